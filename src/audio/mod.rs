@@ -1,0 +1,1 @@
+//! Recordings to mono samples at one rate: decode, mix down, resample, normalise.

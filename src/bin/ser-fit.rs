@@ -1,0 +1,2 @@
+//! ser-fit
+fn main() {}

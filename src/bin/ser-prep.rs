@@ -1,0 +1,2 @@
+//! ser-prep
+fn main() {}

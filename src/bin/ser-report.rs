@@ -1,0 +1,2 @@
+//! ser-report
+fn main() {}

@@ -1,0 +1,2 @@
+//! ser-synth
+fn main() {}

@@ -1,0 +1,145 @@
+//! The one error type: what is wrong, with which file, and what to do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A result with this crate's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of thing went wrong, for callers that act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The command line or a configuration asks for something that makes no sense.
+    Usage,
+    /// The operating system refused to read or write.
+    Io,
+    /// The bytes are not what their format demands: truncated, altered or foreign.
+    Damaged,
+    /// Well formed, but of a kind this version does not handle.
+    Unsupported,
+    /// A size, a duration or a count is above its limit.
+    Limit,
+    /// Well formed and readable, but useless for the purpose: silence, no samples, a class with one utterance.
+    Unusable,
+    /// Something that should be there is not.
+    Missing,
+    /// Two things that must agree do not.
+    Mismatch,
+    /// The user asked to stop.
+    Interrupted,
+}
+
+/// An error that reads as one sentence: the file it is about, what is wrong, and what mends it.
+///
+/// ```
+/// use ser::{Error, ErrorKind};
+/// let error = Error::new(ErrorKind::Unusable, "holds no samples").at("bar.wav").mend("record it again");
+/// assert_eq!(error.to_string(), "bar.wav: holds no samples; record it again");
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    path: Option<PathBuf>,
+    what: String,
+    mend: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind`; `what` completes the sentence "this file …", or stands alone without a file.
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self { inner: Box::new(Inner { kind, path: None, what: what.into(), mend: None, source: None }) }
+    }
+
+    /// An operating system error that happened while doing `what` ("cannot read", "cannot create").
+    pub fn io(what: impl Into<String>, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        let mut error = Self::new(ErrorKind::Io, format!("{}: {source}", what.into())).at(path);
+        error.inner.source = Some(Box::new(source));
+        error
+    }
+
+    /// Names the file or folder the error is about, unless one is named already.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
+        self.inner.path.get_or_insert_with(|| path.into());
+        self
+    }
+
+    /// Adds what the reader can do about it, as an imperative without a final stop.
+    #[must_use]
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.inner.mend.get_or_insert_with(|| mend.into());
+        self
+    }
+
+    /// Keeps the error that caused this one.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// What sort of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The file or folder it is about.
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.path.as_deref()
+    }
+
+    /// What is wrong and what to do, without the path, for tables that have a column of paths.
+    pub fn reason(&self) -> String {
+        match &self.inner.mend {
+            Some(mend) => format!("{}; {mend}", self.inner.what),
+            None => self.inner.what.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.inner.path {
+            write!(f, "{}: ", path.display())?;
+        }
+        f.write_str(&self.inner.what)?;
+        match &self.inner.mend {
+            Some(mend) => write!(f, "; {mend}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_path_and_the_first_remedy_stay() {
+        let error = Error::new(ErrorKind::Damaged, "is cut short").at("inner").mend("copy it again");
+        let error = error.at("outer").mend("give up");
+        assert_eq!(error.to_string(), "inner: is cut short; copy it again");
+        assert_eq!(error.reason(), "is cut short; copy it again");
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn an_io_error_names_the_file_and_the_cause() {
+        let error = Error::io("cannot read", "a.wav", std::io::Error::other("disk on fire"));
+        assert_eq!(error.to_string(), "a.wav: cannot read: disk on fire");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}

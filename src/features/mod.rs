@@ -1,0 +1,1 @@
+//! Samples to MFCC, Δ and ΔΔ: pure functions.

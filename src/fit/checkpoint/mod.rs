@@ -1,0 +1,1 @@
+//! Checkpoints: PyTorch files, written and read without executing anything.

@@ -1,0 +1,3 @@
+//! The network, its training loop and its checkpoints.
+
+pub mod checkpoint;

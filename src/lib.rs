@@ -1,0 +1,18 @@
+//! Speech emotion recognition, from a folder of recordings to a trained classifier and honest numbers.
+//!
+//! ```text
+//! corpus ──▶ audio ──▶ features ──▶ cache ──▶ fit ──▶ report
+//! ```
+//!
+//! Each stage is a module and knows only the stages to its left. Everything left of [`fit`] is pure Rust; the
+//! network and its training need libtorch and sit behind the default feature `torch`.
+
+mod error;
+
+pub mod audio;
+pub mod features;
+pub mod fit;
+pub mod report;
+pub mod synth;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,1 @@
+//! Metrics of a classification, defined as in scikit-learn.

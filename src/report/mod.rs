@@ -1,0 +1,3 @@
+//! Metrics, tables and pages.
+
+pub mod metrics;

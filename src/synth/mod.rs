@@ -1,0 +1,1 @@
+//! A TESS-shaped corpus of synthetic speech, for demonstrations and tests.
