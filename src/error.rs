@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A result with this crate's [`enum@Error`].
+/// A result with this crate's [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What sort of thing went wrong, for callers that act on it.

@@ -7,11 +7,20 @@
 //! Each stage is a module and knows only the stages to its left. Everything left of [`fit`] is pure Rust; the
 //! network and its training need libtorch and sit behind the default feature `torch`.
 
+#[cfg(target_endian = "big")]
+compile_error!("shards are little-endian and mapped as they are; a big-endian machine would need to convert them");
+
 mod error;
+mod random;
+mod storage;
 
 pub mod audio;
+pub mod cache;
+pub mod command;
+pub mod corpus;
 pub mod features;
 pub mod fit;
+pub mod progress;
 pub mod report;
 pub mod synth;
 

@@ -1,2 +1,173 @@
-//! ser-fit
-fn main() {}
+//! `ser-fit`: a cache in, a trained network out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+use ser::command::{self, Bar, Ending, FitTable};
+use ser::fit::run::RunFolder;
+use ser::fit::train::{FitRequest, Material, fit};
+use ser::fit::{FitConfig, Precision, Selection, device};
+use ser::{Error, ErrorKind, Result};
+
+/// Train a network on a cache and keep the checkpoint of the best validation epoch.
+#[derive(Debug, Parser)]
+#[command(name = "ser-fit", version)]
+struct Arguments {
+    /// Folder of the cache [default: cache]
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// Feature set in the cache, by the start of its name [default: the newest]
+    #[arg(long, value_name = "ID")]
+    feature_set: Option<String>,
+    /// Protocol: random, word or speaker-<ID> [default: random]
+    #[arg(long, value_name = "PROTOCOL")]
+    split: Option<String>,
+    /// Passes over the training side [default: 20]
+    #[arg(long)]
+    epochs: Option<u32>,
+    /// Utterances in a step [default: 32]
+    #[arg(long)]
+    batch_size: Option<u32>,
+    /// Learning rate of Adam [default: 0.001]
+    #[arg(long)]
+    lr: Option<f64>,
+    /// Seed of initial weights, order and dropout [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Validation metric that chooses the best epoch [default: accuracy]
+    #[arg(long, value_enum)]
+    select: Option<Selection>,
+    /// Stop after this many epochs without a better one; 0 for never [default: 0]
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<u32>,
+    /// auto, cpu, cuda or cuda:<N> [default: auto]
+    #[arg(long)]
+    device: Option<String>,
+    /// Arithmetic of the network [default: f32]
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
+    /// Threads of a step; 0 for one on every processor [default: 0]
+    #[arg(long)]
+    threads: Option<u32>,
+    /// Whether every tensor is compared with its checksum before training [default: on]
+    #[arg(long, value_enum)]
+    verify: Option<command::Switch>,
+    /// Recipe in TOML; options given here override it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the run [default: runs/<time>, with the best checkpoint also in ./best.pt]
+    #[arg(long, value_name = "FOLDER")]
+    run: Option<PathBuf>,
+    /// Continue the run in this folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "run", "config", "split", "batch_size", "lr", "seed", "select", "precision", "feature_set",
+    ])]
+    resume: Option<PathBuf>,
+    /// Say which libtorch, devices and instruction sets there are, and do nothing else
+    #[arg(long)]
+    doctor: bool,
+    /// Print one JSON object at the end instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    command::run("ser-fit", || run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> Result<Ending> {
+    if arguments.doctor {
+        command::print(&device::doctor())?;
+        return Ok(Ending::Done);
+    }
+    let (config, run) = arguments.recipe()?;
+    let (device, without_cuda) = device::set_up(&config.device, config.threads)?;
+    if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
+        eprintln!("ser-fit: training on the CPU: {reason}");
+    }
+    let material = Material::open(&config)?;
+    let run = match run {
+        Some(run) => run,
+        None => RunFolder::create(&arguments.run_folder(), &config)?,
+    };
+    let table = FitTable::new(arguments.quiet || arguments.json);
+    table.introduce(&material, device, run.path())?;
+    let summary = fit(FitRequest {
+        config: &config,
+        material: &material,
+        run: &run,
+        device,
+        resume: arguments.resume.is_some(),
+        stop: &stop_on_interrupt()?,
+        progress: &Bar::new(arguments.quiet || arguments.json),
+        on_epoch: &mut |record| table.add(record),
+    })?;
+    table.conclude(&summary)?;
+    if arguments.json {
+        command::print(&format!("{}\n", command::to_json(&summary)?))?;
+    }
+    Ok(Ending::Done)
+}
+
+/// A flag that the first Ctrl-C raises; the second ends the process as usual.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if raised.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("ser-fit: finishing this step; press again to stop at once");
+    })
+    .map_err(|error| Error::new(ErrorKind::Io, format!("cannot watch for Ctrl-C: {error}")))?;
+    Ok(stop)
+}
+
+impl Arguments {
+    /// The recipe, and the folder of the run if there is one already.
+    fn recipe(&self) -> Result<(FitConfig, Option<RunFolder>)> {
+        let (mut config, run) = match (&self.resume, &self.config) {
+            (Some(folder), _) => {
+                let (run, config) = RunFolder::open(folder)?;
+                (config, Some(run))
+            }
+            (None, Some(file)) => (FitConfig::read(file)?, None),
+            (None, None) => (FitConfig::default(), None),
+        };
+        fn set<T: Clone>(field: &mut T, option: &Option<T>) {
+            if let Some(value) = option {
+                field.clone_from(value);
+            }
+        }
+        set(&mut config.cache, &self.cache);
+        set(&mut config.feature_set, &self.feature_set);
+        set(&mut config.split, &self.split);
+        set(&mut config.epochs, &self.epochs);
+        set(&mut config.batch_size, &self.batch_size);
+        set(&mut config.lr, &self.lr);
+        set(&mut config.seed, &self.seed);
+        set(&mut config.select, &self.select);
+        set(&mut config.patience, &self.patience);
+        set(&mut config.device, &self.device);
+        set(&mut config.precision, &self.precision);
+        set(&mut config.threads, &self.threads);
+        set(&mut config.verify, &self.verify.map(bool::from));
+        if run.is_none() && self.run.is_none() {
+            config.publish = PathBuf::from("best.pt");
+        }
+        config.validate()?;
+        Ok((config, run))
+    }
+
+    fn run_folder(&self) -> PathBuf {
+        let now = || jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%.3f").to_string();
+        self.run.clone().unwrap_or_else(|| PathBuf::from("runs").join(now()))
+    }
+}

@@ -1,3 +1,43 @@
 //! The network, its training loop and its checkpoints.
+//!
+//! Recipes and checkpoints are pure Rust; all else needs libtorch and the feature `torch`.
 
 pub mod checkpoint;
+pub mod config;
+
+#[cfg(feature = "torch")]
+mod adam;
+#[cfg(feature = "torch")]
+pub mod batch;
+#[cfg(feature = "torch")]
+pub mod device;
+#[cfg(feature = "torch")]
+pub mod evaluate;
+#[cfg(feature = "torch")]
+mod foreign;
+#[cfg(feature = "torch")]
+pub mod network;
+#[cfg(feature = "torch")]
+mod parameters;
+#[cfg(feature = "torch")]
+pub mod run;
+#[cfg(feature = "torch")]
+pub mod state;
+#[cfg(feature = "torch")]
+pub mod train;
+
+pub use config::{FitConfig, NetworkConfig, Precision, Selection};
+
+#[cfg(feature = "torch")]
+impl From<tch::TchError> for crate::Error {
+    fn from(error: tch::TchError) -> Self {
+        let text = error.to_string();
+        // libtorch appends a C++ stack, which helps nobody here.
+        let first = text.lines().next().unwrap_or("unknown").to_owned();
+        let wrapped = Self::new(crate::ErrorKind::Io, format!("libtorch: {first}")).caused_by(error);
+        match text.contains("out of memory") || text.contains("not enough memory") {
+            true => wrapped.mend("give a smaller --batch-size, or --device cpu"),
+            false => wrapped,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The index: which tensor lies in which shard and row, and which file was seen with which content.
+//!
+//! The only file that knows bincode. Layout:
+//!
+//! ```text
+//! 8 bytes   "SERINDEX"
+//! u32 LE    version
+//! u64 LE    length of the payload, bytes
+//! 32 bytes  SHA-256 of the payload
+//! payload   the index in bincode 2, standard configuration
+//! ```
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Sha;
+use super::row::{Key, Row};
+use crate::corpus::FileStat;
+use crate::{Error, ErrorKind, Result, storage};
+
+const MAGIC: &[u8; 8] = b"SERINDEX";
+const VERSION: u32 = 1;
+const HEADER: usize = 8 + 4 + 8 + 32;
+
+/// No index is read that claims to be larger than this, bytes: about four million utterances.
+const LARGEST: usize = 1 << 30;
+
+/// Everything the cache knows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    /// Feature sets, the newest last.
+    pub feature_sets: Vec<FeatureSet>,
+    /// Files of the corpus as they were when last read, sorted by path.
+    pub files: Vec<SeenFile>,
+}
+
+/// The tensors of one feature configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureSet {
+    /// Its name: the first 12 digits of the SHA-256 of its configuration and the extractor's version.
+    pub id: String,
+    /// Canonical JSON of the feature configuration.
+    pub configuration: String,
+    /// Shape of an utterance's tensor: `[channel, n_mfcc, frame]`.
+    pub shape: [u32; 3],
+    /// The folder of its split manifests in `manifests/`.
+    pub manifests: Sha,
+    /// Its shards, in the order they were written.
+    pub shards: Vec<Sha>,
+    /// Where each tensor lies, sorted by key.
+    pub entries: Vec<Entry>,
+}
+
+/// Where a tensor lies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Position of its shard in [`FeatureSet::shards`].
+    pub shard: u32,
+    /// Row in the shard.
+    pub position: u32,
+    /// What is known of it.
+    pub row: Row,
+}
+
+/// A file whose content is known as long as its stat stays the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeenFile {
+    /// Path relative to the corpus.
+    pub path: String,
+    /// What the file system said of it.
+    pub stat: FileStat,
+    /// SHA-256 of its bytes.
+    pub content: Sha,
+}
+
+impl FeatureSet {
+    /// The entry with this key.
+    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+        let position = self.entries.binary_search_by(|entry| entry.row.key.cmp(key)).ok()?;
+        self.entries.get(position)
+    }
+}
+
+impl Index {
+    /// Reads the index at `path`; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or of another version.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let bytes = match std::fs::File::open(path).and_then(|file| read_bounded(&file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("cannot be read", path, error)),
+        };
+        let index = Self::decode(&bytes).map_err(|error| error.at(path))?;
+        Ok(Some(index))
+    }
+
+    /// Replaces the index at `path`, unless it is the same already.
+    ///
+    /// # Errors
+    /// When writing fails; the old index then stays.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let bytes = self.encode()?;
+        if std::fs::read(path).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        storage::replace_file(path, &[&bytes])
+    }
+
+    fn encode(&self) -> Result<Vec<u8>> {
+        let payload = bincode::serde::encode_to_vec(self, bincode::config::standard())
+            .map_err(|error| Error::new(ErrorKind::Unsupported, format!("cannot encode the index: {error}")))?;
+        let mut bytes = Vec::with_capacity(HEADER + payload.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&Sha::of(&[&payload]).0);
+        bytes.extend_from_slice(&payload);
+        Ok(bytes)
+    }
+
+    /// Decodes what [`Index::write`] wrote. The checksum is compared before anything is believed.
+    ///
+    /// # Errors
+    /// When a bit is wrong, missing or too much.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let damaged = |what: &str| {
+            Error::new(ErrorKind::Damaged, format!("is no whole index: {what}"))
+                .mend("delete it and run ser-prep again: tensors in whole shards are found again")
+        };
+        let (magic, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| damaged("it is too short"))?;
+        let (version, rest) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("it is too short"))?;
+        let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(|| damaged("it is too short"))?;
+        let (sha, payload) = rest.split_first_chunk::<32>().ok_or_else(|| damaged("it is too short"))?;
+        if magic != MAGIC {
+            return Err(damaged("it starts otherwise"));
+        }
+        let version = u32::from_le_bytes(*version);
+        if version != VERSION {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("is an index of version {version}; this program reads version {VERSION}"),
+            )
+            .mend("use the version of ser that made it, or make another cache with --out"));
+        }
+        if u64::from_le_bytes(*length) != payload.len() as u64 {
+            return Err(damaged("its length is wrong"));
+        }
+        if Sha::of(&[payload]).0 != *sha {
+            return Err(damaged("its checksum is wrong"));
+        }
+        let limited = bincode::config::standard().with_limit::<LARGEST>();
+        let (index, used): (Self, usize) = bincode::serde::decode_from_slice(payload, limited)
+            .map_err(|error| damaged(&format!("it cannot be decoded ({error})")))?;
+        if used != payload.len() {
+            return Err(damaged("something follows it"));
+        }
+        index.validate().map_err(damaged)?;
+        Ok(index)
+    }
+
+    fn validate(&self) -> Result<(), &'static str> {
+        for set in &self.feature_sets {
+            let mut rows: HashMap<(u32, u32), ()> = HashMap::new();
+            if !set.entries.is_sorted_by(|a, b| a.row.key < b.row.key) {
+                return Err("its entries are not sorted");
+            }
+            for entry in &set.entries {
+                if entry.shard as usize >= set.shards.len() {
+                    return Err("an entry names a shard that is not listed");
+                }
+                if entry.row.frames > set.shape[2] {
+                    return Err("an entry has more frames than its tensor");
+                }
+                if rows.insert((entry.shard, entry.position), ()).is_some() {
+                    return Err("two entries share a row");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_bounded(file: &std::fs::File) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let limit = (LARGEST + HEADER) as u64;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(std::io::Error::other("it is larger than any index"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,303 @@
+//! Split manifests: which utterance stands on which side of a split, in files that Python reads with `json`.
+//!
+//! A generation of manifests is a folder named by the SHA-256 of its content and never changed; `splits` is a
+//! link to the newest. So whoever reads `splits/random/train.jsonl` sees all files of one generation, also while
+//! another is being written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Sha;
+use super::row::Key;
+use crate::corpus::{Fractions, Part};
+use crate::storage::{self, SCRATCH_PREFIX};
+use crate::{Error, ErrorKind, Result};
+
+/// An utterance: a line of a manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Utterance {
+    /// Identity of its tensor.
+    pub key: Key,
+    /// Its file, relative to the corpus.
+    pub path: String,
+    /// Its class.
+    pub label: String,
+    /// Who speaks, if known.
+    pub speaker: Option<String>,
+    /// Which word is spoken, if known.
+    pub word: Option<String>,
+    /// Sample rate of the file, Hz.
+    pub sample_rate: u32,
+    /// Length of the recording, seconds.
+    pub duration_s: f64,
+    /// How many frames of its tensor are real.
+    pub frames: u32,
+    /// Its shard, relative to the cache.
+    pub shard: String,
+    /// Its row in the shard.
+    pub row: u32,
+}
+
+/// What `split.toml` says of a split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitInfo {
+    /// `random`, `word` or `speaker-<ID>`.
+    pub protocol: String,
+    /// Seed of the split.
+    pub seed: u64,
+    /// The feature set its rows lie in.
+    pub feature_set: String,
+    /// Classes, in index order.
+    pub labels: Vec<String>,
+    /// Shares asked for.
+    pub fractions: Fractions,
+    /// Utterances on each side.
+    pub counts: BTreeMap<Part, usize>,
+    /// Utterances of each class on each side.
+    pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
+    /// What the sides have in common.
+    pub audit: Audit,
+    /// SHA-256 of each manifest.
+    pub manifests: BTreeMap<Part, Sha>,
+}
+
+/// What training and test have in common: the difference between knowing voices and knowing emotions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Audit {
+    /// Whether every utterance names its speaker.
+    pub speakers_known: bool,
+    /// Speakers of the test side.
+    pub test_speakers: Vec<String>,
+    /// Those of them who are also heard in training or validation.
+    pub shared_speakers: Vec<String>,
+    /// Whether every utterance names its word.
+    pub words_known: bool,
+    /// How many different words the test side has.
+    pub test_words: usize,
+    /// How many of them also occur in training or validation.
+    pub shared_words: usize,
+    /// Recordings of the same sound that stand on two sides; always 0, since each sound is kept once.
+    pub identical_sounds_across_sides: usize,
+}
+
+impl Audit {
+    /// Compares what `test` and `rest` (training and validation) hold.
+    pub fn of(rest: &[&Utterance], test: &[&Utterance]) -> Self {
+        let speakers = |side: &[&Utterance]| known(side, |utterance| utterance.speaker.as_deref());
+        let words = |side: &[&Utterance]| known(side, |utterance| utterance.word.as_deref());
+        let (test_speakers, rest_speakers) = (speakers(test), speakers(rest));
+        let (test_words, rest_words) = (words(test), words(rest));
+        let keys: BTreeSet<&Key> = rest.iter().map(|utterance| &utterance.key).collect();
+        let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+        Self {
+            speakers_known: test_speakers.is_some() && rest_speakers.is_some(),
+            shared_speakers: shared(&test_speakers, &rest_speakers).into_iter().map(str::to_owned).collect(),
+            test_speakers: test_speakers.map(owned).unwrap_or_default(),
+            words_known: test_words.is_some() && rest_words.is_some(),
+            shared_words: shared(&test_words, &rest_words).len(),
+            test_words: test_words.map_or(0, |words| words.len()),
+            identical_sounds_across_sides: test.iter().filter(|u| keys.contains(&u.key)).count(),
+        }
+    }
+}
+
+fn known<'a>(
+    side: &[&'a Utterance],
+    of: impl Fn(&'a Utterance) -> Option<&'a str>,
+) -> Option<BTreeSet<&'a str>> {
+    side.iter().map(|utterance| of(utterance)).collect()
+}
+
+fn shared<'a>(a: &Option<BTreeSet<&'a str>>, b: &Option<BTreeSet<&'a str>>) -> Vec<&'a str> {
+    match (a, b) {
+        (Some(a), Some(b)) => a.intersection(b).copied().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A split ready to be written.
+#[derive(Debug, Clone)]
+pub struct SplitManifest {
+    /// What goes into `split.toml`, except the digests.
+    pub info: SplitInfo,
+    /// The utterances of each side.
+    pub parts: BTreeMap<Part, Vec<Utterance>>,
+}
+
+/// A generation of manifests: all files of all protocols, in memory.
+#[derive(Debug)]
+pub struct Generation {
+    files: BTreeMap<String, Vec<u8>>,
+    name: Sha,
+}
+
+impl Generation {
+    /// Renders `splits` into files.
+    ///
+    /// # Errors
+    /// When one cannot be rendered.
+    pub fn new(splits: &[SplitManifest]) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        for split in splits {
+            let mut info = split.info.clone();
+            for (part, utterances) in &split.parts {
+                let lines = json_lines(utterances)?;
+                info.manifests.insert(*part, Sha::of(&[&lines]));
+                files.insert(format!("{}/{part}.jsonl", info.protocol), lines);
+            }
+            let text = toml::to_string(&info).map_err(|error| unwritable(&error.to_string()))?;
+            files.insert(format!("{}/split.toml", info.protocol), text.into_bytes());
+        }
+        let lengths: Vec<[u8; 8]> = files.values().map(|content| (content.len() as u64).to_le_bytes()).collect();
+        let parts: Vec<&[u8]> = (files.iter().zip(&lengths))
+            .flat_map(|((name, content), length)| [name.as_bytes(), &length[..], content.as_slice()])
+            .collect();
+        let name = Sha::of(&parts);
+        Ok(Self { files, name })
+    }
+
+    /// The SHA-256 of names and contents, which names its folder.
+    pub fn name(&self) -> Sha {
+        self.name
+    }
+
+    /// Writes it under its name into `folder`, unless it is there already.
+    ///
+    /// # Errors
+    /// When writing fails; nothing then stands under its name.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let target = folder.join(self.name.to_string());
+        if target.is_dir() {
+            return Ok(());
+        }
+        let scratch = folder.join(format!("{SCRATCH_PREFIX}{}", std::process::id()));
+        let written = self.write_into(&scratch).and_then(|()| {
+            std::fs::rename(&scratch, &target)
+                .map_err(|error| Error::io("cannot be put in place", &target, error))
+        });
+        if written.is_err() {
+            // What stays under a scratch name is nobody's; the error that led here says more.
+            let _ = std::fs::remove_dir_all(&scratch);
+        }
+        written?;
+        storage::sync_folder(folder)
+    }
+
+    fn write_into(&self, scratch: &Path) -> Result<()> {
+        for (name, content) in &self.files {
+            let path = scratch.join(name);
+            storage::make_folder(&storage::folder_of(&path))?;
+            storage::replace_file(&path, &[content])?;
+        }
+        Ok(())
+    }
+}
+
+fn json_lines(utterances: &[Utterance]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for utterance in utterances {
+        serde_json::to_writer(&mut lines, utterance).map_err(|error| unwritable(&error.to_string()))?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+fn unwritable(why: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("a manifest cannot be written: {why}"))
+}
+
+/// Points the link `splits` of the cache at a generation.
+///
+/// # Errors
+/// When the file system knows no links, or something else stands there.
+pub fn point_splits_at(root: &Path, generation: &Sha) -> Result<()> {
+    let link = root.join("splits");
+    let target = PathBuf::from("manifests").join(generation.to_string());
+    if std::fs::read_link(&link).is_ok_and(|old| old == target) {
+        return Ok(());
+    }
+    let scratch = root.join(format!("{SCRATCH_PREFIX}splits-{}", std::process::id()));
+    let _ = std::fs::remove_file(&scratch);
+    make_link(&target, &scratch).map_err(|error| {
+        Error::io("cannot be made a link", &link, error)
+            .mend("put the cache on a file system that knows symbolic links")
+    })?;
+    if link.is_dir() && !link.is_symlink() {
+        // A copy of the cache that followed its links: what the folder holds stands in `manifests` as well.
+        std::fs::remove_dir_all(&link).map_err(|error| Error::io("cannot be replaced", &link, error))?;
+    }
+    std::fs::rename(&scratch, &link).map_err(|error| {
+        let _ = std::fs::remove_file(&scratch);
+        Error::io("cannot be put in place", &link, error)
+    })?;
+    storage::sync_folder(root)
+}
+
+#[cfg(unix)]
+fn make_link(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(not(unix))]
+fn make_link(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_dir(target, link)
+}
+
+/// A split read back.
+#[derive(Debug, Clone)]
+pub struct StoredSplit {
+    /// What `split.toml` says.
+    pub info: SplitInfo,
+    /// SHA-256 of `split.toml`, and so, through the digests in it, of the whole split.
+    pub digest: Sha,
+    /// The utterances of each side.
+    pub parts: BTreeMap<Part, Vec<Utterance>>,
+}
+
+impl StoredSplit {
+    /// Reads the split in `folder` (`manifests/<generation>/<protocol>`), comparing digests.
+    ///
+    /// # Errors
+    /// When a file is missing or is not what was written.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("split.toml");
+        let text = read_text(&path)?;
+        let info: SplitInfo =
+            toml::from_str(&text).map_err(|error| damaged(&path, error.message().to_owned()))?;
+        let mut parts = BTreeMap::new();
+        for part in Part::ALL {
+            let path = folder.join(format!("{part}.jsonl"));
+            let lines = read_text(&path)?;
+            if info.manifests.get(&part) != Some(&Sha::of(&[lines.as_bytes()])) {
+                return Err(damaged(&path, "its checksum differs from split.toml".to_owned()));
+            }
+            let utterances: Result<Vec<Utterance>> = (lines.lines().enumerate())
+                .map(|(number, line)| {
+                    serde_json::from_str(line)
+                        .map_err(|error| damaged(&path, format!("line {}: {error}", number + 1)))
+                })
+                .collect();
+            parts.insert(part, utterances?);
+        }
+        Ok(Self { info, digest: Sha::of(&[text.as_bytes()]), parts })
+    }
+
+    /// The utterances of one side.
+    pub fn part(&self, part: Part) -> &[Utterance] {
+        self.parts.get(&part).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Error::io("cannot be read", path, error).mend("run ser-prep again"))
+}
+
+fn damaged(path: &Path, why: String) -> Error {
+    Error::new(ErrorKind::Damaged, format!("is no whole manifest: {why}"))
+        .at(path)
+        .mend("delete the folder it lies in and run ser-prep again")
+}

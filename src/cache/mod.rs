@@ -1,0 +1,193 @@
+//! The tensor cache: keyed by content, checksummed, mapped into memory, readable without us.
+//!
+//! The format is specified in `cache/README.md`.
+//!
+//! ```text
+//! <cache>/index.bin                       what the cache knows                      (index)
+//!         shards/<sha256>.safetensors     tensors, immutable                        (shard)
+//!         manifests/<sha256>/<protocol>/  split.toml, train|val|test.jsonl          (manifest)
+//!         splits -> manifests/<sha256>    the newest feature set's
+//!         prep-report.json                what the last run did                     (prepare)
+//! ```
+
+mod dataset;
+pub mod digest;
+pub mod index;
+mod lock;
+pub mod manifest;
+pub mod prepare;
+pub mod row;
+pub mod shard;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+pub use dataset::Dataset;
+pub use digest::{Checksum, Sha};
+pub use index::{Entry, FeatureSet, Index};
+pub use manifest::{Audit, SplitInfo, StoredSplit, Utterance};
+pub use prepare::{PrepareOptions, PrepareReport, prepare};
+pub use row::Key;
+pub use shard::{Layout, Shard};
+
+use crate::corpus::{Part, Protocol};
+use crate::{Error, ErrorKind, Result};
+
+/// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
+#[derive(Debug)]
+pub struct Cache {
+    root: PathBuf,
+    index: Index,
+}
+
+impl Cache {
+    /// Opens the cache in the folder `root`.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn open(root: &Path) -> Result<Self> {
+        let index = Index::read(&index_path(root))?.ok_or_else(|| {
+            Error::new(ErrorKind::Missing, "holds no cache")
+                .at(root)
+                .mend(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
+        })?;
+        Ok(Self { root: root.to_owned(), index })
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its feature sets, the newest last.
+    pub fn feature_sets(&self) -> &[FeatureSet] {
+        &self.index.feature_sets
+    }
+
+    /// The feature set whose name starts with `id`, or the newest.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn feature_set(&self, id: Option<&str>) -> Result<&FeatureSet> {
+        let wanted = |set: &&FeatureSet| id.is_none_or(|id| set.id.starts_with(id));
+        let mut found = self.index.feature_sets.iter().rev().filter(wanted);
+        match (found.next(), found.next(), id) {
+            (Some(set), None, _) | (Some(set), _, None) => Ok(set),
+            (None, _, _) | (_, Some(_), _) => {
+                let known: Vec<&str> = self.index.feature_sets.iter().map(|set| set.id.as_str()).collect();
+                Err(Error::new(
+                    ErrorKind::Missing,
+                    format!("holds no single feature set {:?}", id.unwrap_or_default()),
+                )
+                .at(&self.root)
+                .mend(format!("choose one of {}", known.join(", "))))
+            }
+        }
+    }
+
+    /// The split of `protocol` over the utterances of `set`.
+    ///
+    /// # Errors
+    /// When the corpus has no such split, or its manifests are damaged or name rows that are not there.
+    pub fn split(&self, set: &FeatureSet, protocol: &Protocol) -> Result<StoredSplit> {
+        let generation = self.root.join("manifests").join(set.manifests.to_string());
+        let folder = generation.join(protocol.to_string());
+        if !folder.is_dir() {
+            return Err(Error::new(ErrorKind::Missing, format!("holds no split {:?}", protocol.to_string()))
+                .at(&self.root)
+                .mend(format!("choose one of {}", names_in(&generation).join(", "))));
+        }
+        let split = StoredSplit::read(&folder)?;
+        if split.info.feature_set != set.id {
+            return Err(Error::new(ErrorKind::Mismatch, "is a split of another feature set")
+                .at(folder)
+                .mend("run ser-prep again"));
+        }
+        Ok(split)
+    }
+
+    /// Opens the tensors of `utterances`, in that order.
+    ///
+    /// # Errors
+    /// When one is not in `set`, or a shard cannot be opened.
+    fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
+        let layout = layout_of(set);
+        let mut dataset = Dataset { shape: layout.shape, shards: Vec::new(), rows: Vec::new() };
+        let mut opened: HashMap<u32, usize> = HashMap::new();
+        for utterance in utterances {
+            let entry = self.entry_of(set, utterance)?;
+            let shard = match opened.get(&entry.shard) {
+                Some(position) => *position,
+                None => {
+                    let name = set.shards.get(entry.shard as usize).ok_or_else(|| unknown(utterance))?;
+                    let path = shard::shard_path(&shards_folder(&self.root), name);
+                    dataset.shards.push(Shard::open(&path, &layout)?);
+                    opened.insert(entry.shard, dataset.shards.len() - 1);
+                    dataset.shards.len() - 1
+                }
+            };
+            let label = labels.iter().position(|label| *label == utterance.label).ok_or_else(|| {
+                Error::new(ErrorKind::Mismatch, format!("is labelled {:?}, not one of {labels:?}", utterance.label))
+                    .at(&utterance.path)
+            })?;
+            dataset.rows.push(dataset::DatasetRow {
+                shard,
+                position: entry.position as usize,
+                frames: entry.row.frames,
+                label,
+                checksum: entry.row.checksum,
+            });
+        }
+        Ok(dataset)
+    }
+
+    /// The dataset of one side of a split.
+    ///
+    /// # Errors
+    /// When an utterance is not in `set`, or a shard cannot be opened.
+    pub fn part(&self, set: &FeatureSet, split: &StoredSplit, part: Part) -> Result<Dataset> {
+        self.dataset(set, &split.info.labels, split.part(part))
+    }
+
+    /// The entry of an utterance, which must lie where the manifest says. So a manifest can name nothing outside
+    /// the cache.
+    fn entry_of<'a>(&self, set: &'a FeatureSet, utterance: &Utterance) -> Result<&'a Entry> {
+        let entry = set.entry(&utterance.key).ok_or_else(|| unknown(utterance))?;
+        let shard = set.shards.get(entry.shard as usize).map(manifest_shard);
+        let agrees = shard.as_deref() == Some(utterance.shard.as_str())
+            && entry.position == utterance.row
+            && entry.row.frames == utterance.frames;
+        agrees.then_some(entry).ok_or_else(|| unknown(utterance))
+    }
+}
+
+/// How a manifest names a shard: relative to the cache.
+fn manifest_shard(name: &Sha) -> String {
+    format!("shards/{name}.safetensors")
+}
+
+fn unknown(utterance: &Utterance) -> Error {
+    Error::new(ErrorKind::Mismatch, "stands in a manifest otherwise than in the index")
+        .at(&utterance.path)
+        .mend("run ser-prep again")
+}
+
+fn layout_of(set: &FeatureSet) -> Layout {
+    Layout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() }
+}
+
+fn index_path(root: &Path) -> PathBuf {
+    root.join("index.bin")
+}
+
+fn shards_folder(root: &Path) -> PathBuf {
+    root.join("shards")
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,242 @@
+//! From a folder of recordings to a cache: scan, hash, decode, extract, store, split.
+//!
+//! Work flows through in batches, so that memory does not grow with the corpus. What a run has stored in whole
+//! shards the next one finds, also if it was killed before it wrote the index.
+
+mod options;
+mod report;
+mod select;
+mod splits;
+mod store;
+mod work;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+pub use options::PrepareOptions;
+pub use report::{Duplicate, PrepareReport, Remark};
+
+use super::digest::Sha;
+use super::index::{Index, SeenFile};
+use super::lock::WriterLock;
+use super::manifest::{self, Generation};
+use super::row::{EXTRACTOR_VERSION, Key, key_of};
+use super::{index_path, shards_folder};
+use crate::corpus::{self, Annotation, Annotator, AudioFile};
+use crate::progress::Progress;
+use crate::storage::{self, SCRATCH_PREFIX};
+use crate::{Error, ErrorKind, Result};
+use store::Store;
+use work::{Outcome, Workers};
+
+/// How many files are handled between two looks at what came out.
+const BATCH: usize = 128;
+
+/// A file on its way into the cache.
+struct Candidate {
+    file: AudioFile,
+    annotation: Annotation,
+    /// The SHA-256 of its content, once known.
+    content: Option<Sha>,
+}
+
+/// Brings the cache in `options.out` up to date with the corpus in `options.data`.
+///
+/// # Errors
+/// When the corpus holds nothing usable or contradicts itself, when the cache cannot be written, or, with
+/// `strict`, when any file cannot be used. What was in the cache before stays as it was.
+pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<PrepareReport> {
+    let started = Instant::now();
+    let configuration = options.features.to_canonical_json();
+    let annotator = Annotator::new(&options.labels)?;
+    options.fractions.validate()?;
+
+    let lock = if options.dry_run {
+        None
+    } else {
+        storage::make_folder(&options.out)?;
+        Some(WriterLock::take(&options.out, options.wait)?)
+    };
+    let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
+
+    let mut report = PrepareReport::new(options, feature_set_id(&configuration));
+    let mut candidates = find_candidates(options, &annotator, &mut report)?;
+    recall_contents(&mut candidates, &index, options.rehash);
+
+    let mut store = Store::open(&options.out, &options.features, &configuration, &index, lock.is_some())?;
+    if options.dry_run {
+        report.plan(&candidates, &store, &configuration);
+        report.seconds = started.elapsed().as_secs_f64();
+        return Ok(report);
+    }
+    clear_scratch(&options.out)?;
+
+    let keys = compute(options, &configuration, &mut candidates, &mut store, &mut report, progress)?;
+    let written = store.finish()?;
+    report.shards_written = written.shards;
+    report.bytes_written = written.bytes;
+
+    let utterances = select::select(&candidates, &keys, &written.set, &options.limits, &mut report)?;
+    report.summarise(&utterances);
+    if options.strict && !report.failed.is_empty() {
+        return Err(refuse(&report));
+    }
+    let mut set = written.set;
+    let splits = splits::plan(&utterances, &set, options, &mut report)?;
+    let generation = Generation::new(&splits)?;
+    let manifests = options.out.join("manifests");
+    storage::make_folder(&manifests)?;
+    generation.write(&manifests)?;
+
+    set.manifests = generation.name();
+    index.feature_sets.retain(|old| old.id != set.id);
+    index.feature_sets.push(set);
+    index.files = seen_files(&candidates);
+    index.write(&index_path(&options.out))?;
+    manifest::point_splits_at(&options.out, &generation.name())?;
+
+    report.seconds = started.elapsed().as_secs_f64();
+    report.real_time_factor = report.seconds / report.audio_seconds.max(1e-9);
+    report.write(&options.out.join("prep-report.json"))?;
+    drop(lock);
+    Ok(report)
+}
+
+/// The name of the feature set of a configuration.
+pub fn feature_set_id(configuration: &str) -> String {
+    let sha = Sha::of(&[b"ser feature set\0", &EXTRACTOR_VERSION.to_le_bytes(), configuration.as_bytes()]);
+    sha.to_string().chars().take(12).collect()
+}
+
+fn find_candidates(
+    options: &PrepareOptions,
+    annotator: &Annotator,
+    report: &mut PrepareReport,
+) -> Result<Vec<Candidate>> {
+    let scan = corpus::scan(&options.data)?;
+    report.found = scan.files.len() + scan.unusable.len();
+    report.ignored = scan.ignored;
+    for (path, error) in scan.unusable {
+        report.fail(path, &error);
+    }
+    if report.found == 0 {
+        return Err(Error::new(
+            ErrorKind::Unusable,
+            format!("holds no recordings ({} other files)", scan.ignored),
+        )
+        .at(&options.data)
+        .mend(format!("recordings are files named .{}", corpus::scan::EXTENSIONS.join(" ."))));
+    }
+    let mut candidates = Vec::with_capacity(scan.files.len());
+    for file in scan.files {
+        match annotator.annotate(&file.path) {
+            Ok(annotation) if options.exclude.contains(&annotation.label) => report.excluded += 1,
+            Ok(annotation) => {
+                for note in &annotation.notes {
+                    report.note(&file.path, note.clone());
+                }
+                candidates.push(Candidate { file, annotation, content: None });
+            }
+            Err(error) => report.fail(file.path, &error),
+        }
+    }
+    Ok(candidates)
+}
+
+/// Takes the content of files whose stat has not changed from the index.
+fn recall_contents(candidates: &mut [Candidate], index: &Index, rehash: bool) {
+    if rehash {
+        return;
+    }
+    let seen: HashMap<&str, &SeenFile> = index.files.iter().map(|seen| (seen.path.as_str(), seen)).collect();
+    for candidate in candidates {
+        let seen = seen.get(candidate.file.path.as_str()).filter(|seen| seen.stat == candidate.file.stat);
+        candidate.content = seen.map(|seen| seen.content);
+    }
+}
+
+/// Sees to it that the store holds the tensor of every candidate that can be used, and returns their keys.
+fn compute(
+    options: &PrepareOptions,
+    configuration: &str,
+    candidates: &mut [Candidate],
+    store: &mut Store,
+    report: &mut PrepareReport,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<usize, Key>> {
+    let mut keys = BTreeMap::new();
+    let mut work = Vec::new();
+    for (position, candidate) in candidates.iter().enumerate() {
+        let key = candidate.content.map(|content| key_of(&content, configuration));
+        match key.filter(|key| store.holds(key)) {
+            Some(key) => {
+                report.reused += 1;
+                keys.insert(position, key);
+            }
+            None => work.push(position),
+        }
+    }
+    let workers = Workers::new(options, configuration)?;
+    progress.start(work.len() as u64, "files");
+    for batch in work.chunks(BATCH) {
+        let known = |key: &Key| store.holds(key);
+        let outcomes: Vec<(usize, Outcome)> = workers.install(|| {
+            batch.par_iter().map(|&position| (position, workers.process(&candidates[position].file, &known))).collect()
+        });
+        for (position, outcome) in outcomes {
+            report.bytes_read += outcome.bytes_read;
+            match outcome.result {
+                Ok(done) => {
+                    candidates[position].content = Some(done.content);
+                    keys.insert(position, done.key);
+                    match done.tensor {
+                        Some((features, row)) if !store.holds(&done.key) => {
+                            report.computed += 1;
+                            store.push(&features, row)?;
+                        }
+                        _ => report.reused += 1,
+                    }
+                }
+                Err(error) => report.fail(candidates[position].file.path.clone(), &error),
+            }
+        }
+        progress.advance(batch.len() as u64);
+    }
+    progress.finish();
+    Ok(keys)
+}
+
+fn seen_files(candidates: &[Candidate]) -> Vec<SeenFile> {
+    let seen = candidates.iter().filter_map(|candidate| {
+        let (path, stat) = (candidate.file.path.clone(), candidate.file.stat);
+        candidate.content.map(|content| SeenFile { path, stat, content })
+    });
+    seen.collect()
+}
+
+fn refuse(report: &PrepareReport) -> Error {
+    let list: Vec<String> =
+        report.failed.iter().map(|remark| format!("\n  {}: {}", remark.path, remark.text)).collect();
+    Error::new(ErrorKind::Unusable, format!("{} files cannot be used:{}", list.len(), list.concat()))
+        .mend("mend or remove them, or leave out --strict")
+}
+
+/// Removes what killed writers left behind. Only the holder of the lock may.
+fn clear_scratch(root: &Path) -> Result<()> {
+    for folder in [root.to_owned(), shards_folder(root), root.join("manifests")] {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if !entry.file_name().as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) {
+                continue;
+            }
+            let path = entry.path();
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed =
+                if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.map_err(|error| Error::io("cannot be removed", &path, error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! What a preparation did, as numbers and as a table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::select::Selected;
+use super::store::Store;
+use super::{Candidate, PrepareOptions};
+use crate::cache::row::key_of;
+use crate::corpus::Part;
+use crate::{Error, Result, storage};
+
+/// What a preparation found and did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PrepareReport {
+    /// The corpus.
+    pub data: PathBuf,
+    /// The cache.
+    pub out: PathBuf,
+    /// The feature set that was brought up to date.
+    pub feature_set: String,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// Recordings found.
+    pub found: usize,
+    /// Other files passed over.
+    pub ignored: usize,
+    /// Recordings of classes that were to be left out.
+    pub excluded: usize,
+    /// Recordings that are utterances of the cache now.
+    pub used: usize,
+    /// Recordings whose tensor was computed (dry run: whose content would be read).
+    pub computed: usize,
+    /// Recordings whose tensor was there already.
+    pub reused: usize,
+    /// Utterances with more frames than a tensor holds, cut at the end.
+    pub cut: usize,
+    /// Utterances with several channels, mixed down.
+    pub mixed_down: usize,
+    /// Recordings of a sound that another recording holds as well.
+    pub duplicates: Vec<Duplicate>,
+    /// Recordings that cannot be used, and why.
+    pub failed: Vec<Remark>,
+    /// What is odd about recordings that are used.
+    pub notes: Vec<Remark>,
+    /// Utterances of each class.
+    pub labels: BTreeMap<String, usize>,
+    /// Speakers, where every file names one.
+    pub speakers: Vec<String>,
+    /// The splits, with their numbers of utterances.
+    pub splits: BTreeMap<String, BTreeMap<Part, usize>>,
+    /// Splits that could not be made, and why.
+    pub left_out: Vec<String>,
+    /// Length of all utterances, seconds.
+    pub audio_seconds: f64,
+    /// Time taken, seconds.
+    pub seconds: f64,
+    /// Time taken for each second of audio.
+    pub real_time_factor: f64,
+    /// Bytes of recordings read.
+    pub bytes_read: u64,
+    /// Shards written.
+    pub shards_written: usize,
+    /// Bytes of shards written.
+    pub bytes_written: u64,
+}
+
+/// A recording left out because its sound is there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Duplicate {
+    /// The recording left out.
+    pub path: String,
+    /// The recording kept.
+    pub kept: String,
+}
+
+/// A sentence about a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// The recording.
+    pub path: String,
+    /// What there is to say.
+    pub text: String,
+}
+
+/// How many remarks of a kind the table shows; the JSON has them all.
+const SHOWN: usize = 20;
+
+impl PrepareReport {
+    pub(super) fn new(options: &PrepareOptions, feature_set: String) -> Self {
+        let (data, out) = (options.data.clone(), options.out.clone());
+        Self { data, out, feature_set, dry_run: options.dry_run, ..Self::default() }
+    }
+
+    pub(super) fn fail(&mut self, path: String, error: &Error) {
+        self.failed.push(Remark { path, text: error.reason() });
+    }
+
+    pub(super) fn note(&mut self, path: &str, text: String) {
+        self.notes.push(Remark { path: path.to_owned(), text });
+    }
+
+    pub(super) fn duplicate(&mut self, path: &str, kept: &str) {
+        self.duplicates.push(Duplicate { path: path.to_owned(), kept: kept.to_owned() });
+    }
+
+    /// Says what would be done, from names and stats alone.
+    pub(super) fn plan(&mut self, candidates: &[Candidate], store: &Store, configuration: &str) {
+        for candidate in candidates {
+            let key = candidate.content.map(|content| key_of(&content, configuration));
+            match key.is_some_and(|key| store.holds(&key)) {
+                true => self.reused += 1,
+                false => self.computed += 1,
+            }
+            *self.labels.entry(candidate.annotation.label.clone()).or_default() += 1;
+        }
+        self.used = candidates.len();
+    }
+
+    pub(super) fn summarise(&mut self, utterances: &[Selected<'_>]) {
+        self.used = utterances.len();
+        for utterance in utterances {
+            *self.labels.entry(utterance.annotation.label.clone()).or_default() += 1;
+        }
+        self.audio_seconds = utterances.iter().map(|u| u.entry.row.source.duration_s()).sum();
+        let speakers: Option<std::collections::BTreeSet<&str>> =
+            utterances.iter().map(|u| u.annotation.speaker.as_deref()).collect();
+        self.speakers = speakers.into_iter().flatten().map(str::to_owned).collect();
+        self.failed.sort_by(|a, b| a.path.cmp(&b.path));
+        self.notes.sort_by(|a, b| a.path.cmp(&b.path));
+        self.duplicates.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
+    /// Writes the report as JSON.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        storage::replace_file(path, &[self.to_json().as_bytes(), b"\n"])
+    }
+
+    /// The report as one JSON object.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
+    }
+
+    /// The report for people.
+    pub fn to_table(&self) -> String {
+        let mut text = String::new();
+        self.write_table(&mut text).map_or_else(|_| String::new(), |()| text)
+    }
+
+    fn write_table(&self, out: &mut String) -> std::fmt::Result {
+        let files = |count: usize| format!("{count:>7}");
+        writeln!(out, "recordings found   {}   in {}", files(self.found), self.data.display())?;
+        if self.ignored > 0 {
+            writeln!(out, "  other files      {}   passed over", files(self.ignored))?;
+        }
+        if self.excluded > 0 {
+            writeln!(out, "  excluded         {}   by --exclude", files(self.excluded))?;
+        }
+        if self.dry_run {
+            writeln!(out, "  unchanged        {}   would be reused", files(self.reused))?;
+            writeln!(out, "  new or changed   {}   would be read", files(self.computed))?;
+        } else {
+            writeln!(out, "  computed         {}", files(self.computed))?;
+            writeln!(out, "  reused           {}", files(self.reused))?;
+            writeln!(out, "  duplicates       {}   each sound is kept once", files(self.duplicates.len()))?;
+        }
+        writeln!(out, "  unusable         {}", files(self.failed.len()))?;
+        writeln!(out, "utterances         {}", files(self.used))?;
+        if self.cut > 0 {
+            writeln!(out, "  cut at the end   {}   longer than a tensor", files(self.cut))?;
+        }
+        if self.mixed_down > 0 {
+            writeln!(out, "  mixed down       {}   from several channels", files(self.mixed_down))?;
+        }
+        let labels: Vec<String> = self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
+        writeln!(out, "classes            {}   {}", files(self.labels.len()), labels.join(", "))?;
+        if !self.speakers.is_empty() {
+            writeln!(out, "speakers           {}   {}", files(self.speakers.len()), shorten(&self.speakers))?;
+        }
+        self.write_remarks(out)?;
+        if self.dry_run {
+            writeln!(out, "\nnothing was done: this was a dry run for feature set {}", self.feature_set)?;
+            return Ok(());
+        }
+        writeln!(out, "\nsplit                  train     val    test")?;
+        for (protocol, counts) in self.splits.iter().take(SHOWN) {
+            let count = |part: Part| counts.get(&part).copied().unwrap_or(0);
+            let (train, val, test) = (count(Part::Train), count(Part::Val), count(Part::Test));
+            writeln!(out, "  {protocol:<18} {train:>7} {val:>7} {test:>7}")?;
+        }
+        more(out, self.splits.len())?;
+        for line in &self.left_out {
+            writeln!(out, "  {line}")?;
+        }
+        writeln!(
+            out,
+            "\n{:.1} minutes of audio in {:.2} s ({:.0} times faster than real time), {} read, {} written",
+            self.audio_seconds / 60.0,
+            self.seconds,
+            self.audio_seconds / self.seconds.max(1e-9),
+            mebibytes(self.bytes_read),
+            mebibytes(self.bytes_written),
+        )?;
+        writeln!(out, "feature set {} in {}", self.feature_set, self.out.display())
+    }
+
+    fn write_remarks(&self, out: &mut String) -> std::fmt::Result {
+        for (title, remarks) in [("noted", &self.notes), ("unusable", &self.failed)] {
+            if remarks.is_empty() {
+                continue;
+            }
+            writeln!(out, "\n{title}:")?;
+            for remark in remarks.iter().take(SHOWN) {
+                writeln!(out, "  {}: {}", remark.path, remark.text)?;
+            }
+            more(out, remarks.len())?;
+        }
+        if !self.duplicates.is_empty() {
+            writeln!(out, "\nduplicates:")?;
+            for duplicate in self.duplicates.iter().take(SHOWN) {
+                writeln!(out, "  {} sounds as {}", duplicate.path, duplicate.kept)?;
+            }
+            more(out, self.duplicates.len())?;
+        }
+        Ok(())
+    }
+}
+
+fn more(out: &mut String, count: usize) -> std::fmt::Result {
+    match count.checked_sub(SHOWN) {
+        None | Some(0) => Ok(()),
+        Some(rest) => writeln!(out, "  and {rest} more: prep-report.json has them all"),
+    }
+}
+
+fn shorten(names: &[String]) -> String {
+    match names.len() > SHOWN {
+        true => format!("{}, …", names[..SHOWN].join(", ")),
+        false => names.join(", "),
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}

@@ -1,0 +1,115 @@
+//! Which recordings become utterances: each sound once, under one label.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use super::Candidate;
+use super::report::PrepareReport;
+use crate::audio::Limits;
+use crate::cache::digest::Checksum;
+use crate::cache::index::{Entry, FeatureSet};
+use crate::cache::row::Key;
+use crate::corpus::Annotation;
+use crate::{Error, ErrorKind, Result};
+
+/// A recording that is used.
+pub(super) struct Selected<'a> {
+    pub(super) path: &'a str,
+    pub(super) annotation: &'a Annotation,
+    pub(super) entry: &'a Entry,
+}
+
+/// Keeps one recording of each sound, the one whose path is shortest, and notes what is odd about those kept.
+/// Sorted by path.
+///
+/// # Errors
+/// When one sound is labelled in two ways: one of the labels is wrong, and only a person can say which.
+pub(super) fn select<'a>(
+    candidates: &'a [Candidate],
+    keys: &BTreeMap<usize, Key>,
+    set: &'a FeatureSet,
+    limits: &Limits,
+    report: &mut PrepareReport,
+) -> Result<Vec<Selected<'a>>> {
+    let mut usable: Vec<Selected<'a>> = Vec::with_capacity(keys.len());
+    for (position, key) in keys {
+        let Candidate { file, annotation, .. } = &candidates[*position];
+        let Some(entry) = set.entry(key) else { continue };
+        // A tensor may be there from a run with wider limits.
+        match limits.check_duration(entry.row.source.samples, entry.row.source.sample_rate) {
+            Ok(()) => usable.push(Selected { path: &file.path, annotation, entry }),
+            Err(error) => report.fail(file.path.clone(), &error),
+        }
+    }
+    usable.sort_by_key(|selected| (selected.path.matches('/').count(), selected.path));
+
+    let mut first_of: HashMap<Checksum, usize> = HashMap::new();
+    let mut kept: Vec<Selected<'a>> = Vec::with_capacity(usable.len());
+    let mut conflicts = Vec::new();
+    for selected in usable {
+        match first_of.get(&selected.entry.row.source.sound).and_then(|&first| kept.get(first)) {
+            None => {
+                first_of.insert(selected.entry.row.source.sound, kept.len());
+                kept.push(selected);
+            }
+            Some(first) if first.annotation.label != selected.annotation.label => conflicts.push(format!(
+                "{} ({}) and {} ({})",
+                first.path, first.annotation.label, selected.path, selected.annotation.label
+            )),
+            Some(first) => report.duplicate(selected.path, first.path),
+        }
+    }
+    if !conflicts.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!("the same sound stands under two labels: {}", conflicts.join("; ")),
+        )
+        .mend("remove the wrong one, since a network cannot learn from a contradiction"));
+    }
+    kept.sort_unstable_by_key(|selected| selected.path);
+    note_oddities(&kept, report);
+    Ok(kept)
+}
+
+fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
+    let mut rates: BTreeMap<u32, usize> = BTreeMap::new();
+    for selected in kept {
+        *rates.entry(selected.entry.row.source.sample_rate).or_default() += 1;
+    }
+    let usual = rates.iter().max_by_key(|(_, count)| **count).map(|(rate, _)| *rate);
+    for selected in kept {
+        let source = &selected.entry.row.source;
+        let extension = Path::new(selected.path).extension().and_then(|extension| extension.to_str());
+        if let Some(extension) = extension.filter(|extension| !belongs(extension, &source.container)) {
+            report.note(selected.path, format!("is {} inside .{extension}", source.container));
+        }
+        // One odd file is worth a line; a corpus of many rates is not odd file by file.
+        if let Some(usual) = usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * kept.len()) {
+            report.note(
+                selected.path,
+                format!("has {} Hz where most have {usual} Hz; resampled like all", source.sample_rate),
+            );
+        }
+        if source.channels > 1 {
+            report.mixed_down += 1;
+        }
+        if selected.entry.row.frames_cut > 0 {
+            report.cut += 1;
+        }
+    }
+}
+
+fn belongs(extension: &str, container: &str) -> bool {
+    let usual: &[&str] = match container {
+        "WAV" => &["wav", "wave"],
+        "AIFF" => &["aif", "aiff", "aifc"],
+        "FLAC" => &["flac"],
+        "MP3" => &["mp3"],
+        "OGG" => &["ogg", "oga", "opus"],
+        "MP4" => &["m4a", "mp4"],
+        "AAC" => &["aac"],
+        "CAF" => &["caf"],
+        _ => return true,
+    };
+    usual.iter().any(|usual| usual.eq_ignore_ascii_case(extension))
+}

@@ -1,0 +1,196 @@
+//! The tensors of one feature set while a run adds to them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use super::feature_set_id;
+use crate::cache::digest::Sha;
+use crate::cache::index::{Entry, FeatureSet, Index};
+use crate::cache::row::{Key, Row};
+use crate::cache::shard::{Layout, Shard, ShardBuffer, rows_per_shard};
+use crate::cache::shards_folder;
+use crate::features::FeatureConfig;
+use crate::{Error, ErrorKind, Result, storage};
+
+/// Tensors that are there, and those being added. A thread of its own hashes and writes full shards while the
+/// next one fills.
+pub(super) struct Store {
+    layout: Layout,
+    /// Names of the shards that are on disk.
+    shards: Vec<Sha>,
+    /// Where every tensor lies; shards being written count on from those on disk.
+    places: HashMap<Key, Entry>,
+    filling: ShardBuffer,
+    sent: u32,
+    writer: Option<Writer>,
+}
+
+struct Writer {
+    queue: SyncSender<ShardBuffer>,
+    thread: JoinHandle<Result<Vec<(Sha, u64)>>>,
+}
+
+/// What a run has stored.
+pub(super) struct Written {
+    pub(super) set: FeatureSet,
+    pub(super) shards: usize,
+    pub(super) bytes: u64,
+}
+
+impl Store {
+    /// Takes over what `index` knows and, for a writer, whole shards that no index names: the work of a run that
+    /// was killed.
+    pub(super) fn open(
+        root: &Path,
+        features: &FeatureConfig,
+        configuration: &str,
+        index: &Index,
+        writable: bool,
+    ) -> Result<Self> {
+        let layout = Layout { shape: features.shape(), configuration: configuration.to_owned() };
+        let mut store = Self {
+            layout,
+            shards: Vec::new(),
+            places: HashMap::new(),
+            filling: ShardBuffer::default(),
+            sent: 0,
+            writer: None,
+        };
+        let folder = shards_folder(root);
+        let id = feature_set_id(configuration);
+        if let Some(set) = index.feature_sets.iter().find(|set| set.id == id) {
+            store.take_over(set, &folder);
+        }
+        if writable {
+            storage::make_folder(&folder)?;
+            store.adopt_unnamed(&folder, index)?;
+            store.writer = Some(Writer::start(folder, store.layout.clone()));
+        }
+        Ok(store)
+    }
+
+    /// Takes over the entries whose shards are still there; the others are computed again.
+    fn take_over(&mut self, set: &FeatureSet, folder: &Path) {
+        let mut kept = HashMap::new();
+        for (old, name) in set.shards.iter().enumerate() {
+            if crate::cache::shard::shard_path(folder, name).is_file() {
+                kept.insert(old as u32, self.shards.len() as u32);
+                self.shards.push(*name);
+            }
+        }
+        for entry in &set.entries {
+            if let Some(&shard) = kept.get(&entry.shard) {
+                self.places.insert(entry.row.key, Entry { shard, ..entry.clone() });
+            }
+        }
+    }
+
+    fn adopt_unnamed(&mut self, folder: &Path, index: &Index) -> Result<()> {
+        let listing = std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
+        let mut unnamed: Vec<(std::time::SystemTime, PathBuf, Sha)> = Vec::new();
+        for entry in listing.flatten() {
+            let path = entry.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            let Some(name) = stem.and_then(|stem| stem.parse::<Sha>().ok()) else { continue };
+            let named = index.feature_sets.iter().any(|set| set.shards.contains(&name));
+            if !named && path.extension().is_some_and(|extension| extension == "safetensors") {
+                let written = entry.metadata().and_then(|metadata| metadata.modified());
+                unnamed.push((written.unwrap_or(std::time::UNIX_EPOCH), path, name));
+            }
+        }
+        // In the order they were written, so that an interrupted run and an undisturbed one end alike.
+        unnamed.sort();
+        for (_, path, name) in unnamed {
+            // A shard of another feature set, or a damaged one: either way nothing to build on.
+            let Ok(rows) = Shard::open(&path, &self.layout).and_then(|shard| shard.verified_rows()) else {
+                continue;
+            };
+            let shard = self.shards.len() as u32;
+            self.shards.push(name);
+            for (position, row) in rows.into_iter().enumerate() {
+                let place = Entry { shard, position: position as u32, row };
+                self.places.entry(place.row.key).or_insert(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the tensor with this key is there or being written.
+    pub(super) fn holds(&self, key: &Key) -> bool {
+        self.places.contains_key(key)
+    }
+
+    /// Adds a tensor.
+    pub(super) fn push(&mut self, features: &[f32], row: Row) -> Result<()> {
+        let shard = self.shards.len() as u32 + self.sent;
+        let position = self.filling.len() as u32;
+        self.places.insert(row.key, Entry { shard, position, row: row.clone() });
+        self.filling.push(features, row);
+        if self.filling.len() >= rows_per_shard(self.layout.row_len()) {
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let full = std::mem::take(&mut self.filling);
+        self.sent += 1;
+        match &self.writer {
+            Some(writer) if writer.queue.send(full).is_ok() => Ok(()),
+            // The writer has stopped: only its own error can say why.
+            _ => Err(self.join().err().unwrap_or_else(stopped)),
+        }
+    }
+
+    fn join(&mut self) -> Result<Vec<(Sha, u64)>> {
+        let Some(Writer { queue, thread }) = self.writer.take() else { return Ok(Vec::new()) };
+        drop(queue);
+        thread.join().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Writes what is left and waits until everything is on disk.
+    pub(super) fn finish(mut self) -> Result<Written> {
+        if !self.filling.is_empty() {
+            self.send()?;
+        }
+        let written = self.join()?;
+        let bytes = written.iter().map(|(_, bytes)| bytes).sum();
+        let shards = written.len();
+        self.shards.extend(written.into_iter().map(|(name, _)| name));
+        let mut entries: Vec<Entry> = std::mem::take(&mut self.places).into_values().collect();
+        entries.sort_unstable_by(|a, b| a.row.key.cmp(&b.row.key));
+        let set = FeatureSet {
+            id: feature_set_id(&self.layout.configuration),
+            configuration: std::mem::take(&mut self.layout.configuration),
+            shape: self.layout.shape.map(|size| size as u32),
+            manifests: Sha::of(&[]),
+            shards: std::mem::take(&mut self.shards),
+            entries,
+        };
+        Ok(Written { set, shards, bytes })
+    }
+}
+
+impl Drop for Store {
+    /// A run that failed waits for its writer, so that nothing is written once the lock is gone.
+    fn drop(&mut self) {
+        let _ = self.join();
+    }
+}
+
+impl Writer {
+    fn start(folder: PathBuf, layout: Layout) -> Self {
+        // One shard waits while one is written: enough to keep both sides busy, and a bound on memory.
+        let (queue, shards): (_, Receiver<ShardBuffer>) = sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            shards.into_iter().map(|shard| shard.write(&folder, &layout)).collect()
+        });
+        Self { queue, thread }
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Io, "the thread that writes shards has stopped")
+}

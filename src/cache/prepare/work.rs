@@ -1,0 +1,114 @@
+//! What is done with one file: read, hash, decode, extract.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use super::options::PrepareOptions;
+use crate::audio::{self, Limits, Loader};
+use crate::cache::digest::{Checksum, Sha};
+use crate::cache::row::{Key, Row, Source, key_of};
+use crate::corpus::AudioFile;
+use crate::features::{Extractor, FeatureConfig};
+use crate::{Error, ErrorKind, Result};
+
+/// Threads, and for each of them what it works with.
+pub(super) struct Workers {
+    pool: rayon::ThreadPool,
+    benches: Vec<Mutex<Bench>>,
+    limits: Limits,
+    features: FeatureConfig,
+    configuration: String,
+}
+
+/// What became of a file.
+pub(super) struct Outcome {
+    pub(super) bytes_read: u64,
+    pub(super) result: Result<Done>,
+}
+
+/// A file that can be used.
+pub(super) struct Done {
+    pub(super) content: Sha,
+    pub(super) key: Key,
+    /// Its tensor, unless it was known already.
+    pub(super) tensor: Option<(Vec<f32>, Row)>,
+}
+
+/// Buffers and plans of one thread.
+struct Bench {
+    bytes: Vec<u8>,
+    loader: Loader,
+    extractor: Extractor,
+}
+
+impl Workers {
+    pub(super) fn new(options: &PrepareOptions, configuration: &str) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(|error| {
+            Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).mend("give fewer --jobs")
+        })?;
+        let benches = (0..pool.current_num_threads())
+            .map(|_| {
+                let extractor = Extractor::new(&options.features)?;
+                Ok(Mutex::new(Bench { bytes: Vec::new(), loader: Loader::default(), extractor }))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            pool,
+            benches,
+            limits: options.limits,
+            features: options.features.clone(),
+            configuration: configuration.to_owned(),
+        })
+    }
+
+    pub(super) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
+    /// Handles `file`. Tensors that are `known` are not computed again.
+    pub(super) fn process(&self, file: &AudioFile, known: &(dyn Fn(&Key) -> bool + Sync)) -> Outcome {
+        let thread = self.pool.current_thread_index().unwrap_or(0);
+        let mut bench = self.benches[thread].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes_read = 0;
+        let result = self.process_with(&mut bench, file, known, &mut bytes_read);
+        Outcome { bytes_read, result: result.map_err(|error| error.at(&file.path)) }
+    }
+
+    fn process_with(
+        &self,
+        bench: &mut Bench,
+        file: &AudioFile,
+        known: &(dyn Fn(&Key) -> bool + Sync),
+        bytes_read: &mut u64,
+    ) -> Result<Done> {
+        audio::read_file(&file.location, &self.limits, &mut bench.bytes)?;
+        *bytes_read = bench.bytes.len() as u64;
+        let content = Sha::of(&[&bench.bytes]);
+        let key = key_of(&content, &self.configuration);
+        if known(&key) {
+            return Ok(Done { content, key, tensor: None });
+        }
+        let extension = Path::new(&file.path).extension().and_then(|extension| extension.to_str());
+        let (facts, samples) = bench.loader.load(
+            &mut bench.bytes,
+            extension,
+            &self.limits,
+            self.features.sample_rate,
+            self.features.normalisation,
+        )?;
+        let [channels, n_mfcc, frames] = self.features.shape();
+        let mut features = vec![0.0; channels * n_mfcc * frames];
+        let extracted = bench.extractor.extract(samples, &mut features)?;
+        let frames = extracted.frames as u32;
+        let source = Source {
+            sample_rate: facts.sample_rate,
+            channels: facts.channels as u32,
+            container: facts.container.to_string(),
+            samples: facts.samples as u64,
+            sound: crate::cache::digest::Hex(facts.audio_hash.to_be_bytes()),
+        };
+        let checksum = Checksum::of_row(&features, frames);
+        let row = Row { key, frames, frames_cut: extracted.frames_cut as u32, checksum, source };
+        Ok(Done { content, key, tensor: Some((features, row)) })
+    }
+}

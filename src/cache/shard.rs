@@ -1,0 +1,304 @@
+//! Shards: immutable safetensors files of many utterances, named by their own SHA-256.
+//!
+//! ```text
+//! offset 0      u64 little-endian, length of the header
+//! offset 8      header: JSON, padded with spaces so that the data starts at a multiple of 4,096 bytes
+//! data          "features"  f32  [N, channel, n_mfcc, frame]
+//!               "frames"    i32  [N]
+//! ```
+//!
+//! The header's `__metadata__` holds the feature configuration and what is known of each row, so that a shard
+//! explains itself without the index.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::digest::{Checksum, Sha};
+use super::row::Row;
+use crate::storage::Scratch;
+use crate::{Error, ErrorKind, Result};
+
+/// Where the data starts is a multiple of this, bytes: the size of a memory page.
+pub const ALIGNMENT: usize = 4096;
+
+/// Version of the layout, kept in the header.
+const VERSION: &str = "1";
+
+/// A full shard holds about this many bytes of tensors.
+const TARGET_BYTES: usize = 24 << 20;
+
+/// How many rows of `row_len` values a full shard holds.
+pub fn rows_per_shard(row_len: usize) -> usize {
+    (TARGET_BYTES / (row_len * size_of::<f32>()).max(1)).max(1)
+}
+
+/// Which features a shard holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Shape of one utterance: `[channel, n_mfcc, frame]`.
+    pub shape: [usize; 3],
+    /// Canonical JSON of the feature configuration.
+    pub configuration: String,
+}
+
+impl Layout {
+    /// Values in one utterance's tensor.
+    pub fn row_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// A shard being filled.
+#[derive(Debug, Default)]
+pub struct ShardBuffer {
+    features: Vec<f32>,
+    rows: Vec<Row>,
+}
+
+impl ShardBuffer {
+    /// Adds an utterance.
+    pub fn push(&mut self, features: &[f32], row: Row) {
+        self.features.extend_from_slice(features);
+        self.rows.push(row);
+    }
+
+    /// How many utterances it holds.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Writes the shard into `folder` under its SHA-256, which is returned with its size in bytes. Once this
+    /// returns it is on disk.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn write(&self, folder: &Path, layout: &Layout) -> Result<(Sha, u64)> {
+        let header = self.header(layout)?;
+        let length = (header.len() as u64).to_le_bytes();
+        let frames: Vec<i32> = self.rows.iter().map(|row| row.frames as i32).collect();
+        let pieces: [&[u8]; 4] =
+            [&length, &header, bytemuck::cast_slice(&self.features), bytemuck::cast_slice(&frames)];
+        let name = Sha::of(&pieces);
+        let path = shard_path(folder, &name);
+        if !path.exists() {
+            let scratch = Scratch::create(&path)?;
+            scratch.write(&pieces)?;
+            scratch.publish(&path)?;
+        }
+        Ok((name, pieces.iter().map(|piece| piece.len() as u64).sum()))
+    }
+
+    fn header(&self, layout: &Layout) -> Result<Vec<u8>> {
+        let internal = |error| {
+            Error::new(ErrorKind::Unsupported, format!("cannot describe a shard: {error}")).caused_by(error)
+        };
+        let [channels, n_mfcc, frames] = layout.shape;
+        let n = self.rows.len();
+        let end = self.features.len() * size_of::<f32>();
+        let header = json!({
+            "__metadata__": {
+                "format": "ser-shard",
+                "version": VERSION,
+                "configuration": layout.configuration,
+                "rows": serde_json::to_string(&self.rows).map_err(internal)?,
+            },
+            "features": {
+                "dtype": "F32", "shape": [n, channels, n_mfcc, frames], "data_offsets": [0, end],
+            },
+            "frames": {
+                "dtype": "I32", "shape": [n], "data_offsets": [end, end + n * size_of::<i32>()],
+            },
+        });
+        let mut header = serde_json::to_vec(&header).map_err(internal)?;
+        header.resize((header.len() + 8).next_multiple_of(ALIGNMENT) - 8, b' ');
+        Ok(header)
+    }
+}
+
+/// The file of the shard `name` in `folder`.
+pub fn shard_path(folder: &Path, name: &Sha) -> PathBuf {
+    folder.join(format!("{name}.safetensors"))
+}
+
+/// A shard opened for reading, mapped into memory.
+#[derive(Debug)]
+pub struct Shard {
+    path: PathBuf,
+    map: Mmap,
+    /// Where `features` starts in the file, bytes.
+    features_at: usize,
+    frames_at: usize,
+    rows: usize,
+    row_len: usize,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Metadata {
+    format: String,
+    version: String,
+    configuration: String,
+    rows: String,
+}
+
+impl Shard {
+    /// Opens the shard at `path` and checks that it holds what `layout` says, at an aligned place.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or holds other features. Its values are not looked at: their
+    /// checksums are for [`Shard::check`].
+    pub fn open(path: &Path, layout: &Layout) -> Result<Self> {
+        let map = map_file(path)?;
+        let damaged = |what: String| damaged(path, what);
+        let (header_len, metadata) =
+            SafeTensors::read_metadata(&map).map_err(|error| damaged(format!("is damaged: {error}")))?;
+        let extra = metadata.metadata().as_ref();
+        let field = |name: &str| extra.and_then(|extra| extra.get(name)).map_or("", String::as_str);
+        if field("format") != "ser-shard" {
+            return Err(damaged("is no shard of ser".to_owned()));
+        }
+        if field("version") != VERSION {
+            return Err(damaged(format!(
+                "is a shard of version {:?}, this program reads version {VERSION}",
+                field("version")
+            )));
+        }
+        if field("configuration") != layout.configuration {
+            return Err(Error::new(ErrorKind::Mismatch, "holds features of another configuration").at(path));
+        }
+        let tensor = |name: &str, dtype: Dtype| match metadata.info(name) {
+            Some(info) if info.dtype == dtype => Ok(info),
+            _ => Err(damaged(format!("holds no tensor {name:?} of type {dtype:?}"))),
+        };
+        let (features, frames) = (tensor("features", Dtype::F32)?, tensor("frames", Dtype::I32)?);
+        let (rows, shape) = match features.shape.split_first() {
+            Some((rows, shape)) if shape == layout.shape => (*rows, shape),
+            _ => return Err(damaged(format!("holds features of shape {:?}", features.shape))),
+        };
+        if frames.shape != [rows] {
+            return Err(damaged(format!("holds {rows} rows of features but frames of {:?}", frames.shape)));
+        }
+        let data = header_len + 8;
+        let (features_at, frames_at) = (data + features.data_offsets.0, data + frames.data_offsets.0);
+        if !features_at.is_multiple_of(ALIGNMENT) || !frames_at.is_multiple_of(size_of::<i32>()) {
+            return Err(damaged("holds tensors that are not aligned".to_owned()));
+        }
+        let row_len = shape.iter().product();
+        Ok(Self { path: path.to_owned(), map, features_at, frames_at, rows, row_len })
+    }
+
+    /// How many utterances it holds.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The tensors of `count` utterances from `first` on, `[count, channel, n_mfcc, frame]`, straight from the
+    /// mapping.
+    ///
+    /// # Errors
+    /// When it does not hold that many.
+    pub fn features(&self, first: usize, count: usize) -> Result<&[f32]> {
+        if first.checked_add(count).is_none_or(|end| end > self.rows) {
+            return Err(damaged(&self.path, format!("has {} rows, not row {}", self.rows, first + count)));
+        }
+        let width = self.row_len * size_of::<f32>();
+        let start = self.features_at + first * width;
+        let bytes = &self.map[start..start + count * width];
+        bytemuck::try_cast_slice(bytes)
+            .map_err(|error| damaged(&self.path, format!("cannot be read in place: {error}")))
+    }
+
+    /// How many frames of the utterance in `row` are real.
+    ///
+    /// # Errors
+    /// When it has no such row.
+    pub fn frames(&self, row: usize) -> Result<u32> {
+        if row >= self.rows {
+            return Err(damaged(&self.path, format!("has {} rows, not row {row}", self.rows)));
+        }
+        let at = self.frames_at + row * size_of::<i32>();
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&self.map[at..at + 4]);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    /// Reads the tensor in `row` and compares it with its checksum.
+    ///
+    /// # Errors
+    /// When it differs, naming the shard and the row.
+    pub fn check(&self, row: usize, expected: &Checksum) -> Result<()> {
+        let actual = Checksum::of_row(self.features(row, 1)?, self.frames(row)?);
+        if actual == *expected {
+            return Ok(());
+        }
+        Err(damaged(&self.path, format!("row {row} is not what was written: its checksum differs")))
+    }
+
+    /// Reads what the shard says of its own rows, and checks each row against it and the whole file against its
+    /// name. For shards that no index names.
+    ///
+    /// # Errors
+    /// When anything differs.
+    pub fn verified_rows(&self) -> Result<Vec<Row>> {
+        let name = Sha::of(&[&self.map]);
+        if self.path.file_stem().and_then(|stem| stem.to_str()) != Some(&name.to_string()) {
+            return Err(damaged(&self.path, "does not have the content its name promises".to_owned()));
+        }
+        let header: Header = serde_json::from_slice(&self.map[8..self.features_at])
+            .map_err(|error| damaged(&self.path, format!("has a damaged header: {error}")))?;
+        let rows: Vec<Row> = serde_json::from_str(&header.metadata.rows)
+            .map_err(|error| damaged(&self.path, format!("has a damaged list of rows: {error}")))?;
+        if rows.len() != self.rows {
+            return Err(damaged(
+                &self.path,
+                format!("describes {} rows and holds {}", rows.len(), self.rows),
+            ));
+        }
+        for (position, row) in rows.iter().enumerate() {
+            self.check(position, &row.checksum)?;
+        }
+        Ok(rows)
+    }
+}
+
+fn damaged(path: &Path, what: String) -> Error {
+    Error::new(ErrorKind::Damaged, what)
+        .at(path)
+        .mend("delete this shard and run ser-prep again: it makes anew what is missing")
+}
+
+fn map_file(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(|error| {
+        Error::io("cannot open the shard", path, error).mend("run ser-prep again: it makes anew what is missing")
+    })?;
+    let regular = file.metadata().map_err(|error| Error::io("cannot be looked at", path, error))?.is_file();
+    if !regular {
+        return Err(damaged(path, "is no regular file".to_owned()));
+    }
+    // SAFETY: the mapping is read-only, and shards are never changed or truncated once they have their name: they
+    // are written under another name and renamed, and a name is the SHA-256 of the content. A foreign program that
+    // changes the file under us breaks this promise, as it would for every program that maps files.
+    #[allow(unsafe_code)]
+    let map = unsafe { Mmap::map(&file) };
+    map.map_err(|error| Error::io("cannot be mapped into memory", path, error))
+}

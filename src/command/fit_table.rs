@@ -1,0 +1,88 @@
+//! What `ser-fit` prints: a line for each epoch.
+
+use std::path::Path;
+
+use tch::Device;
+
+use super::print;
+use crate::Result;
+use crate::fit::state::EpochRecord;
+use crate::fit::train::{FitSummary, Material};
+
+/// Prints a run as it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct FitTable {
+    silent: bool,
+}
+
+impl FitTable {
+    /// A table that prints nothing if it is `silent`.
+    pub fn new(silent: bool) -> Self {
+        Self { silent }
+    }
+
+    /// Says what is trained on what, where, and heads the columns.
+    ///
+    /// # Errors
+    /// When stdout cannot be written; likewise below.
+    pub fn introduce(&self, material: &Material, device: Device, run: &Path) -> Result<()> {
+        if self.silent {
+            return Ok(());
+        }
+        let [channels, n_mfcc, frames] = material.train.shape();
+        let device = match device {
+            Device::Cpu => format!("cpu, {} threads", tch::get_num_threads()),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        print(&format!(
+            "split {}: {} utterances to train, {} to validate, {} classes\n\
+             feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
+             {device}; run in {}\n\n\
+             epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
+            material.split.info.protocol,
+            material.train.len(),
+            material.val.len(),
+            material.split.info.labels.len(),
+            material.set.id,
+            run.display(),
+        ))
+    }
+
+    /// Prints an epoch.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn add(&self, record: &EpochRecord) -> Result<()> {
+        if self.silent {
+            return Ok(());
+        }
+        print(&format!(
+            "{:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>7.2}  {:>9.0}{}\n",
+            record.epoch,
+            record.train_loss,
+            record.train_accuracy,
+            record.val_loss,
+            record.val_accuracy,
+            record.val_uar,
+            record.seconds,
+            record.samples_per_s,
+            if record.best { "  best" } else { "" },
+        ))
+    }
+
+    /// Says where the best checkpoint is and what to do with it.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn conclude(&self, summary: &FitSummary) -> Result<()> {
+        if self.silent {
+            return Ok(());
+        }
+        let early = if summary.stopped_early { ", stopped early" } else { "" };
+        print(&format!(
+            "\nbest epoch {}{early}; see what it is worth with: ser-report --checkpoint {}\n",
+            summary.best_epoch,
+            summary.checkpoint.display(),
+        ))
+    }
+}

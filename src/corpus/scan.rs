@@ -1,0 +1,152 @@
+//! Lists the recordings of a corpus.
+
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
+
+use crate::{Error, ErrorKind, Result};
+
+/// File name extensions taken for recordings. What a file really is, its content decides later.
+pub const EXTENSIONS: [&str; 14] =
+    ["wav", "wave", "aif", "aiff", "aifc", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "caf", "opus"];
+
+/// A recording in the corpus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioFile {
+    /// Path relative to the corpus, with `/` between folders on every system.
+    pub path: String,
+    /// Where to open it.
+    pub location: PathBuf,
+    /// What the file system says of it.
+    pub stat: FileStat,
+}
+
+/// What the file system says of a file. When it is unchanged, so, we assume, is the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FileStat {
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last change of content, nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Time of the last change of content or attributes, nanoseconds since 1970; 0 where there is none. It
+    /// betrays an edit whose modification time was set back.
+    pub changed_ns: i128,
+    /// Number of the file in its file system; 0 where there is none.
+    pub inode: u64,
+}
+
+impl FileStat {
+    /// Reads the fields from `metadata`.
+    pub fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+            Self {
+                size: metadata.size(),
+                modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+                changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+                inode: metadata.ino(),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            let modified = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+            Self {
+                size: metadata.len(),
+                modified_ns: modified.map_or(0, |d| d.as_nanos() as i128),
+                ..Self::default()
+            }
+        }
+    }
+}
+
+/// What a walk through the corpus found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Recordings, sorted by path.
+    pub files: Vec<AudioFile>,
+    /// How many other files were passed over: other extensions, hidden files, `__MACOSX` folders.
+    pub ignored: usize,
+    /// What could not be looked at, each error naming its path.
+    pub unusable: Vec<(String, Error)>,
+}
+
+/// Walks through the folder `root` and everything under it. Symbolic links are followed, loops refused.
+///
+/// # Errors
+/// When `root` is no folder that can be listed. Trouble further down is listed in [`Scan::unusable`].
+pub fn scan(root: &Path) -> Result<Scan> {
+    let metadata = std::fs::metadata(root).map_err(|source| {
+        Error::io("cannot open the corpus", root, source).mend("give the folder of recordings with --data")
+    })?;
+    if !metadata.is_dir() {
+        return Err(Error::new(ErrorKind::Usage, "is not a folder")
+            .at(root)
+            .mend("give the folder that holds one folder of recordings for each class"));
+    }
+    let mut found = Scan::default();
+    let walk = WalkDir::new(root).follow_links(true).into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+        match entry {
+            Err(error) => found.note_walk_error(root, &error),
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) if !has_audio_extension(entry.path()) => found.ignored += 1,
+            Ok(entry) => match describe(root, &entry) {
+                Ok(file) => found.files.push(file),
+                Err(error) => found.unusable.push((relative_lossy(root, entry.path()), error)),
+            },
+        }
+    }
+    found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    found.unusable.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+impl Scan {
+    fn note_walk_error(&mut self, root: &Path, error: &walkdir::Error) {
+        let path = error.path().unwrap_or(root);
+        let problem = match (error.loop_ancestor(), error.io_error()) {
+            (Some(ancestor), _) => Error::new(
+                ErrorKind::Unusable,
+                format!("is a link back to {}, a folder that holds it", ancestor.display()),
+            ),
+            (None, Some(io)) => Error::new(ErrorKind::Io, format!("cannot be looked at: {io}")),
+            (None, None) => Error::new(ErrorKind::Io, "cannot be looked at"),
+        };
+        self.unusable.push((relative_lossy(root, path), problem.at(path)));
+    }
+}
+
+fn describe(root: &Path, entry: &walkdir::DirEntry) -> Result<AudioFile> {
+    let location = entry.path();
+    let inside = location.strip_prefix(root).unwrap_or(location);
+    let parts: Option<Vec<&str>> = inside.iter().map(OsStr::to_str).collect();
+    let Some(parts) = parts else {
+        return Err(Error::new(ErrorKind::Unusable, "has a name that is not UTF-8")
+            .at(location)
+            .mend("rename it, since manifests are UTF-8"));
+    };
+    let metadata = entry.metadata().map_err(|error| {
+        Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location)
+    })?;
+    Ok(AudioFile { path: parts.join("/"), location: location.to_owned(), stat: FileStat::of(&metadata) })
+}
+
+fn relative_lossy(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Hidden files are left by systems, not by people: `.DS_Store`, and `._x.wav` beside every `x.wav` in archives
+/// made on a Mac.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
+}
+
+fn has_audio_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+}

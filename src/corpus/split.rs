@@ -1,0 +1,389 @@
+//! Deals utterances to train, validation and test: the protocols `random`, `word` and `speaker-<ID>`.
+//!
+//! A split depends on the utterances (path, label, speaker, word), the seed and the fractions, and on nothing
+//! else: neither on the order they come in nor on the number of threads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Annotation;
+use crate::random::Random;
+use crate::{Error, ErrorKind, Result};
+
+/// How utterances are dealt to train, validation and test.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// At random, stratified by label and speaker.
+    Random,
+    /// Test words occur neither in train nor in validation.
+    Word,
+    /// Everything this speaker says is test; the others are train and validation.
+    Speaker(String),
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random => f.write_str("random"),
+            Self::Word => f.write_str("word"),
+            Self::Speaker(id) => write!(f, "speaker-{id}"),
+        }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.strip_prefix("speaker-")) {
+            ("random", _) => Ok(Self::Random),
+            ("word", _) => Ok(Self::Word),
+            (_, Some(id)) if !id.is_empty() => Ok(Self::Speaker(id.to_owned())),
+            _ => Err(Error::new(ErrorKind::Usage, format!("there is no protocol {text:?}"))
+                .mend("use random, word or speaker-<ID>")),
+        }
+    }
+}
+
+/// A side of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The network learns from these.
+    Train,
+    /// The best epoch is chosen by these.
+    Val,
+    /// The report is about these.
+    Test,
+}
+
+impl Part {
+    /// All three, in the order they are used.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// Which share of the utterances (or words) goes to validation and test; the rest is train.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fractions {
+    /// Share of validation.
+    pub val: f64,
+    /// Share of test.
+    pub test: f64,
+}
+
+impl Default for Fractions {
+    fn default() -> Self {
+        Self { val: 0.15, test: 0.15 }
+    }
+}
+
+impl Fractions {
+    /// Checks that both are positive and leave most for training.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn validate(self) -> Result<Self> {
+        let sensible = self.val > 0.0 && self.test > 0.0 && self.val + self.test <= 0.8;
+        if sensible {
+            return Ok(self);
+        }
+        Err(Error::new(
+            ErrorKind::Usage,
+            format!("validation {} and test {} are no usable fractions", self.val, self.test),
+        )
+        .mend("give two positive numbers whose sum is at most 0.8"))
+    }
+}
+
+/// One protocol's split: for each part the indices of its utterances, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// The protocol it follows.
+    pub protocol: Protocol,
+    /// Utterances to learn from.
+    pub train: Vec<usize>,
+    /// Utterances to choose the best epoch by.
+    pub val: Vec<usize>,
+    /// Utterances to report on.
+    pub test: Vec<usize>,
+}
+
+impl Split {
+    /// The utterances of one part.
+    pub fn part(&self, part: Part) -> &[usize] {
+        match part {
+            Part::Train => &self.train,
+            Part::Val => &self.val,
+            Part::Test => &self.test,
+        }
+    }
+}
+
+/// The splits of a corpus, and why others could not be made.
+#[derive(Debug, Default)]
+pub struct SplitPlan {
+    /// One for each protocol.
+    pub splits: Vec<Split>,
+    /// A line for each protocol left out.
+    pub left_out: Vec<String>,
+}
+
+/// The fewest utterances a class can have: one on each side.
+const FEWEST_OF_A_CLASS: usize = 3;
+
+/// Makes every split the corpus allows. `utterances` pairs each path with its annotation; the indices in the
+/// result are positions in it.
+///
+/// # Errors
+/// When there is but one class, or a class has fewer than three utterances.
+pub fn plan_splits(
+    utterances: &[(&str, &Annotation)],
+    fractions: Fractions,
+    seed: u64,
+) -> Result<SplitPlan> {
+    check_classes(utterances)?;
+    let mut by_path: Vec<usize> = (0..utterances.len()).collect();
+    by_path.sort_unstable_by_key(|&index| utterances[index].0);
+    let dealer = Dealer { utterances, by_path, fractions, seed };
+
+    let mut plan = SplitPlan { splits: vec![dealer.random()], ..SplitPlan::default() };
+    match dealer.words() {
+        None => plan.left_out.push("no word split: not every file says which word is spoken".to_owned()),
+        Some(words) => match dealer.by_word(&words) {
+            Ok(split) => plan.splits.push(split),
+            Err(why) => plan.left_out.push(format!("no word split: {why}")),
+        },
+    }
+    match dealer.speakers() {
+        None => plan.left_out.push("no speaker split: not every file says who speaks".to_owned()),
+        Some(speakers) if speakers.len() < 2 => {
+            plan.left_out.push("no speaker split: there is only one speaker".to_owned());
+        }
+        Some(speakers) => {
+            for speaker in speakers {
+                match dealer.by_speaker(speaker) {
+                    Ok(split) => plan.splits.push(split),
+                    Err(why) => plan.left_out.push(format!("no split speaker-{speaker}: {why}")),
+                }
+            }
+        }
+    }
+    Ok(plan)
+}
+
+fn check_classes(utterances: &[(&str, &Annotation)]) -> Result<()> {
+    let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, annotation) in utterances {
+        *classes.entry(&annotation.label).or_default() += 1;
+    }
+    if let [(only, count)] = classes.iter().collect::<Vec<_>>()[..] {
+        return Err(Error::new(
+            ErrorKind::Unusable,
+            format!("all {count} usable recordings are of one class, {only:?}"),
+        )
+        .mend("give the folder that holds one folder for each class; a classifier needs two classes or more"));
+    }
+    let small: Vec<String> = (classes.iter())
+        .filter(|(_, count)| **count < FEWEST_OF_A_CLASS)
+        .map(|(label, count)| format!("{label:?} has {count}"))
+        .collect();
+    if small.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unusable,
+        format!(
+            "a class needs {FEWEST_OF_A_CLASS} usable recordings, one each for train, validation and test: {}",
+            small.join(", ")
+        ),
+    )
+    .mend("add recordings, or leave the class out with --exclude LABEL"))
+}
+
+struct Dealer<'a> {
+    utterances: &'a [(&'a str, &'a Annotation)],
+    by_path: Vec<usize>,
+    fractions: Fractions,
+    seed: u64,
+}
+
+impl<'a> Dealer<'a> {
+    fn annotation(&self, index: usize) -> &'a Annotation {
+        self.utterances[index].1
+    }
+
+    /// All words, if every utterance has one.
+    fn words(&self) -> Option<BTreeSet<&'a str>> {
+        self.utterances.iter().map(|(_, annotation)| annotation.word.as_deref()).collect()
+    }
+
+    /// All speakers, if every utterance has one.
+    fn speakers(&self) -> Option<BTreeSet<&'a str>> {
+        self.utterances.iter().map(|(_, annotation)| annotation.speaker.as_deref()).collect()
+    }
+
+    fn random(&self) -> Split {
+        let all = self.by_path.clone();
+        let (rest, test) = self.stratified(&all, self.fractions.test, "test");
+        let of_rest = self.fractions.val / (1.0 - self.fractions.test);
+        let (train, val) = self.stratified(&rest, of_rest, "val");
+        split(Protocol::Random, train, val, test)
+    }
+
+    fn by_word(&self, words: &BTreeSet<&str>) -> Result<Split, String> {
+        let test_words = self.draw_words(words, self.fractions.test, "word-test")?;
+        let rest: BTreeSet<&str> = words.difference(&test_words).copied().collect();
+        let of_rest = self.fractions.val / (1.0 - self.fractions.test);
+        let val_words = self.draw_words(&rest, of_rest, "word-val")?;
+        let has = |set: &BTreeSet<&str>, index: usize| {
+            self.annotation(index).word.as_deref().is_some_and(|word| set.contains(word))
+        };
+        let (test, rest): (Vec<_>, Vec<_>) = self.by_path.iter().partition(|&&i| has(&test_words, i));
+        let (val, train) = rest.into_iter().partition(|&i| has(&val_words, i));
+        self.with_every_class(split(Protocol::Word, train, val, test))
+    }
+
+    fn by_speaker(&self, speaker: &str) -> Result<Split, String> {
+        let (test, rest): (Vec<_>, Vec<_>) =
+            self.by_path.iter().partition(|&&i| self.annotation(i).speaker.as_deref() == Some(speaker));
+        let (train, val) = match self.words() {
+            Some(_) => {
+                let words = rest.iter().filter_map(|&i| self.annotation(i).word.as_deref()).collect();
+                let val_words = self.draw_words(&words, self.fractions.val, "speaker-val")?;
+                let (val, train) = rest
+                    .into_iter()
+                    .partition(|&i| self.annotation(i).word.as_deref().is_some_and(|w| val_words.contains(w)));
+                (train, val)
+            }
+            None => self.stratified(&rest, self.fractions.val, "speaker-val"),
+        };
+        self.with_every_class(split(Protocol::Speaker(speaker.to_owned()), train, val, test))
+    }
+
+    /// Takes a share of `from`, the same share of every label and, within a label, of every speaker, and at
+    /// least one of every label. Returns (what stays, what was taken).
+    fn stratified(&self, from: &[usize], share: f64, purpose: &str) -> (Vec<usize>, Vec<usize>) {
+        let mut strata: BTreeMap<&str, BTreeMap<Option<&str>, Vec<usize>>> = BTreeMap::new();
+        for &index in from {
+            let annotation = self.annotation(index);
+            let speakers = strata.entry(&annotation.label).or_default();
+            speakers.entry(annotation.speaker.as_deref()).or_default().push(index);
+        }
+        let sizes: Vec<usize> = strata.values().map(|s| s.values().map(Vec::len).sum()).collect();
+        let wanted = (from.len() as f64 * share).round() as usize;
+        let (mut stay, mut taken) = (Vec::new(), Vec::new());
+        for ((label, speakers), quota) in strata.into_iter().zip(apportion(&sizes, wanted)) {
+            let sizes: Vec<usize> = speakers.values().map(Vec::len).collect();
+            for ((speaker, mut members), quota) in speakers.into_iter().zip(apportion(&sizes, quota.max(1))) {
+                let purpose = ["split", "random", purpose, label, speaker.unwrap_or("")];
+                Random::new(self.seed, &purpose).shuffle(&mut members);
+                let rest = members.split_off(quota.min(members.len()));
+                taken.extend(members);
+                stay.extend(rest);
+            }
+        }
+        stay.sort_unstable_by_key(|&index| self.utterances[index].0);
+        (stay, taken)
+    }
+
+    fn draw_words<'w>(
+        &self,
+        words: &BTreeSet<&'w str>,
+        share: f64,
+        purpose: &str,
+    ) -> Result<BTreeSet<&'w str>, String> {
+        if words.len() < FEWEST_OF_A_CLASS {
+            return Err(format!("{} words are too few to keep some apart", words.len()));
+        }
+        let mut order: Vec<&str> = words.iter().copied().collect();
+        Random::new(self.seed, &["split", purpose]).shuffle(&mut order);
+        let count = (words.len() as f64 * share).round() as usize;
+        order.truncate(count.clamp(1, words.len() - 2));
+        Ok(order.into_iter().collect())
+    }
+
+    /// Refuses a split whose test or validation part asks for a class that training never shows.
+    fn with_every_class(&self, split: Split) -> Result<Split, String> {
+        let labels = |part: &[usize]| -> BTreeSet<&str> {
+            part.iter().map(|&index| self.annotation(index).label.as_str()).collect()
+        };
+        if split.train.is_empty() || split.val.is_empty() || split.test.is_empty() {
+            return Err("a part would be empty".to_owned());
+        }
+        let learnt = labels(&split.train);
+        let asked = labels(&split.test).into_iter().chain(labels(&split.val));
+        match asked.into_iter().find(|label| !learnt.contains(label)) {
+            Some(label) => Err(format!("training would hold no {label:?}")),
+            None => Ok(split),
+        }
+    }
+}
+
+/// Shares `wanted` among groups in proportion to their `sizes`, by the largest remainder; no group gets more than
+/// its size.
+fn apportion(sizes: &[usize], wanted: usize) -> Vec<usize> {
+    let total: usize = sizes.iter().sum();
+    if total == 0 {
+        return vec![0; sizes.len()];
+    }
+    let wanted = wanted.min(total);
+    let mut quotas: Vec<usize> = sizes.iter().map(|size| size * wanted / total).collect();
+    let mut by_remainder: Vec<usize> = (0..sizes.len()).collect();
+    by_remainder.sort_by_key(|&group| std::cmp::Reverse(sizes[group] * wanted % total));
+    let missing = wanted - quotas.iter().sum::<usize>();
+    for &group in by_remainder.iter().take(missing) {
+        quotas[group] += 1;
+    }
+    quotas
+}
+
+fn split(protocol: Protocol, mut train: Vec<usize>, mut val: Vec<usize>, mut test: Vec<usize>) -> Split {
+    for part in [&mut train, &mut val, &mut test] {
+        part.sort_unstable();
+    }
+    Split { protocol, train, val, test }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_and_follow_the_sizes() {
+        assert_eq!(apportion(&[200, 200, 199], 90), [30, 30, 30]);
+        assert_eq!(apportion(&[1, 1, 1], 2).iter().sum::<usize>(), 2);
+        assert_eq!(apportion(&[10, 0, 30], 4), [1, 0, 3]);
+        assert_eq!(apportion(&[2, 3], 99), [2, 3]);
+        assert_eq!(apportion(&[0, 0], 5), [0, 0]);
+    }
+
+    #[test]
+    fn protocols_read_back_as_they_print() {
+        for name in ["random", "word", "speaker-OAF"] {
+            assert_eq!(name.parse::<Protocol>().unwrap().to_string(), name);
+        }
+        assert!("speaker-".parse::<Protocol>().is_err());
+        assert!("sentence".parse::<Protocol>().is_err());
+    }
+
+    #[test]
+    fn fractions_must_leave_something_to_learn_from() {
+        assert!(Fractions::default().validate().is_ok());
+        for (val, test) in [(0.0, 0.15), (0.5, 0.5), (f64::NAN, 0.1), (0.1, f64::INFINITY)] {
+            assert!(Fractions { val, test }.validate().is_err(), "{val} {test}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Labels from a CSV file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Annotation;
+use crate::{Error, ErrorKind, Result};
+
+/// A table of labels: columns `path` (relative to the corpus) and `label`, and optionally `speaker` and `word`;
+/// other columns are passed over.
+#[derive(Debug)]
+pub struct LabelTable {
+    file: PathBuf,
+    rows: HashMap<String, Annotation>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    path: String,
+    label: String,
+    speaker: Option<String>,
+    word: Option<String>,
+}
+
+impl LabelTable {
+    /// Reads the table at `file`.
+    ///
+    /// # Errors
+    /// When it cannot be read, lacks a column, has a row without path or label, or names a path twice.
+    pub fn read(file: &Path) -> Result<Self> {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(|error| {
+            Error::new(ErrorKind::Io, format!("cannot be read as a table of labels: {error}"))
+                .at(file)
+                .mend("give --labels folder, filename, or a CSV file")
+        })?;
+        let mut rows = HashMap::new();
+        for (number, row) in reader.deserialize::<Row>().enumerate() {
+            let damaged = |what: String| {
+                Error::new(ErrorKind::Damaged, what)
+                    .at(file)
+                    .mend("a table of labels has the columns path,label and optionally speaker,word")
+            };
+            let row = row.map_err(|error| damaged(format!("row {}: {error}", number + 1)))?;
+            if row.path.is_empty() || row.label.is_empty() {
+                return Err(damaged(format!("row {} lacks its path or its label", number + 1)));
+            }
+            let path = row.path.replace('\\', "/");
+            let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
+            let known = |text: Option<String>| text.filter(|text| !text.is_empty());
+            let word = known(row.word).map(|word| word.to_lowercase());
+            let annotation =
+                Annotation { label: row.label, speaker: known(row.speaker), word, notes: Vec::new() };
+            if rows.insert(path.clone(), annotation).is_some() {
+                return Err(damaged(format!("names {path} twice")));
+            }
+        }
+        Ok(Self { file: file.to_owned(), rows })
+    }
+
+    /// What the table says of the file at `path`, relative to the corpus.
+    ///
+    /// # Errors
+    /// When it does not name that path.
+    pub fn annotate(&self, path: &str) -> Result<Annotation> {
+        self.rows.get(path).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Missing, format!("is not in the table {}", self.file.display()))
+                .at(path)
+                .mend("add a row for it, or move it out of the corpus")
+        })
+    }
+}

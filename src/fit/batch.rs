@@ -1,0 +1,150 @@
+//! Utterances from the mapped shards as tensors on the device that computes.
+
+use std::marker::PhantomData;
+
+use tch::{Device, Kind, Tensor};
+
+use super::foreign::View;
+use crate::Result;
+use crate::cache::Dataset;
+
+/// Some utterances on the device. May be a view of mapped shards, so nothing may write to it.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// `[B, channel, n_mfcc, frame]`, f32.
+    pub features: Tensor,
+    /// How many frames of each are real, `[B]`, i64.
+    pub frames: Tensor,
+    /// Class of each, `[B]`, i64.
+    pub targets: Tensor,
+    /// Keeps the dataset, and with it the mapping, borrowed.
+    memory: PhantomData<&'a Dataset>,
+}
+
+/// Memory of a device that is left free for the network when a dataset is uploaded, bytes.
+const LEFT_FOR_THE_NETWORK: i64 = 3 << 30;
+
+/// Makes batches of a dataset.
+#[derive(Debug)]
+pub struct Batches<'a> {
+    dataset: &'a Dataset,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The mapped shards are where the network computes.
+    Mapped,
+    /// Everything has been uploaded; batches are gathered on the device.
+    Uploaded { device: Device, features: Tensor, frames: Tensor, targets: Tensor },
+    /// Too large to upload: gathered into page-locked memory, in turn into two buffers, so that one is copied to
+    /// the device while the other fills.
+    Copied { device: Device, index: usize, buffers: Vec<Tensor>, turn: usize },
+}
+
+impl<'a> Batches<'a> {
+    /// Prepares batches of `dataset` for `device`: uploads it if there is room, or else sets up buffers for batches
+    /// of up to `largest` utterances.
+    ///
+    /// # Errors
+    /// When a shard cannot be read or the device lacks memory even for a batch.
+    pub fn new(dataset: &'a Dataset, device: Device, largest: usize) -> Result<Self> {
+        let place = match device {
+            Device::Cuda(_) if has_room_for(dataset, device) => upload(dataset, device)?,
+            Device::Cuda(index) => {
+                let [channels, bands, frames] = dataset.shape().map(|size| size as i64);
+                let size = [largest as i64, channels, bands, frames];
+                let buffer = || Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?.f_pin_memory(device);
+                Place::Copied { device, index, buffers: vec![buffer()?, buffer()?], turn: 0 }
+            }
+            _ => Place::Mapped,
+        };
+        Ok(Self { dataset, place })
+    }
+
+    /// The utterances `indices`, in that order.
+    ///
+    /// # Errors
+    /// When a shard cannot be read or the device lacks memory.
+    pub fn get(&mut self, indices: &[usize]) -> Result<Batch<'a>> {
+        let dataset = self.dataset;
+        let (features, device) = match &mut self.place {
+            Place::Mapped => (gather(dataset, indices, None)?, Device::Cpu),
+            Place::Uploaded { device, features, frames, targets } => {
+                let wanted: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
+                let wanted = Tensor::f_from_slice(&wanted)?.f_to(*device)?;
+                return Ok(Batch {
+                    features: features.f_index_select(0, &wanted)?,
+                    frames: frames.f_index_select(0, &wanted)?,
+                    targets: targets.f_index_select(0, &wanted)?,
+                    memory: PhantomData,
+                });
+            }
+            Place::Copied { device, index, buffers, turn } => {
+                // The copy out of this buffer, two batches ago, must be over before it is filled again.
+                tch::Cuda::synchronize(*index as i64);
+                *turn = (*turn + 1) % buffers.len();
+                let buffer = buffers[*turn].f_narrow(0, 0, indices.len() as i64)?;
+                gather(dataset, indices, Some(&buffer))?;
+                (buffer.f_to_device_(*device, Kind::Float, true, true)?, *device)
+            }
+        };
+        let frames = indices.iter().map(|&index| i64::from(dataset.frames(index)));
+        let targets = indices.iter().map(|&index| dataset.label(index) as i64);
+        Ok(Batch {
+            features,
+            frames: integers(frames, device)?,
+            targets: integers(targets, device)?,
+            memory: PhantomData,
+        })
+    }
+}
+
+fn integers(values: impl Iterator<Item = i64>, device: Device) -> Result<Tensor> {
+    Ok(Tensor::f_from_slice(&values.collect::<Vec<_>>())?.f_to(device)?)
+}
+
+/// Utterances as one tensor: a view of the mapping if they lie side by side, or else one gather, into `out` if given.
+fn gather(dataset: &Dataset, indices: &[usize], out: Option<&Tensor>) -> Result<Tensor> {
+    let shape = dataset.shape();
+    let row_len: usize = shape.iter().product();
+    let views: Vec<View<'_>> = (dataset.stretches(indices)?.into_iter())
+        .map(|stretch| {
+            let [channels, bands, frames] = shape.map(|size| size as i64);
+            View::new(stretch, &[(stretch.len() / row_len) as i64, channels, bands, frames])
+        })
+        .collect::<Result<_>>()?;
+    match out {
+        Some(out) => Ok(Tensor::f_cat_out(out, &views, 0)?),
+        None if views.len() == 1 => {
+            views.into_iter().map(View::into_tensor).next().ok_or_else(|| unreachable_view(indices))
+        }
+        None => Ok(Tensor::f_cat(&views, 0)?),
+    }
+}
+
+fn unreachable_view(indices: &[usize]) -> crate::Error {
+    crate::Error::new(crate::ErrorKind::Mismatch, format!("no tensors for utterances {indices:?}"))
+}
+
+/// Whether the device can hold the dataset and still have room for the network. Asked by trying, since libtorch's
+/// bindings cannot say how much memory is free.
+fn has_room_for(dataset: &Dataset, device: Device) -> bool {
+    let row_bytes = dataset.shape().iter().product::<usize>() * size_of::<f32>();
+    let bytes = dataset.len() as i64 * row_bytes as i64 + LEFT_FOR_THE_NETWORK;
+    Tensor::f_empty([bytes], (Kind::Uint8, device)).is_ok()
+}
+
+fn upload(dataset: &Dataset, device: Device) -> Result<Place> {
+    let [channels, bands, frames] = dataset.shape().map(|size| size as i64);
+    let features = Tensor::f_empty([dataset.len() as i64, channels, bands, frames], (Kind::Float, device))?;
+    let all: Vec<usize> = (0..dataset.len()).collect();
+    // In portions, so that what is gathered on the way does not double the dataset in main memory.
+    for portion in all.chunks(256) {
+        let target = features.f_narrow(0, portion[0] as i64, portion.len() as i64)?;
+        target.shallow_clone().f_copy_(&gather(dataset, portion, None)?)?;
+    }
+    let frames = integers(all.iter().map(|&index| i64::from(dataset.frames(index))), device)?;
+    let targets = integers(dataset.labels().map(|label| label as i64), device)?;
+    Ok(Place::Uploaded { device, features, frames, targets })
+}

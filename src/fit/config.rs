@@ -1,0 +1,191 @@
+//! How a network is trained: everything that decides the result, in one struct, saved before training starts.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, Result};
+
+/// The recipe of a run. Its defaults are those of the source document: Adam at 1e-3, 20 epochs, batches of 32, best
+/// validation accuracy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FitConfig {
+    /// The cache to train from.
+    pub cache: PathBuf,
+    /// The feature set in it, by the start of its name; the newest if empty.
+    pub feature_set: String,
+    /// The protocol: `random`, `word` or `speaker-<ID>`.
+    pub split: String,
+    /// Passes over the training side.
+    pub epochs: u32,
+    /// Utterances in a step.
+    pub batch_size: u32,
+    /// Learning rate of Adam.
+    pub lr: f64,
+    /// Seed of initial weights, order and dropout.
+    pub seed: u64,
+    /// By which validation metric the best epoch is chosen.
+    pub select: Selection,
+    /// Stop after this many epochs without a better one; 0 for never.
+    pub patience: u32,
+    /// Arithmetic of the network.
+    pub precision: Precision,
+    /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
+    pub device: String,
+    /// Threads of a step; 0 for one on every processor. Results are equal bit for bit only at equal numbers.
+    pub threads: u32,
+    /// Whether to compare every tensor with its checksum before training.
+    pub verify: bool,
+    /// A second place where the best checkpoint is kept, besides the folder of the run; nowhere if empty.
+    pub publish: PathBuf,
+    /// Shape of the network.
+    pub network: NetworkConfig,
+}
+
+impl Default for FitConfig {
+    fn default() -> Self {
+        Self {
+            cache: PathBuf::from("cache"),
+            feature_set: String::new(),
+            split: "random".to_owned(),
+            epochs: 20,
+            batch_size: 32,
+            lr: 1e-3,
+            seed: 0,
+            select: Selection::Accuracy,
+            patience: 0,
+            precision: Precision::F32,
+            device: "auto".to_owned(),
+            threads: 0,
+            verify: true,
+            publish: PathBuf::new(),
+            network: NetworkConfig::default(),
+        }
+    }
+}
+
+/// The validation metric that chooses the best epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Selection {
+    /// Correct / all.
+    #[default]
+    Accuracy,
+    /// Mean recall over classes.
+    Uar,
+}
+
+/// Arithmetic of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point throughout.
+    #[default]
+    F32,
+}
+
+/// Sizes of the default network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Channels of the two convolutions.
+    pub channels: [u32; 2],
+    /// Hidden units of the LSTM in each direction.
+    pub hidden: u32,
+    /// Units of the dense layer.
+    pub dense: u32,
+    /// Share of dense units dropped in training.
+    pub dropout: f64,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 }
+    }
+}
+
+impl FitConfig {
+    /// Reads a recipe from TOML; what it does not name keeps its default.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no TOML, or has a key or value that means nothing here.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
+        toml::from_str(&text).map_err(|error| {
+            Error::new(ErrorKind::Usage, format!("is no recipe: {}", error.to_string().trim_end())).at(path)
+        })
+    }
+
+    /// Checks that every value makes sense.
+    ///
+    /// # Errors
+    /// On the first that does not, naming its option and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        let wrong = |option: &str, value: String, allowed: &str| {
+            Err(Error::new(ErrorKind::Usage, format!("{option} {value} makes no sense"))
+                .mend(format!("give {allowed}")))
+        };
+        let network = &self.network;
+        let sizes = [network.channels[0], network.channels[1], network.hidden, network.dense];
+        match self {
+            c if !(1..=100_000).contains(&c.epochs) => {
+                wrong("--epochs", c.epochs.to_string(), "a number from 1 to 100000")
+            }
+            c if !(1..=65_536).contains(&c.batch_size) => {
+                wrong("--batch-size", c.batch_size.to_string(), "a number from 1 to 65536")
+            }
+            c if !(c.lr > 0.0 && c.lr <= 10.0) => {
+                wrong("--lr", c.lr.to_string(), "a positive number up to 10, such as 0.001")
+            }
+            c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
+            _ if !(0.0..1.0).contains(&network.dropout) => {
+                wrong("network.dropout", network.dropout.to_string(), "a number from 0 to below 1")
+            }
+            _ if sizes.iter().any(|size| !(1..=8192).contains(size)) => {
+                wrong("network", format!("{sizes:?}"), "sizes from 1 to 8192")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_source_documents_recipe() {
+        let config = FitConfig::default();
+        assert_eq!((config.epochs, config.batch_size, config.lr), (20, 32, 1e-3));
+        assert_eq!((config.select, config.split.as_str(), config.seed), (Selection::Accuracy, "random", 0));
+        let network = NetworkConfig { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 };
+        assert_eq!(config.network, network);
+        config.validate().unwrap();
+    }
+
+    #[test]
+    fn a_recipe_reads_back_as_it_was_written() {
+        let config = FitConfig { lr: 3e-4, split: "word".into(), ..FitConfig::default() };
+        assert_eq!(toml::from_str::<FitConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn values_without_sense_are_refused_by_the_name_of_their_option() {
+        let network = |network| FitConfig { network, ..FitConfig::default() };
+        let cases = [
+            (FitConfig { epochs: 0, ..FitConfig::default() }, "--epochs 0"),
+            (FitConfig { batch_size: 0, ..FitConfig::default() }, "--batch-size 0"),
+            (FitConfig { lr: f64::NAN, ..FitConfig::default() }, "--lr NaN"),
+            (FitConfig { lr: -1.0, ..FitConfig::default() }, "--lr -1"),
+            (FitConfig { threads: 5000, ..FitConfig::default() }, "--threads 5000"),
+            (network(NetworkConfig { dropout: 1.0, ..NetworkConfig::default() }), "network.dropout 1"),
+            (network(NetworkConfig { hidden: 0, ..NetworkConfig::default() }), "network [32, 64, 0, 128]"),
+        ];
+        for (config, said) in cases {
+            let error = config.validate().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().starts_with(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The training loop.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde::Serialize;
+use tch::{Device, Reduction, Tensor};
+
+use super::adam::Adam;
+use super::batch::{Batch, Batches};
+use super::checkpoint::Checkpoint;
+use super::config::{FitConfig, Selection};
+use super::evaluate::{EVALUATION_BATCH, evaluate};
+use super::network::{Architecture, Network, Pass};
+use super::run::RunFolder;
+use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
+use crate::cache::{Cache, Dataset, FeatureSet, StoredSplit};
+use crate::corpus::{Part, Protocol};
+use crate::progress::{Progress, Silent};
+use crate::random::Random;
+use crate::{Error, ErrorKind, Result};
+
+/// What a run works with.
+#[derive(Debug)]
+pub struct Material {
+    /// The feature set.
+    pub set: FeatureSet,
+    /// The split.
+    pub split: StoredSplit,
+    /// Utterances to learn from.
+    pub train: Dataset,
+    /// Utterances to choose the best epoch by.
+    pub val: Dataset,
+}
+
+impl Material {
+    /// Opens what `config` asks for.
+    ///
+    /// # Errors
+    /// When the cache does not have it, or it is damaged.
+    pub fn open(config: &FitConfig) -> Result<Self> {
+        let protocol: Protocol = config.split.parse()?;
+        let cache = Cache::open(&config.cache)?;
+        let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
+        let split = cache.split(set, &protocol)?;
+        let train = cache.part(set, &split, Part::Train)?;
+        let val = cache.part(set, &split, Part::Val)?;
+        if config.verify {
+            train.check()?;
+            val.check()?;
+        }
+        Ok(Self { set: set.clone(), split, train, val })
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FitSummary {
+    /// All epochs.
+    pub history: Vec<EpochRecord>,
+    /// Whether `patience` ended it before its last epoch.
+    pub stopped_early: bool,
+    /// The epoch whose weights were kept.
+    pub best_epoch: u32,
+    /// Where they are.
+    pub checkpoint: PathBuf,
+}
+
+/// What [`fit`] needs.
+#[expect(missing_debug_implementations, reason = "closures have nothing to show")]
+pub struct FitRequest<'a> {
+    /// The recipe.
+    pub config: &'a FitConfig,
+    /// What to learn from.
+    pub material: &'a Material,
+    /// Where checkpoints go.
+    pub run: &'a RunFolder,
+    /// Where to compute.
+    pub device: Device,
+    /// Whether to continue from `last.pt` of the run.
+    pub resume: bool,
+    /// Raised from outside to stop after the step in progress.
+    pub stop: &'a AtomicBool,
+    /// Hears how far an epoch is.
+    pub progress: &'a dyn Progress,
+    /// Called after every epoch.
+    pub on_epoch: &'a mut dyn FnMut(&EpochRecord) -> Result<()>,
+}
+
+/// Trains a network. A resumed run ends bit for bit like one that was never interrupted (on a CPU, with the same
+/// number of threads).
+///
+/// When `stop` is raised, the step in progress is finished, the state saved, and the error is of kind
+/// [`ErrorKind::Interrupted`].
+///
+/// # Errors
+/// When the material, the recipe or the checkpoint is unusable, when the loss becomes infinite, or on interruption.
+pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
+    let FitRequest { config, material, run, device, resume, stop, progress, on_epoch } = request;
+    let mut trainer = Trainer::new(config, material, run, device)?;
+    if resume {
+        trainer.resume()?;
+    }
+    let stopped_early = loop {
+        if trainer.standing.epoch > config.epochs {
+            break false;
+        }
+        if config.patience > 0 && trainer.epochs_since_best() >= config.patience {
+            break true;
+        }
+        trainer.learn(stop, progress)?;
+        let record = trainer.finish_epoch()?;
+        on_epoch(&record)?;
+    };
+    let best_epoch = trainer.best().map_or(0, |best| best.epoch);
+    Ok(FitSummary { history: trainer.standing.history, stopped_early, best_epoch, checkpoint: run.best_path() })
+}
+
+struct Trainer<'a> {
+    config: &'a FitConfig,
+    material: &'a Material,
+    run: &'a RunFolder,
+    origin: Origin,
+    network: Network,
+    adam: Adam,
+    train: Batches<'a>,
+    val: Batches<'a>,
+    standing: Standing,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(config: &'a FitConfig, material: &'a Material, run: &'a RunFolder, device: Device) -> Result<Self> {
+        let labels = &material.split.info.labels;
+        let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
+        let network = Network::new(&architecture, config.seed, device)?;
+        Ok(Self {
+            origin: Origin::new(&architecture, &material.set, &material.split, config)?,
+            adam: Adam::new(&network.parameters)?,
+            network,
+            train: Batches::new(&material.train, device, config.batch_size as usize)?,
+            val: Batches::new(&material.val, device, EVALUATION_BATCH)?,
+            standing: Standing { epoch: 1, ..Standing::default() },
+            config,
+            material,
+            run,
+        })
+    }
+
+    fn resume(&mut self) -> Result<()> {
+        let path = self.run.last_path();
+        let checkpoint = Checkpoint::read(&path)?;
+        let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
+        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "was trained on another split or feature set than the cache holds now",
+            )
+            .at(&path)
+            .mend("start a new run, since utterances may have changed sides"));
+        }
+        self.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
+        self.standing =
+            state::restore_resume_state(&checkpoint, &mut self.adam).map_err(|error| error.at(&path))?;
+        Ok(())
+    }
+
+    /// Runs what is left of the current epoch's steps.
+    fn learn(&mut self, stop: &AtomicBool, progress: &dyn Progress) -> Result<()> {
+        let started = Instant::now();
+        let earlier = self.standing.sums.seconds;
+        let mut sums = DeviceSums::new(&self.standing.sums, self.network.device())?;
+        let order = self.order();
+        let steps: Vec<&[usize]> = order.chunks(self.config.batch_size as usize).collect();
+        progress.start(order.len() as u64, "utterances");
+        for (step, indices) in steps.iter().enumerate() {
+            if (step as u64) >= self.standing.step {
+                self.step(indices, &mut sums)?;
+                self.standing.step += 1;
+            }
+            progress.advance(indices.len() as u64);
+            // The last step of an epoch goes on to the validation, which takes hardly longer than saving.
+            if stop.load(Ordering::Relaxed) && step + 1 < steps.len() {
+                progress.finish();
+                self.standing.sums = sums.read(earlier + started.elapsed().as_secs_f64())?;
+                self.save_last()?;
+                return Err(self.interrupted());
+            }
+        }
+        progress.finish();
+        self.standing.sums = sums.read(earlier + started.elapsed().as_secs_f64())?;
+        if stop.load(Ordering::Relaxed) {
+            self.save_last()?;
+            return Err(self.interrupted());
+        }
+        Ok(())
+    }
+
+    /// One step: forward, backward, Adam.
+    fn step(&mut self, indices: &[usize], sums: &mut DeviceSums) -> Result<()> {
+        let batch = self.train.get(indices)?;
+        let (epoch, step) = (self.standing.epoch.to_string(), self.standing.step.to_string());
+        let mut dropout = Random::new(self.config.seed, &["dropout", &epoch, &step]);
+        let logits = self.network.forward(&batch.features, &batch.frames, Pass::Training(&mut dropout))?;
+        let loss = mean_cross_entropy(&logits, &batch)?;
+        sums.add(&loss, &logits, &batch.targets)?;
+        let gradient = self.network.parameters.gradient(&loss)?;
+        self.adam.step(&mut self.network.parameters, &gradient, self.config.lr)
+    }
+
+    /// The training side in this epoch's order.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.material.train.len()).collect();
+        let epoch = self.standing.epoch.to_string();
+        Random::new(self.config.seed, &["order", &epoch]).shuffle(&mut order);
+        order
+    }
+
+    /// Validates, keeps the best, saves, and moves on to the next epoch.
+    fn finish_epoch(&mut self) -> Result<EpochRecord> {
+        let started = Instant::now();
+        let sums = self.standing.sums.clone();
+        let utterances = self.material.train.len() as f64;
+        let train_loss = f64::from_bits(sums.loss_bits) / utterances;
+        if !train_loss.is_finite() {
+            return Err(Error::new(
+                ErrorKind::Unusable,
+                format!("the loss became {train_loss} in epoch {}", self.standing.epoch),
+            )
+            .mend(format!("lower --lr, which was {}", self.config.lr)));
+        }
+        let predictions = evaluate(&mut self.network, &self.material.val, &mut self.val, &Silent)?;
+        let metrics = predictions.metrics()?;
+        let mut record = EpochRecord {
+            epoch: self.standing.epoch,
+            train_loss,
+            train_accuracy: sums.correct as f64 / utterances,
+            val_loss: predictions.loss()?,
+            val_accuracy: metrics.accuracy,
+            val_uar: metrics.uar,
+            seconds: sums.seconds + started.elapsed().as_secs_f64(),
+            samples_per_s: utterances / sums.seconds.max(1e-9),
+            best: false,
+        };
+        record.best = self.best().is_none_or(|best| self.is_better(&record, best));
+        self.standing.history.push(record.clone());
+        self.origin.epoch = record.epoch;
+        self.origin.metrics = Some(record.clone());
+        if record.best {
+            let best = state::checkpoint_of(&self.network, self.labels(), &self.origin)?;
+            self.run.save_best(&best)?;
+        }
+        self.run.save_metrics(&self.standing.history)?;
+        self.standing.epoch += 1;
+        self.standing.step = 0;
+        self.standing.sums = Sums::default();
+        self.save_last()?;
+        Ok(record)
+    }
+
+    fn is_better(&self, new: &EpochRecord, best: &EpochRecord) -> bool {
+        let score = |record: &EpochRecord| match self.config.select {
+            Selection::Accuracy => record.val_accuracy,
+            Selection::Uar => record.val_uar,
+        };
+        score(new) > score(best) || (score(new) == score(best) && new.val_loss < best.val_loss)
+    }
+
+    fn best(&self) -> Option<&EpochRecord> {
+        self.standing.history.iter().rev().find(|record| record.best)
+    }
+
+    fn epochs_since_best(&self) -> u32 {
+        self.standing.history.iter().rev().take_while(|record| !record.best).count() as u32
+    }
+
+    fn labels(&self) -> &'a [String] {
+        &self.material.split.info.labels
+    }
+
+    fn save_last(&self) -> Result<()> {
+        let mut last = state::checkpoint_of(&self.network, self.labels(), &self.origin)?;
+        state::add_resume_state(&mut last, &self.adam, self.config.seed, &self.standing)?;
+        self.run.save_last(&last)
+    }
+
+    fn interrupted(&self) -> Error {
+        Error::new(
+            ErrorKind::Interrupted,
+            format!("stopped after step {} of epoch {}", self.standing.step, self.standing.epoch),
+        )
+        .mend(format!("continue with: ser-fit --resume {}", self.run.path().display()))
+    }
+}
+
+fn mean_cross_entropy(logits: &Tensor, batch: &Batch<'_>) -> Result<Tensor> {
+    Ok(logits.f_cross_entropy_loss::<Tensor>(&batch.targets, None, Reduction::Mean, -100, 0.0)?)
+}
