@@ -1,3 +1,47 @@
-//! Metrics, tables and pages.
+//! Metrics, tables and pages: what a classifier's answers for a test set say about it, and what they do not.
+//!
+//! [`metrics`] turns true and predicted classes into numbers, defined as in scikit-learn. An [`Evaluation`] holds
+//! everything a report shows: serialise it for JSON, [`render`] it for a terminal. The tables are there one by one
+//! too: [`classification_report`], [`confusion_matrix`], [`wrong_predictions_table`], [`predictions_csv`]; and
+//! [`protocol_in_words`] says what the split makes of the numbers.
+//!
+//! ```
+//! use ser::report::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words, render};
+//!
+//! let labels = vec!["angry".to_owned(), "sad".to_owned()];
+//! let predictions = [
+//!     Prediction::most_probable("YAF_bar_angry.wav", 0, vec![0.9, 0.1])?,
+//!     Prediction::most_probable("YAF_bar_sad.wav", 1, vec![0.2, 0.8])?,
+//! ];
+//! let train = SplitSide::of([(Some("OAF"), Some("bar"))]);
+//! let test = SplitSide::of([(Some("YAF"), Some("bar")), (Some("YAF"), Some("bar"))]);
+//! let evaluation = Evaluation::new(labels, &predictions, Provenance {
+//!     checkpoint: "best.pt".into(),
+//!     epoch: 1,
+//!     seed: 0,
+//!     cache: "cache".into(),
+//!     protocol: "speaker-YAF".into(),
+//!     protocol_in_words: protocol_in_words("speaker-YAF", &train, &SplitSide::default(), &test),
+//! })?;
+//! assert_eq!(evaluation.accuracy, 1.0);
+//! println!("{}", render(&evaluation, 80)?);
+//! # Ok::<(), ser::Error>(())
+//! ```
 
+mod classification_report;
+mod confusion_table;
+mod evaluation;
 pub mod metrics;
+mod page;
+mod predictions;
+mod protocol;
+mod text;
+
+pub use classification_report::classification_report;
+pub use confusion_table::confusion_matrix;
+pub use evaluation::{DEFINITIONS, Definitions, Evaluation, LabelledClass, Provenance};
+pub use page::render;
+pub use predictions::{
+    Prediction, WrongPrediction, predictions_csv, wrong_predictions, wrong_predictions_table,
+};
+pub use protocol::{SplitSide, protocol_in_words};

@@ -1,1 +1,0 @@
-//! Metrics of a classification, defined as in scikit-learn.

@@ -1,0 +1,108 @@
+//! The page that ends an evaluation, as plain text.
+
+use crate::Result;
+use crate::report::classification_report::layout;
+use crate::report::confusion_table::confusion_matrix;
+use crate::report::evaluation::Evaluation;
+use crate::report::metrics::ClassMetrics;
+use crate::report::predictions::wrong_predictions_table;
+use crate::report::text::{printable, thousands, wrap};
+
+/// Narrower than this, tables are no tables.
+const MIN_WIDTH: usize = 40;
+
+/// The page for a terminal of `width` columns: the metrics with what they mean, what the protocol says about
+/// them, the classification report, the confusion matrix, and the wrong answers where the evaluation holds them.
+///
+/// # Errors
+/// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) if the fields of `evaluation` were changed and labels no
+/// longer match the classes.
+pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
+    let width = width.max(MIN_WIDTH);
+    let provenance = &evaluation.provenance;
+    let interval = &evaluation.accuracy_interval;
+    let n_tested = evaluation.classes.iter().filter(|class| class.metrics.support > 0).count();
+
+    let mut page = String::new();
+    let mut metric = |name: &str, value: f64, remark: &str| {
+        page += format!("{name:<13}  {value:.4}   {remark}").trim_end();
+        page.push('\n');
+    };
+    metric(
+        "accuracy (WA)",
+        evaluation.accuracy,
+        &format!(
+            "95 % interval {:.4} to {:.4}; {} of {} utterances",
+            interval.lower,
+            interval.upper,
+            thousands(evaluation.n_correct),
+            thousands(evaluation.n_utterances)
+        ),
+    );
+    metric(
+        "UAR",
+        evaluation.uar,
+        &format!("a guess: {:.4} (1 of {n_tested} classes)", evaluation.chance_uar),
+    );
+    metric("macro-F1", evaluation.macro_f1, "");
+    metric(
+        "cross-entropy",
+        evaluation.cross_entropy,
+        &format!("a guess: {:.4}", (evaluation.classes.len() as f64).ln()),
+    );
+
+    let mut paragraph = |text: &str, indent: usize| {
+        page.push('\n');
+        page += &wrap(&printable(text), width, indent);
+        page.push('\n');
+    };
+    paragraph(&provenance.protocol_in_words, 0);
+    for note in &evaluation.notes {
+        paragraph(&format!("Note: {note}."), 6);
+    }
+
+    page += "\nClassification report\n\n";
+    let labels: Vec<String> = evaluation.classes.iter().map(|class| printable(&class.label).into()).collect();
+    let classes = evaluation.classes.iter().map(|class| &class.metrics);
+    let rows: Vec<(&str, &ClassMetrics)> = labels.iter().map(String::as_str).zip(classes).collect();
+    page += &layout(&rows, evaluation.accuracy, &evaluation.macro_average, &evaluation.weighted_average);
+
+    page += "\nConfusion matrix\n\n";
+    page += &confusion_matrix(&evaluation.confusion_matrix, &labels, width, true)?;
+
+    if let Some(wrong) = &evaluation.errors {
+        page += &format!("\nWrong answers: {}\n", thousands(wrong.len() as u64));
+        if !wrong.is_empty() {
+            page.push('\n');
+            page += &wrong_predictions_table(wrong);
+        }
+    }
+
+    page += "\nDefinitions\n\n";
+    for (name, definition) in definitions(evaluation) {
+        page += &wrap(&format!("{name} = {definition}"), width, 4);
+        page.push('\n');
+    }
+
+    page.push('\n');
+    page += &printable(&format!(
+        "checkpoint {} (epoch {}, seed {}), cache {}",
+        provenance.checkpoint, provenance.epoch, provenance.seed, provenance.cache
+    ));
+    page.push('\n');
+    Ok(page)
+}
+
+fn definitions(evaluation: &Evaluation) -> [(&'static str, &'static str); 8] {
+    let d = &evaluation.definitions;
+    [
+        ("accuracy", d.accuracy),
+        ("interval", d.accuracy_interval),
+        ("UAR", d.uar),
+        ("precision", d.precision),
+        ("recall", d.recall),
+        ("F1", d.f1),
+        ("macro-F1", d.macro_f1),
+        ("cross-entropy", d.cross_entropy),
+    ]
+}
