@@ -83,3 +83,9 @@ impl From<Switch> for bool {
         switch == Switch::On
     }
 }
+
+/// Columns of the terminal; 100 where stdout is none.
+pub fn terminal_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    size.map_or(100, |size| usize::from(size.ws_col).max(40))
+}

@@ -28,6 +28,8 @@
 //! # Ok::<(), ser::Error>(())
 //! ```
 
+#[cfg(feature = "torch")]
+pub mod assess;
 mod classification_report;
 mod confusion_table;
 mod evaluation;

@@ -1,0 +1,135 @@
+//! What a checkpoint is worth on the test side of its split.
+
+use std::path::{Path, PathBuf};
+
+use super::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words};
+use crate::cache::{Cache, FeatureSet, StoredSplit};
+use crate::corpus::{Part, Protocol};
+use crate::features::FeatureConfig;
+use crate::fit::batch::Batches;
+use crate::fit::checkpoint::Checkpoint;
+use crate::fit::device;
+use crate::fit::evaluate::{EVALUATION_BATCH, evaluate};
+use crate::fit::network::Network;
+use crate::fit::state::Origin;
+use crate::progress::Progress;
+use crate::{Error, ErrorKind, Result};
+
+/// What to assess, and how.
+#[derive(Debug, Clone)]
+pub struct AssessOptions {
+    /// The checkpoint.
+    pub checkpoint: PathBuf,
+    /// The cache, if it is not where the checkpoint was trained.
+    pub cache: Option<PathBuf>,
+    /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
+    pub device: String,
+    /// Threads; 0 for one on every processor.
+    pub threads: u32,
+    /// Whether to compare every tensor with its checksum first.
+    pub verify: bool,
+}
+
+/// Predicts the test side with a checkpoint.
+///
+/// # Errors
+/// When the checkpoint is damaged, or the cache is missing, damaged, or not the one it was trained on: other features
+/// are named, and a split that has changed is refused, since test utterances may have been trained on.
+pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evaluation, Vec<Prediction>)> {
+    let checkpoint = Checkpoint::read(&options.checkpoint)?;
+    let origin = Origin::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
+    let cache = open_cache(options, &origin)?;
+    let set = same_features(&cache, &origin)?;
+    let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
+    let test = cache.part(set, &split, Part::Test)?;
+    if options.verify {
+        test.check()?;
+    }
+    let (device, _) = device::set_up(&options.device, options.threads)?;
+    let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
+    network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
+    let mut batches = Batches::new(&test, device, EVALUATION_BATCH)?;
+    let said = evaluate(&mut network, &test, &mut batches, progress)?;
+
+    let rows = said.probabilities.chunks_exact(said.classes);
+    let predictions: Vec<Prediction> = (split.part(Part::Test).iter().zip(&said.truth).zip(rows))
+        .map(|((utterance, truth), row)| Prediction::most_probable(&utterance.path, *truth, row.to_vec()))
+        .collect::<Result<_>>()?;
+    let provenance = provenance(options, &origin, &cache, &split);
+    Ok((Evaluation::new(checkpoint.labels, &predictions, provenance)?, predictions))
+}
+
+fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
+    let trained = Path::new(&origin.split.cache);
+    Cache::open(options.cache.as_deref().unwrap_or(trained)).map_err(|error| match options.cache {
+        None => Error::new(
+            ErrorKind::Missing,
+            format!("was trained from a cache that cannot be opened now ({error})"),
+        )
+        .at(&options.checkpoint)
+        .mend("say where it is with --cache"),
+        Some(_) => error,
+    })
+}
+
+fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet> {
+    if let Some(set) = cache.feature_sets().iter().find(|set| set.id == origin.feature_set) {
+        return Ok(set);
+    }
+    let trained: Option<FeatureConfig> = serde_json::from_value(origin.features.clone()).ok();
+    let newest = cache.feature_sets().last();
+    let newest: Option<FeatureConfig> = newest.and_then(|set| serde_json::from_str(&set.configuration).ok());
+    let differences = match (trained, newest) {
+        (Some(trained), Some(newest)) => trained.differences(&newest),
+        _ => Vec::new(),
+    };
+    let differences = match differences.is_empty() {
+        true => "they come from another version of ser".to_owned(),
+        false => format!("trained with and cached are {}", differences.join(", ")),
+    };
+    Err(Error::new(
+        ErrorKind::Mismatch,
+        format!("holds other features than the checkpoint was trained on: {differences}"),
+    )
+    .at(cache.root())
+    .mend("add that feature set with ser-prep, or give another --cache"))
+}
+
+fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String]) -> Result<StoredSplit> {
+    let protocol: Protocol = origin.split.protocol.parse()?;
+    let split = cache.split(set, &protocol)?;
+    if split.info.labels != labels {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!("holds the classes {:?}, the checkpoint knows {labels:?}", split.info.labels),
+        )
+        .at(cache.root())
+        .mend("give the --cache it was trained on"));
+    }
+    if split.digest != origin.split.digest {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!("has dealt its {protocol} split anew since this checkpoint was trained"),
+        )
+        .at(cache.root())
+        .mend("train again with ser-fit: utterances it has learnt from may be in the test side now"));
+    }
+    Ok(split)
+}
+
+fn provenance(options: &AssessOptions, origin: &Origin, cache: &Cache, split: &StoredSplit) -> Provenance {
+    let side = |part: Part| {
+        SplitSide::of(split.part(part).iter().map(|u| (u.speaker.as_deref(), u.word.as_deref())))
+    };
+    let protocol = origin.split.protocol.clone();
+    let protocol_in_words =
+        protocol_in_words(&protocol, &side(Part::Train), &side(Part::Val), &side(Part::Test));
+    Provenance {
+        checkpoint: options.checkpoint.display().to_string(),
+        epoch: u64::from(origin.epoch),
+        seed: origin.fit.seed,
+        cache: cache.root().display().to_string(),
+        protocol,
+        protocol_in_words,
+    }
+}
