@@ -1,0 +1,58 @@
+# The door to everything: `./just` lists the recipes, `./just demo` shows the pipeline at work. Each recipe that
+# needs libtorch fetches it first.
+
+set positional-arguments
+
+# The demo's synthetic corpus, and how long it is trained on.
+demo_words := "40"
+demo_epochs := "12"
+
+[private]
+default:
+    @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} --list --unsorted
+
+# Make a small speech corpus, or take the folder DATA, and run the three commands on it
+demo DATA="": (_folder DATA) build
+    @scripts/demo {{ demo_words }} {{ demo_epochs }} {{ quote(invocation_directory()) }} "$1"
+
+# Run every test; ARGS go to `cargo test`
+test *ARGS: setup
+    cargo test --release --no-fail-fast "$@"
+    @[ -n "${SER_TESS-}" ] || echo 'SER_TESS is not set, so the tests on the real TESS corpus did not run.'
+
+# Build the commands into target/release/
+build: setup
+    cargo build --release
+
+# Check formatting, lints, dependencies and scripts; any warning fails
+lint: setup
+    cargo fmt --check
+    cargo clippy --release --all-targets -- -D warnings
+    cargo clippy --release --all-targets --no-default-features -- -D warnings
+    @scripts/lint-extra
+
+# Measure; ARGS go to `cargo bench`
+bench *ARGS: setup
+    cargo bench "$@"
+
+# Build the library's documentation; any warning fails
+doc: setup
+    RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps
+
+# Check the compilers and fetch libtorch; every recipe that builds does this first
+setup: _compilers libtorch
+
+# Fetch libtorch into .libtorch/, for what this machine has, or for cpu or cuda
+[no-exit-message]
+libtorch FLAVOUR="":
+    @scripts/libtorch/fetch "$1"
+
+[no-exit-message, private]
+_compilers:
+    @scripts/compilers
+
+# Refuses a wrong DATA before the build rather than after it.
+[no-exit-message, private]
+_folder DATA:
+    @cd {{ quote(invocation_directory()) }} && [ -z "$1" ] || [ -d "$1" ] || \
+        { echo "demo: $1 is not a folder" >&2; exit 2; }
