@@ -11,8 +11,8 @@
 compile_error!("shards are little-endian and mapped as they are; a big-endian machine would need to convert them");
 
 mod error;
-mod random;
-mod storage;
+pub mod random;
+pub mod storage;
 
 pub mod audio;
 pub mod cache;

@@ -7,7 +7,8 @@ use crate::{Error, ErrorKind, Result};
 use super::mpeg;
 
 /// The kind of file that samples are wrapped in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Container {
     /// RIFF WAVE, also as RF64 or BW64.

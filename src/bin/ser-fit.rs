@@ -105,7 +105,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         run: &run,
         device,
         resume: arguments.resume.is_some(),
-        stop: &stop_on_interrupt()?,
+        stop: &*stop_on_interrupt()?,
         progress: &Bar::new(arguments.quiet || arguments.json),
         on_epoch: &mut |record| table.add(record),
     })?;

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, Result};
 /// Held by the process that writes the cache. The operating system lets go of it when the process ends, however it
 /// ends.
 #[derive(Debug)]
-pub struct WriterLock {
+pub(super) struct WriterLock {
     _file: File,
 }
 
@@ -20,7 +20,7 @@ impl WriterLock {
     ///
     /// # Errors
     /// When another process holds it and `wait` is not set, naming that process.
-    pub fn take(root: &Path, wait: bool) -> Result<Self> {
+    pub(super) fn take(root: &Path, wait: bool) -> Result<Self> {
         let path = root.join(".lock");
         let io = |error| Error::io("cannot be locked", &path, error);
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);

@@ -85,11 +85,11 @@ pub struct Audit {
 
 impl Audit {
     /// Compares what `test` and `rest` (training and validation) hold.
-    pub fn of(rest: &[&Utterance], test: &[&Utterance]) -> Self {
-        let speakers = |side: &[&Utterance]| known(side, |utterance| utterance.speaker.as_deref());
-        let words = |side: &[&Utterance]| known(side, |utterance| utterance.word.as_deref());
-        let (test_speakers, rest_speakers) = (speakers(test), speakers(rest));
-        let (test_words, rest_words) = (words(test), words(rest));
+    pub fn of<'a>(rest: &[&'a Utterance], test: &[&'a Utterance]) -> Self {
+        let speaker = |utterance: &'a Utterance| utterance.speaker.as_deref();
+        let word = |utterance: &'a Utterance| utterance.word.as_deref();
+        let (test_speakers, rest_speakers) = (known(test, speaker), known(rest, speaker));
+        let (test_words, rest_words) = (known(test, word), known(rest, word));
         let keys: BTreeSet<&Key> = rest.iter().map(|utterance| &utterance.key).collect();
         let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
         Self {

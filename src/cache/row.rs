@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audio::Container;
+
 use super::digest::{Checksum, Sha};
 
 /// Raised whenever the same file under the same configuration would give other numbers, so that old tensors are
@@ -26,9 +28,9 @@ pub struct Source {
     /// Sample rate of the file, Hz.
     pub sample_rate: u32,
     /// Channels of the file, mixed down to one.
-    pub channels: u32,
-    /// Container found by content: `WAV`, `AIFF`, …
-    pub container: String,
+    pub channels: u16,
+    /// Container, told from the content.
+    pub container: Container,
     /// Length, samples at `sample_rate`.
     pub samples: u64,
     /// XXH3-128 of the decoded samples: equal for the same sound in another lossless container, or with other

@@ -85,7 +85,7 @@ impl<'a> Batches<'a> {
                 tch::Cuda::synchronize(*index as i64);
                 *turn = (*turn + 1) % buffers.len();
                 let buffer = buffers[*turn].f_narrow(0, 0, indices.len() as i64)?;
-                gather(dataset, indices, Some(&buffer))?;
+                let _ = gather(dataset, indices, Some(&buffer))?;
                 (buffer.f_to_device_(*device, Kind::Float, true, true)?, *device)
             }
         };

@@ -20,7 +20,7 @@ pub use options::PrepareOptions;
 pub use report::{Duplicate, PrepareReport, Remark};
 
 use super::digest::Sha;
-use super::index::{Index, SeenFile};
+use super::index::{FeatureSet, Index, SeenFile};
 use super::lock::WriterLock;
 use super::manifest::{self, Generation};
 use super::row::{EXTRACTOR_VERSION, Key, key_of};
@@ -84,14 +84,13 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
-    let mut set = written.set;
-    let splits = splits::plan(&utterances, &set, options, &mut report)?;
+    let splits = splits::plan(&utterances, &written.set, options, &mut report)?;
     let generation = Generation::new(&splits)?;
     let manifests = options.out.join("manifests");
     storage::make_folder(&manifests)?;
     generation.write(&manifests)?;
 
-    set.manifests = generation.name();
+    let set = FeatureSet { manifests: generation.name(), ..written.set };
     index.feature_sets.retain(|old| old.id != set.id);
     index.feature_sets.push(set);
     index.files = seen_files(&candidates);

@@ -8,7 +8,7 @@ use super::report::PrepareReport;
 use crate::audio::Limits;
 use crate::cache::digest::Checksum;
 use crate::cache::index::{Entry, FeatureSet};
-use crate::cache::row::Key;
+use crate::cache::row::{Key, Source};
 use crate::corpus::Annotation;
 use crate::{Error, ErrorKind, Result};
 
@@ -36,7 +36,7 @@ pub(super) fn select<'a>(
         let Candidate { file, annotation, .. } = &candidates[*position];
         let Some(entry) = set.entry(key) else { continue };
         // A tensor may be there from a run with wider limits.
-        match limits.check_duration(entry.row.source.samples, entry.row.source.sample_rate) {
+        match check_duration(&entry.row.source, limits) {
             Ok(()) => usable.push(Selected { path: &file.path, annotation, entry }),
             Err(error) => report.fail(file.path.clone(), &error),
         }
@@ -80,7 +80,9 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
     for selected in kept {
         let source = &selected.entry.row.source;
         let extension = Path::new(selected.path).extension().and_then(|extension| extension.to_str());
-        if let Some(extension) = extension.filter(|extension| !belongs(extension, &source.container)) {
+        let usual_extensions = source.container.extensions();
+        let belongs = |extension: &&str| usual_extensions.iter().any(|usual| usual.eq_ignore_ascii_case(extension));
+        if let Some(extension) = extension.filter(|extension| !belongs(extension)) {
             report.note(selected.path, format!("is {} inside .{extension}", source.container));
         }
         // One odd file is worth a line; a corpus of many rates is not odd file by file.
@@ -99,17 +101,21 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
     }
 }
 
-fn belongs(extension: &str, container: &str) -> bool {
-    let usual: &[&str] = match container {
-        "WAV" => &["wav", "wave"],
-        "AIFF" => &["aif", "aiff", "aifc"],
-        "FLAC" => &["flac"],
-        "MP3" => &["mp3"],
-        "OGG" => &["ogg", "oga", "opus"],
-        "MP4" => &["m4a", "mp4"],
-        "AAC" => &["aac"],
-        "CAF" => &["caf"],
-        _ => return true,
-    };
-    usual.iter().any(|usual| usual.eq_ignore_ascii_case(extension))
+fn check_duration(source: &Source, limits: &Limits) -> Result<()> {
+    let duration = source.duration_s();
+    if duration > limits.max_duration_s {
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!("lasts {duration:.3} s, longer than the limit of {} s", limits.max_duration_s),
+        )
+        .mend("raise it with --max-duration"));
+    }
+    if duration < limits.min_duration_s {
+        return Err(Error::new(
+            ErrorKind::Unusable,
+            format!("lasts {duration:.3} s, shorter than the limit of {} s", limits.min_duration_s),
+        )
+        .mend("lower it with --min-duration"));
+    }
+    Ok(())
 }

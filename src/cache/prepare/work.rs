@@ -1,11 +1,10 @@
 //! What is done with one file: read, hash, decode, extract.
 
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::options::PrepareOptions;
 use crate::audio::{self, Limits, Loader};
-use crate::cache::digest::{Checksum, Sha};
+use crate::cache::digest::{Checksum, Hex, Sha};
 use crate::cache::row::{Key, Row, Source, key_of};
 use crate::corpus::AudioFile;
 use crate::features::{Extractor, FeatureConfig};
@@ -46,17 +45,18 @@ impl Workers {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(|error| {
             Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).mend("give fewer --jobs")
         })?;
+        let features = &options.features;
         let benches = (0..pool.current_num_threads())
             .map(|_| {
-                let extractor = Extractor::new(&options.features)?;
-                Ok(Mutex::new(Bench { bytes: Vec::new(), loader: Loader::default(), extractor }))
+                let extractor = Extractor::new(features)?;
+                Ok(Mutex::new(Bench { bytes: Vec::new(), loader: Loader::new(features.sample_rate, features.normalisation, options.limits), extractor }))
             })
             .collect::<Result<_>>()?;
         Ok(Self {
             pool,
             benches,
             limits: options.limits,
-            features: options.features.clone(),
+            features: features.clone(),
             configuration: configuration.to_owned(),
         })
     }
@@ -88,27 +88,21 @@ impl Workers {
         if known(&key) {
             return Ok(Done { content, key, tensor: None });
         }
-        let extension = Path::new(&file.path).extension().and_then(|extension| extension.to_str());
-        let (facts, samples) = bench.loader.load(
-            &mut bench.bytes,
-            extension,
-            &self.limits,
-            self.features.sample_rate,
-            self.features.normalisation,
-        )?;
+        let clip = bench.loader.load(&bench.bytes)?;
         let [channels, n_mfcc, frames] = self.features.shape();
         let mut features = vec![0.0; channels * n_mfcc * frames];
-        let extracted = bench.extractor.extract(samples, &mut features)?;
+        let extracted = bench.extractor.extract(clip.samples, &mut features)?;
         let frames = extracted.frames as u32;
+        let recording = clip.recording;
         let source = Source {
-            sample_rate: facts.sample_rate,
-            channels: facts.channels as u32,
-            container: facts.container.to_string(),
-            samples: facts.samples as u64,
-            sound: crate::cache::digest::Hex(facts.audio_hash.to_be_bytes()),
+            sample_rate: recording.sample_rate,
+            channels: recording.channels,
+            container: recording.container,
+            samples: recording.samples,
+            sound: Hex(clip.audio_hash.to_be_bytes()),
         };
         let checksum = Checksum::of_row(&features, frames);
-        let row = Row { key, frames, frames_cut: extracted.frames_cut as u32, checksum, source };
+        let row = Row { key, frames, frames_cut: extracted.cut as u32, checksum, source };
         Ok(Done { content, key, tensor: Some((features, row)) })
     }
 }
