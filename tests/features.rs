@@ -208,7 +208,7 @@ fn samples_that_cannot_be_used_are_refused() {
 
 #[test]
 fn one_sample_silence_denormals_and_the_loudest_floats_give_finite_numbers() {
-    let loudest = |n: usize| if n % 3 == 0 { f32::MAX } else { f32::MIN };
+    let loudest = |n: usize| if n.is_multiple_of(3) { f32::MAX } else { f32::MIN };
     for samples in [
         vec![0.5],
         vec![0.0; 3_000],

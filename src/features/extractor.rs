@@ -6,7 +6,7 @@ use crate::{Error, ErrorKind, Result};
 /// Computes MFCC, Δ and ΔΔ; tables, plans and workspaces are made once and serve any number of utterances.
 ///
 /// The same samples give the same bits on the same kind of processor, whatever was extracted before. The Fourier
-/// transform uses the vector instructions it finds, so another kind may differ in the last bits.
+/// transform uses the vector instructions that it finds, so another kind may differ in the last bits.
 #[derive(Debug, Clone)]
 pub struct Extractor {
     config: FeatureConfig,
@@ -79,15 +79,15 @@ impl Extractor {
         let kept = frames.min(max_frames);
 
         self.compute_mfcc(samples, frames)?;
-        let rows = self.mfcc.len() / n_mfcc;
+        let computed = self.mfcc.len() / n_mfcc;
         let (mfcc, derivatives) = tensor.split_at_mut(n_mfcc * max_frames);
-        for (row, values) in self.mfcc.chunks_exact(rows).zip(mfcc.chunks_exact_mut(max_frames)) {
+        for (row, values) in self.mfcc.chunks_exact(computed).zip(mfcc.chunks_exact_mut(max_frames)) {
             let (values, padding) = values.split_at_mut(kept);
             values.copy_from_slice(&row[..kept]);
             padding.fill(0.0);
         }
         for (delta, channel) in self.deltas.iter().zip(derivatives.chunks_exact_mut(n_mfcc * max_frames)) {
-            for (row, values) in self.mfcc.chunks_exact(rows).zip(channel.chunks_exact_mut(max_frames)) {
+            for (row, values) in self.mfcc.chunks_exact(computed).zip(channel.chunks_exact_mut(max_frames)) {
                 let (values, padding) = values.split_at_mut(kept);
                 delta.apply(row, values);
                 padding.fill(0.0);

@@ -14,7 +14,7 @@ pub struct Framing {
 }
 
 impl Framing {
-    /// The framing that `config` describes. `hop_length` must be valid, that is, not 0.
+    /// The framing that `config` describes; a `hop_length` of 0, which validation refuses, counts as 1.
     pub fn new(config: &FeatureConfig) -> Self {
         Self {
             n_fft: config.n_fft,

