@@ -3,12 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::audio::Container;
+use crate::features::EXTRACTOR_VERSION;
 
 use super::digest::{Checksum, Sha};
-
-/// Raised whenever the same file under the same configuration would give other numbers, so that old tensors are
-/// not taken for new ones.
-pub const EXTRACTOR_VERSION: u32 = 1;
 
 /// The identity of a tensor: SHA-256 over what it was computed from.
 pub type Key = Sha;

@@ -8,8 +8,8 @@ use std::path::Path;
 use super::archive::{self, Entry, shown};
 use super::pickle::pickle;
 use super::unpickle::unpickle;
-use super::{Value, atomic};
-use crate::{Error, ErrorKind, Result};
+use super::Value;
+use crate::{Error, ErrorKind, Result, storage};
 
 /// The largest file that is read or written: 1 GiB, a thousand times the default network's.
 pub const MAX_FILE_BYTES: usize = 1 << 30;
@@ -72,7 +72,7 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Value> {
 /// As [`to_bytes`], and [`ErrorKind::Io`].
 pub fn write(path: impl AsRef<Path>, value: &Value) -> Result<()> {
     let path = path.as_ref();
-    atomic::replace(path, &to_bytes(value).map_err(|error| error.at(path))?)
+    storage::replace_file(path, &[&to_bytes(value).map_err(|error| error.at(path))?])
 }
 
 /// The bytes of the file that [`write()`] writes. Equal values give equal bytes, on every machine and at any time.

@@ -21,7 +21,6 @@
 
 mod archive;
 mod arena;
-mod atomic;
 mod cursor;
 mod file;
 mod opcode;
@@ -38,7 +37,7 @@ pub use file::{MAX_FILE_BYTES, read, read_bytes, to_bytes, write};
 pub use tensor::{Dtype, Tensor};
 pub use value::{Key, Value};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, storage};
 
 const FORMAT: &str = "ser";
 /// Raised when a reader of the old version would misunderstand the new one.
@@ -96,7 +95,7 @@ impl Checkpoint {
     /// As [`Checkpoint::to_bytes`], and [`ErrorKind::Io`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        atomic::replace(path, &self.to_bytes().map_err(|error| error.at(path))?)
+        storage::replace_file(path, &[&self.to_bytes().map_err(|error| error.at(path))?])
     }
 
     /// The bytes of the file. Equal checkpoints give equal bytes.
