@@ -38,17 +38,22 @@ pub(super) fn decode(
     mono: &mut Vec<f32>,
 ) -> Result<Format> {
     let source = Source::of(bytes, container)?;
-    let mut reader = source.reader(container).map_err(|error| decoder_error(error, 0, 1))?;
+    let mut reader = source.reader().map_err(header_error)?;
     let (track, parameters) = audio_track(reader.as_ref())?;
     let extent = source.extent(&track, &parameters)?;
     let (format, packet_bytes) = decode_track(reader.as_mut(), &track, &parameters, &extent, limits, mono)?;
-    if let Source::Flac { frame_bytes, .. } = source
-        && packet_bytes < frame_bytes
+    if let Source::Flac { frame_bytes, .. } = &source
+        && packet_bytes < *frame_bytes
     {
         // Frames that failed their checksum were passed over, or the last one is incomplete.
         let what =
             format!("is cut short or corrupt: {} bytes of it are no FLAC frames", frame_bytes - packet_bytes);
         return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+    }
+    if matches!(source, Source::Flac { .. })
+        && extent.promised.is_some_and(|promised| mono.len() as u64 > promised)
+    {
+        return Err(more_than_promised());
     }
     extent.apply(mono, format.sample_rate)?;
     Ok(format)
@@ -61,8 +66,11 @@ enum Source<'a> {
         bytes: &'a [u8],
         frame_bytes: u64,
     },
-    Frames(FrameStream<'a>),
-    Whole(&'a [u8]),
+    Mp3(FrameStream<'a>),
+    Adts(FrameStream<'a>),
+    Ogg(&'a [u8]),
+    Mp4(&'a [u8]),
+    Caf(&'a [u8]),
 }
 
 impl<'a> Source<'a> {
@@ -73,39 +81,40 @@ impl<'a> Source<'a> {
                     bytes.get(after_id3v2(bytes)..mpeg::without_trailing_tags(bytes)).unwrap_or_default();
                 Self::Flac { bytes, frame_bytes: flac_frame_bytes(bytes)? }
             }
-            Container::Mp3 => Self::Frames(mpeg::mp3_frames(bytes)?),
-            Container::Adts => Self::Frames(mpeg::adts_frames(bytes)?),
+            Container::Mp3 => Self::Mp3(mpeg::mp3_frames(bytes)?),
+            Container::Adts => Self::Adts(mpeg::adts_frames(bytes)?),
             Container::Ogg => {
                 ogg::check_pages(bytes)?;
-                Self::Whole(bytes)
+                Self::Ogg(bytes)
             }
-            _ => Self::Whole(bytes),
+            Container::Mp4 => {
+                mp4::check_boxes(bytes)?;
+                Self::Mp4(bytes)
+            }
+            Container::Caf => Self::Caf(bytes),
+            Container::Wav | Container::Aiff => {
+                return Err(Error::new(ErrorKind::Unsupported, "is sample data"));
+            }
         })
     }
 
-    fn reader(&self, container: Container) -> SymphoniaResult<Box<dyn FormatReader + 'a>> {
+    fn reader(&self) -> SymphoniaResult<Box<dyn FormatReader + 'a>> {
         let options = FormatOptions::default();
-        let (Self::Flac { bytes, .. } | Self::Whole(bytes) | Self::Frames(FrameStream { bytes, .. })) = *self;
-        let seekable: Box<dyn MediaSource + 'a> = Box::new(Cursor::new(bytes));
-        let stream = |source| MediaSourceStream::new(source, Default::default());
-        Ok(match container {
-            Container::Flac => Box::new(FlacReader::try_new(stream(seekable), options)?),
-            Container::Ogg => Box::new(OggReader::try_new(stream(seekable), options)?),
-            Container::Caf => Box::new(CafReader::try_new(stream(seekable), options)?),
-            Container::Mp4 => {
-                let mut stream = stream(seekable);
+        let seekable = |bytes: &'a [u8]| stream(Box::new(Cursor::new(bytes)));
+        // From a source that can seek, the readers of bare frames would estimate the length and cut there.
+        let forward = |bytes: &'a [u8]| stream(Box::new(ReadOnlySource::new(bytes)));
+        Ok(match *self {
+            Self::Flac { bytes, .. } => Box::new(FlacReader::try_new(seekable(bytes), options)?),
+            Self::Ogg(bytes) => Box::new(OggReader::try_new(seekable(bytes), options)?),
+            Self::Caf(bytes) => Box::new(CafReader::try_new(seekable(bytes), options)?),
+            Self::Mp4(bytes) => {
+                let mut stream = seekable(bytes);
                 // The reader expects to stand behind the size of the first box, where the probe would leave it.
                 stream.ignore_bytes(4)?;
                 Box::new(IsoMp4Reader::try_new(stream, options)?)
             }
-            // From a source that can seek, these two would estimate the length and cut the audio there.
-            Container::Mp3 => {
-                Box::new(MpaReader::try_new(stream(Box::new(ReadOnlySource::new(bytes))), options)?)
-            }
-            Container::Adts => {
-                Box::new(AdtsReader::try_new(stream(Box::new(ReadOnlySource::new(bytes))), options)?)
-            }
-            Container::Wav | Container::Aiff => return Err(SymphoniaError::Unsupported("sample data")),
+            Self::Mp3(FrameStream { bytes, .. }) => Box::new(MpaReader::try_new(forward(bytes), options)?),
+            Self::Adts(FrameStream { bytes, .. }) => Box::new(AdtsReader::try_new(forward(bytes), options)?),
         })
     }
 
@@ -113,46 +122,19 @@ impl<'a> Source<'a> {
     fn extent(&self, track: &Track, parameters: &AudioCodecParameters) -> Result<Extent> {
         let stated = track.num_frames.filter(|&frames| frames > 0);
         match self {
-            Self::Frames(stream) => {
-                let present = stream.frames.saturating_mul(stream.frame_length);
-                let Some(stated) = stated else {
-                    return Ok(Extent { promised: Some(present), ..Extent::default() });
-                };
-                let trimmed = u64::from(track.delay.unwrap_or(0)) + u64::from(track.padding.unwrap_or(0));
-                // One frame holds the table, and old encoders count that one too.
-                if stream.frames > (stated + trimmed).div_ceil(stream.frame_length.max(1)) + 1 {
-                    let what = "holds more audio than its header says, as if joined from several files";
-                    return Err(Error::new(ErrorKind::Damaged, what).mend("split or encode it again"));
-                }
-                let slack = if track.delay.is_some() { 0 } else { stream.frame_length };
-                Ok(Extent { promised: Some(stated), slack, ..Extent::default() })
-            }
-            Self::Whole(bytes) if Container::of(bytes)? == Container::Mp4 => {
-                let rate = u64::from(parameters.sample_rate.unwrap_or(0));
-                let Some(edit) = mp4::edit(bytes, track.id)?.filter(|_| rate > 0) else {
-                    return Ok(Extent { promised: stated, ..Extent::default() });
-                };
-                // Only where the track counts in samples is its edit list exact enough to cut by.
-                if stated.is_none() {
-                    return Ok(Extent::default());
-                }
-                let scale = u64::from(edit.movie_timescale.max(1));
-                // A movie time scale coarser than the sample rate has rounded the duration; keep what may be audio.
-                let rounding = if scale.is_multiple_of(rate) { 0 } else { rate.div_ceil(scale) };
-                let heard = edit.duration.saturating_mul(rate).div_ceil(scale).saturating_add(rounding);
-                let keep = (edit.duration > 0).then_some(heard);
-                Ok(Extent { promised: stated, skip: edit.start, keep, slack: 0 })
-            }
-            Self::Whole(_) => {
-                // In Ogg the decoder has trimmed by itself and `delay` is unset.
+            Self::Mp3(stream) | Self::Adts(stream) => frames_extent(stream, track, stated),
+            Self::Mp4(bytes) => mp4_extent(bytes, track, parameters, stated),
+            // The packet table counts without the delay, which is still in the packets. All packets are there, or
+            // the demuxer had complained; some encoders count the last one as a full one.
+            Self::Caf(_) => {
                 let skip = u64::from(track.delay.unwrap_or(0));
-                Ok(Extent {
-                    promised: stated.map(|frames| frames.saturating_add(skip)),
-                    skip,
-                    ..Extent::default()
-                })
+                let slack =
+                    parameters.frames_per_block.filter(|_| parameters.extra_data.is_some()).unwrap_or(0);
+                let promised = stated.map(|frames| frames.saturating_add(skip));
+                Ok(Extent { promised, slack, trim: true, skip, keep: None })
             }
-            Self::Flac { .. } => Ok(Extent { promised: stated, ..Extent::default() }),
+            // The decoders of Ogg and FLAC trim by themselves.
+            Self::Ogg(_) | Self::Flac { .. } => Ok(Extent { promised: stated, ..Extent::default() }),
         }
     }
 }
@@ -164,6 +146,8 @@ struct Extent {
     promised: Option<u64>,
     /// How many may be missing without a complaint.
     slack: u64,
+    /// Whether what is decoded beyond `promised` is padding; other decoders have trimmed it themselves.
+    trim: bool,
     /// Frames of encoder delay at the start.
     skip: u64,
     /// Frames after `skip` that are heard, at most.
@@ -178,7 +162,9 @@ impl Extent {
             if decoded.saturating_add(self.slack) < promised {
                 return Err(cut_short(promised, decoded, sample_rate));
             }
-            mono.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
+            if self.trim {
+                mono.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
+            }
         }
         let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(mono.len());
         mono.drain(..skip);
@@ -186,6 +172,62 @@ impl Extent {
             mono.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
         }
         Ok(())
+    }
+}
+
+fn frames_extent(stream: &FrameStream<'_>, track: &Track, stated: Option<u64>) -> Result<Extent> {
+    let delay = u64::from(track.delay.unwrap_or(0));
+    let Some(stated) = stated else {
+        // Every frame is there. One may be a table without a count, and the delay is trimmed by the decoder.
+        let promised = Some(stream.frames.saturating_mul(stream.frame_length));
+        return Ok(Extent { promised, slack: stream.frame_length + delay, ..Extent::default() });
+    };
+    // One frame holds the table, and some encoders count that one too.
+    let counted =
+        (stated + delay + u64::from(track.padding.unwrap_or(0))).div_ceil(stream.frame_length.max(1));
+    if stream.frames > counted + 1 {
+        return Err(more_than_promised());
+    }
+    let slack = if track.delay.is_some() { 0 } else { stream.frame_length };
+    Ok(Extent { promised: Some(stated), slack, ..Extent::default() })
+}
+
+fn more_than_promised() -> Error {
+    Error::new(ErrorKind::Damaged, "holds more audio than its header says, as if joined from several files")
+        .mend("split it or encode it again")
+}
+
+fn mp4_extent(
+    bytes: &[u8],
+    track: &Track,
+    parameters: &AudioCodecParameters,
+    stated: Option<u64>,
+) -> Result<Extent> {
+    let rate = u64::from(parameters.sample_rate.unwrap_or(0));
+    let edit = mp4::edit(bytes, track.id)?;
+    // Only where the track counts in samples, which `stated` tells, is its edit list exact enough to cut by.
+    let (Some(edit), Some(_), 1..) = (edit, stated, rate) else {
+        return Ok(Extent { promised: stated, trim: true, ..Extent::default() });
+    };
+    let scale = u64::from(edit.movie_timescale.max(1));
+    // A movie time scale coarser than the sample rate has rounded the duration; keep what may be audio.
+    let rounding = if scale.is_multiple_of(rate) { 0 } else { rate.div_ceil(scale) };
+    let heard = edit.duration.saturating_mul(rate).div_ceil(scale).saturating_add(rounding);
+    let keep = (edit.duration > 0).then_some(heard);
+    Ok(Extent { promised: stated, slack: 0, trim: true, skip: edit.start, keep })
+}
+
+fn stream<'a>(source: Box<dyn MediaSource + 'a>) -> MediaSourceStream<'a> {
+    MediaSourceStream::new(source, Default::default())
+}
+
+fn header_error(error: SymphoniaError) -> Error {
+    match error {
+        SymphoniaError::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+            let what = "is cut short: it ends before its header says that its data end";
+            Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN).caused_by(io)
+        }
+        other => decoder_error(other, 0, 1),
     }
 }
 

@@ -33,8 +33,8 @@ impl Recording {
 /// Decodes a whole file and mixes it down to mono. `mono` is replaced; its memory is reused.
 ///
 /// What is trimmed: the encoder's delay and padding where the file states them, that is by the LAME tag in MP3,
-/// the granule positions in Ogg, the edit list and sample table in MP4, and the packet table in CAF. A bare AAC
-/// stream (ADTS) states neither and keeps its delay of usually 1,024 samples.
+/// the granule positions in Ogg, the edit list and sample table in MP4, and the packet table in CAF. An
+/// MP3 without that tag keeps its delay (about 1,105 samples), and so does a bare AAC stream (ADTS, 1,024).
 ///
 /// What "whole" rests on:
 ///
@@ -44,7 +44,7 @@ impl Recording {
 /// | FLAC | sample count; every byte belongs to a frame | checksum of every frame, MD5 of the samples |
 /// | Ogg | end mark on the last page; page numbers; granule position | checksum of every page |
 /// | MP3, ADTS | unbroken chain of whole frames; frame count of the Xing, Info or VBRI table if there is one | |
-/// | MP4, CAF | sample or packet table | |
+/// | MP4, CAF | sizes in the header; sample or packet table | |
 ///
 /// # Errors
 /// * `Unsupported`: not audio, or audio of a kind, sample rate or channel count that is not handled.

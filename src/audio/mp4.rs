@@ -1,4 +1,4 @@
-//! MPEG-4's edit list: which part of a track is meant to be heard.
+//! MPEG-4's boxes: whether they are all there, and which part of a track is meant to be heard.
 //!
 //! AAC encoders put 1,024 to 2,112 samples of delay before the audio. In MP4 the edit list (`edts`/`elst`, ISO/IEC
 //! 14496-12, section 8.6.6) says where the audio begins and how long it is; symphonia reads the list but gives no
@@ -6,7 +6,32 @@
 
 use crate::{Error, ErrorKind, Result};
 
+use super::decode::COPY_AGAIN;
 use super::pcm::take;
+
+/// Checks that the outermost boxes lie within the file and that the index is among them.
+///
+/// # Errors
+/// `Damaged`, naming both sizes where the file is too short.
+pub(super) fn check_boxes(bytes: &[u8]) -> Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Some((_, _, size)) = box_header(rest).filter(|&(_, header, size)| header <= size) else {
+            return Err(Error::new(ErrorKind::Damaged, "is cut short or corrupt: it ends in no proper box")
+                .mend(COPY_AGAIN));
+        };
+        rest = rest.get(size..).ok_or_else(|| {
+            let promised = (bytes.len() - rest.len()).saturating_add(size);
+            let what = format!("is cut short: it promises {promised} bytes, {} are there", bytes.len());
+            Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN)
+        })?;
+    }
+    if find(bytes, b"moov").is_none() {
+        let what = "is an MP4 without an index (moov), as an interrupted recording leaves";
+        return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+    }
+    Ok(())
+}
 
 /// The part of a track that is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,14 +103,20 @@ fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
 /// The boxes that `bytes` consist of: kind and content. Ends at the first that is not whole.
 fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
-        let kind = take(bytes, 4)?;
-        let (header, size) = match take(bytes, 0).map(u32::from_be_bytes)? {
-            0 => (8, bytes.len()),
-            1 => (16, usize::try_from(take(bytes, 8).map(u64::from_be_bytes)?).ok()?),
-            size => (8, size as usize),
-        };
+        let (kind, header, size) = box_header(bytes)?;
         let content = bytes.get(header..size)?;
         bytes = bytes.get(size..)?;
         Some((kind, content))
     })
+}
+
+/// Kind, size of the header and size of the whole of the box that `bytes` begin with.
+fn box_header(bytes: &[u8]) -> Option<([u8; 4], usize, usize)> {
+    let kind = take(bytes, 4)?;
+    let (header, size) = match take(bytes, 0).map(u32::from_be_bytes)? {
+        0 => (8, bytes.len()),
+        1 => (16, usize::try_from(take(bytes, 8).map(u64::from_be_bytes)?).ok()?),
+        size => (8, size as usize),
+    };
+    Some((kind, header, size))
 }

@@ -9,9 +9,9 @@ use crate::{Error, ErrorKind, Result};
 
 use super::SAMPLE_RATES;
 
-/// Input samples that one transform works on, before rounding up to the ratio's period. Long blocks make the
-/// filter steep: its pass band reaches to within some 20 Hz of the Nyquist frequency.
-const BLOCK: usize = 8192;
+/// The least number of samples, at the lower of the two rates, that one transform works on. The filter is as long
+/// as that; at 16,000 Hz its pass band reaches to within 20 Hz of the Nyquist frequency.
+const BLOCK: usize = 8000;
 
 /// How many samples `len` samples at `from_hz` become at `to_hz`: `ceil(len · to / from)`, as librosa has it.
 pub fn resampled_len(len: usize, from_hz: u32, to_hz: u32) -> usize {
@@ -24,6 +24,10 @@ pub fn resampled_len(len: usize, from_hz: u32, to_hz: u32) -> usize {
 /// The method is rubato's synchronous FFT resampler with a Blackman–Harris² windowed sinc. Its delay is
 /// compensated: sample 0 of the result is the instant of sample 0 of the input. Before and after the clip there
 /// is silence. No state passes from one clip to the next.
+///
+/// To 16,000 Hz, from any usual rate: flat within 0.0001 dB up to 7,900 Hz; what lies above 8,030 Hz is down by
+/// more than 100 dB (`tests/resampler.rs` holds it to 0.01 dB and 100 dB). f32 is enough for that; f64 would cost
+/// twice to six times the time.
 pub struct Resampler {
     from_hz: u32,
     to_hz: u32,
@@ -66,6 +70,11 @@ impl Resampler {
         self.to_hz
     }
 
+    /// Input samples in a block, which its memory is proportional to.
+    fn block(&self) -> usize {
+        self.engine.as_ref().map_or(0, |engine| engine.block_in.len())
+    }
+
     /// Converts the whole of a clip. `output` is replaced and has [`resampled_len`] samples; equal rates copy.
     ///
     /// # Errors
@@ -93,7 +102,8 @@ impl Engine {
     fn new(from_hz: u32, to_hz: u32) -> Result<Self> {
         let window = WindowFunction::BlackmanHarris2;
         let (from, to) = (from_hz as usize, to_hz as usize);
-        let fft = Fft::new_custom(from, to, BLOCK, 1, 1, window, FixedSync::Both).map_err(internal)?;
+        let block = block_in(from, to);
+        let fft = Fft::new_custom(from, to, block, 1, 1, window, FixedSync::Both).map_err(internal)?;
         let block_in = vec![0.0; fft.input_frames_next()];
         let block_out = vec![0.0; fft.output_frames_next()];
         Ok(Self { fft, block_in, block_out })
@@ -127,6 +137,20 @@ impl Engine {
     }
 }
 
+/// The number of input samples in a block: an even multiple of the shortest run of input samples that spans a
+/// whole number of output samples. Only a filter of even length has its centre on a sample; that of an odd one
+/// delays by half an input sample, which no number of output samples makes good.
+fn block_in(from: usize, to: usize) -> usize {
+    let common = greatest_common_divisor(from, to).max(1);
+    let (period_in, period_out) = (from / common, to / common);
+    let periods = BLOCK.div_ceil(period_in.min(period_out).max(1)).next_multiple_of(2);
+    periods * period_in
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
 fn internal(error: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Unsupported, format!("cannot be resampled: {error}"))
 }
@@ -140,8 +164,12 @@ pub struct ResamplerPool {
 }
 
 impl ResamplerPool {
-    /// How many source rates are kept. A resampler between awkward rates can take tens of MiB.
+    /// How many source rates are kept.
     pub const CAPACITY: usize = 4;
+
+    /// How many input samples the blocks of all that are kept may have together. Awkward rates need long blocks,
+    /// and each sample costs some 90 bytes of tables and buffers.
+    const MAX_BLOCKS: usize = 1 << 19;
 
     /// An empty pool of resamplers to `to_hz`.
     pub fn new(to_hz: u32) -> Self {
@@ -158,14 +186,22 @@ impl ResamplerPool {
             Some(index) => self.recent.remove(index),
             None => {
                 let resampler = Resampler::new(from_hz, self.to_hz)?;
-                if self.recent.len() >= Self::CAPACITY {
-                    self.recent.remove(0);
-                }
+                self.make_room(resampler.block());
                 resampler
             }
         };
         self.recent.push(resampler);
         self.recent.last_mut().ok_or_else(|| internal("the pool is empty"))
+    }
+
+    fn make_room(&mut self, block: usize) {
+        let full = |recent: &[Resampler]| {
+            let blocks: usize = recent.iter().map(Resampler::block).sum();
+            recent.len() >= Self::CAPACITY || blocks + block > Self::MAX_BLOCKS
+        };
+        while !self.recent.is_empty() && full(&self.recent) {
+            self.recent.remove(0);
+        }
     }
 }
 
@@ -183,5 +219,10 @@ mod tests {
         assert_eq!(kept, [24_414, 44_100, 8_000, 48_000]);
         assert!(pool.get(0).is_err());
         assert_eq!(pool.recent.len(), ResamplerPool::CAPACITY);
+        // One that needs very much memory is kept alone.
+        pool.get(767_999).unwrap();
+        assert_eq!(pool.recent.len(), 1);
+        pool.get(24_414).unwrap();
+        assert_eq!(pool.recent.len(), 1);
     }
 }

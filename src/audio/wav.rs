@@ -189,7 +189,9 @@ impl FormatChunk {
     fn sample_width(&self) -> u16 {
         let by_bits = self.bits.div_ceil(8);
         match self.block_align.checked_div(self.channels) {
-            Some(room) if room > by_bits && room <= 8 && self.block_align % self.channels == 0 => room,
+            Some(room) if room > by_bits && room <= 8 && self.block_align.is_multiple_of(self.channels) => {
+                room
+            }
             _ => by_bits,
         }
     }
