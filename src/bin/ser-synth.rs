@@ -14,13 +14,17 @@ use ser::{Error, ErrorKind, Result};
 ///
 /// Each file says "say the word …" in one of seven emotions. The same options give the same bytes on every machine.
 #[derive(Parser)]
-#[command(name = "ser-synth", version, after_help = "\
+#[command(
+    name = "ser-synth",
+    version,
+    after_help = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 Examples:
   ser-synth --out demo/corpus
   ser-synth --out many --speakers 10 --words 200
-  ser-synth --out odd --words 3 --oddities aiff,truncated,nan")]
+  ser-synth --out odd --words 3 --oddities aiff,truncated,nan"
+)]
 struct Arguments {
     /// Folder to write; made if need be
     #[arg(long, value_name = "DIR")]
@@ -43,7 +47,7 @@ struct Arguments {
     seed: u64,
 
     /// Emotions, separated by commas [default: all]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', hide_possible_values = false)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     emotions: Option<Vec<Emotion>>,
 
     /// Plant oddities of real corpora, separated by commas, or all of them: aiff, rate, list, name, truncated, empty,
@@ -135,7 +139,10 @@ fn table(summary: &Summary, arguments: &Arguments, elapsed: Duration) -> String 
     };
     let mut rows = vec![
         ("corpus", arguments.out.display().to_string()),
-        ("files", format!("{} in {} folders, {:.1} MB", summary.files, summary.folders, summary.bytes as f64 / 1e6)),
+        (
+            "files",
+            format!("{} in {} folders, {:.1} MB", summary.files, summary.folders, summary.bytes as f64 / 1e6),
+        ),
         ("speakers", few(&summary.speakers)),
         ("words", summary.words.len().to_string()),
         ("emotions", emotions.join(", ")),

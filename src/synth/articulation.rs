@@ -121,8 +121,12 @@ impl Place<'_> {
             Manner::Breath => vec![Segment { voicing: 0.0, aspiration: breath, ..base }],
             Manner::Affricate => {
                 let closure = Segment { voicing: 0.12 * voicing, nasality: 0.0, ..base };
-                let release =
-                    Segment { duration: 0.075 * tempo, voicing: 0.2 * voicing, friction: phone.friction, ..closure };
+                let release = Segment {
+                    duration: 0.075 * tempo,
+                    voicing: 0.2 * voicing,
+                    friction: phone.friction,
+                    ..closure
+                };
                 vec![closure, release]
             }
             Manner::Stop => {
@@ -192,7 +196,10 @@ impl Place<'_> {
     }
 
     fn vowel_after(&self) -> Option<[f64; 3]> {
-        self.phones[self.index..].iter().find(|phone| phone.manner == Manner::Vowel).map(|phone| phone.formants)
+        self.phones[self.index..]
+            .iter()
+            .find(|phone| phone.manner == Manner::Vowel)
+            .map(|phone| phone.formants)
     }
 
     fn vowel_before(&self) -> Option<[f64; 3]> {
@@ -236,7 +243,7 @@ fn frames(segments: &[Segment], expression: &Expression) -> Vec<Frame> {
     }
     smooth(&mut frames, expression.attack, |frame| &mut frame.voicing);
     smooth(&mut frames, 0.5 * expression.attack + 0.002, |frame| &mut frame.aspiration);
-    smooth(&mut frames, 0.002, |frame| &mut frame.friction);
+    smooth(&mut frames, 0.004, |frame| &mut frame.friction);
     smooth(&mut frames, 0.004, |frame| &mut frame.friction_band[0]);
     smooth(&mut frames, 0.004, |frame| &mut frame.friction_band[1]);
     smooth(&mut frames, 0.015, |frame| &mut frame.nasality);

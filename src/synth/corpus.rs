@@ -116,7 +116,9 @@ impl Corpus {
         options.emotions = options.emotions.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         options.oddities = options.oddities.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         if options.emotions.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "there is no emotion to speak with").mend("name at least one"));
+            return Err(
+                Error::new(ErrorKind::Usage, "there is no emotion to speak with").mend("name at least one")
+            );
         }
         let speakers = speakers(options.speakers);
         let mut clips = Vec::new();
@@ -155,8 +157,12 @@ impl Corpus {
     /// As [`write`](Self::write).
     pub fn write_with(&self, folder: &Path, written: &(dyn Fn() + Sync)) -> Result<Summary> {
         self.claim(folder)?;
-        let folders: BTreeSet<PathBuf> =
-            self.clips.iter().flat_map(Clip::paths).filter_map(|path| Some(path.parent()?.to_owned())).collect();
+        let folders: BTreeSet<PathBuf> = self
+            .clips
+            .iter()
+            .flat_map(Clip::paths)
+            .filter_map(|path| Some(path.parent()?.to_owned()))
+            .collect();
         for name in &folders {
             let path = folder.join(name);
             fs::create_dir_all(&path).map_err(|error| Error::io("cannot create the folder", path, error))?;
@@ -206,7 +212,10 @@ impl Corpus {
         let companions = wanted.iter().any(|oddity| oddity.utterances() == 0);
         let needed = wanted.iter().map(|oddity| oddity.utterances()).sum::<usize>() + usize::from(companions);
         if needed > self.clips.len() {
-            let what = format!("{needed} utterances are needed for these oddities and there are {}", self.clips.len());
+            let what = format!(
+                "{needed} utterances are needed for these oddities and there are {}",
+                self.clips.len()
+            );
             return Err(Error::new(ErrorKind::Usage, what).mend("ask for more words or fewer oddities"));
         }
         let mut order: Vec<usize> = (0..self.clips.len()).collect();
@@ -229,7 +238,8 @@ impl Corpus {
     /// Makes sure that `folder` is there and that it may be written into.
     fn claim(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).map_err(|error| Error::io("cannot create the folder", folder, error))?;
-        let mut entries = fs::read_dir(folder).map_err(|error| Error::io("cannot read the folder", folder, error))?;
+        let mut entries =
+            fs::read_dir(folder).map_err(|error| Error::io("cannot read the folder", folder, error))?;
         if entries.next().is_some() && !self.options.force {
             return Err(Error::new(ErrorKind::Usage, "is not empty")
                 .at(folder)
@@ -257,7 +267,8 @@ impl Corpus {
             Some(Oddity::Empty) => Vec::new(),
             Some(Oddity::Silent) => wav(&vec![0.0; samples.len()], sample_rate, false),
             Some(Oddity::NotAudio) => {
-                format!("The word {:?} was to be recorded here, but somebody saved a note.\n", clip.word).into_bytes()
+                format!("The word {:?} was to be recorded here, but somebody saved a note.\n", clip.word)
+                    .into_bytes()
             }
             Some(Oddity::Nan) => {
                 let middle = samples.len() * 45 / 100..samples.len() * 55 / 100;
@@ -280,7 +291,11 @@ impl Clip {
         if self.oddity == Some(Oddity::Name) {
             prefix.pop();
         }
-        format!("{speaker}_{}/{prefix}_{word}_{}.wav", emotion.in_folder_names(speaker), emotion.in_file_names())
+        format!(
+            "{speaker}_{}/{prefix}_{word}_{}.wav",
+            emotion.in_folder_names(speaker),
+            emotion.in_file_names()
+        )
     }
 
     /// All places where it is written.

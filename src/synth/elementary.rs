@@ -37,8 +37,7 @@ pub(crate) fn cos(x: f64) -> f64 {
     let (x, sign) = if x > FRAC_PI_2 { (PI - x, -1.0) } else { (x, 1.0) };
     let square = x * x;
     // 1 − x²/2! + x⁴/4! − …, to x²²: below the last bit for x ≤ π/2.
-    let series =
-        (1..=11).rev().fold(1.0, |sum, n| 1.0 - sum * square / f64::from((2 * n - 1) * (2 * n)));
+    let series = (1..=11).rev().fold(1.0, |sum, n| 1.0 - sum * square / f64::from((2 * n - 1) * (2 * n)));
     sign * series
 }
 

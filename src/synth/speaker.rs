@@ -44,8 +44,8 @@ impl Voice {
         match speaker {
             // The older voice is lower, slower, rougher and a little breathier.
             "OAF" => Self {
-                pitch: 182.0,
-                formants: 0.965,
+                pitch: 186.0,
+                formants: 0.975,
                 bandwidth: 1.1,
                 rate: 0.96,
                 tilt: 1.0,
@@ -54,8 +54,8 @@ impl Voice {
                 roughness: 1.4,
             },
             "YAF" => Self {
-                pitch: 218.0,
-                formants: 1.035,
+                pitch: 216.0,
+                formants: 1.025,
                 bandwidth: 1.0,
                 rate: 1.03,
                 tilt: -0.5,
@@ -88,29 +88,28 @@ impl Voice {
         let tendency = Expression::of(emotion);
         let mut random = Random::new(&["ser-synth habit", speaker, emotion.label()]);
         let mut habit = |calm: f64, tendency: f64, deviation: f64| {
-            calm + (tendency - calm) * (1.0 + random.spread(0.45)).clamp(0.0, 2.0) + random.spread(deviation)
+            calm + (tendency - calm) * (1.0 + random.spread(0.25)).clamp(0.0, 2.0) + random.spread(deviation)
         };
         Expression {
-            pitch: habit(calm.pitch, tendency.pitch, 1.2),
-            contour: std::array::from_fn(|point| habit(calm.contour[point], tendency.contour[point], 0.8)),
-            rate: self.rate * habit(calm.rate, tendency.rate, 0.04),
-            stretch: habit(calm.stretch, tendency.stretch, 0.06),
-            effort: habit(calm.effort, tendency.effort, 1.5),
-            accent: habit(calm.accent, tendency.accent, 1.2),
-            decay: habit(calm.decay, tendency.decay, 1.2),
-            attack: habit(calm.attack, tendency.attack, 0.002).clamp(0.003, 0.03),
-            tilt: (self.tilt + habit(calm.tilt, tendency.tilt, 1.5)).max(1.0),
-            open_quotient: (self.open_quotient + habit(calm.open_quotient, tendency.open_quotient, 0.03))
+            pitch: habit(calm.pitch, tendency.pitch, 0.72),
+            contour: std::array::from_fn(|point| habit(calm.contour[point], tendency.contour[point], 0.48)),
+            rate: self.rate * habit(calm.rate, tendency.rate, 0.024),
+            stretch: habit(calm.stretch, tendency.stretch, 0.036),
+            accent: habit(calm.accent, tendency.accent, 0.72),
+            decay: habit(calm.decay, tendency.decay, 0.72),
+            attack: habit(calm.attack, tendency.attack, 0.0012).clamp(0.003, 0.03),
+            tilt: (self.tilt + habit(calm.tilt, tendency.tilt, 0.9)).max(1.0),
+            open_quotient: (self.open_quotient + habit(calm.open_quotient, tendency.open_quotient, 0.018))
                 .clamp(0.35, 0.8),
-            aspiration: self.aspiration + habit(calm.aspiration, tendency.aspiration, 2.0),
-            jitter: self.roughness * habit(calm.jitter, tendency.jitter, 0.002).max(0.002),
-            shimmer: self.roughness * habit(calm.shimmer, tendency.shimmer, 0.1).max(0.1),
-            creak: habit(calm.creak, tendency.creak, 0.03).clamp(0.0, 0.8),
-            tremor: habit(calm.tremor, tendency.tremor, 0.05).max(0.0),
-            openness: habit(calm.openness, tendency.openness, 0.02),
-            smile: habit(calm.smile, tendency.smile, 0.015),
-            reduction: habit(calm.reduction, tendency.reduction, 0.04).clamp(0.0, 0.5),
-            nasality: habit(calm.nasality, tendency.nasality, 0.06).clamp(0.0, 0.9),
+            aspiration: self.aspiration + habit(calm.aspiration, tendency.aspiration, 1.2),
+            jitter: self.roughness * habit(calm.jitter, tendency.jitter, 0.0012).max(0.002),
+            shimmer: self.roughness * habit(calm.shimmer, tendency.shimmer, 0.06).max(0.1),
+            creak: habit(calm.creak, tendency.creak, 0.018).clamp(0.0, 0.8),
+            tremor: habit(calm.tremor, tendency.tremor, 0.03).max(0.0),
+            openness: habit(calm.openness, tendency.openness, 0.012),
+            smile: habit(calm.smile, tendency.smile, 0.009),
+            reduction: habit(calm.reduction, tendency.reduction, 0.024).clamp(0.0, 0.5),
+            nasality: habit(calm.nasality, tendency.nasality, 0.036).clamp(0.0, 0.9),
         }
     }
 }
@@ -119,25 +118,24 @@ impl Voice {
 pub(crate) fn take(usual: Expression, random: &mut Random) -> Expression {
     let mut vary = |value: f64, deviation: f64| value + random.spread(deviation);
     Expression {
-        pitch: vary(usual.pitch, 0.7),
-        contour: usual.contour.map(|point| vary(point, 0.5)),
+        pitch: vary(usual.pitch, 0.8),
+        contour: usual.contour.map(|point| vary(point, 0.7)),
         rate: usual.rate * vary(1.0, 0.07),
         stretch: vary(usual.stretch, 0.05),
-        effort: vary(usual.effort, 1.0),
         accent: vary(usual.accent, 0.8),
         decay: vary(usual.decay, 0.8),
         attack: vary(usual.attack, 0.001).max(0.002),
-        tilt: vary(usual.tilt, 0.8).max(0.5),
-        open_quotient: vary(usual.open_quotient, 0.015).clamp(0.3, 0.85),
-        aspiration: vary(usual.aspiration, 1.0),
+        tilt: vary(usual.tilt, 1.0).max(0.5),
+        open_quotient: vary(usual.open_quotient, 0.02).clamp(0.3, 0.85),
+        aspiration: vary(usual.aspiration, 1.2),
         jitter: usual.jitter * vary(1.0, 0.15),
         shimmer: usual.shimmer * vary(1.0, 0.15),
         creak: vary(usual.creak, 0.05).clamp(0.0, 0.85),
         tremor: vary(usual.tremor, 0.05).max(0.0),
-        openness: vary(usual.openness, 0.015),
-        smile: vary(usual.smile, 0.01),
+        openness: vary(usual.openness, 0.02),
+        smile: vary(usual.smile, 0.015),
         reduction: vary(usual.reduction, 0.03).clamp(0.0, 0.6),
-        nasality: vary(usual.nasality, 0.04).clamp(0.0, 1.0),
+        nasality: vary(usual.nasality, 0.06).clamp(0.0, 1.0),
     }
 }
 

@@ -22,8 +22,8 @@ const HIGH_FORMANTS: [[f64; 2]; 5] =
 /// Resting frequency of the nasal pole and zero, in Hz: they cancel while the velum is closed.
 const NASAL: f64 = 290.0;
 
-/// "Say the word `word`", spoken by `speaker` with `emotion`: mono samples in [−1, 1] at `sample_rate` Hz, between about
-/// 0.9 s and 2.5 s of them.
+/// "Say the word `word`", spoken by `speaker` with `emotion`: mono samples in [−1, 1] at `sample_rate` Hz, 0.9 s to
+/// 2.8 s of them, mostly about 1.6 s.
 ///
 /// The samples depend on the five arguments alone and are the same on every machine. `speaker` is one of
 /// [`speakers`](super::speakers), `word` one of [`words`](super::words).
@@ -63,8 +63,10 @@ pub fn utterance(
     };
     intone(&mut frames, &marks, &expression, voice.pitch, &mut random);
     let rate = f64::from(sample_rate);
-    let speech = speak(&frames, &voice, &expression, rate, &mut random);
-    Ok(record(&speech, &expression, rate, &mut random))
+    // Apart, because how many draws the noise takes depends on the sample rate, and nothing else should.
+    let mut noise = Random::new(&["ser-synth noise", &seed.to_string(), speaker, word, emotion.label()]);
+    let speech = speak(&frames, &voice, &expression, rate, &mut noise);
+    Ok(record(&speech, rate, &mut random, &mut noise))
 }
 
 /// Runs the source through the tract.
@@ -93,7 +95,8 @@ fn speak(
             let between = |from: f64, to: f64| from + part * (to - from);
             let voicing = between(from.voicing, to.voicing);
             let pulse = glottis.next(between(from.pitch, to.pitch), random);
-            let aspiration = between(from.aspiration, to.aspiration) + voicing * breath * (0.4 + 0.6 * pulse.open);
+            let aspiration =
+                between(from.aspiration, to.aspiration) + voicing * breath * (0.4 + 0.6 * pulse.open);
             let source = voicing * pulse.excitation + noise * aspiration * random.symmetric();
             let hiss = noise * between(from.friction, to.friction) * random.symmetric();
             speech.push(tract.pass(source) + friction.pass(hiss));
@@ -161,22 +164,21 @@ impl Tract {
     }
 }
 
-/// Puts the speech into a quiet room with some silence around it, at a level that says nothing about the emotion.
-fn record(speech: &[f64], expression: &Expression, rate: f64, random: &mut Random) -> Vec<f32> {
+/// Puts the speech into a quiet room with some silence around it. Neither the level nor the noise floor, which follows
+/// the level, says anything about the emotion.
+fn record(speech: &[f64], rate: f64, random: &mut Random, noise: &mut Random) -> Vec<f32> {
     let before = (random.between(0.05, 0.35) * rate) as usize;
     let after = (random.between(0.05, 0.40) * rate) as usize;
-    // A calm vowel peaks near 10; the room lies some 55 dB below that.
-    let room = 10.0 * decibels(random.between(-60.0, -50.0));
-    let effort = decibels(expression.effort);
+    let peak = speech.iter().fold(1e-9, |peak: f64, sample| peak.max(sample.abs()));
+    let level = decibels(random.between(-18.0, -1.5));
+    let floor = level * decibels(random.between(-66.0, -54.0));
     let (mut rumble, rumble_keep) = (0.0, exp(-TAU * 200.0 / rate));
-    let mut recording: Vec<f64> = Vec::with_capacity(before + speech.len() + after);
     let silence = |samples| std::iter::repeat_n(&0.0, samples);
-    for sample in silence(before).chain(speech).chain(silence(after)) {
-        let noise = random.symmetric();
+    let recording = silence(before).chain(speech).chain(silence(after)).map(|sample| {
+        let noise = noise.symmetric();
         rumble = noise + rumble_keep * (rumble - noise);
-        recording.push(effort * sample + room * (3.0 * rumble + 0.4 * noise));
-    }
-    let peak = recording.iter().fold(1e-9, |peak: f64, sample| peak.max(sample.abs()));
-    let gain = decibels(random.between(-18.0, -1.5)) / peak;
-    recording.iter().map(|sample| (gain * sample) as f32).collect()
+        let sample = level * sample / peak + floor * (3.0 * rumble + 0.8 * noise);
+        sample.clamp(-1.0, 1.0) as f32
+    });
+    recording.collect()
 }
