@@ -8,7 +8,9 @@
 //! network and its training need libtorch and sit behind the default feature `torch`.
 
 #[cfg(target_endian = "big")]
-compile_error!("shards are little-endian and mapped as they are; a big-endian machine would need to convert them");
+compile_error!(
+    "shards are little-endian and mapped as they are; a big-endian machine would need to convert them"
+);
 
 mod error;
 pub mod random;
@@ -20,6 +22,7 @@ pub mod command;
 pub mod corpus;
 pub mod features;
 pub mod fit;
+pub mod metrics;
 pub mod progress;
 pub mod report;
 pub mod synth;

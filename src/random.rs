@@ -1,19 +1,18 @@
-//! The one source of randomness: ChaCha8, seeded by a number and a purpose, the same on every machine.
+//! The one source of randomness: ChaCha8, seeded by what its draws are for, the same on every machine.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
-/// A generator for one purpose. Two purposes under one seed never share a stream, so that drawing more numbers
-/// for one of them leaves the other as it was.
+/// A generator for one purpose. Two purposes never share a stream, so that drawing more numbers for one of them leaves
+/// the other as it was.
 #[derive(Debug, Clone)]
 pub struct Random(ChaCha8Rng);
 
 impl Random {
-    /// The generator for `purpose` (its parts kept apart) under `seed`.
-    pub fn new(seed: u64, purpose: &[&str]) -> Self {
+    /// The generator for `purpose`, which names what is drawn and the user's seed in decimal. Its parts are kept apart.
+    pub fn new(purpose: &[&str]) -> Self {
         let mut hasher = Sha256::new();
-        hasher.update(seed.to_le_bytes());
         for part in purpose {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
@@ -42,6 +41,21 @@ impl Random {
         (self.0.next_u32() >> 8) as f32 * (1.0 / (1u32 << 24) as f32)
     }
 
+    /// Uniform in `[-1, 1)`.
+    pub fn symmetric(&mut self) -> f64 {
+        f64::from(self.0.next_u32().cast_signed()) / 2_147_483_648.0
+    }
+
+    /// Uniform in [`low`, `high`).
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * 0.5 * (self.symmetric() + 1.0)
+    }
+
+    /// Near-normal with standard deviation `deviation`, never beyond three of them: the sum of three uniform draws.
+    pub fn spread(&mut self, deviation: f64) -> f64 {
+        deviation * (self.symmetric() + self.symmetric() + self.symmetric())
+    }
+
     /// Puts `items` into a random order, each equally likely (Fisher–Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -56,27 +70,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stream_of_a_seed_and_purpose_never_changes() {
-        let mut random = Random::new(7, &["split", "random"]);
+    fn the_stream_of_a_purpose_never_changes() {
+        let mut random = Random::new(&["test", "7"]);
         let drawn: Vec<u64> = (0..4).map(|_| random.below(1000)).collect();
         assert_eq!(drawn, PINNED);
         let mut items: Vec<u32> = (0..8).collect();
         random.shuffle(&mut items);
         assert_eq!(items, PINNED_ORDER);
     }
-    const PINNED: [u64; 4] = [0, 0, 0, 0];
-    const PINNED_ORDER: [u32; 8] = [0; 8];
+    const PINNED: [u64; 4] = [24, 622, 3, 49];
+    const PINNED_ORDER: [u32; 8] = [4, 2, 6, 0, 5, 3, 7, 1];
 
     #[test]
     fn parts_of_a_purpose_are_kept_apart() {
-        let mut joined = Random::new(0, &["ab", "c"]);
-        let mut other = Random::new(0, &["a", "bc"]);
+        let mut joined = Random::new(&["ab", "c"]);
+        let mut other = Random::new(&["a", "bc"]);
         assert_ne!(joined.below(u64::MAX), other.below(u64::MAX));
     }
 
     #[test]
     fn numbers_stay_below_their_bound_and_reach_all_values() {
-        let mut random = Random::new(1, &["test"]);
+        let mut random = Random::new(&["test"]);
         let mut seen = [0u32; 5];
         for _ in 0..5000 {
             seen[random.below(5) as usize] += 1;
@@ -84,5 +98,14 @@ mod tests {
         }
         assert!(seen.iter().all(|&count| (850..1150).contains(&count)), "{seen:?}");
         assert_eq!(random.below(0), 0);
+    }
+
+    #[test]
+    fn spread_has_the_deviation_it_is_given() {
+        let mut random = Random::new(&["test"]);
+        let draws: Vec<f64> = (0..20_000).map(|_| random.spread(2.0)).collect();
+        let variance = draws.iter().map(|x| x * x).sum::<f64>() / draws.len() as f64;
+        assert!((variance.sqrt() - 2.0).abs() < 0.05, "{variance}");
+        assert!(draws.iter().all(|x| x.abs() <= 6.0));
     }
 }

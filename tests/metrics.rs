@@ -9,7 +9,7 @@
 
 use proptest::prelude::*;
 use ser::ErrorKind;
-use ser::report::metrics::{Average, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval};
+use ser::metrics::{Average, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval};
 use ser::report::{
     Evaluation, Prediction, Provenance, classification_report, confusion_matrix, protocol_in_words, render,
 };

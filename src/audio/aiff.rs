@@ -12,8 +12,8 @@ use symphonia::core::codecs::audio::well_known::{
 
 use crate::{Error, ErrorKind, Result};
 
-use super::decode::COPY_AGAIN;
 use super::pcm::{Block, SampleData, take};
+use super::refusal::COPY_AGAIN;
 
 /// Sizes from here on stand for "unknown", as SoX writes them to a pipe.
 const PLACEHOLDER: u32 = 0x7f00_0000;

@@ -15,12 +15,12 @@ use symphonia::default::formats::{AdtsReader, CafReader, FlacReader, IsoMp4Reade
 
 use crate::{Error, ErrorKind, Result};
 
-use super::container::{Container, after_id3v2};
-use super::decode::{
-    COPY_AGAIN, Format, check_format, cut_short, decoder_error, max_frames, shorter_than_promised, too_long,
-};
+use super::container::Container;
 use super::mpeg::{self, FrameStream};
 use super::pcm::take;
+use super::refusal::{
+    COPY_AGAIN, Format, check_format, cut_short, decoder_error, max_frames, shorter_than_promised, too_long,
+};
 use super::{Limits, mix, mp4, ogg};
 
 /// Frames that the header of a stream may announce for one packet. Decoders allocate by it; the largest real
@@ -77,8 +77,9 @@ impl<'a> Source<'a> {
     fn of(bytes: &'a [u8], container: Container) -> Result<Self> {
         Ok(match container {
             Container::Flac => {
-                let bytes =
-                    bytes.get(after_id3v2(bytes)..mpeg::without_trailing_tags(bytes)).unwrap_or_default();
+                let bytes = bytes
+                    .get(mpeg::after_id3v2(bytes)..mpeg::without_trailing_tags(bytes))
+                    .unwrap_or_default();
                 Self::Flac { bytes, frame_bytes: flac_frame_bytes(bytes)? }
             }
             Container::Mp3 => Self::Mp3(mpeg::mp3_frames(bytes)?),

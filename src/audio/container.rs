@@ -35,7 +35,7 @@ impl Container {
     /// # Errors
     /// `Unsupported`, naming the format where it is a known one, or else the first bytes.
     pub fn of(bytes: &[u8]) -> Result<Self> {
-        let body = bytes.get(after_id3v2(bytes)..).unwrap_or_default();
+        let body = bytes.get(mpeg::after_id3v2(bytes)..).unwrap_or_default();
         let starts = |magic: &[u8]| bytes.starts_with(magic);
         let form = bytes.get(8..12).unwrap_or_default();
         if (starts(b"RIFF") || starts(b"RF64") || starts(b"BW64")) && form == b"WAVE" {
@@ -86,18 +86,6 @@ impl fmt::Display for Container {
             Self::Caf => "CAF",
             Self::Adts => "AAC (ADTS)",
         })
-    }
-}
-
-/// Where the audio starts behind an ID3v2 tag (0 without one): <https://id3.org/id3v2.4.0-structure>, section 3.1.
-pub(super) fn after_id3v2(bytes: &[u8]) -> usize {
-    match bytes {
-        [b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] => {
-            let size = [a, b, c, d].iter().fold(0, |size, &&byte| size << 7 | usize::from(byte & 0x7f));
-            let footer = if flags & 0x10 != 0 { 10 } else { 0 };
-            10 + size + footer
-        }
-        _ => 0,
     }
 }
 

@@ -30,6 +30,7 @@ mod normalise;
 mod ogg;
 mod pcm;
 mod read;
+mod refusal;
 mod resample;
 mod wav;
 

@@ -6,8 +6,8 @@
 
 use crate::{Error, ErrorKind, Result};
 
-use super::decode::COPY_AGAIN;
 use super::pcm::take;
+use super::refusal::COPY_AGAIN;
 
 /// Checks that the outermost boxes lie within the file and that the index is among them.
 ///

@@ -6,9 +6,8 @@
 
 use crate::{Error, ErrorKind, Result};
 
-use super::container::after_id3v2;
-use super::decode::COPY_AGAIN;
 use super::pcm::take;
+use super::refusal::COPY_AGAIN;
 
 /// A stream whose frames follow each other without a gap.
 pub(super) struct FrameStream<'a> {
@@ -179,4 +178,16 @@ fn adts_header(bytes: &[u8]) -> Option<Header> {
     let size = usize::from(high & 3) << 11 | usize::from(middle) << 3 | usize::from(low >> 5);
     let length = 1024 * (u64::from(blocks & 3) + 1);
     (size >= 7).then_some(Header { size, length, sample_rate })
+}
+
+/// Where the audio starts behind an ID3v2 tag (0 without one): <https://id3.org/id3v2.4.0-structure>, section 3.1.
+pub(super) fn after_id3v2(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] => {
+            let size = [a, b, c, d].iter().fold(0, |size, &&byte| size << 7 | usize::from(byte & 0x7f));
+            let footer = if flags & 0x10 != 0 { 10 } else { 0 };
+            10 + size + footer
+        }
+        _ => 0,
+    }
 }

@@ -8,8 +8,8 @@ use symphonia::core::io::Monitor;
 
 use crate::{Error, ErrorKind, Result};
 
-use super::decode::COPY_AGAIN;
 use super::pcm::take;
+use super::refusal::COPY_AGAIN;
 
 const PAGE_HEADER: usize = 27;
 const FIRST_PAGE: u8 = 2;

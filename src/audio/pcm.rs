@@ -11,7 +11,7 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use crate::{Error, ErrorKind, Result};
 
-use super::decode::{Format, check_format, cut_short, decoder_error, max_frames, too_long};
+use super::refusal::{Format, check_format, cut_short, decoder_error, max_frames, too_long};
 use super::{Limits, mix};
 
 /// Frames decoded at a time, so that the decoder's buffer stays in the processor's cache.

@@ -14,8 +14,8 @@ use symphonia::core::codecs::audio::well_known::{
 
 use crate::{Error, ErrorKind, Result};
 
-use super::decode::COPY_AGAIN;
 use super::pcm::{Block, SampleData, take};
+use super::refusal::COPY_AGAIN;
 
 /// Sizes from here on stand for "unknown": 0xFFFFFFFF (ffmpeg, FLAC), 0x7FFFFFFF and slightly less (SoX),
 /// 0x80000000 (ALSA).

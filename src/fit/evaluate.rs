@@ -7,8 +7,8 @@ use super::network::{Network, Pass};
 use super::parameters::to_vec_f32;
 use crate::Result;
 use crate::cache::Dataset;
+use crate::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};
 use crate::progress::Progress;
-use crate::report::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};
 
 /// Utterances predicted at once. An utterance's result does not depend on it.
 pub const EVALUATION_BATCH: usize = 64;

@@ -47,7 +47,7 @@ impl Parameters {
     pub(super) fn initialise(weights: Vec<Weight>, seed: u64, device: Device) -> Result<Self> {
         let mut values = Vec::new();
         for weight in &weights {
-            let mut random = Random::new(seed, &["initial weights", &weight.name]);
+            let mut random = Random::new(&["initial weights", &seed.to_string(), &weight.name]);
             values.extend((0..weight.len()).map(|_| match weight.start {
                 Start::Uniform { bound } => ((f64::from(random.unit()) * 2.0 - 1.0) * bound) as f32,
                 Start::Constant(value) => value,

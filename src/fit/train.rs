@@ -114,7 +114,12 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         on_epoch(&record)?;
     };
     let best_epoch = trainer.best().map_or(0, |best| best.epoch);
-    Ok(FitSummary { history: trainer.standing.history, stopped_early, best_epoch, checkpoint: run.best_path() })
+    Ok(FitSummary {
+        history: trainer.standing.history,
+        stopped_early,
+        best_epoch,
+        checkpoint: run.best_path(),
+    })
 }
 
 struct Trainer<'a> {
@@ -130,7 +135,12 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(config: &'a FitConfig, material: &'a Material, run: &'a RunFolder, device: Device) -> Result<Self> {
+    fn new(
+        config: &'a FitConfig,
+        material: &'a Material,
+        run: &'a RunFolder,
+        device: Device,
+    ) -> Result<Self> {
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
         let network = Network::new(&architecture, config.seed, device)?;
@@ -151,7 +161,8 @@ impl<'a> Trainer<'a> {
         let path = self.run.last_path();
         let checkpoint = Checkpoint::read(&path)?;
         let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
-        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set {
+        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set
+        {
             return Err(Error::new(
                 ErrorKind::Mismatch,
                 "was trained on another split or feature set than the cache holds now",
@@ -199,8 +210,8 @@ impl<'a> Trainer<'a> {
     /// One step: forward, backward, Adam.
     fn step(&mut self, indices: &[usize], sums: &mut DeviceSums) -> Result<()> {
         let batch = self.train.get(indices)?;
-        let (epoch, step) = (self.standing.epoch.to_string(), self.standing.step.to_string());
-        let mut dropout = Random::new(self.config.seed, &["dropout", &epoch, &step]);
+        let Standing { epoch, step, .. } = &self.standing;
+        let mut dropout = self.random("dropout", &[u64::from(*epoch), *step]);
         let logits = self.network.forward(&batch.features, &batch.frames, Pass::Training(&mut dropout))?;
         let loss = mean_cross_entropy(&logits, &batch)?;
         sums.add(&loss, &logits, &batch.targets)?;
@@ -211,9 +222,16 @@ impl<'a> Trainer<'a> {
     /// The training side in this epoch's order.
     fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.material.train.len()).collect();
-        let epoch = self.standing.epoch.to_string();
-        Random::new(self.config.seed, &["order", &epoch]).shuffle(&mut order);
+        self.random("order", &[u64::from(self.standing.epoch)]).shuffle(&mut order);
         order
+    }
+
+    /// The generator for `what` at a place in the run. It follows from the seed and the place alone, so that a resumed
+    /// run needs no generator's state.
+    fn random(&self, what: &str, place: &[u64]) -> Random {
+        let numbers: Vec<String> = [&[self.config.seed], place].concat().iter().map(u64::to_string).collect();
+        let purpose: Vec<&str> = std::iter::once(what).chain(numbers.iter().map(String::as_str)).collect();
+        Random::new(&purpose)
     }
 
     /// Validates, keeps the best, saves, and moves on to the next epoch.

@@ -1,6 +1,6 @@
 //! The table that everyone knows from scikit-learn.
 
-use crate::report::metrics::{Average, ClassMetrics, Metrics};
+use crate::metrics::{Average, ClassMetrics, Metrics};
 use crate::{Error, ErrorKind, Result};
 
 /// Decimals of every number of the report.

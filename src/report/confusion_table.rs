@@ -1,6 +1,6 @@
 //! The confusion matrix as a table for the terminal.
 
-use crate::report::metrics::ConfusionMatrix;
+use crate::metrics::ConfusionMatrix;
 use crate::report::text::{columns, cut, left, printable, right, wrap};
 use crate::{Error, ErrorKind, Result};
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::metrics::{Average, ClassMetrics, ConfusionMatrix, Interval, Metrics, mean_cross_entropy};
+use crate::metrics::{Average, ClassMetrics, ConfusionMatrix, Interval, Metrics, mean_cross_entropy};
 use crate::report::predictions::{Prediction, WrongPrediction, wrong_predictions};
 use crate::{Error, ErrorKind, Result};
 

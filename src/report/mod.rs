@@ -1,6 +1,6 @@
 //! Metrics, tables and pages: what a classifier's answers for a test set say about it, and what they do not.
 //!
-//! [`metrics`] turns true and predicted classes into numbers, defined as in scikit-learn. An [`Evaluation`] holds
+//! [`crate::metrics`] turns true and predicted classes into numbers, defined as in scikit-learn. An [`Evaluation`] holds
 //! everything a report shows: serialise it for JSON, [`render`] it for a terminal. The tables are there one by one
 //! too: [`classification_report`], [`confusion_matrix`], [`wrong_predictions_table`], [`predictions_csv`]; and
 //! [`protocol_in_words`] says what the split makes of the numbers.
@@ -33,7 +33,6 @@ pub mod assess;
 mod classification_report;
 mod confusion_table;
 mod evaluation;
-pub mod metrics;
 mod page;
 mod predictions;
 mod protocol;

@@ -1,10 +1,10 @@
 //! The page that ends an evaluation, as plain text.
 
 use crate::Result;
+use crate::metrics::ClassMetrics;
 use crate::report::classification_report::layout;
 use crate::report::confusion_table::confusion_matrix;
 use crate::report::evaluation::Evaluation;
-use crate::report::metrics::ClassMetrics;
 use crate::report::predictions::wrong_predictions_table;
 use crate::report::text::{printable, thousands, wrap};
 

@@ -3,8 +3,8 @@
 use super::elementary::{decibels, exp};
 use super::emotion::Expression;
 use super::phone::{Friction, Manner, Phone, phone};
-use super::random::Random;
 use super::words::transcription;
+use crate::random::Random;
 
 /// Seconds from one control frame to the next.
 pub(crate) const FRAME: f64 = 0.002;

@@ -34,7 +34,6 @@ mod emotion;
 mod oddity;
 mod phone;
 mod prosody;
-mod random;
 mod source;
 mod speaker;
 mod tract;

@@ -2,7 +2,7 @@
 
 use super::elementary::decibels;
 use super::emotion::Expression;
-use super::random::Random;
+use crate::random::Random;
 
 /// A vibrating glottis, after the KLGLOTT88 model of Klatt & Klatt (1990), "Analysis, synthesis, and perception of voice
 /// quality variations": the flow of a cycle is 27/4·(u² − u³) while the glottis is open, u running from 0 to 1.

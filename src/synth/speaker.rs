@@ -1,7 +1,7 @@
 //! Who speaks: a vocal tract, a larynx, and a manner of her own for each emotion.
 
 use super::emotion::{Emotion, Expression};
-use super::random::Random;
+use crate::random::Random;
 
 /// The most speakers a corpus can have: `OAF`, `YAF`, `S03` … `S99`.
 pub const MAX_SPEAKERS: usize = 99;

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_band_keeps_the_power_of_white_noise() {
-        let mut random = crate::synth::random::Random::new(&["test"]);
+        let mut random = crate::random::Random::new(&["test"]);
         for (centre, bandwidth) in [(2500.0, 900.0), (7000.0, 1800.0)] {
             let mut band = Band::default();
             band.tune(centre, bandwidth, 24_414.0);

@@ -6,10 +6,10 @@ use super::articulation::{FRAME, Frame, articulate};
 use super::elementary::{decibels, exp};
 use super::emotion::{Emotion, Expression};
 use super::prosody::intone;
-use super::random::Random;
 use super::source::Glottis;
 use super::speaker::{MAX_SPEAKERS, Voice, speakers, take};
 use super::tract::{Band, Resonance};
+use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 
 /// The sample rates an utterance can have, in Hz.

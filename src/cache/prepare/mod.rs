@@ -81,7 +81,7 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
     report.bytes_written = written.bytes;
 
     let utterances = select::select(&candidates, &keys, &written.set, &options.limits, &mut report)?;
-    report.summarise(&utterances);
+    report.summarise(utterances.iter().map(|u| (u.annotation, u.entry.row.source.duration_s())));
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
@@ -184,7 +184,10 @@ fn compute(
     for batch in work.chunks(BATCH) {
         let known = |key: &Key| store.holds(key);
         let outcomes: Vec<(usize, Outcome)> = workers.install(|| {
-            batch.par_iter().map(|&position| (position, workers.process(&candidates[position].file, &known))).collect()
+            batch
+                .par_iter()
+                .map(|&position| (position, workers.process(&candidates[position].file, &known)))
+                .collect()
         });
         for (position, outcome) in outcomes {
             report.bytes_read += outcome.bytes_read;

@@ -1,16 +1,15 @@
 //! What a preparation did, as numbers and as a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::select::Selected;
 use super::store::Store;
 use super::{Candidate, PrepareOptions};
 use crate::cache::row::key_of;
-use crate::corpus::Part;
+use crate::corpus::{Annotation, Part};
 use crate::{Error, Result, storage};
 
 /// What a preparation found and did.
@@ -120,15 +119,21 @@ impl PrepareReport {
         self.used = candidates.len();
     }
 
-    pub(super) fn summarise(&mut self, utterances: &[Selected<'_>]) {
+    /// Takes in the utterances, each with its length in seconds.
+    pub(super) fn summarise<'a>(&mut self, utterances: impl ExactSizeIterator<Item = (&'a Annotation, f64)>) {
         self.used = utterances.len();
-        for utterance in utterances {
-            *self.labels.entry(utterance.annotation.label.clone()).or_default() += 1;
+        let mut speakers: Option<BTreeSet<String>> = Some(BTreeSet::new());
+        for (annotation, duration_s) in utterances {
+            *self.labels.entry(annotation.label.clone()).or_default() += 1;
+            self.audio_seconds += duration_s;
+            match (&mut speakers, &annotation.speaker) {
+                (Some(speakers), Some(speaker)) => {
+                    speakers.insert(speaker.clone());
+                }
+                _ => speakers = None,
+            }
         }
-        self.audio_seconds = utterances.iter().map(|u| u.entry.row.source.duration_s()).sum();
-        let speakers: Option<std::collections::BTreeSet<&str>> =
-            utterances.iter().map(|u| u.annotation.speaker.as_deref()).collect();
-        self.speakers = speakers.into_iter().flatten().map(str::to_owned).collect();
+        self.speakers = speakers.into_iter().flatten().collect();
         self.failed.sort_by(|a, b| a.path.cmp(&b.path));
         self.notes.sort_by(|a, b| a.path.cmp(&b.path));
         self.duplicates.sort_by(|a, b| a.path.cmp(&b.path));
@@ -141,7 +146,8 @@ impl PrepareReport {
 
     /// The report as one JSON object.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
+        serde_json::to_string_pretty(self)
+            .unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
     }
 
     /// The report for people.
@@ -175,7 +181,8 @@ impl PrepareReport {
         if self.mixed_down > 0 {
             writeln!(out, "  mixed down       {}   from several channels", files(self.mixed_down))?;
         }
-        let labels: Vec<String> = self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
+        let labels: Vec<String> =
+            self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
         writeln!(out, "classes            {}   {}", files(self.labels.len()), labels.join(", "))?;
         if !self.speakers.is_empty() {
             writeln!(out, "speakers           {}   {}", files(self.speakers.len()), shorten(&self.speakers))?;

@@ -8,7 +8,7 @@ use super::report::PrepareReport;
 use crate::audio::Limits;
 use crate::cache::digest::Checksum;
 use crate::cache::index::{Entry, FeatureSet};
-use crate::cache::row::{Key, Source};
+use crate::cache::row::Key;
 use crate::corpus::Annotation;
 use crate::{Error, ErrorKind, Result};
 
@@ -36,7 +36,8 @@ pub(super) fn select<'a>(
         let Candidate { file, annotation, .. } = &candidates[*position];
         let Some(entry) = set.entry(key) else { continue };
         // A tensor may be there from a run with wider limits.
-        match check_duration(&entry.row.source, limits) {
+        let source = &entry.row.source;
+        match limits.check_duration(source.samples, source.sample_rate) {
             Ok(()) => usable.push(Selected { path: &file.path, annotation, entry }),
             Err(error) => report.fail(file.path.clone(), &error),
         }
@@ -81,12 +82,15 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
         let source = &selected.entry.row.source;
         let extension = Path::new(selected.path).extension().and_then(|extension| extension.to_str());
         let usual_extensions = source.container.extensions();
-        let belongs = |extension: &&str| usual_extensions.iter().any(|usual| usual.eq_ignore_ascii_case(extension));
+        let belongs =
+            |extension: &&str| usual_extensions.iter().any(|usual| usual.eq_ignore_ascii_case(extension));
         if let Some(extension) = extension.filter(|extension| !belongs(extension)) {
             report.note(selected.path, format!("is {} inside .{extension}", source.container));
         }
         // One odd file is worth a line; a corpus of many rates is not odd file by file.
-        if let Some(usual) = usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * kept.len()) {
+        if let Some(usual) =
+            usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * kept.len())
+        {
             report.note(
                 selected.path,
                 format!("has {} Hz where most have {usual} Hz; resampled like all", source.sample_rate),
@@ -99,23 +103,4 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
             report.cut += 1;
         }
     }
-}
-
-fn check_duration(source: &Source, limits: &Limits) -> Result<()> {
-    let duration = source.duration_s();
-    if duration > limits.max_duration_s {
-        return Err(Error::new(
-            ErrorKind::Limit,
-            format!("lasts {duration:.3} s, longer than the limit of {} s", limits.max_duration_s),
-        )
-        .mend("raise it with --max-duration"));
-    }
-    if duration < limits.min_duration_s {
-        return Err(Error::new(
-            ErrorKind::Unusable,
-            format!("lasts {duration:.3} s, shorter than the limit of {} s", limits.min_duration_s),
-        )
-        .mend("lower it with --min-duration"));
-    }
-    Ok(())
 }

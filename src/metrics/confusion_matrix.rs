@@ -13,7 +13,7 @@ pub const MAX_CLASSES: usize = 4096;
 /// [`merge`](Self::merge)d. Serialised as a list of rows.
 ///
 /// ```
-/// use ser::report::metrics::ConfusionMatrix;
+/// use ser::metrics::ConfusionMatrix;
 /// let mut matrix = ConfusionMatrix::new(2)?;
 /// matrix.add_batch(&[0, 0, 1], &[0, 1, 1])?;
 /// assert_eq!(matrix.rows().collect::<Vec<_>>(), [[1, 1], [0, 1]]);
