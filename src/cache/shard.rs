@@ -289,7 +289,8 @@ fn damaged(path: &Path, what: String) -> Error {
 
 fn map_file(path: &Path) -> Result<Mmap> {
     let file = File::open(path).map_err(|error| {
-        Error::io("cannot open the shard", path, error).mend("run ser-prep again: it makes anew what is missing")
+        Error::io("cannot open the shard", path, error)
+            .mend("run ser-prep again: it makes anew what is missing")
     })?;
     let regular = file.metadata().map_err(|error| Error::io("cannot be looked at", path, error))?.is_file();
     if !regular {
@@ -298,7 +299,7 @@ fn map_file(path: &Path) -> Result<Mmap> {
     // SAFETY: the mapping is read-only, and shards are never changed or truncated once they have their name: they
     // are written under another name and renamed, and a name is the SHA-256 of the content. A foreign program that
     // changes the file under us breaks this promise, as it would for every program that maps files.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "a mapped file is memory that others could change")]
     let map = unsafe { Mmap::map(&file) };
     map.map_err(|error| Error::io("cannot be mapped into memory", path, error))
 }

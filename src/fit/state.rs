@@ -135,7 +135,8 @@ impl Origin {
 }
 
 fn not_json(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {error}")).caused_by(error)
+    Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {error}"))
+        .caused_by(error)
 }
 
 /// A checkpoint of `network` as it is now.
@@ -196,7 +197,8 @@ pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> 
     moment("exp_avg", &mut adam.mean)?;
     moment("exp_avg_sq", &mut adam.square)?;
     adam.steps = optimizer.get("step").and_then(Value::as_int).ok_or_else(|| lacks("step"))?;
-    let standing = checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
+    let standing =
+        checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
     serde_json::from_str(standing).map_err(not_json)
 }
 

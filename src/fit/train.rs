@@ -114,7 +114,12 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         on_epoch(&record)?;
     };
     let best_epoch = trainer.best().map_or(0, |best| best.epoch);
-    Ok(FitSummary { history: trainer.standing.history, stopped_early, best_epoch, checkpoint: run.best_path() })
+    Ok(FitSummary {
+        history: trainer.standing.history,
+        stopped_early,
+        best_epoch,
+        checkpoint: run.best_path(),
+    })
 }
 
 struct Trainer<'a> {
@@ -130,7 +135,12 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(config: &'a FitConfig, material: &'a Material, run: &'a RunFolder, device: Device) -> Result<Self> {
+    fn new(
+        config: &'a FitConfig,
+        material: &'a Material,
+        run: &'a RunFolder,
+        device: Device,
+    ) -> Result<Self> {
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
         let network = Network::new(&architecture, config.seed, device)?;
@@ -151,7 +161,8 @@ impl<'a> Trainer<'a> {
         let path = self.run.last_path();
         let checkpoint = Checkpoint::read(&path)?;
         let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
-        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set {
+        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set
+        {
             return Err(Error::new(
                 ErrorKind::Mismatch,
                 "was trained on another split or feature set than the cache holds now",

@@ -88,7 +88,8 @@ impl Store {
     }
 
     fn adopt_unnamed(&mut self, folder: &Path, index: &Index) -> Result<()> {
-        let listing = std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
+        let listing =
+            std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
         let mut unnamed: Vec<(std::time::SystemTime, PathBuf, Sha)> = Vec::new();
         for entry in listing.flatten() {
             let path = entry.path();
@@ -160,7 +161,7 @@ impl Store {
         let shards = written.len();
         self.shards.extend(written.into_iter().map(|(name, _)| name));
         let mut entries: Vec<Entry> = std::mem::take(&mut self.places).into_values().collect();
-        entries.sort_unstable_by(|a, b| a.row.key.cmp(&b.row.key));
+        entries.sort_unstable_by_key(|entry| entry.row.key);
         let set = FeatureSet {
             id: feature_set_id(&self.layout.configuration),
             configuration: std::mem::take(&mut self.layout.configuration),
