@@ -299,7 +299,7 @@ fn map_file(path: &Path) -> Result<Mmap> {
     // SAFETY: the mapping is read-only, and shards are never changed or truncated once they have their name: they
     // are written under another name and renamed, and a name is the SHA-256 of the content. A foreign program that
     // changes the file under us breaks this promise, as it would for every program that maps files.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "a mapped file is memory that others could change")]
     let map = unsafe { Mmap::map(&file) };
     map.map_err(|error| Error::io("cannot be mapped into memory", path, error))
 }

@@ -1,6 +1,6 @@
 //! A folder of recordings: which files there are, what each is labelled, and how they are split.
 //!
-//! Nothing here reads audio. [`scan`] lists files, [`naming`] and [`table`] say what an utterance is labelled
+//! Nothing here reads audio. [`scan()`] lists files, [`naming`] and [`table`] say what an utterance is labelled
 //! and who speaks which word, [`split`] deals utterances to train, validation and test.
 
 pub mod naming;

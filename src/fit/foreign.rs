@@ -1,5 +1,5 @@
 //! The unsafe calls that training needs, each with the reason why it is sound.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "all calls of this stage that the compiler cannot check are here")]
 
 use std::marker::PhantomData;
 use std::ops::Deref;

@@ -161,7 +161,7 @@ impl Store {
         let shards = written.len();
         self.shards.extend(written.into_iter().map(|(name, _)| name));
         let mut entries: Vec<Entry> = std::mem::take(&mut self.places).into_values().collect();
-        entries.sort_unstable_by(|a, b| a.row.key.cmp(&b.row.key));
+        entries.sort_unstable_by_key(|entry| entry.row.key);
         let set = FeatureSet {
             id: feature_set_id(&self.layout.configuration),
             configuration: std::mem::take(&mut self.layout.configuration),
