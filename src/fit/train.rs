@@ -190,12 +190,8 @@ impl<'a> Trainer<'a> {
                 self.standing.step += 1;
             }
             progress.advance(indices.len() as u64);
-            // The last step of an epoch goes on to the validation, which takes hardly longer than saving.
-            if stop.load(Ordering::Relaxed) && step + 1 < steps.len() {
-                progress.finish();
-                self.standing.sums = sums.read(earlier + started.elapsed().as_secs_f64())?;
-                self.save_last()?;
-                return Err(self.interrupted());
+            if stop.load(Ordering::Relaxed) {
+                break;
             }
         }
         progress.finish();
