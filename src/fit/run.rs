@@ -1,10 +1,11 @@
-//! The folder of a run: `config.toml`, `best.pt`, `last.pt`, `metrics.jsonl`.
+//! The folder of a run: `config.toml`, `best.pt`, `last.pt`, `metrics.jsonl` and events for TensorBoard.
 
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
 use super::config::FitConfig;
 use super::state::EpochRecord;
+use super::tensorboard;
 use crate::{Error, ErrorKind, Result, storage};
 
 /// A run's folder.
@@ -89,7 +90,7 @@ impl RunFolder {
         storage::replace_file(&self.last_path(), &[&checkpoint.to_bytes()?])
     }
 
-    /// Writes `metrics.jsonl`.
+    /// Writes `metrics.jsonl` and TensorBoard's events.
     pub(super) fn save_metrics(&self, history: &[EpochRecord]) -> Result<()> {
         let mut lines = Vec::new();
         for record in history {
@@ -97,6 +98,7 @@ impl RunFolder {
                 .map_err(|error| Error::new(ErrorKind::Io, format!("metrics cannot be written: {error}")))?;
             lines.push(b'\n');
         }
-        storage::replace_file(&self.folder.join("metrics.jsonl"), &[&lines])
+        storage::replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
+        tensorboard::write(&self.folder.join("events.out.tfevents.ser"), history)
     }
 }

@@ -64,6 +64,8 @@ pub struct EpochRecord {
     pub seconds: f64,
     /// Training utterances learnt from in a second.
     pub samples_per_s: f64,
+    /// When it ended, seconds since 1970.
+    pub finished: f64,
     /// Whether it is the best so far.
     pub best: bool,
 }

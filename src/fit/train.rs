@@ -254,6 +254,7 @@ impl<'a> Trainer<'a> {
             val_uar: metrics.uar,
             seconds: sums.seconds + started.elapsed().as_secs_f64(),
             samples_per_s: utterances / sums.seconds.max(1e-9),
+            finished: jiff::Timestamp::now().as_duration().as_secs_f64(),
             best: false,
         };
         record.best = self.best().is_none_or(|best| self.is_better(&record, best));
