@@ -4,7 +4,7 @@
 set positional-arguments
 
 # The demo's synthetic corpus, and how long it is trained on.
-demo_words := "40"
+demo_words := "80"
 demo_epochs := "12"
 
 [private]
