@@ -45,7 +45,7 @@ struct Arguments {
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// Fail, before anything is committed, if any file cannot be used
+    /// Fail, before any split is changed, if a file cannot be used
     #[arg(long)]
     strict: bool,
     /// Wait while another process writes the cache
@@ -85,7 +85,11 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     let report = prepare(&options, &Bar::new(arguments.quiet || arguments.json))?;
     if arguments.json {
         command::print(&format!("{}\n", report.to_json()))?;
-    } else if !arguments.quiet {
+    } else if arguments.quiet {
+        for remark in &report.failed {
+            eprintln!("ser-prep: {}: {}", remark.path, remark.text);
+        }
+    } else {
         command::print(&report.to_table())?;
     }
     Ok(if report.failed.is_empty() { Ending::Done } else { Ending::SomeUnusable })

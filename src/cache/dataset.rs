@@ -55,12 +55,14 @@ impl Dataset {
         self.rows[index].frames
     }
 
-    /// Compares every tensor with its checksum, in parallel.
+    /// Compares every tensor and its number of frames with the index, in parallel.
     ///
     /// # Errors
     /// On the first that differs, naming its shard and row.
     pub fn check(&self) -> Result<()> {
-        self.rows.par_iter().try_for_each(|row| self.shards[row.shard].check(row.position, &row.checksum))
+        self.rows
+            .par_iter()
+            .try_for_each(|row| self.shards[row.shard].check(row.position, row.frames, &row.checksum))
     }
 
     /// The tensors of the utterances `indices`, `[n, channel, n_mfcc, frame]`, as stretches of the mapped shards:

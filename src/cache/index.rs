@@ -10,7 +10,7 @@
 //! payload   the index in bincode 2, standard configuration
 //! ```
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -165,7 +165,11 @@ impl Index {
 
     fn validate(&self) -> Result<(), &'static str> {
         for set in &self.feature_sets {
-            let mut rows: HashMap<(u32, u32), ()> = HashMap::new();
+            let values = set.shape.iter().try_fold(1u32, |product, &size| product.checked_mul(size));
+            if values.is_none_or(|values| values == 0) {
+                return Err("a tensor has an impossible shape");
+            }
+            let mut rows: HashSet<(u32, u32)> = HashSet::new();
             if !set.entries.is_sorted_by(|a, b| a.row.key < b.row.key) {
                 return Err("its entries are not sorted");
             }
@@ -176,7 +180,7 @@ impl Index {
                 if entry.row.frames > set.shape[2] {
                     return Err("an entry has more frames than its tensor");
                 }
-                if rows.insert((entry.shard, entry.position), ()).is_some() {
+                if !rows.insert((entry.shard, entry.position)) {
                     return Err("two entries share a row");
                 }
             }

@@ -1,6 +1,6 @@
 //! Split manifests: which utterance stands on which side of a split, in files that Python reads with `json`.
 //!
-//! A generation of manifests is a folder named by the SHA-256 of its content and never changed; `splits` is a
+//! A generation of manifests is a folder named by a SHA-256 over its content and never changed; `splits` is a
 //! link to the newest. So whoever reads `splits/random/train.jsonl` sees all files of one generation, also while
 //! another is being written.
 
@@ -130,7 +130,8 @@ pub struct SplitManifest {
 /// A generation of manifests: all files of all protocols, in memory.
 #[derive(Debug)]
 pub struct Generation {
-    files: BTreeMap<String, Vec<u8>>,
+    /// By protocol, then by file name.
+    files: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     name: Sha,
 }
 
@@ -141,60 +142,104 @@ impl Generation {
     /// When one cannot be rendered.
     pub fn new(splits: &[SplitManifest]) -> Result<Self> {
         let mut files = BTreeMap::new();
+        let mut descriptions = BTreeMap::new();
         for split in splits {
             let mut info = split.info.clone();
+            let mut of_split = BTreeMap::new();
             for (part, utterances) in &split.parts {
                 let lines = json_lines(utterances)?;
                 info.manifests.insert(*part, Sha::of(&[&lines]));
-                files.insert(format!("{}/{part}.jsonl", info.protocol), lines);
+                of_split.insert(format!("{part}.jsonl"), lines);
             }
             let text = toml::to_string(&info).map_err(|error| unwritable(&error.to_string()))?;
-            files.insert(format!("{}/split.toml", info.protocol), text.into_bytes());
+            of_split.insert(DESCRIPTION.to_owned(), text.clone().into_bytes());
+            descriptions.insert(info.protocol.clone(), text);
+            files.insert(info.protocol, of_split);
         }
-        let lengths: Vec<[u8; 8]> =
-            files.values().map(|content| (content.len() as u64).to_le_bytes()).collect();
-        let parts: Vec<&[u8]> = (files.iter().zip(&lengths))
-            .flat_map(|((name, content), length)| [name.as_bytes(), &length[..], content.as_slice()])
-            .collect();
-        let name = Sha::of(&parts);
-        Ok(Self { files, name })
+        Ok(Self { files, name: name_of(&descriptions) })
     }
 
-    /// The SHA-256 of names and contents, which names its folder.
+    /// The SHA-256 that names its folder.
     pub fn name(&self) -> Sha {
         self.name
     }
 
-    /// Writes it under its name into `folder`, unless it is there already.
+    /// Writes it under its name into `folder`, unless it is there already, whole.
     ///
     /// # Errors
-    /// When writing fails; nothing then stands under its name.
+    /// When writing fails; what stands under its name is then as it was.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let target = folder.join(self.name.to_string());
-        if target.is_dir() {
+        if self.is_at(&target) {
             return Ok(());
         }
         let scratch = folder.join(format!("{SCRATCH_PREFIX}{}", std::process::id()));
+        let damaged = folder.join(format!("{SCRATCH_PREFIX}{}-damaged", std::process::id()));
         let written = self.write_into(&scratch).and_then(|()| {
+            if target.exists() {
+                std::fs::rename(&target, &damaged)
+                    .map_err(|e| Error::io("cannot be moved away", &target, e))?;
+            }
             std::fs::rename(&scratch, &target)
                 .map_err(|error| Error::io("cannot be put in place", &target, error))
         });
+        // What stays under a scratch name is nobody's; the error that led here says more.
+        let _ = std::fs::remove_dir_all(&damaged);
         if written.is_err() {
-            // What stays under a scratch name is nobody's; the error that led here says more.
             let _ = std::fs::remove_dir_all(&scratch);
         }
         written?;
         storage::sync_folder(folder)
     }
 
+    fn is_at(&self, target: &Path) -> bool {
+        let same = |path: PathBuf, content: &[u8]| std::fs::read(path).is_ok_and(|found| found == content);
+        generation_name(target).is_ok_and(|name| name == self.name)
+            && (self.files.iter()).all(|(protocol, files)| {
+                files.iter().all(|(name, content)| same(target.join(protocol).join(name), content))
+            })
+    }
+
     fn write_into(&self, scratch: &Path) -> Result<()> {
-        for (name, content) in &self.files {
-            let path = scratch.join(name);
-            storage::make_folder(&storage::folder_of(&path))?;
-            storage::replace_file(&path, &[content])?;
+        for (protocol, files) in &self.files {
+            let folder = scratch.join(protocol);
+            storage::make_folder(&folder)?;
+            for (name, content) in files {
+                storage::replace_file(&folder.join(name), &[content])?;
+            }
         }
         Ok(())
     }
+}
+
+/// The file that describes a split. It holds the digests of the other three.
+const DESCRIPTION: &str = "split.toml";
+
+/// The SHA-256 over each protocol and its `split.toml`, in the order of their names, each preceded by its length.
+/// Through the digests in them it stands for every byte of the generation.
+fn name_of(descriptions: &BTreeMap<String, String>) -> Sha {
+    let texts = descriptions.iter().flat_map(|(protocol, text)| [protocol, text]);
+    let framed: Vec<([u8; 8], &[u8])> =
+        texts.map(|text| ((text.len() as u64).to_le_bytes(), text.as_bytes())).collect();
+    let parts: Vec<&[u8]> = framed.iter().flat_map(|(length, text)| [&length[..], text]).collect();
+    Sha::of(&parts)
+}
+
+/// The name that the generation in `folder` should have, by what its `split.toml` files say now.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn generation_name(folder: &Path) -> Result<Sha> {
+    let listing = std::fs::read_dir(folder)
+        .map_err(|error| Error::io("cannot be listed", folder, error).mend("run ser-prep again"))?;
+    let mut descriptions = BTreeMap::new();
+    for entry in listing {
+        let path = entry.map_err(|error| Error::io("cannot be listed", folder, error))?.path();
+        if let Some(protocol) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) {
+            descriptions.insert(protocol.to_owned(), read_text(&path.join(DESCRIPTION))?);
+        }
+    }
+    Ok(name_of(&descriptions))
 }
 
 fn json_lines(utterances: &[Utterance]) -> Result<Vec<u8>> {
@@ -210,10 +255,38 @@ fn unwritable(why: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("a manifest cannot be written: {why}"))
 }
 
-/// Points the link `splits` of the cache at a generation.
+/// Checks that `splits` in the cache in `root` is ours to replace: nothing, a link, or what a copy of the cache
+/// that followed its links made of it.
 ///
 /// # Errors
-/// When the file system knows no links, or something else stands there.
+/// When something else stands there.
+pub fn check_splits_place(root: &Path) -> Result<()> {
+    let place = root.join("splits");
+    let names_in = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    let is_manifest = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name == DESCRIPTION || Part::ALL.iter().any(|part| name == format!("{part}.jsonl"))
+    };
+    let is_split = |path: &PathBuf| path.is_dir() && names_in(path).iter().all(is_manifest);
+    if place.is_symlink() || !place.exists() || place.is_dir() && names_in(&place).iter().all(is_split) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Mismatch,
+        "stands where the link to the split manifests belongs, and is something else",
+    )
+    .at(place)
+    .mend("move it away, or name another folder with --out"))
+}
+
+/// Points the link `splits` of the cache at a generation. What stands there is replaced: see
+/// [`check_splits_place`].
+///
+/// # Errors
+/// When the file system knows no links.
 pub fn point_splits_at(root: &Path, generation: &Sha) -> Result<()> {
     let link = root.join("splits");
     let target = PathBuf::from("manifests").join(generation.to_string());
@@ -264,7 +337,7 @@ impl StoredSplit {
     /// # Errors
     /// When a file is missing or is not what was written.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("split.toml");
+        let path = folder.join(DESCRIPTION);
         let text = read_text(&path)?;
         let info: SplitInfo =
             toml::from_str(&text).map_err(|error| damaged(&path, error.message().to_owned()))?;
@@ -300,5 +373,5 @@ fn read_text(path: &Path) -> Result<String> {
 fn damaged(path: &Path, why: String) -> Error {
     Error::new(ErrorKind::Damaged, format!("is no whole manifest: {why}"))
         .at(path)
-        .mend("delete the folder it lies in and run ser-prep again")
+        .mend("run ser-prep again: it makes anew what is damaged")
 }

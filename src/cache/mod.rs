@@ -97,6 +97,11 @@ impl Cache {
                 .at(&self.root)
                 .mend(format!("choose one of {}", names_in(&generation).join(", "))));
         }
+        if manifest::generation_name(&generation)? != set.manifests {
+            return Err(Error::new(ErrorKind::Damaged, "holds other manifests than were written")
+                .at(generation)
+                .mend("run ser-prep again: it makes anew what is damaged"));
+        }
         let split = StoredSplit::read(&folder)?;
         if split.info.feature_set != set.id {
             return Err(Error::new(ErrorKind::Mismatch, "is a split of another feature set")

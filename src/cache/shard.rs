@@ -90,11 +90,10 @@ impl ShardBuffer {
             [&length, &header, bytemuck::cast_slice(&self.features), bytemuck::cast_slice(&frames)];
         let name = Sha::of(&pieces);
         let path = shard_path(folder, &name);
-        if !path.exists() {
-            let scratch = Scratch::create(&path)?;
-            scratch.write(&pieces)?;
-            scratch.publish(&path)?;
-        }
+        // What stands under this name already is the same, or damaged and better replaced.
+        let scratch = Scratch::create(&path)?;
+        scratch.write(&pieces)?;
+        scratch.publish(&path)?;
         Ok((name, pieces.iter().map(|piece| piece.len() as u64).sum()))
     }
 
@@ -219,7 +218,8 @@ impl Shard {
     /// When it does not hold that many.
     pub fn features(&self, first: usize, count: usize) -> Result<&[f32]> {
         if first.checked_add(count).is_none_or(|end| end > self.rows) {
-            return Err(damaged(&self.path, format!("has {} rows, not row {}", self.rows, first + count)));
+            let last = first.saturating_add(count.saturating_sub(1));
+            return Err(damaged(&self.path, format!("has {} rows, not row {last}", self.rows)));
         }
         let width = self.row_len * size_of::<f32>();
         let start = self.features_at + first * width;
@@ -242,13 +242,16 @@ impl Shard {
         Ok(u32::from_le_bytes(bytes))
     }
 
-    /// Reads the tensor in `row` and compares it with its checksum.
+    /// Reads the tensor in `row` and compares it and its number of frames with what was written.
     ///
     /// # Errors
-    /// When it differs, naming the shard and the row.
-    pub fn check(&self, row: usize, expected: &Checksum) -> Result<()> {
-        let actual = Checksum::of_row(self.features(row, 1)?, self.frames(row)?);
-        if actual == *expected {
+    /// When either differs, naming the shard and the row.
+    pub fn check(&self, row: usize, frames: u32, expected: &Checksum) -> Result<()> {
+        let stored = self.frames(row)?;
+        if stored != frames {
+            return Err(damaged(&self.path, format!("row {row} has {stored} frames, not {frames}")));
+        }
+        if Checksum::of_row(self.features(row, 1)?, frames) == *expected {
             return Ok(());
         }
         Err(damaged(&self.path, format!("row {row} is not what was written: its checksum differs")))
@@ -275,7 +278,7 @@ impl Shard {
             ));
         }
         for (position, row) in rows.iter().enumerate() {
-            self.check(position, &row.checksum)?;
+            self.check(position, row.frames, &row.checksum)?;
         }
         Ok(rows)
     }

@@ -19,6 +19,12 @@ pub struct Annotation {
     pub notes: Vec<String>,
 }
 
+/// Whether `id` can name a speaker and, in `speaker-<ID>`, a folder: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first.
+pub fn is_speaker_id(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=64).contains(&id.len()) && !id.starts_with('.') && id.bytes().all(allowed)
+}
+
 /// Spellings of the seven emotions of TESS, each with the name used here.
 const EMOTIONS: [(&str, &[&str]); 7] = [
     ("angry", &["angry", "anger"]),

@@ -70,7 +70,8 @@ impl FileStat {
 pub struct Scan {
     /// Recordings, sorted by path.
     pub files: Vec<AudioFile>,
-    /// How many other files were passed over: other extensions, hidden files, `__MACOSX` folders.
+    /// How many files with other extensions were passed over. Hidden files, hidden folders and `__MACOSX` are not
+    /// even counted.
     pub ignored: usize,
     /// What could not be looked at, each error naming its path.
     pub unusable: Vec<(String, Error)>,
@@ -93,6 +94,7 @@ pub fn scan(root: &Path) -> Result<Scan> {
     let walk = WalkDir::new(root).follow_links(true).into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
         match entry {
+            Err(error) if error.path().is_some_and(is_stray_link) => found.ignored += 1,
             Err(error) => found.note_walk_error(root, &error),
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) if !has_audio_extension(entry.path()) => found.ignored += 1,
@@ -135,6 +137,15 @@ fn describe(root: &Path, entry: &walkdir::DirEntry) -> Result<AudioFile> {
         .metadata()
         .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location))?;
     Ok(AudioFile { path: parts.join("/"), location: location.to_owned(), stat: FileStat::of(&metadata) })
+}
+
+/// A link to nothing that would not have been taken for a recording anyway.
+fn is_stray_link(path: &Path) -> bool {
+    let leads_nowhere = |path| {
+        std::fs::metadata(path)
+            .is_err_and(|error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound)
+    };
+    !has_audio_extension(path) && path.is_symlink() && leads_nowhere(path)
 }
 
 fn relative_lossy(root: &Path, path: &Path) -> String {

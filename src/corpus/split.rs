@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Annotation;
+use super::naming::is_speaker_id;
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 
@@ -41,7 +42,7 @@ impl FromStr for Protocol {
         match (text, text.strip_prefix("speaker-")) {
             ("random", _) => Ok(Self::Random),
             ("word", _) => Ok(Self::Word),
-            (_, Some(id)) if !id.is_empty() => Ok(Self::Speaker(id.to_owned())),
+            (_, Some(id)) if is_speaker_id(id) => Ok(Self::Speaker(id.to_owned())),
             _ => Err(Error::new(ErrorKind::Usage, format!("there is no protocol {text:?}"))
                 .mend("use random, word or speaker-<ID>")),
         }
@@ -150,7 +151,7 @@ const FEWEST_OF_A_CLASS: usize = 3;
 /// # Errors
 /// When there is but one class, or a class has fewer than three utterances.
 pub fn plan_splits(utterances: &[(&str, &Annotation)], fractions: Fractions, seed: u64) -> Result<SplitPlan> {
-    check_classes(utterances)?;
+    check_classes(utterances.iter().map(|(_, annotation)| annotation.label.as_str()))?;
     let mut by_path: Vec<usize> = (0..utterances.len()).collect();
     by_path.sort_unstable_by_key(|&index| utterances[index].0);
     let dealer = Dealer { utterances, by_path, fractions, seed };
@@ -180,19 +181,25 @@ pub fn plan_splits(utterances: &[(&str, &Annotation)], fractions: Fractions, see
     Ok(plan)
 }
 
-fn check_classes(utterances: &[(&str, &Annotation)]) -> Result<()> {
+/// Checks that a corpus with these labels, one for each utterance, can be learnt from and split.
+///
+/// # Errors
+/// When there are none or but one class, or a class has fewer than three utterances.
+pub fn check_classes<'a>(labels: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, annotation) in utterances {
-        *classes.entry(&annotation.label).or_default() += 1;
+    for label in labels {
+        *classes.entry(label).or_default() += 1;
     }
-    if let [(only, count)] = classes.iter().collect::<Vec<_>>()[..] {
-        return Err(Error::new(
-            ErrorKind::Unusable,
-            format!("all {count} usable recordings are of one class, {only:?}"),
-        )
-        .mend(
-            "give the folder that holds one folder for each class; a classifier needs two classes or more",
-        ));
+    match classes.iter().collect::<Vec<_>>()[..] {
+        [] => return Err(Error::new(ErrorKind::Unusable, "not one recording can be used")),
+        [(only, count)] => {
+            return Err(Error::new(
+                ErrorKind::Unusable,
+                format!("all recordings ({count}) are of one class, {only:?}"),
+            )
+            .mend("give the folder that holds one folder for each class; a classifier needs two or more"));
+        }
+        _ => {}
     }
     let small: Vec<String> = (classes.iter())
         .filter(|(_, count)| **count < FEWEST_OF_A_CLASS)
@@ -235,9 +242,9 @@ impl<'a> Dealer<'a> {
 
     fn random(&self) -> Split {
         let all = self.by_path.clone();
-        let (rest, test) = self.stratified(&all, self.fractions.test, "test");
+        let (rest, test) = self.stratified(&all, self.fractions.test, 2, "test");
         let of_rest = self.fractions.val / (1.0 - self.fractions.test);
-        let (train, val) = self.stratified(&rest, of_rest, "val");
+        let (train, val) = self.stratified(&rest, of_rest, 1, "val");
         split(Protocol::Random, train, val, test)
     }
 
@@ -266,14 +273,20 @@ impl<'a> Dealer<'a> {
                 });
                 (train, val)
             }
-            None => self.stratified(&rest, self.fractions.val, "speaker-val"),
+            None => self.stratified(&rest, self.fractions.val, 1, "speaker-val"),
         };
         self.with_every_class(split(Protocol::Speaker(speaker.to_owned()), train, val, test))
     }
 
-    /// Takes a share of `from`, the same share of every label and, within a label, of every speaker, and at
-    /// least one of every label. Returns (what stays, what was taken).
-    fn stratified(&self, from: &[usize], share: f64, purpose: &str) -> (Vec<usize>, Vec<usize>) {
+    /// Takes a share of `from`, the same share of every label and, within a label, of every speaker: at least one
+    /// of every label, as long as `least` of it stay. Returns (what stays, what was taken).
+    fn stratified(
+        &self,
+        from: &[usize],
+        share: f64,
+        least: usize,
+        purpose: &str,
+    ) -> (Vec<usize>, Vec<usize>) {
         let mut strata: BTreeMap<&str, BTreeMap<Option<&str>, Vec<usize>>> = BTreeMap::new();
         for &index in from {
             let annotation = self.annotation(index);
@@ -285,7 +298,9 @@ impl<'a> Dealer<'a> {
         let (mut stay, mut taken) = (Vec::new(), Vec::new());
         for ((label, speakers), quota) in strata.into_iter().zip(apportion(&sizes, wanted)) {
             let sizes: Vec<usize> = speakers.values().map(Vec::len).collect();
-            for ((speaker, mut members), quota) in speakers.into_iter().zip(apportion(&sizes, quota.max(1))) {
+            let most = sizes.iter().sum::<usize>().saturating_sub(least);
+            let quota = quota.max(1).min(most);
+            for ((speaker, mut members), quota) in speakers.into_iter().zip(apportion(&sizes, quota)) {
                 let seed = self.seed.to_string();
                 let purpose = ["split", &seed, "random", purpose, label, speaker.unwrap_or("")];
                 Random::new(&purpose).shuffle(&mut members);
@@ -375,6 +390,7 @@ mod tests {
             assert_eq!(name.parse::<Protocol>().unwrap().to_string(), name);
         }
         assert!("speaker-".parse::<Protocol>().is_err());
+        assert!("speaker-../../x".parse::<Protocol>().is_err());
         assert!("sentence".parse::<Protocol>().is_err());
     }
 

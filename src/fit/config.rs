@@ -138,6 +138,10 @@ impl FitConfig {
             c if !(c.lr > 0.0 && c.lr <= 10.0) => {
                 wrong("--lr", c.lr.to_string(), "a positive number up to 10, such as 0.001")
             }
+            // What TOML can say.
+            c if c.seed > i64::MAX as u64 => {
+                wrong("--seed", c.seed.to_string(), "a number up to 9223372036854775807")
+            }
             c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
             _ if !(0.0..1.0).contains(&network.dropout) => {
                 wrong("network.dropout", network.dropout.to_string(), "a number from 0 to below 1")
@@ -178,6 +182,7 @@ mod tests {
             (FitConfig { batch_size: 0, ..FitConfig::default() }, "--batch-size 0"),
             (FitConfig { lr: f64::NAN, ..FitConfig::default() }, "--lr NaN"),
             (FitConfig { lr: -1.0, ..FitConfig::default() }, "--lr -1"),
+            (FitConfig { seed: u64::MAX, ..FitConfig::default() }, "--seed 18446744073709551615"),
             (FitConfig { threads: 5000, ..FitConfig::default() }, "--threads 5000"),
             (network(NetworkConfig { dropout: 1.0, ..NetworkConfig::default() }), "network.dropout 1"),
             (network(NetworkConfig { hidden: 0, ..NetworkConfig::default() }), "network [32, 64, 0, 128]"),

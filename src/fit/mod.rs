@@ -24,6 +24,8 @@ pub mod run;
 #[cfg(feature = "torch")]
 pub mod state;
 #[cfg(feature = "torch")]
+mod tensorboard;
+#[cfg(feature = "torch")]
 pub mod train;
 
 pub use config::{FitConfig, NetworkConfig, Precision, Selection};

@@ -96,7 +96,7 @@ impl Architecture {
 
     /// Every weight, in the order [`Network`] uses them. Initial ranges are PyTorch's: ±1/√fan-in for
     /// convolutions and linear layers, ±1/√hidden for the LSTM.
-    fn weights(&self) -> Vec<Weight> {
+    pub(super) fn weights(&self) -> Vec<Weight> {
         let input = self.input_shape[0] as i64;
         let [first, second] = self.channels.map(i64::from);
         let (hidden, dense, classes) = (i64::from(self.hidden), i64::from(self.dense), self.classes as i64);
@@ -198,6 +198,14 @@ impl Network {
     /// # Errors
     /// When shapes disagree or the device lacks memory.
     pub fn forward(&mut self, features: &Tensor, frames: &Tensor, mut pass: Pass<'_>) -> Result<Tensor> {
+        let shape = self.architecture.input_shape.map(|size| size as i64);
+        if features.dim() != 4 || features.size()[1..] != shape {
+            // oneDNN's LSTM would take a wrong width without a word and read beyond its weights.
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("features of shape {:?} do not fit a network for {shape:?}", features.size()),
+            ));
+        }
         let training = matches!(pass, Pass::Training(_));
         let mut x = channels_last(features)?; // [B, channel, n_mfcc, T]
         for block in 0..2 {
@@ -237,7 +245,7 @@ impl Network {
             BATCH_NORM_EPSILON,
             true,
         )?;
-        seen.batches += i64::from(training);
+        seen.batches = seen.batches.saturating_add(i64::from(training));
         Ok(x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?.f_relu()?)
     }
 

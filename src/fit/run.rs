@@ -1,10 +1,11 @@
-//! The folder of a run: `config.toml`, `best.pt`, `last.pt`, `metrics.jsonl`.
+//! The folder of a run: `config.toml`, `best.pt`, `last.pt`, `metrics.jsonl` and events for TensorBoard.
 
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
 use super::config::FitConfig;
 use super::state::EpochRecord;
+use super::tensorboard;
 use crate::{Error, ErrorKind, Result, storage};
 
 /// A run's folder.
@@ -29,9 +30,7 @@ impl RunFolder {
             )));
         }
         storage::make_folder(folder)?;
-        let text = toml::to_string(config)
-            .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
-        storage::replace_file(&run.config_path(), &[text.as_bytes()])?;
+        run.save_config(config)?;
         Ok(run)
     }
 
@@ -74,13 +73,37 @@ impl RunFolder {
         self.folder.join("config.toml")
     }
 
+    fn own_best_path(&self) -> PathBuf {
+        self.folder.join("best.pt")
+    }
+
+    /// Whether the run has saved nothing yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.last_path().exists() && !self.own_best_path().exists()
+    }
+
+    /// Writes `config.toml`.
+    pub(super) fn save_config(&self, config: &FitConfig) -> Result<()> {
+        let text = toml::to_string(config)
+            .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
+        storage::replace_file(&self.config_path(), &[text.as_bytes()])
+    }
+
     /// Keeps `checkpoint` as the best.
     pub(super) fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let bytes = checkpoint.to_bytes()?;
-        storage::replace_file(&self.folder.join("best.pt"), &[&bytes])?;
+        storage::replace_file(&self.own_best_path(), &[&checkpoint.to_bytes()?])?;
+        self.publish_best()
+    }
+
+    /// Brings the second place up to date, where another run may have left its best checkpoint meanwhile.
+    pub(super) fn publish_best(&self) -> Result<()> {
+        let own = self.own_best_path();
         match &self.published {
-            Some(path) => storage::replace_file(path, &[&bytes]),
-            None => Ok(()),
+            Some(path) if own.exists() => {
+                let bytes = std::fs::read(&own).map_err(|error| Error::io("cannot be read", &own, error))?;
+                storage::replace_file(path, &[&bytes])
+            }
+            _ => Ok(()),
         }
     }
 
@@ -89,7 +112,7 @@ impl RunFolder {
         storage::replace_file(&self.last_path(), &[&checkpoint.to_bytes()?])
     }
 
-    /// Writes `metrics.jsonl`.
+    /// Writes `metrics.jsonl` and TensorBoard's events.
     pub(super) fn save_metrics(&self, history: &[EpochRecord]) -> Result<()> {
         let mut lines = Vec::new();
         for record in history {
@@ -97,6 +120,7 @@ impl RunFolder {
                 .map_err(|error| Error::new(ErrorKind::Io, format!("metrics cannot be written: {error}")))?;
             lines.push(b'\n');
         }
-        storage::replace_file(&self.folder.join("metrics.jsonl"), &[&lines])
+        storage::replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
+        tensorboard::write(&self.folder.join("events.out.tfevents.ser"), history)
     }
 }

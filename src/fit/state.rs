@@ -7,7 +7,7 @@ use super::adam::Adam;
 use super::checkpoint::{self, Checkpoint, Value};
 use super::config::FitConfig;
 use super::network::{Architecture, Network};
-use super::parameters::{export_f32, import_f32};
+use super::parameters::{export_f32, find, import_f32};
 use crate::cache::{FeatureSet, Sha, StoredSplit};
 use crate::{Error, ErrorKind, Result};
 
@@ -64,6 +64,8 @@ pub struct EpochRecord {
     pub seconds: f64,
     /// Training utterances learnt from in a second.
     pub samples_per_s: f64,
+    /// When it ended, seconds since 1970.
+    pub finished: f64,
     /// Whether it is the best so far.
     pub best: bool,
 }
@@ -117,10 +119,11 @@ impl Origin {
         })
     }
 
-    /// Reads the `config` of a checkpoint.
+    /// Reads the `config` of a checkpoint, and checks that it describes the network whose weights lie beside it. So
+    /// whoever builds that network takes memory in proportion to the file.
     ///
     /// # Errors
-    /// When it is not what this program writes, or asks for a network that makes no sense.
+    /// When it is not what this program writes, or describes a network that makes no sense or is another.
     pub fn of(checkpoint: &Checkpoint) -> Result<Self> {
         let origin: Self = serde_json::from_str(&checkpoint.config).map_err(not_json)?;
         origin.model.validate()?;
@@ -129,6 +132,23 @@ impl Origin {
                 ErrorKind::Damaged,
                 format!("names {} labels for {} classes", checkpoint.labels.len(), origin.model.classes),
             ));
+        }
+        for weight in origin.model.weights() {
+            let stored: Vec<i64> = find(&checkpoint.model_state, &weight.name)?
+                .shape()
+                .iter()
+                .map(|&size| size as i64)
+                .collect();
+            if stored != weight.shape {
+                return Err(Error::new(
+                    ErrorKind::Mismatch,
+                    format!(
+                        "holds {} of shape {stored:?}, but its configuration describes a network where that has \
+                         shape {:?}",
+                        weight.name, weight.shape
+                    ),
+                ));
+            }
         }
         Ok(origin)
     }
@@ -199,7 +219,15 @@ pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> 
     adam.steps = optimizer.get("step").and_then(Value::as_int).ok_or_else(|| lacks("step"))?;
     let standing =
         checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
-    serde_json::from_str(standing).map_err(not_json)
+    let standing: Standing = serde_json::from_str(standing).map_err(not_json)?;
+    let possible = 0..=i64::from(i32::MAX);
+    let sensible = possible.contains(&adam.steps)
+        && possible.contains(&standing.sums.correct)
+        && standing.history.len() as u64 + 1 == u64::from(standing.epoch)
+        && standing.history.iter().zip(1..).all(|(record, epoch)| record.epoch == epoch);
+    sensible.then_some(standing).ok_or_else(|| {
+        Error::new(ErrorKind::Damaged, "says of its run what cannot be: its epochs or steps do not add up")
+    })
 }
 
 /// Sums kept on the device while an epoch runs, so that no step waits for a number to be read.

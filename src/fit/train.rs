@@ -157,7 +157,11 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Takes up where the run stopped: at its very beginning, if it was stopped before it had saved anything.
     fn resume(&mut self) -> Result<()> {
+        if self.run.is_untouched() {
+            return self.run.save_config(self.config);
+        }
         let path = self.run.last_path();
         let checkpoint = Checkpoint::read(&path)?;
         let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
@@ -173,7 +177,9 @@ impl<'a> Trainer<'a> {
         self.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
         self.standing =
             state::restore_resume_state(&checkpoint, &mut self.adam).map_err(|error| error.at(&path))?;
-        Ok(())
+        // A later resumption goes by what this one was told, such as more epochs.
+        self.run.save_config(self.config)?;
+        self.run.publish_best()
     }
 
     /// Runs what is left of the current epoch's steps.
@@ -237,13 +243,12 @@ impl<'a> Trainer<'a> {
         let utterances = self.material.train.len() as f64;
         let train_loss = f64::from_bits(sums.loss_bits) / utterances;
         if !train_loss.is_finite() {
-            return Err(Error::new(
-                ErrorKind::Unusable,
-                format!("the loss became {train_loss} in epoch {}", self.standing.epoch),
-            )
-            .mend(format!("lower --lr, which was {}", self.config.lr)));
+            return Err(self.diverged(&format!("the loss became {train_loss}")));
         }
         let predictions = evaluate(&mut self.network, &self.material.val, &mut self.val, &Silent)?;
+        if predictions.probabilities.iter().any(|probability| probability.is_nan()) {
+            return Err(self.diverged("the network's answers became NaN"));
+        }
         let metrics = predictions.metrics()?;
         let mut record = EpochRecord {
             epoch: self.standing.epoch,
@@ -254,6 +259,7 @@ impl<'a> Trainer<'a> {
             val_uar: metrics.uar,
             seconds: sums.seconds + started.elapsed().as_secs_f64(),
             samples_per_s: utterances / sums.seconds.max(1e-9),
+            finished: jiff::Timestamp::now().as_duration().as_secs_f64(),
             best: false,
         };
         record.best = self.best().is_none_or(|best| self.is_better(&record, best));
@@ -296,6 +302,11 @@ impl<'a> Trainer<'a> {
         let mut last = state::checkpoint_of(&self.network, self.labels(), &self.origin)?;
         state::add_resume_state(&mut last, &self.adam, self.config.seed, &self.standing)?;
         self.run.save_last(&last)
+    }
+
+    fn diverged(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Unusable, format!("{what} in epoch {}", self.standing.epoch))
+            .mend(format!("start a new run with a lower --lr, which was {}", self.config.lr))
     }
 
     fn interrupted(&self) -> Error {

@@ -42,6 +42,17 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
     let set = same_features(&cache, &origin)?;
     let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
     let test = cache.part(set, &split, Part::Test)?;
+    if test.shape() != origin.model.input_shape {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!(
+                "its network takes utterances of shape {:?}, its feature set holds {:?}",
+                origin.model.input_shape,
+                test.shape()
+            ),
+        )
+        .at(&options.checkpoint));
+    }
     if options.verify {
         test.check()?;
     }

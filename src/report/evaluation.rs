@@ -55,7 +55,7 @@ pub struct Provenance {
     pub checkpoint: String,
     /// Its epoch, counted from 1.
     pub epoch: u64,
-    /// The seed of its training and split.
+    /// The seed of its training.
     pub seed: u64,
     /// The cache that the test set came from.
     pub cache: String,

@@ -10,7 +10,7 @@ mod splits;
 mod store;
 mod work;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Instant;
 
@@ -33,8 +33,12 @@ use crate::{Error, ErrorKind, Result};
 use store::Store;
 use work::{Outcome, Workers};
 
-/// How many files are handled between two looks at what came out.
+/// How many files are handled between two looks at what came out, and how many bytes their tensors may take.
 const BATCH: usize = 128;
+const BATCH_BYTES: usize = 256 << 20;
+
+/// More threads than this are a slip of the finger.
+const MOST_JOBS: usize = 1024;
 
 /// A file on its way into the cache.
 struct Candidate {
@@ -53,7 +57,16 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
     let started = Instant::now();
     let configuration = options.features.to_canonical_json();
     let annotator = Annotator::new(&options.labels)?;
-    options.fractions.validate()?;
+    options.validate()?;
+
+    // What can be said before anything is made or computed is said first.
+    let mut report = PrepareReport::new(options, feature_set_id(&configuration));
+    let mut candidates = find_candidates(options, &annotator, &mut report)?;
+    if options.strict && !report.failed.is_empty() {
+        return Err(refuse(&report));
+    }
+    let labels = candidates.iter().map(|candidate| candidate.annotation.label.as_str());
+    corpus::split::check_classes(labels).map_err(|error| explain(error, options, &report))?;
 
     let lock = if options.dry_run {
         None
@@ -61,10 +74,8 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
         storage::make_folder(&options.out)?;
         Some(WriterLock::take(&options.out, options.wait)?)
     };
+    manifest::check_splits_place(&options.out)?;
     let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
-
-    let mut report = PrepareReport::new(options, feature_set_id(&configuration));
-    let mut candidates = find_candidates(options, &annotator, &mut report)?;
     recall_contents(&mut candidates, &index, options.rehash);
 
     let mut store = Store::open(&options.out, &options.features, &configuration, &index, lock.is_some())?;
@@ -85,7 +96,8 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
-    let splits = splits::plan(&utterances, &written.set, options, &mut report)?;
+    let splits = splits::plan(&utterances, &written.set, options, &mut report)
+        .map_err(|error| explain(error, options, &report))?;
     let generation = Generation::new(&splits)?;
     let manifests = options.out.join("manifests");
     storage::make_folder(&manifests)?;
@@ -131,17 +143,23 @@ fn find_candidates(
         .mend(format!("recordings are files named .{}", corpus::scan::EXTENSIONS.join(" ."))));
     }
     let mut candidates = Vec::with_capacity(scan.files.len());
+    let mut classes = BTreeSet::new();
     for file in scan.files {
         match annotator.annotate(&file.path) {
-            Ok(annotation) if options.exclude.contains(&annotation.label) => report.excluded += 1,
+            Ok(annotation) if options.exclude.contains(&annotation.label) => {
+                report.excluded += 1;
+                classes.insert(annotation.label);
+            }
             Ok(annotation) => {
-                for note in &annotation.notes {
-                    report.note(&file.path, note.clone());
-                }
+                classes.insert(annotation.label.clone());
                 candidates.push(Candidate { file, annotation, content: None });
             }
             Err(error) => report.fail(file.path, &error),
         }
+    }
+    if let Some(unknown) = options.exclude.iter().find(|label| !classes.contains(*label)) {
+        return Err(Error::new(ErrorKind::Usage, format!("--exclude {unknown}: there is no such class"))
+            .mend(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", "))));
     }
     Ok(candidates)
 }
@@ -181,7 +199,8 @@ fn compute(
     }
     let workers = Workers::new(options, configuration)?;
     progress.start(work.len() as u64, "files");
-    for batch in work.chunks(BATCH) {
+    let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
+    for batch in work.chunks((BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH)) {
         let known = |key: &Key| store.holds(key);
         let outcomes: Vec<(usize, Outcome)> = workers.install(|| {
             batch
@@ -221,10 +240,20 @@ fn seen_files(candidates: &[Candidate]) -> Vec<SeenFile> {
 }
 
 fn refuse(report: &PrepareReport) -> Error {
-    let list: Vec<String> =
-        report.failed.iter().map(|remark| format!("\n  {}: {}", remark.path, remark.text)).collect();
-    Error::new(ErrorKind::Unusable, format!("{} files cannot be used:{}", list.len(), list.concat()))
-        .mend("mend or remove them, or leave out --strict")
+    Error::new(
+        ErrorKind::Unusable,
+        format!("{} recordings cannot be used:{}", report.failed.len(), report.failed_lines(usize::MAX)),
+    )
+    .mend("mend or remove them, or leave out --strict")
+}
+
+/// Adds to an error about the whole corpus which recordings could not be used, since that may be its cause.
+fn explain(error: Error, options: &PrepareOptions, report: &PrepareReport) -> Error {
+    if report.failed.is_empty() {
+        return error.at(&options.data);
+    }
+    let what = format!("{}; what could not be used:{}", error.reason(), report.failed_lines(20));
+    Error::new(error.kind(), what).at(&options.data)
 }
 
 /// Removes what killed writers left behind. Only the holder of the lock may.

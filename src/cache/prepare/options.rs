@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::audio::Limits;
 use crate::corpus::{Fractions, LabelSource};
 use crate::features::FeatureConfig;
+use crate::{Error, ErrorKind, Result};
 
 /// Everything that decides what a preparation does.
 #[derive(Debug, Clone)]
@@ -35,4 +36,25 @@ pub struct PrepareOptions {
     pub wait: bool,
     /// Whether to say what would be done and do nothing.
     pub dry_run: bool,
+}
+
+impl PrepareOptions {
+    /// Checks what no type can: numbers within their ranges. The feature configuration has its own check.
+    pub(super) fn validate(&self) -> Result<()> {
+        self.features.validate()?;
+        self.fractions.validate()?;
+        let Limits { min_duration_s: least, max_duration_s: most, .. } = self.limits;
+        if !(least >= 0.0 && most > least && most.is_finite()) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("no recording can last from {least} to {most} seconds"),
+            )
+            .mend("give a --max-duration above --min-duration, and that 0 or above"));
+        }
+        if self.jobs > super::MOST_JOBS {
+            return Err(Error::new(ErrorKind::Usage, format!("{} jobs are too many", self.jobs))
+                .mend(format!("give at most {}, or 0 for one on every processor", super::MOST_JOBS)));
+        }
+        Ok(())
+    }
 }

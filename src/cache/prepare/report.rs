@@ -115,8 +115,28 @@ impl PrepareReport {
                 false => self.computed += 1,
             }
             *self.labels.entry(candidate.annotation.label.clone()).or_default() += 1;
+            for note in &candidate.annotation.notes {
+                self.note(&candidate.file.path, note.clone());
+            }
         }
         self.used = candidates.len();
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.failed.sort_by(|a, b| a.path.cmp(&b.path));
+        self.notes.sort_by(|a, b| a.path.cmp(&b.path));
+        self.duplicates.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
+    /// The recordings that cannot be used, each on a line of its own behind a line break; at most `most`.
+    pub(super) fn failed_lines(&self, most: usize) -> String {
+        let line = |remark: &Remark| format!("\n  {}: {}", remark.path, remark.text);
+        let mut lines: String = self.failed.iter().take(most).map(line).collect();
+        if let Some(rest) = self.failed.len().checked_sub(most).filter(|rest| *rest > 0) {
+            lines.push_str(&format!("\n  and {rest} more"));
+        }
+        lines
     }
 
     /// Takes in the utterances, each with its length in seconds.
@@ -134,9 +154,7 @@ impl PrepareReport {
             }
         }
         self.speakers = speakers.into_iter().flatten().collect();
-        self.failed.sort_by(|a, b| a.path.cmp(&b.path));
-        self.notes.sort_by(|a, b| a.path.cmp(&b.path));
-        self.duplicates.sort_by(|a, b| a.path.cmp(&b.path));
+        self.sort();
     }
 
     /// Writes the report as JSON.

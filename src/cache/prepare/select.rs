@@ -84,6 +84,9 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
         let usual_extensions = source.container.extensions();
         let belongs =
             |extension: &&str| usual_extensions.iter().any(|usual| usual.eq_ignore_ascii_case(extension));
+        for note in &selected.annotation.notes {
+            report.note(selected.path, note.clone());
+        }
         if let Some(extension) = extension.filter(|extension| !belongs(extension)) {
             report.note(selected.path, format!("is {} inside .{extension}", source.container));
         }

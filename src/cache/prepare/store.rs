@@ -9,7 +9,7 @@ use super::feature_set_id;
 use crate::cache::digest::Sha;
 use crate::cache::index::{Entry, FeatureSet, Index};
 use crate::cache::row::{Key, Row};
-use crate::cache::shard::{Layout, Shard, ShardBuffer, rows_per_shard};
+use crate::cache::shard::{Layout, Shard, ShardBuffer, rows_per_shard, shard_path};
 use crate::cache::shards_folder;
 use crate::features::FeatureConfig;
 use crate::{Error, ErrorKind, Result, storage};
@@ -71,17 +71,19 @@ impl Store {
         Ok(store)
     }
 
-    /// Takes over the entries whose shards are still there; the others are computed again.
+    /// Takes over the entries whose shards are still there, in their full length; the others are computed again.
     fn take_over(&mut self, set: &FeatureSet, folder: &Path) {
-        let mut kept = HashMap::new();
-        for (old, name) in set.shards.iter().enumerate() {
-            if crate::cache::shard::shard_path(folder, name).is_file() {
-                kept.insert(old as u32, self.shards.len() as u32);
+        let mut kept: HashMap<u32, (u32, usize)> = HashMap::new();
+        for (old, name) in (0..).zip(&set.shards) {
+            if let Ok(shard) = Shard::open(&shard_path(folder, name), &self.layout) {
+                kept.insert(old, (self.shards.len() as u32, shard.rows()));
                 self.shards.push(*name);
             }
         }
         for entry in &set.entries {
-            if let Some(&shard) = kept.get(&entry.shard) {
+            if let Some(&(shard, _)) =
+                kept.get(&entry.shard).filter(|(_, rows)| (entry.position as usize) < *rows)
+            {
                 self.places.insert(entry.row.key, Entry { shard, ..entry.clone() });
             }
         }
