@@ -236,6 +236,20 @@ fn a_class_that_only_the_test_speaker_shows_leaves_out_that_split_with_its_reaso
 }
 
 #[test]
+fn three_words_are_one_for_each_side() {
+    let corpus: Corpus = (0..60)
+        .map(|n| {
+            let (label, speaker) = (["a", "b"][n % 2], ["s", "t"][n / 2 % 2]);
+            utterance(format!("{n}"), label, Some(speaker), Some(["x", "y", "z"][n / 4 % 3]))
+        })
+        .collect();
+    let plan = plan(&corpus, 0);
+    assert_eq!(plan.left_out, Vec::<String>::new());
+    assert_eq!(sizes(of(&plan, "word")), [20, 20, 20]);
+    assert_eq!(sizes(of(&plan, "speaker-s")), [20, 10, 30]);
+}
+
+#[test]
 fn two_words_are_too_few_to_keep_some_apart() {
     let corpus: Corpus = (0..24)
         .map(|n| utterance(format!("{n}"), ["a", "b"][n % 2], Some("s"), Some(["x", "y"][n / 2 % 2])))
