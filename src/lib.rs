@@ -8,7 +8,9 @@
 //! network and its training need libtorch and sit behind the default feature `torch`.
 
 #[cfg(target_endian = "big")]
-compile_error!("shards are little-endian and mapped as they are; a big-endian machine would need to convert them");
+compile_error!(
+    "shards are little-endian and mapped as they are; a big-endian machine would need to convert them"
+);
 
 mod error;
 pub mod random;

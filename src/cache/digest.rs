@@ -55,7 +55,8 @@ impl<const N: usize> FromStr for Hex<N> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || Error::new(ErrorKind::Damaged, format!("{text:?} is not {} hexadecimal digits", 2 * N));
+        let wrong =
+            || Error::new(ErrorKind::Damaged, format!("{text:?} is not {} hexadecimal digits", 2 * N));
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),
             b'a'..=b'f' => Some(byte - b'a' + 10),

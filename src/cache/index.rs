@@ -111,8 +111,9 @@ impl Index {
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        let payload = bincode::serde::encode_to_vec(self, bincode::config::standard())
-            .map_err(|error| Error::new(ErrorKind::Unsupported, format!("cannot encode the index: {error}")))?;
+        let payload = bincode::serde::encode_to_vec(self, bincode::config::standard()).map_err(|error| {
+            Error::new(ErrorKind::Unsupported, format!("cannot encode the index: {error}"))
+        })?;
         let mut bytes = Vec::with_capacity(HEADER + payload.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());

@@ -151,7 +151,8 @@ impl Generation {
             let text = toml::to_string(&info).map_err(|error| unwritable(&error.to_string()))?;
             files.insert(format!("{}/split.toml", info.protocol), text.into_bytes());
         }
-        let lengths: Vec<[u8; 8]> = files.values().map(|content| (content.len() as u64).to_le_bytes()).collect();
+        let lengths: Vec<[u8; 8]> =
+            files.values().map(|content| (content.len() as u64).to_le_bytes()).collect();
         let parts: Vec<&[u8]> = (files.iter().zip(&lengths))
             .flat_map(|((name, content), length)| [name.as_bytes(), &length[..], content.as_slice()])
             .collect();

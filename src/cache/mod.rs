@@ -127,8 +127,11 @@ impl Cache {
                 }
             };
             let label = labels.iter().position(|label| *label == utterance.label).ok_or_else(|| {
-                Error::new(ErrorKind::Mismatch, format!("is labelled {:?}, not one of {labels:?}", utterance.label))
-                    .at(&utterance.path)
+                Error::new(
+                    ErrorKind::Mismatch,
+                    format!("is labelled {:?}, not one of {labels:?}", utterance.label),
+                )
+                .at(&utterance.path)
             })?;
             dataset.rows.push(dataset::DatasetRow {
                 shard,

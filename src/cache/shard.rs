@@ -289,7 +289,8 @@ fn damaged(path: &Path, what: String) -> Error {
 
 fn map_file(path: &Path) -> Result<Mmap> {
     let file = File::open(path).map_err(|error| {
-        Error::io("cannot open the shard", path, error).mend("run ser-prep again: it makes anew what is missing")
+        Error::io("cannot open the shard", path, error)
+            .mend("run ser-prep again: it makes anew what is missing")
     })?;
     let regular = file.metadata().map_err(|error| Error::io("cannot be looked at", path, error))?.is_file();
     if !regular {

@@ -94,7 +94,10 @@ struct TopDb(Option<f64>);
 fn number_or_none(text: &str) -> Result<TopDb, String> {
     match text {
         "none" => Ok(TopDb(None)),
-        _ => text.parse().map(|number| TopDb(Some(number))).map_err(|_| "give a number of dB or none".to_owned()),
+        _ => text
+            .parse()
+            .map(|number| TopDb(Some(number)))
+            .map_err(|_| "give a number of dB or none".to_owned()),
     }
 }
 
@@ -106,8 +109,8 @@ impl FeatureOptions {
     pub fn config(&self) -> Result<FeatureConfig> {
         let mut config = match (&self.features, self.preset.unwrap_or_default()) {
             (Some(path), _) => {
-                let text =
-                    std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Error::io("cannot be read", path, error))?;
                 FeatureConfig::from_toml(&text).map_err(|error| error.at(path))?
             }
             (None, Preset::Default) => FeatureConfig::default(),

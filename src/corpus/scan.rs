@@ -54,7 +54,8 @@ impl FileStat {
         }
         #[cfg(not(unix))]
         {
-            let modified = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+            let modified =
+                metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
             Self {
                 size: metadata.len(),
                 modified_ns: modified.map_or(0, |d| d.as_nanos() as i128),
@@ -130,9 +131,9 @@ fn describe(root: &Path, entry: &walkdir::DirEntry) -> Result<AudioFile> {
             .at(location)
             .mend("rename it, since manifests are UTF-8"));
     };
-    let metadata = entry.metadata().map_err(|error| {
-        Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location)
-    })?;
+    let metadata = entry
+        .metadata()
+        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location))?;
     Ok(AudioFile { path: parts.join("/"), location: location.to_owned(), stat: FileStat::of(&metadata) })
 }
 

@@ -149,11 +149,7 @@ const FEWEST_OF_A_CLASS: usize = 3;
 ///
 /// # Errors
 /// When there is but one class, or a class has fewer than three utterances.
-pub fn plan_splits(
-    utterances: &[(&str, &Annotation)],
-    fractions: Fractions,
-    seed: u64,
-) -> Result<SplitPlan> {
+pub fn plan_splits(utterances: &[(&str, &Annotation)], fractions: Fractions, seed: u64) -> Result<SplitPlan> {
     check_classes(utterances)?;
     let mut by_path: Vec<usize> = (0..utterances.len()).collect();
     by_path.sort_unstable_by_key(|&index| utterances[index].0);
@@ -194,7 +190,9 @@ fn check_classes(utterances: &[(&str, &Annotation)]) -> Result<()> {
             ErrorKind::Unusable,
             format!("all {count} usable recordings are of one class, {only:?}"),
         )
-        .mend("give the folder that holds one folder for each class; a classifier needs two classes or more"));
+        .mend(
+            "give the folder that holds one folder for each class; a classifier needs two classes or more",
+        ));
     }
     let small: Vec<String> = (classes.iter())
         .filter(|(_, count)| **count < FEWEST_OF_A_CLASS)
@@ -263,9 +261,9 @@ impl<'a> Dealer<'a> {
             Some(_) => {
                 let words = rest.iter().filter_map(|&i| self.annotation(i).word.as_deref()).collect();
                 let val_words = self.draw_words(&words, self.fractions.val, "speaker-val")?;
-                let (val, train) = rest
-                    .into_iter()
-                    .partition(|&i| self.annotation(i).word.as_deref().is_some_and(|w| val_words.contains(w)));
+                let (val, train) = rest.into_iter().partition(|&i| {
+                    self.annotation(i).word.as_deref().is_some_and(|w| val_words.contains(w))
+                });
                 (train, val)
             }
             None => self.stratified(&rest, self.fractions.val, "speaker-val"),

@@ -36,7 +36,8 @@ impl Adam {
             let _ = self.mean.f_lerp_(gradient, 1.0 - BETA1)?;
             let squared = gradient.f_square()?.f_mul_scalar_(1.0 - BETA2)?;
             let _ = self.square.f_mul_scalar_(BETA2)?.f_add_(&squared)?;
-            let mut scale = self.square.f_sqrt()?.f_div_scalar_(correction2.sqrt())?.f_add_scalar_(EPSILON)?;
+            let mut scale =
+                self.square.f_sqrt()?.f_div_scalar_(correction2.sqrt())?.f_add_scalar_(EPSILON)?;
             let _ = scale.f_reciprocal_()?.f_mul_scalar_(-lr / correction1)?;
             let _ = parameters.flat().shallow_clone().f_addcmul_(&self.mean, &scale)?;
             Ok(())

@@ -68,8 +68,11 @@ fn cuda(index: usize) -> Result<Device> {
     }
     let count = tch::Cuda::device_count();
     if index as i64 >= count {
-        return Err(Error::new(ErrorKind::Missing, format!("there are {count} CUDA devices, no cuda:{index}"))
-            .mend("give a lower number"));
+        return Err(Error::new(
+            ErrorKind::Missing,
+            format!("there are {count} CUDA devices, no cuda:{index}"),
+        )
+        .mend("give a lower number"));
     }
     Ok(Device::Cuda(index))
 }
@@ -101,7 +104,10 @@ pub fn doctor() -> String {
     line("OpenMP", yes_no(tch::utils::has_openmp()));
     line("instructions", instruction_sets().join(", "));
     line("NVIDIA driver", yes_no(has_nvidia_driver()));
-    line("CUDA library", cuda_library().map_or("not installed".to_owned(), |path| path.display().to_string()));
+    line(
+        "CUDA library",
+        cuda_library().map_or("not installed".to_owned(), |path| path.display().to_string()),
+    );
     match (has_nvidia_driver(), cuda(0)) {
         (_, Ok(_)) => line("CUDA devices", tch::Cuda::device_count().to_string()),
         (true, Err(error)) => line("CUDA devices", format!("none: {error}")),

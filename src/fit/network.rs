@@ -261,8 +261,7 @@ impl Network {
             return Ok(x.shallow_clone());
         }
         let kept = 1.0 / (1.0 - share);
-        let mask: Vec<f32> =
-            (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect();
+        let mask: Vec<f32> = (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect();
         let mask = Tensor::f_from_slice(&mask)?.f_view(x.size().as_slice())?.f_to(self.device)?;
         Ok(x.f_mul(&mask)?)
     }

@@ -132,8 +132,11 @@ impl Origin {
             ));
         }
         for weight in origin.model.weights() {
-            let stored: Vec<i64> =
-                find(&checkpoint.model_state, &weight.name)?.shape().iter().map(|&size| size as i64).collect();
+            let stored: Vec<i64> = find(&checkpoint.model_state, &weight.name)?
+                .shape()
+                .iter()
+                .map(|&size| size as i64)
+                .collect();
             if stored != weight.shape {
                 return Err(Error::new(
                     ErrorKind::Mismatch,
@@ -150,7 +153,8 @@ impl Origin {
 }
 
 fn not_json(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {error}")).caused_by(error)
+    Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {error}"))
+        .caused_by(error)
 }
 
 /// A checkpoint of `network` as it is now.
@@ -211,7 +215,8 @@ pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> 
     moment("exp_avg", &mut adam.mean)?;
     moment("exp_avg_sq", &mut adam.square)?;
     adam.steps = optimizer.get("step").and_then(Value::as_int).ok_or_else(|| lacks("step"))?;
-    let standing = checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
+    let standing =
+        checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
     let standing: Standing = serde_json::from_str(standing).map_err(not_json)?;
     let possible = 0..=i64::from(i32::MAX);
     let sensible = possible.contains(&adam.steps)

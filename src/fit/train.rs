@@ -38,7 +38,7 @@ impl Material {
     /// Opens what `config` asks for.
     ///
     /// # Errors
-    /// When the cache does not have it, or it is damaged.
+    /// When the cache does not have it, or it is damaged, or no network fits it.
     pub fn open(config: &FitConfig) -> Result<Self> {
         let protocol: Protocol = config.split.parse()?;
         let cache = Cache::open(&config.cache)?;
@@ -46,6 +46,7 @@ impl Material {
         let split = cache.split(set, &protocol)?;
         let train = cache.part(set, &split, Part::Train)?;
         let val = cache.part(set, &split, Part::Val)?;
+        Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
         if config.verify {
             train.check()?;
             val.check()?;
@@ -114,7 +115,12 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         on_epoch(&record)?;
     };
     let best_epoch = trainer.best().map_or(0, |best| best.epoch);
-    Ok(FitSummary { history: trainer.standing.history, stopped_early, best_epoch, checkpoint: run.best_path() })
+    Ok(FitSummary {
+        history: trainer.standing.history,
+        stopped_early,
+        best_epoch,
+        checkpoint: run.best_path(),
+    })
 }
 
 struct Trainer<'a> {
@@ -130,7 +136,12 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(config: &'a FitConfig, material: &'a Material, run: &'a RunFolder, device: Device) -> Result<Self> {
+    fn new(
+        config: &'a FitConfig,
+        material: &'a Material,
+        run: &'a RunFolder,
+        device: Device,
+    ) -> Result<Self> {
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
         let network = Network::new(&architecture, config.seed, device)?;
@@ -155,7 +166,8 @@ impl<'a> Trainer<'a> {
         let path = self.run.last_path();
         let checkpoint = Checkpoint::read(&path)?;
         let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
-        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set {
+        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set
+        {
             return Err(Error::new(
                 ErrorKind::Mismatch,
                 "was trained on another split or feature set than the cache holds now",

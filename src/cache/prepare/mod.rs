@@ -184,7 +184,10 @@ fn compute(
     for batch in work.chunks(BATCH) {
         let known = |key: &Key| store.holds(key);
         let outcomes: Vec<(usize, Outcome)> = workers.install(|| {
-            batch.par_iter().map(|&position| (position, workers.process(&candidates[position].file, &known))).collect()
+            batch
+                .par_iter()
+                .map(|&position| (position, workers.process(&candidates[position].file, &known)))
+                .collect()
         });
         for (position, outcome) in outcomes {
             report.bytes_read += outcome.bytes_read;

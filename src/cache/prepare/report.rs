@@ -141,7 +141,8 @@ impl PrepareReport {
 
     /// The report as one JSON object.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
+        serde_json::to_string_pretty(self)
+            .unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
     }
 
     /// The report for people.
@@ -175,7 +176,8 @@ impl PrepareReport {
         if self.mixed_down > 0 {
             writeln!(out, "  mixed down       {}   from several channels", files(self.mixed_down))?;
         }
-        let labels: Vec<String> = self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
+        let labels: Vec<String> =
+            self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
         writeln!(out, "classes            {}   {}", files(self.labels.len()), labels.join(", "))?;
         if !self.speakers.is_empty() {
             writeln!(out, "speakers           {}   {}", files(self.speakers.len()), shorten(&self.speakers))?;

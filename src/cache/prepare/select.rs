@@ -81,12 +81,15 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
         let source = &selected.entry.row.source;
         let extension = Path::new(selected.path).extension().and_then(|extension| extension.to_str());
         let usual_extensions = source.container.extensions();
-        let belongs = |extension: &&str| usual_extensions.iter().any(|usual| usual.eq_ignore_ascii_case(extension));
+        let belongs =
+            |extension: &&str| usual_extensions.iter().any(|usual| usual.eq_ignore_ascii_case(extension));
         if let Some(extension) = extension.filter(|extension| !belongs(extension)) {
             report.note(selected.path, format!("is {} inside .{extension}", source.container));
         }
         // One odd file is worth a line; a corpus of many rates is not odd file by file.
-        if let Some(usual) = usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * kept.len()) {
+        if let Some(usual) =
+            usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * kept.len())
+        {
             report.note(
                 selected.path,
                 format!("has {} Hz where most have {usual} Hz; resampled like all", source.sample_rate),

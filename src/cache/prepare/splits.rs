@@ -22,13 +22,15 @@ pub(super) fn plan(
 ) -> Result<Vec<SplitManifest>> {
     let annotated: Vec<(&str, &Annotation)> =
         selected.iter().map(|selected| (selected.path, selected.annotation)).collect();
-    let plan = plan_splits(&annotated, options.fractions, options.seed).map_err(|error| error.at(&options.data))?;
+    let plan =
+        plan_splits(&annotated, options.fractions, options.seed).map_err(|error| error.at(&options.data))?;
     let utterances: Vec<Utterance> = selected.iter().map(|selected| utterance(selected, set)).collect();
     let labels = labels_of(&utterances);
     report.left_out = plan.left_out;
     let manifests: Vec<SplitManifest> =
         plan.splits.iter().map(|split| manifest_of(split, &utterances, &labels, set, options)).collect();
-    report.splits = manifests.iter().map(|split| (split.info.protocol.clone(), split.info.counts.clone())).collect();
+    report.splits =
+        manifests.iter().map(|split| (split.info.protocol.clone(), split.info.counts.clone())).collect();
     Ok(manifests)
 }
 

@@ -88,7 +88,8 @@ impl Store {
     }
 
     fn adopt_unnamed(&mut self, folder: &Path, index: &Index) -> Result<()> {
-        let listing = std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
+        let listing =
+            std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
         let mut unnamed: Vec<(std::time::SystemTime, PathBuf, Sha)> = Vec::new();
         for entry in listing.flatten() {
             let path = entry.path();

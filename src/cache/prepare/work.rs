@@ -49,7 +49,11 @@ impl Workers {
         let benches = (0..pool.current_num_threads())
             .map(|_| {
                 let extractor = Extractor::new(features)?;
-                Ok(Mutex::new(Bench { bytes: Vec::new(), loader: Loader::new(features.sample_rate, features.normalisation, options.limits), extractor }))
+                Ok(Mutex::new(Bench {
+                    bytes: Vec::new(),
+                    loader: Loader::new(features.sample_rate, features.normalisation, options.limits),
+                    extractor,
+                }))
             })
             .collect::<Result<_>>()?;
         Ok(Self {

@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use super::Value;
 use super::archive::{self, Entry, shown};
 use super::pickle::pickle;
 use super::unpickle::unpickle;
-use super::Value;
 use crate::{Error, ErrorKind, Result, storage};
 
 /// The largest file that is read or written: 1 GiB, a thousand times the default network's.
