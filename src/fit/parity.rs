@@ -111,7 +111,7 @@ impl Fixture {
         let features = Tensor::from_slice(&self.floats("features")).view([5, 3, 12, 40]);
         let frames = Tensor::from_slice(&self.integers("frames"));
         let targets = Tensor::from_slice(&self.integers("targets"));
-        let mut unused = Random::new(0, &["no dropout"]);
+        let mut unused = Random::new(&["no dropout"]);
         let logits = network.forward(&features, &frames, Pass::Training(&mut unused)).unwrap();
         let loss = logits.cross_entropy_loss::<Tensor>(&targets, None, Reduction::Mean, -100, 0.0);
         let gradient = network.parameters.gradient(&loss).unwrap();
