@@ -553,7 +553,7 @@ fn a_manifest_with_any_byte_wrong_missing_or_too_much_is_found_and_made_anew() {
     for name in ["train.jsonl", "test.jsonl", "split.toml"] {
         let path = made.random().join(name);
         let original = fs::read(&path).unwrap();
-        let mut refused = |bytes: &[u8], what: String| {
+        let refused = |bytes: &[u8], what: String| {
             fs::write(&path, bytes).unwrap();
             let error = check(made.out()).expect_err(&what);
             let kinds = [ErrorKind::Damaged, ErrorKind::Io];

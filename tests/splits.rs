@@ -140,7 +140,7 @@ fn words_of_validation_are_not_in_training_in_the_speaker_protocol() {
 fn a_split_does_not_depend_on_the_order_utterances_come_in() {
     let corpus = tess();
     let mut turned = corpus.clone();
-    ser::random::Random::new(3, &["test"]).shuffle(&mut turned);
+    ser::random::Random::new(&["test", "3"]).shuffle(&mut turned);
     let paths = |corpus: &Corpus, part: &[usize]| -> BTreeSet<String> {
         part.iter().map(|&index| corpus[index].0.clone()).collect()
     };
