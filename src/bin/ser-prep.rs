@@ -1,5 +1,6 @@
 //! `ser-prep`: recordings in, a tensor cache with split manifests out.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -87,7 +88,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         command::print(&format!("{}\n", report.to_json()))?;
     } else if arguments.quiet {
         for remark in &report.failed {
-            eprintln!("ser-prep: {}: {}", remark.path, remark.text);
+            let _ = writeln!(std::io::stderr(), "ser-prep: {}: {}", remark.path, remark.text);
         }
     } else {
         command::print(&report.to_table())?;

@@ -249,10 +249,10 @@ impl<'a> Dealer<'a> {
     }
 
     fn by_word(&self, words: &BTreeSet<&str>) -> Result<Split, String> {
-        let test_words = self.draw_words(words, self.fractions.test, "word-test")?;
+        let test_words = self.draw_words(words, self.fractions.test, 2, "word-test")?;
         let rest: BTreeSet<&str> = words.difference(&test_words).copied().collect();
         let of_rest = self.fractions.val / (1.0 - self.fractions.test);
-        let val_words = self.draw_words(&rest, of_rest, "word-val")?;
+        let val_words = self.draw_words(&rest, of_rest, 1, "word-val")?;
         let has = |set: &BTreeSet<&str>, index: usize| {
             self.annotation(index).word.as_deref().is_some_and(|word| set.contains(word))
         };
@@ -267,7 +267,7 @@ impl<'a> Dealer<'a> {
         let (train, val) = match self.words() {
             Some(_) => {
                 let words = rest.iter().filter_map(|&i| self.annotation(i).word.as_deref()).collect();
-                let val_words = self.draw_words(&words, self.fractions.val, "speaker-val")?;
+                let val_words = self.draw_words(&words, self.fractions.val, 1, "speaker-val")?;
                 let (val, train) = rest.into_iter().partition(|&i| {
                     self.annotation(i).word.as_deref().is_some_and(|w| val_words.contains(w))
                 });
@@ -313,19 +313,21 @@ impl<'a> Dealer<'a> {
         (stay, taken)
     }
 
+    /// Draws a share of `words`: at least one, as long as `least` of them stay.
     fn draw_words<'w>(
         &self,
         words: &BTreeSet<&'w str>,
         share: f64,
+        least: usize,
         purpose: &str,
     ) -> Result<BTreeSet<&'w str>, String> {
-        if words.len() < FEWEST_OF_A_CLASS {
+        if words.len() <= least {
             return Err(format!("{} words are too few to keep some apart", words.len()));
         }
         let mut order: Vec<&str> = words.iter().copied().collect();
         Random::new(&["split", &self.seed.to_string(), purpose]).shuffle(&mut order);
         let count = (words.len() as f64 * share).round() as usize;
-        order.truncate(count.clamp(1, words.len() - 2));
+        order.truncate(count.clamp(1, words.len() - least));
         Ok(order.into_iter().collect())
     }
 
