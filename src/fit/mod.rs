@@ -19,6 +19,8 @@ mod foreign;
 pub mod network;
 #[cfg(feature = "torch")]
 mod parameters;
+#[cfg(all(test, feature = "torch"))]
+mod parity;
 #[cfg(feature = "torch")]
 pub mod run;
 #[cfg(feature = "torch")]

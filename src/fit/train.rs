@@ -38,7 +38,7 @@ impl Material {
     /// Opens what `config` asks for.
     ///
     /// # Errors
-    /// When the cache does not have it, or it is damaged.
+    /// When the cache does not have it, or it is damaged, or no network fits it.
     pub fn open(config: &FitConfig) -> Result<Self> {
         let protocol: Protocol = config.split.parse()?;
         let cache = Cache::open(&config.cache)?;
@@ -46,6 +46,7 @@ impl Material {
         let split = cache.split(set, &protocol)?;
         let train = cache.part(set, &split, Part::Train)?;
         let val = cache.part(set, &split, Part::Val)?;
+        Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
         if config.verify {
             train.check()?;
             val.check()?;

@@ -1,0 +1,375 @@
+//! Reports on trained runs: the numbers against those of the predictions themselves and of Python, and what is refused.
+#![cfg(feature = "torch")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test stops at the first surprise"
+)]
+
+mod common_fit;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use common_fit::{
+    copy_folder, damage, fail, manifest, prepared, python_with, ser_fit, ser_prep, ser_report, succeed,
+};
+use ser::fit::checkpoint::Checkpoint;
+use serde_json::Value;
+
+// The numbers.
+
+#[test]
+fn the_numbers_follow_from_the_predictions() {
+    let folder = tempfile::tempdir().unwrap();
+    let object = json(report(folder.path()).args(["--json", "--errors", "--csv", "predictions.csv"]));
+    let csv = Predictions::read(&folder.path().join("predictions.csv"));
+    assert_eq!(object["labels"], serde_json::to_value(&csv.labels).unwrap());
+    let n = csv.rows.len();
+    let correct = csv.rows.iter().filter(|row| row.truth == row.predicted).count();
+    assert!(
+        (1..n).contains(&correct),
+        "a run that is always right, or never, tests little: {correct} of {n}"
+    );
+    assert_eq!(object["n_utterances"], n);
+    assert_eq!(object["n_correct"], correct);
+    assert_eq!(object["accuracy"], correct as f64 / n as f64);
+
+    let count = |of: &dyn Fn(&Row) -> bool| csv.rows.iter().filter(|row| of(row)).count() as f64;
+    let (mut recalls, mut f1s) = (Vec::new(), Vec::new());
+    for (index, label) in csv.labels.iter().enumerate() {
+        let right = count(&|row| row.truth == *label && row.predicted == *label);
+        let (of_class, said) = (count(&|row| row.truth == *label), count(&|row| row.predicted == *label));
+        let recall = right / of_class;
+        let precision = if said > 0.0 { right / said } else { 0.0 };
+        let f1 = 2.0 * right / (of_class + said);
+        let class = &object["classes"][index];
+        assert_eq!(class["label"], *label);
+        for (name, expected) in
+            [("recall", recall), ("precision", precision), ("f1", f1), ("support", of_class)]
+        {
+            assert!(
+                (class[name].as_f64().unwrap() - expected).abs() < 1e-12,
+                "{label}: {name} {}",
+                class[name]
+            );
+        }
+        recalls.push(recall);
+        f1s.push(f1);
+        for (other, name) in csv.labels.iter().enumerate() {
+            let expected = count(&|row| row.truth == *label && row.predicted == *name);
+            assert_eq!(object["confusion_matrix"][index][other].as_f64(), Some(expected), "{object:#}");
+        }
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    assert!((object["uar"].as_f64().unwrap() - mean(&recalls)).abs() < 1e-12);
+    assert!((object["macro_f1"].as_f64().unwrap() - mean(&f1s)).abs() < 1e-12);
+    let loss = csv.rows.iter().map(|row| -row.probabilities[&row.truth].ln());
+    assert!((object["cross_entropy"].as_f64().unwrap() - mean(&loss.collect::<Vec<_>>())).abs() < 1e-9);
+    let (low, high) =
+        (object["accuracy_interval"]["lower"].as_f64(), object["accuracy_interval"]["upper"].as_f64());
+    assert!(low < object["accuracy"].as_f64() && high > object["accuracy"].as_f64());
+
+    let errors = object["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), n - correct);
+    for error in errors {
+        let row = csv.rows.iter().find(|row| row.path == error["path"]).unwrap();
+        assert_eq!(
+            (&error["true"], &error["predicted"]),
+            (&row.truth.clone().into(), &row.predicted.clone().into())
+        );
+    }
+    let confidence = |error: &Value| error["probability_predicted"].as_f64().unwrap();
+    assert!(errors.windows(2).all(|pair| confidence(&pair[0]) >= confidence(&pair[1])));
+}
+
+#[test]
+fn the_predictions_are_those_of_the_test_side_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(succeed(report(folder.path()).args(["--quiet", "--csv", "predictions.csv"])), "");
+    let csv = Predictions::read(&folder.path().join("predictions.csv"));
+    let test = manifest(&prepared("report", &[]).cache, "random", "test");
+    assert_eq!(csv.rows.len(), test.len());
+    for (row, utterance) in csv.rows.iter().zip(&test) {
+        assert_eq!(
+            (&row.path.clone().into(), &row.truth.clone().into()),
+            (&utterance["path"], &utterance["label"])
+        );
+        let sum: f64 = row.probabilities.values().sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{}: {sum}", row.path);
+        let most = row.probabilities.values().fold(0f64, |most, &value| most.max(value));
+        assert_eq!(row.probabilities[&row.predicted], most);
+    }
+}
+
+#[test]
+fn the_page_says_what_the_object_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let object = json(report(folder.path()).arg("--json"));
+    assert!(object.get("errors").is_none());
+    let page = succeed(report(folder.path()).arg("--errors"));
+    for metric in ["accuracy", "uar", "macro_f1", "cross_entropy"] {
+        let number = format!("{:.4}", object[metric].as_f64().unwrap());
+        assert!(page.contains(&number), "{metric} {number}\n{page}");
+    }
+    for words in [
+        "weighted avg",
+        "Confusion matrix",
+        "both test speakers (OAF",
+        "every test word were also in training",
+    ] {
+        assert!(page.contains(words), "{words}\n{page}");
+    }
+    let wrong = object["n_utterances"].as_u64().unwrap() - object["n_correct"].as_u64().unwrap();
+    let listed = page.lines().filter(|line| line.ends_with(".wav")).count() as u64;
+    assert_eq!(listed, wrong, "{page}");
+    assert!(!succeed(&mut report(folder.path())).lines().any(|line| line.ends_with(".wav")));
+}
+
+#[test]
+fn pytorch_and_scikit_learn_say_the_same_of_the_checkpoint() {
+    let Some(python) = python_with("torch, safetensors, sklearn") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let object = json(report(folder.path()).args(["--json", "--csv", "predictions.csv"]));
+    let page = succeed(&mut report(folder.path()));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fit/assess.py");
+    let mut command = Command::new(python);
+    command.arg("-B").arg(script).arg(checkpoint()).arg(&prepared("report", &[]).cache).arg("random");
+    let theirs = json(&mut command);
+    assert_eq!(theirs["accuracy"], object["accuracy"]);
+    assert_eq!(theirs["correct"], object["n_correct"]);
+
+    let csv = Predictions::read(&folder.path().join("predictions.csv"));
+    let mut largest = 0f64;
+    for (index, row) in csv.rows.iter().enumerate() {
+        assert_eq!(theirs["truth"][index], *row.truth);
+        assert_eq!(theirs["predicted"][index], *row.predicted, "{}", row.path);
+        for (class, label) in csv.labels.iter().enumerate() {
+            let theirs = theirs["probabilities"][index][class].as_f64().unwrap();
+            largest = largest.max((theirs - row.probabilities[label]).abs());
+        }
+    }
+    eprintln!("largest difference of a probability: {largest:.1e}");
+    assert!(largest <= 1e-5, "{largest}");
+    let table = theirs["report"].as_str().unwrap();
+    assert!(page.contains(table), "{table}\nis not in\n{page}");
+}
+
+#[test]
+fn another_speaker_is_reported_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = prepared("report", &[]);
+    let mut fit = ser_fit(folder.path());
+    fit.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);
+    succeed(fit.args(["--quiet", "--epochs", "1", "--split", "speaker-YAF"]));
+    let object = json(ser_report(folder.path()).arg("--json"));
+    assert_eq!(object["protocol"], "speaker-YAF");
+    assert_eq!(object["n_utterances"], 42);
+    assert_eq!(object["epoch"], 1);
+    let words = object["protocol_in_words"].as_str().unwrap();
+    assert!(words.contains("YAF"), "{words}");
+    // The last checkpoint serves as well.
+    let run = std::fs::read_dir(folder.path().join("runs")).unwrap().next().unwrap().unwrap().path();
+    let last = json(ser_report(folder.path()).arg("--json").arg("--checkpoint").arg(run.join("last.pt")));
+    assert_eq!(last["accuracy"], object["accuracy"]);
+}
+
+// Where the data is.
+
+#[test]
+fn a_cache_that_has_moved_is_asked_for_and_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = prepared("report", &[]);
+    let (old, new) = (folder.path().join("cache"), folder.path().join("moved"));
+    copy_folder(&prepared.cache, &old);
+    let mut fit = ser_fit(folder.path());
+    succeed(fit.args(["--quiet", "--epochs", "2", "--config"]).arg(&prepared.recipe));
+    let before = json(ser_report(folder.path()).arg("--json"));
+    std::fs::rename(&old, &new).unwrap();
+    let text = fail(&mut ser_report(folder.path()), 1);
+    assert!(text.contains("best.pt: was trained from a cache that cannot be opened now"), "{text}");
+    assert!(text.contains("say where it is with --cache"), "{text}");
+    let after = json(ser_report(folder.path()).args(["--json", "--cache", "moved"]));
+    assert_eq!(after["accuracy"], before["accuracy"]);
+    assert_eq!(after["cross_entropy"], before["cross_entropy"]);
+    let text = fail(ser_report(folder.path()).args(["--cache", "elsewhere"]), 1);
+    assert!(text.contains("elsewhere: holds no cache"), "{text}");
+}
+
+#[test]
+fn a_cache_of_other_features_is_refused_and_the_difference_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let prep = |arguments: &[&str]| {
+        let mut command = ser_prep(folder.path());
+        succeed(command.args(["--quiet", "--data"]).arg(&prepared("report", &[]).corpus).args(arguments));
+    };
+    prep(&["--n-mfcc", "20", "--hop-length", "128"]);
+    let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
+    assert!(text.contains("holds other features than the checkpoint was trained on"), "{text}");
+    for part in ["n_mfcc", "40", "20", "hop_length", "256", "128"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("n_mels"), "{text}");
+    // The advice helps: several feature sets lie side by side, and the right one is found.
+    prep(&[]);
+    prep(&["--n-mfcc", "20"]);
+    let ours = json(report(folder.path()).args(["--json", "--cache", "cache"]));
+    assert_eq!(ours["accuracy"], json(report(folder.path()).arg("--json"))["accuracy"]);
+}
+
+#[test]
+fn a_split_that_has_changed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&prepared("report", &[]).cache, &folder.path().join("cache"));
+    let mut prep = ser_prep(folder.path());
+    succeed(prep.args(["--quiet", "--seed", "4", "--data"]).arg(&prepared("report", &[]).corpus));
+    let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
+    assert!(text.contains("has dealt its random split anew since this checkpoint was trained"), "{text}");
+    assert!(text.contains("train again"), "{text}");
+}
+
+#[test]
+fn a_damaged_tensor_is_found_before_it_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&prepared("report", &[]).cache, &folder.path().join("cache"));
+    let (_, row) = damage(&folder.path().join("cache"), "test");
+    let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
+    assert!(text.contains(&format!("row {row} is not what was written")), "{text}");
+    succeed(report(folder.path()).args(["--cache", "cache", "--verify", "off"]));
+}
+
+// The checkpoint.
+
+#[test]
+fn what_is_no_checkpoint_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(checkpoint()).unwrap();
+    let mut altered = bytes.clone();
+    altered[bytes.len() / 3] ^= 16;
+    let torch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoint/torch.pt");
+    let cases: [(&str, &[u8], &str); 5] = [
+        ("altered.pt", &altered, ""),
+        ("cut.pt", &bytes[..bytes.len() / 2], ""),
+        ("empty.pt", b"", ""),
+        ("text.pt", b"these are no weights", ""),
+        ("foreign.pt", &std::fs::read(torch).unwrap(), "not a checkpoint of ser"),
+    ];
+    for (name, content, said) in cases {
+        std::fs::write(folder.path().join(name), content).unwrap();
+        let text = fail(ser_report(folder.path()).args(["--checkpoint", name]), 1);
+        assert!(text.contains(name) && text.contains(said), "{text}");
+    }
+    let text = fail(&mut ser_report(folder.path()), 1);
+    assert!(text.contains("best.pt"), "{text}");
+    let text = fail(ser_report(folder.path()).args(["--checkpoint", "."]), 2);
+    assert!(text.contains("ser-report: .: is not a file; name a checkpoint"), "{text}");
+}
+
+#[test]
+fn a_checkpoint_that_contradicts_itself_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.pt");
+    let refuses = |change: &dyn Fn(&mut Value, &mut Checkpoint), said: &str| {
+        let mut checkpoint = Checkpoint::read(checkpoint()).unwrap();
+        let mut config: Value = serde_json::from_str(&checkpoint.config).unwrap();
+        change(&mut config, &mut checkpoint);
+        checkpoint.config = config.to_string();
+        checkpoint.write(&path).unwrap();
+        let text = fail(ser_report(folder.path()).args(["--checkpoint", "made.pt"]), 1);
+        assert!(text.contains(said), "{said}: {text}");
+    };
+    refuses(
+        &|config, _| config["model"]["hidden"] = 8192.into(),
+        "made.pt: holds head.0.weight of shape [16, 24]",
+    );
+    refuses(&|config, _| config["model"]["arch"] = "vgg".into(), "there is no architecture \"vgg\"");
+    refuses(
+        &|config, _| config["model"]["input_shape"][2] = 40.into(),
+        "takes utterances of shape [3, 40, 40]",
+    );
+    refuses(&|config, _| config["split"]["protocol"] = "../../x".into(), "../../x");
+    refuses(&|config, _| config["split"]["protocol"] = "speaker-../../../x".into(), "x");
+    refuses(&|config, _| config["feature_set"] = "0123".into(), "holds other features");
+    refuses(&|config, _| config["epoch"] = (-1).into(), "cannot be understood");
+    refuses(&|_, checkpoint| checkpoint.labels.swap(0, 1), "holds the classes");
+    refuses(&|_, checkpoint| drop(checkpoint.labels.pop()), "names 6 labels for 7 classes");
+    refuses(&|_, checkpoint| drop(checkpoint.model_state.pop()), "");
+}
+
+#[test]
+fn a_wrong_option_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], i32, &str); 4] = [
+        (&["--device", "tpu"], 2, "there is no device \"tpu\""),
+        (&["--json", "--quiet"], 2, "cannot be used with"),
+        (&["--verify", "maybe"], 2, "possible values: on, off"),
+        (&["--csv", "no/such/folder.csv"], 1, "no/such/folder.csv: cannot be written"),
+    ];
+    for (arguments, code, said) in cases {
+        let text = fail(report(folder.path()).args(arguments), code);
+        assert!(text.contains(said), "{arguments:?}: {text}");
+    }
+}
+
+// Helpers.
+
+/// A checkpoint trained for a few epochs, so that it is right sometimes.
+fn checkpoint() -> &'static Path {
+    static CHECKPOINT: OnceLock<PathBuf> = OnceLock::new();
+    CHECKPOINT.get_or_init(|| {
+        let prepared = prepared("report", &[]);
+        let folder = prepared.recipe.parent().unwrap();
+        let mut fit = ser_fit(folder);
+        fit.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);
+        succeed(fit.args(["--quiet", "--epochs", "8", "--run", "run"]));
+        folder.join("run/best.pt")
+    })
+}
+
+fn report(folder: &Path) -> Command {
+    let mut command = ser_report(folder);
+    command.args(["--threads", "1", "--checkpoint"]).arg(checkpoint());
+    command
+}
+
+fn json(command: &mut Command) -> Value {
+    serde_json::from_str(&succeed(command)).unwrap()
+}
+
+/// A file of predictions.
+struct Predictions {
+    labels: Vec<String>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    path: String,
+    truth: String,
+    predicted: String,
+    probabilities: BTreeMap<String, f64>,
+}
+
+impl Predictions {
+    fn read(path: &Path) -> Self {
+        let mut csv = csv::Reader::from_path(path).unwrap();
+        let head = csv.headers().unwrap().clone();
+        assert_eq!(head.iter().take(3).collect::<Vec<_>>(), ["path", "true", "predicted"]);
+        let label = |column: &str| column.strip_prefix("probability_").unwrap().to_owned();
+        let labels: Vec<String> = head.iter().skip(3).map(label).collect();
+        let row = |record: csv::StringRecord| Row {
+            path: record[0].to_owned(),
+            truth: record[1].to_owned(),
+            predicted: record[2].to_owned(),
+            // As f32, which is what was computed.
+            probabilities: (labels.iter().cloned())
+                .zip(record.iter().skip(3).map(|field| f64::from(field.parse::<f32>().unwrap())))
+                .collect(),
+        };
+        let rows = csv.records().map(|record| row(record.unwrap())).collect();
+        Self { labels, rows }
+    }
+}
