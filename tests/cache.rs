@@ -473,7 +473,8 @@ fn forge(made: &Made, change: impl FnOnce(&mut Index)) {
 
 #[test]
 fn an_index_that_contradicts_itself_is_refused() {
-    let changes: [(&str, fn(&mut FeatureSet)); 6] = [
+    type Change = fn(&mut FeatureSet);
+    let changes: [(&str, Change); 6] = [
         ("shard that is not listed", |set| set.entries[0].shard = 9),
         ("more frames than its tensor", |set| set.entries[0].row.frames = 201),
         ("share a row", |set| set.entries[0].position = set.entries[1].position),

@@ -140,7 +140,7 @@ mod unix {
         put(folder.path(), "a/1.wav", b"x");
         put(folder.path(), "b/1.wav", b"x");
         let closed = folder.path().join("b");
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
         if fs::read_dir(&closed).is_ok() {
             eprintln!("SKIPPED: this user may read everything");
             return;

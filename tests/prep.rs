@@ -551,8 +551,8 @@ fn what_cannot_be_opened_is_named_and_nothing_waits_for_it() {
 
     put(place.data(), "calm/closed.wav", &wav(16_000, &noise(70, 1600)));
     put(place.data(), "locked/1.wav", &wav(16_000, &noise(71, 1600)));
-    fs::set_permissions(at("calm/closed.wav"), fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(at("locked"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(at("calm/closed.wav"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(at("calm/closed.wav")).is_ok() {
         eprintln!("SKIPPED: this user may read everything");
         return;
