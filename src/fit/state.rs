@@ -9,6 +9,7 @@ use super::config::FitConfig;
 use super::network::{Architecture, Network};
 use super::parameters::{export_f32, find, import_f32};
 use crate::cache::{FeatureSet, Sha, StoredSplit};
+use crate::corpus::Protocol;
 use crate::{Error, ErrorKind, Result};
 
 /// The `config` of a checkpoint: how it came to be.
@@ -127,6 +128,10 @@ impl Origin {
     pub fn of(checkpoint: &Checkpoint) -> Result<Self> {
         let origin: Self = serde_json::from_str(&checkpoint.config).map_err(not_json)?;
         origin.model.validate()?;
+        let protocol: Result<Protocol> = origin.split.protocol.parse();
+        protocol.map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {}", error.reason()))
+        })?;
         if checkpoint.labels.len() != origin.model.classes {
             return Err(Error::new(
                 ErrorKind::Damaged,
