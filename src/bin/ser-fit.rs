@@ -159,8 +159,9 @@ impl Arguments {
         set(&mut config.precision, &self.precision);
         set(&mut config.threads, &self.threads);
         set(&mut config.verify, &self.verify.map(bool::from));
-        if run.is_none() && self.run.is_none() {
-            config.publish = PathBuf::from("best.pt");
+        if run.is_none() {
+            // A recipe taken from another run does not bring that run's place along.
+            config.publish = if self.run.is_none() { PathBuf::from("best.pt") } else { PathBuf::new() };
         }
         config.validate()?;
         Ok((config, run))

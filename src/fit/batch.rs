@@ -37,26 +37,20 @@ enum Place {
     Mapped,
     /// Everything has been uploaded; batches are gathered on the device.
     Uploaded { device: Device, features: Tensor, frames: Tensor, targets: Tensor },
-    /// Too large to upload: gathered into page-locked memory, in turn into two buffers, so that one is copied to
-    /// the device while the other fills.
-    Copied { device: Device, index: usize, buffers: Vec<Tensor>, turn: usize },
+    /// Too large to upload: each batch is copied from page-locked memory while the step before it still computes.
+    /// libtorch hands that memory out again only when the copy is over, so that two blocks serve in turn.
+    Copied { device: Device },
 }
 
 impl<'a> Batches<'a> {
-    /// Prepares batches of `dataset` for `device`: uploads it if there is room, or else sets up buffers for batches
-    /// of up to `largest` utterances.
+    /// Prepares batches of `dataset` for `device`: uploads it if there is room.
     ///
     /// # Errors
-    /// When a shard cannot be read or the device lacks memory even for a batch.
-    pub fn new(dataset: &'a Dataset, device: Device, largest: usize) -> Result<Self> {
+    /// When a shard cannot be read or the device lacks memory.
+    pub fn new(dataset: &'a Dataset, device: Device) -> Result<Self> {
         let place = match device {
             Device::Cuda(_) if has_room_for(dataset, device) => upload(dataset, device)?,
-            Device::Cuda(index) => {
-                let [channels, bands, frames] = dataset.shape().map(|size| size as i64);
-                let size = [largest as i64, channels, bands, frames];
-                let buffer = || Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?.f_pin_memory(device);
-                Place::Copied { device, index, buffers: vec![buffer()?, buffer()?], turn: 0 }
-            }
+            Device::Cuda(_) => Place::Copied { device },
             _ => Place::Mapped,
         };
         Ok(Self { dataset, place })
@@ -66,10 +60,10 @@ impl<'a> Batches<'a> {
     ///
     /// # Errors
     /// When a shard cannot be read or the device lacks memory.
-    pub fn get(&mut self, indices: &[usize]) -> Result<Batch<'a>> {
+    pub fn get(&self, indices: &[usize]) -> Result<Batch<'a>> {
         let dataset = self.dataset;
-        let (features, device) = match &mut self.place {
-            Place::Mapped => (gather(dataset, indices, None)?, Device::Cpu),
+        let (features, device) = match &self.place {
+            Place::Mapped => (gather(dataset, indices)?, Device::Cpu),
             Place::Uploaded { device, features, frames, targets } => {
                 let wanted: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
                 let wanted = Tensor::f_from_slice(&wanted)?.f_to(*device)?;
@@ -80,13 +74,9 @@ impl<'a> Batches<'a> {
                     memory: PhantomData,
                 });
             }
-            Place::Copied { device, index, buffers, turn } => {
-                // The copy out of this buffer, two batches ago, must be over before it is filled again.
-                tch::Cuda::synchronize(*index as i64);
-                *turn = (*turn + 1) % buffers.len();
-                let buffer = buffers[*turn].f_narrow(0, 0, indices.len() as i64)?;
-                let _ = gather(dataset, indices, Some(&buffer))?;
-                (buffer.f_to_device_(*device, Kind::Float, true, true)?, *device)
+            Place::Copied { device } => {
+                let pinned = gather(dataset, indices)?.f_pin_memory(*device)?;
+                (pinned.f_to_device_(*device, Kind::Float, true, false)?, *device)
             }
         };
         let frames = indices.iter().map(|&index| i64::from(dataset.frames(index)));
@@ -104,8 +94,8 @@ fn integers(values: impl Iterator<Item = i64>, device: Device) -> Result<Tensor>
     Ok(Tensor::f_from_slice(&values.collect::<Vec<_>>())?.f_to(device)?)
 }
 
-/// Utterances as one tensor: a view of the mapping if they lie side by side, or else one gather, into `out` if given.
-fn gather(dataset: &Dataset, indices: &[usize], out: Option<&Tensor>) -> Result<Tensor> {
+/// Utterances as one tensor: a view of the mapping if they lie side by side, or else one gather.
+fn gather(dataset: &Dataset, indices: &[usize]) -> Result<Tensor> {
     let shape = dataset.shape();
     let row_len: usize = shape.iter().product();
     let views: Vec<View<'_>> = (dataset.stretches(indices)?.into_iter())
@@ -114,12 +104,9 @@ fn gather(dataset: &Dataset, indices: &[usize], out: Option<&Tensor>) -> Result<
             View::new(stretch, &[(stretch.len() / row_len) as i64, channels, bands, frames])
         })
         .collect::<Result<_>>()?;
-    match out {
-        Some(out) => Ok(Tensor::f_cat_out(out, &views, 0)?),
-        None if views.len() == 1 => {
-            views.into_iter().map(View::into_tensor).next().ok_or_else(|| unreachable_view(indices))
-        }
-        None => Ok(Tensor::f_cat(&views, 0)?),
+    match views.len() {
+        1 => views.into_iter().map(View::into_tensor).next().ok_or_else(|| unreachable_view(indices)),
+        _ => Ok(Tensor::f_cat(&views, 0)?),
     }
 }
 
@@ -142,7 +129,7 @@ fn upload(dataset: &Dataset, device: Device) -> Result<Place> {
     // In portions, so that what is gathered on the way does not double the dataset in main memory.
     for portion in all.chunks(256) {
         let target = features.f_narrow(0, portion[0] as i64, portion.len() as i64)?;
-        target.shallow_clone().f_copy_(&gather(dataset, portion, None)?)?;
+        target.shallow_clone().f_copy_(&gather(dataset, portion)?)?;
     }
     let frames = integers(all.iter().map(|&index| i64::from(dataset.frames(index))), device)?;
     let targets = integers(dataset.labels().map(|label| label as i64), device)?;

@@ -117,6 +117,25 @@ impl FitConfig {
         })
     }
 
+    /// Whether a run begun by `earlier` can go on by this recipe: they may differ in how long and where it is trained,
+    /// not in what it learns.
+    pub fn continues(&self, earlier: &Self) -> bool {
+        let Self { cache, feature_set, epochs, patience, device, threads, verify, publish, .. } =
+            self.clone();
+        let now = Self {
+            cache,
+            feature_set,
+            epochs,
+            patience,
+            device,
+            threads,
+            verify,
+            publish,
+            ..earlier.clone()
+        };
+        now == *self
+    }
+
     /// Checks that every value makes sense.
     ///
     /// # Errors
@@ -166,6 +185,20 @@ mod tests {
         let network = NetworkConfig { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 };
         assert_eq!(config.network, network);
         config.validate().unwrap();
+    }
+
+    #[test]
+    fn a_run_goes_on_for_longer_but_not_by_another_recipe() {
+        let begun = FitConfig::default();
+        let longer = FitConfig { epochs: 40, threads: 3, cache: "moved".into(), ..FitConfig::default() };
+        assert!(longer.continues(&begun));
+        for other in [
+            FitConfig { lr: 2e-3, ..FitConfig::default() },
+            FitConfig { seed: 1, ..FitConfig::default() },
+            FitConfig { batch_size: 16, ..FitConfig::default() },
+        ] {
+            assert!(!other.continues(&begun));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};
 use crate::progress::Progress;
 
 /// Utterances predicted at once. An utterance's result does not depend on it.
-pub const EVALUATION_BATCH: usize = 64;
+const EVALUATION_BATCH: usize = 64;
 
 /// Predictions for a dataset, in its order.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Predictions {
 pub fn evaluate(
     network: &mut Network,
     dataset: &Dataset,
-    batches: &mut Batches<'_>,
+    batches: &Batches<'_>,
     progress: &dyn Progress,
 ) -> Result<Predictions> {
     let classes = network.architecture().classes;

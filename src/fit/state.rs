@@ -130,7 +130,10 @@ impl Origin {
         origin.model.validate()?;
         let protocol: Result<Protocol> = origin.split.protocol.parse();
         protocol.map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {}", error.reason()))
+            Error::new(
+                ErrorKind::Damaged,
+                format!("its configuration cannot be understood: {}", error.reason()),
+            )
         })?;
         if checkpoint.labels.len() != origin.model.classes {
             return Err(Error::new(

@@ -11,7 +11,7 @@ use super::adam::Adam;
 use super::batch::{Batch, Batches};
 use super::checkpoint::Checkpoint;
 use super::config::{FitConfig, Selection};
-use super::evaluate::{EVALUATION_BATCH, evaluate};
+use super::evaluate::evaluate;
 use super::network::{Architecture, Network, Pass};
 use super::run::RunFolder;
 use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
@@ -149,8 +149,8 @@ impl<'a> Trainer<'a> {
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
             adam: Adam::new(&network.parameters)?,
             network,
-            train: Batches::new(&material.train, device, config.batch_size as usize)?,
-            val: Batches::new(&material.val, device, EVALUATION_BATCH)?,
+            train: Batches::new(&material.train, device)?,
+            val: Batches::new(&material.val, device)?,
             standing: Standing { epoch: 1, ..Standing::default() },
             config,
             material,
@@ -174,6 +174,14 @@ impl<'a> Trainer<'a> {
             )
             .at(&path)
             .mend("start a new run, since utterances may have changed sides"));
+        }
+        if !self.config.continues(&earlier.fit) {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "was trained by another recipe than config.toml says now",
+            )
+            .at(&path)
+            .mend("put config.toml back as it was, or start a new run"));
         }
         self.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
         self.standing =
@@ -246,7 +254,7 @@ impl<'a> Trainer<'a> {
         if !train_loss.is_finite() {
             return Err(self.diverged(&format!("the loss became {train_loss}")));
         }
-        let predictions = evaluate(&mut self.network, &self.material.val, &mut self.val, &Silent)?;
+        let predictions = evaluate(&mut self.network, &self.material.val, &self.val, &Silent)?;
         if predictions.probabilities.iter().any(|probability| probability.is_nan()) {
             return Err(self.diverged("the network's answers became NaN"));
         }

@@ -9,7 +9,7 @@ use crate::features::FeatureConfig;
 use crate::fit::batch::Batches;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::device;
-use crate::fit::evaluate::{EVALUATION_BATCH, evaluate};
+use crate::fit::evaluate::evaluate;
 use crate::fit::network::Network;
 use crate::fit::state::Origin;
 use crate::progress::Progress;
@@ -59,8 +59,8 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
     let (device, _) = device::set_up(&options.device, options.threads)?;
     let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
     network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
-    let mut batches = Batches::new(&test, device, EVALUATION_BATCH)?;
-    let said = evaluate(&mut network, &test, &mut batches, progress)?;
+    let batches = Batches::new(&test, device)?;
+    let said = evaluate(&mut network, &test, &batches, progress)?;
 
     let rows = said.probabilities.chunks_exact(said.classes);
     let predictions: Vec<Prediction> = (split.part(Part::Test).iter().zip(&said.truth).zip(rows))
