@@ -7,6 +7,9 @@
 //!                         → Linear → ReLU → Dropout → Linear → [B, class]
 //! ```
 //!
+//! Every utterance has T frames, of which the first are real and the rest zero. The LSTM reads them all, in both
+//! directions, so that logits are defined for zero padding alone; the mean leaves the padding out.
+//!
 //! Names of weights are PyTorch's, so that a plain `nn.Module` loads them; `docs/checkpoint.md` holds that class.
 
 use serde::{Deserialize, Serialize};
