@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{contents, noise, options, plain_corpus, put, python_with, ser_prep, speech, wav};
-use ser::cache::manifest::{Generation, SplitManifest};
+use ser::cache::generation::Generation;
+use ser::cache::manifest::SplitManifest;
 use ser::cache::{Cache, FeatureSet, Index, Layout, PrepareOptions, PrepareReport, Shard, prepare};
 use ser::corpus::{Part, Protocol};
 use ser::features::FeatureConfig;

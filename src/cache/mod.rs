@@ -5,13 +5,14 @@
 //! ```text
 //! <cache>/index.bin                       what the cache knows                      (index)
 //!         shards/<sha256>.safetensors     tensors, immutable                        (shard)
-//!         manifests/<sha256>/<protocol>/  split.toml, train|val|test.jsonl          (manifest)
+//!         manifests/<sha256>/<protocol>/  split.toml, train|val|test.jsonl          (manifest, generation)
 //!         splits -> manifests/<sha256>    the newest feature set's
 //!         prep-report.json                what the last run did                     (prepare)
 //! ```
 
 mod dataset;
 pub mod digest;
+pub mod generation;
 pub mod index;
 mod lock;
 pub mod manifest;
@@ -97,7 +98,7 @@ impl Cache {
                 .at(&self.root)
                 .mend(format!("choose one of {}", names_in(&generation).join(", "))));
         }
-        if manifest::generation_name(&generation)? != set.manifests {
+        if generation::generation_name(&generation)? != set.manifests {
             return Err(Error::new(ErrorKind::Damaged, "holds other manifests than were written")
                 .at(generation)
                 .mend("run ser-prep again: it makes anew what is damaged"));

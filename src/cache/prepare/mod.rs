@@ -20,9 +20,9 @@ pub use options::PrepareOptions;
 pub use report::{Duplicate, PrepareReport, Remark};
 
 use super::digest::Sha;
+use super::generation::{self, Generation};
 use super::index::{FeatureSet, Index, SeenFile};
 use super::lock::WriterLock;
-use super::manifest::{self, Generation};
 use super::row::{Key, key_of};
 use super::{index_path, shards_folder};
 use crate::corpus::{self, Annotation, Annotator, AudioFile};
@@ -74,7 +74,7 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
         storage::make_folder(&options.out)?;
         Some(WriterLock::take(&options.out, options.wait)?)
     };
-    manifest::check_splits_place(&options.out)?;
+    generation::check_splits_place(&options.out)?;
     let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
     recall_contents(&mut candidates, &index, options.rehash);
 
@@ -108,7 +108,7 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
     index.feature_sets.push(set);
     index.files = seen_files(&candidates);
     index.write(&index_path(&options.out))?;
-    manifest::point_splits_at(&options.out, &generation.name())?;
+    generation::point_splits_at(&options.out, &generation.name())?;
 
     report.seconds = started.elapsed().as_secs_f64();
     report.real_time_factor = report.seconds / report.audio_seconds.max(1e-9);
