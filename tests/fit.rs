@@ -34,7 +34,10 @@ fn a_run_leaves_its_recipe_its_checkpoints_and_a_line_for_each_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let config = recipe(&prepared().cache, 3);
     let summary = train(&config, folder.path()).unwrap();
-    assert_eq!(names_in(folder.path()), ["best.pt", "config.toml", "last.pt", "metrics.jsonl"]);
+    assert_eq!(
+        names_in(folder.path()),
+        ["best.pt", "config.toml", "events.out.tfevents.ser", "last.pt", "metrics.jsonl"]
+    );
     assert_eq!(FitConfig::read(&folder.path().join("config.toml")).unwrap(), config);
     assert_eq!(metrics_of(folder.path()), summary.history);
     assert_eq!(summary.history.iter().map(|record| record.epoch).collect::<Vec<_>>(), [1, 2, 3]);
@@ -663,12 +666,19 @@ impl Progress for StepCounter<'_> {
 }
 
 /// How a run ended, without the times it took.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 struct Ended {
     best: Vec<(String, Tensor)>,
     last: Vec<(String, Tensor)>,
     optimizer: Option<Value>,
     history: Vec<EpochRecord>,
+}
+
+/// Without the weights, which nobody could read.
+impl std::fmt::Debug for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ended").field("history", &self.history).finish_non_exhaustive()
+    }
 }
 
 impl Ended {
@@ -679,7 +689,7 @@ impl Ended {
 
     fn at(run: &Path, history: Vec<EpochRecord>) -> Self {
         let last = Checkpoint::read(run.join("last.pt")).unwrap();
-        let timeless = |record: EpochRecord| EpochRecord { seconds: 0.0, samples_per_s: 0.0, ..record };
+        let timeless = |record| EpochRecord { seconds: 0.0, samples_per_s: 0.0, finished: 0.0, ..record };
         Self {
             best: Checkpoint::read(run.join("best.pt")).unwrap().model_state,
             optimizer: last.extra("optimizer").cloned(),

@@ -295,7 +295,7 @@ fn a_checkpoint_that_contradicts_itself_is_refused() {
         &|config, _| config["split"]["protocol"] = "../../x".into(),
         "made.pt: its configuration cannot be understood",
     );
-    refuses(&|config, _| config["split"]["protocol"] = "speaker-../../../x".into(), "holds no split");
+    refuses(&|config, _| config["split"]["protocol"] = "speaker-../../../x".into(), "cannot be understood");
     refuses(&|config, _| config["feature_set"] = "0123".into(), "holds other features");
     refuses(&|config, _| config["epoch"] = (-1).into(), "cannot be understood");
     refuses(&|_, checkpoint| checkpoint.labels.swap(0, 1), "holds the classes");
