@@ -16,6 +16,7 @@ use ser::cache::{Cache, FeatureSet, Index, Layout, PrepareOptions, PrepareReport
 use ser::corpus::{Part, Protocol};
 use ser::features::FeatureConfig;
 use ser::progress::Silent;
+use ser::storage::Storage;
 use ser::{Error, ErrorKind};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,7 +57,7 @@ impl Made {
     }
 
     fn prepare(&self) -> PrepareReport {
-        prepare(&self.options(), &Silent).unwrap()
+        prepare(&self.options(), &Storage::native(), &Silent).unwrap()
     }
 
     fn cache(&self) -> Cache {
@@ -122,7 +123,8 @@ fn a_second_run_over_the_same_corpus_computes_nothing_and_changes_nothing() {
     let again = made.prepare();
     assert_eq!((again.bytes_read, again.bytes_written, again.shards_written), (0, 0, 0));
     assert_eq!(kept(made.out()), before);
-    let rehashed = prepare(&PrepareOptions { rehash: true, ..made.options() }, &Silent).unwrap();
+    let rehashed =
+        prepare(&PrepareOptions { rehash: true, ..made.options() }, &Storage::native(), &Silent).unwrap();
     assert_eq!(counts(&rehashed), (0, 42, 42));
     assert!(rehashed.bytes_read > 0);
     assert_eq!(kept(made.out()), before);
@@ -192,7 +194,8 @@ fn another_configuration_adds_a_feature_set_and_leaves_the_first() {
     let made = Made::plain();
     let first = made.cache().feature_set(None).unwrap().clone();
     let features = FeatureConfig { n_mfcc: 13, delta_order: 0, max_frames: 20, ..FeatureConfig::default() };
-    let report = prepare(&PrepareOptions { features, ..made.options() }, &Silent).unwrap();
+    let report =
+        prepare(&PrepareOptions { features, ..made.options() }, &Storage::native(), &Silent).unwrap();
     assert_eq!(counts(&report), (8, 0, 8));
     let cache = made.cache();
     assert_eq!(cache.feature_sets().len(), 2);
@@ -212,7 +215,7 @@ fn another_configuration_adds_a_feature_set_and_leaves_the_first() {
 fn another_seed_changes_the_splits_and_no_tensor() {
     let made = Made::speech();
     let before = made.random();
-    let report = prepare(&PrepareOptions { seed: 1, ..made.options() }, &Silent).unwrap();
+    let report = prepare(&PrepareOptions { seed: 1, ..made.options() }, &Storage::native(), &Silent).unwrap();
     assert_eq!(counts(&report), (0, 42, 42));
     assert_ne!(made.random(), before);
     assert!(before.join("train.jsonl").is_file(), "a reader may still be at work there");
@@ -227,7 +230,7 @@ fn a_moved_cache_stays_valid() {
     fs::rename(made.out(), &moved).unwrap();
     assert_eq!(check(&moved).unwrap(), 8);
     assert!(moved.join("splits/random/train.jsonl").is_file());
-    let report = prepare(&options(made.data(), &moved), &Silent).unwrap();
+    let report = prepare(&options(made.data(), &moved), &Storage::native(), &Silent).unwrap();
     assert_eq!(counts(&report), (0, 8, 8));
     for (name, bytes) in contents(&moved).iter().filter(|(name, _)| *name != "prep-report.json") {
         let path = made.out().to_str().unwrap().as_bytes();
@@ -244,7 +247,10 @@ fn a_copy_that_followed_the_links_stays_valid_and_gets_its_link_back() {
     assert!(Command::new("cp").arg("-rL").args([made.out(), &copy]).status().unwrap().success());
     assert!(copy.join("splits").is_dir() && !copy.join("splits").is_symlink());
     assert_eq!(check(&copy).unwrap(), 42);
-    assert_eq!(counts(&prepare(&options(made.data(), &copy), &Silent).unwrap()), (0, 42, 42));
+    assert_eq!(
+        counts(&prepare(&options(made.data(), &copy), &Storage::native(), &Silent).unwrap()),
+        (0, 42, 42)
+    );
     assert!(copy.join("splits").is_symlink());
     assert!(copy.join("splits/word/test.jsonl").is_file());
 }
@@ -255,7 +261,7 @@ fn a_folder_called_splits_that_is_not_ours_is_left_alone() {
         let made = Made { data: tempfile::tempdir().unwrap(), out: tempfile::tempdir().unwrap() };
         plain_corpus(made.data(), &["calm", "loud"], 3);
         put(made.out(), content, b"years of work");
-        let error = prepare(&made.options(), &Silent).unwrap_err();
+        let error = prepare(&made.options(), &Storage::native(), &Silent).unwrap_err();
         assert!(error.to_string().contains("splits: stands where"), "{error}");
         assert_eq!(fs::read(made.out().join(content)).unwrap(), b"years of work");
         assert!(!made.index().exists());
@@ -275,8 +281,13 @@ fn one_thread_and_four_write_the_same_bytes() {
     let made = Made { data: tempfile::tempdir().unwrap(), out: tempfile::tempdir().unwrap() };
     let four = tempfile::tempdir().unwrap();
     speech(made.data(), 3);
-    prepare(&PrepareOptions { jobs: 1, ..long_rows(&made) }, &Silent).unwrap();
-    prepare(&PrepareOptions { jobs: 4, out: four.path().to_owned(), ..long_rows(&made) }, &Silent).unwrap();
+    prepare(&PrepareOptions { jobs: 1, ..long_rows(&made) }, &Storage::native(), &Silent).unwrap();
+    prepare(
+        &PrepareOptions { jobs: 4, out: four.path().to_owned(), ..long_rows(&made) },
+        &Storage::native(),
+        &Silent,
+    )
+    .unwrap();
     let one = kept(made.out());
     assert!(one.keys().filter(|name| name.starts_with("shards/")).count() >= 4, "{:?}", one.keys());
     assert!(one == kept(four.path()), "contents differ");
@@ -286,7 +297,7 @@ fn one_thread_and_four_write_the_same_bytes() {
 fn whole_shards_of_an_interrupted_run_are_taken_over() {
     let made = Made { data: tempfile::tempdir().unwrap(), out: tempfile::tempdir().unwrap() };
     speech(made.data(), 3);
-    prepare(&long_rows(&made), &Silent).unwrap();
+    prepare(&long_rows(&made), &Storage::native(), &Silent).unwrap();
     let whole = kept(made.out());
 
     // Killed before the commit: every shard is there, nothing names them.
@@ -294,7 +305,7 @@ fn whole_shards_of_an_interrupted_run_are_taken_over() {
         fs::remove_file(made.out().join(name)).unwrap();
     }
     fs::remove_dir_all(made.out().join("manifests")).unwrap();
-    let report = prepare(&long_rows(&made), &Silent).unwrap();
+    let report = prepare(&long_rows(&made), &Storage::native(), &Silent).unwrap();
     assert_eq!((counts(&report), report.shards_written), ((0, 42, 42), 0));
     assert!(kept(made.out()) == whole, "contents differ");
 
@@ -306,7 +317,7 @@ fn whole_shards_of_an_interrupted_run_are_taken_over() {
     let half = fs::read(&last).unwrap();
     fs::write(made.out().join("shards/.scratch-4711-0"), &half[..half.len() / 2]).unwrap();
     fs::remove_file(&last).unwrap();
-    let report = prepare(&long_rows(&made), &Silent).unwrap();
+    let report = prepare(&long_rows(&made), &Storage::native(), &Silent).unwrap();
     assert_eq!(report.shards_written, 1);
     assert!((1..=10).contains(&report.computed), "{}", report.computed);
     assert!(kept(made.out()) == whole, "contents differ");
@@ -398,7 +409,7 @@ fn the_same_sound_under_two_labels_is_an_error_that_names_both_and_changes_nothi
     let made = Made::plain();
     let before = kept(made.out());
     put(made.data(), "loud/also.wav", &wav(16_000, &noise(1, 1600)));
-    let error = prepare(&made.options(), &Silent).unwrap_err();
+    let error = prepare(&made.options(), &Storage::native(), &Silent).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch);
     let text = error.to_string();
     assert!(text.contains("calm/000.wav (calm)") && text.contains("loud/also.wav (loud)"), "{text}");
@@ -444,7 +455,10 @@ fn an_index_with_any_byte_wrong_missing_or_too_much_is_refused() {
     assert!(Index::decode(&[whole.as_slice(), b"\0"].concat()).is_err());
 
     fs::write(made.index(), &whole[..whole.len() - 1]).unwrap();
-    for error in [Cache::open(made.out()).unwrap_err(), prepare(&made.options(), &Silent).unwrap_err()] {
+    for error in [
+        Cache::open(made.out()).unwrap_err(),
+        prepare(&made.options(), &Storage::native(), &Silent).unwrap_err(),
+    ] {
         assert_eq!(error.kind(), ErrorKind::Damaged);
         assert!(error.to_string().contains("index.bin: is no whole index"), "{error}");
         assert!(error.to_string().contains("delete it and run ser-prep again"), "{error}");
@@ -469,7 +483,7 @@ fn an_index_of_another_version_is_told_from_a_damaged_one() {
 fn forge(made: &Made, change: impl FnOnce(&mut Index)) {
     let mut index = Index::read(&made.index()).unwrap().unwrap();
     change(&mut index);
-    index.write(&made.index()).unwrap();
+    index.write(&Storage::native(), &made.index()).unwrap();
 }
 
 #[test]
@@ -513,7 +527,7 @@ fn forge_manifests(made: &Made, change: impl Fn(&mut ser::cache::Utterance)) {
     let mut split = cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap();
     split.parts.values_mut().flatten().for_each(change);
     let generation = Generation::new(&[SplitManifest { info: split.info, parts: split.parts }]).unwrap();
-    generation.write(&made.out().join("manifests")).unwrap();
+    generation.write(&Storage::native(), &made.out().join("manifests")).unwrap();
     forge(made, |index| index.feature_sets[0].manifests = generation.name());
 }
 
@@ -754,7 +768,7 @@ fn readers_keep_their_version_while_a_writer_replaces_it() {
     let set = cache.feature_set(None).unwrap();
     put(made.data(), "loud/new.wav", &wav(16_000, &noise(77, 1600)));
     fs::remove_file(made.data().join("calm/000.wav")).unwrap();
-    prepare(&PrepareOptions { seed: 9, ..made.options() }, &Silent).unwrap();
+    prepare(&PrepareOptions { seed: 9, ..made.options() }, &Storage::native(), &Silent).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
     assert_eq!(split.parts.values().map(Vec::len).sum::<usize>(), 8);
     cache.part(set, &split, Part::Train).unwrap().check().unwrap();

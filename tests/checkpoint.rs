@@ -19,6 +19,7 @@ use ser::ErrorKind;
 use ser::fit::checkpoint::{
     Checkpoint, Dtype, Key, MAX_FILE_BYTES, Tensor, Value, read, read_bytes, to_bytes, write,
 };
+use ser::storage::Storage;
 use serde_json::json;
 
 // What PyTorch wrote.
@@ -71,7 +72,7 @@ fn the_bytes_of_a_checkpoint_are_pinned() {
 fn a_checkpoint_survives_the_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("last.pt");
-    resumable().write(&path).unwrap();
+    resumable().write(&Storage::native(), &path).unwrap();
     let read = Checkpoint::read(&path).unwrap();
     assert_eq!(read, resumable());
     assert_eq!(read.extra("epoch").and_then(Value::as_int), Some(3));
@@ -134,7 +135,7 @@ fn real_pytorch_opens_what_is_written() {
     ];
     for (index, value) in values.into_iter().enumerate() {
         let path = folder.path().join(format!("{index}.pt"));
-        write(&path, &value).unwrap();
+        write(&Storage::native(), &path, &value).unwrap();
         let script = "import json, sys, zipfile, torch; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1])\n\
             from make import plain\n\
             assert zipfile.ZipFile(sys.argv[2]).testzip() is None\n\
@@ -543,7 +544,7 @@ fn a_write_replaces_the_file_and_leaves_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("best.pt");
     fs::write(&path, "old").unwrap();
-    resumable().write(&path).unwrap();
+    resumable().write(&Storage::native(), &path).unwrap();
     assert_eq!(Checkpoint::read(&path).unwrap(), resumable());
     assert_eq!(names_in(folder.path()), ["best.pt"]);
 }
@@ -553,11 +554,11 @@ fn a_failed_rename_leaves_no_scratch_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("best.pt");
     fs::create_dir(&path).unwrap();
-    let error = resumable().write(&path).unwrap_err();
+    let error = resumable().write(&Storage::native(), &path).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(path.as_path())));
     assert_eq!(names_in(folder.path()), ["best.pt"]);
-    assert!(resumable().write(folder.path().join("missing/best.pt")).is_err());
-    assert!(resumable().write(folder.path().join("..")).is_err());
+    assert!(resumable().write(&Storage::native(), folder.path().join("missing/best.pt")).is_err());
+    assert!(resumable().write(&Storage::native(), folder.path().join("..")).is_err());
 }
 
 /// Runs this test again in a process that may write no file beyond 4 KiB: the closest to a full disk.
@@ -565,13 +566,13 @@ fn a_failed_rename_leaves_no_scratch_file() {
 #[test]
 fn a_write_that_fails_half_way_leaves_the_old_file_and_no_scratch_file() {
     if let Some(path) = std::env::var_os("SER_TEST_LIMITED_WRITE") {
-        let error = large().write(Path::new(&path)).unwrap_err();
+        let error = large().write(&Storage::native(), Path::new(&path)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("best.pt");
-    resumable().write(&path).unwrap();
+    resumable().write(&Storage::native(), &path).unwrap();
     let before = fs::read(&path).unwrap();
     let name = "a_write_that_fails_half_way_leaves_the_old_file_and_no_scratch_file";
     // Without the signal, the write itself fails with EFBIG.

@@ -285,8 +285,12 @@ fn a_copy_nested_in_the_corpus_is_used_once_and_the_outer_one_is_kept() {
         // A name that disagrees with its folder is noted once, not once for each copy.
         fs::rename(place.join("OAF_Fear/000.wav"), place.join("OAF_Fear/OA_bite_fear.wav")).unwrap();
     }
-    let report =
-        ser::cache::prepare(&common::options(folder.path(), out.path()), &ser::progress::Silent).unwrap();
+    let report = ser::cache::prepare(
+        &common::options(folder.path(), out.path()),
+        &ser::storage::Storage::native(),
+        &ser::progress::Silent,
+    )
+    .unwrap();
     assert_eq!((report.found, report.used, report.computed), (12, 6, 6));
     assert_eq!(report.duplicates.len(), 6);
     for duplicate in &report.duplicates {

@@ -22,9 +22,10 @@ use common_fit::{
 use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
 use ser::fit::run::RunFolder;
 use ser::fit::state::{EpochRecord, Origin};
-use ser::fit::train::{FitRequest, FitSummary, Material, fit};
+use ser::fit::train::{Event, FitRequest, FitSummary, Material, fit};
 use ser::fit::{FitConfig, Selection, device};
 use ser::progress::{Progress, Silent};
+use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
 
 // What a run leaves behind.
@@ -36,7 +37,7 @@ fn a_run_leaves_its_recipe_its_checkpoints_and_a_line_for_each_epoch() {
     let summary = train(&config, folder.path()).unwrap();
     assert_eq!(
         names_in(folder.path()),
-        ["best.pt", "config.toml", "events.out.tfevents.ser", "last.pt", "metrics.jsonl"]
+        ["best.pt", "config.toml", "events.out.tfevents.ser", "last.pt", "metrics.jsonl", "previous.pt"]
     );
     assert_eq!(FitConfig::read(&folder.path().join("config.toml")).unwrap(), config);
     assert_eq!(metrics_of(folder.path()), summary.history);
@@ -222,10 +223,12 @@ fn a_run_that_was_stopped_before_it_saved_anything_resumes_from_its_beginning() 
     let whole =
         Ended::of(train(&config, &folder.path().join("whole")).unwrap(), &folder.path().join("whole"));
     let run = folder.path().join("killed");
-    RunFolder::create(&run, &config).unwrap();
+    RunFolder::create(&Storage::native(), &run, &config).unwrap();
     assert_eq!(Ended::of(resume(&config, &run).unwrap(), &run), whole);
     // But not one whose state was lost: that would overwrite what it has found.
+    assert_eq!(epoch_of(&run, "best.pt"), 2);
     std::fs::remove_file(run.join("last.pt")).unwrap();
+    std::fs::remove_file(run.join("previous.pt")).unwrap();
     let error = resume(&config, &run).unwrap_err();
     assert!(error.to_string().contains("last.pt"), "{error}");
 }
@@ -240,7 +243,7 @@ fn more_epochs_extend_a_run_as_if_it_had_been_given_them_at_once() {
     train(&short, &run).unwrap();
     // Interrupted while it was extended: going on needs no second word about the epochs.
     go(&long, &run, true, Stop::AfterStep(6)).unwrap_err();
-    let (_, remembered) = RunFolder::open(&run).unwrap();
+    let (_, remembered) = RunFolder::open(&Storage::native(), &run).unwrap();
     assert_eq!(remembered.epochs, 4);
     assert_eq!(Ended::of(resume(&remembered, &run).unwrap(), &run), whole);
 }
@@ -302,6 +305,35 @@ fn a_run_is_not_resumed_on_another_split() {
 }
 
 #[test]
+fn a_damaged_last_checkpoint_is_skipped_for_the_one_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let config = recipe(&prepared().cache, 3);
+    let whole = Ended::of(train(&config, &run).unwrap(), &run);
+    let last = std::fs::read(run.join("last.pt")).unwrap();
+    assert_eq!((epoch_of(&run, "last.pt"), epoch_of(&run, "previous.pt")), (3, 2));
+
+    let mut flipped = last.clone();
+    flipped[last.len() / 2] ^= 4;
+    for damaged in [flipped, last[..last.len() / 3].to_vec(), Vec::new()] {
+        std::fs::write(run.join("last.pt"), &damaged).unwrap();
+        let output = ser_fit(folder.path()).args(["--resume", "run"]).output().unwrap();
+        let said = stderr(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("run/last.pt") && said.contains("continuing from run/previous.pt"), "{said}");
+        assert_eq!(Ended::at(&run, metrics_of(&run)), whole);
+    }
+
+    // Both: nothing is left to go on from, and nothing is touched.
+    for name in ["last.pt", "previous.pt"] {
+        std::fs::write(run.join(name), &last[..last.len() / 3]).unwrap();
+    }
+    let text = fail(ser_fit(folder.path()).args(["--resume", "run"]), 1);
+    assert!(text.contains("run/last.pt") && text.contains("start a new run"), "{text}");
+    assert!(Checkpoint::read(run.join("best.pt")).unwrap().model_state == whole.best);
+}
+
+#[test]
 fn what_is_no_run_is_not_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let text = fail(ser_fit(folder.path()).args(["--resume", "nowhere"]), 1);
@@ -311,6 +343,7 @@ fn what_is_no_run_is_not_resumed() {
     let run = folder.path().join("run");
     train_and_stop(&config, &run, Stop::AfterStep(5)).unwrap_err();
     let last = std::fs::read(run.join("last.pt")).unwrap();
+    std::fs::remove_file(run.join("previous.pt")).unwrap();
     let refuses = |said: &str| {
         let text = fail(ser_fit(folder.path()).args(["--resume", "run"]), 1);
         assert!(text.contains("run/last.pt") && text.contains(said), "{text}");
@@ -329,7 +362,7 @@ fn what_is_no_run_is_not_resumed() {
     let with = |change: &dyn Fn(&mut Checkpoint)| {
         let mut checkpoint = Checkpoint::from_bytes(&last).unwrap();
         change(&mut checkpoint);
-        checkpoint.write(run.join("last.pt")).unwrap();
+        checkpoint.write(&Storage::native(), run.join("last.pt")).unwrap();
     };
     with(&|checkpoint| set_step(checkpoint, i64::MAX));
     refuses("do not add up");
@@ -354,7 +387,7 @@ fn a_run_that_has_diverged_ends_with_advice() {
         train_and_stop(&config, &run, Stop::KilledAfterEpoch(1)).unwrap_err();
         let mut checkpoint = Checkpoint::read(run.join("last.pt")).unwrap();
         set_tensor(&mut checkpoint, tensor, Tensor::from_f32(&[length], &vec![value; length]));
-        checkpoint.write(run.join("last.pt")).unwrap();
+        checkpoint.write(&Storage::native(), run.join("last.pt")).unwrap();
         let best = std::fs::read(run.join("best.pt")).unwrap();
         let error = resume(&config, &run).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unusable);
@@ -539,7 +572,7 @@ fn flags_override_the_recipe_file() {
         "--split",
         "speaker-YAF",
     ]));
-    let (_, config) = RunFolder::open(&folder.path().join("run")).unwrap();
+    let (_, config) = RunFolder::open(&Storage::native(), &folder.path().join("run")).unwrap();
     let expected = FitConfig { lr: 0.002, split: "speaker-YAF".to_owned(), ..recipe(&prepared.cache, 1) };
     assert_eq!(config, expected);
 }
@@ -620,7 +653,11 @@ fn go(config: &FitConfig, folder: &Path, resume: bool, stop: Stop) -> Result<Fit
     config.validate()?;
     let (device, _) = device::set_up(&config.device, config.threads)?;
     let material = Material::open(config)?;
-    let run = if resume { RunFolder::open(folder)?.0 } else { RunFolder::create(folder, config)? };
+    let run = if resume {
+        RunFolder::open(&Storage::native(), folder)?.0
+    } else {
+        RunFolder::create(&Storage::native(), folder, config)?
+    };
     let raised = AtomicBool::new(false);
     let counter = StepCounter { raised: &raised, left: AtomicU64::new(u64::MAX) };
     if let Stop::AfterStep(steps) = stop {
@@ -634,12 +671,12 @@ fn go(config: &FitConfig, folder: &Path, resume: bool, stop: Stop) -> Result<Fit
         resume,
         stop: &raised,
         progress: if matches!(stop, Stop::AfterStep(_)) { &counter } else { &Silent },
-        on_epoch: &mut |record| match stop {
-            Stop::AfterEpoch(epoch) if record.epoch == epoch => {
+        on_event: &mut |event| match (stop, event) {
+            (Stop::AfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
                 raised.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            Stop::KilledAfterEpoch(epoch) if record.epoch == epoch => {
+            (Stop::KilledAfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
                 Err(Error::new(ErrorKind::Io, "as if the process were gone"))
             }
             _ => Ok(()),

@@ -19,6 +19,7 @@ use common_fit::{
     copy_folder, damage, fail, manifest, prepared, python_with, ser_fit, ser_prep, ser_report, succeed,
 };
 use ser::fit::checkpoint::Checkpoint;
+use ser::storage::Storage;
 use serde_json::Value;
 
 // The numbers.
@@ -278,7 +279,7 @@ fn a_checkpoint_that_contradicts_itself_is_refused() {
         let mut config: Value = serde_json::from_str(&checkpoint.config).unwrap();
         change(&mut config, &mut checkpoint);
         checkpoint.config = config.to_string();
-        checkpoint.write(&path).unwrap();
+        checkpoint.write(&Storage::native(), &path).unwrap();
         let text = fail(ser_report(folder.path()).args(["--checkpoint", "made.pt"]), 1);
         assert!(text.contains(said), "{said}: {text}");
     };

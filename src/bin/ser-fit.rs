@@ -10,6 +10,7 @@ use ser::command::{self, Bar, Ending, FitTable};
 use ser::fit::run::RunFolder;
 use ser::fit::train::{FitRequest, Material, fit};
 use ser::fit::{FitConfig, Precision, Selection, device};
+use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
 
 /// Train a network on a cache and keep the checkpoint of the best validation epoch.
@@ -95,7 +96,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     let material = Material::open(&config)?;
     let run = match run {
         Some(run) => run,
-        None => RunFolder::create(&arguments.run_folder(), &config)?,
+        None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,
     };
     let table = FitTable::new(arguments.quiet || arguments.json);
     table.introduce(&material, device, run.path())?;
@@ -107,7 +108,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         resume: arguments.resume.is_some(),
         stop: &*stop_on_interrupt()?,
         progress: &Bar::new(arguments.quiet || arguments.json),
-        on_epoch: &mut |record| table.add(record),
+        on_event: &mut |event| table.add(&event),
     })?;
     table.conclude(&summary)?;
     if arguments.json {
@@ -135,7 +136,7 @@ impl Arguments {
     fn recipe(&self) -> Result<(FitConfig, Option<RunFolder>)> {
         let (mut config, run) = match (&self.resume, &self.config) {
             (Some(folder), _) => {
-                let (run, config) = RunFolder::open(folder)?;
+                let (run, config) = RunFolder::open(&Storage::native(), folder)?;
                 (config, Some(run))
             }
             (None, Some(file)) => (FitConfig::read(file)?, None),

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use ser::Result;
 use ser::audio::Limits;
-use ser::cache::{PrepareOptions, prepare};
+use ser::cache::prepare::{DEFAULT_SHARD_BYTES, PrepareOptions, prepare};
 use ser::command::{self, Bar, Ending, FeatureOptions};
 use ser::corpus::{Fractions, LabelSource};
+use ser::storage::Storage;
 
 /// Decode every recording of a corpus, compute MFCC, Δ and ΔΔ, and keep them in a content-addressed cache with split
 /// manifests. What is in the cache already is not computed again.
@@ -37,6 +38,9 @@ struct Arguments {
     /// Seed of the splits
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Bytes of tensors in a file of the cache
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SHARD_BYTES)]
+    shard_bytes: usize,
     /// Files handled at once; 0 for one on every processor
     #[arg(long, short, default_value_t = 0)]
     jobs: usize,
@@ -83,7 +87,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
             eprintln!("ser-prep: {warning}");
         }
     }
-    let report = prepare(&options, &Bar::new(arguments.quiet || arguments.json))?;
+    let report = prepare(&options, &Storage::native(), &Bar::new(arguments.quiet || arguments.json))?;
     if arguments.json {
         command::print(&format!("{}\n", report.to_json()))?;
     } else if arguments.quiet {
@@ -111,6 +115,7 @@ impl Arguments {
                 max_duration_s: self.max_duration,
                 min_duration_s: self.min_duration,
             },
+            shard_bytes: self.shard_bytes,
             jobs: self.jobs,
             rehash: self.rehash,
             strict: self.strict,

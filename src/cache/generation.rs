@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::digest::Sha;
 use super::manifest::{DESCRIPTION, SplitManifest, Utterance, read_text};
 use crate::corpus::Part;
-use crate::storage::{self, SCRATCH_PREFIX};
+use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 
 /// A generation of manifests: all files of all protocols, in memory.
@@ -52,28 +52,13 @@ impl Generation {
     ///
     /// # Errors
     /// When writing fails; what stands under its name is then as it was.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, storage: &Storage, folder: &Path) -> Result<()> {
         let target = folder.join(self.name.to_string());
         if self.is_at(&target) {
-            return Ok(());
+            // Whoever put it there may have been killed before its name was durable.
+            return storage.sync_folder(folder);
         }
-        let scratch = folder.join(format!("{SCRATCH_PREFIX}{}", std::process::id()));
-        let damaged = folder.join(format!("{SCRATCH_PREFIX}{}-damaged", std::process::id()));
-        let written = self.write_into(&scratch).and_then(|()| {
-            if target.exists() {
-                std::fs::rename(&target, &damaged)
-                    .map_err(|e| Error::io("cannot be moved away", &target, e))?;
-            }
-            std::fs::rename(&scratch, &target)
-                .map_err(|error| Error::io("cannot be put in place", &target, error))
-        });
-        // What stays under a scratch name is nobody's; the error that led here says more.
-        let _ = std::fs::remove_dir_all(&damaged);
-        if written.is_err() {
-            let _ = std::fs::remove_dir_all(&scratch);
-        }
-        written?;
-        storage::sync_folder(folder)
+        storage.replace_folder(&target, |scratch| self.write_into(storage, scratch))
     }
 
     fn is_at(&self, target: &Path) -> bool {
@@ -84,12 +69,12 @@ impl Generation {
             })
     }
 
-    fn write_into(&self, scratch: &Path) -> Result<()> {
+    fn write_into(&self, storage: &Storage, scratch: &Path) -> Result<()> {
         for (protocol, files) in &self.files {
             let folder = scratch.join(protocol);
-            storage::make_folder(&folder)?;
+            storage.make_folder(&folder)?;
             for (name, content) in files {
-                storage::replace_file(&folder.join(name), &[content])?;
+                storage.replace_file(&folder.join(name), &[content])?;
             }
         }
         Ok(())
@@ -168,35 +153,15 @@ pub fn check_splits_place(root: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When the file system knows no links.
-pub fn point_splits_at(root: &Path, generation: &Sha) -> Result<()> {
+pub fn point_splits_at(storage: &Storage, root: &Path, generation: &Sha) -> Result<()> {
     let link = root.join("splits");
     let target = PathBuf::from("manifests").join(generation.to_string());
     if std::fs::read_link(&link).is_ok_and(|old| old == target) {
-        return Ok(());
+        return storage.sync_folder(root);
     }
-    let scratch = root.join(format!("{SCRATCH_PREFIX}splits-{}", std::process::id()));
-    let _ = std::fs::remove_file(&scratch);
-    make_link(&target, &scratch).map_err(|error| {
-        Error::io("cannot be made a link", &link, error)
-            .mend("put the cache on a file system that knows symbolic links")
-    })?;
     if link.is_dir() && !link.is_symlink() {
         // A copy of the cache that followed its links: what the folder holds stands in `manifests` as well.
-        std::fs::remove_dir_all(&link).map_err(|error| Error::io("cannot be replaced", &link, error))?;
+        storage.remove(&link)?;
     }
-    std::fs::rename(&scratch, &link).map_err(|error| {
-        let _ = std::fs::remove_file(&scratch);
-        Error::io("cannot be put in place", &link, error)
-    })?;
-    storage::sync_folder(root)
-}
-
-#[cfg(unix)]
-fn make_link(target: &Path, link: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(target, link)
-}
-
-#[cfg(not(unix))]
-fn make_link(target: &Path, link: &Path) -> std::io::Result<()> {
-    std::os::windows::fs::symlink_dir(target, link)
+    storage.replace_link(&target, &link)
 }

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::digest::Sha;
 use super::row::{Key, Row};
 use crate::corpus::FileStat;
-use crate::{Error, ErrorKind, Result, storage};
+use crate::storage::{Storage, folder_of};
+use crate::{Error, ErrorKind, Result};
 
 const MAGIC: &[u8; 8] = b"SERINDEX";
 const VERSION: u32 = 1;
@@ -47,7 +48,7 @@ pub struct FeatureSet {
     pub shape: [u32; 3],
     /// The folder of its split manifests in `manifests/`.
     pub manifests: Sha,
-    /// Its shards, in the order they were written.
+    /// Its shards, in the order of their names.
     pub shards: Vec<Sha>,
     /// Where each tensor lies, sorted by key.
     pub entries: Vec<Entry>,
@@ -102,12 +103,13 @@ impl Index {
     ///
     /// # Errors
     /// When writing fails; the old index then stays.
-    pub fn write(&self, path: &Path) -> Result<()> {
+    pub fn write(&self, storage: &Storage, path: &Path) -> Result<()> {
         let bytes = self.encode()?;
         if std::fs::read(path).is_ok_and(|old| old == bytes) {
-            return Ok(());
+            // Whoever wrote it may have been killed before its name was durable.
+            return storage.sync_folder(&folder_of(path));
         }
-        storage::replace_file(path, &[&bytes])
+        storage.replace_file(path, &[&bytes])
     }
 
     fn encode(&self) -> Result<Vec<u8>> {

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::digest::{Checksum, Sha};
 use super::row::Row;
-use crate::storage::Scratch;
+use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 
 /// Where the data starts is a multiple of this, bytes: the size of a memory page.
@@ -29,12 +29,9 @@ pub const ALIGNMENT: usize = 4096;
 /// Version of the layout, kept in the header.
 const VERSION: &str = "1";
 
-/// A full shard holds about this many bytes of tensors.
-const TARGET_BYTES: usize = 24 << 20;
-
-/// How many rows of `row_len` values a full shard holds.
-pub fn rows_per_shard(row_len: usize) -> usize {
-    (TARGET_BYTES / (row_len * size_of::<f32>()).max(1)).max(1)
+/// How many rows of `row_len` values a shard of `bytes` bytes holds; at least one.
+pub fn rows_per_shard(row_len: usize, bytes: usize) -> usize {
+    (bytes / (row_len * size_of::<f32>()).max(1)).max(1)
 }
 
 /// Which features a shard holds.
@@ -82,18 +79,15 @@ impl ShardBuffer {
     ///
     /// # Errors
     /// When writing fails.
-    pub fn write(&self, folder: &Path, layout: &Layout) -> Result<(Sha, u64)> {
+    pub fn write(&self, storage: &Storage, folder: &Path, layout: &Layout) -> Result<(Sha, u64)> {
         let header = self.header(layout)?;
         let length = (header.len() as u64).to_le_bytes();
         let frames: Vec<i32> = self.rows.iter().map(|row| row.frames as i32).collect();
         let pieces: [&[u8]; 4] =
             [&length, &header, bytemuck::cast_slice(&self.features), bytemuck::cast_slice(&frames)];
         let name = Sha::of(&pieces);
-        let path = shard_path(folder, &name);
         // What stands under this name already is the same, or damaged and better replaced.
-        let scratch = Scratch::create(&path)?;
-        scratch.write(&pieces)?;
-        scratch.publish(&path)?;
+        storage.replace_file(&shard_path(folder, &name), &pieces)?;
         Ok((name, pieces.iter().map(|piece| piece.len() as u64).sum()))
     }
 

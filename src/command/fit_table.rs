@@ -6,8 +6,7 @@ use tch::Device;
 
 use super::print;
 use crate::Result;
-use crate::fit::state::EpochRecord;
-use crate::fit::train::{FitSummary, Material};
+use crate::fit::train::{Event, FitSummary, Material};
 
 /// Prints a run as it goes.
 #[derive(Debug, Clone, Copy)]
@@ -48,14 +47,19 @@ impl FitTable {
         ))
     }
 
-    /// Prints an epoch.
+    /// Prints an epoch; a damaged checkpoint, which is no result, goes to stderr.
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn add(&self, record: &EpochRecord) -> Result<()> {
-        if self.silent {
-            return Ok(());
-        }
+    pub fn add(&self, event: &Event<'_>) -> Result<()> {
+        let record = match event {
+            Event::Skipped { damaged, from } => {
+                eprintln!("ser-fit: {damaged}; continuing from {}", from.display());
+                return Ok(());
+            }
+            Event::Epoch(_) if self.silent => return Ok(()),
+            Event::Epoch(record) => record,
+        };
         print(&format!(
             "{:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>7.2}  {:>9.0}{}\n",
             record.epoch,

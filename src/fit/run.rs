@@ -1,12 +1,14 @@
-//! The folder of a run: `config.toml`, `best.pt`, `last.pt`, `metrics.jsonl` and events for TensorBoard.
+//! The folder of a run: `config.toml`, `best.pt`, `last.pt` and the one before it, `previous.pt`, `metrics.jsonl` and
+//! events for TensorBoard.
 
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
 use super::config::FitConfig;
-use super::state::EpochRecord;
+use super::state::{EpochRecord, Origin};
 use super::tensorboard;
-use crate::{Error, ErrorKind, Result, storage};
+use crate::storage::Storage;
+use crate::{Error, ErrorKind, Result};
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -14,6 +16,15 @@ pub struct RunFolder {
     folder: PathBuf,
     /// A second place where the best checkpoint is kept.
     published: Option<PathBuf>,
+    storage: Storage,
+}
+
+/// A checkpoint to continue from.
+pub(super) struct Newest {
+    pub(super) path: PathBuf,
+    pub(super) checkpoint: Checkpoint,
+    /// What is wrong with newer ones.
+    pub(super) skipped: Vec<Error>,
 }
 
 impl RunFolder {
@@ -21,15 +32,15 @@ impl RunFolder {
     ///
     /// # Errors
     /// When a run is there already, or the folder cannot be written.
-    pub fn create(folder: &Path, config: &FitConfig) -> Result<Self> {
-        let run = Self::at(folder, config);
+    pub fn create(storage: &Storage, folder: &Path, config: &FitConfig) -> Result<Self> {
+        let run = Self::at(storage, folder, config);
         if run.config_path().exists() {
             return Err(Error::new(ErrorKind::Usage, "holds a run already").at(folder).mend(format!(
                 "continue it with --resume {}, or choose another folder with --run",
                 folder.display()
             )));
         }
-        storage::make_folder(folder)?;
+        storage.make_folder(folder)?;
         run.save_config(config)?;
         Ok(run)
     }
@@ -38,7 +49,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When there is none, or its recipe cannot be read.
-    pub fn open(folder: &Path) -> Result<(Self, FitConfig)> {
+    pub fn open(storage: &Storage, folder: &Path) -> Result<(Self, FitConfig)> {
         let config = folder.join("config.toml");
         if !config.is_file() {
             return Err(Error::new(ErrorKind::Missing, "holds no run")
@@ -46,12 +57,12 @@ impl RunFolder {
                 .mend("give the folder of a run, such as runs/<timestamp>"));
         }
         let config = FitConfig::read(&config)?;
-        Ok((Self::at(folder, &config), config))
+        Ok((Self::at(storage, folder, &config), config))
     }
 
-    fn at(folder: &Path, config: &FitConfig) -> Self {
+    fn at(storage: &Storage, folder: &Path, config: &FitConfig) -> Self {
         let published = (!config.publish.as_os_str().is_empty()).then(|| config.publish.clone());
-        Self { folder: folder.to_owned(), published }
+        Self { folder: folder.to_owned(), published, storage: storage.clone() }
     }
 
     /// The folder.
@@ -69,6 +80,11 @@ impl RunFolder {
         self.folder.join("last.pt")
     }
 
+    /// Where the checkpoint before the newest is.
+    fn previous_path(&self) -> PathBuf {
+        self.folder.join("previous.pt")
+    }
+
     fn config_path(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
@@ -77,21 +93,52 @@ impl RunFolder {
         self.folder.join("best.pt")
     }
 
-    /// Whether the run has saved nothing yet.
-    pub(super) fn is_untouched(&self) -> bool {
-        !self.last_path().exists() && !self.own_best_path().exists()
+    /// The newest whole checkpoint to continue from; none if the run was stopped before it had saved anything.
+    ///
+    /// # Errors
+    /// When there are only damaged ones.
+    pub(super) fn newest(&self) -> Result<Option<Newest>> {
+        let mut skipped = Vec::new();
+        for path in [self.last_path(), self.previous_path()] {
+            if !path.exists() {
+                continue;
+            }
+            match Checkpoint::read(&path) {
+                Ok(checkpoint) => return Ok(Some(Newest { path, checkpoint, skipped })),
+                Err(error) => skipped.push(error),
+            }
+        }
+        match skipped.into_iter().next() {
+            Some(error) => Err(Error::new(error.kind(), error.reason())
+                .at(self.last_path())
+                .mend("no earlier one is whole either, so start a new run")
+                .caused_by(error)),
+            None => self.check_untouched().map(|()| None),
+        }
+    }
+
+    /// A run that was killed in its first epoch can start over, since it comes to the same again. Not one that lost its
+    /// state later: starting over would replace what it has found.
+    fn check_untouched(&self) -> Result<()> {
+        let best = self.own_best_path();
+        if best.exists() && Origin::of(&Checkpoint::read(&best)?)?.epoch > 1 {
+            return Err(Error::new(ErrorKind::Missing, "is not there, and the run cannot go on without it")
+                .at(self.last_path())
+                .mend("start a new run; best.pt can still be reported on"));
+        }
+        Ok(())
     }
 
     /// Writes `config.toml`.
     pub(super) fn save_config(&self, config: &FitConfig) -> Result<()> {
         let text = toml::to_string(config)
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
-        storage::replace_file(&self.config_path(), &[text.as_bytes()])
+        self.storage.replace_file(&self.config_path(), &[text.as_bytes()])
     }
 
     /// Keeps `checkpoint` as the best.
     pub(super) fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
-        storage::replace_file(&self.own_best_path(), &[&checkpoint.to_bytes()?])?;
+        self.storage.replace_file(&self.own_best_path(), &[&checkpoint.to_bytes()?])?;
         self.publish_best()
     }
 
@@ -101,15 +148,18 @@ impl RunFolder {
         match &self.published {
             Some(path) if own.exists() => {
                 let bytes = std::fs::read(&own).map_err(|error| Error::io("cannot be read", &own, error))?;
-                storage::replace_file(path, &[&bytes])
+                self.storage.replace_file(path, &[&bytes])
             }
             _ => Ok(()),
         }
     }
 
-    /// Keeps `checkpoint` as the newest.
+    /// Keeps `checkpoint` as the newest, and the one that was the newest as the one before it.
     pub(super) fn save_last(&self, checkpoint: &Checkpoint) -> Result<()> {
-        storage::replace_file(&self.last_path(), &[&checkpoint.to_bytes()?])
+        if self.last_path().exists() {
+            self.storage.keep_as(&self.last_path(), &self.previous_path())?;
+        }
+        self.storage.replace_file(&self.last_path(), &[&checkpoint.to_bytes()?])
     }
 
     /// Writes `metrics.jsonl` and TensorBoard's events.
@@ -120,7 +170,7 @@ impl RunFolder {
                 .map_err(|error| Error::new(ErrorKind::Io, format!("metrics cannot be written: {error}")))?;
             lines.push(b'\n');
         }
-        storage::replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
-        tensorboard::write(&self.folder.join("events.out.tfevents.ser"), history)
+        self.storage.replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
+        tensorboard::write(&self.storage, &self.folder.join("events.out.tfevents.ser"), history)
     }
 }

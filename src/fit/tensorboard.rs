@@ -9,14 +9,15 @@ use std::io::Write;
 use std::path::Path;
 
 use super::state::EpochRecord;
-use crate::{Error, Result, storage};
+use crate::storage::Storage;
+use crate::{Error, Result};
 
 /// Brings the event file at `path` up to date with `history`. What it holds already is left alone, so that a running
 /// TensorBoard keeps its place.
 ///
 /// # Errors
 /// When writing fails.
-pub(super) fn write(path: &Path, history: &[EpochRecord]) -> Result<()> {
+pub(super) fn write(storage: &Storage, path: &Path, history: &[EpochRecord]) -> Result<()> {
     let events = events(history);
     let old = std::fs::read(path).unwrap_or_default();
     match events.strip_prefix(old.as_slice()) {
@@ -25,7 +26,7 @@ pub(super) fn write(path: &Path, history: &[EpochRecord]) -> Result<()> {
             .open(path)
             .and_then(|mut file| file.write_all(new))
             .map_err(|error| Error::io("cannot be written", path, error)),
-        _ => storage::replace_file(path, &[&events]),
+        _ => storage.replace_file(path, &[&events]),
     }
 }
 
@@ -156,13 +157,13 @@ mod tests {
     fn a_later_epoch_is_appended_and_another_history_replaces() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.out.tfevents.ser");
-        write(&path, &[record(1)]).unwrap();
+        write(&Storage::native(), &path, &[record(1)]).unwrap();
         let inode = |path: &Path| crate::corpus::FileStat::of(&std::fs::metadata(path).unwrap()).inode;
         let before = inode(&path);
-        write(&path, &[record(1), record(2)]).unwrap();
+        write(&Storage::native(), &path, &[record(1), record(2)]).unwrap();
         assert_eq!(inode(&path), before);
         assert_eq!(std::fs::read(&path).unwrap(), events(&[record(1), record(2)]));
-        write(&path, &[record(2)]).unwrap();
+        write(&Storage::native(), &path, &[record(2)]).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), events(&[record(2)]));
     }
 }

@@ -1,6 +1,6 @@
 //! The training loop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -9,11 +9,10 @@ use tch::{Device, Reduction, Tensor};
 
 use super::adam::Adam;
 use super::batch::{Batch, Batches};
-use super::checkpoint::Checkpoint;
 use super::config::{FitConfig, Selection};
 use super::evaluate::evaluate;
 use super::network::{Architecture, Network, Pass};
-use super::run::RunFolder;
+use super::run::{Newest, RunFolder};
 use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
 use crate::cache::{Cache, Dataset, FeatureSet, StoredSplit};
 use crate::corpus::{Part, Protocol};
@@ -85,8 +84,22 @@ pub struct FitRequest<'a> {
     pub stop: &'a AtomicBool,
     /// Hears how far an epoch is.
     pub progress: &'a dyn Progress,
-    /// Called after every epoch.
-    pub on_epoch: &'a mut dyn FnMut(&EpochRecord) -> Result<()>,
+    /// Hears what happens.
+    pub on_event: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
+}
+
+/// What happens in a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A newer checkpoint of the run is damaged, so that it is continued from an older one.
+    Skipped {
+        /// What is wrong with the newer one.
+        damaged: &'a Error,
+        /// The one it is continued from.
+        from: &'a Path,
+    },
+    /// An epoch is over.
+    Epoch(&'a EpochRecord),
 }
 
 /// Trains a network. A resumed run ends bit for bit like one that was never interrupted (on a CPU, with the same
@@ -98,10 +111,10 @@ pub struct FitRequest<'a> {
 /// # Errors
 /// When the material, the recipe or the checkpoint is unusable, when the loss becomes infinite, or on interruption.
 pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
-    let FitRequest { config, material, run, device, resume, stop, progress, on_epoch } = request;
+    let FitRequest { config, material, run, device, resume, stop, progress, on_event } = request;
     let mut trainer = Trainer::new(config, material, run, device)?;
     if resume {
-        trainer.resume()?;
+        trainer.resume(on_event)?;
     }
     let stopped_early = loop {
         if trainer.standing.epoch > config.epochs {
@@ -112,7 +125,7 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         }
         trainer.learn(stop, progress)?;
         let record = trainer.finish_epoch()?;
-        on_epoch(&record)?;
+        on_event(Event::Epoch(&record))?;
     };
     let best_epoch = trainer.best().map_or(0, |best| best.epoch);
     Ok(FitSummary {
@@ -159,12 +172,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// Takes up where the run stopped: at its very beginning, if it was stopped before it had saved anything.
-    fn resume(&mut self) -> Result<()> {
-        if self.run.is_untouched() {
+    fn resume(&mut self, on_event: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<()> {
+        let Some(Newest { path, checkpoint, skipped }) = self.run.newest()? else {
             return self.run.save_config(self.config);
+        };
+        for damaged in &skipped {
+            on_event(Event::Skipped { damaged, from: &path })?;
         }
-        let path = self.run.last_path();
-        let checkpoint = Checkpoint::read(&path)?;
         let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
         if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set
         {

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use ser::audio::Limits;
 use ser::cache::PrepareOptions;
+use ser::cache::prepare::DEFAULT_SHARD_BYTES;
 use ser::corpus::{Fractions, LabelSource};
 use ser::features::FeatureConfig;
 
@@ -81,6 +82,7 @@ pub(crate) fn options(data: &Path, out: &Path) -> PrepareOptions {
         fractions: Fractions::default(),
         seed: 0,
         limits: Limits::default(),
+        shard_bytes: DEFAULT_SHARD_BYTES,
         jobs: 0,
         rehash: false,
         strict: false,

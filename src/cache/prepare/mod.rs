@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-pub use options::PrepareOptions;
+pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
 pub use report::{Duplicate, PrepareReport, Remark};
 
 use super::digest::Sha;
@@ -28,7 +28,7 @@ use super::{index_path, shards_folder};
 use crate::corpus::{self, Annotation, Annotator, AudioFile};
 use crate::features::EXTRACTOR_VERSION;
 use crate::progress::Progress;
-use crate::storage::{self, SCRATCH_PREFIX};
+use crate::storage::{SCRATCH_PREFIX, Storage};
 use crate::{Error, ErrorKind, Result};
 use store::Store;
 use work::{Outcome, Workers};
@@ -53,7 +53,11 @@ struct Candidate {
 /// # Errors
 /// When the corpus holds nothing usable or contradicts itself, when the cache cannot be written, or, with
 /// `strict`, when any file cannot be used. What was in the cache before stays as it was.
-pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<PrepareReport> {
+pub fn prepare(
+    options: &PrepareOptions,
+    storage: &Storage,
+    progress: &dyn Progress,
+) -> Result<PrepareReport> {
     let started = Instant::now();
     let configuration = options.features.to_canonical_json();
     let annotator = Annotator::new(&options.labels)?;
@@ -71,20 +75,20 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
     let lock = if options.dry_run {
         None
     } else {
-        storage::make_folder(&options.out)?;
+        storage.make_folder(&options.out)?;
         Some(WriterLock::take(&options.out, options.wait)?)
     };
     generation::check_splits_place(&options.out)?;
     let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
     recall_contents(&mut candidates, &index, options.rehash);
 
-    let mut store = Store::open(&options.out, &options.features, &configuration, &index, lock.is_some())?;
+    let mut store = Store::open(options, &index, lock.as_ref().map(|_| storage))?;
     if options.dry_run {
         report.plan(&candidates, &store, &configuration);
         report.seconds = started.elapsed().as_secs_f64();
         return Ok(report);
     }
-    clear_scratch(&options.out)?;
+    clear_scratch(storage, &options.out)?;
 
     let keys = compute(options, &configuration, &mut candidates, &mut store, &mut report, progress)?;
     let written = store.finish()?;
@@ -100,19 +104,19 @@ pub fn prepare(options: &PrepareOptions, progress: &dyn Progress) -> Result<Prep
         .map_err(|error| explain(error, options, &report))?;
     let generation = Generation::new(&splits)?;
     let manifests = options.out.join("manifests");
-    storage::make_folder(&manifests)?;
-    generation.write(&manifests)?;
+    storage.make_folder(&manifests)?;
+    generation.write(storage, &manifests)?;
 
     let set = FeatureSet { manifests: generation.name(), ..written.set };
     index.feature_sets.retain(|old| old.id != set.id);
     index.feature_sets.push(set);
     index.files = seen_files(&candidates);
-    index.write(&index_path(&options.out))?;
-    generation::point_splits_at(&options.out, &generation.name())?;
+    index.write(storage, &index_path(&options.out))?;
+    generation::point_splits_at(storage, &options.out, &generation.name())?;
 
     report.seconds = started.elapsed().as_secs_f64();
     report.real_time_factor = report.seconds / report.audio_seconds.max(1e-9);
-    report.write(&options.out.join("prep-report.json"))?;
+    report.write(storage, &options.out.join("prep-report.json"))?;
     drop(lock);
     Ok(report)
 }
@@ -257,17 +261,12 @@ fn explain(error: Error, options: &PrepareOptions, report: &PrepareReport) -> Er
 }
 
 /// Removes what killed writers left behind. Only the holder of the lock may.
-fn clear_scratch(root: &Path) -> Result<()> {
+fn clear_scratch(storage: &Storage, root: &Path) -> Result<()> {
     for folder in [root.to_owned(), shards_folder(root), root.join("manifests")] {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if !entry.file_name().as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) {
-                continue;
+            if entry.file_name().as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) {
+                storage.remove(&entry.path())?;
             }
-            let path = entry.path();
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let removed =
-                if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-            removed.map_err(|error| Error::io("cannot be removed", &path, error))?;
         }
     }
     Ok(())

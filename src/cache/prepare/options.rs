@@ -7,6 +7,12 @@ use crate::corpus::{Fractions, LabelSource};
 use crate::features::FeatureConfig;
 use crate::{Error, ErrorKind, Result};
 
+/// How large a shard is unless asked otherwise, bytes of tensors: a few hundred utterances.
+pub const DEFAULT_SHARD_BYTES: usize = 24 << 20;
+
+/// How large a shard may be, bytes of tensors. Three of them are in memory at a time.
+const SHARD_BYTES: std::ops::RangeInclusive<usize> = 4096..=1 << 30;
+
 /// Everything that decides what a preparation does.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
@@ -26,6 +32,8 @@ pub struct PrepareOptions {
     pub seed: u64,
     /// Which files are too large, too long or too short.
     pub limits: Limits,
+    /// Bytes of tensors after which a shard is full.
+    pub shard_bytes: usize,
     /// How many files are handled at once; 0 for one on every processor.
     pub jobs: usize,
     /// Whether to read files whose stat has not changed.
@@ -50,6 +58,13 @@ impl PrepareOptions {
                 format!("no recording can last from {least} to {most} seconds"),
             )
             .mend("give a --max-duration above --min-duration, and that 0 or above"));
+        }
+        if !SHARD_BYTES.contains(&self.shard_bytes) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("a shard cannot be full at {} bytes", self.shard_bytes),
+            )
+            .mend(format!("give from {} to {}", SHARD_BYTES.start(), SHARD_BYTES.end())));
         }
         if self.jobs > super::MOST_JOBS {
             return Err(Error::new(ErrorKind::Usage, format!("{} jobs are too many", self.jobs))

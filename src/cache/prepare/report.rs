@@ -10,7 +10,8 @@ use super::store::Store;
 use super::{Candidate, PrepareOptions};
 use crate::cache::row::key_of;
 use crate::corpus::{Annotation, Part};
-use crate::{Error, Result, storage};
+use crate::storage::Storage;
+use crate::{Error, Result};
 
 /// What a preparation found and did.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -158,8 +159,8 @@ impl PrepareReport {
     }
 
     /// Writes the report as JSON.
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
-        storage::replace_file(path, &[self.to_json().as_bytes(), b"\n"])
+    pub(super) fn write(&self, storage: &Storage, path: &Path) -> Result<()> {
+        storage.replace_file(path, &[self.to_json().as_bytes(), b"\n"])
     }
 
     /// The report as one JSON object.

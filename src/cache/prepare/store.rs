@@ -6,18 +6,20 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::feature_set_id;
+use super::options::PrepareOptions;
 use crate::cache::digest::Sha;
 use crate::cache::index::{Entry, FeatureSet, Index};
 use crate::cache::row::{Key, Row};
 use crate::cache::shard::{Layout, Shard, ShardBuffer, rows_per_shard, shard_path};
 use crate::cache::shards_folder;
-use crate::features::FeatureConfig;
-use crate::{Error, ErrorKind, Result, storage};
+use crate::storage::Storage;
+use crate::{Error, ErrorKind, Result};
 
 /// Tensors that are there, and those being added. A thread of its own hashes and writes full shards while the
 /// next one fills.
 pub(super) struct Store {
     layout: Layout,
+    rows_per_shard: usize,
     /// Names of the shards that are on disk.
     shards: Vec<Sha>,
     /// Where every tensor lies; shards being written count on from those on disk.
@@ -40,17 +42,14 @@ pub(super) struct Written {
 }
 
 impl Store {
-    /// Takes over what `index` knows and, for a writer, whole shards that no index names: the work of a run that
-    /// was killed.
-    pub(super) fn open(
-        root: &Path,
-        features: &FeatureConfig,
-        configuration: &str,
-        index: &Index,
-        writable: bool,
-    ) -> Result<Self> {
-        let layout = Layout { shape: features.shape(), configuration: configuration.to_owned() };
+    /// Takes over what `index` knows and, with a storage to write to, whole shards that no index names: the work of
+    /// a run that was killed.
+    pub(super) fn open(options: &PrepareOptions, index: &Index, storage: Option<&Storage>) -> Result<Self> {
+        let configuration = options.features.to_canonical_json();
+        let id = feature_set_id(&configuration);
+        let layout = Layout { shape: options.features.shape(), configuration };
         let mut store = Self {
+            rows_per_shard: rows_per_shard(layout.row_len(), options.shard_bytes),
             layout,
             shards: Vec::new(),
             places: HashMap::new(),
@@ -58,15 +57,16 @@ impl Store {
             sent: 0,
             writer: None,
         };
-        let folder = shards_folder(root);
-        let id = feature_set_id(configuration);
+        let folder = shards_folder(&options.out);
         if let Some(set) = index.feature_sets.iter().find(|set| set.id == id) {
             store.take_over(set, &folder);
         }
-        if writable {
-            storage::make_folder(&folder)?;
+        if let Some(storage) = storage {
+            storage.make_folder(&folder)?;
             store.adopt_unnamed(&folder, index)?;
-            store.writer = Some(Writer::start(folder, store.layout.clone()));
+            // The writer that left shards here may have been killed before their names were durable.
+            storage.sync_folder(&folder)?;
+            store.writer = Some(Writer::start(storage.clone(), folder, store.layout.clone()));
         }
         Ok(store)
     }
@@ -92,20 +92,19 @@ impl Store {
     fn adopt_unnamed(&mut self, folder: &Path, index: &Index) -> Result<()> {
         let listing =
             std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
-        let mut unnamed: Vec<(std::time::SystemTime, PathBuf, Sha)> = Vec::new();
+        let mut unnamed: Vec<(Sha, PathBuf)> = Vec::new();
         for entry in listing.flatten() {
             let path = entry.path();
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             let Some(name) = stem.and_then(|stem| stem.parse::<Sha>().ok()) else { continue };
             let named = index.feature_sets.iter().any(|set| set.shards.contains(&name));
             if !named && path.extension().is_some_and(|extension| extension == "safetensors") {
-                let written = entry.metadata().and_then(|metadata| metadata.modified());
-                unnamed.push((written.unwrap_or(std::time::UNIX_EPOCH), path, name));
+                unnamed.push((name, path));
             }
         }
-        // In the order they were written, so that an interrupted run and an undisturbed one end alike.
+        // In an order that follows from what is there, not from when it came.
         unnamed.sort();
-        for (_, path, name) in unnamed {
+        for (name, path) in unnamed {
             // A shard of another feature set, or a damaged one: either way nothing to build on.
             let Ok(rows) = Shard::open(&path, &self.layout).and_then(|shard| shard.verified_rows()) else {
                 continue;
@@ -131,7 +130,7 @@ impl Store {
         let position = self.filling.len() as u32;
         self.places.insert(row.key, Entry { shard, position, row: row.clone() });
         self.filling.push(features, row);
-        if self.filling.len() >= rows_per_shard(self.layout.row_len()) {
+        if self.filling.len() >= self.rows_per_shard {
             self.send()?;
         }
         Ok(())
@@ -160,20 +159,32 @@ impl Store {
         }
         let written = self.join()?;
         let bytes = written.iter().map(|(_, bytes)| bytes).sum();
-        let shards = written.len();
+        let written_shards = written.len();
         self.shards.extend(written.into_iter().map(|(name, _)| name));
-        let mut entries: Vec<Entry> = std::mem::take(&mut self.places).into_values().collect();
-        entries.sort_unstable_by_key(|entry| entry.row.key);
+        let (shards, entries) = sorted(std::mem::take(&mut self.shards), std::mem::take(&mut self.places));
         let set = FeatureSet {
             id: feature_set_id(&self.layout.configuration),
             configuration: std::mem::take(&mut self.layout.configuration),
             shape: self.layout.shape.map(|size| size as u32),
             manifests: Sha::of(&[]),
-            shards: std::mem::take(&mut self.shards),
+            shards,
             entries,
         };
-        Ok(Written { set, shards, bytes })
+        Ok(Written { set, shards: written_shards, bytes })
     }
+}
+
+/// Shards and entries in an order that follows from what they are, not from when they were written, so that an
+/// interrupted run and an undisturbed one end with the same index.
+fn sorted(shards: Vec<Sha>, places: HashMap<Key, Entry>) -> (Vec<Sha>, Vec<Entry>) {
+    let mut order: Vec<(Sha, u32)> = shards.into_iter().zip(0..).collect();
+    order.sort_unstable();
+    let moved: HashMap<u32, u32> = order.iter().map(|(_, old)| *old).zip(0..).collect();
+    let place =
+        |entry: Entry| Entry { shard: moved.get(&entry.shard).copied().unwrap_or(entry.shard), ..entry };
+    let mut entries: Vec<Entry> = places.into_values().map(place).collect();
+    entries.sort_unstable_by_key(|entry| entry.row.key);
+    (order.into_iter().map(|(name, _)| name).collect(), entries)
 }
 
 impl Drop for Store {
@@ -184,11 +195,11 @@ impl Drop for Store {
 }
 
 impl Writer {
-    fn start(folder: PathBuf, layout: Layout) -> Self {
+    fn start(storage: Storage, folder: PathBuf, layout: Layout) -> Self {
         // One shard waits while one is written: enough to keep both sides busy, and a bound on memory.
         let (queue, shards): (_, Receiver<ShardBuffer>) = sync_channel(1);
         let thread = std::thread::spawn(move || {
-            shards.into_iter().map(|shard| shard.write(&folder, &layout)).collect()
+            shards.into_iter().map(|shard| shard.write(&storage, &folder, &layout)).collect()
         });
         Self { queue, thread }
     }

@@ -9,7 +9,8 @@ use super::Value;
 use super::archive::{self, Entry, shown};
 use super::pickle::pickle;
 use super::unpickle::unpickle;
-use crate::{Error, ErrorKind, Result, storage};
+use crate::storage::Storage;
+use crate::{Error, ErrorKind, Result};
 
 /// The largest file that is read or written: 1 GiB, a thousand times the default network's.
 pub const MAX_FILE_BYTES: usize = 1 << 30;
@@ -70,9 +71,9 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Value> {
 ///
 /// # Errors
 /// As [`to_bytes`], and [`ErrorKind::Io`].
-pub fn write(path: impl AsRef<Path>, value: &Value) -> Result<()> {
+pub fn write(storage: &Storage, path: impl AsRef<Path>, value: &Value) -> Result<()> {
     let path = path.as_ref();
-    storage::replace_file(path, &[&to_bytes(value).map_err(|error| error.at(path))?])
+    storage.replace_file(path, &[&to_bytes(value).map_err(|error| error.at(path))?])
 }
 
 /// The bytes of the file that [`write()`] writes. Equal values give equal bytes, on every machine and at any time.

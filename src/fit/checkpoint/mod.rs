@@ -37,7 +37,8 @@ pub use file::{MAX_FILE_BYTES, read, read_bytes, to_bytes, write};
 pub use tensor::{Dtype, Tensor};
 pub use value::{Key, Value};
 
-use crate::{Error, ErrorKind, Result, storage};
+use crate::storage::Storage;
+use crate::{Error, ErrorKind, Result};
 
 const FORMAT: &str = "ser";
 /// Raised when a reader of the old version would misunderstand the new one.
@@ -93,9 +94,9 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::to_bytes`], and [`ErrorKind::Io`].
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn write(&self, storage: &Storage, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        storage::replace_file(path, &[&self.to_bytes().map_err(|error| error.at(path))?])
+        storage.replace_file(path, &[&self.to_bytes().map_err(|error| error.at(path))?])
     }
 
     /// The bytes of the file. Equal checkpoints give equal bytes.
