@@ -162,6 +162,12 @@ impl RunFolder {
         self.storage.replace_file(&self.last_path(), &[&checkpoint.to_bytes()?])
     }
 
+    /// Puts an older checkpoint in the place of a damaged newer one, which would otherwise take the older one's place
+    /// at the next save.
+    pub(super) fn go_back_to(&self, path: &Path) -> Result<()> {
+        if path == self.last_path() { Ok(()) } else { self.storage.keep_as(path, &self.last_path()) }
+    }
+
     /// Writes `metrics.jsonl` and TensorBoard's events.
     pub(super) fn save_metrics(&self, history: &[EpochRecord]) -> Result<()> {
         let mut lines = Vec::new();

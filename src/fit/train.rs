@@ -200,6 +200,7 @@ impl<'a> Trainer<'a> {
         self.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
         self.standing =
             state::restore_resume_state(&checkpoint, &mut self.adam).map_err(|error| error.at(&path))?;
+        self.run.go_back_to(&path)?;
         // A later resumption goes by what this one was told, such as more epochs.
         self.run.save_config(self.config)?;
         self.run.publish_best()
