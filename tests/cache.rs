@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{contents, noise, options, plain_corpus, put, python_with, ser_prep, speech, wav};
 use ser::cache::generation::Generation;
 use ser::cache::manifest::SplitManifest;
-use ser::cache::{Cache, FeatureSet, Index, Layout, PrepareOptions, PrepareReport, Shard, prepare};
+use ser::cache::{Access, Cache, FeatureSet, Index, Layout, PrepareOptions, PrepareReport, Shard, prepare};
 use ser::corpus::{Part, Protocol};
 use ser::features::FeatureConfig;
 use ser::progress::Silent;
@@ -372,6 +372,50 @@ fn rows_that_lie_one_after_another_are_one_view() {
     assert!(train.stretches(&[]).unwrap().is_empty());
 }
 
+/// In a mapping this would be SIGBUS, which ends the process.
+#[test]
+fn a_shard_cut_short_under_its_reader_is_an_error() {
+    for map in [true, false] {
+        let made = Made::plain();
+        made.prepare();
+        let cache = made.cache().with_access(Access { map, verify: true });
+        let set = cache.feature_set(None).unwrap();
+        let split = cache.split(set, &Protocol::Random).unwrap();
+        let train = cache.part(set, &split, Part::Train).unwrap();
+        let all: Vec<usize> = (0..train.len()).collect();
+        train.stretches(&all).unwrap();
+        let shard = made.shards().remove(0);
+        fs::File::options().write(true).open(&shard).unwrap().set_len(4096).unwrap();
+        let error = train.stretches(&all).unwrap_err().to_string();
+        assert!(error.contains(shard.to_str().unwrap()), "{error}");
+        assert!(error.contains("was changed while it was being read; run ser-cache verify"), "{error}");
+    }
+}
+
+#[test]
+fn a_tensor_is_compared_with_its_checksum_once_if_it_is_mapped_and_else_always() {
+    for (map, verify, found) in [(true, true, 0), (false, true, 1), (true, false, 0), (false, false, 0)] {
+        let made = Made::plain();
+        made.prepare();
+        let cache = made.cache().with_access(Access { map, verify });
+        let set = cache.feature_set(None).unwrap();
+        let split = cache.split(set, &Protocol::Random).unwrap();
+        let train = cache.part(set, &split, Part::Train).unwrap();
+        train.stretches(&[0]).unwrap();
+        // Flipped in place, which no writer of ours does.
+        let shard = made.shards().remove(0);
+        let mut bytes = fs::read(&shard).unwrap();
+        for row in 0..42 {
+            let at = bytes.len() - 4 * 42 - 4 - row * 3 * 40 * 200 * 4;
+            bytes[at] ^= 1;
+        }
+        let mut file = fs::File::options().write(true).open(&shard).unwrap();
+        std::io::Write::write_all(&mut file, &bytes).unwrap();
+        assert_eq!(usize::from(train.stretches(&[0]).is_err()), found, "map {map}, verify {verify}");
+        assert_eq!(train.stretches(&[1]).is_err(), verify, "map {map}, verify {verify}");
+    }
+}
+
 // --- identical sounds ---
 
 #[test]
@@ -632,7 +676,7 @@ fn a_flipped_bit_in_a_tensor_is_found_and_the_advice_helps() {
         assert!(error.to_string().contains("row"), "{error}");
     }
     fs::remove_file(&path).unwrap();
-    assert!(check(made.out()).unwrap_err().to_string().contains("cannot open the shard"));
+    assert!(check(made.out()).unwrap_err().to_string().contains("cannot be opened"));
     assert_eq!(counts(&made.prepare()), (8, 0, 8));
     assert_eq!(fs::read(&path).unwrap(), whole);
 }
@@ -676,7 +720,7 @@ fn a_shard_that_promises_what_it_does_not_hold_is_refused() {
     let text = |header: Value| serde_json::to_vec(&header).unwrap();
     let (f, n) = two();
     let good = open(&text(header(f.clone(), n.clone())), 4096, 2 * row + 8).unwrap();
-    assert_eq!((good.rows(), good.features(1, 1).unwrap(), good.frames(1).unwrap()), (2, &[0.0; 8][..], 0));
+    assert_eq!((good.rows(), good.features(1, 1).unwrap(), good.frames(1).unwrap()), (2, [0.0; 8].as_slice().into(), 0));
     for (first, count) in [(2, 1), (0, 3), (1, usize::MAX), (usize::MAX, 1), (usize::MAX, usize::MAX)] {
         assert!(good.features(first, count).is_err());
     }
@@ -826,7 +870,7 @@ fn python_reads_the_same_values_with_json_and_safetensors_alone() {
         let dataset = cache.part(set, &split, part).unwrap();
         for (index, utterance) in split.part(part).iter().enumerate() {
             let [row] = dataset.stretches(&[index]).unwrap().try_into().unwrap();
-            let bytes: &[u8] = bytemuck::cast_slice(row);
+            let bytes: &[u8] = bytemuck::cast_slice(&row);
             let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
             let [channels, n_mfcc, frames] = dataset.shape();
             expected += &format!(

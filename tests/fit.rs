@@ -481,24 +481,41 @@ fn cuda_asked_for_where_there_is_none_says_what_to_do() {
 }
 
 #[test]
-fn a_damaged_tensor_is_found_before_training() {
+fn a_cache_that_is_read_trains_the_same_network_as_one_that_is_mapped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mapped = recipe(&prepared().cache, 2);
+    let read = FitConfig { mmap: false, ..mapped.clone() };
+    let [mapped, read] = [("mapped", mapped), ("read", read)].map(|(name, config)| {
+        let run = folder.path().join(name);
+        Ended::of(train(&config, &run).unwrap(), &run)
+    });
+    assert_eq!(mapped, read);
+}
+
+#[test]
+fn a_damaged_tensor_is_found_when_it_is_first_used() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     for part in ["train", "val"] {
         let _ = std::fs::remove_dir_all(&cache);
         copy_folder(&prepared().cache, &cache);
         let (shard, row) = damage(&cache, part);
-        let mut command = ser_fit(folder.path());
-        command.args(["--epochs", "1", "--run", part, "--config"]).arg(&prepared().recipe);
-        let text = fail(&mut command, 1);
+        let start = |run: &str| {
+            let mut command = ser_fit(folder.path());
+            command.args(["--quiet", "--epochs", "1", "--run", run, "--config"]).arg(&prepared().recipe);
+            command
+        };
+        let text = fail(&mut start(&format!("{part}-verified")), 1);
         let name = shard.file_name().unwrap().to_str().unwrap();
         assert!(
             text.contains(name) && text.contains(&format!("row {row} is not what was written")),
             "{text}"
         );
         assert!(text.contains("run ser-prep again"), "{text}");
-        assert!(!folder.path().join(part).exists());
-        succeed(command.args(["--verify", "off", "--quiet"]));
+        assert!(!folder.path().join(part).join("best.pt").exists());
+        let unmapped = fail(start(&format!("{part}-read")).arg("--no-mmap"), 1);
+        assert!(unmapped.contains(&format!("row {row} is not what was written")), "{unmapped}");
+        succeed(start(&format!("{part}-not-verified")).args(["--verify", "off"]));
     }
     // And advice that works: the shard is made anew.
     let (shard, _) = damage(&cache, "val");

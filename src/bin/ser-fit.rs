@@ -53,9 +53,12 @@ struct Arguments {
     /// Threads of a step; 0 for one on every processor [default: 0]
     #[arg(long)]
     threads: Option<u32>,
-    /// Whether every tensor is compared with its checksum before training [default: on]
+    /// Whether every tensor is compared with its checksum when it is first used [default: on]
     #[arg(long, value_enum)]
     verify: Option<command::Switch>,
+    /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted
+    #[arg(long)]
+    no_mmap: bool,
     /// Recipe in TOML; options given here override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -160,6 +163,7 @@ impl Arguments {
         set(&mut config.precision, &self.precision);
         set(&mut config.threads, &self.threads);
         set(&mut config.verify, &self.verify.map(bool::from));
+        config.mmap &= !self.no_mmap;
         if run.is_none() {
             // A recipe taken from another run does not bring that run's place along.
             config.publish = if self.run.is_none() { PathBuf::from("best.pt") } else { PathBuf::new() };

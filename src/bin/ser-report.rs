@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use ser::cache::Access;
 use ser::command::{self, Bar, Ending, Switch};
 use ser::report::assess::{AssessOptions, assess};
 use ser::report::{Prediction, predictions_csv, render, wrong_predictions, wrong_predictions_table};
@@ -39,9 +40,12 @@ struct Arguments {
     /// Threads; 0 for one on every processor
     #[arg(long, default_value_t = 0)]
     threads: u32,
-    /// Whether every tensor is compared with its checksum first
+    /// Whether every tensor is compared with its checksum
     #[arg(long, value_enum, default_value_t = Switch::On)]
     verify: Switch,
+    /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted
+    #[arg(long)]
+    no_mmap: bool,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +59,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         cache: arguments.cache.clone(),
         device: arguments.device.clone(),
         threads: arguments.threads,
-        verify: arguments.verify.into(),
+        access: Access { map: !arguments.no_mmap, verify: arguments.verify.into() },
     };
     let (mut evaluation, predictions) = assess(&options, &Bar::new(arguments.quiet || arguments.json))?;
     if let Some(path) = &arguments.csv {

@@ -1,27 +1,34 @@
 //! A side of a split, opened for reading.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 
+use super::bytes::Access;
 use super::digest::Checksum;
 use super::shard::Shard;
 use crate::Result;
 
-/// The tensors of a side of a split, in the mapped shards.
+/// The tensors of a side of a split, in their shards.
 #[derive(Debug)]
 pub struct Dataset {
     pub(super) shape: [usize; 3],
     pub(super) shards: Vec<Shard>,
     pub(super) rows: Vec<DatasetRow>,
+    pub(super) access: Access,
 }
 
 /// Where an utterance lies and what it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct DatasetRow {
     pub(super) shard: usize,
     pub(super) position: usize,
     pub(super) frames: u32,
     pub(super) label: usize,
     pub(super) checksum: Checksum,
+    /// Whether the tensor has been compared with its checksum.
+    pub(super) checked: AtomicBool,
 }
 
 impl Dataset {
@@ -65,29 +72,36 @@ impl Dataset {
             .try_for_each(|row| self.shards[row.shard].check(row.position, row.frames, &row.checksum))
     }
 
-    /// The tensors of the utterances `indices`, `[n, channel, n_mfcc, frame]`, as stretches of the mapped shards:
-    /// utterances that lie one after another come in one piece.
+    /// The tensors of the utterances `indices`, `[n, channel, n_mfcc, frame]`. Mapped utterances that lie one after
+    /// another come in one piece, straight from the mapping; others come each in a piece of its own.
+    ///
+    /// Unless the dataset was opened without, each tensor is compared with its checksum the first time.
     ///
     /// # Errors
-    /// When a shard is shorter than the index says.
-    pub fn stretches(&self, indices: &[usize]) -> Result<Vec<&[f32]>> {
-        let mut stretches = Vec::new();
-        let mut pending: Option<(usize, usize, usize)> = None;
-        for &index in indices {
-            let DatasetRow { shard, position, .. } = self.rows[index];
-            pending = Some(match pending {
-                Some((s, first, count)) if s == shard && position == first + count => (s, first, count + 1),
-                other => {
-                    if let Some((s, first, count)) = other {
-                        stretches.push(self.shards[s].features(first, count)?);
-                    }
-                    (shard, position, 1)
+    /// When a shard is shorter than the index says, has been cut short, or does not hold what was written.
+    pub fn stretches(&self, indices: &[usize]) -> Result<Vec<Cow<'_, [f32]>>> {
+        let follows = |a: &usize, b: &usize| {
+            let (a, b) = (&self.rows[*a], &self.rows[*b]);
+            self.access.map && a.shard == b.shard && a.position + 1 == b.position
+        };
+        indices.chunk_by(follows).map(|side_by_side| self.stretch(side_by_side)).collect()
+    }
+
+    fn stretch(&self, indices: &[usize]) -> Result<Cow<'_, [f32]>> {
+        let first = &self.rows[indices[0]];
+        let shard = &self.shards[first.shard];
+        let stretch = shard.features(first.position, indices.len())?;
+        if self.access.verify {
+            let row_len = self.shape.iter().product();
+            for (index, features) in indices.iter().zip(stretch.chunks_exact(row_len)) {
+                let row = &self.rows[*index];
+                // What is read anew may come from the disk anew.
+                if !self.access.map || !row.checked.load(Ordering::Relaxed) {
+                    shard.check_features(row.position, features, row.frames, &row.checksum)?;
+                    row.checked.store(true, Ordering::Relaxed);
                 }
-            });
+            }
         }
-        if let Some((s, first, count)) = pending {
-            stretches.push(self.shards[s].features(first, count)?);
-        }
-        Ok(stretches)
+        Ok(stretch)
     }
 }

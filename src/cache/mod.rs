@@ -10,6 +10,7 @@
 //!         prep-report.json                what the last run did                     (prepare)
 //! ```
 
+mod bytes;
 mod dataset;
 pub mod digest;
 pub mod generation;
@@ -23,6 +24,7 @@ pub mod shard;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+pub use bytes::Access;
 pub use dataset::Dataset;
 pub use digest::{Checksum, Sha};
 pub use index::{Entry, FeatureSet, Index};
@@ -39,6 +41,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Cache {
     root: PathBuf,
     index: Index,
+    access: Access,
 }
 
 impl Cache {
@@ -52,7 +55,13 @@ impl Cache {
                 .at(root)
                 .mend(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
         })?;
-        Ok(Self { root: root.to_owned(), index })
+        Ok(Self { root: root.to_owned(), index, access: Access::default() })
+    }
+
+    /// Lets its tensors be read in another way than by default.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Its folder.
@@ -118,7 +127,8 @@ impl Cache {
     /// When one is not in `set`, or a shard cannot be opened.
     fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
         let layout = layout_of(set);
-        let mut dataset = Dataset { shape: layout.shape, shards: Vec::new(), rows: Vec::new() };
+        let (shape, access) = (layout.shape, self.access);
+        let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access };
         let mut opened: HashMap<u32, usize> = HashMap::new();
         for utterance in utterances {
             let entry = self.entry_of(set, utterance)?;
@@ -127,7 +137,7 @@ impl Cache {
                 None => {
                     let name = set.shards.get(entry.shard as usize).ok_or_else(|| unknown(utterance))?;
                     let path = shard::shard_path(&shards_folder(&self.root), name);
-                    dataset.shards.push(Shard::open(&path, &layout)?);
+                    dataset.shards.push(Shard::open_by(&path, &layout, access.map)?);
                     opened.insert(entry.shard, dataset.shards.len() - 1);
                     dataset.shards.len() - 1
                 }
@@ -145,6 +155,7 @@ impl Cache {
                 frames: entry.row.frames,
                 label,
                 checksum: entry.row.checksum,
+                checked: false.into(),
             });
         }
         Ok(dataset)

@@ -10,15 +10,16 @@
 //! The header's `__metadata__` holds the feature configuration and what is known of each row, so that a shard
 //! explains itself without the index.
 
-use std::fs::File;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
-use super::digest::{Checksum, Sha};
+use super::bytes::FileBytes;
+use super::digest::{Checksum, Hex, Sha};
 use super::row::Row;
 use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
@@ -123,11 +124,10 @@ pub fn shard_path(folder: &Path, name: &Sha) -> PathBuf {
     folder.join(format!("{name}.safetensors"))
 }
 
-/// A shard opened for reading, mapped into memory.
+/// A shard opened for reading.
 #[derive(Debug)]
 pub struct Shard {
-    path: PathBuf,
-    map: Mmap,
+    bytes: FileBytes,
     /// Where `features` starts in the file, bytes.
     features_at: usize,
     frames_at: usize,
@@ -135,31 +135,22 @@ pub struct Shard {
     row_len: usize,
 }
 
-#[derive(Deserialize, Serialize)]
-struct Header {
-    #[serde(rename = "__metadata__")]
-    metadata: Metadata,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Metadata {
-    format: String,
-    version: String,
-    configuration: String,
-    rows: String,
-}
-
 impl Shard {
-    /// Opens the shard at `path` and checks that it holds what `layout` says, at an aligned place.
+    /// Opens the shard at `path`, mapped into memory, and checks that it holds what `layout` says, at an aligned
+    /// place.
     ///
     /// # Errors
     /// When it cannot be read, is damaged, or holds other features. Its values are not looked at: their
     /// checksums are for [`Shard::check`].
     pub fn open(path: &Path, layout: &Layout) -> Result<Self> {
-        let map = map_file(path)?;
+        Self::open_by(path, layout, true)
+    }
+
+    /// As [`Shard::open`]; mapped into memory only if asked to.
+    pub(super) fn open_by(path: &Path, layout: &Layout, map: bool) -> Result<Self> {
+        let bytes = FileBytes::open(path, map).map_err(|error| error.mend(MEND))?;
         let damaged = |what: String| damaged(path, what);
-        let (header_len, metadata) =
-            SafeTensors::read_metadata(&map).map_err(|error| damaged(format!("is damaged: {error}")))?;
+        let (data, metadata) = read_header(&bytes)?;
         let extra = metadata.metadata().as_ref();
         let field = |name: &str| extra.and_then(|extra| extra.get(name)).map_or("", String::as_str);
         if field("format") != "ser-shard" {
@@ -186,13 +177,12 @@ impl Shard {
         if frames.shape != [rows] {
             return Err(damaged(format!("holds {rows} rows of features but frames of {:?}", frames.shape)));
         }
-        let data = header_len + 8;
         let (features_at, frames_at) = (data + features.data_offsets.0, data + frames.data_offsets.0);
         if !features_at.is_multiple_of(ALIGNMENT) || !frames_at.is_multiple_of(size_of::<i32>()) {
             return Err(damaged("holds tensors that are not aligned".to_owned()));
         }
         let row_len = shape.iter().product();
-        Ok(Self { path: path.to_owned(), map, features_at, frames_at, rows, row_len })
+        Ok(Self { bytes, features_at, frames_at, rows, row_len })
     }
 
     /// How many utterances it holds.
@@ -202,24 +192,21 @@ impl Shard {
 
     /// Its file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.bytes.path()
     }
 
-    /// The tensors of `count` utterances from `first` on, `[count, channel, n_mfcc, frame]`, straight from the
-    /// mapping.
+    /// The tensors of `count` utterances from `first` on, `[count, channel, n_mfcc, frame]`: straight from the
+    /// mapping, if it is mapped.
     ///
     /// # Errors
-    /// When it does not hold that many.
-    pub fn features(&self, first: usize, count: usize) -> Result<&[f32]> {
+    /// When it does not hold that many, or has been cut short since it was opened.
+    pub fn features(&self, first: usize, count: usize) -> Result<Cow<'_, [f32]>> {
         if first.checked_add(count).is_none_or(|end| end > self.rows) {
             let last = first.saturating_add(count.saturating_sub(1));
-            return Err(damaged(&self.path, format!("has {} rows, not row {last}", self.rows)));
+            return Err(damaged(self.path(), format!("has {} rows, not row {last}", self.rows)));
         }
-        let width = self.row_len * size_of::<f32>();
-        let start = self.features_at + first * width;
-        let bytes = &self.map[start..start + count * width];
-        bytemuck::try_cast_slice(bytes)
-            .map_err(|error| damaged(&self.path, format!("cannot be read in place: {error}")))
+        let at = self.features_at + first * self.row_len * size_of::<f32>();
+        self.bytes.floats(at, count * self.row_len).map_err(|error| error.mend(MEND))
     }
 
     /// How many frames of the utterance in `row` are real.
@@ -228,12 +215,11 @@ impl Shard {
     /// When it has no such row.
     pub fn frames(&self, row: usize) -> Result<u32> {
         if row >= self.rows {
-            return Err(damaged(&self.path, format!("has {} rows, not row {row}", self.rows)));
+            return Err(damaged(self.path(), format!("has {} rows, not row {row}", self.rows)));
         }
-        let at = self.frames_at + row * size_of::<i32>();
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&self.map[at..at + 4]);
-        Ok(u32::from_le_bytes(bytes))
+        let stored = self.bytes.bytes(self.frames_at + row * size_of::<i32>(), size_of::<i32>());
+        let stored = stored.map_err(|error| error.mend(MEND))?;
+        Ok(stored.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     }
 
     /// Reads the tensor in `row` and compares it and its number of frames with what was written.
@@ -241,14 +227,25 @@ impl Shard {
     /// # Errors
     /// When either differs, naming the shard and the row.
     pub fn check(&self, row: usize, frames: u32, expected: &Checksum) -> Result<()> {
+        self.check_features(row, &self.features(row, 1)?, frames, expected)
+    }
+
+    /// As [`Shard::check`], for the tensor in `row` when it has been read already.
+    pub(super) fn check_features(
+        &self,
+        row: usize,
+        features: &[f32],
+        frames: u32,
+        expected: &Checksum,
+    ) -> Result<()> {
         let stored = self.frames(row)?;
         if stored != frames {
-            return Err(damaged(&self.path, format!("row {row} has {stored} frames, not {frames}")));
+            return Err(damaged(self.path(), format!("row {row} has {stored} frames, not {frames}")));
         }
-        if Checksum::of_row(self.features(row, 1)?, frames) == *expected {
+        if Checksum::of_row(features, frames) == *expected {
             return Ok(());
         }
-        Err(damaged(&self.path, format!("row {row} is not what was written: its checksum differs")))
+        Err(damaged(self.path(), format!("row {row} is not what was written: its checksum differs")))
     }
 
     /// Reads what the shard says of its own rows, and checks each row against it and the whole file against its
@@ -257,17 +254,20 @@ impl Shard {
     /// # Errors
     /// When anything differs.
     pub fn verified_rows(&self) -> Result<Vec<Row>> {
-        let name = Sha::of(&[&self.map]);
-        if self.path.file_stem().and_then(|stem| stem.to_str()) != Some(&name.to_string()) {
-            return Err(damaged(&self.path, "does not have the content its name promises".to_owned()));
+        let mut hasher = Sha256::new();
+        self.bytes.for_each_piece(|piece| hasher.update(piece))?;
+        let name = Hex(hasher.finalize().into()).to_string();
+        if self.path().file_stem().and_then(|stem| stem.to_str()) != Some(&name) {
+            return Err(damaged(self.path(), "does not have the content its name promises".to_owned()));
         }
-        let header: Header = serde_json::from_slice(&self.map[8..self.features_at])
-            .map_err(|error| damaged(&self.path, format!("has a damaged header: {error}")))?;
-        let rows: Vec<Row> = serde_json::from_str(&header.metadata.rows)
-            .map_err(|error| damaged(&self.path, format!("has a damaged list of rows: {error}")))?;
+        let (_, metadata) = read_header(&self.bytes)?;
+        let rows =
+            metadata.metadata().as_ref().and_then(|extra| extra.get("rows")).map_or("", String::as_str);
+        let rows: Vec<Row> = serde_json::from_str(rows)
+            .map_err(|error| damaged(self.path(), format!("has a damaged list of rows: {error}")))?;
         if rows.len() != self.rows {
             return Err(damaged(
-                &self.path,
+                self.path(),
                 format!("describes {} rows and holds {}", rows.len(), self.rows),
             ));
         }
@@ -278,25 +278,31 @@ impl Shard {
     }
 }
 
-fn damaged(path: &Path, what: String) -> Error {
-    Error::new(ErrorKind::Damaged, what)
-        .at(path)
-        .mend("delete this shard and run ser-prep again: it makes anew what is missing")
+/// Reads the header, and returns where the data starts with it. Its tensors fill the rest of the file exactly.
+fn read_header(bytes: &FileBytes) -> Result<(usize, Metadata)> {
+    let damaged = |what: &str| damaged(bytes.path(), format!("is damaged: {what}"));
+    if bytes.len() < 8 {
+        return Err(damaged("it is too short for a header"));
+    }
+    let length = bytes.bytes(0, 8)?.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    let fits = usize::try_from(length).ok().filter(|length| *length <= bytes.len() - 8);
+    let length = fits.ok_or_else(|| damaged(&format!("it promises a header of {length} bytes")))?;
+    if length > LARGEST_HEADER {
+        return Err(damaged(&format!("its header has {length} bytes, more than {LARGEST_HEADER}")));
+    }
+    let metadata: Metadata = serde_json::from_slice(&bytes.bytes(8, length)?)
+        .map_err(|error| damaged(&format!("its header cannot be understood: {error}")))?;
+    if metadata.data_len() != bytes.len() - 8 - length {
+        return Err(damaged("its tensors do not fill it"));
+    }
+    Ok((8 + length, metadata))
 }
 
-fn map_file(path: &Path) -> Result<Mmap> {
-    let file = File::open(path).map_err(|error| {
-        Error::io("cannot open the shard", path, error)
-            .mend("run ser-prep again: it makes anew what is missing")
-    })?;
-    let regular = file.metadata().map_err(|error| Error::io("cannot be looked at", path, error))?.is_file();
-    if !regular {
-        return Err(damaged(path, "is no regular file".to_owned()));
-    }
-    // SAFETY: the mapping is read-only, and shards are never changed or truncated once they have their name: they
-    // are written under another name and renamed, and a name is the SHA-256 of the content. A foreign program that
-    // changes the file under us breaks this promise, as it would for every program that maps files.
-    #[expect(unsafe_code, reason = "a mapped file is memory that others could change")]
-    let map = unsafe { Mmap::map(&file) };
-    map.map_err(|error| Error::io("cannot be mapped into memory", path, error))
+/// No header is read that is larger than this, bytes: about a hundred thousand rows.
+const LARGEST_HEADER: usize = 64 << 20;
+
+const MEND: &str = "run ser-cache verify --repair, or delete this shard and run ser-prep again";
+
+fn damaged(path: &Path, what: String) -> Error {
+    Error::new(ErrorKind::Damaged, what).at(path).mend(MEND)
 }

@@ -1,5 +1,6 @@
 //! Utterances from the mapped shards as tensors on the device that computes.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use tch::{Device, Kind, Tensor};
@@ -98,20 +99,20 @@ fn integers(values: impl Iterator<Item = i64>, device: Device) -> Result<Tensor>
 fn gather(dataset: &Dataset, indices: &[usize]) -> Result<Tensor> {
     let shape = dataset.shape();
     let row_len: usize = shape.iter().product();
-    let views: Vec<View<'_>> = (dataset.stretches(indices)?.into_iter())
+    let stretches = dataset.stretches(indices)?;
+    let mut views: Vec<View<'_>> = (stretches.iter())
         .map(|stretch| {
             let [channels, bands, frames] = shape.map(|size| size as i64);
             View::new(stretch, &[(stretch.len() / row_len) as i64, channels, bands, frames])
         })
         .collect::<Result<_>>()?;
-    match views.len() {
-        1 => views.into_iter().map(View::into_tensor).next().ok_or_else(|| unreachable_view(indices)),
-        _ => Ok(Tensor::f_cat(&views, 0)?),
+    match (stretches.as_slice(), views.pop()) {
+        ([Cow::Borrowed(_)], Some(mapped)) => Ok(mapped.into_tensor()),
+        (_, last) => {
+            views.extend(last);
+            Ok(Tensor::f_cat(&views, 0)?)
+        }
     }
-}
-
-fn unreachable_view(indices: &[usize]) -> crate::Error {
-    crate::Error::new(crate::ErrorKind::Mismatch, format!("no tensors for utterances {indices:?}"))
 }
 
 /// Whether the device can hold the dataset and still have room for the network. Asked by trying, since libtorch's

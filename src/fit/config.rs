@@ -35,8 +35,10 @@ pub struct FitConfig {
     pub device: String,
     /// Threads of a step; 0 for one on every processor. Results are equal bit for bit only at equal numbers.
     pub threads: u32,
-    /// Whether to compare every tensor with its checksum before training.
+    /// Whether to compare every tensor with its checksum the first time it is used.
     pub verify: bool,
+    /// Whether shards are mapped into memory, or read piece by piece.
+    pub mmap: bool,
     /// A second place where the best checkpoint is kept, besides the folder of the run; nowhere if empty.
     pub publish: PathBuf,
     /// Shape of the network.
@@ -59,6 +61,7 @@ impl Default for FitConfig {
             device: "auto".to_owned(),
             threads: 0,
             verify: true,
+            mmap: true,
             publish: PathBuf::new(),
             network: NetworkConfig::default(),
         }
@@ -120,7 +123,7 @@ impl FitConfig {
     /// Whether a run begun by `earlier` can go on by this recipe: they may differ in how long and where it is trained,
     /// not in what it learns.
     pub fn continues(&self, earlier: &Self) -> bool {
-        let Self { cache, feature_set, epochs, patience, device, threads, verify, publish, .. } =
+        let Self { cache, feature_set, epochs, patience, device, threads, verify, mmap, publish, .. } =
             self.clone();
         let now = Self {
             cache,
@@ -130,6 +133,7 @@ impl FitConfig {
             device,
             threads,
             verify,
+            mmap,
             publish,
             ..earlier.clone()
         };

@@ -14,7 +14,7 @@ use super::evaluate::evaluate;
 use super::network::{Architecture, Network, Pass};
 use super::run::{Newest, RunFolder};
 use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
-use crate::cache::{Cache, Dataset, FeatureSet, StoredSplit};
+use crate::cache::{Access, Cache, Dataset, FeatureSet, StoredSplit};
 use crate::corpus::{Part, Protocol};
 use crate::progress::{Progress, Silent};
 use crate::random::Random;
@@ -40,16 +40,13 @@ impl Material {
     /// When the cache does not have it, or it is damaged, or no network fits it.
     pub fn open(config: &FitConfig) -> Result<Self> {
         let protocol: Protocol = config.split.parse()?;
-        let cache = Cache::open(&config.cache)?;
+        let access = Access { map: config.mmap, verify: config.verify };
+        let cache = Cache::open(&config.cache)?.with_access(access);
         let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
         let split = cache.split(set, &protocol)?;
         let train = cache.part(set, &split, Part::Train)?;
         let val = cache.part(set, &split, Part::Val)?;
         Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
-        if config.verify {
-            train.check()?;
-            val.check()?;
-        }
         Ok(Self { set: set.clone(), split, train, val })
     }
 }

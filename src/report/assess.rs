@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words};
-use crate::cache::{Cache, FeatureSet, StoredSplit};
+use crate::cache::{Access, Cache, FeatureSet, StoredSplit};
 use crate::corpus::{Part, Protocol};
 use crate::features::FeatureConfig;
 use crate::fit::batch::Batches;
@@ -26,8 +26,8 @@ pub struct AssessOptions {
     pub device: String,
     /// Threads; 0 for one on every processor.
     pub threads: u32,
-    /// Whether to compare every tensor with its checksum first.
-    pub verify: bool,
+    /// How tensors are read.
+    pub access: Access,
 }
 
 /// Predicts the test side with a checkpoint.
@@ -53,9 +53,6 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
         )
         .at(&options.checkpoint));
     }
-    if options.verify {
-        test.check()?;
-    }
     let (device, _) = device::set_up(&options.device, options.threads)?;
     let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
     network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
@@ -72,7 +69,8 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
 
 fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
     let trained = Path::new(&origin.split.cache);
-    Cache::open(options.cache.as_deref().unwrap_or(trained)).map_err(|error| match options.cache {
+    let cache = Cache::open(options.cache.as_deref().unwrap_or(trained));
+    cache.map(|cache| cache.with_access(options.access)).map_err(|error| match options.cache {
         None => Error::new(
             ErrorKind::Missing,
             format!("was trained from a cache that cannot be opened now ({error})"),
