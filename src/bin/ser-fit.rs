@@ -47,7 +47,7 @@ struct Arguments {
     /// auto, cpu, cuda or cuda:<N> [default: auto]
     #[arg(long)]
     device: Option<String>,
-    /// Arithmetic of the network [default: f32]
+    /// Arithmetic of the network [default: auto]
     #[arg(long, value_enum)]
     precision: Option<Precision>,
     /// Threads of a step; 0 for one on every processor [default: 0]
@@ -91,18 +91,20 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         command::print(&device::doctor())?;
         return Ok(Ending::Done);
     }
-    let (config, run) = arguments.recipe()?;
+    let (mut config, run) = arguments.recipe()?;
     let (device, without_cuda) = device::set_up(&config.device, config.threads)?;
     if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
         eprintln!("ser-fit: training on the CPU: {reason}");
     }
+    // A run goes on as it began, on whatever machine.
+    config.precision = device::precision_for(config.precision, device);
     let material = Material::open(&config)?;
     let run = match run {
         Some(run) => run,
         None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,
     };
     let table = FitTable::new(arguments.quiet || arguments.json);
-    table.introduce(&material, device, run.path())?;
+    table.introduce(&material, device, &config, run.path())?;
     let summary = fit(FitRequest {
         config: &config,
         material: &material,

@@ -7,6 +7,7 @@ use tch::Device;
 use super::print;
 use crate::Result;
 use crate::fit::train::{Event, FitSummary, Material};
+use crate::fit::{FitConfig, Precision};
 
 /// Prints a run as it goes.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,13 @@ impl FitTable {
     ///
     /// # Errors
     /// When stdout cannot be written; likewise below.
-    pub fn introduce(&self, material: &Material, device: Device, run: &Path) -> Result<()> {
+    pub fn introduce(
+        &self,
+        material: &Material,
+        device: Device,
+        config: &FitConfig,
+        run: &Path,
+    ) -> Result<()> {
         if self.silent {
             return Ok(());
         }
@@ -33,10 +40,11 @@ impl FitTable {
             Device::Cpu => format!("cpu, {} threads", tch::get_num_threads()),
             other => format!("{other:?}").to_lowercase(),
         };
+        let precision = if config.precision == Precision::Bf16 { "bf16" } else { "f32" };
         print(&format!(
             "split {}: {} utterances to train, {} to validate, {} classes\n\
              feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
-             {device}; run in {}\n\n\
+             {device}, {precision}; run in {}\n\n\
              epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
             material.split.info.protocol,
             material.train.len(),

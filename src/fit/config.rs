@@ -57,7 +57,7 @@ impl Default for FitConfig {
             seed: 0,
             select: Selection::Accuracy,
             patience: 0,
-            precision: Precision::F32,
+            precision: Precision::Auto,
             device: "auto".to_owned(),
             threads: 0,
             verify: true,
@@ -83,9 +83,14 @@ pub enum Selection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floating point throughout.
+    /// bf16 where the processor computes with it natively, otherwise f32.
     #[default]
+    Auto,
+    /// 32-bit floating point throughout.
     F32,
+    /// Convolutions and LSTM learn in bfloat16, which has the range of f32 and 8 bits of its precision; weights,
+    /// BatchNorm's statistics, the dense layers, the optimiser and every evaluation stay in f32.
+    Bf16,
 }
 
 /// Sizes of the default network.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
+use super::config::Precision;
 use super::foreign;
 use crate::{Error, ErrorKind, Result};
 
@@ -43,6 +44,16 @@ pub fn set_up(name: &str, threads: u32) -> Result<(Device, Option<Error>)> {
         Choice::Auto if !has_nvidia_driver() => Ok((Device::Cpu, None)),
         Choice::Auto => Ok(cuda(0).map_or_else(|why| (Device::Cpu, Some(why)), |device| (device, None))),
         Choice::Cuda(index) => Ok((cuda(index)?, None)),
+    }
+}
+
+/// The arithmetic meant by `precision` on `device`: for `auto` bf16 where this processor computes with it natively,
+/// and f32 otherwise. On a GPU `auto` is f32.
+pub fn precision_for(precision: Precision, device: Device) -> Precision {
+    match precision {
+        Precision::Auto if device == Device::Cpu && instruction_sets().contains(&BF16) => Precision::Bf16,
+        Precision::Auto => Precision::F32,
+        chosen => chosen,
     }
 }
 
@@ -120,6 +131,8 @@ fn yes_no(yes: bool) -> String {
     if yes { "yes" } else { "no" }.to_owned()
 }
 
+const BF16: &str = "bf16";
+
 /// Instruction sets of this processor that make a step faster.
 fn instruction_sets() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
@@ -127,7 +140,7 @@ fn instruction_sets() -> Vec<&'static str> {
         ("AVX2", std::is_x86_feature_detected!("avx2")),
         ("AVX-512", std::is_x86_feature_detected!("avx512f")),
         ("AVX-512 VNNI", std::is_x86_feature_detected!("avx512vnni")),
-        ("bf16", std::is_x86_feature_detected!("avx512bf16")),
+        (BF16, std::is_x86_feature_detected!("avx512bf16")),
     ];
     #[cfg(not(target_arch = "x86_64"))]
     let found: [(&str, bool); 0] = [];

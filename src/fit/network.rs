@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checkpoint;
-use super::config::NetworkConfig;
+use super::config::{NetworkConfig, Precision};
 use super::parameters::{Parameters, Start, Weight, export_f32, find, import_f32};
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
@@ -157,6 +157,8 @@ pub struct Network {
     pub(super) parameters: Parameters,
     statistics: [RunningStatistics; 2],
     device: Device,
+    /// In which convolutions and LSTM learn.
+    learning: Kind,
 }
 
 /// What a pass is for.
@@ -183,7 +185,15 @@ impl Network {
         };
         let [first, second] = architecture.channels;
         let statistics = [fresh("cnn.1", first)?, fresh("cnn.5", second)?];
-        Ok(Self { architecture: architecture.clone(), parameters, statistics, device })
+        let learning = Kind::Float;
+        Ok(Self { architecture: architecture.clone(), parameters, statistics, device, learning })
+    }
+
+    /// Lets convolutions and LSTM learn in the arithmetic `precision`, of which `Auto` stands for f32.
+    #[must_use]
+    pub fn learning_in(self, precision: Precision) -> Self {
+        let learning = if precision == Precision::Bf16 { Kind::BFloat16 } else { Kind::Float };
+        Self { learning, ..self }
     }
 
     /// Its shape.
@@ -210,19 +220,23 @@ impl Network {
             ));
         }
         let training = matches!(pass, Pass::Training(_));
-        let mut x = channels_last(features)?; // [B, channel, n_mfcc, T]
+        let kind = if training { self.learning } else { Kind::Float };
+        let mut x = channels_last(&features.f_to_kind(kind)?)?; // [B, channel, n_mfcc, T]
         for block in 0..2 {
-            x = self.block(block, &x, training)?; // [B, channel, n_mfcc/2, T/2], then /4
+            x = match training {
+                true => self.learning_block(block, &x)?,
+                false => self.folded_block(block, &x)?,
+            }; // [B, channel, n_mfcc/2, T/2], then /4
         }
         let (batch, hidden) = (x.size()[0], i64::from(self.architecture.hidden));
         let positions = self.architecture.positions();
         // [B, channel, band, position] → [B, position, channel · band]
         let x = x.f_permute([0, 3, 1, 2])?.f_reshape([batch, positions, -1])?;
-        let zeros = Tensor::f_zeros([2, batch, hidden], (Kind::Float, self.device))?;
+        let zeros = Tensor::f_zeros([2, batch, hidden], (kind, self.device))?;
         let state = [zeros.shallow_clone(), zeros];
-        let leaves = self.parameters.leaves();
-        let (x, _, _) = x.f_lstm(&state, &leaves[at::LSTM], true, 1, 0.0, training, true, true)?;
-        let x = mean_over_real(&x, frames, positions)?; // [B, 2 · hidden]
+        let weights: Vec<Tensor> = at::LSTM.map(|weight| self.leaf(weight, kind)).collect::<Result<_>>()?;
+        let (x, _, _) = x.f_lstm(&state, &weights, true, 1, 0.0, training, true, true)?;
+        let x = mean_over_real(&x.f_to_kind(Kind::Float)?, frames, positions)?; // [B, 2 · hidden]
         let x = self.linear(at::HEAD[0], &x)?.f_relu()?;
         let x = match &mut pass {
             Pass::Training(random) => self.drop_out(&x, random)?,
@@ -231,25 +245,43 @@ impl Network {
         self.linear(at::HEAD[1], &x)
     }
 
-    /// Conv2d → BatchNorm → MaxPool → ReLU. Pooling first gives the same values and gradients as ReLU first, since
-    /// ReLU is monotone, and leaves ReLU a quarter of the work.
-    fn block(&mut self, block: usize, x: &Tensor, training: bool) -> Result<Tensor> {
-        let leaves = self.parameters.leaves();
+    /// Conv2d → BatchNorm → MaxPool → ReLU, with the batch's own statistics. Pooling first gives the same values and
+    /// gradients as ReLU first, since ReLU is monotone, and leaves ReLU a quarter of the work.
+    fn learning_block(&mut self, block: usize, x: &Tensor) -> Result<Tensor> {
         let (conv, norm) = (at::CONV[block], at::NORM[block]);
-        let x = x.f_conv2d(&leaves[conv], Some(&leaves[conv + 1]), [1, 1], [1, 1], [1, 1], 1)?;
+        let (weight, bias) = (self.leaf(conv, x.kind())?, self.leaf(conv + 1, x.kind())?);
+        let x = x.f_conv2d(&weight, Some(&bias), [1, 1], [1, 1], [1, 1], 1)?;
+        let leaves = self.parameters.leaves();
         let seen = &mut self.statistics[block];
         let x = x.f_batch_norm(
             Some(&leaves[norm]),
             Some(&leaves[norm + 1]),
             Some(&seen.mean),
             Some(&seen.var),
-            training,
+            true,
             BATCH_NORM_MOMENTUM,
             BATCH_NORM_EPSILON,
             true,
         )?;
-        seen.batches = seen.batches.saturating_add(i64::from(training));
-        Ok(x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?.f_relu()?)
+        seen.batches = seen.batches.saturating_add(1);
+        pool(&x)
+    }
+
+    /// The same with the statistics of training, which are constants by now: BatchNorm(w ∗ x + b) is a convolution with
+    /// w·s and (b − mean)·s + β, where s = γ/√(var + ε).
+    fn folded_block(&self, block: usize, x: &Tensor) -> Result<Tensor> {
+        let leaves = self.parameters.leaves();
+        let (conv, norm) = (at::CONV[block], at::NORM[block]);
+        let seen = &self.statistics[block];
+        let scale = leaves[norm].f_div(&seen.var.f_add_scalar(BATCH_NORM_EPSILON)?.f_sqrt()?)?;
+        let weight = leaves[conv].f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
+        let bias = leaves[conv + 1].f_sub(&seen.mean)?.f_mul(&scale)?.f_add(&leaves[norm + 1])?;
+        pool(&x.f_conv2d(&weight, Some(&bias), [1, 1], [1, 1], [1, 1], 1)?)
+    }
+
+    /// A weight in another arithmetic, through which gradients flow back to it.
+    fn leaf(&self, weight: usize, kind: Kind) -> Result<Tensor> {
+        Ok(self.parameters.leaves()[weight].f_to_kind(kind)?)
     }
 
     fn linear(&self, weight: usize, x: &Tensor) -> Result<Tensor> {
@@ -309,6 +341,10 @@ impl Network {
         }
         Ok(())
     }
+}
+
+fn pool(x: &Tensor) -> Result<Tensor> {
+    Ok(x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?.f_relu()?)
 }
 
 /// The same tensor with its channels innermost in memory, which the convolutions of a CPU and of tensor cores want.

@@ -154,7 +154,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
-        let network = Network::new(&architecture, config.seed, device)?;
+        let network = Network::new(&architecture, config.seed, device)?.learning_in(config.precision);
         Ok(Self {
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
             adam: Adam::new(&network.parameters)?,
