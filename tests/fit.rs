@@ -743,7 +743,14 @@ impl Ended {
 
     fn at(run: &Path, history: Vec<EpochRecord>) -> Self {
         let last = Checkpoint::read(run.join("last.pt")).unwrap();
-        let timeless = |record| EpochRecord { seconds: 0.0, samples_per_s: 0.0, finished: 0.0, ..record };
+        let timeless = |record| EpochRecord {
+            seconds: 0.0,
+            samples_per_s: 0.0,
+            waiting_share: 0.0,
+            validated_per_s: 0.0,
+            finished: 0.0,
+            ..record
+        };
         Self {
             best: Checkpoint::read(run.join("best.pt")).unwrap().model_state,
             optimizer: last.extra("optimizer").cloned(),

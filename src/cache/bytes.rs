@@ -109,6 +109,22 @@ impl FileBytes {
         Ok(())
     }
 
+    /// Lets the operating system fetch `len` bytes from the byte `at` on, while the caller does something else. They may
+    /// be in memory by the time they are read; if not, reading waits for them as ever.
+    pub(super) fn prefetch(&self, at: usize, len: usize) {
+        // It is no more than advice: where it fails, nothing is lost.
+        let _ = match &self.map {
+            Some(map) if at.checked_add(len).is_some_and(|end| end <= self.len) => {
+                map.advise_range(memmap2::Advice::WillNeed, at, len)
+            }
+            _ => {
+                let len = std::num::NonZeroU64::new(len as u64);
+                rustix::fs::fadvise(&self.file, at as u64, len, rustix::fs::Advice::WillNeed)
+                    .map_err(std::io::Error::from)
+            }
+        };
+    }
+
     fn mapped(&self, at: usize, len: usize) -> Result<Option<&[u8]>> {
         let end = at.checked_add(len).filter(|end| *end <= self.len).ok_or_else(|| self.too_short())?;
         let Some(map) = &self.map else { return Ok(None) };

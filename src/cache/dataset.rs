@@ -87,6 +87,14 @@ impl Dataset {
         indices.chunk_by(follows).map(|side_by_side| self.stretch(side_by_side)).collect()
     }
 
+    /// Lets the operating system fetch the tensors of the utterances `indices`, which will be wanted soon, so that a cache
+    /// larger than the memory keeps nobody waiting.
+    pub fn prefetch(&self, indices: &[usize]) {
+        for row in indices.iter().filter_map(|index| self.rows.get(*index)) {
+            self.shards[row.shard].prefetch(row.position);
+        }
+    }
+
     fn stretch(&self, indices: &[usize]) -> Result<Cow<'_, [f32]>> {
         let first = &self.rows[indices[0]];
         let shard = &self.shards[first.shard];

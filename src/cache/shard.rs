@@ -209,6 +209,14 @@ impl Shard {
         self.bytes.floats(at, count * self.row_len).map_err(|error| error.mend(MEND))
     }
 
+    /// Lets the operating system fetch the tensor in `row`, which will be wanted soon.
+    pub(super) fn prefetch(&self, row: usize) {
+        let width = self.row_len * size_of::<f32>();
+        if row < self.rows {
+            self.bytes.prefetch(self.features_at + row * width, width);
+        }
+    }
+
     /// How many frames of the utterance in `row` are real.
     ///
     /// # Errors

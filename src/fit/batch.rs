@@ -57,6 +57,13 @@ impl<'a> Batches<'a> {
         Ok(Self { dataset, place })
     }
 
+    /// Has the utterances `indices` fetched from the disk, if they are not where they can be had at once.
+    pub fn prefetch(&self, indices: &[usize]) {
+        if !matches!(self.place, Place::Uploaded { .. }) {
+            self.dataset.prefetch(indices);
+        }
+    }
+
     /// The utterances `indices`, in that order.
     ///
     /// # Errors

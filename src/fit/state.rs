@@ -65,6 +65,10 @@ pub struct EpochRecord {
     pub seconds: f64,
     /// Training utterances learnt from in a second.
     pub samples_per_s: f64,
+    /// Share of that time in which steps waited for their utterances.
+    pub waiting_share: f64,
+    /// Validation utterances predicted in a second.
+    pub validated_per_s: f64,
     /// When it ended, seconds since 1970.
     pub finished: f64,
     /// Whether it is the best so far.
@@ -91,6 +95,8 @@ pub(super) struct Sums {
     pub(super) loss_bits: u64,
     pub(super) correct: i64,
     pub(super) seconds: f64,
+    /// Seconds of them spent on getting utterances together.
+    pub(super) waiting: f64,
 }
 
 impl Origin {
@@ -265,8 +271,8 @@ impl DeviceSums {
         })
     }
 
-    pub(super) fn read(&self, seconds: f64) -> Result<Sums> {
+    pub(super) fn read(&self, seconds: f64, waiting: f64) -> Result<Sums> {
         let loss = self.loss.f_double_value(&[0])?;
-        Ok(Sums { loss_bits: loss.to_bits(), correct: self.correct.f_int64_value(&[0])?, seconds })
+        Ok(Sums { loss_bits: loss.to_bits(), correct: self.correct.f_int64_value(&[0])?, seconds, waiting })
     }
 }

@@ -128,6 +128,8 @@ mod tests {
             val_uar: 0.8125,
             seconds: 1.0,
             samples_per_s: 100.0,
+            waiting_share: 0.01,
+            validated_per_s: 400.0,
             finished: 1_700_000_000.0 + f64::from(epoch),
             best: true,
         }

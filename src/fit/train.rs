@@ -206,14 +206,21 @@ impl<'a> Trainer<'a> {
     /// Runs what is left of the current epoch's steps.
     fn learn(&mut self, stop: &AtomicBool, progress: &dyn Progress) -> Result<()> {
         let started = Instant::now();
-        let earlier = self.standing.sums.seconds;
+        let earlier = self.standing.sums.clone();
+        let mut waiting = earlier.waiting;
         let mut sums = DeviceSums::new(&self.standing.sums, self.network.device())?;
         let order = self.order();
         let steps: Vec<&[usize]> = order.chunks(self.config.batch_size as usize).collect();
         progress.start(order.len() as u64, "utterances");
         for (step, indices) in steps.iter().enumerate() {
             if (step as u64) >= self.standing.step {
-                self.step(indices, &mut sums)?;
+                let asked = Instant::now();
+                let batch = self.train.get(indices)?;
+                waiting += asked.elapsed().as_secs_f64();
+                if let Some(next) = steps.get(step + 1) {
+                    self.train.prefetch(next);
+                }
+                self.step(&batch, &mut sums)?;
                 self.standing.step += 1;
             }
             progress.advance(indices.len() as u64);
@@ -222,7 +229,7 @@ impl<'a> Trainer<'a> {
             }
         }
         progress.finish();
-        self.standing.sums = sums.read(earlier + started.elapsed().as_secs_f64())?;
+        self.standing.sums = sums.read(earlier.seconds + started.elapsed().as_secs_f64(), waiting)?;
         if stop.load(Ordering::Relaxed) {
             self.save_last()?;
             return Err(self.interrupted());
@@ -231,12 +238,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// One step: forward, backward, Adam.
-    fn step(&mut self, indices: &[usize], sums: &mut DeviceSums) -> Result<()> {
-        let batch = self.train.get(indices)?;
+    fn step(&mut self, batch: &Batch<'_>, sums: &mut DeviceSums) -> Result<()> {
         let Standing { epoch, step, .. } = &self.standing;
         let mut dropout = self.random("dropout", &[u64::from(*epoch), *step]);
         let logits = self.network.forward(&batch.features, &batch.frames, Pass::Training(&mut dropout))?;
-        let loss = mean_cross_entropy(&logits, &batch)?;
+        let loss = mean_cross_entropy(&logits, batch)?;
         sums.add(&loss, &logits, &batch.targets)?;
         let gradient = self.network.parameters.gradient(&loss)?;
         self.adam.step(&mut self.network.parameters, &gradient, self.config.lr)
@@ -267,6 +273,7 @@ impl<'a> Trainer<'a> {
             return Err(self.diverged(&format!("the loss became {train_loss}")));
         }
         let predictions = evaluate(&mut self.network, &self.material.val, &self.val, &Silent)?;
+        let validation_s = started.elapsed().as_secs_f64();
         if predictions.probabilities.iter().any(|probability| probability.is_nan()) {
             return Err(self.diverged("the network's answers became NaN"));
         }
@@ -280,6 +287,8 @@ impl<'a> Trainer<'a> {
             val_uar: metrics.uar,
             seconds: sums.seconds + started.elapsed().as_secs_f64(),
             samples_per_s: utterances / sums.seconds.max(1e-9),
+            waiting_share: sums.waiting / sums.seconds.max(1e-9),
+            validated_per_s: self.material.val.len() as f64 / validation_s.max(1e-9),
             finished: jiff::Timestamp::now().as_duration().as_secs_f64(),
             best: false,
         };
