@@ -16,6 +16,8 @@ pub mod evaluate;
 #[cfg(feature = "torch")]
 mod foreign;
 #[cfg(feature = "torch")]
+pub mod learner;
+#[cfg(feature = "torch")]
 pub mod network;
 #[cfg(feature = "torch")]
 mod parameters;

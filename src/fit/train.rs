@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde::Serialize;
-use tch::{Device, Reduction, Tensor};
+use tch::Device;
 
-use super::adam::Adam;
 use super::batch::{Batch, Batches};
 use super::config::{FitConfig, Selection};
 use super::evaluate::evaluate;
-use super::network::{Architecture, Network, Pass};
+use super::learner::Learner;
+use super::network::{Architecture, Network};
 use super::run::{Newest, RunFolder};
 use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
 use crate::cache::{Access, Cache, Dataset, FeatureSet, StoredSplit};
@@ -138,8 +138,7 @@ struct Trainer<'a> {
     material: &'a Material,
     run: &'a RunFolder,
     origin: Origin,
-    network: Network,
-    adam: Adam,
+    learner: Learner,
     train: Batches<'a>,
     val: Batches<'a>,
     standing: Standing,
@@ -157,8 +156,7 @@ impl<'a> Trainer<'a> {
         let network = Network::new(&architecture, config.seed, device)?.learning_in(config.precision);
         Ok(Self {
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
-            adam: Adam::new(&network.parameters)?,
-            network,
+            learner: Learner::new(network, config.lr)?,
             train: Batches::new(&material.train, device)?,
             val: Batches::new(&material.val, device)?,
             standing: Standing { epoch: 1, ..Standing::default() },
@@ -194,9 +192,9 @@ impl<'a> Trainer<'a> {
             .at(&path)
             .mend("put config.toml back as it was, or start a new run"));
         }
-        self.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
-        self.standing =
-            state::restore_resume_state(&checkpoint, &mut self.adam).map_err(|error| error.at(&path))?;
+        self.learner.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
+        self.standing = state::restore_resume_state(&checkpoint, &mut self.learner.adam)
+            .map_err(|error| error.at(&path))?;
         self.run.go_back_to(&path)?;
         // A later resumption goes by what this one was told, such as more epochs.
         self.run.save_config(self.config)?;
@@ -208,7 +206,7 @@ impl<'a> Trainer<'a> {
         let started = Instant::now();
         let earlier = self.standing.sums.clone();
         let mut waiting = earlier.waiting;
-        let mut sums = DeviceSums::new(&self.standing.sums, self.network.device())?;
+        let mut sums = DeviceSums::new(&self.standing.sums, self.learner.network.device())?;
         let order = self.order();
         let steps: Vec<&[usize]> = order.chunks(self.config.batch_size as usize).collect();
         progress.start(order.len() as u64, "utterances");
@@ -237,15 +235,12 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// One step: forward, backward, Adam.
+    /// One step.
     fn step(&mut self, batch: &Batch<'_>, sums: &mut DeviceSums) -> Result<()> {
         let Standing { epoch, step, .. } = &self.standing;
         let mut dropout = self.random("dropout", &[u64::from(*epoch), *step]);
-        let logits = self.network.forward(&batch.features, &batch.frames, Pass::Training(&mut dropout))?;
-        let loss = mean_cross_entropy(&logits, batch)?;
-        sums.add(&loss, &logits, &batch.targets)?;
-        let gradient = self.network.parameters.gradient(&loss)?;
-        self.adam.step(&mut self.network.parameters, &gradient, self.config.lr)
+        let learnt = self.learner.step(batch, &mut dropout)?;
+        sums.add(&learnt.loss, &learnt.logits, &batch.targets)
     }
 
     /// The training side in this epoch's order.
@@ -272,7 +267,7 @@ impl<'a> Trainer<'a> {
         if !train_loss.is_finite() {
             return Err(self.diverged(&format!("the loss became {train_loss}")));
         }
-        let predictions = evaluate(&mut self.network, &self.material.val, &self.val, &Silent)?;
+        let predictions = evaluate(&mut self.learner.network, &self.material.val, &self.val, &Silent)?;
         let validation_s = started.elapsed().as_secs_f64();
         if predictions.probabilities.iter().any(|probability| probability.is_nan()) {
             return Err(self.diverged("the network's answers became NaN"));
@@ -297,7 +292,7 @@ impl<'a> Trainer<'a> {
         self.origin.epoch = record.epoch;
         self.origin.metrics = Some(record.clone());
         if record.best {
-            let best = state::checkpoint_of(&self.network, self.labels(), &self.origin)?;
+            let best = state::checkpoint_of(&self.learner.network, self.labels(), &self.origin)?;
             self.run.save_best(&best)?;
         }
         self.run.save_metrics(&self.standing.history)?;
@@ -329,8 +324,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn save_last(&self) -> Result<()> {
-        let mut last = state::checkpoint_of(&self.network, self.labels(), &self.origin)?;
-        state::add_resume_state(&mut last, &self.adam, self.config.seed, &self.standing)?;
+        let mut last = state::checkpoint_of(&self.learner.network, self.labels(), &self.origin)?;
+        state::add_resume_state(&mut last, &self.learner.adam, self.config.seed, &self.standing)?;
         self.run.save_last(&last)
     }
 
@@ -346,8 +341,4 @@ impl<'a> Trainer<'a> {
         )
         .mend(format!("continue with: ser-fit --resume {}", self.run.path().display()))
     }
-}
-
-fn mean_cross_entropy(logits: &Tensor, batch: &Batch<'_>) -> Result<Tensor> {
-    Ok(logits.f_cross_entropy_loss::<Tensor>(&batch.targets, None, Reduction::Mean, -100, 0.0)?)
 }

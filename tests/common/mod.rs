@@ -6,11 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ser::audio::Limits;
 use ser::cache::PrepareOptions;
-use ser::cache::prepare::DEFAULT_SHARD_BYTES;
-use ser::corpus::{Fractions, LabelSource};
-use ser::features::FeatureConfig;
 
 /// A mono WAV file with `data` as it is, `bits` a sample, of format 1 (integer) or 3 (float).
 pub(crate) fn wav_of(format: u16, bits: u16, sample_rate: u32, data: &[u8]) -> Vec<u8> {
@@ -73,22 +69,7 @@ pub(crate) fn speech(folder: &Path, words: usize) -> ser::synth::Summary {
 
 /// Options as the command has them by default.
 pub(crate) fn options(data: &Path, out: &Path) -> PrepareOptions {
-    PrepareOptions {
-        data: data.to_owned(),
-        out: out.to_owned(),
-        features: FeatureConfig::default(),
-        labels: LabelSource::Folder,
-        exclude: Vec::new(),
-        fractions: Fractions::default(),
-        seed: 0,
-        limits: Limits::default(),
-        shard_bytes: DEFAULT_SHARD_BYTES,
-        jobs: 0,
-        rehash: false,
-        strict: false,
-        wait: false,
-        dry_run: false,
-    }
+    PrepareOptions::new(data, out)
 }
 
 /// Every file below `folder` with its bytes, by path relative to it; links are not followed.

@@ -47,6 +47,26 @@ pub struct PrepareOptions {
 }
 
 impl PrepareOptions {
+    /// What `ser-prep --data <data> --out <out>` is asked to do.
+    pub fn new(data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            out: out.into(),
+            features: FeatureConfig::default(),
+            labels: LabelSource::default(),
+            exclude: Vec::new(),
+            fractions: Fractions::default(),
+            seed: 0,
+            limits: Limits::default(),
+            shard_bytes: DEFAULT_SHARD_BYTES,
+            jobs: 0,
+            rehash: false,
+            strict: false,
+            wait: false,
+            dry_run: false,
+        }
+    }
+
     /// Checks what no type can: numbers within their ranges. The feature configuration has its own check.
     pub(super) fn validate(&self) -> Result<()> {
         self.features.validate()?;
