@@ -4,11 +4,14 @@
 //! processor has, every number comes from the same additions and multiplications in the same order, and none are
 //! fused. [`vectorised`] compiles the same source for more than one instruction set and chooses as it runs.
 //!
-//! A transform is in place and decimates in frequency, so its result lies in the order of
-//! [`Fourier::positions`]. What multiplies a spectrum point by point needs no other: [`Fourier::filter`].
+//! A transform is in place and decimates in frequency, so its result lies in an order of its own, with the digits
+//! of the frequency reversed. What multiplies a spectrum point by point needs no other: [`Fourier::filter`].
 
 use std::f64::consts::TAU;
 use std::ops::{Add, Mul, Sub};
+use std::sync::LazyLock;
+
+pub(crate) use pulp::NullaryFnOnce;
 
 use crate::elementary::cos;
 
@@ -104,10 +107,9 @@ impl<T: Real, const L: usize> Lanes<T, L> {
     }
 }
 
-/// Runs `work` with the widest vector instructions that this processor has and this program was compiled for.
-/// Everything that `work` calls must be `#[inline(always)]` to profit.
-pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    use std::sync::LazyLock;
+/// Runs `work` with the widest vector instructions that this processor has and this program was compiled for. Its
+/// `call` and everything that calls must be `#[inline(always)]`, or it is compiled for the oldest processor alone.
+pub(crate) fn vectorised<W: NullaryFnOnce>(work: W) -> W::Output {
     static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
     ARCH.dispatch(work)
 }
@@ -154,7 +156,8 @@ impl<T: Real> Fourier<T> {
     }
 
     /// Where each frequency lies in a spectrum: that of k / len cycles a sample at `positions()[k]`.
-    pub(crate) fn positions(&self) -> Vec<usize> {
+    #[cfg(test)]
+    fn positions(&self) -> Vec<usize> {
         (0..self.len)
             .map(|mut k| {
                 let (mut position, mut length) = (0, self.len);
@@ -180,8 +183,8 @@ impl<T: Real> Fourier<T> {
         }
     }
 
-    /// Transforms each lane of `data`, multiplies its spectrum by `response` (real, in the order of
-    /// [`Fourier::positions`]) and transforms it back, all but for a factor of [`Fourier::len`].
+    /// Transforms each lane of `data`, multiplies its spectrum by `response` (real, and itself a result
+    /// of [`Fourier::forward`]) and transforms it back, all but for a factor of [`Fourier::len`].
     #[inline(always)]
     pub(crate) fn filter<const L: usize>(&self, data: &mut [Lanes<T, L>], response: &[T]) {
         let (far, near) = self.far_and_near();
@@ -320,6 +323,17 @@ mod tests {
         }
     }
 
+    struct Filter<'a>(&'a Fourier<f32>, &'a mut [Lanes<f32, LANES>], &'a [f32]);
+
+    impl NullaryFnOnce for Filter<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            self.0.filter(self.1, self.2);
+        }
+    }
+
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
         let fourier = Fourier::<f32>::new(2048);
@@ -330,7 +344,7 @@ mod tests {
         let mut plain = signal.clone();
         fourier.filter(&mut plain, &response);
         let mut wide = signal;
-        vectorised(|| fourier.filter(&mut wide, &response));
+        vectorised(Filter(&fourier, &mut wide, &response));
         for (plain, wide) in plain.iter().zip(&wide) {
             assert_eq!(plain.re.map(f32::to_bits), wide.re.map(f32::to_bits));
             assert_eq!(plain.im.map(f32::to_bits), wide.im.map(f32::to_bits));

@@ -34,22 +34,43 @@ impl LowPass {
         Self { reach: self.reach.max(reach as f64), ..self }
     }
 
-    /// Its value `t` samples from its middle. The values of a whole number of samples apart sum to about 1.
-    pub(super) fn at(&self, t: f64) -> f64 {
+    /// Its values at `first`, `first + 1`, … samples from its middle. Those of all whole numbers sum to about 1.
+    pub(super) fn tabulate(&self, first: f64, values: &mut [f64]) {
         let beta = 0.1102 * (ATTENUATION_DB - 8.7);
-        let inside = 1.0 - (t / self.reach).powi(2);
-        if inside <= 0.0 {
-            return 0.0;
+        let time = |n: usize| first + n as f64;
+        for (n, value) in values.iter_mut().enumerate() {
+            *value = (1.0 - (time(n) / self.reach) * (time(n) / self.reach)).max(0.0) * (beta * beta);
         }
-        let phase = 2.0 * PI * self.cut_off * t;
-        let sinc = if phase.abs() < 1e-9 { 1.0 } else { cos(phase - FRAC_PI_2) / phase };
-        2.0 * self.cut_off * sinc * bessel_i0_of_root(beta * beta * inside) / bessel_i0_of_root(beta * beta)
+        // Outside of the reach the series has its value at 0, which is 1 and no window.
+        let last = bessel_i0_of_root(beta * beta);
+        for value in values.iter_mut() {
+            *value = if *value > 0.0 { bessel_i0_of_root(*value) / last } else { 0.0 };
+        }
+        // The sine of equal steps, each from the one before.
+        let turn = 2.0 * PI * self.cut_off;
+        let (step_cos, step_sin) = (cos(turn), cos(turn - FRAC_PI_2));
+        let (mut now_cos, mut now_sin) = (cos(turn * first), cos(turn * first - FRAC_PI_2));
+        for (n, value) in values.iter_mut().enumerate() {
+            let t = time(n);
+            *value *= if t.abs() < 1e-9 { 2.0 * self.cut_off } else { now_sin / (PI * t) };
+            (now_cos, now_sin) =
+                (now_cos * step_cos - now_sin * step_sin, now_sin * step_cos + now_cos * step_sin);
+        }
     }
 }
 
 /// The modified Bessel function `I₀(√x)` for x up to about 200: `Σ (x/4)ⁿ / n!²`.
 fn bessel_i0_of_root(x: f64) -> f64 {
-    (1..=40).rev().fold(1.0, |sum, n| 1.0 + sum * (0.25 * x) / f64::from(n * n))
+    const FACTORS: [f64; 40] = {
+        let mut factors = [0.0; 40];
+        let mut n = 0;
+        while n < factors.len() {
+            factors[n] = 0.25 / ((n + 1) * (n + 1)) as f64;
+            n += 1;
+        }
+        factors
+    };
+    FACTORS.iter().rev().fold(1.0, |sum, factor| 1.0 + sum * (x * factor))
 }
 
 #[cfg(test)]
@@ -66,12 +87,34 @@ mod tests {
     }
 
     #[test]
+    fn the_table_agrees_with_the_definition() {
+        let filter = LowPass::new(0.2, 0.3);
+        let mut values = [f64::NAN; 80];
+        filter.tabulate(-40.3, &mut values);
+        let beta = 0.1102 * (ATTENUATION_DB - 8.7);
+        for (n, value) in values.iter().enumerate() {
+            let t = n as f64 - 40.3;
+            let inside = 1.0 - (t / filter.reach).powi(2);
+            let window = if inside > 0.0 {
+                bessel_i0_of_root(beta * beta * inside) / bessel_i0_of_root(beta * beta)
+            } else {
+                0.0
+            };
+            let expected = (2.0 * PI * 0.25 * t).sin() / (PI * t) * window;
+            assert!((value - expected).abs() < 1e-13, "{t}: {value}, not {expected}");
+        }
+    }
+
+    #[test]
     fn the_response_passes_and_stops_what_it_should() {
         let (pass, stop) = (0.30, 0.33);
         let filter = LowPass::new(pass, stop);
         let half = filter.half_length() as i32;
+        let mut values = vec![f64::NAN; 2 * half as usize + 1];
+        filter.tabulate(f64::from(-half), &mut values);
         let gain = |frequency: f64| -> f64 {
-            (-half..=half).map(|n| filter.at(n.into()) * (2.0 * PI * frequency * f64::from(n)).cos()).sum()
+            let terms = (-half..=half).zip(&values);
+            terms.map(|(n, value)| value * (2.0 * PI * frequency * f64::from(n)).cos()).sum()
         };
         for step in 0..=100 {
             let share = f64::from(step) / 100.0;

@@ -13,7 +13,7 @@
 
 use super::greatest_common_divisor;
 use super::kaiser::LowPass;
-use crate::fourier::{Fourier, Lanes, vectorised};
+use crate::fourier::{Fourier, Lanes, NullaryFnOnce, vectorised};
 
 /// Blocks that are transformed side by side: one in the real and one in the imaginary part of each lane, which a
 /// real, symmetric filter keeps apart.
@@ -87,7 +87,7 @@ impl Polyphase {
         let start = output.len();
         output.resize(start + length, 0.0);
         if let Some(output) = output.get_mut(start..) {
-            vectorised(|| self.interpolate(output));
+            vectorised(Interpolate { polyphase: self, output });
         }
     }
 
@@ -106,39 +106,64 @@ impl Polyphase {
             self.filtered.resize(start + BLOCKS * block.useful, 0.0);
             if let (Some(padded), Some(filtered)) = (self.padded.get(start..), self.filtered.get_mut(start..))
             {
-                vectorised(|| block.apply(padded, &mut self.workspace, filtered));
+                vectorised(ApplyFilter { block, padded, workspace: &mut self.workspace, filtered });
             }
         }
     }
 
     #[inline(always)]
     fn interpolate(&self, output: &mut [f32]) {
+        let (whole, rest) = (self.period_in / self.period_out, self.period_in % self.period_out);
         let mut start = 0;
         for period in output.chunks_mut(self.period_out) {
             let (mut at, mut phase) = (start, 0);
-            for (sample, taps) in period.iter_mut().zip(self.taps.chunks_exact(self.groups_per_output)) {
-                let filtered = self.filtered.get(at..).unwrap_or_default();
-                *sample = dot(filtered.as_chunks().0, taps);
-                phase += self.period_in;
-                at += phase / self.period_out;
-                phase %= self.period_out;
+            let mut taps = self.taps.chunks_exact(self.groups_per_output);
+            for samples in period.chunks_mut(TOGETHER) {
+                let mut sums = [[0.0; GROUP]; TOGETHER];
+                for (sums, taps) in sums.iter_mut().zip(taps.by_ref()).take(samples.len()) {
+                    let filtered = self.filtered.get(at..).unwrap_or_default();
+                    *sums = products(filtered.as_chunks().0, taps);
+                    at += whole;
+                    phase += rest;
+                    if phase >= self.period_out {
+                        phase -= self.period_out;
+                        at += 1;
+                    }
+                }
+                for (sample, [a, b, c, d, e, f, g, h]) in samples.iter_mut().zip(sums) {
+                    *sample = ((a + e) + (c + g)) + ((b + f) + (d + h));
+                }
             }
             start += self.period_in;
         }
     }
 }
 
-/// Sum of products: of every eighth first, then of those eight.
+/// How many outputs have their sums taken side by side.
+const TOGETHER: usize = 16;
+
+/// Sums of the products of every eighth sample with its tap.
 #[inline(always)]
-fn dot(samples: &[[f32; GROUP]], taps: &[[f32; GROUP]]) -> f32 {
+fn products(samples: &[[f32; GROUP]], taps: &[[f32; GROUP]]) -> [f32; GROUP] {
     let mut sums = [0.0; GROUP];
     for (samples, taps) in samples.iter().zip(taps) {
-        for lane in 0..GROUP {
-            sums[lane] += samples[lane] * taps[lane];
-        }
+        sums = std::array::from_fn(|lane| sums[lane] + samples[lane] * taps[lane]);
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+    sums
+}
+
+struct Interpolate<'a> {
+    polyphase: &'a Polyphase,
+    output: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Interpolate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.polyphase.interpolate(self.output);
+    }
 }
 
 /// The taps of every output of a period. That at `t` samples lies between samples `i = ⌊t⌋` and `i + 1`; its taps
@@ -150,9 +175,7 @@ fn tabulate(wide: LowPass, period_in: usize, period_out: usize, groups: usize) -
     let mut row = vec![0.0; groups * GROUP];
     for output in 0..period_out {
         let fraction = (output * period_in % period_out) as f64 / period_out as f64;
-        for (k, tap) in row.iter_mut().enumerate() {
-            *tap = filter.at(k as f64 - (reach - 1) as f64 - fraction);
-        }
+        filter.tabulate(-((reach - 1) as f64) - fraction, &mut row);
         let sum: f64 = row.iter().sum();
         taps.extend(row.as_chunks().0.iter().map(|group| group.map(|tap| (tap / sum) as f32)));
     }
@@ -174,15 +197,15 @@ impl BlockFilter {
     fn new(filter: &LowPass, len: usize) -> Self {
         let half = filter.half_length();
         let fourier = Fourier::<f64>::new(len);
+        let mut taps = vec![0.0; 2 * half + 1];
+        filter.tabulate(-(half as f64), &mut taps);
+        let gain = taps.iter().sum::<f64>() * len as f64;
         let mut spectrum = vec![Lanes::<f64, 1>::default(); len];
-        for n in 0..=half {
-            let value = filter.at(n as f64) / len as f64;
-            spectrum[n].re = [value];
-            spectrum[(len - n) % len].re = [value];
+        for (n, tap) in taps.iter().enumerate() {
+            spectrum[(len + n - half) % len].re = [tap / gain];
         }
         fourier.forward(&mut spectrum);
-        let gain: f64 = (0..=half).map(|n| filter.at(n as f64) * if n == 0 { 1.0 } else { 2.0 }).sum();
-        let response = spectrum.iter().map(|point| (point.re[0] / gain) as f32).collect();
+        let response = spectrum.iter().map(|point| point.re[0] as f32).collect();
         Self { fourier: Fourier::new(len), response, half, useful: len - 2 * half }
     }
 
@@ -199,6 +222,10 @@ impl BlockFilter {
         let Some(workspace) = workspace.get_mut(..len) else { return };
         let blocks: [&[f32]; BLOCKS] =
             std::array::from_fn(|block| padded.get(block * self.useful..).unwrap_or_default());
+        let blocks = blocks.map(|block| block.get(..len).unwrap_or_default());
+        if blocks.iter().any(|block| block.len() != len) {
+            return;
+        }
         for (n, point) in workspace.iter_mut().enumerate() {
             for lane in 0..LANES {
                 point.re[lane] = blocks[lane][n];
@@ -213,5 +240,21 @@ impl BlockFilter {
                 *sample = if block < LANES { point.re[lane] } else { point.im[lane] };
             }
         }
+    }
+}
+
+struct ApplyFilter<'a> {
+    block: &'a BlockFilter,
+    padded: &'a [f32],
+    workspace: &'a mut [Lanes<f32, LANES>],
+    filtered: &'a mut [f32],
+}
+
+impl NullaryFnOnce for ApplyFilter<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.block.apply(self.padded, self.workspace, self.filtered);
     }
 }
