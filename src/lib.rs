@@ -12,7 +12,9 @@ compile_error!(
     "shards are little-endian and mapped as they are; a big-endian machine would need to convert them"
 );
 
+mod elementary;
 mod error;
+mod fourier;
 pub mod random;
 pub mod storage;
 

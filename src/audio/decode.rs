@@ -84,13 +84,16 @@ fn check_samples(mono: &[f32], sample_rate: u32, limits: &Limits) -> Result<()> 
             Error::new(ErrorKind::Unusable, "holds no samples").mend("record it again or leave it out")
         );
     }
-    if let Some(first) = mono.iter().position(|sample| !sample.is_finite()) {
+    // Without their sign, the bits of larger numbers are larger integers; infinity and NaN come last.
+    let loudest = mono.iter().map(|sample| sample.to_bits() & 0x7fff_ffff).fold(0, u32::max);
+    if !f32::from_bits(loudest).is_finite() {
+        let first = mono.iter().position(|sample| !sample.is_finite()).unwrap_or(0);
         let at = seconds(first as u64, sample_rate);
         let what = format!("holds a sample that is not a finite number, at {at:.3} s (sample {first})");
         return Err(Error::new(ErrorKind::Unusable, what).mend("export it again"));
     }
     limits.check_duration(mono.len() as u64, sample_rate)?;
-    if mono.iter().all(|&sample| sample == 0.0) {
+    if loudest == 0 {
         return Err(
             Error::new(ErrorKind::Unusable, "is digital silence").mend("record it again or leave it out")
         );

@@ -29,9 +29,11 @@ impl Normalisation {
     /// # Errors
     /// `Unusable` where no finite factor exists: samples that are all (nearly) zero, or too large for f32.
     pub fn apply(self, samples: &mut [f32]) -> Result<()> {
-        let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
-        // `max` passes over NaN, so it is looked for by itself.
-        if !peak.is_finite() || samples.iter().any(|sample| sample.is_nan()) {
+        // Without their sign, the bits of larger numbers are larger integers, and those of infinity and NaN larger
+        // still. Integers, unlike floats, are compared several at a time.
+        let magnitude = |sample: &f32| sample.to_bits() & 0x7fff_ffff;
+        let peak = f32::from_bits(samples.iter().map(magnitude).fold(0, u32::max));
+        if !peak.is_finite() {
             return Err(Error::new(ErrorKind::Unusable, "holds samples too large to work with")
                 .mend("save it again with samples between -1 and 1"));
         }

@@ -5,6 +5,7 @@
 //! are decoded by symphonia's codecs, straight from the file's bytes.
 
 use symphonia::core::audio::Channels;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_PCM_S16LE;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoderOptions};
 use symphonia::core::packet::PacketBuilder;
 use symphonia::core::units::{Duration, Timestamp};
@@ -63,6 +64,14 @@ pub(super) fn decode(data: &SampleData<'_>, limits: &Limits, mono: &mut Vec<f32>
         return Err(too_long(Some(frames), limits, data.sample_rate));
     }
 
+    let wanted = usize::try_from(frames).unwrap_or(usize::MAX);
+    if (data.codec, data.channels) == (CODEC_ID_PCM_S16LE, 1) {
+        // What nearly every corpus holds; the decoder and the mix-down, which give the same, take ten times as long.
+        let samples = data.bytes.as_chunks().0.iter().take(wanted);
+        mono.extend(samples.map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0));
+        return Ok(Format { codec: "pcm_s16le", sample_rate: data.sample_rate, channels: 1 });
+    }
+
     let blocks_per_packet = (PACKET_FRAMES / data.block.frames).max(1);
     let frames_per_packet = blocks_per_packet.saturating_mul(data.block.frames);
     let mut parameters = AudioCodecParameters::new();
@@ -76,7 +85,6 @@ pub(super) fn decode(data: &SampleData<'_>, limits: &Limits, mono: &mut Vec<f32>
         .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
         .map_err(|error| decoder_error(error, 0, data.sample_rate))?;
 
-    let wanted = usize::try_from(frames).unwrap_or(usize::MAX);
     mono.reserve(wanted);
     let packet_bytes = data.block.bytes.saturating_mul(usize::try_from(blocks_per_packet).unwrap_or(1));
     for bytes in data.bytes.chunks(packet_bytes) {

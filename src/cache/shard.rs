@@ -65,6 +65,12 @@ impl ShardBuffer {
         self.rows.push(row);
     }
 
+    /// Forgets what it holds and keeps its memory.
+    pub fn clear(&mut self) {
+        self.features.clear();
+        self.rows.clear();
+    }
+
     /// How many utterances it holds.
     pub fn len(&self) -> usize {
         self.rows.len()

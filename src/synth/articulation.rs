@@ -1,9 +1,9 @@
 //! From phones to the movements of tongue, lips, velum and breath: a control frame every 2 ms.
 
-use super::elementary::{decibels, exp};
 use super::emotion::Expression;
 use super::phone::{Friction, Manner, Phone, phone};
 use super::words::transcription;
+use crate::elementary::{decibels, exp};
 use crate::random::Random;
 
 /// Seconds from one control frame to the next.

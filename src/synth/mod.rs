@@ -29,7 +29,6 @@
 mod articulation;
 mod container;
 mod corpus;
-mod elementary;
 mod emotion;
 mod oddity;
 mod phone;

@@ -3,8 +3,8 @@
 use std::f64::consts::{PI, TAU};
 
 use super::articulation::{FRAME, Frame, Marks};
-use super::elementary::{cos, decibels, semitones};
 use super::emotion::Expression;
+use crate::elementary::{cos, decibels, semitones};
 use crate::random::Random;
 
 /// Sets every frame's pitch, and scales its amplitudes, around `calm_pitch` (Hz).

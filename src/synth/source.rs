@@ -1,7 +1,7 @@
 //! The voice source: what the larynx sends into the vocal tract.
 
-use super::elementary::decibels;
 use super::emotion::Expression;
+use crate::elementary::decibels;
 use crate::random::Random;
 
 /// A vibrating glottis, after the KLGLOTT88 model of Klatt & Klatt (1990), "Analysis, synthesis, and perception of voice
@@ -90,6 +90,6 @@ impl Glottis {
 /// Chosen so that the loss at `cutoff` is exact at any sample rate: k = c − √(c² − 1) with c = 2 − cos ω.
 fn one_pole(cutoff: f64, sample_rate: f64) -> f64 {
     let omega = std::f64::consts::TAU * cutoff / sample_rate;
-    let c = 2.0 - super::elementary::cos(omega.min(std::f64::consts::PI));
+    let c = 2.0 - crate::elementary::cos(omega.min(std::f64::consts::PI));
     (c - (c * c - 1.0).sqrt()).clamp(0.0, 1.0)
 }

@@ -3,12 +3,12 @@
 use std::f64::consts::TAU;
 
 use super::articulation::{FRAME, Frame, articulate};
-use super::elementary::{decibels, exp};
 use super::emotion::{Emotion, Expression};
 use super::prosody::intone;
 use super::source::Glottis;
 use super::speaker::{MAX_SPEAKERS, Voice, speakers, take};
 use super::tract::{Band, Resonance};
+use crate::elementary::{decibels, exp};
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 

@@ -10,8 +10,9 @@ mod splits;
 mod store;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -33,9 +34,10 @@ use crate::{Error, ErrorKind, Result};
 use store::Store;
 use work::{Outcome, Workers};
 
-/// How many files are handled between two looks at what came out, and how many bytes their tensors may take.
-const BATCH: usize = 128;
-const BATCH_BYTES: usize = 256 << 20;
+/// How many files are handled between two looks at what came out, and how many bytes their tensors may take. One
+/// such batch is stored while the next is computed.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 128 << 20;
 
 /// More threads than this are a slip of the finger.
 const MOST_JOBS: usize = 1024;
@@ -204,32 +206,44 @@ fn compute(
     let workers = Workers::new(options, configuration)?;
     progress.start(work.len() as u64, "files");
     let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
-    for batch in work.chunks((BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH)) {
-        let known = |key: &Key| store.holds(key);
-        let outcomes: Vec<(usize, Outcome)> = workers.install(|| {
-            batch
-                .par_iter()
-                .map(|&position| (position, workers.process(&candidates[position].file, &known)))
-                .collect()
-        });
-        for (position, outcome) in outcomes {
+    // What need not be computed: what the store holds, known to the threads while the store is being filled.
+    let known = RwLock::new(store.keys().collect::<HashSet<Key>>());
+    let is_known = |key: &Key| known.read().unwrap_or_else(PoisonError::into_inner).contains(key);
+    let files: Vec<&AudioFile> = work.iter().map(|&position| &candidates[position].file).collect();
+    let mut contents = Vec::new();
+    let mut take = |batch: &[usize], outcomes: Vec<Outcome>| -> Result<()> {
+        for (&position, outcome) in batch.iter().zip(outcomes) {
             report.bytes_read += outcome.bytes_read;
             match outcome.result {
                 Ok(done) => {
-                    candidates[position].content = Some(done.content);
+                    contents.push((position, done.content));
                     keys.insert(position, done.key);
-                    match done.tensor {
-                        Some((features, row)) if !store.holds(&done.key) => {
-                            report.computed += 1;
+                    let is_new = done.tensor.is_some() && !store.holds(&done.key);
+                    *if is_new { &mut report.computed } else { &mut report.reused } += 1;
+                    if let Some((features, row)) = done.tensor {
+                        if is_new {
                             store.push(&features, row)?;
+                            known.write().unwrap_or_else(PoisonError::into_inner).insert(done.key);
                         }
-                        _ => report.reused += 1,
+                        workers.recycle(features);
                     }
                 }
                 Err(error) => report.fail(candidates[position].file.path.clone(), &error),
             }
         }
         progress.advance(batch.len() as u64);
+        Ok(())
+    };
+    let batch_size = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH);
+    let mut previous: (&[usize], Vec<Outcome>) = (&[], Vec::new());
+    for (batch, files) in work.chunks(batch_size).zip(files.chunks(batch_size)) {
+        let (done, outcomes) = previous;
+        let compute = || files.par_iter().map(|file| workers.process(file, &is_known)).collect();
+        previous = (batch, workers.install(compute, || take(done, outcomes))?);
+    }
+    take(previous.0, previous.1)?;
+    for (position, content) in contents {
+        candidates[position].content = Some(content);
     }
     progress.finish();
     Ok(keys)

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::feature_set_id;
@@ -15,8 +17,11 @@ use crate::cache::shards_folder;
 use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 
-/// Tensors that are there, and those being added. A thread of its own hashes and writes full shards while the
-/// next one fills.
+/// How many full shards are hashed and written at once: one computes its name while another waits for the disk.
+const WRITERS: usize = 2;
+
+/// Tensors that are there, and those being added. Threads of their own hash and write full shards while the next
+/// one fills; with one job it is one thread, and everything is written in one order.
 pub(super) struct Store {
     layout: Layout,
     rows_per_shard: usize,
@@ -30,9 +35,15 @@ pub(super) struct Store {
 }
 
 struct Writer {
-    queue: SyncSender<ShardBuffer>,
-    thread: JoinHandle<Result<Vec<(Sha, u64)>>>,
+    queue: SyncSender<(u32, ShardBuffer)>,
+    /// Buffers whose content is on disk, to be filled again.
+    empty: Receiver<ShardBuffer>,
+    has_failed: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Result<Vec<Named>>>>,
 }
+
+/// A shard that was written: its number in the order of sending, its name, its size in bytes.
+type Named = (u32, Sha, u64);
 
 /// What a run has stored.
 pub(super) struct Written {
@@ -66,7 +77,7 @@ impl Store {
             store.adopt_unnamed(&folder, index)?;
             // The writer that left shards here may have been killed before their names were durable.
             storage.sync_folder(&folder)?;
-            store.writer = Some(Writer::start(storage.clone(), folder, store.layout.clone()));
+            store.writer = Some(Writer::start(options.jobs, storage, &folder, &store.layout));
         }
         Ok(store)
     }
@@ -124,6 +135,11 @@ impl Store {
         self.places.contains_key(key)
     }
 
+    /// The keys of all tensors that are there or being written.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.places.keys().copied()
+    }
+
     /// Adds a tensor.
     pub(super) fn push(&mut self, features: &[f32], row: Row) -> Result<()> {
         let shard = self.shards.len() as u32 + self.sent;
@@ -137,19 +153,28 @@ impl Store {
     }
 
     fn send(&mut self) -> Result<()> {
-        let full = std::mem::take(&mut self.filling);
+        let empty = self.writer.as_ref().and_then(|writer| writer.empty.try_recv().ok());
+        let full = std::mem::replace(&mut self.filling, empty.unwrap_or_default());
+        let number = self.sent;
         self.sent += 1;
         match &self.writer {
-            Some(writer) if writer.queue.send(full).is_ok() => Ok(()),
-            // The writer has stopped: only its own error can say why.
+            Some(writer) if writer.is_well() && writer.queue.send((number, full)).is_ok() => Ok(()),
+            // A writer has stopped: only its own error can say why.
             _ => Err(self.join().err().unwrap_or_else(stopped)),
         }
     }
 
-    fn join(&mut self) -> Result<Vec<(Sha, u64)>> {
-        let Some(Writer { queue, thread }) = self.writer.take() else { return Ok(Vec::new()) };
+    fn join(&mut self) -> Result<Vec<Named>> {
+        let Some(Writer { queue, threads, .. }) = self.writer.take() else { return Ok(Vec::new()) };
         drop(queue);
-        thread.join().unwrap_or_else(|_| Err(stopped()))
+        // All are waited for, so that nothing is written once the lock is gone.
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+        let mut written = Vec::new();
+        for result in ended {
+            written.extend(result.unwrap_or_else(|_| Err(stopped()))?);
+        }
+        written.sort_unstable();
+        Ok(written)
     }
 
     /// Writes what is left and waits until everything is on disk.
@@ -158,9 +183,9 @@ impl Store {
             self.send()?;
         }
         let written = self.join()?;
-        let bytes = written.iter().map(|(_, bytes)| bytes).sum();
+        let bytes = written.iter().map(|(_, _, bytes)| bytes).sum();
         let written_shards = written.len();
-        self.shards.extend(written.into_iter().map(|(name, _)| name));
+        self.shards.extend(written.into_iter().map(|(_, name, _)| name));
         let (shards, entries) = sorted(std::mem::take(&mut self.shards), std::mem::take(&mut self.places));
         let set = FeatureSet {
             id: feature_set_id(&self.layout.configuration),
@@ -188,20 +213,42 @@ fn sorted(shards: Vec<Sha>, places: HashMap<Key, Entry>) -> (Vec<Sha>, Vec<Entry
 }
 
 impl Drop for Store {
-    /// A run that failed waits for its writer, so that nothing is written once the lock is gone.
+    /// A run that failed waits for its writers, so that nothing is written once the lock is gone.
     fn drop(&mut self) {
         let _ = self.join();
     }
 }
 
 impl Writer {
-    fn start(storage: Storage, folder: PathBuf, layout: Layout) -> Self {
-        // One shard waits while one is written: enough to keep both sides busy, and a bound on memory.
-        let (queue, shards): (_, Receiver<ShardBuffer>) = sync_channel(1);
-        let thread = std::thread::spawn(move || {
-            shards.into_iter().map(|shard| shard.write(&storage, &folder, &layout)).collect()
+    fn start(jobs: usize, storage: &Storage, folder: &Path, layout: &Layout) -> Self {
+        // Nothing waits in the queue: what is filling and what is being written bound the memory.
+        let (queue, shards) = sync_channel(0);
+        let (emptied, empty) = channel();
+        let shards = Arc::new(Mutex::new(shards));
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let threads = (0..if jobs == 1 { 1 } else { WRITERS }).map(|_| {
+            let (storage, folder, layout) = (storage.clone(), folder.to_owned(), layout.clone());
+            let (shards, emptied, has_failed) = (shards.clone(), emptied.clone(), has_failed.clone());
+            std::thread::spawn(move || {
+                let next = || shards.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+                std::iter::from_fn(next)
+                    .map(|(number, mut shard): (u32, ShardBuffer)| {
+                        let written = shard.write(&storage, &folder, &layout);
+                        let (name, bytes) =
+                            written.inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?;
+                        shard.clear();
+                        // Nobody needs it any more once the last shard was sent.
+                        let _ = emptied.send(shard);
+                        Ok((number, name, bytes))
+                    })
+                    .collect()
+            })
         });
-        Self { queue, thread }
+        Self { queue, empty, has_failed: has_failed.clone(), threads: threads.collect() }
+    }
+
+    fn is_well(&self) -> bool {
+        !self.has_failed.load(Ordering::Relaxed)
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Workers {
     pool: rayon::ThreadPool,
     benches: Vec<Mutex<Bench>>,
+    /// Tensors that were stored and can be written over.
+    free: Mutex<Vec<Vec<f32>>>,
     limits: Limits,
     features: FeatureConfig,
     configuration: String,
@@ -59,14 +61,31 @@ impl Workers {
         Ok(Self {
             pool,
             benches,
+            free: Mutex::default(),
             limits: options.limits,
             features: features.clone(),
             configuration: configuration.to_owned(),
         })
     }
 
-    pub(super) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.pool.install(work)
+    /// Has `work` done by the threads while this one does `meanwhile`.
+    pub(super) fn install<T: Send>(
+        &self,
+        work: impl FnOnce() -> T + Send,
+        meanwhile: impl FnOnce() -> Result<()>,
+    ) -> Result<T> {
+        let mut done = None;
+        let stored = self.pool.in_place_scope(|scope| {
+            scope.spawn(|_| done = Some(work()));
+            meanwhile()
+        });
+        stored?;
+        done.ok_or_else(|| Error::new(ErrorKind::Io, "a thread has stopped"))
+    }
+
+    /// Takes back a tensor that is no longer needed, for the next that is.
+    pub(super) fn recycle(&self, tensor: Vec<f32>) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(tensor);
     }
 
     /// Handles `file`. Tensors that are `known` are not computed again.
@@ -94,7 +113,8 @@ impl Workers {
         }
         let clip = bench.loader.load(&bench.bytes)?;
         let [channels, n_mfcc, frames] = self.features.shape();
-        let mut features = vec![0.0; channels * n_mfcc * frames];
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut features = free.unwrap_or_else(|| vec![0.0; channels * n_mfcc * frames]);
         let extracted = bench.extractor.extract(clip.samples, &mut features)?;
         let frames = extracted.frames as u32;
         let recording = clip.recording;
