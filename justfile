@@ -20,6 +20,10 @@ test *ARGS: setup
     cargo test --release --no-fail-fast "$@"
     @[ -n "${SER_TESS-}" ] || echo 'SER_TESS is not set, so the tests on the real TESS corpus did not run.'
 
+# Kill ser-prep COUNT times at random moments, on TESS if SER_TESS names it; TEST kill_fit does it to ser-fit
+kill COUNT="1000" TEST="kill": setup
+    SER_KILLS="$1" cargo test --release --test "$2" -- --nocapture
+
 # Build the commands into target/release/
 build: setup
     cargo build --release

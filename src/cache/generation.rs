@@ -159,9 +159,5 @@ pub fn point_splits_at(storage: &Storage, root: &Path, generation: &Sha) -> Resu
     if std::fs::read_link(&link).is_ok_and(|old| old == target) {
         return storage.sync_folder(root);
     }
-    if link.is_dir() && !link.is_symlink() {
-        // A copy of the cache that followed its links: what the folder holds stands in `manifests` as well.
-        storage.remove(&link)?;
-    }
     storage.replace_link(&target, &link)
 }

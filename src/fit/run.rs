@@ -57,6 +57,8 @@ impl RunFolder {
                 .mend("give the folder of a run, such as runs/<timestamp>"));
         }
         let config = FitConfig::read(&config)?;
+        // What was being written when the run was killed.
+        storage.clear_scratch(folder)?;
         Ok((Self::at(storage, folder, &config), config))
     }
 

@@ -68,6 +68,10 @@ impl Storage {
     /// When the file system cannot; what was under `copy` is then as it was.
     pub fn keep_as(&self, path: &Path, copy: &Path) -> Result<()> {
         let io = |error| Error::io(format!("cannot be kept as {}", copy.display()), path, error);
+        if is_one_file(path, copy) {
+            // A rename from one name of a file to another does nothing: the scratch name would stay.
+            return self.sync_folder(&folder_of(copy));
+        }
         let mut scratch = Scratch::for_place(self, copy);
         loop {
             match self.disk.hard_link(path, &scratch.path) {
@@ -88,7 +92,8 @@ impl Storage {
         }
     }
 
-    /// Points the symbolic link at `link` to `target`, replacing a link or file that stands there.
+    /// Points the symbolic link at `link` to `target`, replacing what stands there. A folder gives way in the moment
+    /// before: a crash just then leaves nothing, but never a half.
     ///
     /// # Errors
     /// When the file system knows no links; what stood at `link` is then as it was.
@@ -96,6 +101,9 @@ impl Storage {
         let mut scratch = Scratch::for_place(self, link);
         loop {
             match self.disk.symbolic_link(target, &scratch.path) {
+                Ok(()) if link.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) => {
+                    return self.publish_over(scratch, link);
+                }
                 Ok(()) => return scratch.publish(link),
                 Err(error) if error.kind() == IoErrorKind::AlreadyExists => scratch.next_name(),
                 Err(error) => {
@@ -116,10 +124,11 @@ impl Storage {
         let scratch = Scratch::for_place(self, path);
         self.make_folder(&scratch.path)?;
         fill(&scratch.path)?;
-        if !path.exists() {
-            return scratch.publish(path);
-        }
-        // No rename replaces a folder with something in it.
+        if path.symlink_metadata().is_ok() { self.publish_over(scratch, path) } else { scratch.publish(path) }
+    }
+
+    /// Moves what is at `path` out of the way, since no rename replaces a folder with something in it.
+    fn publish_over(&self, scratch: Scratch<'_>, path: &Path) -> Result<()> {
         let old = Scratch::for_place(self, path);
         self.rename(path, &old.path)?;
         scratch.publish(path).inspect_err(|_| _ = self.disk.rename(&old.path, path))
@@ -132,7 +141,19 @@ impl Storage {
     pub fn make_folder(&self, path: &Path) -> Result<()> {
         let parent = folder_of(path);
         if path.is_dir() {
-            return Ok(());
+            // Whoever made it may have been killed before its name was durable. Where others made it, they may not
+            // let us look.
+            return match self.disk.sync_folder(&parent) {
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        IoErrorKind::PermissionDenied | IoErrorKind::InvalidInput | IoErrorKind::Unsupported
+                    ) =>
+                {
+                    Err(Error::io("cannot be synced", parent, error))
+                }
+                _ => Ok(()),
+            };
         }
         if parent != path {
             self.make_folder(&parent)?;
@@ -169,6 +190,19 @@ impl Storage {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes what killed writers left in `folder`. Only for a folder that nobody else writes into.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn clear_scratch(&self, folder: &Path) -> Result<()> {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes renames and new names in the folder `path` durable.
@@ -224,6 +258,22 @@ fn scratch_name(folder: &Path) -> PathBuf {
     folder.join(format!("{SCRATCH_PREFIX}{}-{number}", std::process::id()))
 }
 
+/// Whether two names mean one file.
+fn is_one_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let number =
+            |path: &Path| path.symlink_metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        number(a).is_some() && number(a) == number(b)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (a, b);
+        false
+    }
+}
+
 /// The folder that holds `path`; `.` for a bare name.
 pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
@@ -257,6 +307,18 @@ mod tests {
         assert!(error.to_string().contains("occupied"), "{error}");
         assert_eq!(std::fs::read(target.join("kept")).unwrap(), b"kept");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_kept_twice_under_one_name_leaves_no_scratch() {
+        let folder = tempfile::tempdir().unwrap();
+        let [last, previous] = ["last", "previous"].map(|name| folder.path().join(name));
+        Storage::native().replace_file(&last, &[b"1"]).unwrap();
+        Storage::native().keep_as(&last, &previous).unwrap();
+        Storage::native().keep_as(&last, &previous).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        Storage::native().replace_file(&last, &[b"2"]).unwrap();
+        assert_eq!(std::fs::read(previous).unwrap(), b"1");
     }
 
     #[test]

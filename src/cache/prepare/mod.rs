@@ -29,7 +29,7 @@ use super::{index_path, shards_folder};
 use crate::corpus::{self, Annotation, Annotator, AudioFile};
 use crate::features::EXTRACTOR_VERSION;
 use crate::progress::Progress;
-use crate::storage::{SCRATCH_PREFIX, Storage};
+use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 use store::Store;
 use work::{Outcome, Workers};
@@ -90,7 +90,9 @@ pub fn prepare(
         report.seconds = started.elapsed().as_secs_f64();
         return Ok(report);
     }
-    clear_scratch(storage, &options.out)?;
+    for folder in [options.out.clone(), shards_folder(&options.out), options.out.join("manifests")] {
+        storage.clear_scratch(&folder)?;
+    }
 
     let keys = compute(options, &configuration, &mut candidates, &mut store, &mut report, progress)?;
     let written = store.finish()?;
@@ -272,16 +274,4 @@ fn explain(error: Error, options: &PrepareOptions, report: &PrepareReport) -> Er
     }
     let what = format!("{}; what could not be used:{}", error.reason(), report.failed_lines(20));
     Error::new(error.kind(), what).at(&options.data)
-}
-
-/// Removes what killed writers left behind. Only the holder of the lock may.
-fn clear_scratch(storage: &Storage, root: &Path) -> Result<()> {
-    for folder in [root.to_owned(), shards_folder(root), root.join("manifests")] {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) {
-                storage.remove(&entry.path())?;
-            }
-        }
-    }
-    Ok(())
 }

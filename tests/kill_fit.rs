@@ -1,0 +1,140 @@
+//! `ser-fit` killed at random moments: what it had saved stays whole, and it goes on from there. `SER_KILLS` sets how
+//! often (20).
+#![cfg(all(unix, feature = "torch"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
+
+mod common_fit;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common_fit::{SMALL_FEATURES, prepared, ser_fit, succeed};
+use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
+use ser::fit::state::EpochRecord;
+use ser::random::Random;
+
+const EPOCHS: &str = "12";
+const CHECKPOINTS: [&str; 3] = ["last.pt", "previous.pt", "best.pt"];
+
+fn kills() -> usize {
+    std::env::var("SER_KILLS").map_or(20, |count| count.parse().expect("SER_KILLS is a number"))
+}
+
+#[test]
+fn a_training_killed_at_any_moment_keeps_its_checkpoints_and_ends_as_if_nothing_had_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = prepared("kill_fit", &SMALL_FEATURES);
+    let begin = |run: &Path| {
+        let mut command = ser_fit(folder.path());
+        command.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);
+        command.args(["--epochs", EPOCHS, "--quiet", "--run"]).arg(run);
+        command
+    };
+    let go_on = |run: &Path| {
+        let mut command = ser_fit(folder.path());
+        command.arg("--quiet").arg("--resume").arg(run);
+        command
+    };
+    let whole = folder.path().join("whole");
+    succeed(&mut begin(&whole));
+    let expected = Ended::at(&whole);
+
+    let mut random = Random::new(&["kills of a training"]);
+    let (mut kills_left, mut completed, mut left) = (kills(), 0, BTreeMap::new());
+    let run = folder.path().join("run");
+    while kills_left > 0 {
+        let mut command = if run.join("config.toml").exists() { go_on(&run) } else { begin(&run) };
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let before = whole_ones(&run);
+        if wait_for_a_write(&mut child, &run) {
+            // From here on an epoch takes some ten milliseconds, most of them to save it.
+            std::thread::sleep(Duration::from_secs_f64(random.between(0.0, 0.12)));
+        }
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let found = whole_ones(&run);
+        for name in before.keys() {
+            assert!(found.contains_key(name), "{name} is lost");
+            assert!(found[name] >= before[name], "{name} went back from {} to {}", before[name], found[name]);
+        }
+        if output.status.code().is_none() {
+            kills_left -= 1;
+            *left.entry(found.get("last.pt").copied().unwrap_or(0)).or_insert(0) += 1;
+            continue;
+        }
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        completed += 1;
+        assert!(Ended::at(&run) == expected, "the resumed run ended otherwise");
+        assert_eq!(names_in(&run), names_in(&whole));
+        fs::remove_dir_all(&run).unwrap();
+    }
+    succeed(&mut if run.join("config.toml").exists() { go_on(&run) } else { begin(&run) });
+    assert!(Ended::at(&run) == expected, "the resumed run ended otherwise");
+    assert_eq!(names_in(&run), names_in(&whole));
+    println!("{} kills, after epochs {left:?}; {} whole runs", kills(), completed + 1);
+    assert!(left.len() >= 3, "{left:?}");
+}
+
+/// Waits until the process has begun to write into its run's folder: starting takes longer than all the rest. Says
+/// whether it is still at work.
+fn wait_for_a_write(child: &mut Child, run: &Path) -> bool {
+    let changed = |run: &Path| fs::metadata(run).and_then(|metadata| metadata.modified()).ok();
+    let (before, started) = (changed(run), Instant::now());
+    while changed(run) == before {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "it never writes");
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    true
+}
+
+/// The epoch of each checkpoint that is there, all of which must be whole.
+fn whole_ones(run: &Path) -> BTreeMap<&'static str, u64> {
+    let there = CHECKPOINTS.iter().filter(|name| run.join(name).exists());
+    there.map(|name| (*name, epoch_of(&run.join(name)))).collect()
+}
+
+fn epoch_of(path: &Path) -> u64 {
+    let checkpoint = Checkpoint::read(path).unwrap_or_else(|error| panic!("{error}"));
+    u64::from(ser::fit::state::Origin::of(&checkpoint).unwrap().epoch)
+}
+
+fn names_in(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into()).collect();
+    names.sort();
+    names
+}
+
+/// How a run ended, without the times it took.
+#[derive(PartialEq)]
+struct Ended {
+    best: Vec<(String, Tensor)>,
+    last: Vec<(String, Tensor)>,
+    optimizer: Option<Value>,
+    history: Vec<EpochRecord>,
+}
+
+impl Ended {
+    fn at(run: &Path) -> Self {
+        let last = Checkpoint::read(run.join("last.pt")).unwrap();
+        let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let timeless = |line| EpochRecord {
+            seconds: 0.0,
+            samples_per_s: 0.0,
+            finished: 0.0,
+            ..serde_json::from_str(line).unwrap()
+        };
+        Self {
+            best: Checkpoint::read(run.join("best.pt")).unwrap().model_state,
+            optimizer: last.extra("optimizer").cloned(),
+            last: last.model_state,
+            history: lines.lines().map(timeless).collect(),
+        }
+    }
+}
