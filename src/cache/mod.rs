@@ -14,6 +14,7 @@ mod dataset;
 pub mod digest;
 pub mod generation;
 pub mod index;
+mod inside;
 mod lock;
 pub mod manifest;
 pub mod prepare;
@@ -33,6 +34,7 @@ pub use shard::{Layout, Shard};
 
 use crate::corpus::{Part, Protocol};
 use crate::{Error, ErrorKind, Result};
+use inside::stays_inside;
 
 /// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl Cache {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(root: &Path) -> Result<Self> {
+        stays_inside(root, &index_path(root))?;
         let index = Index::read(&index_path(root))?.ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds no cache")
                 .at(root)
@@ -103,7 +106,14 @@ impl Cache {
                 .at(generation)
                 .mend("run ser-prep again: it makes anew what is damaged"));
         }
+        for name in StoredSplit::FILES {
+            stays_inside(&self.root, &folder.join(name))?;
+        }
         let split = StoredSplit::read(&folder)?;
+        if split.info.protocol != protocol.to_string() {
+            let what = format!("is the split {:?} under the name of another", split.info.protocol);
+            return Err(Error::new(ErrorKind::Mismatch, what).at(folder).mend("run ser-prep again"));
+        }
         if split.info.feature_set != set.id {
             return Err(Error::new(ErrorKind::Mismatch, "is a split of another feature set")
                 .at(folder)
@@ -127,6 +137,7 @@ impl Cache {
                 None => {
                     let name = set.shards.get(entry.shard as usize).ok_or_else(|| unknown(utterance))?;
                     let path = shard::shard_path(&shards_folder(&self.root), name);
+                    stays_inside(&self.root, &path)?;
                     dataset.shards.push(Shard::open(&path, &layout)?);
                     opened.insert(entry.shard, dataset.shards.len() - 1);
                     dataset.shards.len() - 1

@@ -92,7 +92,7 @@ impl Workers {
         if known(&key) {
             return Ok(Done { content, key, tensor: None });
         }
-        let clip = bench.loader.load(&bench.bytes)?;
+        let clip = bench.loader.load(&mut bench.bytes)?;
         let [channels, n_mfcc, frames] = self.features.shape();
         let mut features = vec![0.0; channels * n_mfcc * frames];
         let extracted = bench.extractor.extract(clip.samples, &mut features)?;
