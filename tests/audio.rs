@@ -674,6 +674,23 @@ fn a_recording_above_the_limit_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
+fn a_recording_that_takes_too_long_to_decode_is_refused() {
+    let limits = Limits { max_decoding_s: 1e-9, ..Limits::default() };
+    for name in ["chirp.flac", "chirp.ogg", "chirp-info.mp3", "chirp-aac.m4a", "chirp-alac.caf", "chirp.aac"]
+    {
+        let error = refused_within(&fixture(name), &limits);
+        assert_eq!(error.kind(), ErrorKind::Limit, "{name}: {error}");
+        assert!(
+            error.to_string().contains("takes more than the limit of 0.000000001 s to decode"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("--file-timeout"), "{error}");
+    }
+    // Samples that lie in the file need no decoder.
+    assert!(decode(&fixture("chirp.wav"), &limits, &mut Vec::new()).is_ok());
+}
+
+#[test]
 fn memory_follows_the_bytes_and_not_the_header() {
     let mut mono = Vec::new();
     let mut bytes = making::wav(&making::noise(2_000, 1), 1, 16_000, 16);

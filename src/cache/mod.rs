@@ -96,6 +96,11 @@ impl Cache {
     pub fn split(&self, set: &FeatureSet, protocol: &Protocol) -> Result<StoredSplit> {
         let generation = self.root.join("manifests").join(set.manifests.to_string());
         let folder = generation.join(protocol.to_string());
+        if !generation.is_dir() {
+            return Err(Error::new(ErrorKind::Missing, "lacks the split manifests that its index names")
+                .at(&self.root)
+                .mend("run ser-prep again: it makes anew what is missing"));
+        }
         if !folder.is_dir() {
             return Err(Error::new(ErrorKind::Missing, format!("holds no split {:?}", protocol.to_string()))
                 .at(&self.root)
