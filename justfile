@@ -39,6 +39,10 @@ lint: setup
 bench *ARGS: setup
     cargo bench "$@"
 
+# Run the fuzz targets for SECONDS each (60), or only those named; what they find stays in fuzz/artifacts/
+fuzz *ARGS: _compilers
+    @scripts/fuzz "$@"
+
 # Build the library's documentation; any warning fails
 doc: setup
     RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps

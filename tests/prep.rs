@@ -523,6 +523,21 @@ fn a_recording_of_an_hour_is_refused_at_once_and_used_if_asked_for() {
     assert!(failed["loud/hour.wav"].contains("more than the limit of 300 s"), "{failed:?}");
 }
 
+#[test]
+fn a_recording_that_takes_too_long_to_decode_is_named_and_the_rest_is_used() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio");
+    let flac = fs::read(folder.join("chirp.flac")).unwrap();
+    let reason = "takes more than the limit of 0.0000001 s to decode";
+    refused("slow.flac", &flac, reason, &["--file-timeout", "0.0000001"]);
+    let place = Place::plain();
+    put(place.data(), "calm/quick.flac", &flac);
+    assert_eq!(place.json(0, &[])["used"], 9);
+    for wrong in ["0", "-1", "NaN", "inf"] {
+        let ran = place.prep(&[&format!("--file-timeout={wrong}")]);
+        assert!(ran.ends(2).stderr.contains("give a --file-timeout above 0"));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn what_cannot_be_opened_is_named_and_nothing_waits_for_it() {

@@ -7,6 +7,7 @@ use std::io::Cursor;
 
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoderOptions};
 use symphonia::core::errors::{Error as SymphoniaError, Result as SymphoniaResult};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
@@ -16,12 +17,14 @@ use symphonia::default::formats::{AdtsReader, CafReader, FlacReader, IsoMp4Reade
 use crate::{Error, ErrorKind, Result};
 
 use super::container::Container;
+use super::deadline::Deadline;
 use super::mpeg::{self, FrameStream};
 use super::pcm::take;
 use super::refusal::{
-    COPY_AGAIN, Format, check_format, cut_short, decoder_error, max_frames, shorter_than_promised, too_long,
+    COPY_AGAIN, Format, check_channels, check_format, cut_short, decoder_error, max_frames, seconds,
+    shorter_than_promised, too_long,
 };
-use super::{Limits, mix, mp4, ogg};
+use super::{Limits, mix, mp4, ogg, vorbis};
 
 /// Frames that the header of a stream may announce for one packet. Decoders allocate by it; the largest real
 /// one is FLAC's, with 65,535.
@@ -37,11 +40,13 @@ pub(super) fn decode(
     limits: &Limits,
     mono: &mut Vec<f32>,
 ) -> Result<Format> {
+    let deadline = Deadline::new(limits);
     let source = Source::of(bytes, container)?;
     let mut reader = source.reader().map_err(header_error)?;
     let (track, parameters) = audio_track(reader.as_ref())?;
     let extent = source.extent(&track, &parameters)?;
-    let (format, packet_bytes) = decode_track(reader.as_mut(), &track, &parameters, &extent, limits, mono)?;
+    let (format, packet_bytes) =
+        decode_track(reader.as_mut(), &track, &parameters, &extent, (limits, &deadline), mono)?;
     if let Source::Flac { frame_bytes, .. } = &source
         && packet_bytes < *frame_bytes
     {
@@ -243,18 +248,29 @@ fn audio_track(reader: &dyn FormatReader) -> Result<(Track, AudioCodecParameters
     })
 }
 
+/// Refuses what would make a decoder allocate out of all proportion before it has decoded anything.
+fn check_sizes(parameters: &AudioCodecParameters) -> Result<()> {
+    let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count().max(1));
+    check_channels(channels)?;
+    if parameters.max_frames_per_packet.is_some_and(|frames| frames > MAX_PACKET_FRAMES) {
+        return Err(Error::new(ErrorKind::Damaged, "announces impossibly long packets").mend(COPY_AGAIN));
+    }
+    match &parameters.extra_data {
+        Some(headers) if parameters.codec == CODEC_ID_VORBIS => vorbis::check_codebooks(headers),
+        _ => Ok(()),
+    }
+}
+
 /// Decodes all packets of a track; gives the format and how many bytes of packets there were.
 fn decode_track(
     reader: &mut dyn FormatReader,
     track: &Track,
     parameters: &AudioCodecParameters,
     extent: &Extent,
-    limits: &Limits,
+    (limits, deadline): (&Limits, &Deadline),
     mono: &mut Vec<f32>,
 ) -> Result<(Format, u64)> {
-    if parameters.max_frames_per_packet.is_some_and(|frames| frames > MAX_PACKET_FRAMES) {
-        return Err(Error::new(ErrorKind::Damaged, "announces impossibly long packets").mend(COPY_AGAIN));
-    }
+    check_sizes(parameters)?;
     let stated_rate = parameters.sample_rate.unwrap_or(0);
     let options = AudioDecoderOptions::default().verify(true);
     let mut decoder = symphonia::default::get_codecs()
@@ -266,6 +282,7 @@ fn decode_track(
     loop {
         let done = mono.len();
         let rate = format.as_ref().map_or(stated_rate, |format| format.sample_rate);
+        deadline.check(seconds(done as u64, rate))?;
         let packet = match reader.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,

@@ -59,6 +59,11 @@ impl Container {
         }
     }
 
+    /// Whether the samples have to be decoded by a codec, rather than lie in the file as they are or in small blocks.
+    pub(super) fn holds_codec(self) -> bool {
+        !matches!(self, Self::Wav | Self::Aiff)
+    }
+
     /// The usual extensions, lower case, without the dot.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {

@@ -4,7 +4,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::Result;
 
-use super::{Limits, Normalisation, Recording, ResamplerPool, decode};
+use super::companion::Companion;
+use super::{Container, Limits, Normalisation, Recording, ResamplerPool, decode};
 
 /// A thread's workshop for recordings: decodes, mixes down, resamples and normalises one after another.
 ///
@@ -21,7 +22,7 @@ use super::{Limits, Normalisation, Recording, ResamplerPool, decode};
 /// #     wav
 /// # }
 /// let mut loader = Loader::new(16_000, Normalisation::Peak, Limits::default());
-/// let clip = loader.load(&wav())?; // one second at 8,000 Hz
+/// let clip = loader.load(&mut wav())?; // one second at 8,000 Hz
 /// assert_eq!(clip.recording.sample_rate, 8_000);
 /// assert_eq!(clip.samples.len(), 16_000);
 /// # Ok::<(), ser::Error>(())
@@ -30,6 +31,7 @@ use super::{Limits, Normalisation, Recording, ResamplerPool, decode};
 pub struct Loader {
     normalisation: Normalisation,
     limits: Limits,
+    companion: Companion,
     resamplers: ResamplerPool,
     mono: Vec<f32>,
     resampled: Vec<f32>,
@@ -50,15 +52,24 @@ impl Loader {
     /// A loader to `sample_rate` Hz.
     pub fn new(sample_rate: u32, normalisation: Normalisation, limits: Limits) -> Self {
         let resamplers = ResamplerPool::new(sample_rate);
-        Self { normalisation, limits, resamplers, mono: Vec::new(), resampled: Vec::new() }
+        let companion = Companion::new(decode);
+        Self { normalisation, limits, companion, resamplers, mono: Vec::new(), resampled: Vec::new() }
     }
 
     /// Decodes the bytes of one file. The clip borrows the loader's buffers until the next call.
     ///
+    /// A file with a codec inside is decoded on a second thread. One that takes far longer than
+    /// [`Limits::max_decoding_s`] is given up together with that thread; then `bytes` is left empty.
+    ///
     /// # Errors
     /// Those of [`decode()`], [`super::Resampler::process`] and [`Normalisation::apply`]; none names a file.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<Clip<'_>> {
-        let recording = decode(bytes, &self.limits, &mut self.mono)?;
+    pub fn load(&mut self, bytes: &mut Vec<u8>) -> Result<Clip<'_>> {
+        let recording = match Container::of(bytes) {
+            Ok(container) if container.holds_codec() => {
+                self.companion.decode(bytes, &self.limits, &mut self.mono)?
+            }
+            _ => decode(bytes, &self.limits, &mut self.mono)?,
+        };
         let audio_hash = audio_hash(recording.sample_rate, &self.mono);
         self.resamplers.get(recording.sample_rate)?.process(&self.mono, &mut self.resampled)?;
         self.normalisation.apply(&mut self.resampled)?;

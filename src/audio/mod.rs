@@ -18,8 +18,10 @@
 //! * Memory follows the bytes that are there and [`Limits`], never a number read from a header.
 
 mod aiff;
+mod companion;
 mod compressed;
 mod container;
+mod deadline;
 mod decode;
 mod guard;
 mod loader;
@@ -32,6 +34,7 @@ mod pcm;
 mod read;
 mod refusal;
 mod resample;
+mod vorbis;
 mod wav;
 
 pub use container::Container;
@@ -56,11 +59,14 @@ pub struct Limits {
     pub max_duration_s: f64,
     /// Shortest duration in seconds.
     pub min_duration_s: f64,
+    /// Longest time in seconds that decoding may take, of the processor; there is no limit where it is not finite.
+    /// Only files with a codec inside need it: samples that lie in the file as they are take no time.
+    pub max_decoding_s: f64,
 }
 
 impl Default for Limits {
-    /// 512 MiB, 300 s and 0.05 s.
+    /// 512 MiB, 300 s, 0.05 s and 60 s, which is a hundred times what the longest file needs.
     fn default() -> Self {
-        Self { max_bytes: 512 << 20, max_duration_s: 300.0, min_duration_s: 0.05 }
+        Self { max_bytes: 512 << 20, max_duration_s: 300.0, min_duration_s: 0.05, max_decoding_s: 60.0 }
     }
 }

@@ -26,6 +26,11 @@ pub(super) fn check_format(sample_rate: u32, channels: usize) -> Result<()> {
         let what = format!("states a sample rate of {sample_rate} Hz, outside of {low} to {high} Hz");
         return Err(Error::new(ErrorKind::Unsupported, what).mend("resample it"));
     }
+    check_channels(channels)
+}
+
+/// Refuses channel counts outside of the limits.
+pub(super) fn check_channels(channels: usize) -> Result<()> {
     if channels == 0 || channels > usize::from(MAX_CHANNELS) {
         let what = format!("states {channels} channels; 1 to {MAX_CHANNELS} are handled");
         return Err(Error::new(ErrorKind::Unsupported, what).mend("mix it down"));

@@ -68,6 +68,9 @@ struct Arguments {
     /// Shortest recording, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().min_duration_s)]
     min_duration: f64,
+    /// Longest time that decoding a file may take, seconds of processor time
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().max_decoding_s)]
+    file_timeout: f64,
     /// Largest file, bytes
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_bytes)]
     max_bytes: u64,
@@ -114,6 +117,7 @@ impl Arguments {
                 max_bytes: self.max_bytes,
                 max_duration_s: self.max_duration,
                 min_duration_s: self.min_duration,
+                max_decoding_s: self.file_timeout,
             },
             shard_bytes: self.shard_bytes,
             jobs: self.jobs,

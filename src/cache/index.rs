@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Sha;
 use super::row::{Key, Row};
-use crate::corpus::FileStat;
+use crate::corpus::{FileStat, check_relative};
 use crate::storage::{Storage, folder_of};
 use crate::{Error, ErrorKind, Result};
 
@@ -147,7 +147,9 @@ impl Index {
                 ErrorKind::Unsupported,
                 format!("is an index of version {version}; this program reads version {VERSION}"),
             )
-            .mend("use the version of ser that made it, or make another cache with --out"));
+            .mend(
+                "make another with: ser-prep --data <recordings> --out <another folder>; or use the ser that made it",
+            ));
         }
         if u64::from_le_bytes(*length) != payload.len() as u64 {
             return Err(damaged("its length is wrong"));
@@ -155,9 +157,8 @@ impl Index {
         if Sha::of(&[payload]).0 != *sha {
             return Err(damaged("its checksum is wrong"));
         }
-        let limited = bincode::config::standard().with_limit::<LARGEST>();
-        let (index, used): (Self, usize) = bincode::serde::decode_from_slice(payload, limited)
-            .map_err(|error| damaged(&format!("it cannot be decoded ({error})")))?;
+        let (index, used) =
+            decode_payload(payload).map_err(|error| damaged(&format!("it cannot be decoded ({error})")))?;
         if used != payload.len() {
             return Err(damaged("something follows it"));
         }
@@ -166,6 +167,9 @@ impl Index {
     }
 
     fn validate(&self) -> Result<(), &'static str> {
+        if self.files.iter().any(|file| check_relative(&file.path).is_err()) {
+            return Err("it names a file outside the corpus");
+        }
         for set in &self.feature_sets {
             let values = set.shape.iter().try_fold(1u32, |product, &size| product.checked_mul(size));
             if values.is_none_or(|values| values == 0) {
@@ -188,6 +192,21 @@ impl Index {
             }
         }
         Ok(())
+    }
+}
+
+/// A length in the payload may claim no more than a multiple of the payload: bincode makes room for a text before it
+/// looks whether the text is there. The limit is part of bincode's types, so there are few.
+fn decode_payload(payload: &[u8]) -> Result<(Index, usize), bincode::error::DecodeError> {
+    fn within<const LIMIT: usize>(payload: &[u8]) -> Result<(Index, usize), bincode::error::DecodeError> {
+        bincode::serde::decode_from_slice(payload, bincode::config::standard().with_limit::<LIMIT>())
+    }
+    // A number of 16 bytes may be written in one, and counts as 16.
+    match payload.len() {
+        0..0x1_0000 => within::<0x10_0000>(payload),
+        0x1_0000..0x10_0000 => within::<0x100_0000>(payload),
+        0x10_0000..0x100_0000 => within::<0x1000_0000>(payload),
+        _ => within::<0x4_0000_0000>(payload),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Sha;
 use super::row::Key;
-use crate::corpus::{Fractions, Part};
+use crate::corpus::{Fractions, Part, Protocol, check_relative};
 use crate::{Error, ErrorKind, Result};
 
 /// An utterance: a line of a manifest.
@@ -34,6 +34,18 @@ pub struct Utterance {
     pub shard: String,
     /// Its row in the shard.
     pub row: u32,
+}
+
+impl Utterance {
+    /// Nothing in it leads out of the corpus or the cache.
+    fn check_paths(&self) -> Result<(), String> {
+        check_relative(&self.path).map_err(|error| error.reason())?;
+        let name = self.shard.strip_prefix("shards/").and_then(|name| name.strip_suffix(".safetensors"));
+        match name.map(str::parse::<Sha>) {
+            Some(Ok(_)) => Ok(()),
+            _ => Err(format!("{:?} is no shard's place in a cache", self.shard)),
+        }
+    }
 }
 
 /// What `split.toml` says of a split.
@@ -137,6 +149,9 @@ pub struct StoredSplit {
 }
 
 impl StoredSplit {
+    /// Its files.
+    pub const FILES: [&str; 4] = [DESCRIPTION, "train.jsonl", "val.jsonl", "test.jsonl"];
+
     /// Reads the split in `folder` (`manifests/<generation>/<protocol>`), comparing digests.
     ///
     /// # Errors
@@ -146,6 +161,7 @@ impl StoredSplit {
         let text = read_text(&path)?;
         let info: SplitInfo =
             toml::from_str(&text).map_err(|error| damaged(&path, error.message().to_owned()))?;
+        info.protocol.parse::<Protocol>().map_err(|error| damaged(&path, error.reason()))?;
         let mut parts = BTreeMap::new();
         for part in Part::ALL {
             let path = folder.join(format!("{part}.jsonl"));
@@ -155,8 +171,11 @@ impl StoredSplit {
             }
             let utterances: Result<Vec<Utterance>> = (lines.lines().enumerate())
                 .map(|(number, line)| {
-                    serde_json::from_str(line)
-                        .map_err(|error| damaged(&path, format!("line {}: {error}", number + 1)))
+                    let wrong = |what: String| damaged(&path, format!("line {}: {what}", number + 1));
+                    let utterance: Utterance =
+                        serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+                    utterance.check_paths().map_err(wrong)?;
+                    Ok(utterance)
                 })
                 .collect();
             parts.insert(part, utterances?);

@@ -15,6 +15,7 @@ mod dataset;
 pub mod digest;
 pub mod generation;
 pub mod index;
+mod inside;
 mod lock;
 pub mod manifest;
 pub mod prepare;
@@ -35,6 +36,7 @@ pub use shard::{Layout, Shard};
 
 use crate::corpus::{Part, Protocol};
 use crate::{Error, ErrorKind, Result};
+use inside::stays_inside;
 
 /// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
 #[derive(Debug)]
@@ -50,6 +52,7 @@ impl Cache {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(root: &Path) -> Result<Self> {
+        stays_inside(root, &index_path(root))?;
         let index = Index::read(&index_path(root))?.ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds no cache")
                 .at(root)
@@ -102,6 +105,11 @@ impl Cache {
     pub fn split(&self, set: &FeatureSet, protocol: &Protocol) -> Result<StoredSplit> {
         let generation = self.root.join("manifests").join(set.manifests.to_string());
         let folder = generation.join(protocol.to_string());
+        if !generation.is_dir() {
+            return Err(Error::new(ErrorKind::Missing, "lacks the split manifests that its index names")
+                .at(&self.root)
+                .mend("run ser-prep again: it makes anew what is missing"));
+        }
         if !folder.is_dir() {
             return Err(Error::new(ErrorKind::Missing, format!("holds no split {:?}", protocol.to_string()))
                 .at(&self.root)
@@ -112,7 +120,14 @@ impl Cache {
                 .at(generation)
                 .mend("run ser-prep again: it makes anew what is damaged"));
         }
+        for name in StoredSplit::FILES {
+            stays_inside(&self.root, &folder.join(name))?;
+        }
         let split = StoredSplit::read(&folder)?;
+        if split.info.protocol != protocol.to_string() {
+            let what = format!("is the split {:?} under the name of another", split.info.protocol);
+            return Err(Error::new(ErrorKind::Mismatch, what).at(folder).mend("run ser-prep again"));
+        }
         if split.info.feature_set != set.id {
             return Err(Error::new(ErrorKind::Mismatch, "is a split of another feature set")
                 .at(folder)
@@ -137,6 +152,7 @@ impl Cache {
                 None => {
                     let name = set.shards.get(entry.shard as usize).ok_or_else(|| unknown(utterance))?;
                     let path = shard::shard_path(&shards_folder(&self.root), name);
+                    stays_inside(&self.root, &path)?;
                     dataset.shards.push(Shard::open_by(&path, &layout, access.map)?);
                     opened.insert(entry.shard, dataset.shards.len() - 1);
                     dataset.shards.len() - 1

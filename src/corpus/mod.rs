@@ -4,11 +4,13 @@
 //! and who speaks which word, [`split`] deals utterances to train, validation and test.
 
 pub mod naming;
+mod relative;
 pub mod scan;
 pub mod split;
 pub mod table;
 
 pub use naming::Annotation;
+pub use relative::check_relative;
 pub use scan::{AudioFile, FileStat, Scan, scan};
 pub use split::{Fractions, Part, Protocol, Split, SplitPlan, plan_splits};
 

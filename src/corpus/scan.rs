@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
+use super::check_relative;
 use crate::{Error, ErrorKind, Result};
 
 /// File name extensions taken for recordings. What a file really is, its content decides later.
@@ -133,10 +134,12 @@ fn describe(root: &Path, entry: &walkdir::DirEntry) -> Result<AudioFile> {
             .at(location)
             .mend("rename it, since manifests are UTF-8"));
     };
+    let path = parts.join("/");
+    check_relative(&path).map_err(|error| error.at(location))?;
     let metadata = entry
         .metadata()
         .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location))?;
-    Ok(AudioFile { path: parts.join("/"), location: location.to_owned(), stat: FileStat::of(&metadata) })
+    Ok(AudioFile { path, location: location.to_owned(), stat: FileStat::of(&metadata) })
 }
 
 /// A link to nothing that would not have been taken for a recording anyway.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Annotation;
 use super::naming::is_speaker_id;
+use super::{Annotation, check_relative};
 use crate::{Error, ErrorKind, Result};
 
 /// A table of labels: columns `path` (relative to the corpus) and `label`, and optionally `speaker` and `word`;
@@ -56,6 +56,9 @@ impl LabelTable {
             }
             let path = row.path.replace('\\', "/");
             let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
+            check_relative(&path).map_err(|error| {
+                Error::new(ErrorKind::Damaged, format!("row {}: {}", number + 1, error.reason())).at(file)
+            })?;
             let known = |text: Option<String>| text.filter(|text| !text.is_empty());
             let word = known(row.word).map(|word| word.to_lowercase());
             let speaker = known(row.speaker);

@@ -79,6 +79,14 @@ impl PrepareOptions {
             )
             .mend("give a --max-duration above --min-duration, and that 0 or above"));
         }
+        let decoding = self.limits.max_decoding_s;
+        if !(decoding > 0.0 && decoding.is_finite()) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("no file can be decoded in {decoding} seconds"),
+            )
+            .mend("give a --file-timeout above 0"));
+        }
         if !SHARD_BYTES.contains(&self.shard_bytes) {
             return Err(Error::new(
                 ErrorKind::Usage,

@@ -11,6 +11,7 @@ use super::feature_set_id;
 use super::options::PrepareOptions;
 use crate::cache::digest::Sha;
 use crate::cache::index::{Entry, FeatureSet, Index};
+use crate::cache::inside::stays_inside;
 use crate::cache::row::{Key, Row};
 use crate::cache::shard::{Layout, Shard, ShardBuffer, rows_per_shard, shard_path};
 use crate::cache::shards_folder;
@@ -70,11 +71,11 @@ impl Store {
         };
         let folder = shards_folder(&options.out);
         if let Some(set) = index.feature_sets.iter().find(|set| set.id == id) {
-            store.take_over(set, &folder);
+            store.take_over(set, &options.out, &folder);
         }
         if let Some(storage) = storage {
             storage.make_folder(&folder)?;
-            store.adopt_unnamed(&folder, index)?;
+            store.adopt_unnamed(&options.out, &folder, index)?;
             // The writer that left shards here may have been killed before their names were durable.
             storage.sync_folder(&folder)?;
             store.writer = Some(Writer::start(options.jobs, storage, &folder, &store.layout));
@@ -83,10 +84,12 @@ impl Store {
     }
 
     /// Takes over the entries whose shards are still there, in their full length; the others are computed again.
-    fn take_over(&mut self, set: &FeatureSet, folder: &Path) {
+    fn take_over(&mut self, set: &FeatureSet, root: &Path, folder: &Path) {
         let mut kept: HashMap<u32, (u32, usize)> = HashMap::new();
         for (old, name) in (0..).zip(&set.shards) {
-            if let Ok(shard) = Shard::open(&shard_path(folder, name), &self.layout) {
+            let path = shard_path(folder, name);
+            let opened = stays_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
+            if let Ok(shard) = opened {
                 kept.insert(old, (self.shards.len() as u32, shard.rows()));
                 self.shards.push(*name);
             }
@@ -100,7 +103,7 @@ impl Store {
         }
     }
 
-    fn adopt_unnamed(&mut self, folder: &Path, index: &Index) -> Result<()> {
+    fn adopt_unnamed(&mut self, root: &Path, folder: &Path, index: &Index) -> Result<()> {
         let listing =
             std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
         let mut unnamed: Vec<(Sha, PathBuf)> = Vec::new();
@@ -117,7 +120,8 @@ impl Store {
         unnamed.sort();
         for (name, path) in unnamed {
             // A shard of another feature set, or a damaged one: either way nothing to build on.
-            let Ok(rows) = Shard::open(&path, &self.layout).and_then(|shard| shard.verified_rows()) else {
+            let opened = stays_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
+            let Ok(rows) = opened.and_then(|shard| shard.verified_rows()) else {
                 continue;
             };
             let shard = self.shards.len() as u32;

@@ -111,7 +111,7 @@ impl Workers {
         if known(&key) {
             return Ok(Done { content, key, tensor: None });
         }
-        let clip = bench.loader.load(&bench.bytes)?;
+        let clip = bench.loader.load(&mut bench.bytes)?;
         let [channels, n_mfcc, frames] = self.features.shape();
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut features = free.unwrap_or_else(|| vec![0.0; channels * n_mfcc * frames]);

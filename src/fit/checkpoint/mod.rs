@@ -145,7 +145,8 @@ impl Checkpoint {
             Some(VERSION) => {}
             Some(newer) if newer > VERSION => {
                 let what = format!("was written by a newer ser (version {newer}; this one reads {VERSION})");
-                return Err(Error::new(ErrorKind::Unsupported, what).mend("update ser"));
+                return Err(Error::new(ErrorKind::Unsupported, what)
+                    .mend("update ser, or train again with: ser-fit --cache <cache>"));
             }
             _ => return Err(damaged("has no valid `version`")),
         }

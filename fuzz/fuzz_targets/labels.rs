@@ -1,0 +1,19 @@
+//! Any file as a table of labels.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ser::corpus::table::LabelTable;
+use ser_fuzz::memory;
+
+fuzz_target!(init: ser_fuzz::start("labels"), |data: &[u8]| {
+    thread_local! {
+        static FOLDER: tempfile::TempDir = ser_fuzz::scratch_folder();
+    }
+    let path = FOLDER.with(|folder| folder.path().join("labels.csv"));
+    std::fs::write(&path, data).expect("the folder can be written to");
+    memory::bounded(256 * data.len() + (8 << 20), || {
+        if let Ok(table) = LabelTable::read(&path) {
+            let _ = table.annotate("a/b.wav");
+        }
+    });
+});

@@ -1,0 +1,158 @@
+//! Where the fuzzer starts from: the repository's fixtures, and a small cache made on the spot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ser::cache::{PrepareOptions, prepare};
+use ser::corpus::{Fractions, LabelSource};
+use ser::features::FeatureConfig;
+use ser::progress::Silent;
+use ser::storage::Storage;
+use ser::synth;
+
+use crate::wrap;
+
+/// No seed is larger: a fuzzer wants small ones.
+const LARGEST: usize = 40_000;
+
+type Seeds = Vec<Vec<u8>>;
+type Problem = Box<dyn std::error::Error>;
+
+/// Writes the seeds of a target into `folder` and says how many there are.
+pub fn write(target: &str, folder: &Path) -> Result<usize, Problem> {
+    let seeds = match target {
+        "audio" => audio()?,
+        "checkpoint" => checkpoint()?,
+        "configuration" => configuration()?,
+        "index" => index()?,
+        "labels" => labels(),
+        "manifest" => manifest()?,
+        "shard" => shard()?,
+        _ => return Err(format!("there is no target {target}").into()),
+    };
+    fs::create_dir_all(folder)?;
+    for seed in &seeds {
+        fs::write(folder.join(format!("seed-{}", &wrap::sha(seed)[..16])), seed)?;
+    }
+    Ok(seeds.len())
+}
+
+fn fixtures(theme: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(theme)
+}
+
+fn files(folder: &Path) -> Result<Seeds, Problem> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.retain(|path| path.is_file() && path.extension().is_none_or(|kind| kind != "sh" && kind != "py"));
+    paths.sort();
+    Ok(paths.iter().map(fs::read).collect::<std::io::Result<_>>()?)
+}
+
+fn audio() -> Result<Seeds, Problem> {
+    let mut seeds = files(&fixtures("audio"))?;
+    // The beginnings of those that are too large are headers all the same.
+    seeds.iter_mut().for_each(|seed| seed.truncate(LARGEST));
+    Ok(seeds)
+}
+
+/// As the target `checkpoint` takes them: a first byte that says whether the rest is a whole file or only its pickle.
+fn checkpoint() -> Result<Seeds, Problem> {
+    let mut seeds = Vec::new();
+    for file in files(&fixtures("checkpoint"))? {
+        let entries = wrap::archive_data(&file).unwrap_or_default();
+        if let Some((_, pickle)) = entries.iter().find(|(name, _)| name == "data.pkl") {
+            seeds.push([&[1], file.get(pickle.clone()).unwrap_or_default()].concat());
+        }
+        if file.len() <= LARGEST {
+            seeds.push([&[0][..], &file].concat());
+        }
+    }
+    Ok(seeds)
+}
+
+fn configuration() -> Result<Seeds, Problem> {
+    let configurations = [FeatureConfig::default(), FeatureConfig::librosa()];
+    Ok(configurations.iter().map(|it| Ok(toml::to_string(it)?.into_bytes())).collect::<Result<_, Problem>>()?)
+}
+
+fn labels() -> Seeds {
+    let tables = [
+        "path,label\na/b.wav,calm\na/c.wav,loud\n",
+        "path,label,speaker,word,other\r\n\"x,y/\"\"z\"\".wav\",fear,OAF,back,1\r\n.\\b\\c.wav, sad ,,,\r\n",
+    ];
+    tables.iter().map(|table| table.as_bytes().to_vec()).collect()
+}
+
+fn index() -> Result<Seeds, Problem> {
+    let cache = SmallCache::make()?;
+    let bytes = fs::read(cache.0.path().join("out/index.bin"))?;
+    Ok(vec![[&[0][..], &bytes].concat(), [&[1], bytes.get(52..).unwrap_or_default()].concat()])
+}
+
+/// As the target takes them: the four files one after another, with a zero byte between.
+fn manifest() -> Result<Seeds, Problem> {
+    let cache = SmallCache::make()?;
+    let mut seeds = Vec::new();
+    for entry in fs::read_dir(cache.0.path().join("out/splits"))? {
+        let folder = entry?.path();
+        let text = |name: &str| fs::read_to_string(folder.join(name));
+        let description = text("split.toml")?;
+        // The target adds the digests.
+        let description = description.split("[manifests]").next().unwrap_or_default();
+        let first = |name: &str| Ok::<_, Problem>(text(name)?.lines().take(2).collect::<Vec<_>>().join("\n"));
+        let parts = [description.to_owned(), first("train.jsonl")?, first("val.jsonl")?, first("test.jsonl")?];
+        seeds.push(parts.join("\0").into_bytes());
+    }
+    Ok(seeds)
+}
+
+/// As the target takes them: a first byte that says whether the rest is a whole file or only its header.
+fn shard() -> Result<Seeds, Problem> {
+    let cache = SmallCache::make()?;
+    let mut seeds = Vec::new();
+    for file in files(&cache.0.path().join("out/shards"))? {
+        let length = u64::from_le_bytes(file.get(..8).and_then(|it| it.try_into().ok()).ok_or("no header")?);
+        let header = file.get(8..8 + length as usize).ok_or("no header")?.trim_ascii_end();
+        let data = u16::try_from((file.len() - 8 - length as usize) / 4)?;
+        seeds.push([&[1][..], &data.to_le_bytes(), header].concat());
+        if file.len() <= LARGEST {
+            seeds.push([&[0][..], &file].concat());
+        }
+    }
+    Ok(seeds)
+}
+
+/// The features of the small cache, of which the shard target opens shards.
+pub fn small_features() -> FeatureConfig {
+    FeatureConfig { n_mels: 8, n_mfcc: 4, max_frames: 8, hop_length: 512, ..FeatureConfig::default() }
+}
+
+struct SmallCache(tempfile::TempDir);
+
+impl SmallCache {
+    /// A cache of three synthetic words in `out`.
+    fn make() -> Result<Self, Problem> {
+        let folder = tempfile::tempdir()?;
+        let corpus = synth::Options { words: 3, sample_rate: 8_000, ..Default::default() };
+        synth::Corpus::new(corpus)?.write(&folder.path().join("data"))?;
+        let options = PrepareOptions {
+            data: folder.path().join("data"),
+            out: folder.path().join("out"),
+            features: small_features(),
+            labels: LabelSource::Folder,
+            exclude: Vec::new(),
+            fractions: Fractions::default(),
+            seed: 0,
+            limits: Default::default(),
+            shard_bytes: 1 << 16,
+            jobs: 0,
+            rehash: false,
+            strict: false,
+            wait: false,
+            dry_run: false,
+        };
+        prepare(&options, &Storage::native(), &Silent)?;
+        Ok(Self(folder))
+    }
+}
