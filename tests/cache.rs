@@ -720,7 +720,10 @@ fn a_shard_that_promises_what_it_does_not_hold_is_refused() {
     let text = |header: Value| serde_json::to_vec(&header).unwrap();
     let (f, n) = two();
     let good = open(&text(header(f.clone(), n.clone())), 4096, 2 * row + 8).unwrap();
-    assert_eq!((good.rows(), good.features(1, 1).unwrap(), good.frames(1).unwrap()), (2, [0.0; 8].as_slice().into(), 0));
+    assert_eq!(
+        (good.rows(), good.features(1, 1).unwrap(), good.frames(1).unwrap()),
+        (2, [0.0; 8].as_slice().into(), 0)
+    );
     for (first, count) in [(2, 1), (0, 3), (1, usize::MAX), (usize::MAX, 1), (usize::MAX, usize::MAX)] {
         assert!(good.features(first, count).is_err());
     }

@@ -9,8 +9,11 @@
 //!         splits -> manifests/<sha256>    the newest feature set's
 //!         prep-report.json                what the last run did                     (prepare)
 //! ```
+//!
+//! [`care`] looks after a cache that is there: verifies, repairs, lists, clears, exports and compares.
 
 mod bytes;
+pub mod care;
 mod dataset;
 pub mod digest;
 pub mod generation;
@@ -18,11 +21,13 @@ pub mod index;
 mod lock;
 pub mod manifest;
 pub mod prepare;
+mod readers;
 pub mod row;
 pub mod shard;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use bytes::Access;
 pub use dataset::Dataset;
@@ -35,6 +40,7 @@ pub use shard::{Layout, Shard};
 
 use crate::corpus::{Part, Protocol};
 use crate::{Error, ErrorKind, Result};
+use readers::ReadersLock;
 
 /// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
 #[derive(Debug)]
@@ -42,6 +48,8 @@ pub struct Cache {
     root: PathBuf,
     index: Index,
     access: Access,
+    /// Keeps what the index names from being removed.
+    _readers: Arc<ReadersLock>,
 }
 
 impl Cache {
@@ -50,12 +58,14 @@ impl Cache {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(root: &Path) -> Result<Self> {
+        // Before the index is read, so that nothing it names can be removed in between.
+        let readers = Arc::new(ReadersLock::share(root));
         let index = Index::read(&index_path(root))?.ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds no cache")
                 .at(root)
                 .mend(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
         })?;
-        Ok(Self { root: root.to_owned(), index, access: Access::default() })
+        Ok(Self { root: root.to_owned(), index, access: Access::default(), _readers: readers })
     }
 
     /// Lets its tensors be read in another way than by default.
