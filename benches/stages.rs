@@ -65,8 +65,11 @@ fn features(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(u64::from(SECONDS)));
     let samples = utterance(f64::from(SECONDS));
     let bare = FeatureConfig { delta_order: 0, ..FeatureConfig::default() };
-    let configs =
-        [("mfcc", bare), ("mfcc, delta, delta-delta", FeatureConfig::default()), ("librosa", FeatureConfig::librosa())];
+    let configs = [
+        ("mfcc", bare),
+        ("mfcc, delta, delta-delta", FeatureConfig::default()),
+        ("librosa", FeatureConfig::librosa()),
+    ];
     for (name, config) in configs {
         let mut extractor = Extractor::new(&config).unwrap();
         let mut tensor = vec![0.0; extractor.shape().iter().product()];
@@ -125,7 +128,7 @@ fn cache(criterion: &mut Criterion) {
     group.bench_function("gather a batch of 32", |bencher| {
         bencher.iter(|| {
             for (place, values) in batch.chunks_exact_mut(layout.row_len()).enumerate() {
-                values.copy_from_slice(shard.features(black_box(place * 13 % ROWS), 1).unwrap());
+                values.copy_from_slice(&shard.features(black_box(place * 13 % ROWS), 1).unwrap());
             }
         });
     });

@@ -1,12 +1,14 @@
 //! A side of a split, opened for reading.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
 use super::bytes::Access;
 use super::digest::Checksum;
+use super::readers::ReadersLock;
 use super::shard::Shard;
 use crate::Result;
 
@@ -17,6 +19,8 @@ pub struct Dataset {
     pub(super) shards: Vec<Shard>,
     pub(super) rows: Vec<DatasetRow>,
     pub(super) access: Access,
+    /// Keeps the shards from being removed.
+    pub(super) _readers: Arc<ReadersLock>,
 }
 
 /// Where an utterance lies and what it is.

@@ -9,8 +9,11 @@
 //!         splits -> manifests/<sha256>    the newest feature set's
 //!         prep-report.json                what the last run did                     (prepare)
 //! ```
+//!
+//! [`care`] looks after a cache that is there: verifies, repairs, lists, clears, exports and compares.
 
 mod bytes;
+pub mod care;
 mod dataset;
 pub mod digest;
 pub mod generation;
@@ -19,11 +22,13 @@ mod inside;
 mod lock;
 pub mod manifest;
 pub mod prepare;
+mod readers;
 pub mod row;
 pub mod shard;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use bytes::Access;
 pub use dataset::Dataset;
@@ -37,6 +42,7 @@ pub use shard::{Layout, Shard};
 use crate::corpus::{Part, Protocol};
 use crate::{Error, ErrorKind, Result};
 use inside::stays_inside;
+use readers::ReadersLock;
 
 /// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub struct Cache {
     root: PathBuf,
     index: Index,
     access: Access,
+    /// Keeps what the index names from being removed.
+    readers: Arc<ReadersLock>,
 }
 
 impl Cache {
@@ -53,12 +61,14 @@ impl Cache {
     /// When there is none, or it is damaged.
     pub fn open(root: &Path) -> Result<Self> {
         stays_inside(root, &index_path(root))?;
+        // Before the index is read, so that nothing it names can be removed in between.
+        let readers = Arc::new(ReadersLock::share(root));
         let index = Index::read(&index_path(root))?.ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds no cache")
                 .at(root)
                 .mend(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
         })?;
-        Ok(Self { root: root.to_owned(), index, access: Access::default() })
+        Ok(Self { root: root.to_owned(), index, access: Access::default(), readers })
     }
 
     /// Lets its tensors be read in another way than by default.
@@ -143,7 +153,8 @@ impl Cache {
     fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
         let layout = layout_of(set);
         let (shape, access) = (layout.shape, self.access);
-        let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access };
+        let readers = Arc::clone(&self.readers);
+        let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access, _readers: readers };
         let mut opened: HashMap<u32, usize> = HashMap::new();
         for utterance in utterances {
             let entry = self.entry_of(set, utterance)?;

@@ -41,6 +41,19 @@ impl Storage {
     /// # Errors
     /// When writing fails; the old file is then as it was and no scratch file stays.
     pub fn replace_file(&self, path: &Path, content: &[&[u8]]) -> Result<()> {
+        self.replace_file_with(path, |write| content.iter().try_for_each(|piece| write(piece)))
+    }
+
+    /// As [`Storage::replace_file`], for content that is not in memory at once: `fill` hands it over piece after
+    /// piece.
+    ///
+    /// # Errors
+    /// Those of `fill`, and when writing fails; the old file is then as it was and no scratch file stays.
+    pub fn replace_file_with(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
         let mut scratch = Scratch::for_place(self, path);
         let mut file = loop {
             match self.disk.create(&scratch.path) {
@@ -53,10 +66,10 @@ impl Storage {
                 }
             }
         };
-        let written = content.iter().try_for_each(|piece| file.write(piece)).and_then(|()| file.sync());
-        written.map_err(|error| {
-            Error::io("cannot be written", path, error).mend("make room, or write somewhere else")
-        })?;
+        let failed =
+            |error| Error::io("cannot be written", path, error).mend("make room, or write somewhere else");
+        fill(&mut |piece| file.write(piece).map_err(failed))?;
+        file.sync().map_err(failed)?;
         drop(file);
         scratch.publish(path)
     }

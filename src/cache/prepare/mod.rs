@@ -11,7 +11,6 @@ mod store;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 

@@ -1,0 +1,87 @@
+//! One tensor anew, from its recording.
+
+use std::path::Path;
+
+use super::sources::below;
+use crate::audio::{self, Limits, Loader};
+use crate::cache::row::{Row, key_of};
+use crate::cache::{Checksum, FeatureSet, Sha};
+use crate::features::{Extractor, FeatureConfig};
+use crate::{Error, ErrorKind, Result};
+
+/// Computes tensors of one feature set from the recordings in a folder.
+pub(super) struct Recomputer<'a> {
+    corpus: &'a Path,
+    configuration: &'a str,
+    loader: Loader,
+    extractor: Extractor,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Recomputer<'a> {
+    /// # Errors
+    /// When the configuration of `set` is none that this program knows.
+    pub(super) fn new(corpus: &'a Path, set: &'a FeatureSet) -> Result<Self> {
+        let config: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
+            Error::new(ErrorKind::Unsupported, format!("feature set {}: {error}", set.id))
+        })?;
+        let limits = Limits {
+            max_bytes: LARGEST_FILE,
+            max_duration_s: LONGEST_S,
+            min_duration_s: 0.0,
+            ..Limits::default()
+        };
+        Ok(Self {
+            corpus,
+            configuration: &set.configuration,
+            loader: Loader::new(config.sample_rate, config.normalisation, limits),
+            extractor: Extractor::new(&config)?,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// The tensor of `row`, which is exactly what was written, from the first of `sources` that still has the
+    /// content it was computed from.
+    ///
+    /// # Errors
+    /// When none has, each with its reason.
+    pub(super) fn tensor(&mut self, row: &Row, sources: &[String]) -> Result<Vec<f32>> {
+        let mut reasons = Vec::new();
+        for source in sources {
+            match self.tensor_from(row, source) {
+                Ok(tensor) => return Ok(tensor),
+                Err(error) => reasons.push(format!("{source}: {}", error.reason())),
+            }
+        }
+        let what = match reasons.is_empty() {
+            true => "no recording of it is known".to_owned(),
+            false => reasons.join("; "),
+        };
+        Err(Error::new(ErrorKind::Missing, what))
+    }
+
+    fn tensor_from(&mut self, row: &Row, source: &str) -> Result<Vec<f32>> {
+        let path = below(self.corpus, source)
+            .ok_or_else(|| Error::new(ErrorKind::Damaged, "is no path inside the corpus"))?;
+        let limits = Limits { max_bytes: LARGEST_FILE, ..Limits::default() };
+        audio::read_file(&path, &limits, &mut self.bytes)?;
+        // The key stands for the content, the configuration and the extractor's version.
+        if key_of(&Sha::of(&[&self.bytes]), self.configuration) != row.key {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "has changed since, or the tensor is of another version of the extractor",
+            ));
+        }
+        let clip = self.loader.load(&mut self.bytes)?;
+        let mut tensor = vec![0.0; self.extractor.shape().iter().product()];
+        let frames = self.extractor.extract(clip.samples, &mut tensor)?.frames;
+        if u32::try_from(frames) == Ok(row.frames) && Checksum::of_row(&tensor, row.frames) == row.checksum {
+            return Ok(tensor);
+        }
+        Err(Error::new(ErrorKind::Mismatch, "gives other values on this machine than when it was written"))
+    }
+}
+
+/// The recording was accepted once, under limits that the cache does not keep; these only bound memory.
+const LARGEST_FILE: u64 = 4 << 30;
+const LONGEST_S: f64 = 86_400.0;
