@@ -65,8 +65,11 @@ fn features(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(u64::from(SECONDS)));
     let samples = utterance(f64::from(SECONDS));
     let bare = FeatureConfig { delta_order: 0, ..FeatureConfig::default() };
-    let configs =
-        [("mfcc", bare), ("mfcc, delta, delta-delta", FeatureConfig::default()), ("librosa", FeatureConfig::librosa())];
+    let configs = [
+        ("mfcc", bare),
+        ("mfcc, delta, delta-delta", FeatureConfig::default()),
+        ("librosa", FeatureConfig::librosa()),
+    ];
     for (name, config) in configs {
         let mut extractor = Extractor::new(&config).unwrap();
         let mut tensor = vec![0.0; extractor.shape().iter().product()];
