@@ -43,4 +43,4 @@ pub use window::window;
 
 /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the
 /// numbers that the same configuration gives for the same samples.
-pub const EXTRACTOR_VERSION: u32 = 1;
+pub const EXTRACTOR_VERSION: u32 = 2;

@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn the_bessel_function_has_its_known_values() {
         // scipy.special.i0
-        for (x, i0) in [(0.0, 1.0), (1.0, 1.266_065_877_752_008_4), (11.7, 14_169.838_345_286_3)] {
+        for (x, i0) in [(0.0, 1.0), (1.0, 1.266_065_877_752_008_4), (11.7, 14_220.710_865_303_954)] {
             let found = bessel_i0_of_root(x * x);
-            assert!((found / i0 - 1.0_f64).abs() < 1e-6, "I0({x}) = {found}");
+            assert!((found / i0 - 1.0_f64).abs() < 1e-14, "I0({x}) = {found}");
         }
     }
 
