@@ -110,21 +110,21 @@ fn codebooks_that_unfold_to_gigabytes_are_refused() {
         fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio/chirp.ogg")).unwrap();
     let identification = &original[28..58];
     assert!(identification.starts_with(b"\x01vorbis"));
-    // 256 codebooks of 131,072 vectors of 32 values: 17 bytes each here, 17 MB each in a decoder.
+    // 256 codebooks of 131,072 vectors of 16 values: 24 bytes each here, 8 MB each in a decoder.
     let mut setup = Bits::default();
     setup.push(255, 8);
     for _ in 0..256 {
         setup.push(0x56_43_42, 24);
-        setup.push(32, 16);
+        setup.push(16, 16);
         setup.push(131_072, 24);
         setup.push(1, 1); // in the order of their lengths:
         setup.push(16, 5); // from 17 bits on,
         setup.push(131_072, 18); // all of them
-        setup.push(1, 4); // a lattice of one value
+        setup.push(1, 4); // a lattice of two values
         setup.push(0, 64);
         setup.push(0, 4);
         setup.push(0, 1);
-        setup.push(0, 1);
+        setup.push(0, 2);
     }
     let setup = [b"\x05vorbis".as_slice(), &setup.bytes, &[0; 64]].concat();
     let comment = [b"\x03vorbis".as_slice(), &[0; 8], &[1]].concat();
