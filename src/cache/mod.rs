@@ -63,6 +63,11 @@ impl Cache {
         stays_inside(root, &index_path(root))?;
         // Before the index is read, so that nothing it names can be removed in between.
         let readers = Arc::new(ReadersLock::share(root));
+        if root.exists() && !root.is_dir() {
+            return Err(Error::new(ErrorKind::Mismatch, "is no folder, so no cache")
+                .at(root)
+                .mend("name the cache's folder"));
+        }
         let index = Index::read(&index_path(root))?.ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds no cache")
                 .at(root)

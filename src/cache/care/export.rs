@@ -1,6 +1,7 @@
 //! Copies of what a cache holds, in files that other programs read: `.npy` and CSV.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -79,6 +80,9 @@ pub fn export_numpy(
     Ok(exported)
 }
 
+/// Files that are open at once: a process may have few.
+const MOST_OPEN: usize = 64;
+
 /// Takes the next bytes of a file.
 type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
@@ -95,13 +99,18 @@ fn write_features(
     let mut opened: BTreeMap<u32, Shard> = BTreeMap::new();
     for utterance in side {
         let entry = cache.entry_of(set, utterance)?;
-        if !opened.contains_key(&entry.shard) {
-            let name =
-                set.shards.get(entry.shard as usize).ok_or_else(|| crate::cache::unknown(utterance))?;
-            let path = shard_path(&shards_folder(&cache.root), name);
-            opened.insert(entry.shard, Shard::open_by(&path, &layout, false)?);
+        if opened.len() >= MOST_OPEN {
+            opened.clear();
         }
-        let Some(shard) = opened.get(&entry.shard) else { continue };
+        let shard = match opened.entry(entry.shard) {
+            Slot::Occupied(shard) => shard.into_mut(),
+            Slot::Vacant(slot) => {
+                let name =
+                    set.shards.get(entry.shard as usize).ok_or_else(|| crate::cache::unknown(utterance))?;
+                let path = shard_path(&shards_folder(&cache.root), name);
+                slot.insert(Shard::open_by(&path, &layout, false)?)
+            }
+        };
         let tensor = shard.features(entry.position as usize, 1)?;
         if Checksum::of_row(&tensor, entry.row.frames) != entry.row.checksum {
             let what = format!("row {} is not what was written: {}", entry.position, utterance.path);

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::recompute::Recomputer;
 use super::remains::Remains;
 use super::sources::Sources;
-use super::survey::SET_ASIDE;
+use super::survey::{Role, SET_ASIDE, no_cache, survey};
 use super::verify::{Damage, DamageKind, Verification, verify};
 use crate::cache::lock::WriterLock;
 use crate::cache::shard::{ShardBuffer, shard_path};
@@ -76,7 +76,10 @@ pub struct Left {
 pub fn repair(options: &RepairOptions, storage: &Storage, progress: &dyn Progress) -> Result<Repair> {
     let root = &options.root;
     // A folder without a cache should not get a lock file.
-    super::survey::survey(root)?;
+    let pieces = survey(root)?;
+    if !pieces.iter().any(|piece| matches!(piece.role, Role::Index | Role::Splits)) {
+        return Err(no_cache(root));
+    }
     let _lock = WriterLock::take(root, options.wait)?;
     let verification = verify(root, options.jobs, progress)?;
     let index = match Index::read(&index_path(root)) {

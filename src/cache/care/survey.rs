@@ -47,8 +47,8 @@ pub(super) struct Piece {
 pub(super) fn survey(root: &Path) -> Result<Vec<Piece>> {
     open_folder(root)?;
     let mut pieces = Vec::new();
-    let folders: [(PathBuf, fn(&OsStr) -> Option<Role>); 3] = [
-        (root.to_owned(), role_in_root),
+    let folders = [
+        (root.to_owned(), role_in_root as fn(&OsStr) -> Option<Role>),
         (shards_folder(root), role_in_shards),
         (root.join("manifests"), role_in_manifests),
     ];
