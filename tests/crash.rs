@@ -287,8 +287,10 @@ fn a_run_that_forgets_to_sync_is_found_out() {
     let last_manifest = run.operations[..index]
         .iter()
         .rposition(|what| matches!(what, Operation::Rename { to, .. } if !is_scratch(to)));
+    let first_of_index =
+        run.operations[..index].iter().rposition(|what| matches!(what, Operation::Create { .. })).unwrap();
     let mut early = run.operations.clone();
-    early[last_manifest.unwrap()..=index].rotate_right(1);
+    early[last_manifest.unwrap()..=index + 1].rotate_right(index + 2 - first_of_index);
     let wrong = [
         ("contents", without(&|_, what| matches!(what, Operation::Sync { .. }))),
         ("names", without(&|_, what| matches!(what, Operation::SyncFolder(_)))),
