@@ -599,7 +599,7 @@ fn a_manifest_can_point_nowhere_but_where_its_tensor_lies() {
         let made = Made::plain();
         forge_manifests(&made, change);
         let error = check(made.out()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::Damaged), "{error}");
     }
     let made = Made::plain();
     forge_manifests(&made, |utterance| utterance.label = "bored".to_owned());

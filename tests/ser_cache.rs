@@ -547,6 +547,20 @@ fn gc_takes_nothing_from_a_running_reader() {
 }
 
 #[test]
+fn a_dataset_keeps_the_lock_of_the_cache_it_came_from() {
+    let made = Made::plain();
+    leave_garbage(&made);
+    let cache = Cache::open(&made.root()).unwrap();
+    let set = cache.feature_set(None).unwrap();
+    let split = cache.split(set, &Protocol::Random).unwrap();
+    let dataset = cache.part(set, &split, Part::Train).unwrap();
+    drop(cache);
+    assert!(made.run("gc", &[]).ends(1).stderr.contains("is being read"));
+    drop(dataset);
+    made.run("gc", &[]).ends(0);
+}
+
+#[test]
 fn a_reader_in_a_process_that_was_killed_holds_nothing() {
     let made = Made::plain();
     leave_garbage(&made);

@@ -40,15 +40,12 @@ pub(super) struct FileBytes {
 }
 
 impl FileBytes {
-    /// Opens the regular file at `path`, which must not be a symbolic link: what a cache holds lies in it.
+    /// Opens the regular file at `path`.
     pub(super) fn open(path: &Path, map: bool) -> Result<Self> {
         // A FIFO would be waited for.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-        let file = file.map_err(|error| match path.is_symlink() {
-            true => damaged(path, "is a symbolic link, so what it leads to is not in the cache"),
-            false => Error::io("cannot be opened", path, error),
-        })?;
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        let file = file.map_err(|error| Error::io("cannot be opened", path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io("cannot be looked at", path, error))?;
         if !metadata.is_file() {
             return Err(damaged(path, "is no regular file"));
@@ -214,12 +211,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_of_the_cache_is_refused() {
+    fn what_is_no_regular_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(file(&folder), &link).unwrap();
-        let error = FileBytes::open(&link, true).unwrap_err().to_string();
-        assert!(error.contains("is a symbolic link"), "{error}");
         assert!(FileBytes::open(folder.path(), true).unwrap_err().to_string().contains("no regular file"));
     }
 }
