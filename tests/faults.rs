@@ -177,7 +177,7 @@ fn save(storage: &Storage, folder: &Path, epoch: u8) -> ser::Result<()> {
         storage.keep_as(&last, &previous)?;
     }
     storage.replace_file(&last, &[&vec![epoch; 5000], b"end"])?;
-    if epoch % 2 == 0 {
+    if epoch.is_multiple_of(2) {
         storage.replace_file(&best, &[&vec![epoch; 5000], b"end"])?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use common::{noise, options, put, wav};
 use ser::ErrorKind;
+use ser::cache::prepare::feature_set_id;
 use ser::cache::{Cache, Layout, PrepareOptions, Sha, Shard, prepare};
 use ser::corpus::{Part, Protocol};
 use ser::features::FeatureConfig;
@@ -119,7 +120,10 @@ fn a_writer_of_today_goes_on_with_an_old_cache() {
             (report.computed, report.reused)
         };
         // Where the extractor is still the same, nothing is computed again; a newer one makes a feature set beside.
-        let same = Cache::open(&out).unwrap().feature_set(Some(&feature_set_id(&features().to_canonical_json()))).is_ok();
+        let same = Cache::open(&out)
+            .unwrap()
+            .feature_set(Some(&feature_set_id(&features().to_canonical_json())))
+            .is_ok();
         assert_eq!(run(features()), if same { (0, 8) } else { (8, 0) });
         assert_eq!(compare(&out, &expected(version)), 16);
         // One file more, and one feature set more.
