@@ -35,16 +35,19 @@ fn grow(bytes: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
         grow(layout.size());
+        // SAFETY: the caller keeps the promises that `System` asks for.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: std::alloc::Layout) -> *mut u8 {
         grow(layout.size());
+        // SAFETY: the caller keeps the promises that `System` asks for.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: std::alloc::Layout) {
         LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller keeps the promises that `System` asks for.
         unsafe { System.dealloc(pointer, layout) }
     }
 
@@ -52,6 +55,7 @@ unsafe impl GlobalAlloc for Counting {
         // Both places may be there for a moment.
         grow(size);
         LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller keeps the promises that `System` asks for.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
