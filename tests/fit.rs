@@ -23,7 +23,7 @@ use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
 use ser::fit::run::RunFolder;
 use ser::fit::state::{EpochRecord, Origin};
 use ser::fit::train::{Event, FitRequest, FitSummary, Material, fit};
-use ser::fit::{FitConfig, Selection, device};
+use ser::fit::{FitConfig, Precision, Selection, device};
 use ser::progress::{Progress, Silent};
 use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
@@ -214,6 +214,26 @@ fn a_run_interrupted_between_epochs_resumes_bit_for_bit() {
     train_and_stop(&config, &run, Stop::AfterStep(2)).unwrap_err();
     go(&config, &run, true, Stop::AfterStep(5)).unwrap_err();
     assert_eq!(Ended::of(resume(&config, &run).unwrap(), &run), whole);
+}
+
+#[test]
+fn a_run_in_bf16_resumes_bit_for_bit_and_keeps_its_arithmetic() {
+    let folder = tempfile::tempdir().unwrap();
+    let f32 = recipe(&prepared().cache, 2);
+    let bf16 = FitConfig { precision: Precision::Bf16, ..f32.clone() };
+    let [f32, whole] = [("f32", &f32), ("bf16", &bf16)].map(|(name, config)| {
+        let run = folder.path().join(name);
+        Ended::of(train(config, &run).unwrap(), &run)
+    });
+    assert!(f32.last != whole.last, "bf16 learns what f32 does, to the last bit");
+    let losses = f32.history.iter().zip(&whole.history).map(|(a, b)| (a.train_loss - b.train_loss).abs());
+    assert!(losses.fold(0.0, f64::max) < 0.05, "{f32:?}, {whole:?}");
+    let run = folder.path().join("stopped");
+    train_and_stop(&bf16, &run, Stop::AfterStep(5)).unwrap_err();
+    // As it is told to go on: by its own recipe alone.
+    let (_, remembered) = RunFolder::open(&Storage::native(), &run).unwrap();
+    assert_eq!(remembered.precision, Precision::Bf16);
+    assert_eq!(Ended::of(resume(&remembered, &run).unwrap(), &run), whole);
 }
 
 #[test]
@@ -425,7 +445,7 @@ fn a_wrong_value_is_refused_by_the_name_of_its_option() {
         (&["--split", "sentence"], "sentence"),
         (&["--device", "gpu"], "there is no device \"gpu\"; use --device auto, cpu, cuda or cuda:<N>"),
         (&["--select", "loss"], "possible values: accuracy, uar"),
-        (&["--precision", "f16"], "possible values: f32"),
+        (&["--precision", "f16"], "possible values: auto, f32, bf16"),
         (&["--verify", "maybe"], "possible values: on, off"),
         (&["--resume", "x", "--lr", "0.1"], "cannot be used with"),
         (&["--resume", "x", "--run", "y"], "cannot be used with"),
@@ -541,7 +561,7 @@ fn the_table_the_object_and_silence() {
     let history = metrics_of(&folder.path().join("table"));
     assert!(table.contains("split random: 58 utterances to train, 13 to validate, 7 classes"), "{table}");
     assert!(table.contains("3 channels, 16 coefficients, 96 frames"), "{table}");
-    assert!(table.contains("cpu, 1 threads; run in table"), "{table}");
+    assert!(table.contains("cpu, 1 threads, f32; run in table"), "{table}");
     assert!(table.contains("ser-report --checkpoint table/best.pt"), "{table}");
     let epochs: Vec<&str> =
         table.lines().skip_while(|line| !line.contains("train loss")).skip(1).take(2).collect();

@@ -127,6 +127,8 @@ impl Ended {
         let timeless = |line| EpochRecord {
             seconds: 0.0,
             samples_per_s: 0.0,
+            waiting_share: 0.0,
+            validated_per_s: 0.0,
             finished: 0.0,
             ..serde_json::from_str(line).unwrap()
         };

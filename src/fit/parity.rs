@@ -9,6 +9,7 @@ use tch::{Device, Kind, Reduction, Tensor};
 
 use super::adam::Adam;
 use super::checkpoint::Checkpoint;
+use super::config::Precision;
 use super::network::{Architecture, Network, Pass};
 use super::parameters::to_vec_f32;
 use crate::random::Random;
@@ -77,6 +78,18 @@ fn three_steps_of_adam_end_where_pytorchs_do() {
     worst.see("losses", &losses, &fixture.floats("adam.losses"), None);
     eprintln!("{worst}");
     assert!(worst.relative <= TOLERANCE, "{worst}");
+}
+
+#[test]
+fn learning_in_bf16_has_nearly_the_same_loss_and_gradient() {
+    let fixture = Fixture::read();
+    let (loss, gradient) = fixture.loss_and_gradient(&mut fixture.network());
+    let (rough_loss, rough) = fixture.loss_and_gradient(&mut fixture.network().learning_in(Precision::Bf16));
+    assert!(rough_loss != loss && (rough_loss - loss).abs() < 0.01 * loss, "{rough_loss} beside {loss}");
+    let cosine = gradient.dot(&rough) / (gradient.norm() * rough.norm());
+    let cosine = cosine.double_value(&[]);
+    eprintln!("bf16: loss {rough_loss} beside {loss}, cosine of the gradients {cosine}");
+    assert!(cosine > 0.99, "{cosine}");
 }
 
 /// Whether batch normalisation cancels this bias, so that its gradient is rounding noise, which Adam scales up.

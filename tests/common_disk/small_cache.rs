@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ser::cache::care::verify::verify;
 use ser::cache::{Cache, PrepareOptions, PrepareReport, StoredSplit, prepare};
 use ser::corpus::{Part, Protocol};
 use ser::features::FeatureConfig;
@@ -51,7 +52,7 @@ pub(crate) fn prepared(options: &PrepareOptions) -> PrepareReport {
 }
 
 /// Reads everything that the cache in `out` names, through its index and through the link `splits`, and compares every
-/// row of every split with its checksum. Returns how many there are.
+/// row of every split with its checksum; then all of it again, as `ser-cache verify` does. Returns how many rows there are.
 pub(crate) fn check(out: &Path) -> ser::Result<usize> {
     let cache = Cache::open(out)?;
     let mut rows = 0;
@@ -68,6 +69,8 @@ pub(crate) fn check(out: &Path) -> ser::Result<usize> {
         }
     }
     check_splits(out)?;
+    let verified = verify(out, 0, &Silent)?;
+    assert!(verified.damage.is_empty(), "{}", verified.to_table());
     Ok(rows)
 }
 

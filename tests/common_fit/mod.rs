@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use ser::fit::{FitConfig, NetworkConfig};
+use ser::fit::{FitConfig, NetworkConfig, Precision};
 use ser::synth::{Corpus, Options};
 
 /// A network that trains in milliseconds.
@@ -19,6 +19,7 @@ pub(crate) const SMALL_RECIPE: &str = "\
 batch_size = 16
 lr = 0.01
 threads = 1
+precision = \"f32\"
 device = \"cpu\"
 [network]
 channels = [4, 6]
@@ -34,6 +35,7 @@ pub(crate) fn recipe(cache: &Path, epochs: u32) -> FitConfig {
         batch_size: 16,
         lr: 0.01,
         threads: 1,
+        precision: Precision::F32,
         device: "cpu".to_owned(),
         network: small_network(),
         ..FitConfig::default()

@@ -314,8 +314,11 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
         Err(_) => match generation::check_splits_place(&cache.root) {
             Err(error) => found.damage.push(damage(error.reason())),
             Ok(()) => {
-                let of = Some((cache, newest));
-                let copied = check_generation(&link, "splits", &newest.manifests, of).damage;
+                // A copy of the newest generation, or of one that the link had not left yet.
+                let there = |name: &Sha| cache.root.join("manifests").join(name.to_string()).is_dir();
+                let name = generation::generation_name(&link).ok().filter(there).unwrap_or(newest.manifests);
+                let of = (name == newest.manifests).then_some((cache, newest));
+                let copied = check_generation(&link, "splits", &name, of).damage;
                 found.damage.extend(copied.into_iter().map(|d| Damage { kind: DamageKind::Splits, ..d }));
                 found.note("splits".to_owned(), &format!("is a folder where a link belongs; {stale}"));
             }
