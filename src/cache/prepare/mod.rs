@@ -113,10 +113,10 @@ pub fn prepare(
     let splits = Splits::new(&utterances, &written.set, &shard_names, options)
         .map_err(|error| explain(error, options, &report))?;
     drop(utterances);
-    let generation = Generation::of(splits.manifests(&mut report))?;
+    let generation = Generation::of(splits.manifests_noted_in(&mut report))?;
     let manifests = options.out.join("manifests");
     storage.make_folder(&manifests)?;
-    generation.write(storage, &manifests, splits.manifests(&mut report))?;
+    generation.write(storage, &manifests, splits.manifests(|_| ()))?;
     drop(splits);
 
     let set = FeatureSet { manifests: generation.name(), ..written.set };

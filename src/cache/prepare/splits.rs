@@ -43,17 +43,22 @@ impl<'a> Splits<'a> {
         Ok(Self { planner, utterances, labels, set, options })
     }
 
-    /// The manifests of every protocol, each made when it is asked for, and noted in `report`.
+    /// The manifests of every protocol, each made when it is asked for. `leave_out` is told why others cannot be.
     pub(super) fn manifests(
+        &self,
+        leave_out: impl FnMut(String),
+    ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
+        self.planner.splits(leave_out).map(|split| self.manifest_of(&split))
+    }
+
+    /// The same, noted in `report` as they are made.
+    pub(super) fn manifests_noted_in(
         &self,
         report: &mut PrepareReport,
     ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
         let PrepareReport { left_out, splits, .. } = report;
-        left_out.clear();
-        self.planner.splits(|why| left_out.push(why)).map(|split| {
-            let manifest = self.manifest_of(&split);
-            splits.insert(manifest.info.protocol.clone(), manifest.info.counts.clone());
-            manifest
+        self.manifests(|why| left_out.push(why)).inspect(|SplitManifest { info, .. }| {
+            splits.insert(info.protocol.clone(), info.counts.clone());
         })
     }
 

@@ -71,8 +71,8 @@ pub(super) struct Written {
 }
 
 impl Store {
-    /// Takes over what `index` knows (its entries move over) and, with a storage to write to, whole shards that no index names: the work of
-    /// a run that was killed.
+    /// Takes over what `index` knows, whose entries move here, and, with a storage to write to, whole shards that no
+    /// index names: the work of a run that was killed.
     pub(super) fn open(
         options: &PrepareOptions,
         index: &mut Index,
