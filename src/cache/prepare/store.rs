@@ -183,12 +183,15 @@ impl Store {
     }
 
     fn send(&mut self) -> Result<()> {
-        let empty = self.writer.as_ref().and_then(|writer| writer.empty.try_recv().ok());
-        let full = std::mem::replace(&mut self.filling, empty.unwrap_or_default());
+        let full = std::mem::take(&mut self.filling);
         let number = self.sent;
         self.sent += 1;
         match &self.writer {
-            Some(writer) if writer.is_well() && writer.queue.send((number, full)).is_ok() => Ok(()),
+            Some(writer) if writer.is_well() && writer.queue.send((number, full)).is_ok() => {
+                // Whoever took that one has just given back the one before: there are no more than the writers and one.
+                self.filling = writer.empty.try_recv().unwrap_or_default();
+                Ok(())
+            }
             // A writer has stopped: only its own error can say why.
             _ => Err(self.join().err().unwrap_or_else(stopped)),
         }
