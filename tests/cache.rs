@@ -570,8 +570,9 @@ fn forge_manifests(made: &Made, change: impl Fn(&mut ser::cache::Utterance)) {
     let cache = made.cache();
     let mut split = cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap();
     split.parts.values_mut().flatten().for_each(change);
-    let generation = Generation::new(&[SplitManifest { info: split.info, parts: split.parts }]).unwrap();
-    generation.write(&Storage::native(), &made.out().join("manifests")).unwrap();
+    let splits = [SplitManifest { info: split.info, parts: split.parts }];
+    let generation = Generation::of(splits.clone()).unwrap();
+    generation.write(&Storage::native(), &made.out().join("manifests"), splits).unwrap();
     forge(made, |index| index.feature_sets[0].manifests = generation.name());
 }
 

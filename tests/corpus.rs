@@ -130,7 +130,8 @@ mod unix {
         let files = scan(folder.path()).unwrap().files;
         assert_eq!(files.len(), 2);
         let error =
-            ser::audio::read_file(&files[1].location, &Default::default(), &mut Vec::new()).unwrap_err();
+            ser::audio::read_file(&files[1].location(folder.path()), &Default::default(), &mut Vec::new())
+                .unwrap_err();
         assert!(error.to_string().contains("is a FIFO"), "{error}");
     }
 

@@ -65,8 +65,9 @@ impl Made {
         let cache = Cache::open(self.out.path()).unwrap();
         let mut split = cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap();
         split.parts.values_mut().flatten().for_each(change);
-        let generation = Generation::new(&[SplitManifest { info: split.info, parts: split.parts }]).unwrap();
-        generation.write(&Storage::native(), &self.path("manifests")).unwrap();
+        let splits = [SplitManifest { info: split.info, parts: split.parts }];
+        let generation = Generation::of(splits.clone()).unwrap();
+        generation.write(&Storage::native(), &self.path("manifests"), splits).unwrap();
         self.forge_index(|index| index.feature_sets[0].manifests = generation.name());
     }
 

@@ -371,6 +371,14 @@ fn a_class_can_be_left_out() {
 }
 
 #[test]
+fn a_second_run_says_the_same_of_the_splits_though_it_writes_none() {
+    let place = Place::plain();
+    let (first, again) = (place.json(0, &[]), place.json(0, &[]));
+    assert_eq!(first["left_out"].as_array().unwrap().len(), 2);
+    assert_eq!((&again["left_out"], &again["splits"]), (&first["left_out"], &first["splits"]));
+}
+
+#[test]
 fn a_second_run_computes_nothing_through_the_command_as_well() {
     let place = Place::plain();
     assert_eq!(place.json(0, &[])["computed"], 8);

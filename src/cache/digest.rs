@@ -41,7 +41,15 @@ impl Checksum {
 
 impl<const N: usize> fmt::Display for Hex<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // Whole digests at a time: a manifest has two on every line.
+        self.0.chunks(32).try_for_each(|bytes| {
+            let mut text = [0; 64];
+            for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+                *digits = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+            }
+            f.write_str(std::str::from_utf8(&text[..2 * bytes.len()]).map_err(|_| fmt::Error)?)
+        })
     }
 }
 

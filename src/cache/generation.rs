@@ -3,44 +3,61 @@
 //! being written.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::digest::Sha;
-use super::manifest::{DESCRIPTION, SplitManifest, Utterance, read_text};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::digest::{Hex, Sha};
+use super::manifest::{DESCRIPTION, SplitManifest, read_text};
 use crate::corpus::Part;
 use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 
-/// A generation of manifests: all files of all protocols, in memory.
+/// How much of a manifest is in memory at a time, bytes.
+const PIECE: usize = 1 << 16;
+
+/// A generation of manifests: what each `split.toml` says and, through the digests in them, every byte of the others.
+/// These are rendered when they are written, a piece at a time: together they are many times as large as the corpus's
+/// list of files.
 #[derive(Debug)]
 pub struct Generation {
-    /// By protocol, then by file name.
-    files: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// By protocol.
+    splits: BTreeMap<String, Description>,
     name: Sha,
 }
 
+#[derive(Debug)]
+struct Description {
+    /// The text of `split.toml`.
+    text: String,
+    /// The digests in it.
+    manifests: BTreeMap<Part, Sha>,
+}
+
 impl Generation {
-    /// Renders `splits` into files.
+    /// Digests `splits`, which are asked for one at a time.
     ///
     /// # Errors
     /// When one cannot be rendered.
-    pub fn new(splits: &[SplitManifest]) -> Result<Self> {
-        let mut files = BTreeMap::new();
-        let mut descriptions = BTreeMap::new();
-        for split in splits {
-            let mut info = split.info.clone();
-            let mut of_split = BTreeMap::new();
-            for (part, utterances) in &split.parts {
-                let lines = json_lines(utterances)?;
-                info.manifests.insert(*part, Sha::of(&[&lines]));
-                of_split.insert(format!("{part}.jsonl"), lines);
+    pub fn of<U: Serialize>(splits: impl IntoIterator<Item = SplitManifest<U>>) -> Result<Self> {
+        let mut described = BTreeMap::new();
+        for SplitManifest { mut info, parts } in splits {
+            for (part, utterances) in &parts {
+                let mut hasher = Sha256::new();
+                render(utterances, &mut |piece| {
+                    hasher.update(piece);
+                    Ok(())
+                })?;
+                info.manifests.insert(*part, Hex(hasher.finalize().into()));
             }
             let text = toml::to_string(&info).map_err(|error| unwritable(&error.to_string()))?;
-            of_split.insert(DESCRIPTION.to_owned(), text.clone().into_bytes());
-            descriptions.insert(info.protocol.clone(), text);
-            files.insert(info.protocol, of_split);
+            described.insert(info.protocol, Description { text, manifests: info.manifests });
         }
-        Ok(Self { files, name: name_of(&descriptions) })
+        let name =
+            name_of(described.iter().map(|(protocol, split)| (protocol.as_str(), split.text.as_str())));
+        Ok(Self { splits: described, name })
     }
 
     /// The SHA-256 that names its folder.
@@ -48,47 +65,80 @@ impl Generation {
         self.name
     }
 
-    /// Writes it under its name into `folder`, unless it is there already, whole.
+    /// Writes it under its name into `folder`, unless it is there already, whole. `splits` are those it was made of,
+    /// asked for once more, one at a time.
     ///
     /// # Errors
     /// When writing fails; what stands under its name is then as it was.
-    pub fn write(&self, storage: &Storage, folder: &Path) -> Result<()> {
+    pub fn write<U: Serialize>(
+        &self,
+        storage: &Storage,
+        folder: &Path,
+        splits: impl IntoIterator<Item = SplitManifest<U>>,
+    ) -> Result<()> {
         let target = folder.join(self.name.to_string());
         if self.is_at(&target) {
             // Whoever put it there may have been killed before its name was durable.
             return storage.sync_folder(folder);
         }
-        storage.replace_folder(&target, |scratch| self.write_into(storage, scratch))
+        storage.replace_folder(&target, |scratch| {
+            splits.into_iter().try_for_each(|split| self.write_split(storage, scratch, &split))
+        })
     }
 
     fn is_at(&self, target: &Path) -> bool {
-        let same = |path: PathBuf, content: &[u8]| std::fs::read(path).is_ok_and(|found| found == content);
         generation_name(target).is_ok_and(|name| name == self.name)
-            && (self.files.iter()).all(|(protocol, files)| {
-                files.iter().all(|(name, content)| same(target.join(protocol).join(name), content))
+            && self.splits.iter().all(|(protocol, split)| {
+                let folder = target.join(protocol);
+                split.manifests.iter().all(|(part, digest)| {
+                    sha_of_file(&folder.join(manifest_name(*part))).is_ok_and(|found| found == *digest)
+                })
             })
     }
 
-    fn write_into(&self, storage: &Storage, scratch: &Path) -> Result<()> {
-        for (protocol, files) in &self.files {
-            let folder = scratch.join(protocol);
-            storage.make_folder(&folder)?;
-            for (name, content) in files {
-                storage.replace_file(&folder.join(name), &[content])?;
-            }
+    fn write_split<U: Serialize>(
+        &self,
+        storage: &Storage,
+        scratch: &Path,
+        split: &SplitManifest<U>,
+    ) -> Result<()> {
+        let SplitManifest { info, parts } = split;
+        let text = self.splits.get(&info.protocol).map_or("", |description| description.text.as_str());
+        let folder = scratch.join(&info.protocol);
+        storage.make_folder(&folder)?;
+        storage.replace_file(&folder.join(DESCRIPTION), &[text.as_bytes()])?;
+        for (part, utterances) in parts {
+            let path = folder.join(manifest_name(*part));
+            storage.replace_file_with(&path, |write| render(utterances, write))?;
         }
         Ok(())
     }
 }
 
+fn manifest_name(part: Part) -> String {
+    format!("{part}.jsonl")
+}
+
+fn sha_of_file(path: &Path) -> std::io::Result<Sha> {
+    let (mut file, mut hasher) = (std::fs::File::open(path)?, Sha256::new());
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(Hex(hasher.finalize().into())),
+            length => hasher.update(&piece[..length]),
+        }
+    }
+}
+
 /// The SHA-256 over each protocol and its `split.toml`, in the order of their names, each preceded by its length.
 /// Through the digests in them it stands for every byte of the generation.
-fn name_of(descriptions: &BTreeMap<String, String>) -> Sha {
-    let texts = descriptions.iter().flat_map(|(protocol, text)| [protocol, text]);
-    let framed: Vec<([u8; 8], &[u8])> =
-        texts.map(|text| ((text.len() as u64).to_le_bytes(), text.as_bytes())).collect();
-    let parts: Vec<&[u8]> = framed.iter().flat_map(|(length, text)| [&length[..], text]).collect();
-    Sha::of(&parts)
+fn name_of<'a>(descriptions: impl Iterator<Item = (&'a str, &'a str)>) -> Sha {
+    let mut hasher = Sha256::new();
+    for text in descriptions.flat_map(|(protocol, text)| [protocol, text]) {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    }
+    Hex(hasher.finalize().into())
 }
 
 /// The name that the generation in `folder` should have, by what its `split.toml` files say now.
@@ -98,23 +148,28 @@ fn name_of(descriptions: &BTreeMap<String, String>) -> Sha {
 pub fn generation_name(folder: &Path) -> Result<Sha> {
     let listing = std::fs::read_dir(folder)
         .map_err(|error| Error::io("cannot be listed", folder, error).mend("run ser-prep again"))?;
-    let mut descriptions = BTreeMap::new();
+    let mut descriptions: BTreeMap<String, String> = BTreeMap::new();
     for entry in listing {
         let path = entry.map_err(|error| Error::io("cannot be listed", folder, error))?.path();
         if let Some(protocol) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) {
             descriptions.insert(protocol.to_owned(), read_text(&path.join(DESCRIPTION))?);
         }
     }
-    Ok(name_of(&descriptions))
+    Ok(name_of(descriptions.iter().map(|(protocol, text)| (protocol.as_str(), text.as_str()))))
 }
 
-fn json_lines(utterances: &[Utterance]) -> Result<Vec<u8>> {
-    let mut lines = Vec::new();
+/// Hands the lines of a manifest to `write`, many at a time.
+fn render<U: Serialize>(utterances: &[U], write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut lines = Vec::with_capacity(2 * PIECE);
     for utterance in utterances {
         serde_json::to_writer(&mut lines, utterance).map_err(|error| unwritable(&error.to_string()))?;
         lines.push(b'\n');
+        if lines.len() >= PIECE {
+            write(&lines)?;
+            lines.clear();
+        }
     }
-    Ok(lines)
+    if lines.is_empty() { Ok(()) } else { write(&lines) }
 }
 
 fn unwritable(why: &str) -> Error {
@@ -134,7 +189,7 @@ pub fn check_splits_place(root: &Path) -> Result<()> {
     };
     let is_manifest = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name == DESCRIPTION || Part::ALL.iter().any(|part| name == format!("{part}.jsonl"))
+        name == DESCRIPTION || Part::ALL.iter().any(|part| name == manifest_name(*part))
     };
     let is_split = |path: &PathBuf| path.is_dir() && names_in(path).iter().all(is_manifest);
     if place.is_symlink() || !place.exists() || place.is_dir() && names_in(&place).iter().all(is_split) {

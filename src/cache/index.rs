@@ -104,25 +104,21 @@ impl Index {
     /// # Errors
     /// When writing fails; the old index then stays.
     pub fn write(&self, storage: &Storage, path: &Path) -> Result<()> {
-        let bytes = self.encode()?;
-        if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        let (header, payload) = self.encode()?;
+        if holds(path, &[&header, &payload]).is_ok_and(|same| same) {
             // Whoever wrote it may have been killed before its name was durable.
             return storage.sync_folder(&folder_of(path));
         }
-        storage.replace_file(path, &[&bytes])
+        storage.replace_file(path, &[&header, &payload])
     }
 
-    fn encode(&self) -> Result<Vec<u8>> {
+    fn encode(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let payload = bincode::serde::encode_to_vec(self, bincode::config::standard()).map_err(|error| {
             Error::new(ErrorKind::Unsupported, format!("cannot encode the index: {error}"))
         })?;
-        let mut bytes = Vec::with_capacity(HEADER + payload.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&Sha::of(&[&payload]).0);
-        bytes.extend_from_slice(&payload);
-        Ok(bytes)
+        let (version, length) = (VERSION.to_le_bytes(), (payload.len() as u64).to_le_bytes());
+        let header = [&MAGIC[..], &version, &length, &Sha::of(&[&payload]).0].concat();
+        Ok((header, payload))
     }
 
     /// Decodes what [`Index::write`] wrote. The checksum is compared before anything is believed.
@@ -208,6 +204,24 @@ fn decode_payload(payload: &[u8]) -> Result<(Index, usize), bincode::error::Deco
         0x10_0000..0x100_0000 => within::<0x1000_0000>(payload),
         _ => within::<0x4_0000_0000>(payload),
     }
+}
+
+/// Whether the file at `path` is `content`, piece after piece.
+fn holds(path: &Path, content: &[&[u8]]) -> std::io::Result<bool> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(path)?;
+    if file.metadata()?.len() != content.iter().map(|piece| piece.len() as u64).sum::<u64>() {
+        return Ok(false);
+    }
+    const PIECE: usize = 1 << 13;
+    let mut found = [0; PIECE];
+    for expected in content.iter().flat_map(|piece| piece.chunks(PIECE)) {
+        file.read_exact(&mut found[..expected.len()])?;
+        if found[..expected.len()] != *expected {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn read_bounded(file: &std::fs::File) -> std::io::Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! Split manifests: which utterance stands on which side of a split, in files that Python reads with `json`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ use crate::{Error, ErrorKind, Result};
 /// An utterance: a line of a manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Utterance {
+pub struct Utterance<T = String> {
     /// Identity of its tensor.
     pub key: Key,
     /// Its file, relative to the corpus.
-    pub path: String,
+    pub path: T,
     /// Its class.
-    pub label: String,
+    pub label: T,
     /// Who speaks, if known.
-    pub speaker: Option<String>,
+    pub speaker: Option<T>,
     /// Which word is spoken, if known.
-    pub word: Option<String>,
+    pub word: Option<T>,
     /// Sample rate of the file, Hz.
     pub sample_rate: u32,
     /// Length of the recording, seconds.
@@ -31,7 +31,7 @@ pub struct Utterance {
     /// How many frames of its tensor are real.
     pub frames: u32,
     /// Its shard, relative to the cache.
-    pub shard: String,
+    pub shard: T,
     /// Its row in the shard.
     pub row: u32,
 }
@@ -92,12 +92,12 @@ pub struct Audit {
 
 impl Audit {
     /// Compares what `test` and `rest` (training and validation) hold.
-    pub fn of<'a>(rest: &[&'a Utterance], test: &[&'a Utterance]) -> Self {
-        let speaker = |utterance: &'a Utterance| utterance.speaker.as_deref();
-        let word = |utterance: &'a Utterance| utterance.word.as_deref();
+    pub fn of<'a, T: AsRef<str>>(rest: &[&'a Utterance<T>], test: &[&'a Utterance<T>]) -> Self {
+        let speaker = |utterance: &'a Utterance<T>| utterance.speaker.as_ref().map(T::as_ref);
+        let word = |utterance: &'a Utterance<T>| utterance.word.as_ref().map(T::as_ref);
         let (test_speakers, rest_speakers) = (known(test, speaker), known(rest, speaker));
         let (test_words, rest_words) = (known(test, word), known(rest, word));
-        let keys: BTreeSet<&Key> = rest.iter().map(|utterance| &utterance.key).collect();
+        let keys: HashSet<&Key> = rest.iter().map(|utterance| &utterance.key).collect();
         let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
         Self {
             speakers_known: test_speakers.is_some() && rest_speakers.is_some(),
@@ -111,9 +111,9 @@ impl Audit {
     }
 }
 
-fn known<'a>(
-    side: &[&'a Utterance],
-    of: impl Fn(&'a Utterance) -> Option<&'a str>,
+fn known<'a, T>(
+    side: &[&'a Utterance<T>],
+    of: impl Fn(&'a Utterance<T>) -> Option<&'a str>,
 ) -> Option<BTreeSet<&'a str>> {
     side.iter().map(|utterance| of(utterance)).collect()
 }
@@ -125,13 +125,14 @@ fn shared<'a>(a: &Option<BTreeSet<&'a str>>, b: &Option<BTreeSet<&'a str>>) -> V
     }
 }
 
-/// A split ready to be written.
+/// A split ready to be written. What an utterance is, is left to whoever makes it, as long as it is written as an
+/// [`Utterance`].
 #[derive(Debug, Clone)]
-pub struct SplitManifest {
+pub struct SplitManifest<U = Utterance> {
     /// What goes into `split.toml`, except the digests.
     pub info: SplitInfo,
     /// The utterances of each side.
-    pub parts: BTreeMap<Part, Vec<Utterance>>,
+    pub parts: BTreeMap<Part, Vec<U>>,
 }
 
 /// The file that describes a split. It holds the digests of the other three.

@@ -12,7 +12,7 @@ pub mod table;
 pub use naming::Annotation;
 pub use relative::check_relative;
 pub use scan::{AudioFile, FileStat, Scan, scan};
-pub use split::{Fractions, Part, Protocol, Split, SplitPlan, plan_splits};
+pub use split::{Fractions, Part, Protocol, Split, SplitPlan, SplitPlanner, plan_splits};
 
 use crate::Result;
 use std::path::PathBuf;

@@ -8,15 +8,27 @@ use crate::{Error, ErrorKind, Result};
 
 /// What is known of an utterance besides its sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Annotation {
+pub struct Annotation<T = String> {
     /// The class.
-    pub label: String,
+    pub label: T,
     /// Who speaks, if known.
-    pub speaker: Option<String>,
+    pub speaker: Option<T>,
     /// Which word is spoken, in lower case, if known.
-    pub word: Option<String>,
+    pub word: Option<T>,
     /// What looked odd: names that disagree with one another.
     pub notes: Vec<String>,
+}
+
+impl Annotation {
+    /// The same, with its names held in another way: a corpus has few names and many utterances.
+    pub fn map_names<T>(self, mut hold: impl FnMut(String) -> T) -> Annotation<T> {
+        Annotation {
+            label: hold(self.label),
+            speaker: self.speaker.map(&mut hold),
+            word: self.word.map(&mut hold),
+            notes: self.notes,
+        }
+    }
 }
 
 /// Whether `id` can name a speaker and, in `speaker-<ID>`, a folder: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first.

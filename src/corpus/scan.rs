@@ -19,10 +19,15 @@ pub const EXTENSIONS: [&str; 14] =
 pub struct AudioFile {
     /// Path relative to the corpus, with `/` between folders on every system.
     pub path: String,
-    /// Where to open it.
-    pub location: PathBuf,
     /// What the file system says of it.
     pub stat: FileStat,
+}
+
+impl AudioFile {
+    /// Where to open it, in the corpus in `root`.
+    pub fn location(&self, root: &Path) -> PathBuf {
+        root.join(&self.path)
+    }
 }
 
 /// What the file system says of a file. When it is unchanged, so, we assume, is the file.
@@ -139,7 +144,7 @@ fn describe(root: &Path, entry: &walkdir::DirEntry) -> Result<AudioFile> {
     let metadata = entry
         .metadata()
         .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location))?;
-    Ok(AudioFile { path, location: location.to_owned(), stat: FileStat::of(&metadata) })
+    Ok(AudioFile { path, stat: FileStat::of(&metadata) })
 }
 
 /// A link to nothing that would not have been taken for a recording anyway.

@@ -149,36 +149,36 @@ const FEWEST_OF_A_CLASS: usize = 3;
 /// result are positions in it.
 ///
 /// # Errors
-/// When there is but one class, or a class has fewer than three utterances.
-pub fn plan_splits(utterances: &[(&str, &Annotation)], fractions: Fractions, seed: u64) -> Result<SplitPlan> {
-    check_classes(utterances.iter().map(|(_, annotation)| annotation.label.as_str()))?;
-    let mut by_path: Vec<usize> = (0..utterances.len()).collect();
-    by_path.sort_unstable_by_key(|&index| utterances[index].0);
-    let dealer = Dealer { utterances, by_path, fractions, seed };
+/// Those of [`SplitPlanner::new`].
+pub fn plan_splits<T: AsRef<str>>(
+    utterances: &[(&str, &Annotation<T>)],
+    fractions: Fractions,
+    seed: u64,
+) -> Result<SplitPlan> {
+    let planner = SplitPlanner::new(utterances, fractions, seed)?;
+    let mut left_out = Vec::new();
+    let splits = planner.splits(|why| left_out.push(why)).collect();
+    Ok(SplitPlan { splits, left_out })
+}
 
-    let mut plan = SplitPlan { splits: vec![dealer.random()], ..SplitPlan::default() };
-    match dealer.words() {
-        None => plan.left_out.push("no word split: not every file says which word is spoken".to_owned()),
-        Some(words) => match dealer.by_word(&words) {
-            Ok(split) => plan.splits.push(split),
-            Err(why) => plan.left_out.push(format!("no word split: {why}")),
-        },
-    }
-    match dealer.speakers() {
-        None => plan.left_out.push("no speaker split: not every file says who speaks".to_owned()),
-        Some(speakers) if speakers.len() < 2 => {
-            plan.left_out.push("no speaker split: there is only one speaker".to_owned());
-        }
-        Some(speakers) => {
-            for speaker in speakers {
-                match dealer.by_speaker(speaker) {
-                    Ok(split) => plan.splits.push(split),
-                    Err(why) => plan.left_out.push(format!("no split speaker-{speaker}: {why}")),
-                }
-            }
-        }
-    }
-    Ok(plan)
+/// Makes splits one at a time, so that no more than one need be in memory.
+pub struct SplitPlanner<'a> {
+    utterances: Vec<Subject<'a>>,
+    by_path: Vec<usize>,
+    /// All words, if every utterance has one.
+    words: Option<BTreeSet<&'a str>>,
+    /// All speakers, if every utterance has one.
+    speakers: Option<BTreeSet<&'a str>>,
+    fractions: Fractions,
+    seed: u64,
+}
+
+/// What splits depend on.
+struct Subject<'a> {
+    path: &'a str,
+    label: &'a str,
+    speaker: Option<&'a str>,
+    word: Option<&'a str>,
 }
 
 /// Checks that a corpus with these labels, one for each utterance, can be learnt from and split.
@@ -218,26 +218,56 @@ pub fn check_classes<'a>(labels: impl Iterator<Item = &'a str>) -> Result<()> {
     .mend("add recordings, or leave the class out with --exclude LABEL"))
 }
 
-struct Dealer<'a> {
-    utterances: &'a [(&'a str, &'a Annotation)],
-    by_path: Vec<usize>,
-    fractions: Fractions,
-    seed: u64,
-}
-
-impl<'a> Dealer<'a> {
-    fn annotation(&self, index: usize) -> &'a Annotation {
-        self.utterances[index].1
+impl<'a> SplitPlanner<'a> {
+    /// For `utterances`, each path with its annotation; the indices in splits are positions in it.
+    ///
+    /// # Errors
+    /// When there is but one class, or a class has fewer than three utterances.
+    pub fn new<T: AsRef<str>>(
+        utterances: &[(&'a str, &'a Annotation<T>)],
+        fractions: Fractions,
+        seed: u64,
+    ) -> Result<Self> {
+        let utterances: Vec<Subject<'a>> = (utterances.iter())
+            .map(|(path, annotation)| Subject {
+                path,
+                label: annotation.label.as_ref(),
+                speaker: annotation.speaker.as_ref().map(T::as_ref),
+                word: annotation.word.as_ref().map(T::as_ref),
+            })
+            .collect();
+        check_classes(utterances.iter().map(|subject| subject.label))?;
+        let mut by_path: Vec<usize> = (0..utterances.len()).collect();
+        by_path.sort_unstable_by_key(|&index| utterances[index].path);
+        let words = utterances.iter().map(|subject| subject.word).collect();
+        let speakers = utterances.iter().map(|subject| subject.speaker).collect();
+        Ok(Self { utterances, by_path, words, speakers, fractions, seed })
     }
 
-    /// All words, if every utterance has one.
-    fn words(&self) -> Option<BTreeSet<&'a str>> {
-        self.utterances.iter().map(|(_, annotation)| annotation.word.as_deref()).collect()
-    }
-
-    /// All speakers, if every utterance has one.
-    fn speakers(&self) -> Option<BTreeSet<&'a str>> {
-        self.utterances.iter().map(|(_, annotation)| annotation.speaker.as_deref()).collect()
+    /// Every split that the corpus allows, each made when it is asked for. `leave_out` is told why others cannot be.
+    pub fn splits(&self, mut leave_out: impl FnMut(String)) -> impl Iterator<Item = Split> {
+        let mut protocols = vec![Ok(Protocol::Random)];
+        protocols.push(match &self.words {
+            None => Err("no word split: not every file says which word is spoken"),
+            Some(_) => Ok(Protocol::Word),
+        });
+        match &self.speakers {
+            None => protocols.push(Err("no speaker split: not every file says who speaks")),
+            Some(speakers) if speakers.len() < 2 => {
+                protocols.push(Err("no speaker split: there is only one speaker"));
+            }
+            Some(speakers) => {
+                protocols.extend(speakers.iter().map(|id| Ok(Protocol::Speaker((*id).to_owned()))));
+            }
+        }
+        let split = |protocol: Protocol| match &protocol {
+            Protocol::Random => Ok(self.random()),
+            Protocol::Word => self.by_word().map_err(|why| format!("no word split: {why}")),
+            Protocol::Speaker(id) => self.by_speaker(id).map_err(|why| format!("no split {protocol}: {why}")),
+        };
+        protocols.into_iter().filter_map(move |protocol| {
+            protocol.map_err(str::to_owned).and_then(split).map_err(&mut leave_out).ok()
+        })
     }
 
     fn random(&self) -> Split {
@@ -248,13 +278,15 @@ impl<'a> Dealer<'a> {
         split(Protocol::Random, train, val, test)
     }
 
-    fn by_word(&self, words: &BTreeSet<&str>) -> Result<Split, String> {
+    fn by_word(&self) -> Result<Split, String> {
+        let no_words = BTreeSet::new();
+        let words = self.words.as_ref().unwrap_or(&no_words);
         let test_words = self.draw_words(words, self.fractions.test, 2, "word-test")?;
         let rest: BTreeSet<&str> = words.difference(&test_words).copied().collect();
         let of_rest = self.fractions.val / (1.0 - self.fractions.test);
         let val_words = self.draw_words(&rest, of_rest, 1, "word-val")?;
         let has = |set: &BTreeSet<&str>, index: usize| {
-            self.annotation(index).word.as_deref().is_some_and(|word| set.contains(word))
+            self.utterances[index].word.is_some_and(|word| set.contains(word))
         };
         let (test, rest): (Vec<_>, Vec<_>) = self.by_path.iter().partition(|&&i| has(&test_words, i));
         let (val, train) = rest.into_iter().partition(|&i| has(&val_words, i));
@@ -263,14 +295,14 @@ impl<'a> Dealer<'a> {
 
     fn by_speaker(&self, speaker: &str) -> Result<Split, String> {
         let (test, rest): (Vec<_>, Vec<_>) =
-            self.by_path.iter().partition(|&&i| self.annotation(i).speaker.as_deref() == Some(speaker));
-        let (train, val) = match self.words() {
+            self.by_path.iter().partition(|&&i| self.utterances[i].speaker == Some(speaker));
+        let (train, val) = match &self.words {
             Some(_) => {
-                let words = rest.iter().filter_map(|&i| self.annotation(i).word.as_deref()).collect();
+                let words = rest.iter().filter_map(|&i: &usize| self.utterances[i].word).collect();
                 let val_words = self.draw_words(&words, self.fractions.val, 1, "speaker-val")?;
-                let (val, train) = rest.into_iter().partition(|&i| {
-                    self.annotation(i).word.as_deref().is_some_and(|w| val_words.contains(w))
-                });
+                let (val, train) = rest
+                    .into_iter()
+                    .partition(|&i| self.utterances[i].word.is_some_and(|word| val_words.contains(word)));
                 (train, val)
             }
             None => self.stratified(&rest, self.fractions.val, 1, "speaker-val"),
@@ -289,9 +321,8 @@ impl<'a> Dealer<'a> {
     ) -> (Vec<usize>, Vec<usize>) {
         let mut strata: BTreeMap<&str, BTreeMap<Option<&str>, Vec<usize>>> = BTreeMap::new();
         for &index in from {
-            let annotation = self.annotation(index);
-            let speakers = strata.entry(&annotation.label).or_default();
-            speakers.entry(annotation.speaker.as_deref()).or_default().push(index);
+            let Subject { label, speaker, .. } = self.utterances[index];
+            strata.entry(label).or_default().entry(speaker).or_default().push(index);
         }
         let sizes: Vec<usize> = strata.values().map(|s| s.values().map(Vec::len).sum()).collect();
         let wanted = (from.len() as f64 * share).round() as usize;
@@ -309,7 +340,7 @@ impl<'a> Dealer<'a> {
                 stay.extend(rest);
             }
         }
-        stay.sort_unstable_by_key(|&index| self.utterances[index].0);
+        stay.sort_unstable_by_key(|&index| self.utterances[index].path);
         (stay, taken)
     }
 
@@ -334,7 +365,7 @@ impl<'a> Dealer<'a> {
     /// Refuses a split whose test or validation part asks for a class that training never shows.
     fn with_every_class(&self, split: Split) -> Result<Split, String> {
         let labels = |part: &[usize]| -> BTreeSet<&str> {
-            part.iter().map(|&index| self.annotation(index).label.as_str()).collect()
+            part.iter().map(|&index| self.utterances[index].label).collect()
         };
         if split.train.is_empty() || split.val.is_empty() || split.test.is_empty() {
             return Err("a part would be empty".to_owned());

@@ -10,8 +10,8 @@ mod splits;
 mod store;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -30,6 +30,7 @@ use crate::features::EXTRACTOR_VERSION;
 use crate::progress::Progress;
 use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
+use splits::Splits;
 use store::Store;
 use work::{Outcome, Workers};
 
@@ -41,13 +42,18 @@ const BATCH_BYTES: usize = 128 << 20;
 /// More threads than this are a slip of the finger.
 const MOST_JOBS: usize = 1024;
 
-/// A file on its way into the cache.
+/// A file on its way into the cache. All of them are in memory from the scan to the end, so they are kept small.
 struct Candidate {
     file: AudioFile,
-    annotation: Annotation,
+    annotation: SharedAnnotation,
     /// The SHA-256 of its content, once known.
     content: Option<Sha>,
+    /// The key of its tensor, once the store holds that.
+    key: Option<Key>,
 }
+
+/// An annotation whose names are in memory once for all files.
+type SharedAnnotation = Annotation<Arc<str>>;
 
 /// Brings the cache in `options.out` up to date with the corpus in `options.data`.
 ///
@@ -70,7 +76,7 @@ pub fn prepare(
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
-    let labels = candidates.iter().map(|candidate| candidate.annotation.label.as_str());
+    let labels = candidates.iter().map(|candidate| &*candidate.annotation.label);
     corpus::split::check_classes(labels).map_err(|error| explain(error, options, &report))?;
 
     let lock = if options.dry_run {
@@ -81,9 +87,9 @@ pub fn prepare(
     };
     generation::check_splits_place(&options.out)?;
     let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
-    recall_contents(&mut candidates, &index, options.rehash);
+    recall_contents(&mut candidates, &std::mem::take(&mut index.files), options.rehash);
 
-    let mut store = Store::open(options, &index, lock.as_ref().map(|_| storage))?;
+    let mut store = Store::open(options, &mut index, lock.as_ref().map(|_| storage))?;
     if options.dry_run {
         report.plan(&candidates, &store, &configuration);
         report.seconds = started.elapsed().as_secs_f64();
@@ -93,27 +99,30 @@ pub fn prepare(
         storage.clear_scratch(&folder)?;
     }
 
-    let keys = compute(options, &configuration, &mut candidates, &mut store, &mut report, progress)?;
+    compute(options, &configuration, &mut candidates, &mut store, &mut report, progress)?;
     let written = store.finish()?;
     report.shards_written = written.shards;
     report.bytes_written = written.bytes;
 
-    let utterances = select::select(&candidates, &keys, &written.set, &options.limits, &mut report)?;
+    let utterances = select::select(&candidates, &written.set, &options.limits, &mut report)?;
     report.summarise(utterances.iter().map(|u| (u.annotation, u.entry.row.source.duration_s())));
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
-    let splits = splits::plan(&utterances, &written.set, options, &mut report)
+    let shard_names = splits::shard_names(&written.set);
+    let splits = Splits::new(&utterances, &written.set, &shard_names, options)
         .map_err(|error| explain(error, options, &report))?;
-    let generation = Generation::new(&splits)?;
+    drop(utterances);
+    let generation = Generation::of(splits.manifests_noted_in(&mut report))?;
     let manifests = options.out.join("manifests");
     storage.make_folder(&manifests)?;
-    generation.write(storage, &manifests)?;
+    generation.write(storage, &manifests, splits.manifests(|_| ()))?;
+    drop(splits);
 
     let set = FeatureSet { manifests: generation.name(), ..written.set };
     index.feature_sets.retain(|old| old.id != set.id);
     index.feature_sets.push(set);
-    index.files = seen_files(&candidates);
+    index.files = seen_files(candidates);
     index.write(storage, &index_path(&options.out))?;
     generation::point_splits_at(storage, &options.out, &generation.name())?;
 
@@ -150,6 +159,15 @@ fn find_candidates(
         .mend(format!("recordings are files named .{}", corpus::scan::EXTENSIONS.join(" ."))));
     }
     let mut candidates = Vec::with_capacity(scan.files.len());
+    let mut names: HashSet<Arc<str>> = HashSet::new();
+    let mut share = |name: String| match names.get(name.as_str()) {
+        Some(shared) => shared.clone(),
+        None => {
+            let shared: Arc<str> = name.into();
+            names.insert(shared.clone());
+            shared
+        }
+    };
     let mut classes = BTreeSet::new();
     for file in scan.files {
         match annotator.annotate(&file.path) {
@@ -158,8 +176,11 @@ fn find_candidates(
                 classes.insert(annotation.label);
             }
             Ok(annotation) => {
-                classes.insert(annotation.label.clone());
-                candidates.push(Candidate { file, annotation, content: None });
+                if !classes.contains(&annotation.label) {
+                    classes.insert(annotation.label.clone());
+                }
+                let annotation = annotation.map_names(&mut share);
+                candidates.push(Candidate { file, annotation, content: None, key: None });
             }
             Err(error) => report.fail(file.path, &error),
         }
@@ -171,19 +192,19 @@ fn find_candidates(
     Ok(candidates)
 }
 
-/// Takes the content of files whose stat has not changed from the index.
-fn recall_contents(candidates: &mut [Candidate], index: &Index, rehash: bool) {
+/// Takes the content of files whose stat has not changed from those `seen` before.
+fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool) {
     if rehash {
         return;
     }
-    let seen: HashMap<&str, &SeenFile> = index.files.iter().map(|seen| (seen.path.as_str(), seen)).collect();
+    let seen: HashMap<&str, &SeenFile> = seen.iter().map(|seen| (seen.path.as_str(), seen)).collect();
     for candidate in candidates {
         let seen = seen.get(candidate.file.path.as_str()).filter(|seen| seen.stat == candidate.file.stat);
         candidate.content = seen.map(|seen| seen.content);
     }
 }
 
-/// Sees to it that the store holds the tensor of every candidate that can be used, and returns their keys.
+/// Sees to it that the store holds the tensor of every candidate that can be used, and gives these their keys.
 fn compute(
     options: &PrepareOptions,
     configuration: &str,
@@ -191,69 +212,58 @@ fn compute(
     store: &mut Store,
     report: &mut PrepareReport,
     progress: &dyn Progress,
-) -> Result<BTreeMap<usize, Key>> {
-    let mut keys = BTreeMap::new();
-    let mut work = Vec::new();
-    for (position, candidate) in candidates.iter().enumerate() {
+) -> Result<()> {
+    let mut work: Vec<&mut Candidate> = Vec::new();
+    for candidate in candidates {
         let key = candidate.content.map(|content| key_of(&content, configuration));
-        match key.filter(|key| store.holds(key)) {
-            Some(key) => {
-                report.reused += 1;
-                keys.insert(position, key);
-            }
-            None => work.push(position),
+        candidate.key = key.filter(|key| store.holds(key));
+        match candidate.key {
+            Some(_) => report.reused += 1,
+            None => work.push(candidate),
         }
     }
     let workers = Workers::new(options, configuration)?;
     progress.start(work.len() as u64, "files");
     let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
-    // What need not be computed: what the store holds, known to the threads while the store is being filled.
-    let known = RwLock::new(store.keys().collect::<HashSet<Key>>());
-    let is_known = |key: &Key| known.read().unwrap_or_else(PoisonError::into_inner).contains(key);
-    let files: Vec<&AudioFile> = work.iter().map(|&position| &candidates[position].file).collect();
-    let mut contents = Vec::new();
-    let mut take = |batch: &[usize], outcomes: Vec<Outcome>| -> Result<()> {
-        for (&position, outcome) in batch.iter().zip(outcomes) {
+    let known = store.known();
+    let is_known = |key: &Key| known.contains(key);
+    let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<Outcome>| -> Result<()> {
+        for (candidate, outcome) in batch.iter_mut().zip(outcomes) {
             report.bytes_read += outcome.bytes_read;
             match outcome.result {
                 Ok(done) => {
-                    contents.push((position, done.content));
-                    keys.insert(position, done.key);
-                    let is_new = done.tensor.is_some() && !store.holds(&done.key);
-                    *if is_new { &mut report.computed } else { &mut report.reused } += 1;
+                    candidate.content = Some(done.content);
+                    candidate.key = Some(done.key);
+                    let mut is_new = false;
                     if let Some((features, row)) = done.tensor {
-                        if is_new {
-                            store.push(&features, row)?;
-                            known.write().unwrap_or_else(PoisonError::into_inner).insert(done.key);
-                        }
+                        is_new = store.push(&features, row)?;
                         workers.recycle(features);
                     }
+                    *if is_new { &mut report.computed } else { &mut report.reused } += 1;
                 }
-                Err(error) => report.fail(candidates[position].file.path.clone(), &error),
+                Err(error) => report.fail(candidate.file.path.clone(), &error),
             }
         }
         progress.advance(batch.len() as u64);
         Ok(())
     };
     let batch_size = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH);
-    let mut previous: (&[usize], Vec<Outcome>) = (&[], Vec::new());
-    for (batch, files) in work.chunks(batch_size).zip(files.chunks(batch_size)) {
+    let mut previous: (&mut [&mut Candidate], Vec<Outcome>) = (&mut [], Vec::new());
+    for batch in work.chunks_mut(batch_size) {
         let (done, outcomes) = previous;
+        let files: Vec<&AudioFile> = batch.iter().map(|candidate| &candidate.file).collect();
         let compute = || files.par_iter().map(|file| workers.process(file, &is_known)).collect();
-        previous = (batch, workers.install(compute, || take(done, outcomes))?);
+        let computed = workers.install(compute, || take(done, outcomes))?;
+        previous = (batch, computed);
     }
     take(previous.0, previous.1)?;
-    for (position, content) in contents {
-        candidates[position].content = Some(content);
-    }
     progress.finish();
-    Ok(keys)
+    Ok(())
 }
 
-fn seen_files(candidates: &[Candidate]) -> Vec<SeenFile> {
-    let seen = candidates.iter().filter_map(|candidate| {
-        let (path, stat) = (candidate.file.path.clone(), candidate.file.stat);
-        candidate.content.map(|content| SeenFile { path, stat, content })
+fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
+    let seen = candidates.into_iter().filter_map(|Candidate { file, content, .. }| {
+        content.map(|content| SeenFile { path: file.path, stat: file.stat, content })
     });
     seen.collect()
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::store::Store;
-use super::{Candidate, PrepareOptions};
+use super::{Candidate, PrepareOptions, SharedAnnotation};
 use crate::cache::row::key_of;
-use crate::corpus::{Annotation, Part};
+use crate::corpus::Part;
 use crate::storage::Storage;
 use crate::{Error, Result};
 
@@ -115,7 +115,7 @@ impl PrepareReport {
                 true => self.reused += 1,
                 false => self.computed += 1,
             }
-            *self.labels.entry(candidate.annotation.label.clone()).or_default() += 1;
+            *self.labels.entry(candidate.annotation.label.to_string()).or_default() += 1;
             for note in &candidate.annotation.notes {
                 self.note(&candidate.file.path, note.clone());
             }
@@ -141,20 +141,25 @@ impl PrepareReport {
     }
 
     /// Takes in the utterances, each with its length in seconds.
-    pub(super) fn summarise<'a>(&mut self, utterances: impl ExactSizeIterator<Item = (&'a Annotation, f64)>) {
+    pub(super) fn summarise<'a>(
+        &mut self,
+        utterances: impl ExactSizeIterator<Item = (&'a SharedAnnotation, f64)>,
+    ) {
         self.used = utterances.len();
-        let mut speakers: Option<BTreeSet<String>> = Some(BTreeSet::new());
+        let mut speakers: Option<BTreeSet<&str>> = Some(BTreeSet::new());
+        let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
         for (annotation, duration_s) in utterances {
-            *self.labels.entry(annotation.label.clone()).or_default() += 1;
+            *labels.entry(&annotation.label).or_default() += 1;
             self.audio_seconds += duration_s;
             match (&mut speakers, &annotation.speaker) {
                 (Some(speakers), Some(speaker)) => {
-                    speakers.insert(speaker.clone());
+                    speakers.insert(speaker);
                 }
                 _ => speakers = None,
             }
         }
-        self.speakers = speakers.into_iter().flatten().collect();
+        self.labels = labels.into_iter().map(|(label, count)| (label.to_owned(), count)).collect();
+        self.speakers = speakers.into_iter().flatten().map(str::to_owned).collect();
         self.sort();
     }
 

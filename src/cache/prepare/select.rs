@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::Candidate;
 use super::report::PrepareReport;
+use super::{Candidate, SharedAnnotation};
 use crate::audio::Limits;
 use crate::cache::digest::Checksum;
 use crate::cache::index::{Entry, FeatureSet};
-use crate::cache::row::Key;
-use crate::corpus::Annotation;
 use crate::{Error, ErrorKind, Result};
 
 /// A recording that is used.
 pub(super) struct Selected<'a> {
     pub(super) path: &'a str,
-    pub(super) annotation: &'a Annotation,
+    pub(super) annotation: &'a SharedAnnotation,
     pub(super) entry: &'a Entry,
 }
 
@@ -26,15 +24,13 @@ pub(super) struct Selected<'a> {
 /// When one sound is labelled in two ways: one of the labels is wrong, and only a person can say which.
 pub(super) fn select<'a>(
     candidates: &'a [Candidate],
-    keys: &BTreeMap<usize, Key>,
     set: &'a FeatureSet,
     limits: &Limits,
     report: &mut PrepareReport,
 ) -> Result<Vec<Selected<'a>>> {
-    let mut usable: Vec<Selected<'a>> = Vec::with_capacity(keys.len());
-    for (position, key) in keys {
-        let Candidate { file, annotation, .. } = &candidates[*position];
-        let Some(entry) = set.entry(key) else { continue };
+    let mut usable: Vec<Selected<'a>> = Vec::with_capacity(candidates.len());
+    for Candidate { file, annotation, key, .. } in candidates {
+        let Some(entry) = key.and_then(|key| set.entry(&key)) else { continue };
         // A tensor may be there from a run with wider limits.
         let source = &entry.row.source;
         match limits.check_duration(source.samples, source.sample_rate) {

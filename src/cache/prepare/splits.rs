@@ -1,6 +1,6 @@
 //! The splits of the selected utterances, as manifests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::options::PrepareOptions;
 use super::report::PrepareReport;
@@ -8,82 +8,106 @@ use super::select::Selected;
 use crate::Result;
 use crate::cache::manifest::{Audit, SplitInfo, SplitManifest, Utterance};
 use crate::cache::{FeatureSet, manifest_shard};
-use crate::corpus::{Annotation, Part, Split, plan_splits};
+use crate::corpus::{Part, Split, SplitPlanner};
 
-/// Deals `selected` to the sides of every protocol the corpus allows.
-///
-/// # Errors
-/// When the corpus cannot be split at all.
-pub(super) fn plan(
-    selected: &[Selected<'_>],
-    set: &FeatureSet,
-    options: &PrepareOptions,
-    report: &mut PrepareReport,
-) -> Result<Vec<SplitManifest>> {
-    let annotated: Vec<(&str, &Annotation)> =
-        selected.iter().map(|selected| (selected.path, selected.annotation)).collect();
-    let plan = plan_splits(&annotated, options.fractions, options.seed)?;
-    let utterances: Vec<Utterance> = selected.iter().map(|selected| utterance(selected, set)).collect();
-    let labels = labels_of(&utterances);
-    report.left_out = plan.left_out;
-    let manifests: Vec<SplitManifest> =
-        plan.splits.iter().map(|split| manifest_of(split, &utterances, &labels, set, options)).collect();
-    report.splits =
-        manifests.iter().map(|split| (split.info.protocol.clone(), split.info.counts.clone())).collect();
-    Ok(manifests)
+/// The selected utterances, and how they are dealt to the sides of every protocol the corpus allows.
+pub(super) struct Splits<'a> {
+    planner: SplitPlanner<'a>,
+    utterances: Vec<Utterance<&'a str>>,
+    labels: Vec<String>,
+    set: &'a FeatureSet,
+    options: &'a PrepareOptions,
 }
 
-fn utterance(selected: &Selected<'_>, set: &FeatureSet) -> Utterance {
-    let entry = selected.entry;
+/// How manifests name the shards of `set`.
+pub(super) fn shard_names(set: &FeatureSet) -> Vec<String> {
+    set.shards.iter().map(manifest_shard).collect()
+}
+
+impl<'a> Splits<'a> {
+    /// Prepares to deal `selected`, whose tensors lie in `set`.
+    ///
+    /// # Errors
+    /// When the corpus cannot be split at all.
+    pub(super) fn new(
+        selected: &[Selected<'a>],
+        set: &'a FeatureSet,
+        shard_names: &'a [String],
+        options: &'a PrepareOptions,
+    ) -> Result<Self> {
+        let annotated: Vec<_> =
+            selected.iter().map(|selected| (selected.path, selected.annotation)).collect();
+        let planner = SplitPlanner::new(&annotated, options.fractions, options.seed)?;
+        let utterances: Vec<_> = selected.iter().map(|selected| utterance(selected, shard_names)).collect();
+        let labels = labels_of(&utterances);
+        Ok(Self { planner, utterances, labels, set, options })
+    }
+
+    /// The manifests of every protocol, each made when it is asked for. `leave_out` is told why others cannot be.
+    pub(super) fn manifests(
+        &self,
+        leave_out: impl FnMut(String),
+    ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
+        self.planner.splits(leave_out).map(|split| self.manifest_of(&split))
+    }
+
+    /// The same, noted in `report` as they are made.
+    pub(super) fn manifests_noted_in(
+        &self,
+        report: &mut PrepareReport,
+    ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
+        let PrepareReport { left_out, splits, .. } = report;
+        self.manifests(|why| left_out.push(why)).inspect(|SplitManifest { info, .. }| {
+            splits.insert(info.protocol.clone(), info.counts.clone());
+        })
+    }
+
+    fn manifest_of(&self, split: &Split) -> SplitManifest<&Utterance<&'a str>> {
+        let side = |part: Part| -> Vec<_> { split.part(part).iter().map(|&i| &self.utterances[i]).collect() };
+        let mut counts_by_label: BTreeMap<String, BTreeMap<Part, usize>> =
+            self.labels.iter().map(|label| (label.clone(), Part::ALL.map(|part| (part, 0)).into())).collect();
+        for part in Part::ALL {
+            for utterance in split.part(part).iter().map(|&i| &self.utterances[i]) {
+                let counts = counts_by_label.get_mut(utterance.label);
+                if let Some(count) = counts.and_then(|counts| counts.get_mut(&part)) {
+                    *count += 1;
+                }
+            }
+        }
+        let rest = [side(Part::Train), side(Part::Val)].concat();
+        let info = SplitInfo {
+            protocol: split.protocol.to_string(),
+            seed: self.options.seed,
+            feature_set: self.set.id.clone(),
+            labels: self.labels.clone(),
+            fractions: self.options.fractions,
+            counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
+            counts_by_label,
+            audit: Audit::of(&rest, &side(Part::Test)),
+            manifests: BTreeMap::new(),
+        };
+        SplitManifest { info, parts: Part::ALL.map(|part| (part, side(part))).into() }
+    }
+}
+
+fn utterance<'a>(selected: &Selected<'a>, shard_names: &'a [String]) -> Utterance<&'a str> {
+    let (entry, annotation) = (selected.entry, selected.annotation);
     Utterance {
         key: entry.row.key,
-        path: selected.path.to_owned(),
-        label: selected.annotation.label.clone(),
-        speaker: selected.annotation.speaker.clone(),
-        word: selected.annotation.word.clone(),
+        path: selected.path,
+        label: &annotation.label,
+        speaker: annotation.speaker.as_deref(),
+        word: annotation.word.as_deref(),
         sample_rate: entry.row.source.sample_rate,
         duration_s: entry.row.source.duration_s(),
         frames: entry.row.frames,
-        shard: set.shards.get(entry.shard as usize).map(manifest_shard).unwrap_or_default(),
+        shard: shard_names.get(entry.shard as usize).map_or("", String::as_str),
         row: entry.position,
     }
 }
 
 /// Every class, sorted: its place is its index.
-fn labels_of(utterances: &[Utterance]) -> Vec<String> {
-    let mut labels: Vec<String> = utterances.iter().map(|utterance| utterance.label.clone()).collect();
-    labels.sort_unstable();
-    labels.dedup();
-    labels
-}
-
-fn manifest_of(
-    split: &Split,
-    utterances: &[Utterance],
-    labels: &[String],
-    set: &FeatureSet,
-    options: &PrepareOptions,
-) -> SplitManifest {
-    let side = |part: Part| -> Vec<&Utterance> { split.part(part).iter().map(|&i| &utterances[i]).collect() };
-    let mut counts_by_label: BTreeMap<String, BTreeMap<Part, usize>> =
-        labels.iter().map(|label| (label.clone(), Part::ALL.map(|part| (part, 0)).into())).collect();
-    for part in Part::ALL {
-        for utterance in side(part) {
-            *counts_by_label.entry(utterance.label.clone()).or_default().entry(part).or_default() += 1;
-        }
-    }
-    let rest = [side(Part::Train), side(Part::Val)].concat();
-    let info = SplitInfo {
-        protocol: split.protocol.to_string(),
-        seed: options.seed,
-        feature_set: set.id.clone(),
-        labels: labels.to_vec(),
-        fractions: options.fractions,
-        counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
-        counts_by_label,
-        audit: Audit::of(&rest, &side(Part::Test)),
-        manifests: BTreeMap::new(),
-    };
-    let parts = Part::ALL.map(|part| (part, side(part).into_iter().cloned().collect())).into();
-    SplitManifest { info, parts }
+fn labels_of(utterances: &[Utterance<&str>]) -> Vec<String> {
+    let labels: BTreeSet<&str> = utterances.iter().map(|utterance| utterance.label).collect();
+    labels.into_iter().map(str::to_owned).collect()
 }

@@ -1,10 +1,10 @@
 //! The tensors of one feature set while a run adds to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use super::feature_set_id;
@@ -29,10 +29,27 @@ pub(super) struct Store {
     /// Names of the shards that are on disk.
     shards: Vec<Sha>,
     /// Where every tensor lies; shards being written count on from those on disk.
-    places: HashMap<Key, Entry>,
+    entries: Vec<Entry>,
+    known: KnownKeys,
     filling: ShardBuffer,
     sent: u32,
     writer: Option<Writer>,
+}
+
+/// The keys of all tensors that are there or being written. Threads ask it what need not be computed while the store
+/// is being filled.
+#[derive(Clone, Default)]
+pub(super) struct KnownKeys(Arc<RwLock<HashSet<Key>>>);
+
+impl KnownKeys {
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
+    /// Whether it was new.
+    fn insert(&self, key: Key) -> bool {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key)
+    }
 }
 
 struct Writer {
@@ -54,9 +71,13 @@ pub(super) struct Written {
 }
 
 impl Store {
-    /// Takes over what `index` knows and, with a storage to write to, whole shards that no index names: the work of
-    /// a run that was killed.
-    pub(super) fn open(options: &PrepareOptions, index: &Index, storage: Option<&Storage>) -> Result<Self> {
+    /// Takes over what `index` knows, whose entries move here, and, with a storage to write to, whole shards that no
+    /// index names: the work of a run that was killed.
+    pub(super) fn open(
+        options: &PrepareOptions,
+        index: &mut Index,
+        storage: Option<&Storage>,
+    ) -> Result<Self> {
         let configuration = options.features.to_canonical_json();
         let id = feature_set_id(&configuration);
         let layout = Layout { shape: options.features.shape(), configuration };
@@ -64,13 +85,14 @@ impl Store {
             rows_per_shard: rows_per_shard(layout.row_len(), options.shard_bytes),
             layout,
             shards: Vec::new(),
-            places: HashMap::new(),
+            entries: Vec::new(),
+            known: KnownKeys::default(),
             filling: ShardBuffer::default(),
             sent: 0,
             writer: None,
         };
         let folder = shards_folder(&options.out);
-        if let Some(set) = index.feature_sets.iter().find(|set| set.id == id) {
+        if let Some(set) = index.feature_sets.iter_mut().find(|set| set.id == id) {
             store.take_over(set, &options.out, &folder);
         }
         if let Some(storage) = storage {
@@ -84,7 +106,7 @@ impl Store {
     }
 
     /// Takes over the entries whose shards are still there, in their full length; the others are computed again.
-    fn take_over(&mut self, set: &FeatureSet, root: &Path, folder: &Path) {
+    fn take_over(&mut self, set: &mut FeatureSet, root: &Path, folder: &Path) {
         let mut kept: HashMap<u32, (u32, usize)> = HashMap::new();
         for (old, name) in (0..).zip(&set.shards) {
             let path = shard_path(folder, name);
@@ -94,13 +116,13 @@ impl Store {
                 self.shards.push(*name);
             }
         }
-        for entry in &set.entries {
-            if let Some(&(shard, _)) =
-                kept.get(&entry.shard).filter(|(_, rows)| (entry.position as usize) < *rows)
-            {
-                self.places.insert(entry.row.key, Entry { shard, ..entry.clone() });
-            }
-        }
+        self.entries = std::mem::take(&mut set.entries);
+        self.entries.retain_mut(|entry| {
+            let place = kept.get(&entry.shard).filter(|(_, rows)| (entry.position as usize) < *rows);
+            place.inspect(|(shard, _)| entry.shard = *shard).is_some()
+        });
+        let keys = self.entries.iter().map(|entry| entry.row.key).collect();
+        self.known = KnownKeys(Arc::new(RwLock::new(keys)));
     }
 
     fn adopt_unnamed(&mut self, root: &Path, folder: &Path, index: &Index) -> Result<()> {
@@ -127,8 +149,9 @@ impl Store {
             let shard = self.shards.len() as u32;
             self.shards.push(name);
             for (position, row) in rows.into_iter().enumerate() {
-                let place = Entry { shard, position: position as u32, row };
-                self.places.entry(place.row.key).or_insert(place);
+                if self.known.insert(row.key) {
+                    self.entries.push(Entry { shard, position: position as u32, row });
+                }
             }
         }
         Ok(())
@@ -136,33 +159,39 @@ impl Store {
 
     /// Whether the tensor with this key is there or being written.
     pub(super) fn holds(&self, key: &Key) -> bool {
-        self.places.contains_key(key)
+        self.known.contains(key)
     }
 
-    /// The keys of all tensors that are there or being written.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.places.keys().copied()
+    /// The keys of all tensors that are there or being written, as it goes on.
+    pub(super) fn known(&self) -> KnownKeys {
+        self.known.clone()
     }
 
-    /// Adds a tensor.
-    pub(super) fn push(&mut self, features: &[f32], row: Row) -> Result<()> {
+    /// Adds a tensor, unless it is there; whether it was not.
+    pub(super) fn push(&mut self, features: &[f32], row: Row) -> Result<bool> {
         let shard = self.shards.len() as u32 + self.sent;
         let position = self.filling.len() as u32;
-        self.places.insert(row.key, Entry { shard, position, row: row.clone() });
+        if !self.known.insert(row.key) {
+            return Ok(false);
+        }
+        self.entries.push(Entry { shard, position, row: row.clone() });
         self.filling.push(features, row);
         if self.filling.len() >= self.rows_per_shard {
             self.send()?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn send(&mut self) -> Result<()> {
-        let empty = self.writer.as_ref().and_then(|writer| writer.empty.try_recv().ok());
-        let full = std::mem::replace(&mut self.filling, empty.unwrap_or_default());
+        let full = std::mem::take(&mut self.filling);
         let number = self.sent;
         self.sent += 1;
         match &self.writer {
-            Some(writer) if writer.is_well() && writer.queue.send((number, full)).is_ok() => Ok(()),
+            Some(writer) if writer.is_well() && writer.queue.send((number, full)).is_ok() => {
+                // Whoever took that one has just given back the one before: there are no more than the writers and one.
+                self.filling = writer.empty.try_recv().unwrap_or_default();
+                Ok(())
+            }
             // A writer has stopped: only its own error can say why.
             _ => Err(self.join().err().unwrap_or_else(stopped)),
         }
@@ -190,7 +219,7 @@ impl Store {
         let bytes = written.iter().map(|(_, _, bytes)| bytes).sum();
         let written_shards = written.len();
         self.shards.extend(written.into_iter().map(|(_, name, _)| name));
-        let (shards, entries) = sorted(std::mem::take(&mut self.shards), std::mem::take(&mut self.places));
+        let (shards, entries) = sorted(std::mem::take(&mut self.shards), std::mem::take(&mut self.entries));
         let set = FeatureSet {
             id: feature_set_id(&self.layout.configuration),
             configuration: std::mem::take(&mut self.layout.configuration),
@@ -205,13 +234,13 @@ impl Store {
 
 /// Shards and entries in an order that follows from what they are, not from when they were written, so that an
 /// interrupted run and an undisturbed one end with the same index.
-fn sorted(shards: Vec<Sha>, places: HashMap<Key, Entry>) -> (Vec<Sha>, Vec<Entry>) {
+fn sorted(shards: Vec<Sha>, mut entries: Vec<Entry>) -> (Vec<Sha>, Vec<Entry>) {
     let mut order: Vec<(Sha, u32)> = shards.into_iter().zip(0..).collect();
     order.sort_unstable();
     let moved: HashMap<u32, u32> = order.iter().map(|(_, old)| *old).zip(0..).collect();
-    let place =
-        |entry: Entry| Entry { shard: moved.get(&entry.shard).copied().unwrap_or(entry.shard), ..entry };
-    let mut entries: Vec<Entry> = places.into_values().map(place).collect();
+    for entry in &mut entries {
+        entry.shard = moved.get(&entry.shard).copied().unwrap_or(entry.shard);
+    }
     entries.sort_unstable_by_key(|entry| entry.row.key);
     (order.into_iter().map(|(name, _)| name).collect(), entries)
 }

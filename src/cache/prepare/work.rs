@@ -1,5 +1,6 @@
 //! What is done with one file: read, hash, decode, extract.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::options::PrepareOptions;
@@ -16,6 +17,8 @@ pub(super) struct Workers {
     benches: Vec<Mutex<Bench>>,
     /// Tensors that were stored and can be written over.
     free: Mutex<Vec<Vec<f32>>>,
+    /// Folder of recordings.
+    data: PathBuf,
     limits: Limits,
     features: FeatureConfig,
     configuration: String,
@@ -62,6 +65,7 @@ impl Workers {
             pool,
             benches,
             free: Mutex::default(),
+            data: options.data.clone(),
             limits: options.limits,
             features: features.clone(),
             configuration: configuration.to_owned(),
@@ -104,7 +108,7 @@ impl Workers {
         known: &(dyn Fn(&Key) -> bool + Sync),
         bytes_read: &mut u64,
     ) -> Result<Done> {
-        audio::read_file(&file.location, &self.limits, &mut bench.bytes)?;
+        audio::read_file(&file.location(&self.data), &self.limits, &mut bench.bytes)?;
         *bytes_read = bench.bytes.len() as u64;
         let content = Sha::of(&[&bench.bytes]);
         let key = key_of(&content, &self.configuration);
