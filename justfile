@@ -39,6 +39,10 @@ lint: setup
 bench *ARGS: setup
     cargo bench "$@"
 
+# Measure ser beside what people use today, on DATA or a synthetic corpus, and write docs/benchmarks.md
+bench-peers *ARGS: build
+    @scripts/bench/peers {{ quote(invocation_directory()) }} "$@"
+
 # Run the fuzz targets for SECONDS each (60), or only those named; what they find stays in fuzz/artifacts/
 fuzz *ARGS: _compilers
     @scripts/fuzz "$@"
