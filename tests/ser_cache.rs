@@ -12,7 +12,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Ran, contents, noise, options, plain_corpus, put, python_with, speech, wav};
-use ser::cache::care::verify::{DamageKind, verify};
+use ser::cache::care::damage::DamageKind;
+use ser::cache::care::verify::verify;
 use ser::cache::{Cache, Index, PrepareOptions, prepare};
 use ser::corpus::{Part, Protocol};
 use ser::features::FeatureConfig;

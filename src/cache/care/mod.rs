@@ -2,6 +2,7 @@
 //!
 //! | module | |
 //! |---|---|
+//! | [`damage`] | what can be wrong |
 //! | [`listing`] | which feature sets there are |
 //! | [`verify`] | reads everything and names all damage |
 //! | [`repair`] | recomputes what is damaged, byte for byte |
@@ -10,11 +11,13 @@
 //! | [`export`] | a split as `.npy` files, or all utterances as CSV |
 //! | [`difference`] | what two caches do not have in common, and why |
 
+pub mod damage;
 pub mod difference;
 pub mod export;
 pub mod garbage;
 pub mod listing;
 mod npy;
+mod open;
 mod recompute;
 mod remains;
 pub mod repair;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use safetensors::tensor::Metadata;
 
-use super::verify_shard::open_regular;
+use super::open::open_regular;
 use crate::cache::row::Row;
 use crate::cache::shard::ALIGNMENT;
 use crate::cache::{Checksum, Entry, FeatureSet};

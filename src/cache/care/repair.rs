@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::damage::{Damage, DamageKind};
 use super::recompute::Recomputer;
 use super::remains::Remains;
 use super::sources::Sources;
 use super::survey::{Role, SET_ASIDE, no_cache, survey};
-use super::verify::{Damage, DamageKind, Verification, verify};
+use super::verify::{Verification, verify};
 use crate::cache::lock::WriterLock;
 use crate::cache::shard::{ShardBuffer, shard_path};
 use crate::cache::{Entry, FeatureSet, Index, Sha, generation, index_path, layout_of, shards_folder};

@@ -9,6 +9,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::damage::{Damage, DamageKind};
 use super::in_words;
 use super::sources::Sources;
 use super::survey::{Piece, Role, no_cache, survey};
@@ -16,7 +17,6 @@ use super::verify_manifests::check_generation;
 use super::verify_shard::{examine, has_its_name};
 use crate::cache::prepare::feature_set_id;
 use crate::cache::readers::ReadersLock;
-use crate::cache::row::Key;
 use crate::cache::shard::shard_path;
 use crate::cache::{Access, Cache, Entry, FeatureSet, Index, Sha, generation, index_path, shards_folder};
 use crate::features::FeatureConfig;
@@ -46,45 +46,6 @@ pub struct Verification {
     pub notes: Vec<Note>,
 }
 
-/// Something that is not what was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Damage {
-    /// What sort of thing it is.
-    pub kind: DamageKind,
-    /// Which, relative to the cache.
-    pub path: String,
-    /// What is wrong with it.
-    pub what: String,
-    /// Of a shard, the rows that are damaged.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rows: Vec<DamagedRow>,
-}
-
-/// Sorts of things that can be damaged; they are mended in different ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DamageKind {
-    /// The index, or what it says of a shard that is whole.
-    Index,
-    /// A shard.
-    Shard,
-    /// A split manifest.
-    Manifest,
-    /// The link `splits`.
-    Splits,
-}
-
-/// A row of a shard that is not what was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DamagedRow {
-    /// Its position in the shard.
-    pub row: usize,
-    /// Its identity; `None` where neither the index nor the shard says.
-    pub key: Option<Key>,
-    /// The recordings it was computed from, relative to the corpus.
-    pub sources: Vec<String>,
-}
-
 /// A remark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Note {
@@ -92,14 +53,6 @@ pub struct Note {
     pub path: String,
     /// What there is to say.
     pub what: String,
-}
-
-/// What looking at a part of the cache found.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) files: usize,
-    pub(super) bytes: u64,
-    pub(super) damage: Vec<Damage>,
 }
 
 /// Reads everything in the cache in `root`, several shards at once (`jobs`, or one on every processor where it is

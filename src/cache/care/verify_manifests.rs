@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::damage::Findings;
 use super::sources::below;
-use super::verify::{Damage, DamageKind, Findings};
 use crate::cache::generation::generation_name;
 use crate::cache::manifest::{DESCRIPTION, SplitInfo, Utterance, read_text};
 use crate::cache::{Cache, FeatureSet, Sha};
@@ -117,11 +117,4 @@ pub(super) fn counts(folder: &Path) -> (BTreeMap<String, BTreeMap<Part, usize>>,
         }
     }
     (counts, unreadable)
-}
-
-impl Findings {
-    fn damage(&mut self, path: &str, what: String) {
-        let path = path.to_owned();
-        self.damage.push(Damage { kind: DamageKind::Manifest, path, what, rows: Vec::new() });
-    }
 }

@@ -1,20 +1,18 @@
 //! One shard: its bytes against its name, its header against the index, and, if it is damaged, which rows.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
+use super::damage::{Damage, DamageKind, DamagedRow};
+use super::open::open_regular;
 use super::remains::{Remains, read_header};
-use super::verify::{Damage, DamageKind, DamagedRow};
 use crate::cache::digest::Hex;
 use crate::cache::{Entry, FeatureSet, Sha, Shard, layout_of};
 use crate::progress::Progress;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result};
 
 /// Bytes read at a time; progress is told in these. They fit a processor's cache.
 pub(super) const PIECE: usize = 1 << 18;
@@ -100,16 +98,4 @@ fn disagreement(path: &Path, set: &FeatureSet, entries: &[&Entry]) -> Option<Str
         .collect();
     let first = wrong.first()?;
     Some(format!("is whole, but the index says otherwise of {} rows (the first: {first})", wrong.len()))
-}
-
-/// Opens a regular file of the cache, which must not be a symbolic link, and waits for no FIFO.
-pub(super) fn open_regular(path: &Path) -> Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-    let file = file.map_err(|error| Error::io("cannot be opened", path, error))?;
-    let metadata = file.metadata().map_err(|error| Error::io("cannot be looked at", path, error))?;
-    match metadata.is_file() {
-        true => Ok(file),
-        false => Err(Error::new(ErrorKind::Damaged, "is no regular file").at(path)),
-    }
 }
