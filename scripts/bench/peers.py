@@ -297,8 +297,7 @@ def page(bench: Bench) -> str:
         sign = "≥" if row.at_least else "≤"
         verdict = ("met" if row.met() else "**missed**") + (f"; {row.note}" if row.note else "")
         lines.append(f"| {row.what} | {row.ours} | {row.peer} | {row.shown} | {sign} {row.target:g} | {verdict} |")
-    reasons = HERE / "reasons.md"
-    return "\n".join(lines) + "\n\n" + reasons.read_text()
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
