@@ -42,7 +42,7 @@ def prepare(job):
     frames = min(mfcc.shape[1], FRAMES)
     features[:, :, :frames] = np.stack(channels)[:, :, :frames]
     np.save(target, features)
-    return len(samples) / rate
+    return len(samples) / rate, frames
 
 
 def timed(job):
@@ -68,11 +68,18 @@ def main():
         start = time.perf_counter()
         done = pool.map(timed, jobs, chunksize=16)
         seconds = time.perf_counter() - start
+    # What pytorch_fit.py reads: for each array its class, from the name of the folder, and its real frames.
+    utterances = [
+        {"label": os.path.basename(os.path.dirname(path)).split("_", 1)[-1].lower(), "frames": frames}
+        for path, ((_, frames), _) in zip(paths, done)
+    ]
+    with open(os.path.join(arguments.out, "utterances.json"), "w", encoding="utf-8") as file:
+        json.dump(utterances, file)
     result = {
         "peer": f"librosa {librosa.__version__}",
         "processes": arguments.processes,
         "files": len(jobs),
-        "audio_s": sum(audio_s for audio_s, _ in done),
+        "audio_s": sum(audio_s for (audio_s, _), _ in done),
         "seconds": seconds,
         "core_ms_per_file": 1e3 * sum(core_s for _, core_s in done) / len(jobs),
     }

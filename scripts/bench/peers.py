@@ -127,7 +127,7 @@ class Bench:
         ours, librosa = turns(
             self.times,
             lambda: self.prep().seconds,
-            lambda: self.python("librosa_prep.py", self.data, self.scratch / "librosa.npz", "--jobs", 2)["wall"],
+            lambda: self.python("librosa_prep.py", self.data, self.scratch / "librosa", "--processes", 2)["seconds"],
         )
         self.add("cold ser-prep, against librosa with 2 processes", f"{ours:.2f} s", f"{librosa:.1f} s",
                  librosa / ours, 30, at_least=True)
@@ -136,7 +136,7 @@ class Bench:
         ours, peer = turns(
             self.times,
             lambda: self.prep("--jobs", 1).seconds / self.files,
-            lambda: self.python("torchaudio_prep.py", self.data, "--limit", 400)["seconds_per_file"],
+            lambda: self.python("torchaudio_prep.py", self.data, self.scratch / "torchaudio", "--files", 400)["seconds"] / 400,
         )
         self.add("the same on one core, against soundfile + soxr + torchaudio", f"{ours * 1e3:.2f} ms a file",
                  f"{peer * 1e3:.2f} ms a file", peer / ours, 5, at_least=True)
@@ -171,8 +171,8 @@ class Bench:
     def fit_step(self) -> None:
         """Steps and evaluations take turns by epochs: ser f32, PyTorch, ser bf16."""
         self.prep()
-        if not (self.scratch / "librosa.npz").exists():
-            self.python("librosa_prep.py", self.data, self.scratch / "librosa.npz", "--jobs", 2)
+        if not (self.scratch / "librosa" / "utterances.json").exists():
+            self.python("librosa_prep.py", self.data, self.scratch / "librosa", "--processes", 2)
         epochs = 2 if self.quick else 3
         seen: dict[str, list[float]] = {}
         waiting = []
@@ -185,7 +185,7 @@ class Bench:
                     validated = [epoch["validated_per_s"] for epoch in history]
                     seen.setdefault("validated", []).append(max(validated))
                     waiting += [epoch["waiting_share"] for epoch in history]
-            peer = self.python("pytorch_fit.py", self.scratch / "librosa.npz", "--epochs", epochs)
+            peer = self.python("pytorch_fit.py", self.scratch / "librosa", "--epochs", epochs)
             seen.setdefault("pytorch", []).append(min(peer["step_s"]))
             seen.setdefault("pytorch validated", []).append(max(peer["evaluated_per_s"]))
         median = {name: statistics.median(values) for name, values in seen.items()}
@@ -211,8 +211,8 @@ class Bench:
             return seconds + report.seconds
 
         def theirs() -> float:
-            features = self.scratch / "librosa.npz"
-            return (self.python("librosa_prep.py", self.data, features, "--jobs", 2)["wall"]
+            features = self.scratch / "librosa"
+            return (self.python("librosa_prep.py", self.data, features, "--processes", 2)["wall"]
                     + self.python("pytorch_fit.py", features, "--epochs", 20)["wall"])
 
         mine, peer = turns(1, ours, theirs)

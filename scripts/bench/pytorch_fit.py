@@ -1,8 +1,8 @@
 """The training script that people write: PyTorch in its default layout, f32, the same network and recipe as ser-fit.
 
-    python pytorch_fit.py FEATURES.npz --epochs 20 [--json]
+    python pytorch_fit.py FEATURES --epochs 20
 
-FEATURES.npz is what librosa_prep.py wrote. It splits 70/15/15, keeps the best validation epoch and prints
+FEATURES is the folder that librosa_prep.py wrote. It splits 70/15/15, keeps the best validation epoch and prints
 scikit-learn's report. The last line is a JSON object with the times.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import copy
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,11 +51,14 @@ def main() -> None:
     torch.manual_seed(0)
 
     started = time.perf_counter()
-    data = np.load(arguments.features)
-    labels, y = np.unique(data["labels"], return_inverse=True)
+    folder = Path(arguments.features)
+    utterances = json.loads((folder / "utterances.json").read_text())
+    features = np.stack([np.load(folder / f"{number}.npy") for number in range(len(utterances))])
+    real = np.array([utterance["frames"] for utterance in utterances], np.int64)
+    labels, y = np.unique([utterance["label"] for utterance in utterances], return_inverse=True)
     rest, test = train_test_split(np.arange(len(y)), test_size=0.15, stratify=y, random_state=0)
     train, val = train_test_split(rest, test_size=0.15 / 0.85, stratify=y[rest], random_state=0)
-    x, frames, y = (torch.from_numpy(a) for a in (data["features"], data["frames"].astype(np.int64), y))
+    x, frames, y = (torch.from_numpy(array) for array in (features, real, y))
     side = {
         name: TensorDataset(x[rows], frames[rows], y[rows])
         for name, rows in [("train", train), ("val", val), ("test", test)]
