@@ -11,7 +11,7 @@ type Corpus = Vec<(String, Annotation)>;
 
 fn utterance(path: String, label: &str, speaker: Option<&str>, word: Option<&str>) -> (String, Annotation) {
     let [speaker, word] = [speaker, word].map(|text| text.map(str::to_owned));
-    (path, Annotation { label: label.to_owned(), speaker, word, notes: Vec::new() })
+    (path, Annotation { speaker, word, ..Annotation::labelled(label) })
 }
 
 /// 200 words × 2 speakers × 7 emotions without two files, as TESS.

@@ -1,6 +1,6 @@
 """Measures ser beside the Python programs people use today, both in one go on this machine, and writes a table.
 
-    python peers.py --ser target/release --data TESS --scratch FOLDER --out docs/benchmarks.md
+    python peers.py TESS --ser target/release --scratch FOLDER --out docs/benchmarks.md
 
 Run it by `./just bench-peers [DATA]`, which builds ser and installs the peers first. Two programs that are compared
 take turns, so that a change of the machine's speed meets both, and the median of each counts. `--only NAME` repeats a
@@ -303,7 +303,7 @@ def page(bench: Bench) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ser", required=True, help="folder of the commands")
-    parser.add_argument("--data", help="corpus; without it a synthetic one of TESS's shape")
+    parser.add_argument("data", nargs="?", help="corpus; without it a synthetic one of the shape of TESS")
     parser.add_argument("--scratch", required=True)
     parser.add_argument("--out", help="where to write the table")
     parser.add_argument("--only", action="append")

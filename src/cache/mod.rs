@@ -12,6 +12,7 @@
 //!
 //! [`care`] looks after a cache that is there: verifies, repairs, lists, clears, exports and compares.
 
+pub mod audit;
 mod bytes;
 pub mod care;
 mod dataset;
@@ -30,11 +31,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use audit::Audit;
 pub use bytes::Access;
 pub use dataset::Dataset;
 pub use digest::{Checksum, Sha};
 pub use index::{Entry, FeatureSet, Index};
-pub use manifest::{Audit, SplitInfo, StoredSplit, Utterance};
+pub use manifest::{SplitInfo, StoredSplit, Utterance};
 pub use prepare::{PrepareOptions, PrepareReport, prepare};
 pub use row::Key;
 pub use shard::{Layout, Shard};

@@ -13,19 +13,31 @@ pub struct Annotation<T = String> {
     pub label: T,
     /// Who speaks, if known.
     pub speaker: Option<T>,
-    /// Which word is spoken, in lower case, if known.
+    /// Which word or sentence is spoken, in lower case, if known.
     pub word: Option<T>,
+    /// In which recording session, if known. Utterances of a session share a room, a microphone and a day.
+    pub session: Option<T>,
+    /// The recording this one was made from, by its path in the corpus, if it is an augmented copy.
+    pub parent: Option<T>,
     /// What looked odd: names that disagree with one another.
     pub notes: Vec<String>,
 }
 
 impl Annotation {
+    /// An utterance of which nothing is known but its class.
+    pub fn labelled(label: impl Into<String>) -> Self {
+        let label = label.into();
+        Self { label, speaker: None, word: None, session: None, parent: None, notes: Vec::new() }
+    }
+
     /// The same, with its names held in another way: a corpus has few names and many utterances.
     pub fn map_names<T>(self, mut hold: impl FnMut(String) -> T) -> Annotation<T> {
         Annotation {
             label: hold(self.label),
             speaker: self.speaker.map(&mut hold),
             word: self.word.map(&mut hold),
+            session: self.session.map(&mut hold),
+            parent: self.parent.map(&mut hold),
             notes: self.notes,
         }
     }
@@ -75,7 +87,7 @@ pub fn by_folder(path: &str) -> Result<Annotation> {
     if let (Some(emotion), Some(file)) = (tess_emotion(folder), &from_file) {
         return Ok(tess_annotation(file.speaker.clone(), emotion, from_file));
     }
-    Ok(Annotation { label: folder.to_owned(), speaker: None, word: None, notes: Vec::new() })
+    Ok(Annotation::labelled(folder))
 }
 
 /// Labels by the name of the file, `<speaker>_<word>_<emotion>`; the folder's prefix still names the speaker if
@@ -137,7 +149,7 @@ fn tess_annotation(speaker: String, emotion: &str, file: Option<TessFileName>) -
         }
     }
     let word = file.map(|file| file.word);
-    Annotation { label: emotion.to_owned(), speaker: Some(speaker), word, notes }
+    Annotation { speaker: Some(speaker), word, notes, ..Annotation::labelled(emotion) }
 }
 
 fn folder_and_stem(path: &str) -> (Option<&str>, &str) {

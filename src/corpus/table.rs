@@ -73,7 +73,7 @@ impl LabelTable {
                 .at(file)
                 .mend("use 1 to 64 of the characters A-Z a-z 0-9 . _ - and no dot in front"));
             }
-            let annotation = Annotation { label: row.label, speaker, word, notes: Vec::new() };
+            let annotation = Annotation { speaker, word, ..Annotation::labelled(row.label) };
             if rows.insert(path.clone(), annotation).is_some() {
                 return Err(damaged(format!("names {path} twice")));
             }

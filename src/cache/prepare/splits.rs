@@ -6,7 +6,8 @@ use super::options::PrepareOptions;
 use super::report::PrepareReport;
 use super::select::Selected;
 use crate::Result;
-use crate::cache::manifest::{Audit, SplitInfo, SplitManifest, Utterance};
+use crate::cache::audit::Audit;
+use crate::cache::manifest::{SplitInfo, SplitManifest, Utterance};
 use crate::cache::{FeatureSet, manifest_shard};
 use crate::corpus::{Part, Split, SplitPlanner};
 
@@ -98,6 +99,8 @@ fn utterance<'a>(selected: &Selected<'a>, shard_names: &'a [String]) -> Utteranc
         label: &annotation.label,
         speaker: annotation.speaker.as_deref(),
         word: annotation.word.as_deref(),
+        session: annotation.session.as_deref(),
+        parent: annotation.parent.as_deref(),
         sample_rate: entry.row.source.sample_rate,
         duration_s: entry.row.source.duration_s(),
         frames: entry.row.frames,
