@@ -2,16 +2,13 @@
 //!
 //! Each signal has its own lane of a vector, so a lane never meets another: whatever vector instructions a
 //! processor has, every number comes from the same additions and multiplications in the same order, and none are
-//! fused. [`vectorised`] compiles the same source for more than one instruction set and chooses as it runs.
+//! fused. [`vectorised`](crate::vectorised) compiles the same source for more than one instruction set.
 //!
 //! A transform is in place and decimates in frequency, so its result lies in an order of its own, with the digits
 //! of the frequency reversed. What multiplies a spectrum point by point needs no other: [`Fourier::filter`].
 
 use std::f64::consts::TAU;
 use std::ops::{Add, Mul, Sub};
-use std::sync::LazyLock;
-
-pub(crate) use pulp::NullaryFnOnce;
 
 use crate::elementary::cos;
 
@@ -105,13 +102,6 @@ impl<T: Real, const L: usize> Lanes<T, L> {
     pub(crate) fn scaled(self, factor: T) -> Self {
         Self { re: self.re.map(|x| x * factor), im: self.im.map(|x| x * factor) }
     }
-}
-
-/// Runs `work` with the widest vector instructions that this processor has and this program was compiled for. Its
-/// `call` and everything that calls must be `#[inline(always)]`, or it is compiled for the oldest processor alone.
-pub(crate) fn vectorised<W: NullaryFnOnce>(work: W) -> W::Output {
-    static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
-    ARCH.dispatch(work)
 }
 
 /// Blocks of this many points are transformed as a whole before the next: they stay in the nearest cache.

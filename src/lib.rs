@@ -17,6 +17,7 @@ mod error;
 mod fourier;
 pub mod random;
 pub mod storage;
+mod vectorised;
 
 pub mod audio;
 pub mod cache;

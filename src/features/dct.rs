@@ -41,6 +41,7 @@ impl Dct {
     }
 
     /// Transforms one row of `n_mels` values to `n_mfcc` coefficients.
+    #[inline(always)]
     pub fn apply(&mut self, row: &[f32], coefficients: &mut [f32]) {
         let folded = self.sums.iter_mut().zip(&mut self.differences);
         for ((sum, difference), (&left, &right)) in folded.zip(row.iter().zip(row.iter().rev())) {
@@ -57,6 +58,7 @@ impl Dct {
     }
 }
 
+#[inline(always)]
 fn multiply<'a>(basis: &[[f64; LANES]], row: &[f64], mut coefficients: impl Iterator<Item = &'a mut f32>) {
     for group in basis.chunks_exact(row.len()) {
         let mut sums = [0.0; LANES];

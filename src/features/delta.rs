@@ -34,6 +34,7 @@ impl Delta {
     /// The frames near an end, whose window would reach beyond it, take the derivative of the polynomial fitted to
     /// the outermost window (SciPy's mode `interp`). Where `row` is shorter than a window, its first and last values
     /// are repeated outwards instead (mode `nearest`).
+    #[inline(always)]
     pub fn apply(&self, row: &[f32], derivative: &mut [f32]) {
         let half = self.weights.len() - 1;
         let frames = row.len();

@@ -1,6 +1,7 @@
 //! The whole computation: samples of one utterance to its tensor.
 
 use super::{Dct, Decibels, Delta, FeatureConfig, Framing, MelFilterBank, PowerSpectrum, window};
+use crate::vectorised::{NullaryFnOnce, vectorised};
 use crate::{Error, ErrorKind, Result};
 
 /// Computes MFCC, Δ and ΔΔ; tables, plans and workspaces are made once and serve any number of utterances.
@@ -74,6 +75,12 @@ impl Extractor {
                 format!("a tensor [{channels}, {n_mfcc}, {max_frames}] cannot have {} values", tensor.len());
             return Err(Error::new(ErrorKind::Mismatch, what));
         }
+        vectorised(Extract { extractor: self, samples, tensor })
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
+        let [_, n_mfcc, max_frames] = self.shape();
         refuse_non_finite(samples)?;
         let frames = self.spectrogram.framing.count(samples.len())?;
         let kept = frames.min(max_frames);
@@ -101,6 +108,7 @@ impl Extractor {
     /// These are `max_frames` and, of a longer utterance, one window of the derivatives more: no kept frame's
     /// derivative reaches further. Later frames count only for the loudest power, so that an hour of sound needs no
     /// more memory than a few seconds.
+    #[inline(always)]
     fn compute_mfcc(&mut self, samples: &[f32], frames: usize) -> Result<()> {
         let FeatureConfig { n_mels, n_mfcc, max_frames, delta_width, .. } = self.config;
         let needed = frames.min(max_frames + delta_width);
@@ -132,6 +140,22 @@ impl Extractor {
     }
 }
 
+/// The whole computation as [`vectorised`] takes it.
+struct Extract<'a> {
+    extractor: &'a mut Extractor,
+    samples: &'a [f32],
+    tensor: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Extract<'_> {
+    type Output = Result<Extraction>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        self.extractor.fill(self.samples, self.tensor)
+    }
+}
+
 /// The stages from samples to mel power, with their workspaces.
 #[derive(Debug, Clone)]
 struct MelSpectrogram {
@@ -159,6 +183,7 @@ impl MelSpectrogram {
     }
 
     /// Power of frame `index` in each mel band.
+    #[inline(always)]
     fn frame(&mut self, samples: &[f32], index: usize) -> Result<&[f64]> {
         self.framing.windowed(samples, index, &self.window, &mut self.frame);
         self.spectrum.compute(&mut self.frame, &mut self.power)?;
@@ -168,6 +193,7 @@ impl MelSpectrogram {
 }
 
 /// One NaN would spread over the whole tensor, through the loudest value or the derivatives.
+#[inline(always)]
 fn refuse_non_finite(samples: &[f32]) -> Result<()> {
     // Infinity is the smallest bit pattern, without its sign, that is not finite; comparing integers vectorises.
     let magnitude = |sample: &f32| sample.to_bits() & 0x7fff_ffff;

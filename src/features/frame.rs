@@ -46,6 +46,7 @@ impl Framing {
     /// Writes frame `index`, multiplied by `window`, to `frame`; both hold `n_fft` values.
     ///
     /// Samples outside the clip are zero or its reflection (without repeating the edge sample), by `pad_mode`.
+    #[inline(always)]
     pub fn windowed(&self, samples: &[f32], index: usize, window: &[f64], frame: &mut [f64]) {
         let start = index.saturating_mul(self.hop_length);
         let inside = start

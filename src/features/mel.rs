@@ -88,6 +88,7 @@ impl MelFilterBank {
     ///
     /// # Panics
     /// When `power` has fewer values than that.
+    #[inline(always)]
     pub fn apply(&self, power: &[f64], mel: &mut [f64]) {
         for (mel, band) in mel.iter_mut().zip(&self.bands) {
             *mel = dot(&power[band.first_bin..], &self.weights[band.weights.clone()]);
@@ -113,6 +114,7 @@ impl MelFilterBank {
 }
 
 /// Sum of products, in two interleaved sums: one alone would wait for each addition to end before the next.
+#[inline(always)]
 fn dot(power: &[f64], weights: &[f64]) -> f64 {
     let (weight_pairs, last_weight) = weights.as_chunks::<2>();
     let (power_pairs, last_power) = power[..weights.len()].as_chunks::<2>();

@@ -36,6 +36,7 @@ impl PowerSpectrum {
     ///
     /// # Errors
     /// [`ErrorKind::Mismatch`] when `frame` is not `n_fft` samples long.
+    #[inline(always)]
     pub fn compute(&mut self, frame: &mut [f64], power: &mut [f64]) -> Result<()> {
         self.plan.process_with_scratch(frame, &mut self.spectrum, &mut self.scratch).map_err(|error| {
             let (expected, found) = (self.plan.len(), frame.len());

@@ -13,7 +13,8 @@
 
 use super::greatest_common_divisor;
 use super::kaiser::LowPass;
-use crate::fourier::{Fourier, Lanes, NullaryFnOnce, vectorised};
+use crate::fourier::{Fourier, Lanes};
+use crate::vectorised::{NullaryFnOnce, vectorised};
 
 /// Blocks that are transformed side by side: one in the real and one in the imaginary part of each lane, which a
 /// real, symmetric filter keeps apart.
