@@ -4,7 +4,8 @@
 
 Run it by `./just bench-peers [DATA]`, which builds ser and installs the peers first. Two programs that are compared
 take turns, so that a change of the machine's speed meets both, and the median of each counts. `--only NAME` repeats a
-part; `--quick` takes a few hundred files and one turn, for a first look.
+part; `--quick` takes a few hundred files, for a first look. `--guard TABLE` is quick too and fails where ser is less
+than half as far ahead of a peer as that table, written earlier, says.
 """
 
 import argparse
@@ -43,6 +44,8 @@ class Row:
     target: float
     at_least: bool
     note: str = ""
+    # How many times faster than its peer ser is, where there is a peer.
+    ahead: float | None = None
 
     def met(self) -> bool:
         return self.value >= self.target if self.at_least else self.value <= self.target
@@ -77,16 +80,86 @@ def turns(times: int, *measures):
     return [statistics.median(column) for column in zip(*seen)]
 
 
+COLD_PREP = "cold ser-prep, against librosa with 2 processes"
+STEP_F32 = "training step, f32, against PyTorch eager"
+STEP_BF16 = "training step, bf16, against PyTorch eager in f32"
+
+# What the default network multiplies and adds for an utterance, forward: two convolutions, and the LSTM's two
+# directions over 50 positions. Backward takes twice that, but for the gradient of the input.
+CONVOLUTIONS = [2 * 3 * 9 * 32 * 40 * 200, 2 * 32 * 9 * 64 * 20 * 100]
+LSTM = 2 * 2 * 4 * 128 * (640 + 128) * 50
+FORWARD_GFLOP = (sum(CONVOLUTIONS) + LSTM) / 1e9
+STEP_GFLOP = 32 * (3 * FORWARD_GFLOP - CONVOLUTIONS[0] / 1e9)
+
+
+@dataclass
+class Limits:
+    """What this machine could do at best, measured in the same run: large products of matrices, which is most of what
+    a step is, and hashing and writing, without which there is no cache keyed by content."""
+
+    gflops: dict[str, float]
+    hash_gb_s: float
+    write_gb_s: float
+
+    @classmethod
+    def measure(cls, scratch: Path) -> "Limits":
+        import hashlib
+
+        import torch
+
+        def best(work, times: int = 5) -> float:
+            return min(timed(work) for _ in range(times))
+
+        def timed(work) -> float:
+            started = time.perf_counter()
+            work()
+            return time.perf_counter() - started
+
+        gflops = {}
+        for name, kind in [("f32", torch.float32), ("bf16", torch.bfloat16)]:
+            a, b = torch.randn(2048, 2048).to(kind), torch.randn(2048, 2048).to(kind)
+            gflops[name] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b) / 1e9
+        block = os.urandom(64 << 20)
+        place = scratch / "written"
+
+        def write() -> None:
+            place.unlink(missing_ok=True)
+            place.write_bytes(block)
+
+        limits = cls(gflops, len(block) / best(lambda: hashlib.sha256(block)) / 1e9, len(block) / best(write) / 1e9)
+        place.unlink()
+        return limits
+
+    def of_prep(self, seconds: float) -> str:
+        """For a corpus of TESS's size: 0.28 GB to read, 0.27 GB to write, both to be hashed."""
+        hashing, writing = 0.55 / self.hash_gb_s / 2, 0.27 / self.write_gb_s / 2
+        return (f"SHA-256 of recordings and shards at {self.hash_gb_s:.1f} GB/s and writing shards at "
+                f"{self.write_gb_s:.1f} GB/s a core take {hashing + writing:.2f} s of {seconds:.2f} s on TESS")
+
+    def of_step(self, precision: str, peer: float) -> str:
+        floor = STEP_GFLOP / self.gflops[precision]
+        return (f"{STEP_GFLOP:.1f} GFLOP at the {self.gflops[precision]:.0f} GFLOP/s of a large matrix product take "
+                f"{floor * 1e3:.0f} ms, {floor / peer:.2f} × the peer")
+
+    def of_evaluation(self, peer: float) -> str:
+        most = self.gflops["f32"] / FORWARD_GFLOP
+        return (f"{FORWARD_GFLOP:.2f} GFLOP an utterance at {self.gflops['f32']:.0f} GFLOP/s allow {most:.0f}, "
+                f"{most / peer:.1f} × the peer")
+
+
 class Bench:
     def __init__(self, arguments: argparse.Namespace):
         self.ser = Path(arguments.ser).resolve()
         self.scratch = Path(arguments.scratch).resolve()
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.quick = arguments.quick
-        self.times = 1 if self.quick else 3
+        self.times = 3
         self.data = self.corpus(arguments.data)
         self.files = sum(1 for path in self.data.rglob("*") if path.suffix.lower() == ".wav")
         self.rows: list[Row] = []
+        # What could not be measured here: what, target, why.
+        self.unmeasured = [("20 epochs on one H100", "≤ 3 s", "not measured: no such machine was at hand")]
+        self.limits = Limits.measure(self.scratch)
 
     def corpus(self, data: str | None) -> Path:
         """The corpus asked for, or one of TESS's shape; the small version takes a few hundred files of it."""
@@ -129,8 +202,8 @@ class Bench:
             lambda: self.prep().seconds,
             lambda: self.python("librosa_prep.py", self.data, self.scratch / "librosa", "--processes", 2)["seconds"],
         )
-        self.add("cold ser-prep, against librosa with 2 processes", f"{ours:.2f} s", f"{librosa:.1f} s",
-                 librosa / ours, 30, at_least=True)
+        self.add(COLD_PREP, f"{ours:.2f} s", f"{librosa:.1f} s", librosa / ours, 30, at_least=True,
+                 ahead=librosa / ours, note=self.limits.of_prep(ours))
         if self.quick:
             return
         ours, peer = turns(
@@ -139,7 +212,7 @@ class Bench:
             lambda: self.python("torchaudio_prep.py", self.data, self.scratch / "torchaudio", "--files", 400)["seconds"] / 400,
         )
         self.add("the same on one core, against soundfile + soxr + torchaudio", f"{ours * 1e3:.2f} ms a file",
-                 f"{peer * 1e3:.2f} ms a file", peer / ours, 5, at_least=True)
+                 f"{peer * 1e3:.2f} ms a file", peer / ours, 5, at_least=True, ahead=peer / ours)
 
     def prep_again(self) -> None:
         self.prep()
@@ -190,13 +263,50 @@ class Bench:
             seen.setdefault("pytorch validated", []).append(max(peer["evaluated_per_s"]))
         median = {name: statistics.median(values) for name, values in seen.items()}
         ms = lambda name: f"{median[name] * 1e3:.1f} ms"  # noqa: E731
-        self.add("training step, f32, against PyTorch eager", ms("f32"), ms("pytorch"),
-                 median["f32"] / median["pytorch"], 0.45)
-        self.add("training step, bf16, against PyTorch eager in f32", ms("bf16"), ms("pytorch"),
-                 median["bf16"] / median["pytorch"], 0.28)
+        for name, precision, target in [(STEP_F32, "f32", 0.45), (STEP_BF16, "bf16", 0.28)]:
+            share = median[precision] / median["pytorch"]
+            self.add(name, ms(precision), ms("pytorch"), share, target, ahead=1 / share,
+                     note=self.limits.of_step(precision, median["pytorch"]))
         self.add("evaluation, utterances a second", f"{median['validated']:.0f}", f"{median['pytorch validated']:.0f}",
-                 median["validated"] / median["pytorch validated"], 3, at_least=True)
-        self.add("waiting for data, share of a step", "", "", max(waiting) * 100, 1.0, unit="%")
+                 median["validated"] / median["pytorch validated"], 3, at_least=True,
+                 note=self.limits.of_evaluation(median["pytorch validated"]))
+        self.add("waiting for data, share of a step", "", "", statistics.median(waiting) * 100, 1.0, unit="%")
+
+    def fit_limited(self) -> None:
+        """An epoch over a cache ten times the memory that the process may have, pages of the cache included."""
+        limit = 512 << 20
+        group = MemoryGroup.make("ser-bench", limit)
+        name = "waiting for data, cache ten times the memory limit, share of a step"
+        if group is None:
+            self.unmeasured.append((name, "≤ 1", "not measured: memory cannot be limited here (needs root and cgroups)"))
+            return
+        data, cache = many(self.scratch / "many-large", 10 * limit // (3 * 40 * 200 * 4)), self.fresh("large-cache")
+        run(self.ser / "ser-prep", "--data", data, "--out", cache, "--quiet")
+        folder = self.fresh("large-run")
+        command = [self.ser / "ser-fit", "--cache", cache, "--run", folder, "--epochs", "1", "--device", "cpu", "--quiet"]
+        process = subprocess.Popen(["sh", "-c", f'echo $$ > {group.tasks} && exec "$@"', "sh", *map(str, command)])
+        anonymous = []
+        while process.poll() is None:
+            time.sleep(1.0)
+            try:
+                status = Path(f"/proc/{process.pid}/status").read_text()
+            except OSError:
+                break
+            field = next((line for line in status.splitlines() if line.startswith("RssAnon")), None)
+            if field and (folder / "config.toml").exists():
+                anonymous.append(int(field.split()[1]) / 1024)
+        if process.wait() != 0:
+            sys.exit(f"ser-fit with {limit >> 20} MB ended with {process.returncode}")
+        group.remove()
+        record = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+        # The first seconds build the network; the last ones validate, with larger batches.
+        steady = anonymous[5:-15] or anonymous
+        size = sum(path.stat().st_size for path in (cache / "shards").iterdir()) / (1 << 20)
+        self.add(name, f"{size / 1024:.1f} GB in {limit >> 20} MB", "", record["waiting_share"] * 100, 1.0, unit="%")
+        self.add("anonymous memory over that epoch, largest by smallest", f"{min(steady):.0f} to {max(steady):.0f} MB", "",
+                 max(steady) / min(steady), 1.05)
+        for folder in (data, cache):
+            shutil.rmtree(folder)
 
     def fit(self, *options: object) -> dict:
         run_folder = self.fresh("run")
@@ -232,19 +342,42 @@ class Bench:
             times.append(run(self.ser / "ser-fit", "--cache", cache, "--run", folder, "--epochs", 1, "--device", "cpu",
                              "--quiet").seconds)
         fit = statistics.median(times)
-        self.add("ser-fit: start, one step, validation and checkpoints", f"{fit:.2f} s", "", fit, 0.7, unit="s",
-                 note="an upper bound of the time to the first step")
+        self.add("ser-fit: start, one epoch of one step, validation and checkpoints", f"{fit:.2f} s", "", fit, 0.7,
+                 unit="s")
 
     # --- the table ---
 
     def add(self, what: str, ours: str, peer: str, value: float, target: float, at_least: bool = False,
-            unit: str = "", note: str = "") -> None:
+            unit: str = "", note: str = "", ahead: float | None = None) -> None:
         shown = f"{value:.1f} {unit}".strip() if unit and unit != "s" else f"{value:.2f} {unit or '×'}".strip()
-        row = Row(what, ours, peer, value, shown, target, at_least, note)
+        row = Row(what, ours, peer, value, shown, target, at_least, note, ahead)
         self.rows.append(row)
         sign = "≥" if at_least else "≤"
         print(f"{what}: {ours}{' against ' + peer if peer else ''}: {shown} (target {sign} {target}) "
               f"{'met' if row.met() else 'MISSED'}", flush=True)
+
+
+@dataclass
+class MemoryGroup:
+    """A control group whose processes share a limit of memory."""
+
+    folder: Path
+    tasks: Path
+
+    @classmethod
+    def make(cls, name: str, limit: int) -> "MemoryGroup | None":
+        for root, file in [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]:
+            folder = Path(root) / name
+            try:
+                folder.mkdir(exist_ok=True)
+                (folder / file).write_text(str(limit))
+                return cls(folder, folder / "cgroup.procs")
+            except OSError:
+                continue
+        return None
+
+    def remove(self) -> None:
+        self.folder.rmdir()
 
 
 def many(folder: Path, count: int) -> Path:
@@ -295,9 +428,32 @@ def page(bench: Bench) -> str:
     ]
     for row in bench.rows:
         sign = "≥" if row.at_least else "≤"
-        verdict = ("met" if row.met() else "**missed**") + (f"; {row.note}" if row.note else "")
+        verdict = "met" if row.met() else "**missed**" + (f": {row.note}" if row.note else "")
         lines.append(f"| {row.what} | {row.ours} | {row.peer} | {row.shown} | {sign} {row.target:g} | {verdict} |")
+    lines += [f"| {what} | | | | {target} | {why} |" for what, target, why in bench.unmeasured]
     return "\n".join(lines) + "\n"
+
+
+def guard(bench: Bench, table: Path) -> None:
+    """Fails where ser is less than half as far ahead as `table` says."""
+    recorded = {}
+    for line in table.read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == 6 and cells[3].endswith(" ×"):
+            value = float(cells[3].removesuffix(" ×"))
+            recorded[cells[0]] = value if cells[4].startswith("≥") else 1 / value
+    behind = []
+    for row in bench.rows:
+        if row.what not in (COLD_PREP, STEP_F32):
+            continue
+        if row.what not in recorded:
+            sys.exit(f"{table} has no row {row.what!r}")
+        least = 1 + (recorded[row.what] - 1) / 2
+        print(f"{row.what}: {row.ahead:.2f} times as fast, recorded {recorded[row.what]:.2f}, at least {least:.2f}")
+        if row.ahead < least:
+            behind.append(row.what)
+    if behind:
+        sys.exit("slower than recorded: " + "; ".join(behind))
 
 
 def main() -> None:
@@ -308,15 +464,19 @@ def main() -> None:
     parser.add_argument("--out", help="where to write the table")
     parser.add_argument("--only", action="append")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--guard", metavar="TABLE", type=Path)
     arguments = parser.parse_args()
+    arguments.quick |= arguments.guard is not None
     bench = Bench(arguments)
     parts = [bench.prep_cold, bench.fit_step] if arguments.quick else [
-        bench.prep_cold, bench.prep_again, bench.prep_large, bench.start_up, bench.fit_step, bench.whole_job,
+        bench.prep_cold, bench.prep_again, bench.prep_large, bench.start_up, bench.fit_step, bench.fit_limited, bench.whole_job,
     ]
     for part in parts:
         if not arguments.only or part.__name__ in arguments.only:
             part()
-    if arguments.out:
+    if arguments.guard:
+        guard(bench, arguments.guard)
+    elif arguments.out and not arguments.only and not arguments.quick:
         Path(arguments.out).write_text(page(bench))
 
 
