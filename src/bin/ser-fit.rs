@@ -1,17 +1,19 @@
 //! `ser-fit`: a cache in, a trained network out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
-use ser::command::{self, Bar, Ending, FitTable};
+use ser::command::{self, Bar, Ending, FitTable, MatrixTable};
+use ser::fit::matrix::{self, Prepared};
 use ser::fit::run::RunFolder;
 use ser::fit::train::{FitRequest, Material, fit};
-use ser::fit::{FitConfig, Precision, Selection, device};
+use ser::fit::{ClassWeights, FitConfig, Normalisation, Precision, Sampling, Selection, device};
 use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
+use tch::Device;
 
 /// Train a network on a cache and keep the checkpoint of the best validation epoch.
 #[derive(Debug, Parser)]
@@ -44,6 +46,15 @@ struct Arguments {
     /// Stop after this many epochs without a better one; 0 for never [default: 0]
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u32>,
+    /// Bring each coefficient to mean 0 and standard deviation 1 over what [default: none]
+    #[arg(long, value_enum, value_name = "OVER")]
+    feature_normalisation: Option<Normalisation>,
+    /// How much each class weighs in the loss [default: none]
+    #[arg(long, value_enum, value_name = "WEIGHTS")]
+    class_weights: Option<ClassWeights>,
+    /// In what order the utterances of an epoch come [default: shuffled]
+    #[arg(long, value_enum, value_name = "ORDER")]
+    sampling: Option<Sampling>,
     /// auto, cpu, cuda or cuda:<N> [default: auto]
     #[arg(long)]
     device: Option<String>,
@@ -65,9 +76,19 @@ struct Arguments {
     /// Folder of the run [default: runs/<time>, with the best checkpoint also in ./best.pt]
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
+    /// Train several protocols, each with several seeds: names between commas, speaker-* for all that begin so, or all
+    #[arg(long, value_name = "PROTOCOLS", requires = "runs", conflicts_with_all = ["split", "run", "resume"])]
+    protocols: Option<String>,
+    /// How many seeds, from --seed on
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "protocols")]
+    seeds: u64,
+    /// Folder of these runs, <protocol>/seed-<seed>/ each; the same command again goes on where it stopped
+    #[arg(long, value_name = "FOLDER", requires = "protocols")]
+    runs: Option<PathBuf>,
     /// Continue the run in this folder
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "run", "config", "split", "batch_size", "lr", "seed", "select", "precision", "feature_set",
+        "feature_normalisation", "class_weights", "sampling",
     ])]
     resume: Option<PathBuf>,
     /// Say which libtorch, devices and instruction sets there are, and do nothing else
@@ -91,11 +112,25 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         command::print(&device::doctor())?;
         return Ok(Ending::Done);
     }
-    let (mut config, run) = arguments.recipe()?;
+    let (config, run) = arguments.recipe()?;
     let (device, without_cuda) = device::set_up(&config.device, config.threads)?;
     if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
         eprintln!("ser-fit: training on the CPU: {reason}");
     }
+    let stop = stop_on_interrupt()?;
+    match (&arguments.protocols, &arguments.runs) {
+        (Some(protocols), Some(folder)) => fit_matrix(arguments, &config, protocols, folder, device, &stop),
+        _ => fit_one(arguments, config, run, device, &stop),
+    }
+}
+
+fn fit_one(
+    arguments: &Arguments,
+    mut config: FitConfig,
+    run: Option<RunFolder>,
+    device: Device,
+    stop: &AtomicBool,
+) -> Result<Ending> {
     // A run goes on as it began, on whatever machine.
     config.precision = device::precision_for(config.precision, device);
     let material = Material::open(&config)?;
@@ -111,13 +146,48 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         run: &run,
         device,
         resume: arguments.resume.is_some(),
-        stop: &*stop_on_interrupt()?,
+        stop,
         progress: &Bar::new(arguments.quiet || arguments.json),
         on_event: &mut |event| table.add(&event),
     })?;
     table.conclude(&summary)?;
     if arguments.json {
         command::print(&format!("{}\n", command::to_json(&summary)?))?;
+    }
+    Ok(Ending::Done)
+}
+
+fn fit_matrix(
+    arguments: &Arguments,
+    config: &FitConfig,
+    protocols: &str,
+    folder: &Path,
+    device: Device,
+    stop: &AtomicBool,
+) -> Result<Ending> {
+    let cells = matrix::plan(config, protocols, arguments.seeds, folder)?;
+    let table = MatrixTable::new(arguments.quiet || arguments.json);
+    table.introduce(&cells)?;
+    let mut summaries = Vec::with_capacity(cells.len());
+    for cell in &cells {
+        let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
+        let summary = fit(FitRequest {
+            config: &config,
+            material: &Material::open(&config)?,
+            run: &run,
+            device,
+            resume,
+            stop,
+            progress: &Bar::new(arguments.quiet || arguments.json),
+            on_event: &mut |event| FitTable::new(true).add(&event),
+        })
+        .map_err(matrix::go_on_later)?;
+        table.add(cell, &summary)?;
+        summaries.push(summary);
+    }
+    table.conclude(folder)?;
+    if arguments.json {
+        command::print(&format!("{}\n", command::to_json(&summaries)?))?;
     }
     Ok(Ending::Done)
 }
@@ -161,6 +231,9 @@ impl Arguments {
         set(&mut config.seed, &self.seed);
         set(&mut config.select, &self.select);
         set(&mut config.patience, &self.patience);
+        set(&mut config.feature_normalisation, &self.feature_normalisation);
+        set(&mut config.class_weights, &self.class_weights);
+        set(&mut config.sampling, &self.sampling);
         set(&mut config.device, &self.device);
         set(&mut config.precision, &self.precision);
         set(&mut config.threads, &self.threads);
@@ -168,7 +241,11 @@ impl Arguments {
         config.mmap &= !self.no_mmap;
         if run.is_none() {
             // A recipe taken from another run does not bring that run's place along.
-            config.publish = if self.run.is_none() { PathBuf::from("best.pt") } else { PathBuf::new() };
+            config.publish = if self.run.is_none() && self.runs.is_none() {
+                PathBuf::from("best.pt")
+            } else {
+                PathBuf::new()
+            };
         }
         config.validate()?;
         Ok((config, run))

@@ -115,18 +115,33 @@ impl Cache {
         }
     }
 
+    /// The protocols that the utterances of `set` are split by, sorted by name.
+    ///
+    /// # Errors
+    /// When the manifests are missing.
+    pub fn protocols(&self, set: &FeatureSet) -> Result<Vec<Protocol>> {
+        let generation = self.generation(set)?;
+        Ok(names_in(&generation).iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The folder of the manifests of `set`.
+    fn generation(&self, set: &FeatureSet) -> Result<PathBuf> {
+        let generation = self.root.join("manifests").join(set.manifests.to_string());
+        if generation.is_dir() {
+            return Ok(generation);
+        }
+        Err(Error::new(ErrorKind::Missing, "lacks the split manifests that its index names")
+            .at(&self.root)
+            .mend("run ser-prep again: it makes anew what is missing"))
+    }
+
     /// The split of `protocol` over the utterances of `set`.
     ///
     /// # Errors
     /// When the corpus has no such split, or its manifests are damaged or name rows that are not there.
     pub fn split(&self, set: &FeatureSet, protocol: &Protocol) -> Result<StoredSplit> {
-        let generation = self.root.join("manifests").join(set.manifests.to_string());
+        let generation = self.generation(set)?;
         let folder = generation.join(protocol.to_string());
-        if !generation.is_dir() {
-            return Err(Error::new(ErrorKind::Missing, "lacks the split manifests that its index names")
-                .at(&self.root)
-                .mend("run ser-prep again: it makes anew what is missing"));
-        }
         if !folder.is_dir() {
             return Err(Error::new(ErrorKind::Missing, format!("holds no split {:?}", protocol.to_string()))
                 .at(&self.root)

@@ -4,6 +4,8 @@ mod bar;
 mod feature_options;
 #[cfg(feature = "torch")]
 mod fit_table;
+#[cfg(feature = "torch")]
+mod matrix_table;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -12,6 +14,8 @@ pub use bar::Bar;
 pub use feature_options::{FeatureOptions, Preset};
 #[cfg(feature = "torch")]
 pub use fit_table::FitTable;
+#[cfg(feature = "torch")]
+pub use matrix_table::MatrixTable;
 
 use crate::{Error, ErrorKind, Result};
 

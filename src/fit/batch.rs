@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use tch::{Device, Kind, Tensor};
 
 use super::foreign::View;
+use super::normalisation::Normaliser;
 use crate::Result;
 use crate::cache::Dataset;
 
@@ -30,6 +31,7 @@ const LEFT_FOR_THE_NETWORK: i64 = 3 << 30;
 pub struct Batches<'a> {
     dataset: &'a Dataset,
     place: Place,
+    normaliser: Normaliser,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,13 @@ impl<'a> Batches<'a> {
             Device::Cuda(_) => Place::Copied { device },
             _ => Place::Mapped,
         };
-        Ok(Self { dataset, place })
+        Ok(Self { dataset, place, normaliser: Normaliser::none() })
+    }
+
+    /// Normalises what they hold.
+    #[must_use]
+    pub fn normalised_by(self, normaliser: Normaliser) -> Self {
+        Self { normaliser, ..self }
     }
 
     /// Has the utterances `indices` fetched from the disk, if they are not where they can be had at once.
@@ -69,6 +77,12 @@ impl<'a> Batches<'a> {
     /// # Errors
     /// When a shard cannot be read or the device lacks memory.
     pub fn get(&self, indices: &[usize]) -> Result<Batch<'a>> {
+        let batch = self.as_they_are(indices)?;
+        let features = self.normaliser.apply(batch.features, &batch.frames, indices)?;
+        Ok(Batch { features, ..batch })
+    }
+
+    fn as_they_are(&self, indices: &[usize]) -> Result<Batch<'a>> {
         let dataset = self.dataset;
         let (features, device) = match &self.place {
             Place::Mapped => (gather(dataset, indices)?, Device::Cpu),

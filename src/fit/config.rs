@@ -29,6 +29,12 @@ pub struct FitConfig {
     pub select: Selection,
     /// Stop after this many epochs without a better one; 0 for never.
     pub patience: u32,
+    /// Over what features are normalised before they go into the network.
+    pub feature_normalisation: Normalisation,
+    /// How much each class weighs in the loss.
+    pub class_weights: ClassWeights,
+    /// In what order utterances come.
+    pub sampling: Sampling,
     /// Arithmetic of the network.
     pub precision: Precision,
     /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
@@ -57,6 +63,9 @@ impl Default for FitConfig {
             seed: 0,
             select: Selection::Accuracy,
             patience: 0,
+            feature_normalisation: Normalisation::None,
+            class_weights: ClassWeights::None,
+            sampling: Sampling::Shuffled,
             precision: Precision::Auto,
             device: "auto".to_owned(),
             threads: 0,
@@ -77,6 +86,44 @@ pub enum Selection {
     Accuracy,
     /// Mean recall over classes.
     Uar,
+}
+
+/// Over what each coefficient of the features is brought to mean 0 and standard deviation 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalisation {
+    /// Nothing: features go in as they are
+    #[default]
+    None,
+    /// The real frames of the utterance itself
+    Utterance,
+    /// The training side; its statistics are in the checkpoint
+    Training,
+    /// All utterances of its speaker on the same side of the split. For a speaker of the test side this uses his recordings,
+    /// though not their labels, and reports say so
+    Speaker,
+}
+
+/// How much each class weighs in the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassWeights {
+    /// Every utterance the same
+    #[default]
+    None,
+    /// Every class the same: an utterance of a small class more
+    Balanced,
+}
+
+/// In what order the utterances of an epoch come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Each once, shuffled
+    #[default]
+    Shuffled,
+    /// Every class equally often: utterances of small classes more than once, of large ones not all
+    Balanced,
 }
 
 /// Arithmetic of the network.

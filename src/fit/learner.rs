@@ -15,12 +15,14 @@ pub struct Learner {
     pub network: Network,
     pub(super) adam: Adam,
     lr: f64,
+    /// `[class]`
+    class_weights: Option<Tensor>,
 }
 
 /// What a step gave, before it changed the network.
 #[derive(Debug)]
 pub struct Learnt {
-    /// Mean cross-entropy over the batch, nats, as a tensor without dimensions.
+    /// Mean cross-entropy over the batch, weighted by class where classes weigh differently, nats, as a tensor without dimensions.
     pub loss: Tensor,
     /// `[B, class]`
     pub logits: Tensor,
@@ -33,7 +35,17 @@ impl Learner {
     /// When the device lacks memory.
     pub fn new(network: Network, lr: f64) -> Result<Self> {
         let adam = Adam::new(&network.parameters)?;
-        Ok(Self { network, adam, lr })
+        Ok(Self { network, adam, lr, class_weights: None })
+    }
+
+    /// Lets each class weigh in the loss as `weights` say; the mean over a batch is the weighted one.
+    ///
+    /// # Errors
+    /// When the device lacks memory.
+    pub fn weighing_classes(self, weights: Option<&[f32]>) -> Result<Self> {
+        let on_device = |weights: &[f32]| Tensor::f_from_slice(weights)?.f_to(self.network.device());
+        let class_weights = weights.map(on_device).transpose()?;
+        Ok(Self { class_weights, ..self })
     }
 
     /// Learns from `batch`; what the network drops out is drawn from `dropout`.
@@ -42,13 +54,13 @@ impl Learner {
     /// When shapes disagree or the device lacks memory.
     pub fn step(&mut self, batch: &Batch<'_>, dropout: &mut Random) -> Result<Learnt> {
         let logits = self.network.forward(&batch.features, &batch.frames, Pass::Training(dropout))?;
-        let loss = mean_cross_entropy(&logits, batch)?;
+        let loss = mean_cross_entropy(&logits, batch, self.class_weights.as_ref())?;
         let gradient = self.network.parameters.gradient(&loss)?;
         self.adam.step(&mut self.network.parameters, &gradient, self.lr)?;
         Ok(Learnt { loss, logits })
     }
 }
 
-fn mean_cross_entropy(logits: &Tensor, batch: &Batch<'_>) -> Result<Tensor> {
-    Ok(logits.f_cross_entropy_loss::<Tensor>(&batch.targets, None, Reduction::Mean, -100, 0.0)?)
+fn mean_cross_entropy(logits: &Tensor, batch: &Batch<'_>, class_weights: Option<&Tensor>) -> Result<Tensor> {
+    Ok(logits.f_cross_entropy_loss(&batch.targets, class_weights, Reduction::Mean, -100, 0.0)?)
 }

@@ -16,9 +16,15 @@ pub mod evaluate;
 #[cfg(feature = "torch")]
 mod foreign;
 #[cfg(feature = "torch")]
+mod imbalance;
+#[cfg(feature = "torch")]
 pub mod learner;
 #[cfg(feature = "torch")]
+pub mod matrix;
+#[cfg(feature = "torch")]
 pub mod network;
+#[cfg(feature = "torch")]
+pub mod normalisation;
 #[cfg(feature = "torch")]
 mod parameters;
 #[cfg(all(test, feature = "torch"))]
@@ -32,7 +38,7 @@ mod tensorboard;
 #[cfg(feature = "torch")]
 pub mod train;
 
-pub use config::{FitConfig, NetworkConfig, Precision, Selection};
+pub use config::{ClassWeights, FitConfig, NetworkConfig, Normalisation, Precision, Sampling, Selection};
 
 #[cfg(feature = "torch")]
 impl From<tch::TchError> for crate::Error {

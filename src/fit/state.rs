@@ -51,7 +51,7 @@ pub struct SplitOrigin {
 pub struct EpochRecord {
     /// Its number, from 1.
     pub epoch: u32,
-    /// Mean cross-entropy over the training side while it was being learnt, nats.
+    /// Mean cross-entropy over the training side while it was being learnt, as weighted as the loss is, nats.
     pub train_loss: f64,
     /// Correct / all over the training side, likewise.
     pub train_accuracy: f64,
@@ -192,7 +192,7 @@ pub(super) fn add_resume_state(
     standing: &Standing,
 ) -> Result<()> {
     let seed = i64::from_le_bytes(seed.to_le_bytes());
-    checkpoint.extra = vec![
+    checkpoint.extra.extend([
         (
             "optimizer".to_owned(),
             Value::dict([
@@ -208,7 +208,7 @@ pub(super) fn add_resume_state(
         ),
         ("epoch".to_owned(), Value::Int(i64::from(standing.epoch))),
         ("standing".to_owned(), Value::Text(serde_json::to_string(standing).map_err(not_json)?)),
-    ];
+    ]);
     Ok(())
 }
 

@@ -8,10 +8,13 @@ use serde::Serialize;
 use tch::Device;
 
 use super::batch::{Batch, Batches};
+use super::checkpoint::Checkpoint;
 use super::config::{FitConfig, Selection};
 use super::evaluate::evaluate;
+use super::imbalance::{class_weights, order};
 use super::learner::Learner;
 use super::network::{Architecture, Network};
+use super::normalisation::{Normaliser, Statistics, statistics_of_training};
 use super::run::{Newest, RunFolder};
 use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
 use crate::cache::{Access, Cache, Dataset, FeatureSet, StoredSplit};
@@ -141,6 +144,8 @@ struct Trainer<'a> {
     learner: Learner,
     train: Batches<'a>,
     val: Batches<'a>,
+    /// What features are normalised with, if it is part of the checkpoint.
+    statistics: Option<Statistics>,
     standing: Standing,
 }
 
@@ -154,11 +159,19 @@ impl<'a> Trainer<'a> {
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
         let network = Network::new(&architecture, config.seed, device)?.learning_in(config.precision);
+        let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
+        let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
+        let batches = |dataset: &'a Dataset, part: Part| -> Result<Batches<'a>> {
+            let (way, utterances) = (config.feature_normalisation, material.split.part(part));
+            let normaliser = Normaliser::new(way, dataset, utterances, statistics.as_ref(), device)?;
+            Ok(Batches::new(dataset, device)?.normalised_by(normaliser))
+        };
         Ok(Self {
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
-            learner: Learner::new(network, config.lr)?,
-            train: Batches::new(&material.train, device)?,
-            val: Batches::new(&material.val, device)?,
+            learner: Learner::new(network, config.lr)?.weighing_classes(weights.as_deref())?,
+            train: batches(&material.train, Part::Train)?,
+            val: batches(&material.val, Part::Val)?,
+            statistics,
             standing: Standing { epoch: 1, ..Standing::default() },
             config,
             material,
@@ -245,9 +258,8 @@ impl<'a> Trainer<'a> {
 
     /// The training side in this epoch's order.
     fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.material.train.len()).collect();
-        self.random("order", &[u64::from(self.standing.epoch)]).shuffle(&mut order);
-        order
+        let mut random = self.random("order", &[u64::from(self.standing.epoch)]);
+        order(self.config.sampling, self.material.train.labels(), &mut random)
     }
 
     /// The generator for `what` at a place in the run. It follows from the seed and the place alone, so that a resumed
@@ -292,7 +304,7 @@ impl<'a> Trainer<'a> {
         self.origin.epoch = record.epoch;
         self.origin.metrics = Some(record.clone());
         if record.best {
-            let best = state::checkpoint_of(&self.learner.network, self.labels(), &self.origin)?;
+            let best = self.checkpoint()?;
             self.run.save_best(&best)?;
         }
         self.run.save_metrics(&self.standing.history)?;
@@ -323,8 +335,16 @@ impl<'a> Trainer<'a> {
         &self.material.split.info.labels
     }
 
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut checkpoint = state::checkpoint_of(&self.learner.network, self.labels(), &self.origin)?;
+        if let Some(statistics) = &self.statistics {
+            checkpoint.extra.push(statistics.to_entry(self.material.train.shape())?);
+        }
+        Ok(checkpoint)
+    }
+
     fn save_last(&self) -> Result<()> {
-        let mut last = state::checkpoint_of(&self.learner.network, self.labels(), &self.origin)?;
+        let mut last = self.checkpoint()?;
         state::add_resume_state(&mut last, &self.learner.adam, self.config.seed, &self.standing)?;
         self.run.save_last(&last)
     }

@@ -11,6 +11,7 @@ use crate::fit::checkpoint::Checkpoint;
 use crate::fit::device;
 use crate::fit::evaluate::evaluate;
 use crate::fit::network::Network;
+use crate::fit::normalisation::normaliser_of;
 use crate::fit::state::Origin;
 use crate::progress::Progress;
 use crate::{Error, ErrorKind, Result};
@@ -56,7 +57,10 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
     let (device, _) = device::set_up(&options.device, options.threads)?;
     let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
     network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
-    let batches = Batches::new(&test, device)?;
+    let (way, utterances) = (origin.fit.feature_normalisation, split.part(Part::Test));
+    let normaliser = normaliser_of(&checkpoint, way, &test, utterances, device)
+        .map_err(|error| error.at(&options.checkpoint))?;
+    let batches = Batches::new(&test, device)?.normalised_by(normaliser);
     let said = evaluate(&mut network, &test, &batches, progress)?;
 
     let rows = said.probabilities.chunks_exact(said.classes);

@@ -67,7 +67,7 @@ pub struct Checkpoint {
     pub config: String,
     /// Every parameter and buffer of the network under its PyTorch name. No name comes twice.
     pub model_state: Vec<(String, Tensor)>,
-    /// What else the training loop keeps, to resume from. Empty in `best.pt`.
+    /// What else the training loop keeps: statistics that features are normalised with, and what it resumes from.
     pub extra: Vec<(String, Value)>,
 }
 

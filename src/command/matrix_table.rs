@@ -1,0 +1,70 @@
+//! What `ser-fit --protocols` prints: a line for each run.
+
+use super::print;
+use crate::Result;
+use crate::fit::matrix::Cell;
+use crate::fit::train::FitSummary;
+
+/// Prints the runs of a matrix as they end.
+#[derive(Debug, Clone, Copy)]
+pub struct MatrixTable {
+    silent: bool,
+}
+
+impl MatrixTable {
+    /// A table that prints nothing if it is `silent`.
+    pub fn new(silent: bool) -> Self {
+        Self { silent }
+    }
+
+    /// Heads the columns for `cells`.
+    ///
+    /// # Errors
+    /// When stdout cannot be written; likewise below.
+    pub fn introduce(&self, cells: &[Cell]) -> Result<()> {
+        self.print(|| {
+            format!(
+                "{} runs\n\nprotocol            seed  epochs  best epoch   val acc   val UAR  seconds\n",
+                cells.len()
+            )
+        })
+    }
+
+    /// Prints a run.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn add(&self, cell: &Cell, summary: &FitSummary) -> Result<()> {
+        self.print(|| {
+            let best = summary.history.iter().rev().find(|record| record.best);
+            let value = |of: fn(&crate::fit::state::EpochRecord) -> f64| best.map_or(f64::NAN, of);
+            format!(
+                "{:<18} {:>5}  {:>6}  {:>10}  {:>8.4}  {:>8.4}  {:>7.1}\n",
+                cell.protocol.to_string(),
+                cell.seed,
+                summary.history.len(),
+                summary.best_epoch,
+                value(|record| record.val_accuracy),
+                value(|record| record.val_uar),
+                summary.history.iter().map(|record| record.seconds).sum::<f64>(),
+            )
+        })
+    }
+
+    /// Says how to see what they are worth.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn conclude(&self, folder: &std::path::Path) -> Result<()> {
+        self.print(|| {
+            format!(
+                "\nvalidation chose the epochs and says nothing of the test sides; see those with: ser-report --runs {}\n",
+                folder.display()
+            )
+        })
+    }
+
+    fn print(&self, text: impl FnOnce() -> String) -> Result<()> {
+        if self.silent { Ok(()) } else { print(&text()) }
+    }
+}
