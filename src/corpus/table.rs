@@ -88,7 +88,7 @@ impl LabelTable {
                 return Err(damaged(format!("names {path} twice")));
             }
         }
-        for (copy, of_copy) in copies_completed(&rows).map_err(|what| damaged(what))? {
+        for (copy, of_copy) in copies_completed(&rows).map_err(damaged)? {
             rows.insert(copy, of_copy);
         }
         Ok(Self { file: file.to_owned(), rows })

@@ -42,7 +42,7 @@ pub fn tess_emotion(text: &str) -> Option<&'static str> {
     let text = text.trim();
     let written = |byte: u8| if matches!(byte, b' ' | b'-') { b'_' } else { byte.to_ascii_lowercase() };
     let spells = |spelling: &&str| text.bytes().map(written).eq(spelling.bytes());
-    EMOTIONS.iter().find(|emotion| emotion.tess.iter().any(|spelling| spells(&spelling))).map(|e| e.label)
+    EMOTIONS.iter().find(|emotion| emotion.tess.iter().any(|spelling| spells(spelling))).map(|e| e.label)
 }
 
 pub(super) fn ravdess(code: &str) -> Option<&'static str> {
@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn no_code_stands_for_two_emotions() {
-        for column in [|e: &Spelling| e.ravdess, |e| e.crema_d, |e| e.emo_db, |e| e.savee] {
+        let columns: [fn(&Spelling) -> &'static str; 4] =
+            [|e| e.ravdess, |e| e.crema_d, |e| e.emo_db, |e| e.savee];
+        for column in columns {
             let mut codes: Vec<&str> = EMOTIONS.iter().map(column).filter(|code| !code.is_empty()).collect();
             let all = codes.len();
             codes.sort_unstable();

@@ -9,7 +9,7 @@ use crate::corpus::Annotation;
 /// Whether the name is of TESS's form, and whether its folder is, too.
 pub(super) fn follows(name: &Name<'_>) -> (bool, bool) {
     let file = FileName::parse(name.stem).is_some();
-    (file, file && name.folder.is_some_and(|folder| is_folder_of_tess(folder)))
+    (file, file && name.folder.is_some_and(is_folder_of_tess))
 }
 
 /// By the folder where that is named as in TESS, otherwise by the name of the file.
