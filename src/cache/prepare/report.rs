@@ -287,10 +287,18 @@ impl PrepareReport {
                 continue;
             }
             writeln!(out, "\n{title}:")?;
-            for remark in remarks.iter().take(SHOWN) {
+            let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
+            remarks.iter().for_each(|remark| *alike.entry(&remark.text).or_default() += 1);
+            // What holds for so many is a line, or nobody would see the others.
+            alike.retain(|_, count| *count > SHOWN);
+            for (text, count) in &alike {
+                writeln!(out, "  {count} recordings: {text}")?;
+            }
+            let others = || remarks.iter().filter(|remark| !alike.contains_key(remark.text.as_str()));
+            for remark in others().take(SHOWN) {
                 writeln!(out, "  {}: {}", remark.path, remark.text)?;
             }
-            more(out, remarks.len())?;
+            more(out, others().count())?;
         }
         if !self.duplicates.is_empty() {
             writeln!(out, "\nduplicates:")?;

@@ -42,7 +42,7 @@ pub fn tess_emotion(text: &str) -> Option<&'static str> {
     let text = text.trim();
     let written = |byte: u8| if matches!(byte, b' ' | b'-') { b'_' } else { byte.to_ascii_lowercase() };
     let spells = |spelling: &&str| text.bytes().map(written).eq(spelling.bytes());
-    EMOTIONS.iter().find(|emotion| emotion.tess.iter().any(|spelling| spells(spelling))).map(|e| e.label)
+    EMOTIONS.iter().find(|emotion| emotion.tess.iter().any(spells)).map(|e| e.label)
 }
 
 pub(super) fn ravdess(code: &str) -> Option<&'static str> {
