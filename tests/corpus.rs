@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{plain_corpus, put};
-use ser::corpus::{Annotator, LabelSource, scan};
+use ser::corpus::{Annotation, Annotator, Convention, LabelSource, recognise, scan};
 use ser::{Error, ErrorKind};
 
 fn paths(folder: &Path) -> Vec<String> {
@@ -170,7 +170,7 @@ fn a_corpus_that_is_missing_or_a_file_is_refused() {
 fn table(text: &str) -> (tempfile::TempDir, ser::Result<Annotator>) {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "labels.csv", text.as_bytes());
-    let annotator = Annotator::new(&LabelSource::Table(folder.path().join("labels.csv")));
+    let annotator = Annotator::new(&LabelSource::Table(folder.path().join("labels.csv")), []);
     (folder, annotator)
 }
 
@@ -181,11 +181,14 @@ fn refusal(text: &str) -> Error {
 #[test]
 fn labels_come_from_folders_from_file_names_or_from_a_table() {
     let path = "OAF_Sad/OAF_bite_happy.wav";
-    assert_eq!("folder".parse(), Ok(LabelSource::Folder));
-    assert_eq!("filename".parse(), Ok(LabelSource::Filename));
-    let folder = Annotator::new(&LabelSource::Folder).unwrap().annotate(path).unwrap();
+    for convention in Convention::ALL {
+        assert_eq!(convention.name().parse(), Ok(LabelSource::Convention(convention)));
+    }
+    assert_eq!("auto".parse(), Ok(LabelSource::Auto));
+    assert_eq!("TESS".parse(), Ok(LabelSource::Table("TESS".into())));
+    let folder = Convention::Folder.annotate(path).unwrap();
     assert_eq!((folder.label.as_str(), folder.notes.len()), ("sad", 1));
-    let filename = Annotator::new(&LabelSource::Filename).unwrap().annotate(path).unwrap();
+    let filename = Convention::Filename.annotate(path).unwrap();
     assert_eq!((filename.label.as_str(), filename.notes.len()), ("happy", 1));
     let (_folder, annotator) = table(&format!("path,label\n{path},bored\n"));
     let row = annotator.unwrap().annotate(path).unwrap();
@@ -265,16 +268,324 @@ fn a_file_without_a_row_is_named_with_the_table() {
 
 #[test]
 fn a_table_that_is_not_there_or_no_text_is_refused() {
-    let missing = Annotator::new(&"flder".parse().unwrap()).unwrap_err();
+    let missing = Annotator::new(&"flder".parse().unwrap(), []).unwrap_err();
     assert!(missing.to_string().contains("flder: cannot be read as a table of labels"), "{missing}");
-    assert!(missing.to_string().contains("--labels folder, filename"), "{missing}");
+    assert!(
+        missing
+            .to_string()
+            .contains("--labels auto, tess, ravdess, crema-d, emo-db, savee, folder, filename"),
+        "{missing}"
+    );
     let folder = tempfile::tempdir().unwrap();
-    assert!(Annotator::new(&LabelSource::Table(folder.path().to_owned())).is_err());
+    assert!(Annotator::new(&LabelSource::Table(folder.path().to_owned()), []).is_err());
     put(folder.path(), "x.csv", b"path,label\n\xff\xfe,x\n");
-    assert!(Annotator::new(&LabelSource::Table(folder.path().join("x.csv"))).is_err());
+    assert!(Annotator::new(&LabelSource::Table(folder.path().join("x.csv")), []).is_err());
+}
+
+#[test]
+fn a_table_may_name_sessions_and_what_copies_were_made_from() {
+    let (_folder, annotator) = table(
+        "path,label,speaker,word,session,parent\na/1.wav,calm,s1,Dog,monday,\na/1-noisy.wav,calm,,,,.\\a\\1.wav\n",
+    );
+    let annotator = annotator.unwrap();
+    let original = annotator.annotate("a/1.wav").unwrap();
+    assert_eq!((original.session.as_deref(), original.parent.as_deref()), (Some("monday"), None));
+    let copy = annotator.annotate("a/1-noisy.wav").unwrap();
+    assert_eq!(copy.parent.as_deref(), Some("a/1.wav"));
+    // What the copy's row leaves open is as its parent's.
+    assert_eq!(copy, Annotation { parent: copy.parent.clone(), ..original });
+}
+
+#[test]
+fn a_copy_of_nothing_of_a_copy_or_of_another_label_is_refused_with_both_names() {
+    for (rows, says) in [
+        ("a.wav,x,b.wav", "a.wav is a copy of b.wav, which has no row"),
+        ("a.wav,x,a.wav", "a.wav is a copy of a.wav, which is a copy itself"),
+        ("a.wav,x,\nb.wav,x,a.wav\nc.wav,x,b.wav", "c.wav is a copy of b.wav, which is a copy itself"),
+        ("a.wav,x,\nb.wav,y,a.wav", "b.wav is labelled \"y\", the recording it is a copy of, a.wav, \"x\""),
+        ("a.wav,x,../a.wav", "row 1"),
+    ] {
+        let error = refusal(&format!("path,label,parent\n{rows}\n"));
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_row_that_names_no_recording_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = tempfile::tempdir().unwrap();
+    plain_corpus(folder.path(), &["calm", "loud"], 3);
+    let mut rows = "path,label\nloud/gone.wav,loud\n".to_owned();
+    for class in ["calm", "loud"] {
+        (0..3).for_each(|file| rows += &format!("{class}/{file:03}.wav,{class}\n"));
+    }
+    put(folder.path(), "labels.csv", rows.as_bytes());
+    let mut options = common::options(folder.path(), out.path());
+    options.labels = vec![LabelSource::Table(folder.path().join("labels.csv"))];
+    for dry_run in [true, false] {
+        options.dry_run = dry_run;
+        let report = prepare(&options);
+        assert_eq!((report.used, report.failed.len(), report.notes.len()), (6, 0, 1));
+        assert_eq!(report.notes[0].path, "loud/gone.wav");
+        assert!(report.notes[0].text.contains("there is no such file"), "{:?}", report.notes);
+    }
+}
+
+// --- the conventions of corpora ---
+
+/// Label, speaker and word of a name, and how many notes there are.
+fn named(convention: Convention, path: &str) -> (String, String, String, usize) {
+    let annotation = convention.annotate(path).unwrap();
+    let known = |name: Option<String>| name.unwrap_or_else(|| "?".to_owned());
+    assert_eq!((&annotation.session, &annotation.parent, &annotation.corpus), (&None, &None, &None));
+    (annotation.label, known(annotation.speaker), known(annotation.word), annotation.notes.len())
+}
+
+#[test]
+fn names_of_ravdess_are_read_by_their_codes() {
+    let kids = "kids are talking by the door";
+    for (code, label) in [
+        ("01", "neutral"),
+        ("02", "calm"),
+        ("03", "happy"),
+        ("04", "sad"),
+        ("05", "angry"),
+        ("06", "fear"),
+        ("07", "disgust"),
+        ("08", "surprise"),
+    ] {
+        let path = format!("Actor_12/03-01-{code}-01-01-02-12.wav");
+        assert_eq!(
+            named(Convention::Ravdess, &path),
+            (label.to_owned(), "12".to_owned(), kids.to_owned(), 0)
+        );
+    }
+    let dogs = named(Convention::Ravdess, "03-01-05-02-02-01-24.wav");
+    assert_eq!(dogs, ("angry".into(), "24".into(), "dogs are sitting by the door".into(), 0));
+    // Sung; the sound of a video; strong neutral; another actor's folder.
+    for path in [
+        "03-02-05-02-02-01-24.wav",
+        "01-01-05-02-02-01-24.mp4",
+        "03-01-01-02-02-01-24.wav",
+        "Actor_01/03-01-05-02-02-01-24.wav",
+    ] {
+        assert_eq!(named(Convention::Ravdess, path).3, 1, "{path}");
+    }
+}
+
+#[test]
+fn names_of_crema_d_are_read_by_their_codes() {
+    let jacket = "don't forget a jacket";
+    for (code, label) in [
+        ("ANG", "angry"),
+        ("DIS", "disgust"),
+        ("FEA", "fear"),
+        ("HAP", "happy"),
+        ("NEU", "neutral"),
+        ("SAD", "sad"),
+    ] {
+        let path = format!("AudioWAV/1001_DFA_{code}_XX.wav");
+        assert_eq!(named(Convention::CremaD, &path), (label.into(), "1001".into(), jacket.into(), 0));
+    }
+    let first = named(Convention::CremaD, "1091_IEO_SAD_HI.wav");
+    assert_eq!(first, ("sad".into(), "1091".into(), "it's eleven o'clock".into(), 0));
+    assert_eq!(named(Convention::CremaD, "1040_ITH_SAD_X.wav").1, "1040");
+}
+
+#[test]
+fn names_of_emo_db_are_read_by_their_codes() {
+    let cloth = "der lappen liegt auf dem eisschrank";
+    for (code, label) in [
+        ("W", "angry"),
+        ("L", "boredom"),
+        ("E", "disgust"),
+        ("A", "fear"),
+        ("F", "happy"),
+        ("T", "sad"),
+        ("N", "neutral"),
+    ] {
+        let path = format!("wav/03a01{code}a.wav");
+        assert_eq!(named(Convention::EmoDb, &path), (label.into(), "03".into(), cloth.into(), 0));
+    }
+    assert_eq!(named(Convention::EmoDb, "16b10Wb.wav").1, "16");
+    assert_eq!(named(Convention::EmoDb, "08a02F.wav").0, "happy");
+}
+
+#[test]
+fn names_of_savee_are_read_by_their_codes_in_both_arrangements() {
+    for (code, label) in [
+        ("a01", "angry"),
+        ("d15", "disgust"),
+        ("f03", "fear"),
+        ("h03", "happy"),
+        ("n30", "neutral"),
+        ("sa07", "sad"),
+        ("su07", "surprise"),
+    ] {
+        let expected = (label.to_owned(), "JK".to_owned(), "?".to_owned(), 0);
+        assert_eq!(named(Convention::Savee, &format!("AudioData/JK/{code}.wav")), expected);
+        assert_eq!(named(Convention::Savee, &format!("ALL/JK_{code}.wav")), expected);
+    }
+}
+
+#[test]
+fn names_of_tess_are_read_by_folder_or_by_file() {
+    let fear = ("fear".to_owned(), "OAF".to_owned(), "back".to_owned(), 0);
+    assert_eq!(named(Convention::Tess, "OAF_Fear/OAF_back_fear.wav"), fear);
+    assert_eq!(named(Convention::Tess, "all/OAF_back_fear.wav"), fear);
+    assert_eq!(named(Convention::Tess, "OAF_back_fear.wav"), fear);
+    // Its folder says enough to use it, and it is noted.
+    assert_eq!(named(Convention::Tess, "OAF_Fear/take 2.wav"), ("fear".into(), "OAF".into(), "?".into(), 1));
+}
+
+#[test]
+fn names_that_do_not_follow_a_convention_are_refused_with_what_is_wrong() {
+    for (convention, path, says) in [
+        (Convention::Ravdess, "Actor_01/03-01-09-01-01-01-01.wav", "emotion 09 is none of 01 to 08"),
+        (Convention::Ravdess, "03-01-05-01-03-01-01.wav", "statement 03"),
+        (Convention::Ravdess, "03-01-05-01-01-01-25.wav", "actor 25 is none of 01 to 24"),
+        (Convention::Ravdess, "03-01-05-01-01-01-00.wav", "actor 00"),
+        (Convention::Ravdess, "02-01-05-01-01-01-01.mp4", "video only"),
+        (Convention::Ravdess, "03-01-05-01-01-01.wav", "not seven numbers"),
+        (Convention::Ravdess, "03-01-05-01-01-01-01-01.wav", "not seven numbers"),
+        (Convention::Ravdess, "3-1-5-1-1-1-1.wav", "not seven numbers"),
+        (Convention::Ravdess, "+3-01-05-01-01-01-01.wav", "not seven numbers"),
+        (Convention::CremaD, "1092_DFA_ANG_XX.wav", "actor \"1092\""),
+        (Convention::CremaD, "1001_XYZ_ANG_XX.wav", "sentence \"XYZ\" is none of DFA"),
+        (Convention::CremaD, "1001_DFA_JOY_XX.wav", "emotion \"JOY\" is none of ANG"),
+        (Convention::CremaD, "1001_DFA_ANG_99.wav", "level \"99\""),
+        (Convention::CremaD, "1001_DFA_ANG.wav", "is not <actor>"),
+        (Convention::EmoDb, "04a01Fa.wav", "speaker \"04\""),
+        (Convention::EmoDb, "03a03Fa.wav", "text \"a03\""),
+        (Convention::EmoDb, "03a01Xa.wav", "emotion \"X\" is none of W"),
+        (Convention::EmoDb, "03a01Fab.wav", "is not <speaker>"),
+        (Convention::EmoDb, "03a01.wav", "is not <speaker>"),
+        (Convention::EmoDb, "äöüß.wav", "is not <speaker>"),
+        (Convention::Savee, "XX/a01.wav", "speaker \"XX\" is none of DC"),
+        (Convention::Savee, "a01.wav", "speaker \"\""),
+        (Convention::Savee, "DC/a16.wav", "sentence 16 is none of 1 to 15"),
+        (Convention::Savee, "DC/n31.wav", "sentence 31 is none of 1 to 30"),
+        (Convention::Savee, "DC/x01.wav", "emotion \"x\""),
+        (Convention::Savee, "DC/a1.wav", "is not <emotion><number>"),
+        (Convention::Savee, "DC/ä01.wav", "is not <emotion><number>"),
+        (Convention::Tess, "misc/noise.wav", "neither its folder nor its name"),
+    ] {
+        let error = convention.annotate(path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unusable);
+        assert!(error.to_string().contains(says), "{error}");
+        assert!(error.to_string().contains(convention.name()), "{error}");
+    }
+}
+
+#[test]
+fn no_name_whatever_makes_a_convention_stumble() {
+    let pieces = [
+        "",
+        "a",
+        "03",
+        "-",
+        "_",
+        "ä",
+        "𝄞",
+        ".",
+        "a01",
+        "DC",
+        "03-01",
+        "1001_DFA_ANG_XX",
+        "\u{301}",
+        " ",
+        "W",
+    ];
+    let mut paths = Vec::new();
+    for a in pieces {
+        for b in pieces {
+            paths.extend(pieces.map(|c| format!("{a}{b}/{c}{a}{b}.wav")));
+            paths.push(format!("{a}{b}"));
+        }
+    }
+    for path in &paths {
+        for convention in Convention::ALL {
+            let _ = convention.annotate(path);
+        }
+    }
+    assert_eq!(recognise(paths.iter().map(String::as_str)).convention, Convention::Folder);
+}
+
+// --- recognising a corpus ---
+
+fn recognised(paths: &[String]) -> Convention {
+    recognise(paths.iter().map(String::as_str)).convention
+}
+
+fn names_of(convention: Convention, count: usize) -> Vec<String> {
+    (0..count)
+        .map(|n| match convention {
+            Convention::Tess => format!("OAF_sad/OAF_word{n}_sad.wav"),
+            Convention::Ravdess => format!("Actor_{0:02}/03-01-05-01-01-01-{0:02}.wav", n % 24 + 1),
+            Convention::CremaD => format!("{}_DFA_ANG_XX.wav", 1001 + n % 91),
+            Convention::EmoDb => format!("wav/03a01F{}.wav", char::from(b'a' + (n % 26) as u8)),
+            Convention::Savee => format!("DC/a{:02}.wav", n % 15 + 1),
+            Convention::Folder | Convention::Filename => format!("calm/{n}.wav"),
+        })
+        .collect()
+}
+
+#[test]
+fn a_corpus_is_recognised_by_nearly_all_of_its_names() {
+    let strays = |count| names_of(Convention::Folder, count);
+    for convention in Convention::ALL.into_iter().filter(|convention| *convention != Convention::Filename) {
+        assert_eq!(recognised(&names_of(convention, 100)), convention);
+        assert_eq!(recognised(&[names_of(convention, 95), strays(5)].concat()), convention);
+        assert_eq!(recognised(&[names_of(convention, 94), strays(6)].concat()), Convention::Folder);
+    }
+    assert_eq!(recognised(&[]), Convention::Folder);
+}
+
+#[test]
+fn a_mixture_of_corpora_is_none_of_them_and_says_what_it_nearly_is() {
+    let mixed = [names_of(Convention::Ravdess, 60), names_of(Convention::CremaD, 40)].concat();
+    let recognised = recognise(mixed.iter().map(String::as_str));
+    assert_eq!(
+        (recognised.convention, recognised.almost),
+        (Convention::Folder, Some((Convention::Ravdess, 60)))
+    );
+    let annotator = Annotator::new(&LabelSource::Auto, mixed.iter().map(String::as_str)).unwrap();
+    assert_eq!(annotator.to_string(), "folder, though 60 of 100 names are as in ravdess");
+}
+
+#[test]
+fn class_folders_count_even_if_files_are_named_as_in_tess() {
+    let path = |folder: &str, n: usize| format!("{folder}/OAF_word{n}_sad.wav");
+    let in_classes: Vec<String> = (0..40).map(|n| path(["Wut", "Ruhe"][n % 2], n)).collect();
+    assert_eq!(recognised(&in_classes), Convention::Folder);
+    // In a single folder it can only be the names that count.
+    let in_one: Vec<String> = (0..40).map(|n| path("wav", n)).collect();
+    assert_eq!(recognised(&in_one), Convention::Tess);
+}
+
+#[test]
+fn auto_says_the_same_of_tess_and_of_plain_folders_as_folder() {
+    let oddities = ser::synth::Oddity::ALL.to_vec();
+    let options = ser::synth::Options { words: 3, oddities, ..Default::default() };
+    let folder = tempfile::tempdir().unwrap();
+    ser::synth::Corpus::new(options).unwrap().write(folder.path()).unwrap();
+    let tess = paths(folder.path());
+    let plain = names_of(Convention::Folder, 30);
+    for (paths, convention) in [(tess, Convention::Tess), (plain, Convention::Folder)] {
+        let annotator = Annotator::new(&LabelSource::Auto, paths.iter().map(String::as_str)).unwrap();
+        assert!(annotator.to_string().starts_with(convention.name()), "{annotator}");
+        for path in &paths {
+            let by_folder = Convention::Folder.annotate(path).unwrap();
+            assert_eq!(annotator.annotate(path).unwrap(), by_folder, "{path}");
+        }
+    }
 }
 
 // --- the corpus as it is handed around ---
+
+fn prepare(options: &ser::cache::PrepareOptions) -> ser::cache::PrepareReport {
+    ser::cache::prepare(options, &ser::storage::Storage::native(), &ser::progress::Silent).unwrap()
+}
 
 #[test]
 fn a_copy_nested_in_the_corpus_is_used_once_and_the_outer_one_is_kept() {

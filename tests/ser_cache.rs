@@ -765,7 +765,7 @@ fn diff_tells_another_seed_label_and_configuration_apart() {
     }
     fs::write(&table, lines).unwrap();
     let labels = ser::corpus::LabelSource::Table(table);
-    prepare(&PrepareOptions { labels, ..b.options() }, &Storage::native(), &Silent).unwrap();
+    prepare(&PrepareOptions { labels: vec![labels], ..b.options() }, &Storage::native(), &Silent).unwrap();
     let found = diff(&a, &b, &[], 1);
     let angry =
         found["changed"].as_array().unwrap().iter().find(|c| c["path"].as_str().unwrap().contains("angry"));

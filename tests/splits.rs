@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use ser::ErrorKind;
-use ser::corpus::{Annotation, Fractions, Part, Protocol, Split, SplitPlan, plan_splits};
+use ser::corpus::split::MOST_LINES;
+use ser::corpus::{Annotation, Fractions, Part, Protocol, Split, SplitPlan, SplitPlanner, plan_splits};
 
 type Corpus = Vec<(String, Annotation)>;
 
@@ -283,6 +284,231 @@ fn no_utterances_one_class_or_a_class_of_one_or_two_are_refused() {
     assert_eq!(sizes(of(&smallest, "random")), [2, 2, 2]);
 }
 
+// --- folds of speakers ---
+
+/// Speakers `s00`, `s01` … of whom each says as many utterances as given, of two classes.
+fn many_speakers(utterances: &[usize]) -> Corpus {
+    let of = |(speaker, count): (usize, &usize)| {
+        let id = format!("s{speaker:02}");
+        (0..*count).map(move |n| utterance(format!("{id}/{n:03}"), ["a", "b"][n % 2], Some(&id), None))
+    };
+    utterances.iter().enumerate().flat_map(of).collect::<Vec<_>>()
+}
+
+fn plan_of_folds(corpus: &Corpus, folds: Option<u32>, seed: u64) -> SplitPlan {
+    let pairs: Vec<(&str, &Annotation)> = corpus.iter().map(|(path, a)| (path.as_str(), a)).collect();
+    let planner = SplitPlanner::new(&pairs, Fractions::default(), seed).unwrap().with_folds(folds);
+    let mut left_out = Vec::new();
+    let splits = planner.splits(|why| left_out.push(why)).collect();
+    SplitPlan { splits, left_out }
+}
+
+fn folds(plan: &SplitPlan) -> Vec<&Split> {
+    plan.splits.iter().filter(|split| matches!(split.protocol, Protocol::SpeakerFold { .. })).collect()
+}
+
+#[test]
+fn every_speaker_is_in_the_test_of_one_fold_and_no_side_shares_one_with_another() {
+    let corpus = many_speakers(&[20; 23]);
+    let plan = plan_of_folds(&corpus, None, 3);
+    let folds = folds(&plan);
+    let names: Vec<String> = folds.iter().map(|split| split.protocol.to_string()).collect();
+    assert_eq!(names, (1..=5).map(|fold| format!("speakers-{fold}-of-5")).collect::<Vec<_>>());
+    let mut tested = BTreeSet::new();
+    for (number, split) in folds.iter().enumerate() {
+        assert_partition(split, corpus.len());
+        let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
+        assert!(train.is_disjoint(&val) && train.is_disjoint(&test) && val.is_disjoint(&test));
+        assert!(test.iter().all(|speaker| tested.insert(*speaker)));
+        // Validation is the test of the next fold.
+        assert_eq!(split.val, folds[(number + 1) % 5].test);
+    }
+    assert_eq!(tested.len(), 23);
+}
+
+#[test]
+fn folds_are_balanced_in_utterances_also_where_some_speakers_say_much_more() {
+    let mut utterances = [10; 40].to_vec();
+    utterances[7] = 90;
+    utterances[20] = 50;
+    let corpus = many_speakers(&utterances);
+    let plan = plan_of_folds(&corpus, Some(4), 0);
+    let sizes: Vec<usize> = folds(&plan).iter().map(|split| split.test.len()).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), corpus.len());
+    assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 10, "{sizes:?}");
+}
+
+#[test]
+fn folds_need_two_speakers_each_and_say_so_only_if_they_were_asked_for() {
+    let nine = many_speakers(&[10; 9]);
+    let plan = plan_of_folds(&nine, None, 0);
+    assert!(folds(&plan).is_empty() && plan.left_out.len() == 1, "{:?}", plan.left_out);
+    let asked = plan_of_folds(&nine, Some(5), 0);
+    assert_eq!(asked.left_out[1], "no folds of speakers: 5 folds need 10 speakers, there are 9");
+    assert_eq!(folds(&plan_of_folds(&nine, Some(4), 0)).len(), 4);
+    assert_eq!(folds(&plan_of_folds(&many_speakers(&[10; 10]), None, 0)).len(), 5);
+    assert_eq!(folds(&plan_of_folds(&many_speakers(&[10; 10]), Some(0), 0)).len(), 0);
+}
+
+#[test]
+fn folds_depend_on_the_seed_and_on_nothing_else() {
+    let corpus = many_speakers(&[20; 12]);
+    let mut turned = corpus.clone();
+    turned.reverse();
+    let tested = |corpus: &Corpus, seed| -> Vec<BTreeSet<String>> {
+        let plan = plan_of_folds(corpus, None, seed);
+        let of = |split: &&Split| split.test.iter().map(|&i| corpus[i].0.clone()).collect();
+        folds(&plan).iter().map(of).collect()
+    };
+    assert_eq!(tested(&corpus, 1), tested(&turned, 1));
+    assert_ne!(tested(&corpus, 1), tested(&corpus, 2));
+}
+
+#[test]
+fn a_split_for_each_speaker_is_made_up_to_a_stated_number_of_lines() {
+    let per_speaker = |speakers: usize| MOST_LINES / (speakers * speakers);
+    for (speakers, made) in [(100, 100), (101, 0)] {
+        let corpus = many_speakers(&vec![per_speaker(100); speakers]);
+        let pairs: Vec<(&str, &Annotation)> = corpus.iter().map(|(path, a)| (path.as_str(), a)).collect();
+        let planner = SplitPlanner::new(&pairs, Fractions::default(), 0).unwrap();
+        let mut left_out = Vec::new();
+        let protocols: Vec<Protocol> =
+            planner.splits(|why| left_out.push(why)).map(|split| split.protocol).collect();
+        let single = protocols.iter().filter(|protocol| matches!(protocol, Protocol::Speaker(_))).count();
+        assert_eq!(single, made, "{left_out:?}");
+        assert_eq!(left_out.iter().any(|line| line.contains("more than 2000000")), made == 0);
+        assert!(protocols.contains(&Protocol::SpeakerFold { fold: 1, of: 5 }));
+    }
+}
+
+// --- across corpora ---
+
+/// 12 speakers say two sentences with these labels, three times each.
+fn of_corpus(name: &str, labels: &[&str]) -> Corpus {
+    let mut corpus = Vec::new();
+    for speaker in 0..12 {
+        for label in labels {
+            for take in 0..6 {
+                let (id, word) = (format!("{name}-{speaker}"), format!("{name}-{}", take % 2));
+                let mut made =
+                    utterance(format!("{name}/{speaker}/{label}{take}"), label, Some(&id), Some(&word));
+                made.1.corpus = Some(name.to_owned());
+                corpus.push(made);
+            }
+        }
+    }
+    corpus
+}
+
+#[test]
+fn a_test_across_corpora_is_over_the_classes_that_both_sides_have() {
+    let corpus = [
+        of_corpus("A", &["angry", "sad", "calm"]),
+        of_corpus("B", &["angry", "sad", "happy"]),
+        of_corpus("C", &["angry", "happy", "bored"]),
+    ]
+    .concat();
+    let plan = plan(&corpus, 0);
+    for (name, shared, other) in [("A", 2, 72 * 4), ("B", 3, 72 * 2), ("C", 2, 72 * 4)] {
+        let split = of(&plan, &format!("corpus-{name}"));
+        let labels = |part: &[usize]| -> BTreeSet<&str> {
+            part.iter().map(|&index| corpus[index].1.label.as_str()).collect()
+        };
+        assert_eq!((labels(&split.test).len(), labels(&split.train).len()), (shared, shared), "{name}");
+        assert_eq!(split.left_out.other_labels, other, "{name}");
+        assert_eq!(sizes(split).iter().sum::<usize>() + other, corpus.len());
+        let of_name = |index: &usize| corpus[*index].1.corpus.as_deref() == Some(name);
+        assert!(split.test.iter().all(of_name));
+        assert!(!split.train.iter().chain(&split.val).any(of_name));
+        // Validation has voices of its own.
+        let [train, val] = [&split.train, &split.val].map(|part| speakers(&corpus, part));
+        assert!(train.is_disjoint(&val) && val.len() == 4, "{val:?}");
+    }
+}
+
+#[test]
+fn corpora_that_share_fewer_than_two_classes_cannot_be_tested_across() {
+    let corpus = [of_corpus("A", &["angry", "calm"]), of_corpus("B", &["anger", "calm"])].concat();
+    let plan = plan(&corpus, 0);
+    assert!(!plan.splits.iter().any(|split| matches!(split.protocol, Protocol::Corpus(_))));
+    let line = plan.left_out.iter().find(|line| line.contains("corpus-A")).unwrap();
+    assert!(line.contains("has angry, calm, the others have anger, calm"), "{line}");
+    assert!(line.contains("--map"), "{line}");
+}
+
+#[test]
+fn one_corpus_alone_has_no_test_across_corpora() {
+    let plan = plan(&of_corpus("A", &["angry", "calm"]), 0);
+    assert!(!plan.splits.iter().any(|split| matches!(split.protocol, Protocol::Corpus(_))));
+    assert!(!plan.left_out.iter().any(|line| line.contains("corpus-")), "{:?}", plan.left_out);
+}
+
+// --- augmented copies ---
+
+fn copy_of(original: &(String, Annotation), number: usize) -> (String, Annotation) {
+    let parent = Some(original.0.clone());
+    (format!("{}-copy{number}", original.0), Annotation { parent, ..original.1.clone() })
+}
+
+fn assert_copies_follow(corpus: &Corpus, split: &Split) {
+    let learnt: BTreeSet<&str> = split.train.iter().map(|&index| corpus[index].0.as_str()).collect();
+    let mut left_out = 0;
+    for (path, annotation) in corpus {
+        let Some(parent) = &annotation.parent else { continue };
+        assert_eq!(learnt.contains(path.as_str()), learnt.contains(parent.as_str()), "{}", split.protocol);
+        left_out += usize::from(!learnt.contains(path.as_str()));
+    }
+    for part in [&split.val, &split.test] {
+        assert!(part.iter().all(|&index| corpus[index].1.parent.is_none()), "{}", split.protocol);
+    }
+    assert_eq!(split.left_out.copies, left_out);
+}
+
+#[test]
+fn copies_change_nothing_about_how_the_others_are_dealt() {
+    let originals = tess();
+    let mut corpus = originals.clone();
+    corpus.extend(originals.iter().step_by(3).map(|original| copy_of(original, 1)));
+    let (without, with) = (plan(&originals, 4), plan(&corpus, 4));
+    assert_eq!(with.splits.len(), without.splits.len());
+    for (with, without) in with.splits.iter().zip(&without.splits) {
+        assert_copies_follow(&corpus, with);
+        assert_eq!((&with.val, &with.test), (&without.val, &without.test));
+        let learnt: Vec<usize> = with.train.iter().copied().filter(|i| *i < originals.len()).collect();
+        assert_eq!(learnt, without.train);
+        assert!(with.train.len() > without.train.len() && with.left_out.copies > 0);
+    }
+}
+
+#[test]
+fn a_copy_of_nobody_or_of_a_copy_is_refused_with_both_names() {
+    let originals: Corpus =
+        (0..12).map(|n| utterance(format!("{n}.wav"), ["a", "b"][n % 2], None, None)).collect();
+    let with = |extra: Vec<(String, Annotation)>| {
+        plan_with(&[originals.clone(), extra].concat(), Fractions::default(), 0).unwrap_err().to_string()
+    };
+    let orphan = copy_of(&utterance("gone.wav".to_owned(), "a", None, None), 1);
+    let error = with(vec![orphan]);
+    assert!(
+        error.starts_with("gone.wav-copy1: is a copy of gone.wav, which is no recording here"),
+        "{error}"
+    );
+    let first = copy_of(&originals[0], 1);
+    let second = copy_of(&first, 2);
+    let error = with(vec![first, second]);
+    assert!(error.contains("0.wav-copy1-copy2: is a copy of 0.wav-copy1, which is a copy itself"), "{error}");
+}
+
+#[test]
+fn copies_do_not_make_a_class_large_enough() {
+    let mut corpus: Corpus = (0..6).map(|n| utterance(format!("{n}.wav"), "a", None, None)).collect();
+    corpus.extend((0..2).map(|n| utterance(format!("b{n}.wav"), "b", None, None)));
+    let copies: Vec<_> = (0..9).map(|number| copy_of(&corpus[6], number)).collect();
+    corpus.extend(copies);
+    let error = plan_with(&corpus, Fractions::default(), 0).unwrap_err();
+    assert!(error.to_string().contains("\"b\" has 2"), "{error}");
+}
+
 // --- any corpus ---
 
 fn any_corpus() -> impl Strategy<Value = Corpus> {
@@ -330,6 +556,46 @@ proptest! {
                 prop_assert_eq!(labels(&split.val).len(), classes.len());
                 prop_assert_eq!(labels(&split.test).len(), classes.len());
             }
+        }
+    }
+
+    #[test]
+    fn whatever_the_corpora_no_copy_leaves_its_parent_and_no_fold_shares_a_speaker(
+        utterances in prop::collection::vec((0usize..3, 0usize..9, 0usize..3, 0usize..3), 20..160),
+        folds in prop::option::of(3u32..5),
+        seed: u64,
+    ) {
+        let mut corpus = Corpus::new();
+        for (number, (label, speaker, name, copies)) in utterances.into_iter().enumerate() {
+            let name = ["A", "B", "C-D"][name];
+            let (label, id) = (["x", "y", "z"][label], format!("{name}-{speaker}"));
+            let mut original = utterance(format!("{name}/{number:03}.wav"), label, Some(&id), None);
+            original.1.corpus = Some(name.to_owned());
+            let copies: Vec<_> = (0..copies).map(|copy| copy_of(&original, copy)).collect();
+            corpus.push(original);
+            corpus.extend(copies);
+        }
+        let pairs: Vec<(&str, &Annotation)> = corpus.iter().map(|(path, a)| (path.as_str(), a)).collect();
+        let Ok(planner) = SplitPlanner::new(&pairs, Fractions::default(), seed) else { return Ok(()) };
+        let mut tested: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+        for split in planner.with_folds(folds).splits(|_| ()) {
+            assert_copies_follow(&corpus, &split);
+            prop_assert_eq!(&split.protocol.to_string().parse::<Protocol>().unwrap(), &split.protocol);
+            let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
+            let left_out = split.left_out.copies + split.left_out.other_labels;
+            let placed = sizes(&split).iter().sum::<usize>() + left_out;
+            match &split.protocol {
+                Protocol::SpeakerFold { fold, .. } => {
+                    prop_assert!(train.is_disjoint(&val) && train.is_disjoint(&test) && val.is_disjoint(&test));
+                    prop_assert!(tested.values().all(|others| others.is_disjoint(&test)));
+                    tested.insert(*fold, test);
+                }
+                Protocol::Corpus(_) | Protocol::Speaker(_) => {
+                    prop_assert!(train.is_disjoint(&test) && val.is_disjoint(&test));
+                }
+                Protocol::Random | Protocol::Word => {}
+            }
+            prop_assert_eq!(placed, corpus.len(), "{}", split.protocol);
         }
     }
 }

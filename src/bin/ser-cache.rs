@@ -14,7 +14,7 @@ use ser::cache::care::repair::{RepairOptions, repair};
 use ser::cache::care::usage::usage;
 use ser::cache::care::verify::verify;
 use ser::command::{self, Bar, Ending};
-use ser::corpus::Protocol;
+use ser::corpus::{CorpusFolder, Protocol};
 use ser::storage::Storage;
 
 /// Look after a tensor cache: list, verify and repair, measure, clear, export and compare.
@@ -81,9 +81,10 @@ struct Verify {
     /// cannot be rebuilt is set aside, so that ser-prep makes it anew
     #[arg(long)]
     repair: bool,
-    /// Folder of recordings [default: where ser-prep found them]
+    /// Folder of recordings, as given to ser-prep: once for each corpus, FOLDER or NAME=FOLDER [default: where ser-prep
+    /// found them]
     #[arg(long, value_name = "FOLDER", requires = "repair")]
-    data: Option<PathBuf>,
+    data: Vec<CorpusFolder>,
     /// Wait while another process writes the cache
     #[arg(long, requires = "repair")]
     wait: bool,
@@ -124,7 +125,7 @@ struct Gc {
 struct Export {
     #[command(flatten)]
     place: Where,
-    /// Protocol: random, word or speaker-<ID> [default: random; with --csv all]
+    /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random; with --csv all]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<Protocol>,
     /// Feature set, by the start of its name [default: the newest]

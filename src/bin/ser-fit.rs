@@ -25,7 +25,7 @@ struct Arguments {
     /// Feature set in the cache, by the start of its name [default: the newest]
     #[arg(long, value_name = "ID")]
     feature_set: Option<String>,
-    /// Protocol: random, word or speaker-<ID> [default: random]
+    /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<String>,
     /// Passes over the training side [default: 20]

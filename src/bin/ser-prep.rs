@@ -9,7 +9,7 @@ use ser::Result;
 use ser::audio::Limits;
 use ser::cache::prepare::{DEFAULT_SHARD_BYTES, PrepareOptions, prepare};
 use ser::command::{self, Bar, Ending, FeatureOptions};
-use ser::corpus::{Fractions, LabelSource};
+use ser::corpus::{CorpusFolder, Fractions, LabelSource, MapSource};
 use ser::storage::Storage;
 
 /// Decode every recording of a corpus, compute MFCC, Δ and ΔΔ, and keep them in a content-addressed cache with split
@@ -17,16 +17,23 @@ use ser::storage::Storage;
 #[derive(Debug, Parser)]
 #[command(name = "ser-prep", version)]
 struct Arguments {
-    /// Folder of recordings, one folder for each class
-    #[arg(long, value_name = "FOLDER")]
-    data: PathBuf,
+    /// Folder of recordings; given more than once, several corpora in one cache, each under its folder's name or the
+    /// one in front: NAME=FOLDER
+    #[arg(long, value_name = "FOLDER", required = true)]
+    data: Vec<CorpusFolder>,
     /// Folder of the cache
     #[arg(long, value_name = "FOLDER", default_value = "cache")]
     out: PathBuf,
-    /// Where labels come from: folder, filename, or a CSV file with the columns path,label[,speaker,word]
-    #[arg(long, value_name = "SOURCE", default_value = "folder")]
-    labels: LabelSource,
-    /// Leave out this class; may be given more than once
+    /// Where labels come from: auto (the convention that names follow, else folder), tess, ravdess, crema-d, emo-db, savee,
+    /// folder, filename, or a CSV file with the columns path,label[,speaker,word,session,parent]; once for all corpora, or
+    /// once for each, in their order
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
+    labels: Vec<LabelSource>,
+    /// Other names for labels: common, calm-is-neutral, four, or a TOML file with a table [labels] of from = "to" and a
+    /// list drop = ["label"]
+    #[arg(long, value_name = "MAP")]
+    map: Option<MapSource>,
+    /// Leave out this class, as it is called after --map; may be given more than once
     #[arg(long, value_name = "LABEL")]
     exclude: Vec<String>,
     /// Share of the utterances (or words) for validation
@@ -35,6 +42,9 @@ struct Arguments {
     /// Share of the utterances (or words) for test
     #[arg(long, value_name = "SHARE", default_value_t = Fractions::default().test)]
     test_fraction: f64,
+    /// Folds that speakers are dealt to, each of two speakers or more; 0 for none [default: 5 from 10 speakers on]
+    #[arg(long, value_name = "NUMBER")]
+    folds: Option<u32>,
     /// Seed of the splits
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -110,6 +120,8 @@ impl Arguments {
             out: self.out.clone(),
             features: self.features.config()?,
             labels: self.labels.clone(),
+            map: self.map.clone(),
+            folds: self.folds,
             exclude: self.exclude.clone(),
             fractions: Fractions { val: self.val_fraction, test: self.test_fraction },
             seed: self.seed,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::audit::Audit;
 use super::digest::Sha;
 use super::row::Key;
-use crate::corpus::{Fractions, Part, Protocol, check_relative};
+use crate::corpus::{Fractions, LeftOut, Part, Protocol, check_relative};
 use crate::{Error, ErrorKind, Result};
 
 /// An utterance: a line of a manifest.
@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Utterance<T = String> {
     /// Identity of its tensor.
     pub key: Key,
-    /// Its file, relative to the corpus.
+    /// Its file, relative to the corpus; where there are several, with the corpus's name in front.
     pub path: T,
     /// Its class.
     pub label: T,
@@ -28,9 +28,12 @@ pub struct Utterance<T = String> {
     /// In which session it was recorded, if known.
     #[serde(default = "unknown_name", skip_serializing_if = "Option::is_none")]
     pub session: Option<T>,
-    /// The recording it was made from, relative to the corpus, if it is an augmented copy.
+    /// The recording it was made from, by its path, if it is an augmented copy.
     #[serde(default = "unknown_name", skip_serializing_if = "Option::is_none")]
     pub parent: Option<T>,
+    /// The corpus it is from, where the cache holds several.
+    #[serde(default = "unknown_name", skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<T>,
     /// Sample rate of the file, Hz.
     pub sample_rate: u32,
     /// Length of the recording, seconds.
@@ -58,7 +61,7 @@ impl Utterance {
 /// What `split.toml` says of a split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitInfo {
-    /// `random`, `word` or `speaker-<ID>`.
+    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
     pub protocol: String,
     /// Seed of the split.
     pub seed: u64,
@@ -70,6 +73,9 @@ pub struct SplitInfo {
     pub fractions: Fractions,
     /// Utterances on each side.
     pub counts: BTreeMap<Part, usize>,
+    /// Utterances of the cache that stand on no side.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
     /// Utterances of each class on each side.
     pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
     /// What the sides have in common.

@@ -1,31 +1,41 @@
-//! A folder of recordings: which files there are, what each is labelled, and how they are split.
+//! Folders of recordings: which files there are, what each is labelled, and how they are split.
 //!
-//! Nothing here reads audio. [`scan()`] lists files, [`naming`] and [`table`] say what an utterance is labelled
-//! and who speaks which word, [`split`] deals utterances to train, validation and test.
+//! Nothing here reads audio. [`scan()`] lists files, [`conventions`] and [`table`] say what an utterance is labelled
+//! and who speaks which word, [`label_map`] gives labels other names, [`corpora`] keeps several corpora apart, and
+//! [`split`] deals utterances to train, validation and test.
 
-pub mod naming;
+mod annotation;
+pub mod conventions;
+pub mod corpora;
+pub mod label_map;
+mod protocol;
 mod relative;
 pub mod scan;
 pub mod split;
 pub mod table;
 
-pub use naming::Annotation;
+pub use annotation::{Annotation, is_speaker_id, names_a_folder};
+pub use conventions::{Convention, Recognised, recognise};
+pub use corpora::{Corpora, Corpus, CorpusFolder};
+pub use label_map::{LabelMap, MapSource, Mapped};
+pub use protocol::Protocol;
 pub use relative::check_relative;
 pub use scan::{AudioFile, FileStat, Scan, scan};
-pub use split::{Fractions, Part, Protocol, Split, SplitPlan, SplitPlanner, plan_splits};
+pub use split::{Fractions, LeftOut, Part, Split, SplitPlan, SplitPlanner, plan_splits};
 
 use crate::Result;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Where the label of an utterance comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum LabelSource {
-    /// The name of the folder the file lies in.
+    /// The convention that the names follow, if it is one that is known; otherwise folders.
     #[default]
-    Folder,
-    /// The emotion in the file's name, `<speaker>_<word>_<emotion>.wav`.
-    Filename,
-    /// A CSV file with the columns `path` and `label` and, if known, `speaker` and `word`.
+    Auto,
+    /// This convention.
+    Convention(Convention),
+    /// A CSV file, as [`table::LabelTable`] reads it.
     Table(PathBuf),
 }
 
@@ -33,34 +43,45 @@ impl std::str::FromStr for LabelSource {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "folder" => Self::Folder,
-            "filename" => Self::Filename,
-            path => Self::Table(PathBuf::from(path)),
+        let convention = Convention::ALL.into_iter().find(|convention| convention.name() == text);
+        Ok(match (text, convention) {
+            ("auto", _) => Self::Auto,
+            (_, Some(convention)) => Self::Convention(convention),
+            (path, None) => Self::Table(PathBuf::from(path)),
         })
+    }
+}
+
+impl fmt::Display for LabelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Convention(convention) => convention.fmt(f),
+            Self::Table(path) => path.display().fmt(f),
+        }
     }
 }
 
 /// Says what each file of a corpus is labelled.
 #[derive(Debug)]
 pub enum Annotator {
-    /// By the names of folders.
-    Folder,
-    /// By the names of files.
-    Filename,
+    /// By names.
+    Convention(Convention),
+    /// By the names, whose convention was recognised.
+    Recognised(Recognised),
     /// By a table.
     Table(table::LabelTable),
 }
 
 impl Annotator {
-    /// Reads what `source` needs.
+    /// Reads what `source` needs. `paths` are all recordings of the corpus, relative to it.
     ///
     /// # Errors
     /// When the table cannot be read or is not a table of labels.
-    pub fn new(source: &LabelSource) -> Result<Self> {
+    pub fn new<'a>(source: &LabelSource, paths: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         Ok(match source {
-            LabelSource::Folder => Self::Folder,
-            LabelSource::Filename => Self::Filename,
+            LabelSource::Auto => Self::Recognised(recognise(paths)),
+            LabelSource::Convention(convention) => Self::Convention(*convention),
             LabelSource::Table(path) => Self::Table(table::LabelTable::read(path)?),
         })
     }
@@ -71,9 +92,26 @@ impl Annotator {
     /// When its names or the table do not say.
     pub fn annotate(&self, path: &str) -> Result<Annotation> {
         match self {
-            Self::Folder => naming::by_folder(path),
-            Self::Filename => naming::by_filename(path),
+            Self::Convention(convention) => convention.annotate(path),
+            Self::Recognised(recognised) => recognised.convention.annotate(path),
             Self::Table(table) => table.annotate(path),
+        }
+    }
+}
+
+/// For people: `tess`, `tess, as 2798 of 2798 names say`, `labels.csv`.
+impl fmt::Display for Annotator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Convention(convention) => convention.fmt(f),
+            Self::Table(table) => table.file().display().fmt(f),
+            Self::Recognised(Recognised { convention, following, names, almost }) => match almost {
+                None if *convention == Convention::Folder => convention.fmt(f),
+                None => write!(f, "{convention}, as {following} of {names} names say"),
+                Some((other, count)) => {
+                    write!(f, "{convention}, though {count} of {names} names are as in {other}")
+                }
+            },
         }
     }
 }

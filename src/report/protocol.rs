@@ -46,12 +46,14 @@ impl SplitSide {
 
 /// One to three sentences that say how the test set relates to what the model has seen, and what its metrics
 /// therefore tell. They follow from the speakers and words on each side; the protocol's name (`random`, `word`,
-/// `speaker-<ID>`) is only their title, and where the sides break its promise, that is said.
+/// `speaker-<ID>` …) is only their title, and where the sides break its promise, that is said.
 pub fn protocol_in_words(protocol: &str, train: &SplitSide, val: &SplitSide, test: &SplitSide) -> String {
     let title = match protocol {
         "random" => "Random split".to_owned(),
         "word" => "Split by word".to_owned(),
         name if name.starts_with("speaker-") => "Split by speaker".to_owned(),
+        name if name.starts_with("speakers-") => "Split by speakers".to_owned(),
+        name if name.starts_with("corpus-") => "Split by corpus".to_owned(),
         name => format!("Split \"{name}\""),
     };
     let mut text = format!(
@@ -83,7 +85,9 @@ pub fn protocol_in_words(protocol: &str, train: &SplitSide, val: &SplitSide, tes
 
     let not_new = match protocol {
         "word" => words.seen,
-        name if name.starts_with("speaker-") => speakers.seen,
+        name if ["speaker-", "speakers-", "corpus-"].iter().any(|prefix| name.starts_with(prefix)) => {
+            speakers.seen
+        }
         _ => 0,
     };
     if not_new > 0 {

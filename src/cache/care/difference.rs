@@ -158,6 +158,8 @@ fn utterance_changes(a: &Utterance, b: &Utterance) -> Vec<Change> {
         change("label", Some(a.label.clone()), Some(b.label.clone())),
         change("speaker", a.speaker.clone(), b.speaker.clone()),
         change("word", a.word.clone(), b.word.clone()),
+        change("session", a.session.clone(), b.session.clone()),
+        change("parent", a.parent.clone(), b.parent.clone()),
     ];
     fields.into_iter().flatten().collect()
 }

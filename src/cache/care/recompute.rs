@@ -1,17 +1,15 @@
 //! One tensor anew, from its recording.
 
-use std::path::Path;
-
-use super::sources::below;
 use crate::audio::{self, Limits, Loader};
 use crate::cache::row::{Row, key_of};
 use crate::cache::{Checksum, FeatureSet, Sha};
+use crate::corpus::Corpora;
 use crate::features::{Extractor, FeatureConfig};
 use crate::{Error, ErrorKind, Result};
 
-/// Computes tensors of one feature set from the recordings in a folder.
+/// Computes tensors of one feature set from the recordings in the corpora.
 pub(super) struct Recomputer<'a> {
-    corpus: &'a Path,
+    corpora: &'a Corpora,
     configuration: &'a str,
     loader: Loader,
     extractor: Extractor,
@@ -21,7 +19,7 @@ pub(super) struct Recomputer<'a> {
 impl<'a> Recomputer<'a> {
     /// # Errors
     /// When the configuration of `set` is none that this program knows.
-    pub(super) fn new(corpus: &'a Path, set: &'a FeatureSet) -> Result<Self> {
+    pub(super) fn new(corpora: &'a Corpora, set: &'a FeatureSet) -> Result<Self> {
         let config: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
             Error::new(ErrorKind::Unsupported, format!("feature set {}: {error}", set.id))
         })?;
@@ -32,7 +30,7 @@ impl<'a> Recomputer<'a> {
             ..Limits::default()
         };
         Ok(Self {
-            corpus,
+            corpora,
             configuration: &set.configuration,
             loader: Loader::new(config.sample_rate, config.normalisation, limits),
             extractor: Extractor::new(&config)?,
@@ -61,8 +59,9 @@ impl<'a> Recomputer<'a> {
     }
 
     fn tensor_from(&mut self, row: &Row, source: &str) -> Result<Vec<f32>> {
-        let path = below(self.corpus, source)
-            .ok_or_else(|| Error::new(ErrorKind::Damaged, "is no path inside the corpus"))?;
+        let path = (self.corpora)
+            .location(source)
+            .ok_or_else(|| Error::new(ErrorKind::Damaged, "is no path inside a corpus"))?;
         let limits = Limits { max_bytes: LARGEST_FILE, ..Limits::default() };
         audio::read_file(&path, &limits, &mut self.bytes)?;
         // The key stands for the content, the configuration and the extractor's version.

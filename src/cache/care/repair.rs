@@ -20,6 +20,7 @@ use super::verify::{Verification, verify};
 use crate::cache::lock::WriterLock;
 use crate::cache::shard::{ShardBuffer, shard_path};
 use crate::cache::{Entry, FeatureSet, Index, Sha, generation, index_path, layout_of, shards_folder};
+use crate::corpus::{Corpora, Corpus, CorpusFolder};
 use crate::progress::Progress;
 use crate::storage::{SCRATCH_PREFIX, Storage};
 use crate::{Error, ErrorKind, Result};
@@ -29,8 +30,8 @@ use crate::{Error, ErrorKind, Result};
 pub struct RepairOptions {
     /// The cache.
     pub root: PathBuf,
-    /// The corpus it was made from; by default what `prep-report.json` says.
-    pub data: Option<PathBuf>,
+    /// The corpora it was made from; if none are given, those that `prep-report.json` names.
+    pub data: Vec<CorpusFolder>,
     /// Threads; 0 for one on every processor.
     pub jobs: usize,
     /// Whether to wait for another writer.
@@ -88,7 +89,10 @@ pub fn repair(options: &RepairOptions, storage: &Storage, progress: &dyn Progres
         Err(error) if error.kind() == ErrorKind::Damaged => Index::default(),
         Err(error) => return Err(error),
     };
-    let data = options.data.clone().or_else(|| data_of_report(root));
+    let data = match &options.data[..] {
+        [] => corpora_of_report(root),
+        folders => Some(Corpora::new(folders)?),
+    };
     let mut workshop = Workshop { root, storage, index: &index, data, sources: HashMap::new() };
     let mut repair = Repair { verification, repaired: Vec::new(), left: Vec::new() };
     workshop.mend_all(&mut repair)?;
@@ -99,7 +103,7 @@ struct Workshop<'a> {
     root: &'a Path,
     storage: &'a Storage,
     index: &'a Index,
-    data: Option<PathBuf>,
+    data: Option<Corpora>,
     sources: HashMap<&'a str, Sources>,
 }
 
@@ -179,7 +183,7 @@ impl<'a> Workshop<'a> {
         let remains = Remains::of(path, set, &entries);
         let (root, index) = (self.root, self.index);
         let sources = self.sources.entry(&set.id).or_insert_with(|| Sources::of(root, index, set));
-        let data = self.data.as_deref();
+        let data = self.data.as_ref();
         let rows: Vec<Result<(Vec<f32>, bool)>> = (remains.rows().par_iter().enumerate())
             .map_init(
                 || data.map(|data| Recomputer::new(data, set)),
@@ -272,9 +276,15 @@ impl<'a> Workshop<'a> {
     }
 
     fn left(&self, path: &str, why: &str) -> Left {
-        let data = self.data.as_ref().map_or("<recordings>".to_owned(), |data| data.display().to_string());
+        let several = self.data.as_ref().is_some_and(Corpora::are_several);
+        let folder = |Corpus { name, data }: &Corpus| match several {
+            true => format!("--data {name}={}", data.display()),
+            false => format!("--data {}", data.display()),
+        };
+        let data: Option<Vec<String>> = self.data.as_ref().map(|data| data.iter().map(folder).collect());
+        let data = data.map_or("--data <recordings>".to_owned(), |data| data.join(" "));
         let mend = format!(
-            "run ser-prep --data {data} --out {}, with the other options that the cache was made with",
+            "run ser-prep {data} --out {}, with the other options that the cache was made with",
             self.root.display()
         );
         Left { path: path.to_owned(), why: why.to_owned(), mend }
@@ -286,11 +296,14 @@ fn unknown_row(position: usize) -> Error {
     Error::new(ErrorKind::Missing, what)
 }
 
-/// Where the last run of ser-prep found the corpus, by its report.
-fn data_of_report(root: &Path) -> Option<PathBuf> {
+/// Where the last run of ser-prep found the corpora, by its report. Older ones name one folder alone.
+fn corpora_of_report(root: &Path) -> Option<Corpora> {
     let report = std::fs::read(root.join("prep-report.json")).ok()?;
     let report: serde_json::Value = serde_json::from_slice(&report).ok()?;
-    report.get("data")?.as_str().map(PathBuf::from)
+    match report.get("data")?.as_str() {
+        Some(only) => Corpora::new(&[CorpusFolder::from(PathBuf::from(only))]).ok(),
+        None => Corpora::named(serde_json::from_value(report.get("corpora")?.clone()).ok()?).ok(),
+    }
 }
 
 impl Repair {

@@ -3,6 +3,7 @@
 //! Work flows through in batches, so that memory does not grow with the corpus. What a run has stored in whole
 //! shards the next one finds, also if it was killed before it wrote the index.
 
+mod candidates;
 mod options;
 mod report;
 mod select;
@@ -10,14 +11,14 @@ mod splits;
 mod store;
 mod work;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
-pub use report::{Duplicate, PrepareReport, Remark};
+pub use report::{CorpusReport, Duplicate, PrepareReport, Remark};
 
 use super::digest::Sha;
 use super::generation::{self, Generation};
@@ -25,11 +26,12 @@ use super::index::{FeatureSet, Index, SeenFile};
 use super::lock::WriterLock;
 use super::row::{Key, key_of};
 use super::{index_path, shards_folder};
-use crate::corpus::{self, Annotation, Annotator, AudioFile};
+use crate::corpus::{self, Annotation, AudioFile, Corpora};
 use crate::features::EXTRACTOR_VERSION;
 use crate::progress::Progress;
 use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
+use candidates::find_candidates;
 use splits::Splits;
 use store::Store;
 use work::{Outcome, Workers};
@@ -55,7 +57,7 @@ struct Candidate {
 /// An annotation whose names are in memory once for all files.
 type SharedAnnotation = Annotation<Arc<str>>;
 
-/// Brings the cache in `options.out` up to date with the corpus in `options.data`.
+/// Brings the cache in `options.out` up to date with the corpora in `options.data`.
 ///
 /// # Errors
 /// When the corpus holds nothing usable or contradicts itself, when the cache cannot be written, or, with
@@ -67,17 +69,18 @@ pub fn prepare(
 ) -> Result<PrepareReport> {
     let started = Instant::now();
     let configuration = options.features.to_canonical_json();
-    let annotator = Annotator::new(&options.labels)?;
     options.validate()?;
+    let corpora = Corpora::new(&options.data)?;
 
     // What can be said before anything is made or computed is said first.
     let mut report = PrepareReport::new(options, feature_set_id(&configuration));
-    let mut candidates = find_candidates(options, &annotator, &mut report)?;
+    let mut candidates = find_candidates(options, &corpora, &mut report)?;
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
-    let labels = candidates.iter().map(|candidate| &*candidate.annotation.label);
-    corpus::split::check_classes(labels).map_err(|error| explain(error, options, &report))?;
+    let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
+    corpus::split::check_classes(originals.map(|candidate| &*candidate.annotation.label))
+        .map_err(|error| explain(error, options, &report))?;
 
     let lock = if options.dry_run {
         None
@@ -99,7 +102,7 @@ pub fn prepare(
         storage.clear_scratch(&folder)?;
     }
 
-    compute(options, &configuration, &mut candidates, &mut store, &mut report, progress)?;
+    compute(options, &corpora, &configuration, &mut candidates, &mut store, &mut report, progress)?;
     let written = store.finish()?;
     report.shards_written = written.shards;
     report.bytes_written = written.bytes;
@@ -139,59 +142,6 @@ pub fn feature_set_id(configuration: &str) -> String {
     sha.to_string().chars().take(12).collect()
 }
 
-fn find_candidates(
-    options: &PrepareOptions,
-    annotator: &Annotator,
-    report: &mut PrepareReport,
-) -> Result<Vec<Candidate>> {
-    let scan = corpus::scan(&options.data)?;
-    report.found = scan.files.len() + scan.unusable.len();
-    report.ignored = scan.ignored;
-    for (path, error) in scan.unusable {
-        report.fail(path, &error);
-    }
-    if report.found == 0 {
-        return Err(Error::new(
-            ErrorKind::Unusable,
-            format!("holds no recordings ({} other files)", scan.ignored),
-        )
-        .at(&options.data)
-        .mend(format!("recordings are files named .{}", corpus::scan::EXTENSIONS.join(" ."))));
-    }
-    let mut candidates = Vec::with_capacity(scan.files.len());
-    let mut names: HashSet<Arc<str>> = HashSet::new();
-    let mut share = |name: String| match names.get(name.as_str()) {
-        Some(shared) => shared.clone(),
-        None => {
-            let shared: Arc<str> = name.into();
-            names.insert(shared.clone());
-            shared
-        }
-    };
-    let mut classes = BTreeSet::new();
-    for file in scan.files {
-        match annotator.annotate(&file.path) {
-            Ok(annotation) if options.exclude.contains(&annotation.label) => {
-                report.excluded += 1;
-                classes.insert(annotation.label);
-            }
-            Ok(annotation) => {
-                if !classes.contains(&annotation.label) {
-                    classes.insert(annotation.label.clone());
-                }
-                let annotation = annotation.map_names(&mut share);
-                candidates.push(Candidate { file, annotation, content: None, key: None });
-            }
-            Err(error) => report.fail(file.path, &error),
-        }
-    }
-    if let Some(unknown) = options.exclude.iter().find(|label| !classes.contains(*label)) {
-        return Err(Error::new(ErrorKind::Usage, format!("--exclude {unknown}: there is no such class"))
-            .mend(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", "))));
-    }
-    Ok(candidates)
-}
-
 /// Takes the content of files whose stat has not changed from those `seen` before.
 fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool) {
     if rehash {
@@ -207,6 +157,7 @@ fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool
 /// Sees to it that the store holds the tensor of every candidate that can be used, and gives these their keys.
 fn compute(
     options: &PrepareOptions,
+    corpora: &Corpora,
     configuration: &str,
     candidates: &mut [Candidate],
     store: &mut Store,
@@ -222,7 +173,7 @@ fn compute(
             None => work.push(candidate),
         }
     }
-    let workers = Workers::new(options, configuration)?;
+    let workers = Workers::new(options, corpora, configuration)?;
     progress.start(work.len() as u64, "files");
     let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
     let known = store.known();
@@ -278,9 +229,15 @@ fn refuse(report: &PrepareReport) -> Error {
 
 /// Adds to an error about the whole corpus which recordings could not be used, since that may be its cause.
 fn explain(error: Error, options: &PrepareOptions, report: &PrepareReport) -> Error {
-    if report.failed.is_empty() {
-        return error.at(&options.data);
+    let error = match report.failed.is_empty() {
+        true => error,
+        false => {
+            let what = format!("{}; what could not be used:{}", error.reason(), report.failed_lines(20));
+            Error::new(error.kind(), what)
+        }
+    };
+    match &options.data[..] {
+        [only] => error.at(&only.folder),
+        _ => error,
     }
-    let what = format!("{}; what could not be used:{}", error.reason(), report.failed_lines(20));
-    Error::new(error.kind(), what).at(&options.data)
 }

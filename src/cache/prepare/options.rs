@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::audio::Limits;
-use crate::corpus::{Fractions, LabelSource};
+use crate::corpus::{CorpusFolder, Fractions, LabelSource, MapSource, Protocol};
 use crate::features::FeatureConfig;
 use crate::{Error, ErrorKind, Result};
 
@@ -16,18 +16,22 @@ const SHARD_BYTES: std::ops::RangeInclusive<usize> = 4096..=1 << 30;
 /// Everything that decides what a preparation does.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
-    /// Folder of recordings.
-    pub data: PathBuf,
+    /// Folders of recordings: one corpus each.
+    pub data: Vec<CorpusFolder>,
     /// Folder of the cache.
     pub out: PathBuf,
     /// How features are computed.
     pub features: FeatureConfig,
-    /// Where labels come from.
-    pub labels: LabelSource,
+    /// Where labels come from: nothing for [`LabelSource::Auto`], one for all corpora, or one for each.
+    pub labels: Vec<LabelSource>,
+    /// Other names for labels.
+    pub map: Option<MapSource>,
     /// Classes to leave out.
     pub exclude: Vec<String>,
     /// Shares of validation and test.
     pub fractions: Fractions,
+    /// How many folds speakers are dealt to; 0 for none, nothing for five where there are speakers enough.
+    pub folds: Option<u32>,
     /// Seed of the splits.
     pub seed: u64,
     /// Which files are too large, too long or too short.
@@ -50,12 +54,14 @@ impl PrepareOptions {
     /// What `ser-prep --data <data> --out <out>` is asked to do.
     pub fn new(data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
         Self {
-            data: data.into(),
+            data: vec![CorpusFolder::from(data.into())],
             out: out.into(),
             features: FeatureConfig::default(),
-            labels: LabelSource::default(),
+            labels: Vec::new(),
+            map: None,
             exclude: Vec::new(),
             fractions: Fractions::default(),
+            folds: None,
             seed: 0,
             limits: Limits::default(),
             shard_bytes: DEFAULT_SHARD_BYTES,
@@ -65,6 +71,11 @@ impl PrepareOptions {
             wait: false,
             dry_run: false,
         }
+    }
+
+    /// Where the labels of the corpus come from that is at this place in `data`.
+    pub(super) fn labels_of(&self, corpus: usize) -> &LabelSource {
+        self.labels.get(corpus).or(self.labels.first()).unwrap_or(&LabelSource::Auto)
     }
 
     /// Checks what no type can: numbers within their ranges. The feature configuration has its own check.
@@ -78,6 +89,24 @@ impl PrepareOptions {
                 format!("no recording can last from {least} to {most} seconds"),
             )
             .mend("give a --max-duration above --min-duration, and that 0 or above"));
+        }
+        let (labels, data) = (self.labels.len(), self.data.len());
+        if labels > 1 && labels != data {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{labels} --labels are not about {data} --data"),
+            )
+            .mend("give --labels once for all, or once for each --data, in their order"));
+        }
+        if data > 1 && labels == 1 && matches!(self.labels[..], [LabelSource::Table(_)]) {
+            return Err(Error::new(ErrorKind::Usage, "a table of labels is about one corpus").mend(
+                "give --labels once for each --data, in their order; auto is for those that need none",
+            ));
+        }
+        if self.folds.is_some_and(|folds| folds != 0 && !Protocol::FOLDS.contains(&folds)) {
+            let (least, most) = (Protocol::FOLDS.start(), Protocol::FOLDS.end());
+            return Err(Error::new(ErrorKind::Usage, "that number of folds cannot be made")
+                .mend(format!("give --folds from {least} to {most}, or 0 for none")));
         }
         let decoding = self.limits.max_decoding_s;
         if !(decoding > 0.0 && decoding.is_finite()) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::store::Store;
 use super::{Candidate, PrepareOptions, SharedAnnotation};
@@ -16,8 +16,11 @@ use crate::{Error, Result};
 /// What a preparation found and did.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PrepareReport {
-    /// The corpus.
-    pub data: PathBuf,
+    /// The corpus, or where there are several, all of them.
+    #[serde(serialize_with = "one_or_all")]
+    pub data: Vec<PathBuf>,
+    /// The corpora: what each is called, and how its labels were found.
+    pub corpora: Vec<CorpusReport>,
     /// The cache.
     pub out: PathBuf,
     /// The feature set that was brought up to date.
@@ -30,6 +33,10 @@ pub struct PrepareReport {
     pub ignored: usize,
     /// Recordings of classes that were to be left out.
     pub excluded: usize,
+    /// Recordings of labels that the label map leaves out.
+    pub dropped: usize,
+    /// The label map.
+    pub map: Option<String>,
     /// Recordings that are utterances of the cache now.
     pub used: usize,
     /// Recordings whose tensor was computed (dry run: whose content would be read).
@@ -68,6 +75,26 @@ pub struct PrepareReport {
     pub bytes_written: u64,
 }
 
+/// A corpus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CorpusReport {
+    /// What it is called, and where there are several also the first folder of its paths.
+    pub name: String,
+    /// Where it is.
+    pub data: PathBuf,
+    /// Recordings found in it.
+    pub found: usize,
+    /// By what they are labelled: a convention or a table, and how many names a convention was recognised by.
+    pub labels_by: String,
+}
+
+fn one_or_all<S: Serializer>(data: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    match data {
+        [only] => only.serialize(serializer),
+        several => several.serialize(serializer),
+    }
+}
+
 /// A recording left out because its sound is there already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Duplicate {
@@ -91,8 +118,9 @@ const SHOWN: usize = 20;
 
 impl PrepareReport {
     pub(super) fn new(options: &PrepareOptions, feature_set: String) -> Self {
-        let (data, out) = (options.data.clone(), options.out.clone());
-        Self { data, out, feature_set, dry_run: options.dry_run, ..Self::default() }
+        let data = options.data.iter().map(|corpus| corpus.folder.clone()).collect();
+        let (out, map) = (options.out.clone(), options.map.as_ref().map(ToString::to_string));
+        Self { data, out, feature_set, dry_run: options.dry_run, map, ..Self::default() }
     }
 
     pub(super) fn fail(&mut self, path: String, error: &Error) {
@@ -182,12 +210,27 @@ impl PrepareReport {
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         let files = |count: usize| format!("{count:>7}");
-        writeln!(out, "recordings found   {}   in {}", files(self.found), self.data.display())?;
+        match &self.corpora[..] {
+            [only] => {
+                writeln!(out, "recordings found   {}   in {}", files(self.found), only.data.display())?;
+                writeln!(out, "  labels by                  {}", only.labels_by)?;
+            }
+            several => {
+                writeln!(out, "recordings found   {}   in {} corpora", files(self.found), several.len())?;
+                for CorpusReport { name, data, found, labels_by } in several {
+                    let (found, data) = (files(*found), data.display());
+                    writeln!(out, "  {name:<16} {found}   in {data}; labels by {labels_by}")?;
+                }
+            }
+        }
         if self.ignored > 0 {
             writeln!(out, "  other files      {}   passed over", files(self.ignored))?;
         }
         if self.excluded > 0 {
             writeln!(out, "  excluded         {}   by --exclude", files(self.excluded))?;
+        }
+        if let Some(map) = self.map.as_ref().filter(|_| self.dropped > 0) {
+            writeln!(out, "  left out         {}   by the label map {map}", files(self.dropped))?;
         }
         if self.dry_run {
             writeln!(out, "  unchanged        {}   would be reused", files(self.reused))?;
@@ -244,10 +287,18 @@ impl PrepareReport {
                 continue;
             }
             writeln!(out, "\n{title}:")?;
-            for remark in remarks.iter().take(SHOWN) {
+            let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
+            remarks.iter().for_each(|remark| *alike.entry(&remark.text).or_default() += 1);
+            // What holds for so many is a line, or nobody would see the others.
+            alike.retain(|_, count| *count > SHOWN);
+            for (text, count) in &alike {
+                writeln!(out, "  {count} recordings: {text}")?;
+            }
+            let others = || remarks.iter().filter(|remark| !alike.contains_key(remark.text.as_str()));
+            for remark in others().take(SHOWN) {
                 writeln!(out, "  {}: {}", remark.path, remark.text)?;
             }
-            more(out, remarks.len())?;
+            more(out, others().count())?;
         }
         if !self.duplicates.is_empty() {
             writeln!(out, "\nduplicates:")?;

@@ -1,6 +1,6 @@
 //! Which recordings become utterances: each sound once, under one label.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::report::PrepareReport;
@@ -14,11 +14,13 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Selected<'a> {
     pub(super) path: &'a str,
     pub(super) annotation: &'a SharedAnnotation,
+    /// For an augmented copy: the recording it was made from, or the one that is kept of its sound.
+    pub(super) parent: Option<&'a str>,
     pub(super) entry: &'a Entry,
 }
 
-/// Keeps one recording of each sound, the one whose path is shortest, and notes what is odd about those kept.
-/// Sorted by path.
+/// Keeps one recording of each sound, the one in the fewest folders and no augmented copy if there is another, and notes
+/// what is odd about those kept. Sorted by path.
 ///
 /// # Errors
 /// When one sound is labelled in two ways: one of the labels is wrong, and only a person can say which.
@@ -34,14 +36,19 @@ pub(super) fn select<'a>(
         // A tensor may be there from a run with wider limits.
         let source = &entry.row.source;
         match limits.check_duration(source.samples, source.sample_rate) {
-            Ok(()) => usable.push(Selected { path: &file.path, annotation, entry }),
+            Ok(()) => {
+                let parent = annotation.parent.as_deref();
+                usable.push(Selected { path: &file.path, annotation, parent, entry });
+            }
             Err(error) => report.fail(file.path.clone(), &error),
         }
     }
-    usable.sort_by_key(|selected| (selected.path.matches('/').count(), selected.path));
+    let depth = |selected: &Selected<'_>| selected.path.matches('/').count();
+    usable.sort_by_key(|selected| (selected.parent.is_some(), depth(selected), selected.path));
 
     let mut first_of: HashMap<Checksum, usize> = HashMap::new();
     let mut kept: Vec<Selected<'a>> = Vec::with_capacity(usable.len());
+    let mut kept_for: HashMap<&'a str, &'a str> = HashMap::new();
     let mut conflicts = Vec::new();
     for selected in usable {
         match first_of.get(&selected.entry.row.source.sound).and_then(|&first| kept.get(first)) {
@@ -53,7 +60,10 @@ pub(super) fn select<'a>(
                 "{} ({}) and {} ({})",
                 first.path, first.annotation.label, selected.path, selected.annotation.label
             )),
-            Some(first) => report.duplicate(selected.path, first.path),
+            Some(first) => {
+                report.duplicate(selected.path, first.path);
+                kept_for.insert(selected.path, first.path);
+            }
         }
     }
     if !conflicts.is_empty() {
@@ -63,9 +73,34 @@ pub(super) fn select<'a>(
         )
         .mend("remove the wrong one, since a network cannot learn from a contradiction"));
     }
+    follow_parents(&mut kept, &kept_for, report);
     kept.sort_unstable_by_key(|selected| selected.path);
     note_oddities(&kept, report);
     Ok(kept)
+}
+
+/// Lets each copy name the recording that is kept, and leaves out those whose parent cannot be used: nobody could say on
+/// which side they may stand.
+fn follow_parents<'a>(
+    kept: &mut Vec<Selected<'a>>,
+    kept_for: &HashMap<&'a str, &'a str>,
+    report: &mut PrepareReport,
+) {
+    if kept.iter().all(|selected| selected.parent.is_none()) {
+        return;
+    }
+    let originals: HashSet<&'a str> =
+        kept.iter().filter(|selected| selected.parent.is_none()).map(|selected| selected.path).collect();
+    kept.retain_mut(|selected| {
+        let Some(parent) = selected.parent else { return true };
+        let there = originals.get(parent).or_else(|| originals.get(kept_for.get(parent)?));
+        if there.is_none() {
+            let what = format!("is a copy of {parent}, which cannot be used");
+            report.fail(selected.path.to_owned(), &Error::new(ErrorKind::Unusable, what));
+        }
+        selected.parent = there.copied();
+        there.is_some()
+    });
 }
 
 fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {

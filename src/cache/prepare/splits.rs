@@ -15,7 +15,6 @@ use crate::corpus::{Part, Split, SplitPlanner};
 pub(super) struct Splits<'a> {
     planner: SplitPlanner<'a>,
     utterances: Vec<Utterance<&'a str>>,
-    labels: Vec<String>,
     set: &'a FeatureSet,
     options: &'a PrepareOptions,
 }
@@ -38,10 +37,10 @@ impl<'a> Splits<'a> {
     ) -> Result<Self> {
         let annotated: Vec<_> =
             selected.iter().map(|selected| (selected.path, selected.annotation)).collect();
-        let planner = SplitPlanner::new(&annotated, options.fractions, options.seed)?;
+        let planner =
+            SplitPlanner::new(&annotated, options.fractions, options.seed)?.with_folds(options.folds);
         let utterances: Vec<_> = selected.iter().map(|selected| utterance(selected, shard_names)).collect();
-        let labels = labels_of(&utterances);
-        Ok(Self { planner, utterances, labels, set, options })
+        Ok(Self { planner, utterances, set, options })
     }
 
     /// The manifests of every protocol, each made when it is asked for. `leave_out` is told why others cannot be.
@@ -65,8 +64,9 @@ impl<'a> Splits<'a> {
 
     fn manifest_of(&self, split: &Split) -> SplitManifest<&Utterance<&'a str>> {
         let side = |part: Part| -> Vec<_> { split.part(part).iter().map(|&i| &self.utterances[i]).collect() };
+        let labels = labels_of(Part::ALL.iter().flat_map(|part| side(*part)));
         let mut counts_by_label: BTreeMap<String, BTreeMap<Part, usize>> =
-            self.labels.iter().map(|label| (label.clone(), Part::ALL.map(|part| (part, 0)).into())).collect();
+            labels.iter().map(|label| (label.clone(), Part::ALL.map(|part| (part, 0)).into())).collect();
         for part in Part::ALL {
             for utterance in split.part(part).iter().map(|&i| &self.utterances[i]) {
                 let counts = counts_by_label.get_mut(utterance.label);
@@ -80,9 +80,10 @@ impl<'a> Splits<'a> {
             protocol: split.protocol.to_string(),
             seed: self.options.seed,
             feature_set: self.set.id.clone(),
-            labels: self.labels.clone(),
+            labels,
             fractions: self.options.fractions,
             counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
+            left_out: split.left_out,
             counts_by_label,
             audit: Audit::of(&rest, &side(Part::Test)),
             manifests: BTreeMap::new(),
@@ -100,7 +101,8 @@ fn utterance<'a>(selected: &Selected<'a>, shard_names: &'a [String]) -> Utteranc
         speaker: annotation.speaker.as_deref(),
         word: annotation.word.as_deref(),
         session: annotation.session.as_deref(),
-        parent: annotation.parent.as_deref(),
+        parent: selected.parent,
+        corpus: annotation.corpus.as_deref(),
         sample_rate: entry.row.source.sample_rate,
         duration_s: entry.row.source.duration_s(),
         frames: entry.row.frames,
@@ -110,7 +112,7 @@ fn utterance<'a>(selected: &Selected<'a>, shard_names: &'a [String]) -> Utteranc
 }
 
 /// Every class, sorted: its place is its index.
-fn labels_of(utterances: &[Utterance<&str>]) -> Vec<String> {
-    let labels: BTreeSet<&str> = utterances.iter().map(|utterance| utterance.label).collect();
+fn labels_of<'a>(utterances: impl Iterator<Item = &'a Utterance<&'a str>>) -> Vec<String> {
+    let labels: BTreeSet<&str> = utterances.map(|utterance| utterance.label).collect();
     labels.into_iter().map(str::to_owned).collect()
 }

@@ -1,13 +1,12 @@
 //! What is done with one file: read, hash, decode, extract.
 
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::options::PrepareOptions;
 use crate::audio::{self, Limits, Loader};
 use crate::cache::digest::{Checksum, Hex, Sha};
 use crate::cache::row::{Key, Row, Source, key_of};
-use crate::corpus::AudioFile;
+use crate::corpus::{AudioFile, Corpora};
 use crate::features::{Extractor, FeatureConfig};
 use crate::{Error, ErrorKind, Result};
 
@@ -17,8 +16,8 @@ pub(super) struct Workers {
     benches: Vec<Mutex<Bench>>,
     /// Tensors that were stored and can be written over.
     free: Mutex<Vec<Vec<f32>>>,
-    /// Folder of recordings.
-    data: PathBuf,
+    /// Where recordings are.
+    corpora: Corpora,
     limits: Limits,
     features: FeatureConfig,
     configuration: String,
@@ -46,7 +45,7 @@ struct Bench {
 }
 
 impl Workers {
-    pub(super) fn new(options: &PrepareOptions, configuration: &str) -> Result<Self> {
+    pub(super) fn new(options: &PrepareOptions, corpora: &Corpora, configuration: &str) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(|error| {
             Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).mend("give fewer --jobs")
         })?;
@@ -65,7 +64,7 @@ impl Workers {
             pool,
             benches,
             free: Mutex::default(),
-            data: options.data.clone(),
+            corpora: corpora.clone(),
             limits: options.limits,
             features: features.clone(),
             configuration: configuration.to_owned(),
@@ -108,7 +107,9 @@ impl Workers {
         known: &(dyn Fn(&Key) -> bool + Sync),
         bytes_read: &mut u64,
     ) -> Result<Done> {
-        audio::read_file(&file.location(&self.data), &self.limits, &mut bench.bytes)?;
+        let location = self.corpora.location(&file.path);
+        let location = location.ok_or_else(|| Error::new(ErrorKind::Missing, "lies in no corpus"))?;
+        audio::read_file(&location, &self.limits, &mut bench.bytes)?;
         *bytes_read = bench.bytes.len() as u64;
         let content = Sha::of(&[&bench.bytes]);
         let key = key_of(&content, &self.configuration);

@@ -1,0 +1,60 @@
+//! What is known of an utterance besides its sound.
+
+/// What is known of an utterance besides its sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation<T = String> {
+    /// The class.
+    pub label: T,
+    /// Who speaks, if known.
+    pub speaker: Option<T>,
+    /// Which word or sentence is spoken, in lower case, if known.
+    pub word: Option<T>,
+    /// In which recording session, if known. Utterances of a session share a room, a microphone and a day.
+    pub session: Option<T>,
+    /// The recording this one was made from, by its path in the corpus, if it is an augmented copy.
+    pub parent: Option<T>,
+    /// The corpus it is from, where there are several.
+    pub corpus: Option<T>,
+    /// What looked odd: names that disagree with one another.
+    pub notes: Vec<String>,
+}
+
+impl Annotation {
+    /// An utterance of which nothing is known but its class.
+    pub fn labelled(label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            speaker: None,
+            word: None,
+            session: None,
+            parent: None,
+            corpus: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The same, with its names held in another way: a corpus has few names and many utterances.
+    pub fn map_names<T>(self, mut hold: impl FnMut(String) -> T) -> Annotation<T> {
+        Annotation {
+            label: hold(self.label),
+            speaker: self.speaker.map(&mut hold),
+            word: self.word.map(&mut hold),
+            session: self.session.map(&mut hold),
+            parent: self.parent.map(&mut hold),
+            corpus: self.corpus.map(&mut hold),
+            notes: self.notes,
+        }
+    }
+}
+
+/// Whether `id` can name a speaker: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first.
+pub fn is_speaker_id(id: &str) -> bool {
+    id.len() <= 64 && names_a_folder(id)
+}
+
+/// Whether `name` can be part of a protocol's name and so of a folder's: 1 to 128 of `A-Z a-z 0-9 . _ -`, no dot
+/// first. Twice as long as a speaker's ID, since the name of a corpus may stand before that.
+pub fn names_a_folder(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=128).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)
+}
