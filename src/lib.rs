@@ -22,6 +22,7 @@ pub mod audio;
 pub mod cache;
 pub mod command;
 pub mod corpus;
+pub mod doctor;
 pub mod features;
 pub mod fit;
 pub mod metrics;

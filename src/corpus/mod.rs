@@ -11,7 +11,7 @@ pub mod table;
 
 pub use naming::Annotation;
 pub use relative::check_relative;
-pub use scan::{AudioFile, FileStat, Scan, scan};
+pub use scan::{AudioFile, FileStat, PassedBy, Scan, scan, scan_noting};
 pub use split::{Fractions, Part, Protocol, Split, SplitPlan, SplitPlanner, plan_splits};
 
 use crate::Result;
