@@ -50,7 +50,7 @@ pub enum FindingKind {
     AbsentClass,
     /// Classes of very different size.
     Imbalance,
-    /// Most of a recording is clipped, or a part of it.
+    /// Three or more samples in a row are at full scale (of 8 bits: half a millisecond).
     Clipped,
     /// The peak is below −60 dB.
     NearlySilent,
@@ -99,7 +99,7 @@ pub struct Item {
     pub path: String,
     /// What there is to say of it; may be empty.
     pub text: String,
-    /// Whether every known copy of this corpus has it.
+    /// Whether it is known of this corpus, so that it speaks for the copy rather than against it.
     pub known: bool,
 }
 

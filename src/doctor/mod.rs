@@ -65,10 +65,11 @@ impl Options {
 /// Examines the corpus. Trouble with single recordings is part of the report.
 ///
 /// # Errors
-/// When the corpus is no folder that can be listed, when it holds no recording, or when the table of labels cannot be
-/// read.
+/// When the corpus is no folder that can be listed, when it holds no recording, when the table of labels cannot be
+/// read, or when nothing can be within the limits.
 pub fn examine(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let started = Instant::now();
+    options.limits.validate()?;
     let annotator = Annotator::new(&options.labels)?;
     let mut folders = Vec::new();
     let mut foreign = Vec::new();

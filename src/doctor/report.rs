@@ -155,7 +155,10 @@ fn troubles(recognition: Option<&Recognition>, findings: &[Finding]) -> Option<S
         let all = recognition.expectation.known.len();
         sentences.push(match known == all {
             true => format!("Its {all} known oddities are there."),
-            false => format!("{known} of its {all} known oddities are there."),
+            false => format!(
+                "{known} of its {all} known oddities {} there.",
+                if known == 1 { "is" } else { "are" }
+            ),
         });
     }
     if !remarks.is_empty() {

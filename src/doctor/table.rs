@@ -18,6 +18,16 @@ const LISTED: usize = 6;
 /// Wider names of classes are cut.
 const LABEL_WIDTH: usize = 24;
 
+/// A sample rate, with its thousands set apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Rate(u32);
+
+impl Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&thousands(self.0 as usize))
+    }
+}
+
 /// `1234567` → `1,234,567`.
 pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
@@ -52,7 +62,8 @@ impl Table {
             }
             findings.for_each(|finding| self.finding(finding));
         }
-        self.line("\nIn numbers\n");
+        self.line("\nIn numbers");
+        self.line("");
         self.numbers(&report.numbers);
         self.classes(&report.numbers);
         let minutes = report.numbers.audio_seconds / 60.0;
@@ -80,7 +91,11 @@ impl Table {
             true => String::new(),
             false => format!("{} usable, ", thousands(numbers.usable)),
         };
-        self.row("recordings", numbers.recordings, &format!("{usable}{minutes:.1} minutes, {size:.1} MiB"));
+        self.row(
+            "recordings",
+            thousands(numbers.recordings),
+            &format!("{usable}{minutes:.1} minutes, {size:.1} MiB"),
+        );
         let sizes = || numbers.classes.iter().map(|class| class.recordings);
         let range = match (sizes().min(), sizes().max()) {
             (Some(least), Some(most)) if least < most => {
@@ -101,10 +116,13 @@ impl Table {
         if !numbers.bit_depths.is_empty() {
             self.row("bit depths", numbers.bit_depths.len(), &list(&numbers.bit_depths, " bit"));
         }
-        self.row("sample rates", numbers.sample_rates.len(), &list(&numbers.sample_rates, " Hz"));
+        let rates = numbers.sample_rates.iter().map(|(rate, count)| (Rate(*rate), *count)).collect();
+        self.row("sample rates", numbers.sample_rates.len(), &list(&rates, " Hz"));
         self.row("channels", numbers.channels.len(), &list(&numbers.channels, ""));
         if !numbers.chunks.is_empty() {
-            let text = format!("{}; no part of the sound", list(&numbers.chunks, ""));
+            let count = |(name, count): (&String, &usize)| format!("{name} ({})", thousands(*count));
+            let chunks: Vec<String> = numbers.chunks.iter().take(LISTED).map(count).collect();
+            let text = format!("{}: not part of the sound, and harmless", chunks.join(", "));
             self.row("other chunks", numbers.chunks.len(), &text);
         }
         if numbers.usable == 0 {
@@ -137,7 +155,7 @@ impl Table {
                 class.silence_share * 100.0,
             ));
         }
-        self.line("Medians; silence is what lies before and after the sound, 40 dB below the loudest.");
+        self.line("Medians. Silence is what lies before and after the sound, 40 dB below its peak.");
     }
 
     fn row(&mut self, name: &str, number: impl Display, text: &str) {
@@ -179,7 +197,7 @@ impl Table {
 }
 
 fn in_words(item: &Item) -> String {
-    let known = if item.known { " (so in every known copy)" } else { "" };
+    let known = if item.known { " (known of this corpus)" } else { "" };
     match (item.path.as_str(), item.text.as_str()) {
         ("", text) => format!("{text}{known}"),
         (path, "") => format!("{path}{known}"),

@@ -23,7 +23,7 @@ pub(super) struct Expectation {
     recognise: fn(&str) -> Option<Slot>,
     /// Every recording, where the names follow from a rule.
     all: Option<fn() -> Vec<Slot>>,
-    /// What every known copy has: the name of a recording and what is to be found about it.
+    /// What is known to be odd about it: the name of a recording and what is to be found about it.
     pub(super) known: &'static [(&'static str, FindingKind)],
 }
 
@@ -96,7 +96,7 @@ impl Recognition {
         items
     }
 
-    /// Whether every known copy has this about the recording at `index`.
+    /// Whether this is known about the recording at `index`.
     pub(super) fn is_known(&self, index: usize, kind: FindingKind) -> bool {
         let slot = self.slots.get(index).and_then(Option::as_ref);
         slot.is_some_and(|slot| self.expectation.known.contains(&(slot.name.as_str(), kind)))
