@@ -23,6 +23,7 @@ pub mod audio;
 pub mod cache;
 pub mod command;
 pub mod corpus;
+pub mod doctor;
 pub mod features;
 pub mod fit;
 pub mod metrics;

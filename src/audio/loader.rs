@@ -64,16 +64,30 @@ impl Loader {
     /// # Errors
     /// Those of [`decode()`], [`super::Resampler::process`] and [`Normalisation::apply`]; none names a file.
     pub fn load(&mut self, bytes: &mut Vec<u8>) -> Result<Clip<'_>> {
-        let recording = match Container::of(bytes) {
-            Ok(container) if container.holds_codec() => {
-                self.companion.decode(bytes, &self.limits, &mut self.mono)?
-            }
-            _ => decode(bytes, &self.limits, &mut self.mono)?,
-        };
+        let recording = self.decode(bytes)?;
         let audio_hash = audio_hash(recording.sample_rate, &self.mono);
         self.resamplers.get(recording.sample_rate)?.process(&self.mono, &mut self.resampled)?;
         self.normalisation.apply(&mut self.resampled)?;
         Ok(Clip { recording, audio_hash, samples: &self.resampled })
+    }
+
+    /// The first half of [`load`](Self::load): decodes and mixes down, and leaves the result in [`mono`](Self::mono).
+    ///
+    /// # Errors
+    /// Those of [`decode()`]; none names a file.
+    pub fn decode(&mut self, bytes: &mut Vec<u8>) -> Result<Recording> {
+        match Container::of(bytes) {
+            Ok(container) if container.holds_codec() => {
+                self.companion.decode(bytes, &self.limits, &mut self.mono)
+            }
+            _ => decode(bytes, &self.limits, &mut self.mono),
+        }
+    }
+
+    /// The mono samples that were decoded last, at their own rate; of a recording that was refused, as many as there
+    /// were.
+    pub fn mono(&self) -> &[f32] {
+        &self.mono
     }
 }
 

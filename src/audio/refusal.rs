@@ -103,6 +103,30 @@ pub(super) fn decoder_error(error: SymphoniaError, done: usize, sample_rate: u32
 }
 
 impl Limits {
+    /// Refuses limits that nothing can be within.
+    ///
+    /// # Errors
+    /// `Usage`, naming the option.
+    pub fn validate(&self) -> Result<()> {
+        let (least, most) = (self.min_duration_s, self.max_duration_s);
+        if !(least >= 0.0 && most > least && most.is_finite()) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("no recording can last from {least} to {most} seconds"),
+            )
+            .mend("give a --max-duration above --min-duration, and that 0 or above"));
+        }
+        let decoding = self.max_decoding_s;
+        if !(decoding > 0.0 && decoding.is_finite()) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("no file can be decoded in {decoding} seconds"),
+            )
+            .mend("give a --file-timeout above 0"));
+        }
+        Ok(())
+    }
+
     /// Refuses a recording of `frames` frames that is too long or too short.
     ///
     /// # Errors

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ser::Result;
 use ser::audio::Limits;
 use ser::cache::prepare::{DEFAULT_SHARD_BYTES, PrepareOptions, prepare};
 use ser::command::{self, Bar, Ending, FeatureOptions};
 use ser::corpus::{CorpusFolder, Fractions, LabelSource, MapSource};
+use ser::doctor;
 use ser::storage::Storage;
+use ser::{Error, ErrorKind, Result};
 
 /// Decode every recording of a corpus, compute MFCC, Δ and ΔΔ, and keep them in a content-addressed cache with split
 /// manifests. What is in the cache already is not computed again.
@@ -24,6 +25,11 @@ struct Arguments {
     /// Folder of the cache
     #[arg(long, value_name = "FOLDER", default_value = "cache")]
     out: PathBuf,
+    /// Say what the corpus is, what is missing, doubled, odd or wrong in it, and what it is like in numbers; writes
+    /// nothing. Ends with 3 where there is something to mend (1 with --strict)
+    #[arg(long, conflicts_with_all = ["out", "exclude", "val_fraction", "test_fraction", "seed", "shard_bytes",
+        "rehash", "dry_run", "wait", "FeatureOptions"])]
+    doctor: bool,
     /// Where labels come from: auto (the convention that names follow, else folder), tess, ravdess, crema-d, emo-db, savee,
     /// folder, filename, or a CSV file with the columns path,label[,speaker,word,session,parent]; once for all corpora, or
     /// once for each, in their order
@@ -94,6 +100,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Ending> {
+    if arguments.doctor {
+        return examine(arguments);
+    }
     let options = arguments.options()?;
     if !arguments.quiet {
         for warning in options.features.warnings() {
@@ -111,6 +120,30 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         command::print(&report.to_table())?;
     }
     Ok(if report.failed.is_empty() { Ending::Done } else { Ending::SomeUnusable })
+}
+
+fn examine(arguments: &Arguments) -> Result<Ending> {
+    let PrepareOptions { data, labels, limits, jobs, .. } = arguments.options()?;
+    let ([corpus], [labels]) = (&data[..], &labels[..]) else {
+        return Err(Error::new(ErrorKind::Usage, "--doctor examines one corpus at a time")
+            .mend("give --data and --labels once"));
+    };
+    let options = doctor::Options { data: corpus.folder.clone(), labels: labels.clone(), limits, jobs };
+    let report = doctor::examine(&options, &Bar::new(arguments.quiet || arguments.json))?;
+    if arguments.json {
+        command::print(&format!("{}\n", command::to_json(&report)?))?;
+    } else if arguments.quiet {
+        if !report.healthy {
+            let _ = writeln!(std::io::stderr(), "ser-prep: {}", report.verdict);
+        }
+    } else {
+        command::print(&report.to_table(command::terminal_width().min(80)))?;
+    }
+    Ok(match (report.healthy, arguments.strict) {
+        (true, _) => Ending::Done,
+        (false, false) => Ending::SomeUnusable,
+        (false, true) => Ending::AnsweredNo,
+    })
 }
 
 impl Arguments {

@@ -20,7 +20,7 @@ pub use corpora::{Corpora, Corpus, CorpusFolder};
 pub use label_map::{LabelMap, MapSource, Mapped};
 pub use protocol::Protocol;
 pub use relative::check_relative;
-pub use scan::{AudioFile, FileStat, Scan, scan};
+pub use scan::{AudioFile, FileStat, PassedBy, Scan, scan, scan_noting};
 pub use split::{Fractions, LeftOut, Part, Split, SplitPlan, SplitPlanner, plan_splits};
 
 use crate::Result;

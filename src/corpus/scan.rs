@@ -83,11 +83,28 @@ pub struct Scan {
     pub unusable: Vec<(String, Error)>,
 }
 
+/// What a walk comes by that is no recording.
+#[derive(Debug, Clone, Copy)]
+pub enum PassedBy<'a> {
+    /// A folder below the corpus.
+    Folder(&'a Path),
+    /// A file that is not named as a recording, or a link to nothing.
+    Other(&'a Path),
+}
+
 /// Walks through the folder `root` and everything under it. Symbolic links are followed, loops refused.
 ///
 /// # Errors
 /// When `root` is no folder that can be listed. Trouble further down is listed in [`Scan::unusable`].
 pub fn scan(root: &Path) -> Result<Scan> {
+    scan_noting(root, |_| ())
+}
+
+/// As [`scan()`], telling `note` of everything else on the way. What is hidden stays untold.
+///
+/// # Errors
+/// As [`scan()`].
+pub fn scan_noting(root: &Path, mut note: impl FnMut(PassedBy<'_>)) -> Result<Scan> {
     let metadata = std::fs::metadata(root).map_err(|source| {
         Error::io("cannot open the corpus", root, source).mend("give the folder of recordings with --data")
     })?;
@@ -100,10 +117,16 @@ pub fn scan(root: &Path) -> Result<Scan> {
     let walk = WalkDir::new(root).follow_links(true).into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
         match entry {
-            Err(error) if error.path().is_some_and(is_stray_link) => found.ignored += 1,
+            Err(error) if error.path().is_some_and(is_stray_link) => {
+                found.ignored += 1;
+                error.path().into_iter().for_each(|path| note(PassedBy::Other(path)));
+            }
             Err(error) => found.note_walk_error(root, &error),
-            Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) if !has_audio_extension(entry.path()) => found.ignored += 1,
+            Ok(entry) if entry.file_type().is_dir() => note(PassedBy::Folder(entry.path())),
+            Ok(entry) if !has_audio_extension(entry.path()) => {
+                found.ignored += 1;
+                note(PassedBy::Other(entry.path()));
+            }
             Ok(entry) => match describe(root, &entry) {
                 Ok(file) => found.files.push(file),
                 Err(error) => found.unusable.push((relative_lossy(root, entry.path()), error)),

@@ -82,14 +82,7 @@ impl PrepareOptions {
     pub(super) fn validate(&self) -> Result<()> {
         self.features.validate()?;
         self.fractions.validate()?;
-        let Limits { min_duration_s: least, max_duration_s: most, .. } = self.limits;
-        if !(least >= 0.0 && most > least && most.is_finite()) {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                format!("no recording can last from {least} to {most} seconds"),
-            )
-            .mend("give a --max-duration above --min-duration, and that 0 or above"));
-        }
+        self.limits.validate()?;
         let (labels, data) = (self.labels.len(), self.data.len());
         if labels > 1 && labels != data {
             return Err(Error::new(
@@ -107,14 +100,6 @@ impl PrepareOptions {
             let (least, most) = (Protocol::FOLDS.start(), Protocol::FOLDS.end());
             return Err(Error::new(ErrorKind::Usage, "that number of folds cannot be made")
                 .mend(format!("give --folds from {least} to {most}, or 0 for none")));
-        }
-        let decoding = self.limits.max_decoding_s;
-        if !(decoding > 0.0 && decoding.is_finite()) {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                format!("no file can be decoded in {decoding} seconds"),
-            )
-            .mend("give a --file-timeout above 0"));
         }
         if !SHARD_BYTES.contains(&self.shard_bytes) {
             return Err(Error::new(

@@ -1,0 +1,236 @@
+//! What the doctor can find, how grave it is, and what to do about it.
+
+use serde::Serialize;
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Recordings are lost, missing or wrongly labelled; the command ends with 3.
+    Problem,
+    /// Worth knowing; `ser-prep` copes with it.
+    Remark,
+}
+
+/// A sort of finding. In JSON its name is in snake case, such as `two_labels`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// One sound under several labels.
+    TwoLabels,
+    /// The folder and the name of a file say different classes, or different speakers of the corpus.
+    Mislabelled,
+    /// Nothing says what a recording is labelled.
+    Unlabelled,
+    /// The classes cannot be learnt: there is but one, or one has fewer than three recordings.
+    Classes,
+    /// The file has 0 bytes.
+    Empty,
+    /// It cannot be read: no permission, a device, a loop of links, a name that is not UTF-8.
+    Unreadable,
+    /// It is not audio, or of a kind that is not handled.
+    NotAudio,
+    /// Its bytes are cut short or corrupt.
+    Damaged,
+    /// It is beyond a limit of size, duration or decoding time.
+    BeyondLimit,
+    /// It holds nothing to learn from: no samples, too few, or some that are no numbers.
+    Useless,
+    /// Every sample is zero.
+    Silent,
+    /// A recording of a known corpus is not there.
+    Missing,
+    /// The same sound several times under one label.
+    Doubled,
+    /// Two different sounds in the place of one recording of a known corpus.
+    TwoTakes,
+    /// Recordings that the known corpus does not have.
+    Extra,
+    /// A speaker has no recording of some class that others have.
+    AbsentClass,
+    /// Classes of very different size.
+    Imbalance,
+    /// Three or more samples in a row are at full scale (of 8 bits: half a millisecond).
+    Clipped,
+    /// The peak is below −60 dB.
+    NearlySilent,
+    /// More than half of it is silence before or after the sound.
+    MostlySilence,
+    /// The mean of the samples is far from zero.
+    DcOffset,
+    /// Another sample rate than most.
+    OtherRate,
+    /// Another number of channels than most.
+    OtherChannels,
+    /// The content is of another container than the name says.
+    Disguised,
+    /// The name of a file disagrees with its folder in a way that does not change its label.
+    Misnamed,
+    /// A file that is not named as a recording.
+    Foreign,
+    /// A folder without a recording in it or below.
+    EmptyFolder,
+}
+
+/// All recordings with the same trouble.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// What sort of trouble.
+    pub kind: FindingKind,
+    /// How grave.
+    pub severity: Severity,
+    /// The trouble in a few words.
+    pub title: &'static str,
+    /// What to do, or why nothing has to be done.
+    pub advice: &'static str,
+    /// What many of the items have in common, if anything.
+    pub summary: Option<String>,
+    /// How many there are.
+    pub count: usize,
+    /// Each of them, sorted by path.
+    pub items: Vec<Item>,
+}
+
+/// One instance of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Item {
+    /// The file or folder, relative to the corpus; for what is missing its name in the corpus, such as
+    /// `OAF back angry`; for what is about the whole corpus nothing.
+    pub path: String,
+    /// What there is to say of it; may be empty.
+    pub text: String,
+    /// Whether it is known of this corpus, so that it speaks for the copy rather than against it.
+    pub known: bool,
+}
+
+impl Item {
+    pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), known: false }
+    }
+}
+
+impl FindingKind {
+    /// How grave it is. The variants are in the order of their importance.
+    pub fn severity(self) -> Severity {
+        if self <= Self::Missing { Severity::Problem } else { Severity::Remark }
+    }
+
+    /// Whether a recording with it is no utterance for `ser-prep`.
+    pub fn is_unusable(self) -> bool {
+        matches!(
+            self,
+            Self::Unlabelled
+                | Self::Empty
+                | Self::Unreadable
+                | Self::NotAudio
+                | Self::Damaged
+                | Self::BeyondLimit
+                | Self::Useless
+                | Self::Silent
+        )
+    }
+
+    /// The trouble in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::TwoLabels => "one sound under several labels",
+            Self::Mislabelled => "folder and name disagree on the label or the speaker",
+            Self::Unlabelled => "without a label",
+            Self::Classes => "classes that cannot be learnt",
+            Self::Empty => "empty",
+            Self::Unreadable => "unreadable",
+            Self::NotAudio => "not audio, or none that is handled",
+            Self::Damaged => "damaged",
+            Self::BeyondLimit => "beyond a limit",
+            Self::Useless => "nothing in it to learn from",
+            Self::Silent => "silent",
+            Self::Missing => "missing",
+            Self::Doubled => "the same sound more than once",
+            Self::TwoTakes => "two sounds for one recording",
+            Self::Extra => "not part of the corpus",
+            Self::AbsentClass => "speakers without a class",
+            Self::Imbalance => "unequal classes",
+            Self::Clipped => "clipped",
+            Self::NearlySilent => "nearly silent",
+            Self::MostlySilence => "more silence than sound",
+            Self::DcOffset => "DC offset",
+            Self::OtherRate => "another sample rate",
+            Self::OtherChannels => "another number of channels",
+            Self::Disguised => "another container than the name says",
+            Self::Misnamed => "folder and name disagree",
+            Self::Foreign => "other files",
+            Self::EmptyFolder => "folders without a recording",
+        }
+    }
+
+    /// What to do, or why nothing has to be done.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::TwoLabels => {
+                "Decide which label is right and remove the others; ser-prep refuses the corpus until then."
+            }
+            Self::Mislabelled => {
+                "Listen, then move or rename them. ser-prep believes the folder, or the name with --labels filename."
+            }
+            Self::Unlabelled => {
+                "Put them into a folder named for their class, or give a table with --labels."
+            }
+            Self::Classes => {
+                "Give the folder that holds one folder for each class, with three recordings or more in each."
+            }
+            Self::Empty => "Copy them again from their source. ser-prep leaves them out.",
+            Self::Unreadable => {
+                "Mend their permissions or links, or take them out. ser-prep leaves them out."
+            }
+            Self::NotAudio => "Convert them to WAV or FLAC, or take them out. ser-prep leaves them out.",
+            Self::Damaged => "Copy them again from their source. ser-prep leaves them out.",
+            Self::BeyondLimit => "Cut them into utterances, or raise the limit. ser-prep leaves them out.",
+            Self::Useless => "Export them again, or take them out. ser-prep leaves them out.",
+            Self::Silent => "Record or copy them again, or take them out. ser-prep leaves them out.",
+            Self::Missing => {
+                "Copy them from the source if you can; else go on without, and say so beside your figures."
+            }
+            Self::Doubled => {
+                "Nothing has to be done: ser-prep keeps each sound once, so none falls on two sides of a split."
+            }
+            Self::TwoTakes => "Listen and keep one: both would be used, the same word by the same speaker.",
+            Self::Extra => "Take them out if your figures are to be compared with others on this corpus.",
+            Self::AbsentClass => "A split that keeps such a speaker back measures fewer classes.",
+            Self::Imbalance => "Read UAR and macro-F1 rather than accuracy.",
+            Self::Clipped => {
+                "Nothing can be mended afterwards. Look whether one class or speaker has more of them."
+            }
+            Self::NearlySilent => "Listen to them: normalisation makes them loud, noise and all.",
+            Self::MostlySilence => "Trim them, or see whether silence alone tells a class.",
+            Self::DcOffset => {
+                "It shows in the lowest mel band. Take it out with a high-pass filter if only some have it."
+            }
+            Self::OtherRate => {
+                "ser-prep resamples all to one rate. A lower rate has fewer high frequencies: see that it does not tell a class."
+            }
+            Self::OtherChannels => "ser-prep mixes all down to mono.",
+            Self::Disguised => "ser-prep reads them by their content. Other programs may not.",
+            Self::Misnamed => "ser-prep believes the folder, or the name with --labels filename.",
+            Self::Foreign => "ser-prep passes them over.",
+            Self::EmptyFolder => "Was something lost when they were copied? ser-prep passes them over.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unusable_is_a_problem_and_what_is_doubled_is_not() {
+        for kind in [FindingKind::Unlabelled, FindingKind::Empty, FindingKind::Silent, FindingKind::Useless] {
+            assert!(kind.is_unusable());
+            assert_eq!(kind.severity(), Severity::Problem);
+        }
+        for kind in [FindingKind::Doubled, FindingKind::Clipped, FindingKind::Foreign] {
+            assert!(!kind.is_unusable());
+            assert_eq!(kind.severity(), Severity::Remark);
+        }
+        assert_eq!(serde_json::to_value(FindingKind::TwoLabels).unwrap(), "two_labels");
+    }
+}
