@@ -35,11 +35,15 @@ impl Default for BootstrapOptions {
 }
 
 impl BootstrapOptions {
-    fn validate(self) -> Result<Self> {
+    /// Checks that they make sense.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for too few resamples to have a 2.5 % tail, or more than are kept.
+    pub fn validate(self) -> Result<Self> {
         match self.resamples {
             100..=MAX_RESAMPLES => Ok(self),
             n => Err(Error::new(ErrorKind::Usage, format!("{n} resamples make no sense"))
-                .mend(format!("give a number from 100 to {MAX_RESAMPLES}"))),
+                .mend(format!("give --resamples a number from 100 to {MAX_RESAMPLES}"))),
         }
     }
 

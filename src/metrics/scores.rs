@@ -4,9 +4,9 @@ use std::ops::Sub;
 
 use serde::Serialize;
 
-use super::{ratio, sum};
+use super::{Metrics, ratio, sum};
 
-/// Accuracy, UAR and macro-F1, defined as in [`Metrics`](super::Metrics).
+/// Accuracy, UAR and macro-F1, defined as in [`Metrics`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scores {
     /// Correct / all utterances.
@@ -22,6 +22,12 @@ impl Scores {
     pub fn mean(scores: &[Self]) -> Self {
         let mean = |metric: fn(&Self) -> f64| mean(&scores.iter().map(metric).collect::<Vec<_>>());
         Self { accuracy: mean(|s| s.accuracy), uar: mean(|s| s.uar), macro_f1: mean(|s| s.macro_f1) }
+    }
+}
+
+impl From<&Metrics> for Scores {
+    fn from(metrics: &Metrics) -> Self {
+        Self { accuracy: metrics.accuracy, uar: metrics.uar, macro_f1: metrics.macro_f1() }
     }
 }
 
@@ -83,7 +89,7 @@ impl Tally {
         }
     }
 
-    /// Summed in the order of [`Metrics`](super::Metrics), so that both agree to the last bit.
+    /// Summed in the order of [`Metrics`], so that both agree to the last bit.
     pub(super) fn scores(&mut self) -> Scores {
         let (mut n, mut correct) = (0, 0);
         self.recalls.clear();
