@@ -11,6 +11,10 @@ use super::text::thousands;
 /// Fewer speakers or words than this are not resampled: a bootstrap of four has 35 different outcomes.
 pub(super) const MIN_UNITS: usize = 5;
 
+/// With fewer than this, an interval by bootstrap is clearly too narrow: it has the variance of n units divided by n, not
+/// by n − 1, and no heavy tails.
+const FEW_UNITS: usize = 20;
+
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +50,14 @@ pub enum Voices {
     Mixed,
     /// There are utterances whose speaker is unknown.
     Unknown,
+}
+
+/// What to say of an interval over few units.
+const TOO_NARROW: &str = "of so few, a bootstrap makes it somewhat too narrow";
+
+/// That remark for an interval over `n` speakers, or nothing.
+pub(super) fn caution(n: usize) -> String {
+    if n < FEW_UNITS { format!("; {TOO_NARROW}") } else { String::new() }
 }
 
 impl Unit {
@@ -94,16 +106,13 @@ pub(super) fn resampled(test: &TestSide) -> (Resampled, Option<Vec<usize>>) {
                 "{n_speakers} speakers, none heard in training: the interval is about speakers like these"
             ),
         ),
-        (Voices::New, _) if n_speakers == 1 => {
-            let name = side.speakers.iter().next().map_or("", String::as_str);
-            (
-                Unit::Utterance,
-                format!(
-                    "{utterances} of {name}: a single test speaker cannot be resampled, so the interval tells \
-                     nothing about other speakers"
-                ),
-            )
-        }
+        (Voices::New, _) if n_speakers == 1 => (
+            Unit::Utterance,
+            format!(
+                "{utterances}: a single test speaker cannot be resampled, so the interval tells nothing about other \
+                 speakers"
+            ),
+        ),
         (Voices::New, _) => (
             Unit::Utterance,
             format!(
@@ -141,6 +150,9 @@ pub(super) fn resampled(test: &TestSide) -> (Resampled, Option<Vec<usize>>) {
         Voices::Mixed if unit == Unit::Utterance => format!("{utterances} of known and new voices together"),
         _ => in_words,
     };
+    let few =
+        (unit == Unit::Speaker && n_speakers < FEW_UNITS) || (unit == Unit::Word && n_words < FEW_UNITS);
+    let in_words = if few { format!("{in_words}; {TOO_NARROW}") } else { in_words };
     let (n, units) = match unit {
         Unit::Utterance => (n_utterances, None),
         Unit::Word => (n_words, Some(numbered(test, |utterance| utterance.word.as_deref()))),
@@ -211,7 +223,10 @@ mod tests {
         let test = side((&["OAF"], &WORDS), (&["YAF"], &WORDS));
         assert_eq!(drawn(&test), (Unit::Utterance, 6));
         let words = resampled(&test).0.in_words;
-        assert!(words.contains("YAF") && words.contains("nothing about other speakers"), "{words}");
+        assert!(
+            words.contains("single test speaker") && words.contains("nothing about other speakers"),
+            "{words}"
+        );
         let words = resampled(&side((&["x"], &WORDS), (&VOICES[..4], &WORDS))).0.in_words;
         assert!(words.contains("24 utterances of 4 speakers: too few"), "{words}");
     }

@@ -1,6 +1,6 @@
 //! The table as Markdown, for a paper or a page of results.
 
-use super::page::{between, drawn, mean, name, recall};
+use super::page::{between, drawn, mean, name, recall, remarks_of};
 use super::row::Row;
 use super::{RecipeTable, RunsReport};
 use crate::report::text::{printable, thousands};
@@ -18,10 +18,8 @@ pub fn render(report: &RunsReport) -> String {
              bootstrap, {} resamples, every seed scored on the same ones.\n\n",
             thousands(u64::from(report.resamples))
         );
-        for row in &table.rows {
-            let notes: String = row.notes.iter().map(|note| format!("; {note}")).collect();
-            text += &escape(&format!("- {}: {}{notes}.", name(row), row.resampled.in_words));
-            text.push('\n');
+        for remark in remarks_of(table) {
+            text += &format!("- {}\n", escape(&remark));
         }
         if let Some(gap) = &table.gap {
             text += &format!("\n{}\n", escape(&gap.in_words));

@@ -108,15 +108,23 @@ pub(super) fn between(figure: &Figure) -> String {
     interval.or(figure.range).map(|[low, high]| format!("{low:.4} to {high:.4}")).unwrap_or_default()
 }
 
-/// What each row's second line says and does not.
 fn remarks(table: &RecipeTable, width: usize) -> String {
-    let mut text = String::new();
+    let line = |remark: String| format!("{}\n", wrap(&printable(&remark), width, 4));
+    remarks_of(table).into_iter().map(line).collect()
+}
+
+/// What each row's second line says and does not; rows of which the same is to be said are named together.
+pub(super) fn remarks_of(table: &RecipeTable) -> Vec<String> {
+    let mut remarks: Vec<(String, Vec<String>)> = Vec::new();
     for row in &table.rows {
         let notes: String = row.notes.iter().map(|note| format!("; {note}")).collect();
-        let remark = format!("{}: {}{notes}.", name(row), row.resampled.in_words);
-        text += &format!("{}\n", wrap(&printable(&remark), width, 4));
+        let remark = format!("{}{notes}", row.resampled.in_words);
+        match remarks.iter_mut().find(|(other, _)| *other == remark) {
+            Some((_, names)) => names.push(name(row)),
+            None => remarks.push((remark, vec![name(row)])),
+        }
     }
-    text
+    remarks.into_iter().map(|(remark, names)| format!("{}: {remark}.", names.join(", "))).collect()
 }
 
 fn recalls(table: &RecipeTable, width: usize) -> String {

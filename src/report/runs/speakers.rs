@@ -8,7 +8,7 @@ use crate::Result;
 use crate::metrics::{BootstrapOptions, Scores, bootstrap_mean, mean, sample_deviation};
 use crate::report::answers::recalls;
 use crate::report::text::thousands;
-use crate::report::unit::{MIN_UNITS, Resampled, Unit, Voices, voices};
+use crate::report::unit::{MIN_UNITS, Resampled, Unit, Voices, caution, voices};
 
 /// That row, and the UAR of each speaker, mean over seeds.
 pub(super) struct Pooled {
@@ -95,7 +95,10 @@ fn row(speakers: &[Speaker], labels: &[String], n_train: u64, options: Bootstrap
         with_ranges(&per_seed, &per_speaker)
     };
     let in_words = if n >= MIN_UNITS {
-        format!("{n} speakers, each counting the same: the interval is about speakers like these")
+        format!(
+            "{n} speakers, each counting the same: the interval is about speakers like these{}",
+            caution(n)
+        )
     } else {
         format!(
             "{n} speakers are too few to resample: the second line is the range from the lowest to the highest, and \
