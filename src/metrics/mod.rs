@@ -4,15 +4,21 @@
 //! Where a quotient has no denominator it is 0 (scikit-learn's `zero_division=0`), and the classes concerned are
 //! named in [`Metrics::without_utterances`] and [`Metrics::never_predicted`].
 
+mod bootstrap;
 mod confusion_matrix;
 mod cross_entropy;
+mod mcnemar;
+mod scores;
 mod sum;
 mod wilson;
 
 use serde::Serialize;
 
+pub use bootstrap::{Bootstrap, BootstrapOptions, Estimate, Replicates, bootstrap_mean};
 pub use confusion_matrix::{ConfusionMatrix, MAX_CLASSES};
 pub use cross_entropy::mean_cross_entropy;
+pub use mcnemar::{McNemar, McNemarTest, mcnemar};
+pub use scores::{Scores, mean, sample_deviation};
 pub use wilson::{Interval, wilson_interval};
 
 use crate::{Error, ErrorKind, Result};

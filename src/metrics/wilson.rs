@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Result};
 /// Quantile of the standard normal distribution at 0.975.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// A confidence interval of a proportion.
+/// A confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     /// Confidence level, 0.95.

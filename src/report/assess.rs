@@ -37,6 +37,28 @@ pub struct AssessOptions {
 /// When the checkpoint is damaged, or the cache is missing, damaged, or not the one it was trained on: other features
 /// are named, and a split that has changed is refused, since test utterances may have been trained on.
 pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evaluation, Vec<Prediction>)> {
+    let Assessment { evaluation, predictions, .. } = assess_whole(options, progress)?;
+    Ok((evaluation, predictions))
+}
+
+/// All that comes of assessing a checkpoint.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// What it is worth.
+    pub evaluation: Evaluation,
+    /// What it answered, in the order of the test side.
+    pub predictions: Vec<Prediction>,
+    /// How it was trained.
+    pub origin: Origin,
+    /// The split it was trained and assessed on.
+    pub split: StoredSplit,
+}
+
+/// As [`assess`], with what the numbers rest on.
+///
+/// # Errors
+/// As [`assess`].
+pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<Assessment> {
     let checkpoint = Checkpoint::read(&options.checkpoint)?;
     let origin = Origin::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
     let cache = open_cache(options, &origin)?;
@@ -68,7 +90,8 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
         .map(|((utterance, truth), row)| Prediction::most_probable(&utterance.path, *truth, row.to_vec()))
         .collect::<Result<_>>()?;
     let provenance = provenance(options, &origin, &cache, &split);
-    Ok((Evaluation::new(checkpoint.labels, &predictions, provenance)?, predictions))
+    let evaluation = Evaluation::new(checkpoint.labels, &predictions, provenance)?;
+    Ok(Assessment { evaluation, predictions, origin, split })
 }
 
 fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {

@@ -28,16 +28,24 @@
 //! # Ok::<(), ser::Error>(())
 //! ```
 
+mod answers;
 #[cfg(feature = "torch")]
 pub mod assess;
 mod classification_report;
+#[cfg(feature = "torch")]
+pub mod collect;
+pub mod compare;
 mod confusion_table;
 mod evaluation;
 mod page;
 mod predictions;
 mod protocol;
+mod recipe;
+pub mod runs;
 mod text;
+mod unit;
 
+pub use answers::{Answers, RunFigures, TestSide, TestUtterance};
 pub use classification_report::classification_report;
 pub use confusion_table::confusion_matrix;
 pub use evaluation::{DEFINITIONS, Definitions, Evaluation, LabelledClass, Provenance};
@@ -46,3 +54,5 @@ pub use predictions::{
     Prediction, WrongPrediction, predictions_csv, wrong_predictions, wrong_predictions_table,
 };
 pub use protocol::{SplitSide, protocol_in_words};
+pub use recipe::Recipe;
+pub use unit::{Resampled, Unit, Voices};
