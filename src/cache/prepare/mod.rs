@@ -3,6 +3,7 @@
 //! Work flows through in batches, so that memory does not grow with the corpus. What a run has stored in whole
 //! shards the next one finds, also if it was killed before it wrote the index.
 
+mod near_duplicates;
 mod options;
 mod report;
 mod select;
@@ -16,9 +17,11 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
-pub use report::{Duplicate, PrepareReport, Remark};
+pub use report::{Duplicate, NearDuplicatePair, PrepareReport, Remark};
 
+use super::audit::{Measured, require_any};
 use super::digest::Sha;
 use super::generation::{self, Generation};
 use super::index::{FeatureSet, Index, SeenFile};
@@ -105,15 +108,20 @@ pub fn prepare(
     report.bytes_written = written.bytes;
 
     let utterances = select::select(&candidates, &written.set, &options.limits, &mut report)?;
+    let entries = utterances.iter().map(|selected| selected.entry);
+    let measured = Measured::of(&options.out, &written.set, entries, options.jobs)?;
+    let utterances = near_duplicates::settle(utterances, &measured, options.near_duplicates, &mut report);
     report.summarise(utterances.iter().map(|u| (u.annotation, u.entry.row.source.duration_s())));
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
     let shard_names = splits::shard_names(&written.set);
-    let splits = Splits::new(&utterances, &written.set, &shard_names, options)
+    let splits = Splits::new(&utterances, &written.set, &shard_names, options, &measured)
         .map_err(|error| explain(error, options, &report))?;
     drop(utterances);
     let generation = Generation::of(splits.manifests_noted_in(&mut report))?;
+    require_any(&options.require, report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit)))?;
+    measured.write(storage, &options.out, &written.set.id)?;
     let manifests = options.out.join("manifests");
     storage.make_folder(&manifests)?;
     generation.write(storage, &manifests, splits.manifests(|_| ()))?;

@@ -6,7 +6,7 @@ use super::options::PrepareOptions;
 use super::report::PrepareReport;
 use super::select::Selected;
 use crate::Result;
-use crate::cache::audit::Audit;
+use crate::cache::audit::{Audit, Measured};
 use crate::cache::manifest::{SplitInfo, SplitManifest, Utterance};
 use crate::cache::{FeatureSet, manifest_shard};
 use crate::corpus::{Part, Split, SplitPlanner};
@@ -18,6 +18,7 @@ pub(super) struct Splits<'a> {
     labels: Vec<String>,
     set: &'a FeatureSet,
     options: &'a PrepareOptions,
+    measured: &'a Measured,
 }
 
 /// How manifests name the shards of `set`.
@@ -35,13 +36,14 @@ impl<'a> Splits<'a> {
         set: &'a FeatureSet,
         shard_names: &'a [String],
         options: &'a PrepareOptions,
+        measured: &'a Measured,
     ) -> Result<Self> {
         let annotated: Vec<_> =
             selected.iter().map(|selected| (selected.path, selected.annotation)).collect();
         let planner = SplitPlanner::new(&annotated, options.fractions, options.seed)?;
         let utterances: Vec<_> = selected.iter().map(|selected| utterance(selected, shard_names)).collect();
         let labels = labels_of(&utterances);
-        Ok(Self { planner, utterances, labels, set, options })
+        Ok(Self { planner, utterances, labels, set, options, measured })
     }
 
     /// The manifests of every protocol, each made when it is asked for. `leave_out` is told why others cannot be.
@@ -57,9 +59,10 @@ impl<'a> Splits<'a> {
         &self,
         report: &mut PrepareReport,
     ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
-        let PrepareReport { left_out, splits, .. } = report;
+        let PrepareReport { left_out, splits, audits, .. } = report;
         self.manifests(|why| left_out.push(why)).inspect(|SplitManifest { info, .. }| {
             splits.insert(info.protocol.clone(), info.counts.clone());
+            audits.insert(info.protocol.clone(), info.audit.clone());
         })
     }
 
@@ -75,7 +78,8 @@ impl<'a> Splits<'a> {
                 }
             }
         }
-        let rest = [side(Part::Train), side(Part::Val)].concat();
+        let sides = Part::ALL.map(side);
+        let [train, val, test] = &sides;
         let info = SplitInfo {
             protocol: split.protocol.to_string(),
             seed: self.options.seed,
@@ -84,10 +88,10 @@ impl<'a> Splits<'a> {
             fractions: self.options.fractions,
             counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
             counts_by_label,
-            audit: Audit::of(&rest, &side(Part::Test)),
+            audit: Audit::of([train, val, test], &self.labels, self.measured),
             manifests: BTreeMap::new(),
         };
-        SplitManifest { info, parts: Part::ALL.map(|part| (part, side(part))).into() }
+        SplitManifest { info, parts: Part::ALL.into_iter().zip(sides).collect() }
     }
 }
 
