@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
+use ser::cache::audit::{Requirement, require};
 use ser::command::{self, Bar, Ending, FitTable};
 use ser::fit::run::RunFolder;
 use ser::fit::train::{FitRequest, Material, fit};
@@ -26,6 +27,9 @@ struct Arguments {
     /// Protocol: random, word or speaker-<ID> [default: random]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<String>,
+    /// Fail, before anything is trained, unless the split is this; may be given more than once
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
     /// Passes over the training side [default: 20]
     #[arg(long)]
     epochs: Option<u32>,
@@ -99,6 +103,8 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     // A run goes on as it began, on whatever machine.
     config.precision = device::precision_for(config.precision, device);
     let material = Material::open(&config)?;
+    let info = &material.split.info;
+    require(&arguments.require, &info.protocol, &info.audit).map_err(|error| error.at(&config.cache))?;
     let run = match run {
         Some(run) => run,
         None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ser::cache::Access;
+use ser::cache::audit::Requirement;
 use ser::command::{self, Bar, Ending, Switch};
 use ser::report::assess::{AssessOptions, assess};
 use ser::report::{Prediction, predictions_csv, render, wrong_predictions, wrong_predictions_table};
@@ -22,6 +23,9 @@ struct Arguments {
     /// Folder of the cache [default: where it was trained]
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    /// Fail, before anything is evaluated, unless the split is this; may be given more than once
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
     /// List the clips it got wrong, the most confident mistakes first
     #[arg(long)]
     errors: bool,
@@ -60,6 +64,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         device: arguments.device.clone(),
         threads: arguments.threads,
         access: Access { map: !arguments.no_mmap, verify: arguments.verify.into() },
+        require: arguments.require.clone(),
     };
     let (mut evaluation, predictions) = assess(&options, &Bar::new(arguments.quiet || arguments.json))?;
     if let Some(path) = &arguments.csv {

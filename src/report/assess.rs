@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words};
+use crate::cache::audit::{Requirement, require};
 use crate::cache::{Access, Cache, FeatureSet, StoredSplit};
 use crate::corpus::{Part, Protocol};
 use crate::features::FeatureConfig;
@@ -28,6 +29,8 @@ pub struct AssessOptions {
     pub threads: u32,
     /// How tensors are read.
     pub access: Access,
+    /// What the split must be for its figures to be wanted.
+    pub require: Vec<Requirement>,
 }
 
 /// Predicts the test side with a checkpoint.
@@ -41,6 +44,8 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
     let cache = open_cache(options, &origin)?;
     let set = same_features(&cache, &origin)?;
     let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
+    require(&options.require, &split.info.protocol, &split.info.audit)
+        .map_err(|error| error.at(&options.checkpoint))?;
     let test = cache.part(set, &split, Part::Test)?;
     if test.shape() != origin.model.input_shape {
         return Err(Error::new(
@@ -64,7 +69,8 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
         .map(|((utterance, truth), row)| Prediction::most_probable(&utterance.path, *truth, row.to_vec()))
         .collect::<Result<_>>()?;
     let provenance = provenance(options, &origin, &cache, &split);
-    Ok((Evaluation::new(checkpoint.labels, &predictions, provenance)?, predictions))
+    let evaluation = Evaluation::new(checkpoint.labels, &predictions, provenance)?;
+    Ok((evaluation.with_audit(split.info.audit), predictions))
 }
 
 fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {

@@ -54,17 +54,20 @@ impl Aligner {
     /// there: the correlation of the band energies in the worst part, each band's mean taken out. At most 1.
     pub(super) fn similarity(&self, reference: &Reference, mfcc: &[f32], frames: usize, lag: i32) -> f32 {
         let coarse = self.bands.energies(mfcc, frames, EVERY);
-        let glance =
-            |lag| self.pairs(&reference.coarse, &coarse, lag, EVERY).map(|pairs| correlation(&pairs));
+        let glance = |lag| {
+            let pairs = self.pairs(&reference.coarse, &coarse, lag, EVERY)?;
+            Some((products(&centred(pairs)), lag))
+        };
         let glances = (lag - AROUND..=lag + AROUND).filter_map(glance);
-        if glances.fold(0.0, f32::max) < WORTH_A_LOOK {
+        let (best, lag) = glances.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
+        if best < WORTH_A_LOOK {
             return 0.0;
         }
         let fine = smooth(&self.bands.energies(mfcc, frames, 1), SMOOTHED);
         let mut best: (f32, Vec<Pair>) = (0.0, Vec::new());
         for step in 0..STEPS {
             let shifted = between(&fine, step as f32 / STEPS as f32);
-            for lag in lag - AROUND..=lag + AROUND {
+            for lag in lag - 1..=lag + 1 {
                 let Some(pairs) = self.pairs(&reference.fine, &shifted, lag, 1) else { continue };
                 let pairs = centred(pairs);
                 let whole = products(&pairs);
@@ -101,10 +104,6 @@ impl Aligner {
 
 /// A frame of the reference and the one of the clip that lies over it.
 type Pair = ([f32; BANDS], [f32; BANDS]);
-
-fn correlation(pairs: &[Pair]) -> f32 {
-    products(&centred(pairs.to_vec()))
-}
 
 /// Takes the mean of each band out.
 fn centred(mut pairs: Vec<Pair>) -> Vec<Pair> {

@@ -1,7 +1,7 @@
 //! What the tensors of a corpus say that no name does, and the file that keeps it.
 //!
-//! `audit/<feature set>.jsonl` has two lines: a header with the digest of what the measurement is about and the SHA-256
-//! of the second line, and the measurement itself. It is a convenience: whatever is wrong with it, it is made anew.
+//! `audit/<feature set>.jsonl` has two lines: a header with the digest of what the measurement is about and a checksum,
+//! and the measurement itself. It is a convenience: whatever is wrong with it, it is made anew.
 
 use std::path::{Path, PathBuf};
 
@@ -61,8 +61,8 @@ struct Header {
     feature_set: String,
     /// Digest of the version and of what was measured.
     of: Sha,
-    /// SHA-256 of the other line.
-    content: Sha,
+    /// SHA-256 of the feature set, of that digest and of the other line.
+    checksum: Sha,
 }
 
 const FORMAT: &str = "ser-audit";
@@ -126,7 +126,7 @@ impl Measured {
             version: VERSION,
             feature_set: feature_set.to_owned(),
             of: self.digest,
-            content: Sha::of(&[&content]),
+            checksum: checksum(feature_set, &self.digest, &content),
         };
         let header = serde_json::to_vec(&header).map_err(internal)?;
         let path = measured_path(root, feature_set);
@@ -206,11 +206,15 @@ fn read(path: &Path) -> Result<(Header, Content)> {
         return Err(damaged(format!("it is of version {}, not {VERSION}", header.version)));
     }
     let content = content.strip_suffix('\n').ok_or_else(|| damaged("it ends early".to_owned()))?;
-    if Sha::of(&[content.as_bytes()]) != header.content {
+    if checksum(&header.feature_set, &header.of, content.as_bytes()) != header.checksum {
         return Err(damaged("its checksum differs".to_owned()));
     }
     let content = serde_json::from_str(content).map_err(|error| damaged(error.to_string()))?;
     Ok((header, content))
+}
+
+fn checksum(feature_set: &str, of: &Sha, content: &[u8]) -> Sha {
+    Sha::of(&[feature_set.as_bytes(), &of.0, content])
 }
 
 fn measure(root: &Path, set: &FeatureSet, entries: &[&Entry]) -> Result<Content> {

@@ -36,7 +36,7 @@ const COMMON: usize = 50;
 const LARGEST_LAG_S: f64 = 0.45;
 
 /// Lags that differ by no more frames than this are the same.
-const SAME_LAG: i32 = 4;
+const SAME_LAG: i32 = 2;
 
 /// So many words in common, at one lag, make a candidate.
 const FEWEST_SHARED: usize = 2;
@@ -116,6 +116,8 @@ pub(super) struct SketchIndex {
     sketches: Vec<Sketch>,
     /// Places of words in `sketches`, counted through, in the order of the words.
     order: Vec<u32>,
+    /// Where in `order` the words begin whose upper 16 bits are these, and behind them where all end.
+    starts: Vec<u32>,
     largest_lag: i32,
 }
 
@@ -126,8 +128,11 @@ impl SketchIndex {
         let places = 0..u32::try_from(flat.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = places.filter(|place| flat[*place as usize] != NONE).collect();
         order.par_sort_unstable_by_key(|place| (value(flat[*place as usize]), *place));
+        let upper = |place: &u32| flat[*place as usize] >> 16;
+        let start = |bits: u32| order.partition_point(|place| upper(place) < bits) as u32;
+        let starts = (0..=1 << 16).map(start).collect();
         let largest_lag = framing.frames_in(LARGEST_LAG_S) as i32;
-        Self { sketches, order, largest_lag }
+        Self { sketches, order, starts, largest_lag }
     }
 
     /// The candidates among the recordings before `later`.
@@ -136,8 +141,10 @@ impl SketchIndex {
         let mut shared: Vec<(usize, i32)> = Vec::new();
         for entry in self.sketches[later].iter().filter(|entry| **entry != NONE) {
             let of = |place: &u32| flat[*place as usize];
-            let from = self.order.partition_point(|place| value(of(place)) < value(*entry));
-            let same = self.order[from..].iter().take_while(|place| value(of(place)) == value(*entry));
+            let upper = (*entry >> 16) as usize;
+            let near = &self.order[self.starts[upper] as usize..self.starts[upper + 1] as usize];
+            let from = near.partition_point(|place| value(of(place)) < value(*entry));
+            let same = near[from..].iter().take_while(|place| value(of(place)) == value(*entry));
             if same.clone().nth(COMMON).is_some() {
                 continue;
             }

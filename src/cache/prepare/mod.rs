@@ -21,7 +21,7 @@ pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
 pub use report::{Duplicate, NearDuplicatePair, PrepareReport, Remark};
 
-use super::audit::{Measured, require_any};
+use super::audit::{Measured, audit_folder, require_any};
 use super::digest::Sha;
 use super::generation::{self, Generation};
 use super::index::{FeatureSet, Index, SeenFile};
@@ -98,7 +98,12 @@ pub fn prepare(
         report.seconds = started.elapsed().as_secs_f64();
         return Ok(report);
     }
-    for folder in [options.out.clone(), shards_folder(&options.out), options.out.join("manifests")] {
+    for folder in [
+        options.out.clone(),
+        shards_folder(&options.out),
+        options.out.join("manifests"),
+        audit_folder(&options.out),
+    ] {
         storage.clear_scratch(&folder)?;
     }
 
