@@ -134,6 +134,12 @@ impl Measured {
         storage.replace_file(&path, &[&header, b"\n", &content, b"\n"])
     }
 
+    /// About no tensor.
+    #[cfg(test)]
+    pub(super) fn nothing() -> Self {
+        Self { keys: Vec::new(), digest: Sha::of(&[]), content: Content::default(), is_stored: true }
+    }
+
     /// Whether near-duplicates were looked for: the feature set may hold too little for that.
     pub fn looked_for_near_duplicates(&self) -> bool {
         self.content.looked

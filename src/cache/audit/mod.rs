@@ -206,3 +206,56 @@ fn shortcuts_of<T: AsRef<str>>(
     };
     [Cue::Duration, Cue::Silence, Cue::Level].into_iter().filter_map(of).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
+        Utterance {
+            key: Key::of(&[path.as_bytes()]),
+            path: path.to_owned(),
+            label: "sad".to_owned(),
+            speaker: None,
+            word: None,
+            session: Some(session.to_owned()),
+            parent: parent.map(str::to_owned),
+            sample_rate: 16_000,
+            duration_s: 1.0,
+            frames: 63,
+            shard: String::new(),
+            row: 0,
+        }
+    }
+
+    fn audit(sides: [&[Utterance]; 3]) -> Audit {
+        let [train, val, test] = sides.map(|side| side.iter().collect::<Vec<_>>());
+        Audit::of([&train, &val, &test], &["sad".to_owned()], &Measured::nothing())
+    }
+
+    #[test]
+    fn a_session_on_both_sides_of_the_test_is_counted() {
+        let rest = [utterance("a", "1", None), utterance("b", "2", None)];
+        let found = audit([&rest[..1], &rest[1..], &[utterance("c", "2", None), utterance("d", "3", None)]]);
+        assert_eq!((found.sessions_known, found.test_sessions, found.shared_sessions), (true, 2, 1));
+        assert!(found.in_short().contains("shares 1 of 2 sessions"), "{}", found.in_short());
+        require(&[Requirement::SessionIndependent], "random", &found).unwrap_err();
+        let found = audit([&rest[..1], &rest[1..], &[utterance("c", "4", None)]]);
+        require(&[Requirement::SessionIndependent], "random", &found).unwrap();
+    }
+
+    #[test]
+    fn an_augmented_copy_on_another_side_than_its_parent_or_sibling_is_named() {
+        let train = [utterance("a.wav", "1", None), utterance("a-noisy.wav", "1", Some("a.wav"))];
+        let together = audit([&train, &[], &[utterance("b.wav", "1", None)]]);
+        assert_eq!(together.copies_apart, Some(0));
+        let test = [utterance("a-fast.wav", "1", Some("a.wav")), utterance("c-fast.wav", "1", Some("c.wav"))];
+        let val = [utterance("c-noisy.wav", "1", Some("c.wav"))];
+        let found = audit([&train, &val, &test]);
+        let apart: Vec<_> =
+            found.copies_apart_list.iter().map(|copy| (copy.path.as_str(), copy.parent.as_str())).collect();
+        assert_eq!(apart, [("a-fast.wav", "a.wav"), ("c-noisy.wav", "c-fast.wav")]);
+        assert_eq!(found.copies_apart, Some(2));
+        require(&[Requirement::NoNearDuplicates], "random", &found).unwrap_err();
+    }
+}
