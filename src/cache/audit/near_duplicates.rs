@@ -1,7 +1,7 @@
 //! Recordings that are copies of each other without being the same sound: encoded again, resampled, louder or softer, with
 //! a little noise, or with a bit cut off at either end.
 //!
-//! What it finds and what it does not was measured: `tests/fixtures/audit/measure.sh`, results in `docs/design.md`.
+//! What it finds and what it does not was measured by `tests/fixtures/audit/measure.py`: `docs/design.md`.
 
 use rayon::prelude::*;
 
