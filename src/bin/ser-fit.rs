@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
+use ser::cache::audit::{Requirement, require};
 use ser::command::{self, Bar, Ending, FitTable, MatrixTable};
 use ser::fit::matrix::{self, Prepared};
 use ser::fit::run::RunFolder;
@@ -28,6 +29,9 @@ struct Arguments {
     /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<String>,
+    /// Fail, before anything is trained, unless the split is this; may be given more than once
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
     /// Passes over the training side [default: 20]
     #[arg(long)]
     epochs: Option<u32>,
@@ -133,7 +137,7 @@ fn fit_one(
 ) -> Result<Ending> {
     // A run goes on as it began, on whatever machine.
     config.precision = device::precision_for(config.precision, device);
-    let material = Material::open(&config)?;
+    let material = arguments.material(&config)?;
     let run = match run {
         Some(run) => run,
         None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,
@@ -171,9 +175,10 @@ fn fit_matrix(
     let mut summaries = Vec::with_capacity(cells.len());
     for cell in &cells {
         let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
+        let material = arguments.material(&config)?;
         let summary = fit(FitRequest {
             config: &config,
-            material: &Material::open(&config)?,
+            material: &material,
             run: &run,
             device,
             resume,
@@ -249,6 +254,14 @@ impl Arguments {
         }
         config.validate()?;
         Ok((config, run))
+    }
+
+    /// What `config` asks for, if it is what is required.
+    fn material(&self, config: &FitConfig) -> Result<Material> {
+        let material = Material::open(config)?;
+        let info = &material.split.info;
+        require(&self.require, &info.protocol, &info.audit).map_err(|error| error.at(&config.cache))?;
+        Ok(material)
     }
 
     fn run_folder(&self) -> PathBuf {

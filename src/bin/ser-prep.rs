@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ser::audio::Limits;
-use ser::cache::prepare::{DEFAULT_SHARD_BYTES, PrepareOptions, prepare};
+use ser::cache::audit::Requirement;
+use ser::cache::prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, prepare};
 use ser::command::{self, Bar, Ending, FeatureOptions};
 use ser::corpus::{CorpusFolder, Fractions, LabelSource, MapSource};
 use ser::doctor;
@@ -54,6 +55,13 @@ struct Arguments {
     /// Seed of the splits
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// What becomes of recordings that are copies of others: encoded again, trimmed, louder
+    #[arg(long, value_enum, default_value_t = NearDuplicates::Report)]
+    near_duplicates: NearDuplicates,
+    /// Fail, before any split is changed, unless a split fulfils this; may be given more than once, for one that fulfils
+    /// all
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
     /// Bytes of tensors in a file of the cache
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SHARD_BYTES)]
     shard_bytes: usize,
@@ -164,6 +172,8 @@ impl Arguments {
                 min_duration_s: self.min_duration,
                 max_decoding_s: self.file_timeout,
             },
+            near_duplicates: self.near_duplicates,
+            require: self.require.clone(),
             shard_bytes: self.shard_bytes,
             jobs: self.jobs,
             rehash: self.rehash,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ser::cache::Access;
+use ser::cache::audit::Requirement;
 use ser::command::{self, Bar, Ending, Switch};
 use ser::metrics::BootstrapOptions;
 use ser::report::assess::{AssessOptions, assess};
@@ -42,6 +43,9 @@ struct Arguments {
     /// Folder of the cache [default: where it was trained]
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    /// Fail, before anything is evaluated, unless the split is this; may be given more than once
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
     /// List the clips it got wrong, the most confident mistakes first
     #[arg(long)]
     errors: bool,
@@ -89,6 +93,7 @@ fn assess_options(arguments: &Arguments, checkpoint: &Path) -> AssessOptions {
         device: arguments.device.clone(),
         threads: arguments.threads,
         access: Access { map: !arguments.no_mmap, verify: arguments.verify.into() },
+        require: arguments.require.clone(),
     }
 }
 

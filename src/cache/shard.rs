@@ -215,6 +215,18 @@ impl Shard {
         self.bytes.floats(at, count * self.row_len).map_err(|error| error.mend(MEND))
     }
 
+    /// The first `count` values of the tensor in `row`.
+    ///
+    /// # Errors
+    /// As [`Shard::features`], and when a tensor has fewer values.
+    pub(super) fn beginning(&self, row: usize, count: usize) -> Result<Cow<'_, [f32]>> {
+        if row >= self.rows || count > self.row_len {
+            return Err(damaged(self.path(), format!("has {} rows of {} values", self.rows, self.row_len)));
+        }
+        let at = self.features_at + row * self.row_len * size_of::<f32>();
+        self.bytes.floats(at, count).map_err(|error| error.mend(MEND))
+    }
+
     /// Lets the operating system fetch the tensor in `row`, which will be wanted soon.
     pub(super) fn prefetch(&self, row: usize) {
         let width = self.row_len * size_of::<f32>();

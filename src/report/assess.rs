@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words};
+use crate::cache::audit::{Requirement, require};
 use crate::cache::{Access, Cache, FeatureSet, StoredSplit};
 use crate::corpus::{Part, Protocol};
 use crate::features::FeatureConfig;
@@ -29,6 +30,8 @@ pub struct AssessOptions {
     pub threads: u32,
     /// How tensors are read.
     pub access: Access,
+    /// What the split must be for its figures to be wanted.
+    pub require: Vec<Requirement>,
 }
 
 /// Predicts the test side with a checkpoint.
@@ -64,6 +67,8 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     let cache = open_cache(options, &origin)?;
     let set = same_features(&cache, &origin)?;
     let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
+    require(&options.require, &split.info.protocol, &split.info.audit)
+        .map_err(|error| error.at(&options.checkpoint))?;
     let test = cache.part(set, &split, Part::Test)?;
     if test.shape() != origin.model.input_shape {
         return Err(Error::new(
@@ -91,6 +96,7 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
         .collect::<Result<_>>()?;
     let provenance = provenance(options, &origin, &cache, &split);
     let evaluation = Evaluation::new(checkpoint.labels, &predictions, provenance)?;
+    let evaluation = evaluation.with_audit(split.info.audit.clone());
     Ok(Assessment { evaluation, predictions, origin, split })
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::cache::Audit;
+use crate::cache::audit::SHORTCUT_DEFINITION;
 use crate::metrics::{Average, ClassMetrics, ConfusionMatrix, Interval, Metrics, mean_cross_entropy};
 use crate::report::predictions::{Prediction, WrongPrediction, wrong_predictions};
 use crate::{Error, ErrorKind, Result};
@@ -43,6 +45,9 @@ pub struct Evaluation {
     pub notes: Vec<String>,
     /// What each metric means.
     pub definitions: Definitions,
+    /// What the test side has in common with what the model has seen, and what is reached without listening.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
     /// The utterances that the model got wrong, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<WrongPrediction>>,
@@ -94,6 +99,8 @@ pub struct Definitions {
     pub macro_f1: &'static str,
     /// Mean cross-entropy.
     pub cross_entropy: &'static str,
+    /// What is reached without listening.
+    pub shortcuts: &'static str,
 }
 
 /// The one definition of each metric, printed with it.
@@ -107,6 +114,7 @@ pub const DEFINITIONS: Definitions = Definitions {
     f1: "harmonic mean of precision and recall",
     macro_f1: "mean F1 over all classes",
     cross_entropy: "mean of -ln(probability of the true class), in nats",
+    shortcuts: SHORTCUT_DEFINITION,
 };
 
 impl Evaluation {
@@ -159,8 +167,15 @@ impl Evaluation {
             labels,
             confusion_matrix,
             definitions: DEFINITIONS,
+            audit: None,
             errors: None,
         })
+    }
+
+    /// Adds the audit of the split, which every report shows.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit: Some(audit), ..self }
     }
 
     /// Adds the utterances that the model got wrong, the most confident first.

@@ -61,6 +61,14 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
         paragraph(&format!("Note: {note}."), 6);
     }
 
+    if let Some(audit) = &evaluation.audit {
+        page += "\nAudit of the split\n\n";
+        for line in audit.findings().into_iter().chain(audit.shortcuts_in_words()) {
+            page += &wrap(&printable(&line), width, 4);
+            page.push('\n');
+        }
+    }
+
     page += "\nClassification report\n\n";
     let labels: Vec<String> = evaluation.classes.iter().map(|class| printable(&class.label).into()).collect();
     let classes = evaluation.classes.iter().map(|class| &class.metrics);
@@ -79,7 +87,9 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
     }
 
     page += "\nDefinitions\n\n";
-    for (name, definition) in definitions(evaluation) {
+    let alone = evaluation.audit.as_ref().filter(|audit| !audit.shortcuts.is_empty());
+    let alone = alone.map(|_| ("… alone", evaluation.definitions.shortcuts));
+    for (name, definition) in definitions(evaluation).into_iter().chain(alone) {
         page += &wrap(&format!("{name} = {definition}"), width, 4);
         page.push('\n');
     }

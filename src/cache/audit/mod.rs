@@ -1,14 +1,34 @@
 //! What the sides of a split have in common, and so what a figure measured on its test side can and cannot show.
+//!
+//! Names say which speakers, words and sessions stand on both sides of the test; [`Measured`] says it of the sounds
+//! themselves; [`Shortcut`] says what is reached without listening. [`Requirement`] turns all that into a gate.
 
-use std::collections::{BTreeSet, HashSet};
+mod align;
+mod apart;
+mod bands;
+mod measured;
+mod near_duplicates;
+mod require;
+mod sentences;
+mod shortcuts;
+mod sketch;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::manifest::Utterance;
 use super::row::Key;
+pub use measured::{Measured, Similar};
+pub(super) use measured::{audit_folder, check_measured};
+pub use require::{Requirement, require, require_any};
+pub use shortcuts::{Cue, SHORTCUT_DEFINITION, Shortcut};
+
+/// How many pairs of paths are listed; all are counted.
+const LISTED: usize = 100;
 
 /// What training and test have in common: the difference between knowing voices and knowing emotions.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Audit {
     /// Whether every utterance names its speaker.
     pub speakers_known: bool,
@@ -24,39 +44,218 @@ pub struct Audit {
     pub shared_words: usize,
     /// Recordings of the same sound that stand on two sides; always 0, since each sound is kept once.
     pub identical_sounds_across_sides: usize,
+    /// Whether every utterance names its session.
+    #[serde(default)]
+    pub sessions_known: bool,
+    /// How many different sessions the test side has.
+    #[serde(default)]
+    pub test_sessions: usize,
+    /// How many of them were also recorded for training or validation.
+    #[serde(default)]
+    pub shared_sessions: usize,
+    /// Augmented copies that stand on another side than the recording they were made from, or another copy of it;
+    /// `None` in an audit of before this was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies_apart: Option<usize>,
+    /// Pairs of near-duplicates of which one is in the test side and the other is not; `None` where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_duplicates_across_sides: Option<usize>,
+    /// What is reached without listening.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortcuts: Vec<Shortcut>,
+    /// The first hundred of the copies that stand apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies_apart_list: Vec<CopyApart>,
+    /// The first hundred of the pairs of near-duplicates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near_duplicates_list: Vec<NearDuplicate>,
+}
+
+/// An augmented copy that stands on another side than what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CopyApart {
+    /// The copy.
+    pub path: String,
+    /// The recording it was made from, or another copy of that.
+    pub parent: String,
+}
+
+/// A test recording and one of training or validation that is a copy of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearDuplicate {
+    /// The one in the test side.
+    pub test: String,
+    /// The other one.
+    pub other: String,
+    /// How similar they are, at most 1.
+    pub similarity: f64,
 }
 
 impl Audit {
-    /// Compares what `test` and `rest` (training and validation) hold.
-    pub fn of<'a, T: AsRef<str>>(rest: &[&'a Utterance<T>], test: &[&'a Utterance<T>]) -> Self {
-        let speaker = |utterance: &'a Utterance<T>| utterance.speaker.as_ref().map(T::as_ref);
-        let word = |utterance: &'a Utterance<T>| utterance.word.as_ref().map(T::as_ref);
-        let (test_speakers, rest_speakers) = (known(test, speaker), known(rest, speaker));
-        let (test_words, rest_words) = (known(test, word), known(rest, word));
-        let keys: HashSet<&Key> = rest.iter().map(|utterance| &utterance.key).collect();
-        let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    /// Compares the sides of a split: training, validation, test. `labels` are the classes, `measured` what the
+    /// tensors of all utterances say.
+    pub fn of<T: AsRef<str>>(
+        [train, val, test]: [&[&Utterance<T>]; 3],
+        labels: &[String],
+        measured: &Measured,
+    ) -> Self {
+        let rest = [train, val];
+        let speakers = Shared::of(rest, test, |utterance| utterance.speaker.as_ref());
+        let words = Shared::of(rest, test, |utterance| utterance.word.as_ref());
+        let sessions = Shared::of(rest, test, |utterance| utterance.session.as_ref());
+        let keys: HashSet<&Key> = rest.into_iter().flatten().map(|utterance| &utterance.key).collect();
+        let owned = |names: &BTreeSet<&str>| names.iter().map(|&name| name.to_owned()).collect();
+        let mut copies_apart_list = apart::copies_apart([train, val, test]);
+        let mut near_duplicates_list = near_duplicates_across(rest, test, measured);
+        let counts = (copies_apart_list.len(), near_duplicates_list.len());
+        copies_apart_list.truncate(LISTED);
+        near_duplicates_list.truncate(LISTED);
         Self {
-            speakers_known: test_speakers.is_some() && rest_speakers.is_some(),
-            shared_speakers: shared(&test_speakers, &rest_speakers).into_iter().map(str::to_owned).collect(),
-            test_speakers: test_speakers.map(owned).unwrap_or_default(),
-            words_known: test_words.is_some() && rest_words.is_some(),
-            shared_words: shared(&test_words, &rest_words).len(),
-            test_words: test_words.map_or(0, |words| words.len()),
+            speakers_known: speakers.known,
+            test_speakers: owned(&speakers.test),
+            shared_speakers: owned(&speakers.shared),
+            words_known: words.known,
+            test_words: words.test.len(),
+            shared_words: words.shared.len(),
             identical_sounds_across_sides: test.iter().filter(|u| keys.contains(&u.key)).count(),
+            sessions_known: sessions.known,
+            test_sessions: sessions.test.len(),
+            shared_sessions: sessions.shared.len(),
+            copies_apart: Some(counts.0),
+            near_duplicates_across_sides: measured.looked_for_near_duplicates().then_some(counts.1),
+            shortcuts: shortcuts_of(train, test, labels, measured),
+            copies_apart_list,
+            near_duplicates_list,
         }
     }
 }
 
-fn known<'a, T>(
-    side: &[&'a Utterance<T>],
-    of: impl Fn(&'a Utterance<T>) -> Option<&'a str>,
-) -> Option<BTreeSet<&'a str>> {
-    side.iter().map(|utterance| of(utterance)).collect()
+/// Names of the test side, and those of them that the rest has too; none where some are not known.
+#[derive(Default)]
+struct Shared<'a> {
+    known: bool,
+    test: BTreeSet<&'a str>,
+    shared: BTreeSet<&'a str>,
 }
 
-fn shared<'a>(a: &Option<BTreeSet<&'a str>>, b: &Option<BTreeSet<&'a str>>) -> Vec<&'a str> {
-    match (a, b) {
-        (Some(a), Some(b)) => a.intersection(b).copied().collect(),
-        _ => Vec::new(),
+impl<'a> Shared<'a> {
+    fn of<T: AsRef<str> + 'a>(
+        rest: [&[&'a Utterance<T>]; 2],
+        test: &[&'a Utterance<T>],
+        name: impl Fn(&'a Utterance<T>) -> Option<&'a T>,
+    ) -> Self {
+        let names = |side: &[&'a Utterance<T>]| -> Option<BTreeSet<&'a str>> {
+            side.iter().map(|utterance| name(utterance).map(T::as_ref)).collect()
+        };
+        let [train, val] = rest.map(names);
+        let test = names(test);
+        match (train, val, &test) {
+            (Some(train), Some(val), Some(names)) => {
+                let shared = names.iter().filter(|name| train.contains(*name) || val.contains(*name));
+                Self { known: true, shared: shared.copied().collect(), test: test.unwrap_or_default() }
+            }
+            _ => Self { known: false, test: test.unwrap_or_default(), ..Self::default() },
+        }
+    }
+}
+
+fn near_duplicates_across<T: AsRef<str>>(
+    rest: [&[&Utterance<T>]; 2],
+    test: &[&Utterance<T>],
+    measured: &Measured,
+) -> Vec<NearDuplicate> {
+    let pairs: Vec<Similar> = measured.near_duplicates().collect();
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let wanted: HashSet<Key> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
+    let paths_of = |side: &[&Utterance<T>]| -> Vec<(Key, String)> {
+        let of_pairs = side.iter().filter(|utterance| wanted.contains(&utterance.key));
+        of_pairs.map(|utterance| (utterance.key, utterance.path.as_ref().to_owned())).collect()
+    };
+    let test: HashMap<Key, String> = paths_of(test).into_iter().collect();
+    let rest: HashMap<Key, String> = rest.into_iter().flat_map(paths_of).collect();
+    let across = pairs.iter().filter_map(|Similar { first, second, similarity }| {
+        let sides = test.get(first).zip(rest.get(second)).or_else(|| test.get(second).zip(rest.get(first)));
+        let (test, other) = sides?;
+        Some(NearDuplicate { test: test.clone(), other: other.clone(), similarity: *similarity })
+    });
+    let mut across: Vec<NearDuplicate> = across.collect();
+    across.sort_by(|a, b| (&a.test, &a.other).cmp(&(&b.test, &b.other)));
+    across
+}
+
+fn shortcuts_of<T: AsRef<str>>(
+    train: &[&Utterance<T>],
+    test: &[&Utterance<T>],
+    labels: &[String],
+    measured: &Measured,
+) -> Vec<Shortcut> {
+    let index: HashMap<&str, usize> = labels.iter().map(String::as_str).zip(0..).collect();
+    let of = |cue: Cue| {
+        let value = |utterance: &&Utterance<T>| {
+            let value = match cue {
+                Cue::Duration => Some(utterance.duration_s),
+                Cue::Silence => measured.silence(&utterance.key),
+                Cue::Level => measured.level_db(&utterance.key),
+            };
+            Some((*index.get(utterance.label.as_ref())?, cue.value(value?)))
+        };
+        let side = |side: &[&Utterance<T>]| side.iter().map(value).collect::<Option<Vec<_>>>();
+        shortcuts::shortcut(cue, labels.len(), side(train)?.into_iter(), side(test)?.into_iter())
+    };
+    [Cue::Duration, Cue::Silence, Cue::Level].into_iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
+        Utterance {
+            key: Key::of(&[path.as_bytes()]),
+            path: path.to_owned(),
+            label: "sad".to_owned(),
+            speaker: None,
+            word: None,
+            session: Some(session.to_owned()),
+            parent: parent.map(str::to_owned),
+            sample_rate: 16_000,
+            duration_s: 1.0,
+            frames: 63,
+            shard: String::new(),
+            row: 0,
+        }
+    }
+
+    fn audit(sides: [&[Utterance]; 3]) -> Audit {
+        let [train, val, test] = sides.map(|side| side.iter().collect::<Vec<_>>());
+        Audit::of([&train, &val, &test], &["sad".to_owned()], &Measured::nothing())
+    }
+
+    #[test]
+    fn a_session_on_both_sides_of_the_test_is_counted() {
+        let rest = [utterance("a", "1", None), utterance("b", "2", None)];
+        let found = audit([&rest[..1], &rest[1..], &[utterance("c", "2", None), utterance("d", "3", None)]]);
+        assert_eq!((found.sessions_known, found.test_sessions, found.shared_sessions), (true, 2, 1));
+        assert!(found.in_short().contains("shares 1 of 2 sessions"), "{}", found.in_short());
+        require(&[Requirement::SessionIndependent], "random", &found).unwrap_err();
+        let found = audit([&rest[..1], &rest[1..], &[utterance("c", "4", None)]]);
+        require(&[Requirement::SessionIndependent], "random", &found).unwrap();
+    }
+
+    #[test]
+    fn an_augmented_copy_on_another_side_than_its_parent_or_sibling_is_named() {
+        let train = [utterance("a.wav", "1", None), utterance("a-noisy.wav", "1", Some("a.wav"))];
+        let together = audit([&train, &[], &[utterance("b.wav", "1", None)]]);
+        assert_eq!(together.copies_apart, Some(0));
+        let test = [utterance("a-fast.wav", "1", Some("a.wav")), utterance("c-fast.wav", "1", Some("c.wav"))];
+        let val = [utterance("c-noisy.wav", "1", Some("c.wav"))];
+        let found = audit([&train, &val, &test]);
+        let apart: Vec<_> =
+            found.copies_apart_list.iter().map(|copy| (copy.path.as_str(), copy.parent.as_str())).collect();
+        assert_eq!(apart, [("a-fast.wav", "a.wav"), ("c-noisy.wav", "c-fast.wav")]);
+        assert_eq!(found.copies_apart, Some(2));
+        require(&[Requirement::NoNearDuplicates], "random", &found).unwrap_err();
     }
 }

@@ -30,6 +30,8 @@ pub enum DamageKind {
     Manifest,
     /// The link `splits`.
     Splits,
+    /// What was measured for an audit.
+    Audit,
 }
 
 /// A row of a shard that is not what was written.

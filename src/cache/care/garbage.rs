@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::in_words;
 use super::survey::{Piece, Role, read_index, survey};
+use crate::cache::digest::Hex;
 use crate::cache::lock::WriterLock;
 use crate::cache::readers::ReadersLock;
 use crate::cache::{Access, Cache, Index, generation, index_path};
@@ -107,9 +108,11 @@ pub(super) fn garbage<'a>(pieces: &'a [Piece], index: &Index) -> Vec<(&'a Piece,
     let sets = &index.feature_sets;
     let shards: BTreeSet<_> = sets.iter().flat_map(|set| &set.shards).collect();
     let generations: BTreeSet<_> = sets.iter().map(|set| &set.manifests).collect();
+    let ids: BTreeSet<Hex<6>> = sets.iter().filter_map(|set| set.id.parse().ok()).collect();
     let why = |piece: &Piece| match piece.role {
         Role::Shard(name) if !shards.contains(&name) => Some("shard that no feature set names"),
         Role::Generation(name) if !generations.contains(&name) => Some("old generation of manifests"),
+        Role::Audit(id) if !ids.contains(&id) => Some("audit that no feature set needs"),
         Role::Scratch => Some("left behind by a process that was killed"),
         Role::SetAside => Some("damaged, set aside"),
         _ => None,

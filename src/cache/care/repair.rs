@@ -22,7 +22,7 @@ use crate::cache::shard::{ShardBuffer, shard_path};
 use crate::cache::{Entry, FeatureSet, Index, Sha, generation, index_path, layout_of, shards_folder};
 use crate::corpus::{Corpora, Corpus, CorpusFolder};
 use crate::progress::Progress;
-use crate::storage::{SCRATCH_PREFIX, Storage};
+use crate::storage::{SCRATCH_PREFIX, Storage, folder_of};
 use crate::{Error, ErrorKind, Result};
 
 /// What a repair is to work on.
@@ -129,6 +129,13 @@ impl<'a> Workshop<'a> {
                 DamageKind::Shard => self.mend_shard(damage, repair)?,
                 DamageKind::Manifest => {
                     repair.left.push(self.left(&damage.path, "is written anew with the splits"));
+                }
+                DamageKind::Audit => {
+                    // ser-prep makes it anew, and nothing else needs it.
+                    let place = self.root.join(&damage.path);
+                    self.storage.remove(&place)?;
+                    self.storage.sync_folder(&folder_of(&place))?;
+                    repair.repaired.push(Repaired { path: damage.path.clone(), kept: 0, recomputed: 0 });
                 }
                 DamageKind::Splits => {}
             }

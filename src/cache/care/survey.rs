@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use crate::cache::audit::audit_folder;
+use crate::cache::digest::Hex;
 use crate::cache::{Index, Sha, index_path, shards_folder};
 use crate::storage::SCRATCH_PREFIX;
 use crate::{Error, ErrorKind, Result};
@@ -19,6 +21,8 @@ pub(super) enum Role {
     Shard(Sha),
     Generation(Sha),
     Splits,
+    /// What was measured for the audit of a feature set, whose name it is.
+    Audit(Hex<6>),
     /// `prep-report.json` and `.lock`.
     Record,
     /// Being written, or left behind by a process that was killed.
@@ -51,6 +55,7 @@ pub(super) fn survey(root: &Path) -> Result<Vec<Piece>> {
         (root.to_owned(), role_in_root as fn(&OsStr) -> Option<Role>),
         (shards_folder(root), role_in_shards),
         (root.join("manifests"), role_in_manifests),
+        (audit_folder(root), role_in_audit),
     ];
     for (folder, role_of) in folders {
         let io = |error| Error::io("cannot be listed", &folder, error);
@@ -100,7 +105,7 @@ fn open_folder(root: &Path) -> Result<()> {
 
 fn role_in_root(name: &OsStr) -> Option<Role> {
     Some(match name.to_str() {
-        Some("shards" | "manifests") => return None,
+        Some("shards" | "manifests" | "audit") => return None,
         Some("index.bin") => Role::Index,
         Some("splits") => Role::Splits,
         Some("prep-report.json" | ".lock") => Role::Record,
@@ -121,6 +126,11 @@ fn role_in_shards(name: &OsStr) -> Option<Role> {
 fn role_in_manifests(name: &OsStr) -> Option<Role> {
     let sha = name.to_str().and_then(|name| name.parse::<Sha>().ok());
     Some(sha.map_or_else(|| scratch_or_foreign(name), Role::Generation))
+}
+
+fn role_in_audit(name: &OsStr) -> Option<Role> {
+    let id = name.to_str().and_then(|name| name.strip_suffix(".jsonl")).and_then(|id| id.parse().ok());
+    Some(id.map_or_else(|| scratch_or_foreign(name), Role::Audit))
 }
 
 fn scratch_or_foreign(name: &OsStr) -> Role {

@@ -22,6 +22,8 @@ pub struct Usage {
     pub feature_sets: Vec<SetUsage>,
     /// The index.
     pub index: u64,
+    /// What was measured for audits.
+    pub audits: u64,
     /// The report of the last run and the lock file.
     pub records: u64,
     /// A folder `splits` where a link belongs.
@@ -80,6 +82,7 @@ pub fn usage(root: &Path) -> Result<Usage> {
         let sets = &mut usage.feature_sets;
         let place = match &piece.role {
             Role::Index => &mut usage.index,
+            Role::Audit(_) => &mut usage.audits,
             Role::Record => &mut usage.records,
             Role::Splits => &mut usage.splits,
             Role::Scratch => &mut usage.scratch,
@@ -115,6 +118,7 @@ impl Usage {
             line(set.manifest_bytes, &format!("manifests of feature set {}", set.id));
         }
         line(self.index, "index");
+        line(self.audits, "audits");
         line(self.records, "report and lock");
         for (bytes, what) in [
             (self.splits, "splits, a folder where a link belongs"),

@@ -15,6 +15,7 @@ use super::sources::Sources;
 use super::survey::{Piece, Role, no_cache, survey};
 use super::verify_manifests::check_generation;
 use super::verify_shard::{examine, has_its_name};
+use crate::cache::audit::check_measured;
 use crate::cache::prepare::feature_set_id;
 use crate::cache::readers::ReadersLock;
 use crate::cache::shard::shard_path;
@@ -77,6 +78,7 @@ pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verif
     pool.install(|| check_shards(&cache, &pieces, whole_index, progress, &mut found));
     check_manifests(&cache, &pieces, whole_index, &mut found);
     check_splits(&cache, &mut found);
+    check_audits(&pieces, &mut found);
     note_the_rest(&pieces, &mut found);
     found.seconds = started.elapsed().as_secs_f64();
     Ok(found)
@@ -276,6 +278,16 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
                 found.note("splits".to_owned(), &format!("is a folder where a link belongs; {stale}"));
             }
         },
+    }
+}
+
+fn check_audits(pieces: &[Piece], found: &mut Verification) {
+    for piece in pieces.iter().filter(|piece| matches!(piece.role, Role::Audit(_))) {
+        found.bytes += piece.bytes;
+        if let Err(error) = check_measured(&piece.path) {
+            let (path, what) = (piece.name.clone(), error.reason());
+            found.damage.push(Damage { kind: DamageKind::Audit, path, what, rows: Vec::new() });
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! shards the next one finds, also if it was killed before it wrote the index.
 
 mod candidates;
+mod near_duplicates;
 mod options;
 mod report;
 mod select;
@@ -17,9 +18,11 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
-pub use report::{CorpusReport, Duplicate, PrepareReport, Remark};
+pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Remark};
 
+use super::audit::{Measured, audit_folder, require_any};
 use super::digest::Sha;
 use super::generation::{self, Generation};
 use super::index::{FeatureSet, Index, SeenFile};
@@ -98,7 +101,12 @@ pub fn prepare(
         report.seconds = started.elapsed().as_secs_f64();
         return Ok(report);
     }
-    for folder in [options.out.clone(), shards_folder(&options.out), options.out.join("manifests")] {
+    for folder in [
+        options.out.clone(),
+        shards_folder(&options.out),
+        options.out.join("manifests"),
+        audit_folder(&options.out),
+    ] {
         storage.clear_scratch(&folder)?;
     }
 
@@ -108,15 +116,20 @@ pub fn prepare(
     report.bytes_written = written.bytes;
 
     let utterances = select::select(&candidates, &written.set, &options.limits, &mut report)?;
+    let entries = utterances.iter().map(|selected| selected.entry);
+    let measured = Measured::of(&options.out, &written.set, entries, options.jobs)?;
+    let utterances = near_duplicates::settle(utterances, &measured, options.near_duplicates, &mut report);
     report.summarise(utterances.iter().map(|u| (u.annotation, u.entry.row.source.duration_s())));
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
     let shard_names = splits::shard_names(&written.set);
-    let splits = Splits::new(&utterances, &written.set, &shard_names, options)
+    let splits = Splits::new(&utterances, &written.set, &shard_names, options, &measured)
         .map_err(|error| explain(error, options, &report))?;
     drop(utterances);
     let generation = Generation::of(splits.manifests_noted_in(&mut report))?;
+    require_any(&options.require, report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit)))?;
+    measured.write(storage, &options.out, &written.set.id)?;
     let manifests = options.out.join("manifests");
     storage.make_folder(&manifests)?;
     generation.write(storage, &manifests, splits.manifests(|_| ()))?;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::near_duplicates::NearDuplicates;
 use crate::audio::Limits;
+use crate::cache::audit::Requirement;
 use crate::corpus::{CorpusFolder, Fractions, LabelSource, MapSource, Protocol};
 use crate::features::FeatureConfig;
 use crate::{Error, ErrorKind, Result};
@@ -36,6 +38,10 @@ pub struct PrepareOptions {
     pub seed: u64,
     /// Which files are too large, too long or too short.
     pub limits: Limits,
+    /// What becomes of near-duplicates.
+    pub near_duplicates: NearDuplicates,
+    /// What at least one split must be.
+    pub require: Vec<Requirement>,
     /// Bytes of tensors after which a shard is full.
     pub shard_bytes: usize,
     /// How many files are handled at once; 0 for one on every processor.
@@ -64,6 +70,8 @@ impl PrepareOptions {
             folds: None,
             seed: 0,
             limits: Limits::default(),
+            near_duplicates: NearDuplicates::default(),
+            require: Vec::new(),
             shard_bytes: DEFAULT_SHARD_BYTES,
             jobs: 0,
             rehash: false,

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::store::Store;
 use super::{Candidate, PrepareOptions, SharedAnnotation};
+use crate::cache::audit::Audit;
 use crate::cache::row::key_of;
 use crate::corpus::Part;
 use crate::storage::Storage;
@@ -49,6 +50,8 @@ pub struct PrepareReport {
     pub mixed_down: usize,
     /// Recordings of a sound that another recording holds as well.
     pub duplicates: Vec<Duplicate>,
+    /// Pairs of recordings that are copies of each other without being the same sound.
+    pub near_duplicates: Vec<NearDuplicatePair>,
     /// Recordings that cannot be used, and why.
     pub failed: Vec<Remark>,
     /// What is odd about recordings that are used.
@@ -59,6 +62,8 @@ pub struct PrepareReport {
     pub speakers: Vec<String>,
     /// The splits, with their numbers of utterances.
     pub splits: BTreeMap<String, BTreeMap<Part, usize>>,
+    /// What the sides of each split have in common.
+    pub audits: BTreeMap<String, Audit>,
     /// Splits that could not be made, and why.
     pub left_out: Vec<String>,
     /// Length of all utterances, seconds.
@@ -102,6 +107,19 @@ pub struct Duplicate {
     pub path: String,
     /// The recording kept.
     pub kept: String,
+}
+
+/// Two recordings that are copies of each other: encoded again, trimmed, or otherwise altered a little.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NearDuplicatePair {
+    /// One of them.
+    pub path: String,
+    /// The other, with the shorter path.
+    pub of: String,
+    /// How similar they are, at most 1.
+    pub similarity: f64,
+    /// Whether they stand under two labels: one of these is probably wrong.
+    pub labels_differ: bool,
 }
 
 /// A sentence about a recording.
@@ -155,6 +173,7 @@ impl PrepareReport {
     fn sort(&mut self) {
         self.failed.sort_by(|a, b| a.path.cmp(&b.path));
         self.notes.sort_by(|a, b| a.path.cmp(&b.path));
+        self.near_duplicates.sort_by(|a, b| (&a.path, &a.of).cmp(&(&b.path, &b.of)));
         self.duplicates.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
@@ -266,6 +285,7 @@ impl PrepareReport {
             writeln!(out, "  {protocol:<18} {train:>7} {val:>7} {test:>7}")?;
         }
         more(out, self.splits.len())?;
+        self.write_audits(out)?;
         for line in &self.left_out {
             writeln!(out, "  {line}")?;
         }
@@ -279,6 +299,18 @@ impl PrepareReport {
             mebibytes(self.bytes_written),
         )?;
         writeln!(out, "feature set {} in {}", self.feature_set, self.out.display())
+    }
+
+    /// What each test side shares with training and validation, in a line.
+    fn write_audits(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "\ntest and training       (duration alone: UAR of a classifier that knows nothing else)"
+        )?;
+        for (protocol, audit) in self.audits.iter().take(SHOWN) {
+            writeln!(out, "  {protocol:<18} {}", audit.in_short())?;
+        }
+        more(out, self.audits.len())
     }
 
     fn write_remarks(&self, out: &mut String) -> std::fmt::Result {
@@ -306,6 +338,14 @@ impl PrepareReport {
                 writeln!(out, "  {} sounds as {}", duplicate.path, duplicate.kept)?;
             }
             more(out, self.duplicates.len())?;
+        }
+        if !self.near_duplicates.is_empty() {
+            writeln!(out, "\nnear-duplicates:")?;
+            for pair in self.near_duplicates.iter().take(SHOWN) {
+                let labels = if pair.labels_differ { ", under another label" } else { "" };
+                writeln!(out, "  {} is a copy of {}{labels} ({:.3})", pair.path, pair.of, pair.similarity)?;
+            }
+            more(out, self.near_duplicates.len())?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::options::PrepareOptions;
 use super::report::PrepareReport;
 use super::select::Selected;
 use crate::Result;
-use crate::cache::audit::Audit;
+use crate::cache::audit::{Audit, Measured};
 use crate::cache::manifest::{SplitInfo, SplitManifest, Utterance};
 use crate::cache::{FeatureSet, manifest_shard};
 use crate::corpus::{Part, Split, SplitPlanner};
@@ -17,6 +17,7 @@ pub(super) struct Splits<'a> {
     utterances: Vec<Utterance<&'a str>>,
     set: &'a FeatureSet,
     options: &'a PrepareOptions,
+    measured: &'a Measured,
 }
 
 /// How manifests name the shards of `set`.
@@ -34,13 +35,14 @@ impl<'a> Splits<'a> {
         set: &'a FeatureSet,
         shard_names: &'a [String],
         options: &'a PrepareOptions,
+        measured: &'a Measured,
     ) -> Result<Self> {
         let annotated: Vec<_> =
             selected.iter().map(|selected| (selected.path, selected.annotation)).collect();
         let planner =
             SplitPlanner::new(&annotated, options.fractions, options.seed)?.with_folds(options.folds);
         let utterances: Vec<_> = selected.iter().map(|selected| utterance(selected, shard_names)).collect();
-        Ok(Self { planner, utterances, set, options })
+        Ok(Self { planner, utterances, set, options, measured })
     }
 
     /// The manifests of every protocol, each made when it is asked for. `leave_out` is told why others cannot be.
@@ -56,9 +58,10 @@ impl<'a> Splits<'a> {
         &self,
         report: &mut PrepareReport,
     ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
-        let PrepareReport { left_out, splits, .. } = report;
+        let PrepareReport { left_out, splits, audits, .. } = report;
         self.manifests(|why| left_out.push(why)).inspect(|SplitManifest { info, .. }| {
             splits.insert(info.protocol.clone(), info.counts.clone());
+            audits.insert(info.protocol.clone(), info.audit.clone());
         })
     }
 
@@ -75,7 +78,9 @@ impl<'a> Splits<'a> {
                 }
             }
         }
-        let rest = [side(Part::Train), side(Part::Val)].concat();
+        let sides = Part::ALL.map(side);
+        let [train, val, test] = &sides;
+        let audit = Audit::of([train, val, test], &labels, self.measured);
         let info = SplitInfo {
             protocol: split.protocol.to_string(),
             seed: self.options.seed,
@@ -85,10 +90,10 @@ impl<'a> Splits<'a> {
             counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
             left_out: split.left_out,
             counts_by_label,
-            audit: Audit::of(&rest, &side(Part::Test)),
+            audit,
             manifests: BTreeMap::new(),
         };
-        SplitManifest { info, parts: Part::ALL.map(|part| (part, side(part))).into() }
+        SplitManifest { info, parts: Part::ALL.into_iter().zip(sides).collect() }
     }
 }
 
