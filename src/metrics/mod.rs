@@ -4,6 +4,7 @@
 //! Where a quotient has no denominator it is 0 (scikit-learn's `zero_division=0`), and the classes concerned are
 //! named in [`Metrics::without_utterances`] and [`Metrics::never_predicted`].
 
+mod calibration;
 mod confusion_matrix;
 mod cross_entropy;
 mod sum;
@@ -11,6 +12,7 @@ mod wilson;
 
 use serde::Serialize;
 
+pub use calibration::{Calibration, MAX_RELIABILITY_BINS, RELIABILITY_BINS, ReliabilityBin};
 pub use confusion_matrix::{ConfusionMatrix, MAX_CLASSES};
 pub use cross_entropy::mean_cross_entropy;
 pub use wilson::{Interval, wilson_interval};
