@@ -4,6 +4,7 @@ mod bar;
 mod feature_options;
 #[cfg(feature = "torch")]
 mod fit_table;
+mod report_files;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ pub use bar::Bar;
 pub use feature_options::{FeatureOptions, Preset};
 #[cfg(feature = "torch")]
 pub use fit_table::FitTable;
+pub use report_files::ReportFiles;
 
 use crate::{Error, ErrorKind, Result};
 
