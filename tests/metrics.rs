@@ -153,7 +153,9 @@ fn calibration_is_that_of_numpy_and_scikit_learn() {
     for case in cases {
         let rows: Vec<Vec<f32>> = case.probabilities.chunks(case.n_classes).map(<[f32]>::to_vec).collect();
         let predictions: Vec<Prediction> = (rows.iter().zip(&case.truth).enumerate())
-            .map(|(i, (row, &truth))| Prediction::most_probable(format!("{i}.wav"), truth, row.clone()).unwrap())
+            .map(|(i, (row, &truth))| {
+                Prediction::most_probable(format!("{i}.wav"), truth, row.clone()).unwrap()
+            })
             .collect();
         let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.predicted).collect();
         let of = |n_bins| {

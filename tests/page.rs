@@ -45,7 +45,9 @@ fn the_page_is_well_formed_and_points_nowhere_outside() {
             let tree = parse(&page);
             for node in tree.descendants().filter(roxmltree::Node::is_element) {
                 let name = node.tag_name().name();
-                let allowed = !["script", "img", "iframe", "link", "object", "embed", "form", "base", "image", "use"].contains(&name);
+                let allowed =
+                    !["script", "img", "iframe", "link", "object", "embed", "form", "base", "image", "use"]
+                        .contains(&name);
                 assert!(allowed, "{name}");
                 for attribute in node.attributes() {
                     assert!(!attribute.name().starts_with("on"), "{attribute:?}");
@@ -58,7 +60,10 @@ fn the_page_is_well_formed_and_points_nowhere_outside() {
             assert!(!style.contains("url(") && !style.contains("@import"));
             let policy = tree.descendants().find(|node| node.attribute("http-equiv").is_some()).unwrap();
             let policy = policy.attribute("content").unwrap();
-            assert!(policy.starts_with("default-src 'none';") && policy.contains("media-src 'none'"), "{policy}");
+            assert!(
+                policy.starts_with("default-src 'none';") && policy.contains("media-src 'none'"),
+                "{policy}"
+            );
         }
     }
 }
@@ -67,9 +72,15 @@ fn the_page_is_well_formed_and_points_nowhere_outside() {
 fn names_from_the_corpus_are_text_wherever_they_stand() {
     let example = Example::hostile();
     let page = example.page(Audio::None);
-    assert!(!page.contains("<script") && !page.contains("<img") && !page.contains('\u{202e}') && !page.contains('\u{7}'));
+    assert!(
+        !page.contains("<script")
+            && !page.contains("<img")
+            && !page.contains('\u{202e}')
+            && !page.contains('\u{7}')
+    );
     let tree = parse(&page);
-    let shown: Vec<&str> = tree.descendants().filter(|node| node.has_tag_name("bdi")).filter_map(|node| node.text()).collect();
+    let shown: Vec<&str> =
+        tree.descendants().filter(|node| node.has_tag_name("bdi")).filter_map(|node| node.text()).collect();
     for label in [HOSTILE[0], HOSTILE[1], HOSTILE[3]] {
         assert!(shown.contains(&label), "{label} is not in {shown:?}");
     }
@@ -78,7 +89,12 @@ fn names_from_the_corpus_are_text_wherever_they_stand() {
         roxmltree::Document::parse(&figure.to_svg()).unwrap();
     }
     let card = model_card(&example.evaluation, &example.run);
-    assert!(!card.contains("<script") && !card.contains("<img") && !card.contains("[c](") && !card.contains('\u{202e}'), "{card}");
+    assert!(!card.contains('\u{202e}') && !card.contains('\u{7}'), "{card}");
+    // Behind the metadata, which is YAML, and outside of the commands, which are code, nothing is markup.
+    let text = card.split_once("\n---\n").unwrap().1;
+    for line in text.lines().filter(|line| !line.starts_with("    ")) {
+        assert!(!line.contains(['<']) && !line.contains("[c]("), "{line}");
+    }
 }
 
 #[test]
@@ -96,7 +112,14 @@ fn the_page_and_the_card_say_the_numbers_of_the_json() {
         let label = class["label"].as_str().unwrap();
         let mut row = vec![label.to_owned()];
         row.extend(["precision", "recall", "f1"].map(|key| number(&class[key])));
-        assert!(card.contains(&format!("| {} | {} | {} | {} | {} |", label.replace('_', "\\_"), row[1], row[2], row[3], class["support"])));
+        assert!(card.contains(&format!(
+            "| {} | {} | {} | {} | {} |",
+            label.replace('_', "\\_"),
+            row[1],
+            row[2],
+            row[3],
+            class["support"]
+        )));
         row.extend(["support", "predicted"].map(|key| class[key].to_string()));
         assert!(cells.contains(&row), "{row:?}");
     }
@@ -133,8 +156,15 @@ fn the_card_has_the_headings_of_the_field_and_data_that_a_hub_reads() {
     let card = model_card(&example.evaluation, &example.run);
     let headings: Vec<&str> = card.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let expected = [
-        "Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data",
-        "Quantitative analyses", "Ethical considerations", "Caveats and recommendations",
+        "Model details",
+        "Intended use",
+        "Factors",
+        "Metrics",
+        "Evaluation data",
+        "Training data",
+        "Quantitative analyses",
+        "Ethical considerations",
+        "Caveats and recommendations",
     ];
     assert_eq!(headings, expected);
     assert!(card.starts_with("---\nlibrary_name: ser\n") && card.contains("\n---\n\n# Model card"));
@@ -146,7 +176,8 @@ fn the_card_has_the_headings_of_the_field_and_data_that_a_hub_reads() {
         let script = "import sys, yaml\nfront = open(sys.argv[1], encoding='utf-8').read().split('\\n---\\n')[0]\n\
                       card = yaml.safe_load(front)\nprint(card['model-index'][0]['results'][0]['metrics'][0]['value'])";
         let output = Command::new(&python).arg("-c").arg(script).arg(&path).output().unwrap();
-        let value: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_else(|_| panic!("{output:?}"));
+        let value: f64 =
+            String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_else(|_| panic!("{output:?}"));
         assert!((value - example.evaluation.uar).abs() <= 5e-5);
     }
 }
@@ -155,7 +186,8 @@ fn the_card_has_the_headings_of_the_field_and_data_that_a_hub_reads() {
 fn figures_are_written_as_svg_and_png() {
     let folder = tempfile::tempdir().unwrap();
     let example = Example::of_tess();
-    let written = write_figures(&folder.path().join("figures"), &example.figures(), &Storage::native()).unwrap();
+    let written =
+        write_figures(&folder.path().join("figures"), &example.figures(), &Storage::native()).unwrap();
     let names: Vec<_> = written.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     let expected = ["confusion-matrix", "loss-curve", "accuracy-curve", "reliability-diagram"];
     assert_eq!(names, expected.map(|name| [format!("{name}.svg"), format!("{name}.png")]).concat());
@@ -182,14 +214,19 @@ fn recordings_are_linked_or_embedded_only_as_asked() {
     let sources = |audio| {
         let page = example.page_at(audio, &folder.path().join("report.html"));
         let tree = parse(&page);
-        let policy = tree.descendants().find_map(|node| node.attribute("content").filter(|text| text.contains("default-src")));
+        let policy = tree
+            .descendants()
+            .find_map(|node| node.attribute("content").filter(|text| text.contains("default-src")));
         let policy = policy.unwrap().to_owned();
         let players = tree.descendants().filter(|node| node.has_tag_name("audio"));
         (policy, players.map(|node| node.attribute("src").unwrap().to_owned()).collect::<Vec<_>>())
     };
     let (policy, linked) = sources(Audio::Link);
     assert!(policy.contains("media-src 'self' file:") && linked.len() == 24, "{policy} {linked:?}");
-    assert!(linked.iter().all(|source| source.starts_with("corpus/") && source.ends_with(".wav")), "{linked:?}");
+    assert!(
+        linked.iter().all(|source| source.starts_with("corpus/") && source.ends_with(".wav")),
+        "{linked:?}"
+    );
     let (policy, embedded) = sources(Audio::Embed);
     assert!(policy.contains("media-src data:") && embedded.len() == 24, "{policy}");
     assert!(embedded.iter().all(|source| source.starts_with("data:audio/wav;base64,UklGR")));
@@ -214,12 +251,14 @@ fn a_browser_shows_the_page_without_complaint() {
         ("linked", tess.page_at(Audio::Link, &out.join("linked.html"))),
         ("embedded", tess.page_at(Audio::Embed, &out.join("embedded.html"))),
         ("hostile", hostile.page(Audio::None)),
-        ("perfect", Example::perfect().page(Audio::None)),
         ("many", Example::of_many_classes().page(Audio::None)),
         ("alone", tess.page_without_a_run()),
     ];
     let mut command = Command::new(python);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/check.py")).arg(&chromium).arg(&out);
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/check.py"))
+        .arg(&chromium)
+        .arg(&out);
     for (name, page) in &examples {
         let path = out.join(format!("{name}.html"));
         fs::write(&path, page).unwrap();
@@ -313,22 +352,25 @@ impl Example {
                 let said = answer(truth);
                 let right = said == truth;
                 // From 0.35 to 1, more of it when right.
-                let confidence = 0.35 + 0.65 * (random.below(1000) as f32 / 1000.0).powf(if right { 0.25 } else { 0.8 });
+                let confidence =
+                    0.35 + 0.65 * (random.below(1000) as f32 / 1000.0).powf(if right { 0.25 } else { 0.8 });
                 let mut p = vec![(1.0 - confidence) / (labels.len() as f32 - 1.0); labels.len()];
                 p[said] = confidence.max(1.001 / labels.len() as f32);
                 let voice = ["OAF", "YAF"][utterance % 2];
-                let path = format!("{voice}_{label}/{voice}_word{utterance:02}_{label}.wav", label = labels[truth]);
+                let word = utterance / 2;
+                let path =
+                    format!("{voice}_{label}/{voice}_word{word:02}_{label}.wav", label = labels[truth]);
                 predictions.push(Prediction::most_probable(path, truth, p).unwrap());
             }
         }
         let side = |words: std::ops::Range<usize>| {
             let mut side = SplitSide::default();
-            for voice in ["OAF", "YAF"] {
+            for voice in labels.iter().flat_map(|_| ["OAF", "YAF"]) {
                 words.clone().for_each(|word| side.add(Some(voice), Some(&format!("word{word:02}"))));
             }
             side
         };
-        let sides = [side(0..140), side(0..30), side(0..30)];
+        let sides = [side(0..n * 5 / 2), side(0..n / 2), side(0..n / 2)];
         let provenance = Provenance {
             checkpoint: "runs/2026-11-22T20-51-04.073/best.pt".to_owned(),
             epoch: 9,
@@ -369,7 +411,10 @@ impl Example {
             corpora: Vec::new(),
             commands: vec![
                 command("Prepare the recordings", &["ser-prep", "--data", "my corpus", "--out", "cache"]),
-                command("Train, by the recipe below", &["ser-fit", "--config", "recipe.toml", "--cache", "cache"]),
+                command(
+                    "Train, by the recipe below",
+                    &["ser-fit", "--config", "recipe.toml", "--cache", "cache"],
+                ),
                 command("Report", &["ser-report", "--html", "report.html"]),
             ],
         };

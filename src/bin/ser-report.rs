@@ -69,7 +69,8 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     }
     if arguments.files.wanted() {
         let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-        let run = run_record(&options, std::iter::once("ser-report".to_owned()).chain(command.skip(1)).collect())?;
+        let run =
+            run_record(&options, std::iter::once("ser-report".to_owned()).chain(command.skip(1)).collect())?;
         arguments.files.write(&evaluation, &predictions, run)?;
     }
     let wrong = wrong_predictions(&evaluation.labels, &predictions)?;

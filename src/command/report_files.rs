@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::Result;
 use crate::report::html::{Audio, PageOptions, html_page};
 use crate::report::run_record::RunRecord;
 use crate::report::{Evaluation, Prediction, figures, model_card, write_figures};
 use crate::storage::Storage;
-use crate::Result;
 
 /// Files to write besides what is printed.
 #[derive(Debug, Clone, Default, Args)]
@@ -41,7 +41,12 @@ impl ReportFiles {
     ///
     /// # Errors
     /// When a file cannot be written, or the predictions are not those of the evaluation.
-    pub fn write(&self, evaluation: &Evaluation, predictions: &[Prediction], mut run: RunRecord) -> Result<()> {
+    pub fn write(
+        &self,
+        evaluation: &Evaluation,
+        predictions: &[Prediction],
+        mut run: RunRecord,
+    ) -> Result<()> {
         let storage = Storage::native();
         if !self.data.is_empty() {
             run.corpora.clone_from(&self.data);

@@ -125,7 +125,15 @@ fn commands(origin: &Origin, cache: &Cache, split: &StoredSplit, report: Vec<Str
             let seed = split.info.seed.to_string();
             let (val, test) = (split.info.fractions.val.to_string(), split.info.fractions.test.to_string());
             let rest = [
-                "--out", &root, "--seed", &seed, "--val-fraction", &val, "--test-fraction", &test, "--features",
+                "--out",
+                &root,
+                "--seed",
+                &seed,
+                "--val-fraction",
+                &val,
+                "--test-fraction",
+                &test,
+                "--features",
                 "features.toml",
             ];
             std::iter::once("ser-prep".to_owned()).chain(data).chain(rest.map(str::to_owned)).collect()

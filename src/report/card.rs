@@ -65,7 +65,12 @@ fn front_matter(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
 fn details(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
     put!(card, "# Model card: speech emotion recognition, {}\n", md(&architecture(run)));
     put!(card, "## Model details\n");
-    put!(card, "- Classifies a short recording of speech into {} classes: {}.", evaluation.labels.len(), list(&evaluation.labels));
+    put!(
+        card,
+        "- Classifies a short recording of speech into {} classes: {}.",
+        evaluation.labels.len(),
+        list(&evaluation.labels)
+    );
     put!(
         card,
         "- Network: {}, {} parameters; input {:?} (features × coefficients × frames).",
@@ -73,9 +78,18 @@ fn details(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         thousands(run.n_parameters),
         run.input_shape
     );
-    put!(card, "- Trained by ser {} with seed {}; the weights are those after epoch {}.", md(&run.version), evaluation.provenance.seed, evaluation.provenance.epoch);
+    put!(
+        card,
+        "- Trained by ser {} with seed {}; the weights are those after epoch {}.",
+        md(&run.version),
+        evaluation.provenance.seed,
+        evaluation.provenance.epoch
+    );
     put!(card, "- Checkpoint SHA-256: `{}`.", run.checkpoint_digest);
-    put!(card, "- Licence, authors and contact: not stated in the checkpoint; add them before you publish it.\n");
+    put!(
+        card,
+        "- Licence, authors and contact: not stated in the checkpoint; add them before you publish it.\n"
+    );
 }
 
 fn uses(card: &mut String, evaluation: &Evaluation) {
@@ -87,9 +101,15 @@ fn uses(card: &mut String, evaluation: &Evaluation) {
         evaluation.labels.len()
     );
     put!(card, "### Out-of-scope use\n");
-    put!(card, "- Any decision about a person: hiring, schooling, policing, border control, insurance, health, credit. In the European Union, emotion recognition at work and in education is prohibited with few exceptions (Regulation (EU) 2024/1689, article 5).");
+    put!(
+        card,
+        "- Any decision about a person: hiring, schooling, policing, border control, insurance, health, credit. In the European Union, emotion recognition at work and in education is prohibited with few exceptions (Regulation (EU) 2024/1689, article 5)."
+    );
     put!(card, "- Telling what somebody feels, or whether they tell the truth.");
-    put!(card, "- Spontaneous speech, other languages, other age groups, several speakers at once, noise or telephone lines, unless it has been tested on them.\n");
+    put!(
+        card,
+        "- Spontaneous speech, other languages, other age groups, several speakers at once, noise or telephone lines, unless it has been tested on them.\n"
+    );
 }
 
 fn factors(card: &mut String, run: &RunRecord) {
@@ -109,7 +129,10 @@ fn factors(card: &mut String, run: &RunRecord) {
         };
         put!(card, "- {title}: {} utterances, {speakers}, {words}.", thousands(side.utterances));
     }
-    put!(card, "\nAge, sex, accent and recording conditions of the speakers are not recorded in the checkpoint, so the numbers are not broken down by them.\n");
+    put!(
+        card,
+        "\nAge, sex, accent and recording conditions of the speakers are not recorded in the checkpoint, so the numbers are not broken down by them.\n"
+    );
 }
 
 fn metrics(card: &mut String, evaluation: &Evaluation) {
@@ -121,10 +144,17 @@ fn metrics(card: &mut String, evaluation: &Evaluation) {
 }
 
 fn data(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
-    let corpus = corpus_name(run).map_or("not known".to_owned(), |name| format!("`{}`", name.replace('`', "'")));
+    let corpus =
+        corpus_name(run).map_or("not known".to_owned(), |name| format!("`{}`", name.replace('`', "'")));
     put!(card, "## Evaluation data\n");
     put!(card, "- Corpus: {corpus}.");
-    put!(card, "- Protocol: {} with seed {}; digest of the split `{}`.", md(&evaluation.provenance.protocol), run.split_seed, run.split_digest);
+    put!(
+        card,
+        "- Protocol: {} with seed {}; digest of the split `{}`.",
+        md(&evaluation.provenance.protocol),
+        run.split_seed,
+        run.split_digest
+    );
     put!(card, "- {}", md(&evaluation.provenance.protocol_in_words));
     for finding in findings(&run.audit) {
         put!(card, "- {}", md(&finding.text));
@@ -133,7 +163,8 @@ fn data(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
     put!(card, "The training and validation side of the same split; the validation side chose the epoch.\n");
     put!(card, "| class | training | validation | test |\n|---|---:|---:|---:|");
     for label in &evaluation.labels {
-        let count = |part| run.counts_by_label.get(label).and_then(|counts| counts.get(&part)).copied().unwrap_or(0);
+        let count =
+            |part| run.counts_by_label.get(label).and_then(|counts| counts.get(&part)).copied().unwrap_or(0);
         put!(
             card,
             "| {} | {} | {} | {} |",
@@ -161,7 +192,12 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         thousands(evaluation.n_utterances)
     );
     put!(card, "| macro-F1 | {:.4} | |", evaluation.macro_f1);
-    put!(card, "| cross-entropy | {:.4} | a guess: {:.4} |", evaluation.cross_entropy, (evaluation.classes.len() as f64).ln());
+    put!(
+        card,
+        "| cross-entropy | {:.4} | a guess: {:.4} |",
+        evaluation.cross_entropy,
+        (evaluation.classes.len() as f64).ln()
+    );
     put!(
         card,
         "| ECE | {:.4} | mean confidence {:.4}, MCE {:.4}, Brier score {:.4} |\n",
@@ -173,7 +209,15 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
     put!(card, "| class | precision | recall | F1 | utterances |\n|---|---:|---:|---:|---:|");
     for class in &evaluation.classes {
         let m = &class.metrics;
-        put!(card, "| {} | {:.4} | {:.4} | {:.4} | {} |", md(&class.label), m.precision, m.recall, m.f1, thousands(m.support));
+        put!(
+            card,
+            "| {} | {:.4} | {:.4} | {:.4} | {} |",
+            md(&class.label),
+            m.precision,
+            m.recall,
+            m.f1,
+            thousands(m.support)
+        );
     }
     put!(card, "\nTo get the same numbers:\n");
     for command in &run.commands {
@@ -184,22 +228,44 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
 
 fn ethics(card: &mut String) {
     put!(card, "## Ethical considerations\n");
-    put!(card, "- The model has learnt labels that somebody gave to recordings. Where actors played the emotions, it recognises how these actors play them. It does not measure what anybody feels.");
-    put!(card, "- How people express emotion differs between persons, cultures, ages and situations; a voice unlike those in the training data is likely to be misread, and more often in one direction.");
-    put!(card, "- A recording of a voice is personal data, and can tell who speaks. Ask before you record or classify it.\n");
+    put!(
+        card,
+        "- The model has learnt labels that somebody gave to recordings. Where actors played the emotions, it recognises how these actors play them. It does not measure what anybody feels."
+    );
+    put!(
+        card,
+        "- How people express emotion differs between persons, cultures, ages and situations; a voice unlike those in the training data is likely to be misread, and more often in one direction."
+    );
+    put!(
+        card,
+        "- A recording of a voice is personal data, and can tell who speaks. Ask before you record or classify it.\n"
+    );
 }
 
 fn caveats(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
     put!(card, "## Caveats and recommendations\n");
     let one_voice = run.audit.speakers_known && run.audit.test_speakers.len() == 1;
     if run.audit.speakers_known && run.audit.shared_speakers.is_empty() {
-        put!(card, "- No test speaker was heard in training, but {} test {} says little about voices at large.", run.audit.test_speakers.len(), if one_voice { "speaker" } else { "speakers" });
+        put!(
+            card,
+            "- No test speaker was heard in training, but {} test {} says little about voices at large.",
+            run.audit.test_speakers.len(),
+            if one_voice { "speaker" } else { "speakers" }
+        );
     } else {
-        put!(card, "- Test speakers were, or may have been, heard in training: expect less on a new voice, and measure it with a speaker-independent protocol.");
+        put!(
+            card,
+            "- Test speakers were, or may have been, heard in training: expect less on a new voice, and measure it with a speaker-independent protocol."
+        );
     }
     put!(card, "- This is one run with one seed; another seed gives other numbers.");
     if evaluation.calibration.mean_confidence - evaluation.accuracy > 0.02 {
-        put!(card, "- The stated probabilities are too high on average ({:.4} against an accuracy of {:.4}): do not take them at face value.", evaluation.calibration.mean_confidence, evaluation.accuracy);
+        put!(
+            card,
+            "- The stated probabilities are too high on average ({:.4} against an accuracy of {:.4}): do not take them at face value.",
+            evaluation.calibration.mean_confidence,
+            evaluation.accuracy
+        );
     }
     for note in &evaluation.notes {
         put!(card, "- Note: {}.", md(note));
@@ -230,7 +296,9 @@ fn md(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' | '!' | '{' | '}' => out.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' | '!' | '{' | '}' => {
+                out.extend(['\\', c])
+            }
             c => out.push(c),
         }
     }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::metrics::{
-    Average, Calibration, ClassMetrics, ConfusionMatrix, Interval, Metrics, RELIABILITY_BINS, mean_cross_entropy,
+    Average, Calibration, ClassMetrics, ConfusionMatrix, Interval, Metrics, RELIABILITY_BINS,
+    mean_cross_entropy,
 };
 use crate::report::predictions::{Prediction, WrongPrediction, wrong_predictions};
 use crate::{Error, ErrorKind, Result};
@@ -120,8 +121,7 @@ pub const DEFINITIONS: Definitions = Definitions {
     ece: "expected calibration error: mean over utterances of |accuracy - mean confidence| of their bin; confidence is \
           the probability of the predicted class, in 15 bins of equal width (Guo et al. 2017)",
     mce: "maximum calibration error: the largest |accuracy - mean confidence| of a bin",
-    brier: "Brier score: mean over utterances of the summed squared error of all class probabilities, 0 to 2 \
-            (Brier 1950)",
+    brier: "mean over utterances of the summed squared error of all class probabilities, 0 to 2 (Brier 1950)",
 };
 
 impl Evaluation {
@@ -150,8 +150,7 @@ impl Evaluation {
         let probabilities = predictions.iter().map(|prediction| prediction.probabilities.as_slice());
         let probabilities = probabilities.collect::<Vec<_>>().concat();
         let cross_entropy = mean_cross_entropy(&truth, &probabilities, n_classes)?;
-        let calibration =
-            Calibration::of(&truth, &predicted, &probabilities, n_classes, RELIABILITY_BINS)?;
+        let calibration = Calibration::of(&truth, &predicted, &probabilities, n_classes, RELIABILITY_BINS)?;
 
         let n_tested = n_classes - metrics.without_utterances.len();
         Ok(Self {

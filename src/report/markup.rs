@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn markup_and_what_turns_text_around_is_text() {
-        assert_eq!(escape("<script>\"a\" & 'b'</script>"), "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;");
+        assert_eq!(
+            escape("<script>\"a\" & 'b'</script>"),
+            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;"
+        );
         assert_eq!(escape("a\u{202e}b\u{0}c\u{ffff}d\n"), "a\\u{202e}b\\u{0}c\\u{ffff}d\\n");
         assert_eq!(escape("سعيد 嬉しい"), "سعيد 嬉しい");
     }
@@ -79,7 +82,15 @@ mod tests {
     /// RFC 4648, section 10.
     #[test]
     fn base64_is_that_of_the_rfc() {
-        let pairs = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")];
+        let pairs = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ];
         for (text, coded) in pairs {
             assert_eq!(base64(text.as_bytes()), coded);
         }

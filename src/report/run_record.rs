@@ -9,6 +9,7 @@ use crate::cache::audit::Audit;
 use crate::corpus::Part;
 use crate::fit::FitConfig;
 use crate::report::SplitSide;
+use crate::report::text::printable;
 
 /// Largest `metrics.jsonl` that is read, bytes.
 const MAX_HISTORY_BYTES: u64 = 64 << 20;
@@ -73,14 +74,17 @@ fn shell_word(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
-    if !word.chars().any(char::is_control) {
+    // What a terminal or a page would not show as it is.
+    if printable(word) == word {
         return format!("'{}'", word.replace('\'', "'\\''"));
     }
     let mut quoted = "$'".to_owned();
     for c in word.chars() {
         match c {
             '\'' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.extend(c.to_string().bytes().map(|byte| format!("\\x{byte:02x}"))),
+            c if printable(&c.to_string()) != c.to_string() => {
+                quoted.extend(c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")));
+            }
             c => quoted.push(c),
         }
     }
@@ -135,7 +139,8 @@ impl History {
             _ => PathBuf::from("."),
         };
         let belongs = |epochs: &[Epoch]| epochs.iter().any(|e| e.epoch == epoch && e.finished == finished);
-        let mut reason = "no metrics.jsonl lies beside the checkpoint, nor in a folder of runs/ there".to_owned();
+        let mut reason =
+            "no metrics.jsonl lies beside the checkpoint, nor in a folder of runs/ there".to_owned();
         let runs = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
         let mut folders: Vec<PathBuf> = runs.take(MAX_RUNS_SEARCHED).map(|entry| entry.path()).collect();
         folders.sort();
@@ -194,7 +199,9 @@ pub fn corpora_of(root: &Path) -> Vec<PathBuf> {
 pub(super) fn prep_report(root: &Path) -> Option<serde_json::Value> {
     let path = root.join("prep-report.json");
     let size = std::fs::metadata(&path).ok()?.len();
-    (size <= MAX_HISTORY_BYTES).then(|| std::fs::read(&path).ok())?.and_then(|bytes| serde_json::from_slice(&bytes).ok())
+    (size <= MAX_HISTORY_BYTES)
+        .then(|| std::fs::read(&path).ok())?
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
 }
 
 #[cfg(test)]
@@ -209,6 +216,7 @@ mod tests {
         assert_eq!(quoted("it's; rm -rf $HOME"), "'it'\\''s; rm -rf $HOME'");
         assert_eq!(quoted(""), "''");
         assert_eq!(quoted("a\nb'"), "$'a\\x0ab\\''");
+        assert_eq!(quoted("\u{202e}"), "$'\\xe2\\x80\\xae'");
     }
 
     const LINE: &str = "{\"epoch\":1,\"train_loss\":1.5,\"train_accuracy\":0.5,\"val_loss\":null,\"val_accuracy\":0.25,\

@@ -173,7 +173,7 @@ class Browser:
         result = self.call("Runtime.evaluate", {"expression": script, "returnByValue": True, "awaitPromise": True})
         if "exceptionDetails" in result:
             raise SystemExit(json.dumps(result["exceptionDetails"]))
-        return result["result"]["value"]
+        return result["result"].get("value")
 
     def open(self, url):
         self.events.clear()
@@ -187,6 +187,8 @@ class Browser:
             if method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
                 yield f"{method}: {json.dumps(parameters)[:300]}"
             if method == "Network.requestWillBeSent" and parameters["request"]["url"].split("#")[0] != url:
+                if parameters["request"]["url"].startswith("data:"):
+                    continue  # the icons of Chromium's own players
                 yield f"fetched {parameters['request']['url'][:200]}"
 
 

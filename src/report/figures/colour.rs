@@ -160,8 +160,7 @@ mod tests {
     #[test]
     fn the_ramp_goes_one_way() {
         for ground in GROUNDS {
-            let luminance: Vec<f64> =
-                (0..=STEPS).map(|step| contrast(ground.ramp(step), [0; 3])).collect();
+            let luminance: Vec<f64> = (0..=STEPS).map(|step| contrast(ground.ramp(step), [0; 3])).collect();
             let rising = ground == Ground::Dark;
             assert!(luminance.windows(2).all(|pair| (pair[1] > pair[0]) == rising), "{luminance:?}");
         }

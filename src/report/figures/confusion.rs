@@ -54,7 +54,13 @@ pub(super) fn confusion_matrix(evaluation: &Evaluation) -> Option<Figure> {
         let support: u64 = row.iter().sum();
         for (predicted, &count) in row.iter().enumerate() {
             let place = [left + predicted as f64 * cell_w, top + truth as f64 * cell_h];
-            let cell = Cell { place, size: [cell_w - GAP, cell_h - GAP], count, support, on_diagonal: truth == predicted };
+            let cell = Cell {
+                place,
+                size: [cell_w - GAP, cell_h - GAP],
+                count,
+                support,
+                on_diagonal: truth == predicted,
+            };
             let about = format!(
                 "{} predicted as {}: {} of {}",
                 evaluation.labels[truth],
@@ -101,7 +107,13 @@ impl Cell {
         }
         let (middle, class) = (x + w / 2.0, format!("i{step}"));
         if self.count == 0 {
-            d.text(if self.on_diagonal { &class } else { "muted" }, [middle, y + h / 2.0 + 4.0], 12.0, Anchor::Middle, "0");
+            d.text(
+                if self.on_diagonal { &class } else { "muted" },
+                [middle, y + h / 2.0 + 4.0],
+                12.0,
+                Anchor::Middle,
+                "0",
+            );
             return;
         }
         let count = self.count.to_string();
@@ -136,11 +148,9 @@ fn key(d: &mut Drawing, left: f64, top: f64, width: f64) {
         d.rect(&format!("s{step}"), [left + step as f64 * step_width, top, step_width + 0.3, 10.0], "");
     }
     d.rect("frame", [left, top, width, 10.0], " stroke-width=\"0.5\"");
-    for (at, anchor, text) in [
-        (0.0, Anchor::Start, "0 %"),
-        (0.5, Anchor::Middle, "of the true class"),
-        (1.0, Anchor::End, "100 %"),
-    ] {
+    for (at, anchor, text) in
+        [(0.0, Anchor::Start, "0 %"), (0.5, Anchor::Middle, "of the true class"), (1.0, Anchor::End, "100 %")]
+    {
         d.text("muted", [left + at * width, top + 25.0], 11.0, anchor, text);
     }
 }
@@ -175,7 +185,10 @@ mod tests {
 
     #[test]
     fn a_share_is_rounded_to_all_or_nothing_only_where_it_is() {
-        assert_eq!([0.0, 1e-9, 0.5, 0.123456, 0.99999, 1.0].map(percent), ["0 %", "<0.1 %", "50.0 %", "12.3 %", "99.9 %", "100 %"]);
+        assert_eq!(
+            [0.0, 1e-9, 0.5, 0.123456, 0.99999, 1.0].map(percent),
+            ["0 %", "<0.1 %", "50.0 %", "12.3 %", "99.9 %", "100 %"]
+        );
         assert_eq!([step_of(0.0, 0), step_of(1e-6, 1), step_of(1.0, 9)], [0, 1, STEPS]);
     }
 }

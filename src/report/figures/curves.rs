@@ -30,7 +30,8 @@ pub(super) fn loss(epochs: &[Epoch], kept: u64) -> Figure {
     ];
     let values = series.iter().flat_map(|series| epochs.iter().map(series.value));
     let scale = Scale::about(values, BOTTOM, TOP);
-    let axis = if scale.is_logarithmic() { "cross-entropy, nats (logarithmic)" } else { "cross-entropy, nats" };
+    let axis =
+        if scale.is_logarithmic() { "cross-entropy, nats (logarithmic)" } else { "cross-entropy, nats" };
     draw("loss-curve", "Loss per epoch", axis, epochs, kept, &series, scale)
 }
 
@@ -79,7 +80,7 @@ fn draw(
         d.text("muted", [at, TOP - 10.0], 11.0, anchor, &text);
     }
 
-    let mut key = LEFT;
+    let mut key = LEFT - 8.0;
     for (number, series) in series.iter().enumerate() {
         let points: Vec<[f64; 2]> = (epochs.iter())
             .filter(|epoch| (series.value)(epoch).is_finite())
@@ -95,7 +96,7 @@ fn draw(
         d.line(&class, [key, 12.0], [key + 26.0, 12.0], &line);
         mark(&mut d, series.class, [key + 13.0, 12.0]);
         d.text("key", [key + 32.0, 16.0], 12.0, Anchor::Start, series.name);
-        key += 32.0 + text_width(series.name, 12.0) + 12.0;
+        key += 31.0 + text_width(series.name, 12.0) * 0.9 + 8.0;
     }
 
     let described = series.iter().filter_map(|series| {

@@ -49,9 +49,10 @@ impl Figure {
     /// The figure as an element of a page that has the colours of [`Ground::rules`].
     pub(super) fn inline(&self) -> String {
         format!(
-            "<svg class=\"fig\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" \
+            "<svg class=\"{class}\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" \
              aria-labelledby=\"{name}-title {name}-desc\"><title id=\"{name}-title\">{title}</title>\
              <desc id=\"{name}-desc\">{desc}</desc>{body}</svg>",
+            class = if self.width > 520.0 { "fig wide" } else { "fig" },
             w = self.width,
             h = self.height,
             name = self.name,

@@ -21,7 +21,8 @@ pub(super) fn to_png(svg: &str, scale: f32) -> Result<Vec<u8>> {
     if !svg.chars().all(in_font) {
         fonts.load_system_fonts();
     }
-    let options = Options { font_family: "DejaVu Sans".to_owned(), fontdb: Arc::new(fonts), ..Options::default() };
+    let options =
+        Options { font_family: "DejaVu Sans".to_owned(), fontdb: Arc::new(fonts), ..Options::default() };
     let wrong = |what: &str| Error::new(ErrorKind::Unsupported, format!("a figure cannot be drawn: {what}"));
     let tree = Tree::from_str(svg, &options).map_err(|error| wrong(&error.to_string()))?;
     let size = tree.size().to_int_size();

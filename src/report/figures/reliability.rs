@@ -63,16 +63,34 @@ pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Figure {
     d.text("muted", [LEFT - 8.0, COUNTS_TOP + 8.0], 12.0, Anchor::End, &thousands(most));
     d.text("muted", [LEFT - 8.0, COUNTS_BOTTOM], 12.0, Anchor::End, "0");
     let middle = (LEFT + RIGHT) / 2.0;
-    d.text("muted", [middle, COUNTS_BOTTOM + 40.0], 12.0, Anchor::Middle, "confidence: probability of the answer given");
+    d.text(
+        "muted",
+        [middle, COUNTS_BOTTOM + 40.0],
+        12.0,
+        Anchor::Middle,
+        "confidence: probability of the answer given",
+    );
     d.turned_text("muted", [14.0, (TOP + BOTTOM) / 2.0], 12.0, Anchor::Middle, -90.0, "accuracy");
-    d.turned_text("muted", [14.0, (COUNTS_TOP + COUNTS_BOTTOM) / 2.0], 12.0, Anchor::Middle, -90.0, "answers");
+    d.turned_text(
+        "muted",
+        [14.0, (COUNTS_TOP + COUNTS_BOTTOM) / 2.0],
+        12.0,
+        Anchor::Middle,
+        -90.0,
+        "answers",
+    );
 
     d.rect("area train", [LEFT, 7.0, 16.0, 10.0], "");
     d.text("key", [LEFT + 22.0, 16.0], 12.0, Anchor::Start, "accuracy");
     d.rect("area val", [LEFT + 96.0, 7.0, 16.0, 10.0], " fill-opacity=\"0.35\"");
     d.rect("outline val", [LEFT + 96.5, 7.5, 15.0, 9.0], " stroke-width=\"1\"");
     d.text("key", [LEFT + 118.0, 16.0], 12.0, Anchor::Start, "gap to stated confidence");
-    d.line("diagonal", [LEFT + 294.0, 12.0], [LEFT + 320.0, 12.0], " stroke-width=\"1.5\" stroke-dasharray=\"5 4\"");
+    d.line(
+        "diagonal",
+        [LEFT + 294.0, 12.0],
+        [LEFT + 320.0, 12.0],
+        " stroke-width=\"1.5\" stroke-dasharray=\"5 4\"",
+    );
     d.text("key", [LEFT + 326.0, 16.0], 12.0, Anchor::Start, "calibrated");
 
     Figure {

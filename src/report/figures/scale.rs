@@ -96,7 +96,8 @@ mod tests {
         assert_eq!(ticks(&[0.0002, 0.93]), "0.0001 0.001 0.01 0.1 1");
         assert_eq!(ticks(&[]), "0 0.2 0.4 0.6 0.8 1");
         assert_eq!(ticks(&[f64::NAN, f64::INFINITY]), "0 0.2 0.4 0.6 0.8 1");
-        let epochs = |last| Scale::epochs(last, 0.0, 1.0).ticks.into_iter().map(tick).collect::<Vec<_>>().join(" ");
+        let epochs =
+            |last| Scale::epochs(last, 0.0, 1.0).ticks.into_iter().map(tick).collect::<Vec<_>>().join(" ");
         assert_eq!(epochs(6), "1 2 3 4 5 6");
         assert_eq!(epochs(20), "2 4 6 8 10 12 14 16 18 20");
         assert_eq!(epochs(1), "1");

@@ -14,8 +14,8 @@ use crate::report::figures::colour::{Ground, Palette};
 use crate::report::markup::escape;
 use crate::report::run_record::RunRecord;
 use crate::report::{Evaluation, Prediction, wrong_predictions};
-pub use recordings::{Audio, MAX_EMBEDDED_BYTES};
 use recordings::Recordings;
+pub use recordings::{Audio, MAX_EMBEDDED_BYTES};
 
 pub(super) use audit::findings;
 
@@ -81,7 +81,9 @@ pub fn html_page(
 
 fn style() -> String {
     let mut css = String::new();
-    for (query, ground) in [("", Ground::Light), ("@media screen and (prefers-color-scheme:dark)", Ground::Dark)] {
+    for (query, ground) in
+        [("", Ground::Light), ("@media screen and (prefers-color-scheme:dark)", Ground::Dark)]
+    {
         let Palette { paper, ink, muted, grid, train, val, uar } = ground.palette();
         let (inset, scheme) = match ground {
             Ground::Light => ("#f3f5f8", "light"),

@@ -132,7 +132,9 @@ mod tests {
         assert!(matches!(beside.source("missing.wav"), Source::Without(_)));
         assert!(matches!(beside.source("../secret.wav"), Source::Without(_)));
         let elsewhere = folder.path().join("elsewhere/report.html");
-        let Source::Url(url) = Recordings::new(Audio::Link, &corpora, &elsewhere).source("a #1.wav") else { panic!() };
+        let Source::Url(url) = Recordings::new(Audio::Link, &corpora, &elsewhere).source("a #1.wav") else {
+            panic!()
+        };
         assert!(url.starts_with("file:///") && url.ends_with("/corpus/a%20%231.wav"), "{url}");
 
         let mut embedding = Recordings::new(Audio::Embed, &corpora, &page);

@@ -44,7 +44,11 @@ fn scrolling(page: &mut String, label: &str, content: impl FnOnce(&mut String)) 
 fn figure(page: &mut String, figure: &Figure, caption: &str) {
     page.push_str("<figure>");
     scrolling(page, &figure.title, |page| page.push_str(&figure.inline()));
-    put!(page, "<figcaption>{}</figcaption></figure>\n", escape(caption));
+    put!(
+        page,
+        "<figcaption><span class=\"hint\">Swipe the picture to see all of it. </span>{}</figcaption></figure>\n",
+        escape(caption)
+    );
 }
 
 fn drawn(evaluation: &Evaluation, run: Option<&RunRecord>, name: &str) -> Option<Figure> {
@@ -110,11 +114,18 @@ pub(super) fn head(page: &mut String, evaluation: &Evaluation, run: Option<&RunR
 
 pub(super) fn split(page: &mut String, evaluation: &Evaluation, run: Option<&RunRecord>) {
     heading(page, "split", "What this split can and cannot show");
-    put!(page, "<p>{}</p>\n", escape(&evaluation.provenance.protocol_in_words));
     let Some(run) = run else {
-        page.push_str("<p>Nothing more is known of the run.</p>\n");
+        put!(
+            page,
+            "<p>{}</p>\n<p>Nothing more is known of the run.</p>\n",
+            escape(&evaluation.provenance.protocol_in_words)
+        );
         return;
     };
+    page.push_str(
+        "<p>A test tells how a model does on what the test side has and the training side has not. What both have in common, \
+         the model may know by heart.</p>\n",
+    );
     page.push_str("<ul class=\"audit\" aria-label=\"Audit of the split\">\n");
     for finding in findings(&run.audit) {
         let (class, tag) = match finding.verdict {
@@ -170,7 +181,8 @@ pub(super) fn confusion(page: &mut String, evaluation: &Evaluation) {
             "Each row is a true class, each column what the model answered: the count, and its share of the row. The \
              darker or, on a dark ground, the lighter a cell, the larger its share; the diagonal is right.",
         ),
-        None => page.push_str("<p>There are too many classes for a picture; the table below has every count.</p>\n"),
+        None => page
+            .push_str("<p>There are too many classes for a picture; the table below has every count.</p>\n"),
     }
     page.push_str("<details><summary>The same as a table</summary>\n");
     scrolling(page, "Confusion matrix as a table", |page| {
@@ -243,8 +255,14 @@ pub(super) fn training(page: &mut String, evaluation: &Evaluation, run: Option<&
                 evaluation.provenance.epoch
             );
             for (picture, caption) in [
-                ("loss-curve", "Mean cross-entropy. Training is measured while the weights still change, and with dropout."),
-                ("accuracy-curve", "Share of utterances that are right, and the mean recall over classes (UAR)."),
+                (
+                    "loss-curve",
+                    "Mean cross-entropy. Training is measured while the weights still change, and with dropout.",
+                ),
+                (
+                    "accuracy-curve",
+                    "Share of utterances that are right, and the mean recall over classes (UAR).",
+                ),
             ] {
                 if let Some(picture) = drawn(evaluation, run, picture) {
                     figure(page, &picture, caption);
@@ -262,7 +280,12 @@ pub(super) fn training(page: &mut String, evaluation: &Evaluation, run: Option<&
                     put!(
                         page,
                         "<tr><th scope=\"row\">{}</th><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td></tr>",
-                        e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, e.val_uar
+                        e.epoch,
+                        e.train_loss,
+                        e.train_accuracy,
+                        e.val_loss,
+                        e.val_accuracy,
+                        e.val_uar
                     );
                 }
                 page.push_str("</tbody></table>");
@@ -349,7 +372,13 @@ pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Opti
     heading(page, "reproduce", "How to get the same numbers");
     let provenance = &evaluation.provenance;
     let Some(run) = run else {
-        put!(page, "<p>Checkpoint {}, epoch {}, seed {}.</p>\n", name(&provenance.checkpoint), provenance.epoch, provenance.seed);
+        put!(
+            page,
+            "<p>Checkpoint {}, epoch {}, seed {}.</p>\n",
+            name(&provenance.checkpoint),
+            provenance.epoch,
+            provenance.seed
+        );
         return;
     };
     for command in &run.commands {
@@ -374,10 +403,7 @@ pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Opti
     fact("digest of the split", path(&run.split_digest));
     fact("feature set", path(&run.feature_set));
     fact("training seed", provenance.seed.to_string());
-    fact(
-        "network",
-        format!("{} parameters, input {:?}", thousands(run.n_parameters), run.input_shape),
-    );
+    fact("network", format!("{} parameters, input {:?}", thousands(run.n_parameters), run.input_shape));
     page.push_str("</tbody></table>\n");
     for (title, text) in [
         ("The recipe of the training, recipe.toml", toml::to_string(&run.fit).ok()),
@@ -385,7 +411,11 @@ pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Opti
         ("The network", serde_json::to_string_pretty(&run.model).ok()),
     ] {
         if let Some(text) = text {
-            put!(page, "<details><summary>{title}</summary><pre><code>{}</code></pre></details>\n", lines(&text));
+            put!(
+                page,
+                "<details><summary>{title}</summary><pre><code>{}</code></pre></details>\n",
+                lines(&text)
+            );
         }
     }
 }
@@ -403,7 +433,7 @@ pub(super) fn definitions(page: &mut String, evaluation: &Evaluation) {
     }
     put!(
         page,
-        "</dl>\n<footer>Made by ser {}. This page fetches nothing and runs no script.</footer>\n",
+        "</dl>\n<footer>Made by ser {}. This page runs no script and asks no network for anything.</footer>\n",
         env!("CARGO_PKG_VERSION")
     );
 }
