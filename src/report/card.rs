@@ -144,8 +144,7 @@ fn metrics(card: &mut String, evaluation: &Evaluation) {
 }
 
 fn data(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
-    let corpus =
-        corpus_name(run).map_or("not known".to_owned(), |name| format!("`{}`", name.replace('`', "'")));
+    let corpus = corpus_name(run).map_or("not known".to_owned(), |name| md(&name));
     put!(card, "## Evaluation data\n");
     put!(card, "- Corpus: {corpus}.");
     put!(
