@@ -9,7 +9,7 @@
 
 use proptest::prelude::*;
 use ser::ErrorKind;
-use ser::metrics::{Average, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval};
+use ser::metrics::{Average, Calibration, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval};
 use ser::report::{
     Evaluation, Prediction, Provenance, classification_report, confusion_matrix, protocol_in_words, render,
 };
@@ -125,6 +125,59 @@ fn the_cross_entropy_is_scikit_learns_log_loss() {
     assert!(truth.iter().enumerate().any(|(row, &class)| probabilities[row * 5 + class] == 0.0));
     let ours = mean_cross_entropy(&truth, &probabilities, 5).unwrap();
     assert!((ours - log_loss).abs() <= 1e-12, "{ours} is not {log_loss}");
+}
+
+#[derive(Deserialize)]
+struct CalibrationCase {
+    n_classes: usize,
+    truth: Vec<usize>,
+    probabilities: Vec<f32>,
+    brier: f64,
+    bins: Vec<CalibrationBins>,
+}
+
+#[derive(Deserialize)]
+struct CalibrationBins {
+    n_bins: usize,
+    counts: Vec<u64>,
+    ece: f64,
+    mce: f64,
+    mean_confidence: f64,
+}
+
+#[test]
+fn calibration_is_that_of_numpy_and_scikit_learn() {
+    let cases: Vec<CalibrationCase> =
+        serde_json::from_str(include_str!("fixtures/metrics/calibration.json")).unwrap();
+    assert_eq!(cases.len(), 6);
+    for case in cases {
+        let rows: Vec<Vec<f32>> = case.probabilities.chunks(case.n_classes).map(<[f32]>::to_vec).collect();
+        let predictions: Vec<Prediction> = (rows.iter().zip(&case.truth).enumerate())
+            .map(|(i, (row, &truth))| {
+                Prediction::most_probable(format!("{i}.wav"), truth, row.clone()).unwrap()
+            })
+            .collect();
+        let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.predicted).collect();
+        let of = |n_bins| {
+            Calibration::of(&case.truth, &predicted, &case.probabilities, case.n_classes, n_bins).unwrap()
+        };
+        for theirs in &case.bins {
+            let ours = of(theirs.n_bins);
+            for (ours, theirs, what) in [
+                (ours.ece, theirs.ece, "ECE"),
+                (ours.mce, theirs.mce, "MCE"),
+                (ours.brier, case.brier, "Brier score"),
+                (ours.mean_confidence, theirs.mean_confidence, "mean confidence"),
+            ] {
+                assert!((ours - theirs).abs() <= 1e-12, "{what}: {ours} is not {theirs}");
+                assert_eq!(format!("{ours:.4}"), format!("{theirs:.4}"));
+            }
+            let counts: Vec<u64> = ours.bins.iter().map(|bin| bin.n_utterances).collect();
+            assert_eq!(counts, theirs.counts);
+        }
+        let labels = (0..case.n_classes).map(|class| format!("class {class}")).collect();
+        assert_eq!(Evaluation::new(labels, &predictions, provenance()).unwrap().calibration, of(15));
+    }
 }
 
 #[test]
@@ -266,6 +319,7 @@ fn the_json_object_holds_what_the_page_shows_and_more() {
         "accuracy",
         "accuracy_interval",
         "cache",
+        "calibration",
         "chance_uar",
         "checkpoint",
         "classes",

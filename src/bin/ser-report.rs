@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use ser::cache::Access;
 use ser::cache::audit::Requirement;
-use ser::command::{self, Bar, Ending, Switch};
+use ser::command::{self, Bar, Ending, ReportFiles, Switch};
 use ser::metrics::BootstrapOptions;
-use ser::report::assess::{AssessOptions, assess};
+use ser::report::assess::{AssessOptions, assess, run_record};
 use ser::report::collect::{assess_runs, compare_checkpoints};
 use ser::report::{
     Prediction, compare, predictions_csv, render, runs, wrong_predictions, wrong_predictions_table,
@@ -70,6 +70,8 @@ struct Arguments {
     /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted
     #[arg(long)]
     no_mmap: bool,
+    #[command(flatten)]
+    files: ReportFiles,
 }
 
 fn main() -> ExitCode {
@@ -102,6 +104,12 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
     let (mut evaluation, predictions) = assess(&options, &Bar::new(arguments.quiet || arguments.json))?;
     if let Some(path) = &arguments.csv {
         write_csv(path, &evaluation.labels, &predictions)?;
+    }
+    if arguments.files.wanted() {
+        let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        let run =
+            run_record(&options, std::iter::once("ser-report".to_owned()).chain(command.skip(1)).collect())?;
+        arguments.files.write(&evaluation, &predictions, run)?;
     }
     let wrong = wrong_predictions(&evaluation.labels, &predictions)?;
     if arguments.json {

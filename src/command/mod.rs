@@ -6,6 +6,7 @@ mod feature_options;
 mod fit_table;
 #[cfg(feature = "torch")]
 mod matrix_table;
+mod report_files;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ pub use feature_options::{FeatureOptions, Preset};
 pub use fit_table::FitTable;
 #[cfg(feature = "torch")]
 pub use matrix_table::MatrixTable;
+pub use report_files::ReportFiles;
 
 use crate::{Error, ErrorKind, Result};
 

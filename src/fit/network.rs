@@ -97,6 +97,11 @@ impl Architecture {
         (self.input_shape[2] / 4) as i64
     }
 
+    /// How many numbers are learnt.
+    pub fn n_parameters(&self) -> u64 {
+        self.weights().iter().map(|weight| weight.shape.iter().product::<i64>().unsigned_abs()).sum()
+    }
+
     /// Every weight, in the order [`Network`] uses them. Initial ranges are PyTorch's: ±1/√fan-in for
     /// convolutions and linear layers, ±1/√hidden for the LSTM.
     pub(super) fn weights(&self) -> Vec<Weight> {

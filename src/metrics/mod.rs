@@ -5,6 +5,7 @@
 //! named in [`Metrics::without_utterances`] and [`Metrics::never_predicted`].
 
 mod bootstrap;
+mod calibration;
 mod confusion_matrix;
 mod cross_entropy;
 mod mcnemar;
@@ -15,6 +16,7 @@ mod wilson;
 use serde::Serialize;
 
 pub use bootstrap::{Bootstrap, BootstrapOptions, Estimate, Replicates, bootstrap_mean};
+pub use calibration::{Calibration, MAX_RELIABILITY_BINS, RELIABILITY_BINS, ReliabilityBin};
 pub use confusion_matrix::{ConfusionMatrix, MAX_CLASSES};
 pub use cross_entropy::mean_cross_entropy;
 pub use mcnemar::{McNemar, McNemarTest, mcnemar};

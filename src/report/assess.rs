@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::run_record::{CommandLine, History, RunRecord, corpora_of, prep_report};
 use super::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words};
 use crate::cache::audit::{Requirement, require};
-use crate::cache::{Access, Cache, FeatureSet, StoredSplit};
+use crate::cache::{Access, Cache, FeatureSet, Sha, StoredSplit};
 use crate::corpus::{Part, Protocol};
 use crate::features::FeatureConfig;
 use crate::fit::batch::Batches;
@@ -100,6 +101,87 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     Ok(Assessment { evaluation, predictions, origin, split })
 }
 
+/// What is known of the run behind a checkpoint. `report` is the command that evaluates it, for whoever wants the same
+/// numbers again.
+///
+/// # Errors
+/// As [`assess`].
+pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRecord> {
+    let bytes = std::fs::read(&options.checkpoint)
+        .map_err(|error| Error::io("cannot be read", &options.checkpoint, error))?;
+    let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| error.at(&options.checkpoint))?;
+    let origin = Origin::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
+    let cache = open_cache(options, &origin)?;
+    let set = same_features(&cache, &origin)?;
+    let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
+    let history = match &origin.metrics {
+        Some(record) => History::find(&options.checkpoint, record.epoch, record.finished),
+        None => History::Unknown("the checkpoint is from before the first epoch".to_owned()),
+    };
+    let no_json = |error: serde_json::Error| Error::new(ErrorKind::Damaged, error.to_string());
+    Ok(RunRecord {
+        version: origin.ser.clone(),
+        checkpoint_digest: Sha::of(&[&bytes]).to_string(),
+        n_parameters: origin.model.n_parameters(),
+        model: serde_json::to_value(&origin.model).map_err(no_json)?,
+        features: origin.features.clone(),
+        feature_set: origin.feature_set.clone(),
+        input_shape: origin.model.input_shape.to_vec(),
+        commands: commands(&origin, &cache, &split, report),
+        split_seed: origin.split.seed,
+        split_digest: origin.split.digest.to_string(),
+        sides: Part::ALL.map(|part| (part, side(&split, part))).into(),
+        counts_by_label: split.info.counts_by_label,
+        audit: split.info.audit,
+        history,
+        corpora: corpora_of(cache.root()),
+        fit: origin.fit,
+    })
+}
+
+/// The three commands. What `ser-prep` was called with is known of its last run alone; for an earlier one the command
+/// is put together from what the split and the features say.
+fn commands(origin: &Origin, cache: &Cache, split: &StoredSplit, report: Vec<String>) -> Vec<CommandLine> {
+    let root = cache.root().display().to_string();
+    let last = prep_report(cache.root()).filter(|last| last["feature_set"] == origin.feature_set.as_str());
+    let given: Vec<String> = (last.iter().flat_map(|last| last["arguments"].as_array()).flatten())
+        .filter_map(|word| word.as_str().map(str::to_owned))
+        .collect();
+    let prep = match given.is_empty() {
+        false => [vec!["ser-prep".to_owned()], given].concat(),
+        true => {
+            let mut corpora = corpora_of(cache.root());
+            if corpora.is_empty() {
+                corpora.push("CORPUS".into());
+            }
+            let data = corpora.iter().flat_map(|folder| ["--data".to_owned(), folder.display().to_string()]);
+            let seed = split.info.seed.to_string();
+            let (val, test) = (split.info.fractions.val.to_string(), split.info.fractions.test.to_string());
+            let rest = [
+                "--out",
+                &root,
+                "--seed",
+                &seed,
+                "--val-fraction",
+                &val,
+                "--test-fraction",
+                &test,
+                "--features",
+                "features.toml",
+            ];
+            std::iter::once("ser-prep".to_owned()).chain(data).chain(rest.map(str::to_owned)).collect()
+        }
+    };
+    let fit = ["ser-fit", "--config", "recipe.toml", "--cache", &root].map(str::to_owned).to_vec();
+    [("Prepare the recordings", prep), ("Train, by the recipe below", fit), ("Report", report)]
+        .map(|(purpose, words)| CommandLine { purpose: purpose.to_owned(), words })
+        .to_vec()
+}
+
+fn side(split: &StoredSplit, part: Part) -> SplitSide {
+    SplitSide::of(split.part(part).iter().map(|u| (u.speaker.as_deref(), u.word.as_deref())))
+}
+
 fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
     let trained = Path::new(&origin.split.cache);
     let cache = Cache::open(options.cache.as_deref().unwrap_or(trained));
@@ -160,12 +242,9 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
 }
 
 fn provenance(options: &AssessOptions, origin: &Origin, cache: &Cache, split: &StoredSplit) -> Provenance {
-    let side = |part: Part| {
-        SplitSide::of(split.part(part).iter().map(|u| (u.speaker.as_deref(), u.word.as_deref())))
-    };
     let protocol = origin.split.protocol.clone();
-    let protocol_in_words =
-        protocol_in_words(&protocol, &side(Part::Train), &side(Part::Val), &side(Part::Test));
+    let [train, val, test] = Part::ALL.map(|part| side(split, part));
+    let protocol_in_words = protocol_in_words(&protocol, &train, &val, &test);
     Provenance {
         checkpoint: options.checkpoint.display().to_string(),
         epoch: u64::from(origin.epoch),

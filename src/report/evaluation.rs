@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use crate::cache::Audit;
 use crate::cache::audit::SHORTCUT_DEFINITION;
-use crate::metrics::{Average, ClassMetrics, ConfusionMatrix, Interval, Metrics, mean_cross_entropy};
+use crate::metrics::{
+    Average, Calibration, ClassMetrics, ConfusionMatrix, Interval, Metrics, RELIABILITY_BINS,
+    mean_cross_entropy,
+};
 use crate::report::predictions::{Prediction, WrongPrediction, wrong_predictions};
 use crate::{Error, ErrorKind, Result};
 
@@ -33,6 +36,8 @@ pub struct Evaluation {
     pub macro_f1: f64,
     /// See [`mean_cross_entropy`], nats.
     pub cross_entropy: f64,
+    /// How far stated confidence and observed accuracy lie apart, in [`RELIABILITY_BINS`] bins.
+    pub calibration: Calibration,
     /// See [`Metrics::macro_average`].
     pub macro_average: Average,
     /// See [`Metrics::weighted_average`].
@@ -101,6 +106,12 @@ pub struct Definitions {
     pub cross_entropy: &'static str,
     /// What is reached without listening.
     pub shortcuts: &'static str,
+    /// Expected calibration error.
+    pub ece: &'static str,
+    /// Maximum calibration error.
+    pub mce: &'static str,
+    /// Brier score.
+    pub brier: &'static str,
 }
 
 /// The one definition of each metric, printed with it.
@@ -115,6 +126,10 @@ pub const DEFINITIONS: Definitions = Definitions {
     macro_f1: "mean F1 over all classes",
     cross_entropy: "mean of -ln(probability of the true class), in nats",
     shortcuts: SHORTCUT_DEFINITION,
+    ece: "expected calibration error: mean over utterances of |accuracy - mean confidence| of their bin; confidence is \
+          the probability of the predicted class, in 15 bins of equal width (Guo et al. 2017)",
+    mce: "maximum calibration error: the largest |accuracy - mean confidence| of a bin",
+    brier: "mean over utterances of the summed squared error of all class probabilities, 0 to 2 (Brier 1950)",
 };
 
 impl Evaluation {
@@ -141,8 +156,9 @@ impl Evaluation {
         confusion_matrix.add_batch(&truth, &predicted)?;
         let metrics = confusion_matrix.metrics()?;
         let probabilities = predictions.iter().map(|prediction| prediction.probabilities.as_slice());
-        let cross_entropy =
-            mean_cross_entropy(&truth, &probabilities.collect::<Vec<_>>().concat(), n_classes)?;
+        let probabilities = probabilities.collect::<Vec<_>>().concat();
+        let cross_entropy = mean_cross_entropy(&truth, &probabilities, n_classes)?;
+        let calibration = Calibration::of(&truth, &predicted, &probabilities, n_classes, RELIABILITY_BINS)?;
 
         let n_tested = n_classes - metrics.without_utterances.len();
         Ok(Self {
@@ -155,6 +171,7 @@ impl Evaluation {
             chance_uar: 1.0 / n_tested as f64,
             macro_f1: metrics.macro_f1(),
             cross_entropy,
+            calibration,
             macro_average: metrics.macro_average,
             weighted_average: metrics.weighted_average,
             notes: notes(&metrics, &labels),

@@ -3,7 +3,8 @@
 //! [`crate::metrics`] turns true and predicted classes into numbers, defined as in scikit-learn. An [`Evaluation`] holds
 //! everything a report shows: serialise it for JSON, [`render`] it for a terminal. The tables are there one by one
 //! too: [`classification_report`], [`confusion_matrix`], [`wrong_predictions_table`], [`predictions_csv`]; and
-//! [`protocol_in_words`] says what the split makes of the numbers.
+//! [`protocol_in_words`] says what the split makes of the numbers. For others to see there are a page for the browser
+//! ([`html`]), [`figures`] and a [`model_card`], which also tell of the run ([`run_record`]).
 //!
 //! ```
 //! use ser::report::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words, render};
@@ -31,24 +32,31 @@
 mod answers;
 #[cfg(feature = "torch")]
 pub mod assess;
+mod card;
 mod classification_report;
 #[cfg(feature = "torch")]
 pub mod collect;
 pub mod compare;
 mod confusion_table;
 mod evaluation;
+mod figures;
+pub mod html;
+mod markup;
 mod page;
 mod predictions;
 mod protocol;
 mod recipe;
+pub mod run_record;
 pub mod runs;
 mod text;
 mod unit;
 
 pub use answers::{Answers, RunFigures, TestSide, TestUtterance};
+pub use card::model_card;
 pub use classification_report::classification_report;
 pub use confusion_table::confusion_matrix;
 pub use evaluation::{DEFINITIONS, Definitions, Evaluation, LabelledClass, Provenance};
+pub use figures::{Figure, figures, write_figures};
 pub use page::render;
 pub use predictions::{
     Prediction, WrongPrediction, predictions_csv, wrong_predictions, wrong_predictions_table,

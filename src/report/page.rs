@@ -50,6 +50,13 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
         evaluation.cross_entropy,
         &format!("a guess: {:.4}", (evaluation.classes.len() as f64).ln()),
     );
+    let calibration = &evaluation.calibration;
+    metric(
+        "ECE",
+        calibration.ece,
+        &format!("mean confidence {:.4}; MCE {:.4}", calibration.mean_confidence, calibration.mce),
+    );
+    metric("Brier score", calibration.brier, "");
 
     let mut paragraph = |text: &str, indent: usize| {
         page.push('\n');
@@ -103,7 +110,7 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
     Ok(page)
 }
 
-fn definitions(evaluation: &Evaluation) -> [(&'static str, &'static str); 8] {
+pub(super) fn definitions(evaluation: &Evaluation) -> [(&'static str, &'static str); 11] {
     let d = &evaluation.definitions;
     [
         ("accuracy", d.accuracy),
@@ -114,5 +121,8 @@ fn definitions(evaluation: &Evaluation) -> [(&'static str, &'static str); 8] {
         ("F1", d.f1),
         ("macro-F1", d.macro_f1),
         ("cross-entropy", d.cross_entropy),
+        ("ECE", d.ece),
+        ("MCE", d.mce),
+        ("Brier score", d.brier),
     ]
 }
