@@ -379,7 +379,7 @@ fn a_path_in_a_table_of_labels_that_leads_astray_is_refused() {
     // A table may separate folders with backslashes and begin with `./`; an empty path has its own message.
     for path in ASTRAY.into_iter().filter(|path| !["", "./calm/000.wav", "calm\\000.wav"].contains(path)) {
         fs::write(&file, format!("path,label\n{path},calm\n")).unwrap();
-        let error = Annotator::new(&LabelSource::Table(file.clone())).expect_err(path);
+        let error = Annotator::new(&LabelSource::Table(file.clone()), []).expect_err(path);
         assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
         assert!(error.to_string().contains("row 1"), "{error}");
     }

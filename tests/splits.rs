@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use ser::ErrorKind;
 use ser::corpus::split::MOST_LINES;
-use ser::corpus::{Annotation, Fractions, Part, Protocol, Split, SplitPlan, SplitPlanner, plan_splits};
+use ser::corpus::{
+    Annotation, Fractions, Part, Protocol, Split, SplitPlan, SplitPlanner, Subject, plan_splits,
+};
 
 type Corpus = Vec<(String, Annotation)>;
 
@@ -296,8 +298,8 @@ fn many_speakers(utterances: &[usize]) -> Corpus {
 }
 
 fn plan_of_folds(corpus: &Corpus, folds: Option<u32>, seed: u64) -> SplitPlan {
-    let pairs: Vec<(&str, &Annotation)> = corpus.iter().map(|(path, a)| (path.as_str(), a)).collect();
-    let planner = SplitPlanner::new(&pairs, Fractions::default(), seed).unwrap().with_folds(folds);
+    let subjects = corpus.iter().map(|(path, a)| Subject::of(path, a)).collect();
+    let planner = SplitPlanner::new(subjects, Fractions::default(), seed).unwrap().with_folds(folds);
     let mut left_out = Vec::new();
     let splits = planner.splits(|why| left_out.push(why)).collect();
     SplitPlan { splits, left_out }
@@ -369,8 +371,8 @@ fn a_split_for_each_speaker_is_made_up_to_a_stated_number_of_lines() {
     let per_speaker = |speakers: usize| MOST_LINES / (speakers * speakers);
     for (speakers, made) in [(100, 100), (101, 0)] {
         let corpus = many_speakers(&vec![per_speaker(100); speakers]);
-        let pairs: Vec<(&str, &Annotation)> = corpus.iter().map(|(path, a)| (path.as_str(), a)).collect();
-        let planner = SplitPlanner::new(&pairs, Fractions::default(), 0).unwrap();
+        let subjects = corpus.iter().map(|(path, a)| Subject::of(path, a)).collect();
+        let planner = SplitPlanner::new(subjects, Fractions::default(), 0).unwrap();
         let mut left_out = Vec::new();
         let protocols: Vec<Protocol> =
             planner.splits(|why| left_out.push(why)).map(|split| split.protocol).collect();
@@ -575,8 +577,8 @@ proptest! {
             corpus.push(original);
             corpus.extend(copies);
         }
-        let pairs: Vec<(&str, &Annotation)> = corpus.iter().map(|(path, a)| (path.as_str(), a)).collect();
-        let Ok(planner) = SplitPlanner::new(&pairs, Fractions::default(), seed) else { return Ok(()) };
+        let subjects = corpus.iter().map(|(path, a)| Subject::of(path, a)).collect();
+        let Ok(planner) = SplitPlanner::new(subjects, Fractions::default(), seed) else { return Ok(()) };
         let mut tested: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
         for split in planner.with_folds(folds).splits(|_| ()) {
             assert_copies_follow(&corpus, &split);

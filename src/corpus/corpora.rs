@@ -3,6 +3,7 @@
 //! With one corpus a path is relative to it, and names are as they are. With several a path is `<name>/<path>`, a
 //! speaker `<name>-<ID>`, and words and sessions have the name in front as well.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -40,6 +41,16 @@ impl FromStr for CorpusFolder {
             }
             _ => Self::from(PathBuf::from(text)),
         })
+    }
+}
+
+impl From<OsString> for CorpusFolder {
+    /// As from a text, for folders whose names are none.
+    fn from(text: OsString) -> Self {
+        match text.to_str() {
+            Some(text) => text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {}),
+            None => Self::from(PathBuf::from(text)),
+        }
     }
 }
 

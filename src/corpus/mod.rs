@@ -21,7 +21,7 @@ pub use label_map::{LabelMap, MapSource, Mapped};
 pub use protocol::Protocol;
 pub use relative::check_relative;
 pub use scan::{AudioFile, FileStat, PassedBy, Scan, scan, scan_noting};
-pub use split::{Fractions, LeftOut, Part, Split, SplitPlan, SplitPlanner, plan_splits};
+pub use split::{Fractions, LeftOut, Part, Split, SplitPlan, SplitPlanner, Subject, plan_splits};
 
 use crate::Result;
 use std::fmt;

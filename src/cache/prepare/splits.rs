@@ -9,7 +9,7 @@ use crate::Result;
 use crate::cache::audit::{Audit, Measured};
 use crate::cache::manifest::{SplitInfo, SplitManifest, Utterance};
 use crate::cache::{FeatureSet, manifest_shard};
-use crate::corpus::{Part, Split, SplitPlanner};
+use crate::corpus::{Part, Split, SplitPlanner, Subject};
 
 /// The selected utterances, and how they are dealt to the sides of every protocol the corpus allows.
 pub(super) struct Splits<'a> {
@@ -37,10 +37,10 @@ impl<'a> Splits<'a> {
         options: &'a PrepareOptions,
         measured: &'a Measured,
     ) -> Result<Self> {
-        let annotated: Vec<_> =
-            selected.iter().map(|selected| (selected.path, selected.annotation)).collect();
-        let planner =
-            SplitPlanner::new(&annotated, options.fractions, options.seed)?.with_folds(options.folds);
+        let subjects = (selected.iter())
+            .map(|one| Subject { parent: one.parent, ..Subject::of(one.path, one.annotation) })
+            .collect();
+        let planner = SplitPlanner::new(subjects, options.fractions, options.seed)?.with_folds(options.folds);
         let utterances: Vec<_> = selected.iter().map(|selected| utterance(selected, shard_names)).collect();
         Ok(Self { planner, utterances, set, options, measured })
     }

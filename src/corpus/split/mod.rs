@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Annotation, Protocol};
 use crate::{Error, ErrorKind, Result};
 pub use copies::check_parents;
-pub use planner::{MOST_LINES, SplitPlanner};
+pub use planner::{MOST_LINES, SplitPlanner, Subject};
 
 /// A side of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -149,7 +149,8 @@ pub fn plan_splits<T: AsRef<str>>(
     fractions: Fractions,
     seed: u64,
 ) -> Result<SplitPlan> {
-    let planner = SplitPlanner::new(utterances, fractions, seed)?;
+    let subjects = utterances.iter().map(|(path, annotation)| Subject::of(path, annotation)).collect();
+    let planner = SplitPlanner::new(subjects, fractions, seed)?;
     let mut left_out = Vec::new();
     let splits = planner.splits(|why| left_out.push(why)).collect();
     Ok(SplitPlan { splits, left_out })

@@ -32,36 +32,44 @@ pub struct SplitPlanner<'a> {
 }
 
 /// What splits depend on.
-pub(super) struct Subject<'a> {
-    pub(super) path: &'a str,
-    pub(super) label: &'a str,
-    pub(super) speaker: Option<&'a str>,
-    pub(super) word: Option<&'a str>,
-    pub(super) parent: Option<&'a str>,
-    pub(super) corpus: Option<&'a str>,
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its class.
+    pub label: &'a str,
+    /// Who speaks, if known.
+    pub speaker: Option<&'a str>,
+    /// What is said, if known.
+    pub word: Option<&'a str>,
+    /// The path of the recording it was made from, if it is an augmented copy.
+    pub parent: Option<&'a str>,
+    /// The corpus it is from, where there are several.
+    pub corpus: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// The utterance at `path`, with what is known of it.
+    pub fn of<T: AsRef<str>>(path: &'a str, annotation: &'a Annotation<T>) -> Self {
+        let name = |name: &'a Option<T>| name.as_ref().map(T::as_ref);
+        Self {
+            path,
+            label: annotation.label.as_ref(),
+            speaker: name(&annotation.speaker),
+            word: name(&annotation.word),
+            parent: name(&annotation.parent),
+            corpus: name(&annotation.corpus),
+        }
+    }
 }
 
 impl<'a> SplitPlanner<'a> {
-    /// For `utterances`, each path with its annotation; the indices in splits are positions in it.
+    /// For `utterances`; the indices in splits are positions in it.
     ///
     /// # Errors
     /// When there is but one class, a class has fewer than three utterances that are no copies, or a copy has no
     /// parent among them or one that is a copy itself.
-    pub fn new<T: AsRef<str>>(
-        utterances: &[(&'a str, &'a Annotation<T>)],
-        fractions: Fractions,
-        seed: u64,
-    ) -> Result<Self> {
-        let utterances: Vec<Subject<'a>> = (utterances.iter())
-            .map(|(path, annotation)| Subject {
-                path,
-                label: annotation.label.as_ref(),
-                speaker: annotation.speaker.as_ref().map(T::as_ref),
-                word: annotation.word.as_ref().map(T::as_ref),
-                parent: annotation.parent.as_ref().map(T::as_ref),
-                corpus: annotation.corpus.as_ref().map(T::as_ref),
-            })
-            .collect();
+    pub fn new(utterances: Vec<Subject<'a>>, fractions: Fractions, seed: u64) -> Result<Self> {
         let copies = Copies::of(&utterances)?;
         let originals = || utterances.iter().filter(|subject| subject.parent.is_none());
         check_classes(originals().map(|subject| subject.label))?;
