@@ -3,7 +3,7 @@
 //! Pichora-Fuller, M. K., & Dupuis, K. (2020). Toronto emotional speech set (TESS). Scholars Portal Dataverse,
 //! <https://doi.org/10.5683/SP2/E8H2MF>. The words are those of Northwestern University Auditory Test No. 6.
 
-use super::{Expectation, Slot, stem_and_folder};
+use super::{Expectation, Slot};
 use crate::corpus::naming::{by_filename, by_folder, tess_emotion};
 use crate::doctor::finding::FindingKind;
 
@@ -40,8 +40,8 @@ fn all() -> Vec<Slot> {
 
 /// What the file itself is named counts; its folder says who speaks only where the name does not.
 fn recognise(path: &str) -> Option<Slot> {
-    let (stem, _) = stem_and_folder(path);
-    let named = by_filename(stem).ok()?;
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let named = by_filename(name).ok()?;
     let is_speaker = |speaker: &String| SPEAKERS.contains(&speaker.as_str());
     let by_folder = || by_folder(path).ok()?.speaker.filter(is_speaker);
     let speaker = named.speaker.filter(is_speaker).or_else(by_folder)?;
@@ -61,5 +61,6 @@ mod tests {
         assert_eq!(name("fear/oaf_food_fear.aiff").as_deref(), Some("OAF food fear"));
         assert_eq!(name("fear/OA_food_fear.wav"), None);
         assert_eq!(name("OAF_fear/OAF_food_fear (1).wav"), None);
+        assert_eq!(name("OAF_fear/OAF_food_fear.wav.wav"), None);
     }
 }
