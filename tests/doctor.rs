@@ -500,7 +500,7 @@ fn a_file_without_permission_is_unreadable() {
     let folder = healthy();
     let path = folder.path().join("calm/secret.wav");
     fs::write(&path, wav(16_000, &noise(99, 1600))).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&path).is_ok() {
         eprintln!("SKIPPED: whoever runs this test may read everything");
         return;

@@ -132,7 +132,7 @@ mod tests {
     fn each_corpus_is_recognised_by_its_names_and_plain_names_are_not() {
         let name = |paths: &[&str]| recognise(paths).map(|found| found.expectation.name);
         assert_eq!(name(&["OAF_Fear/OAF_back_fear.wav", "YAF_sad/YAF_youth_sad.wav"]), Some("TESS"));
-        assert_eq!(name(&["Actor_12/03-01-06-02-02-01-12.wav"]), Some("RAVDESS"));
+        assert_eq!(name(&["Actor_12/03-01-06-02-02-01-12.wav"]), Some("RAVDESS (speech)"));
         assert_eq!(name(&["AudioWAV/1091_WSI_SAD_XX.wav"]), Some("CREMA-D"));
         assert_eq!(name(&["wav/16b10Wb.wav"]), Some("EMO-DB"));
         assert_eq!(name(&["JE/su15.wav"]), Some("SAVEE"));

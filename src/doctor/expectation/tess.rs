@@ -3,7 +3,7 @@
 //! Pichora-Fuller, M. K., & Dupuis, K. (2020). Toronto emotional speech set (TESS). Scholars Portal Dataverse,
 //! <https://doi.org/10.5683/SP2/E8H2MF>. The words are those of Northwestern University Auditory Test No. 6.
 
-use super::{Expectation, Slot, stem_and_folder};
+use super::{Expectation, Slot};
 use crate::corpus::Convention;
 use crate::corpus::conventions::tess_emotion;
 use crate::doctor::finding::FindingKind;
@@ -41,8 +41,8 @@ fn all() -> Vec<Slot> {
 
 /// What the file itself is named counts; its folder says who speaks only where the name does not.
 fn recognise(path: &str) -> Option<Slot> {
-    let (stem, _) = stem_and_folder(path);
-    let named = Convention::Filename.annotate(stem).ok()?;
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let named = Convention::Filename.annotate(name).ok()?;
     let is_speaker = |speaker: &String| SPEAKERS.contains(&speaker.as_str());
     let by_folder = || Convention::Folder.annotate(path).ok()?.speaker.filter(is_speaker);
     let speaker = named.speaker.filter(is_speaker).or_else(by_folder)?;
@@ -62,5 +62,6 @@ mod tests {
         assert_eq!(name("fear/oaf_food_fear.aiff").as_deref(), Some("OAF food fear"));
         assert_eq!(name("fear/OA_food_fear.wav"), None);
         assert_eq!(name("OAF_fear/OAF_food_fear (1).wav"), None);
+        assert_eq!(name("OAF_fear/OAF_food_fear.wav.wav"), None);
     }
 }
