@@ -192,7 +192,7 @@ impl Replicates {
     /// The mean over the classifiers: all of them are scored on the same resample and averaged, so the interval is that
     /// of the mean.
     pub fn mean(&self) -> Estimate {
-        self.estimate(|scores| Scores::mean(scores))
+        self.estimate(Scores::mean)
     }
 
     /// By how much classifier `second` scores higher than classifier `first` on the same utterances; none if there is no
