@@ -350,7 +350,7 @@ fn the_json_object_holds_what_the_page_shows_and_more() {
     assert!((json["cross_entropy"].as_f64().unwrap() - cross_entropy).abs() < 1e-12);
 
     let json = serde_json::to_value(evaluation.with_errors(&three_predictions()).unwrap()).unwrap();
-    expected.insert(10, "errors");
+    expected.insert(11, "errors");
     assert!(json.as_object().unwrap().keys().eq(&expected));
     let wrong = serde_json::json!([{
         "path": "b.wav", "true": "angry", "predicted": "happy",

@@ -161,6 +161,36 @@ fn pytorch_and_scikit_learn_say_the_same_of_the_checkpoint() {
 }
 
 #[test]
+fn the_page_the_figures_and_the_card_tell_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = report(folder.path());
+    command.args(["--json", "--html", "report.html", "--figures", "figures", "--card", "card.md"]);
+    let object = json(&mut command);
+    let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let card = std::fs::read_to_string(folder.path().join("card.md")).unwrap();
+    let checkpoint = Checkpoint::read(checkpoint()).unwrap();
+    let config: Value = serde_json::from_str(&checkpoint.config).unwrap();
+    let digest = config["split"]["digest"].as_str().unwrap();
+    for number in [&object["accuracy"], &object["macro_f1"], &object["calibration"]["ece"]] {
+        let number = format!("{:.4}", number.as_f64().unwrap());
+        assert!(page.contains(&number) && card.contains(&number), "{number}");
+    }
+    assert!(page.contains(digest) && card.contains(digest));
+    // The history lies beside the checkpoint, the recordings where ser-prep found them.
+    assert!(page.contains("8 epochs; the checkpoint is of epoch"), "{page}");
+    let wrong = object["n_utterances"].as_u64().unwrap() - object["n_correct"].as_u64().unwrap();
+    assert_eq!(page.matches("<audio ").count() as u64, wrong.min(24));
+    assert!(page.contains("ser-report --threads 1 --checkpoint"), "{page}");
+    for name in ["confusion-matrix", "loss-curve", "accuracy-curve", "reliability-diagram"] {
+        for ending in ["svg", "png"] {
+            assert!(folder.path().join(format!("figures/{name}.{ending}")).is_file());
+        }
+    }
+    let text = fail(report(folder.path()).args(["--html", "no/such/folder.html"]), 1);
+    assert!(text.contains("no/such"), "{text}");
+}
+
+#[test]
 fn another_speaker_is_reported_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let prepared = prepared("report", &[]);

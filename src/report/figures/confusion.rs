@@ -32,10 +32,12 @@ pub(super) fn confusion_matrix(evaluation: &Evaluation) -> Option<Figure> {
     let longest = labels.iter().map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max);
     let turned = longest > cell_w - 6.0;
     let left = 34.0 + longest + 10.0;
-    let top = if turned { 12.0 + longest * 0.64 + 12.0 } else { 34.0 };
+    // Narrow columns have room for upright labels alone; a slanting one reaches out to the right of its column.
+    let degrees: f64 = if n > MAX_NUMBERED { -90.0 } else { -40.0 };
+    let (sin, cos) = degrees.abs().to_radians().sin_cos();
+    let top = if turned { 12.0 + longest * sin + 12.0 } else { 34.0 };
     let (grid_w, grid_h) = (n as f64 * cell_w, n as f64 * cell_h);
-    // A label turned by 40 degrees reaches out to the right of its column.
-    let overhang = if turned { (longest * 0.77 - cell_w / 2.0).max(0.0) } else { 0.0 };
+    let overhang = if turned { (longest * cos - cell_w / 2.0).max(0.0) } else { 0.0 };
     let (width, height) = (left + grid_w + overhang.max(16.0), top + grid_h + 92.0);
 
     let mut d = Drawing::default();
@@ -45,7 +47,8 @@ pub(super) fn confusion_matrix(evaluation: &Evaluation) -> Option<Figure> {
         let x = left + (i as f64 + 0.5) * cell_w;
         match turned {
             true => {
-                d.turned_text("label", [x - 2.0, top - 10.0], LABEL_SIZE, Anchor::Start, -40.0, label);
+                let x = if degrees == -90.0 { x + LABEL_SIZE * 0.36 } else { x - 2.0 };
+                d.turned_text("label", [x, top - 10.0], LABEL_SIZE, Anchor::Start, degrees, label);
             }
             false => d.text("label", [x, top - 10.0], LABEL_SIZE, Anchor::Middle, label),
         }
