@@ -259,6 +259,7 @@ fn quarters<T>(block: &mut [T]) -> impl Iterator<Item = [&mut T; 4]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectorised::{NullaryFnOnce, vectorised};
 
     const LANES: usize = 4;
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::run_record::{CommandLine, History, RunRecord, corpora_of, prep_report};
+use super::training::training_in_words;
 use super::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words};
 use crate::cache::audit::{Requirement, require};
 use crate::cache::{Access, Cache, FeatureSet, Sha, StoredSplit};
@@ -244,7 +245,8 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
 fn provenance(options: &AssessOptions, origin: &Origin, cache: &Cache, split: &StoredSplit) -> Provenance {
     let protocol = origin.split.protocol.clone();
     let [train, val, test] = Part::ALL.map(|part| side(split, part));
-    let protocol_in_words = protocol_in_words(&protocol, &train, &val, &test);
+    let words = protocol_in_words(&protocol, &train, &val, &test);
+    let protocol_in_words = [vec![words], training_in_words(&origin.fit)].concat().join(" ");
     Provenance {
         checkpoint: options.checkpoint.display().to_string(),
         epoch: u64::from(origin.epoch),

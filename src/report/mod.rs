@@ -49,6 +49,7 @@ mod recipe;
 pub mod run_record;
 pub mod runs;
 mod text;
+mod training;
 mod unit;
 
 pub use answers::{Answers, RunFigures, TestSide, TestUtterance};

@@ -220,6 +220,7 @@ mod tests {
             word: None,
             session: Some(session.to_owned()),
             parent: parent.map(str::to_owned),
+            corpus: None,
             sample_rate: 16_000,
             duration_s: 1.0,
             frames: 63,
