@@ -91,7 +91,7 @@ impl<'a> Group<'a> {
             macro_f1,
             resampled,
             recall: self.recall()?,
-            notes: notes(replicates.observed(), test.utterances.len() as u64)?,
+            notes: notes(test, replicates.observed())?,
         })
     }
 
@@ -104,8 +104,12 @@ impl<'a> Group<'a> {
     }
 }
 
-fn notes(scores: &[Scores], n: u64) -> Result<Vec<String>> {
+fn notes(test: &TestSide, scores: &[Scores]) -> Result<Vec<String>> {
+    let n = test.utterances.len() as u64;
     let mut notes = Vec::new();
+    if !test.audit.is_empty() {
+        notes.push(format!("the test {}", test.audit));
+    }
     if scores.len() == 1 {
         notes.push("a single run, so nothing is known of how seeds differ".to_owned());
     }
