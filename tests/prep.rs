@@ -114,6 +114,7 @@ fn json_prints_one_object_which_is_the_report() {
     let fields: BTreeSet<&str> = printed.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
         "audio_seconds",
+        "audits",
         "bytes_read",
         "bytes_written",
         "computed",
@@ -132,6 +133,7 @@ fn json_prints_one_object_which_is_the_report() {
         "left_out",
         "map",
         "mixed_down",
+        "near_duplicates",
         "notes",
         "out",
         "real_time_factor",
