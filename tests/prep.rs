@@ -113,6 +113,7 @@ fn json_prints_one_object_which_is_the_report() {
     assert_eq!(printed, place.report());
     let fields: BTreeSet<&str> = printed.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
+        "arguments",
         "audio_seconds",
         "audits",
         "bytes_read",
