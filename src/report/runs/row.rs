@@ -91,7 +91,7 @@ impl<'a> Group<'a> {
             macro_f1,
             resampled,
             recall: self.recall()?,
-            notes: notes(replicates.observed(), test.utterances.len() as u64)?,
+            notes: notes(self.recipe(), replicates.observed(), test.utterances.len() as u64)?,
         })
     }
 
@@ -104,8 +104,14 @@ impl<'a> Group<'a> {
     }
 }
 
-fn notes(scores: &[Scores], n: u64) -> Result<Vec<String>> {
+fn notes(recipe: &Recipe, scores: &[Scores], n: u64) -> Result<Vec<String>> {
     let mut notes = Vec::new();
+    if recipe.get("fit.feature_normalisation") == Some("speaker") {
+        notes.push(
+            "features were normalised over the test speakers' own recordings, though not their labels"
+                .to_owned(),
+        );
+    }
     if scores.len() == 1 {
         notes.push("a single run, so nothing is known of how seeds differ".to_owned());
     }
