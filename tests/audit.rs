@@ -79,7 +79,7 @@ fn is_caught(name: &str, copy: impl FnOnce(&[f32]) -> Vec<u8>) {
     assert_eq!(audit.near_duplicates_across_sides, Some(1));
     let pair = &audit.near_duplicates_list[0];
     assert_eq!((pair.test.as_str(), pair.other.as_str()), (path.as_str(), ORIGINAL));
-    assert!(audit.findings().iter().any(|line| line.starts_with("leak: 1 pair of near-duplicates")));
+    assert!(audit.findings().iter().any(|f| f.to_string().starts_with("leak: 1 pair of near-duplicates")));
     let error = require(&[Requirement::NoNearDuplicates], "speaker-OAF", audit).unwrap_err().to_string();
     assert!(error.contains(ORIGINAL) && error.contains(&path), "{error}");
     // What is stored says the same.
@@ -170,7 +170,8 @@ fn speakers_and_words_that_are_heard_in_training_are_named_and_counted() {
     let random = &report.audits["random"];
     assert_eq!(random.shared_speakers, ["OAF", "YAF"]);
     assert!(random.shared_words > 0 && random.shared_words <= random.test_words);
-    let findings = random.findings().join("\n");
+    let findings: Vec<String> = random.findings().iter().map(ToString::to_string).collect();
+    let findings = findings.join("\n");
     assert!(findings.contains("leak: 2 of 2 speakers") && findings.contains(": OAF, YAF"), "{findings}");
     let (word, speaker) = (&report.audits["word"], &report.audits["speaker-OAF"]);
     assert_eq!((word.shared_words, word.shared_speakers.len()), (0, 2));

@@ -139,7 +139,7 @@ fn the_page_and_the_card_say_the_numbers_of_the_json() {
     assert!(text.contains(&format!("{:.3}", json["uar"].as_f64().unwrap())));
     for said in [
         json["protocol_in_words"].as_str().unwrap(),
-        "! shared2 of 2 test speakers (OAF, YAF) were also heard in training or validation.",
+        "! shared2 of 2 speakers of the test side also in training or validation: OAF, YAF.",
         "ser-prep --data 'my corpus' --out cache",
         &"5".repeat(64),
         &"a".repeat(64),

@@ -45,6 +45,7 @@ fn side(protocol: &str, speakers: &[&str], heard: &[&str], said: std::ops::Range
         }
     }
     Arc::new(TestSide {
+        audit: String::new(),
         protocol: protocol.to_owned(),
         split: format!("{protocol}-digest"),
         labels: ["angry", "fear", "happy", "sad"].map(String::from).to_vec(),

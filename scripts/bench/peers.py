@@ -422,7 +422,7 @@ def page(bench: Bench) -> str:
     lines = [
         "# Benchmarks", "",
         "Written by `./just bench-peers DATA`, which installs the peers, runs both sides in turns on one machine and takes",
-        "medians. Ratios are what to compare; seconds are this machine's.", "",
+        "medians. Ratios are what to compare; seconds are this machine's. Targets were set before anything was measured.", "",
         f"- machine: {machine()}", f"- corpus: {bench.files} recordings", f"- peers: {versions()}", "",
         "| what | ser | peer | result | target | |", "|---|---|---|---|---|---|",
     ]
@@ -431,7 +431,7 @@ def page(bench: Bench) -> str:
         verdict = "met" if row.met() else "**missed**" + (f": {row.note}" if row.note else "")
         lines.append(f"| {row.what} | {row.ours} | {row.peer} | {row.shown} | {sign} {row.target:g} | {verdict} |")
     lines += [f"| {what} | | | | {target} | {why} |" for what, target, why in bench.unmeasured]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + (HERE / "reasons.md").read_text()
 
 
 def guard(bench: Bench, table: Path) -> None:

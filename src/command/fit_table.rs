@@ -43,6 +43,7 @@ impl FitTable {
         let precision = if config.precision == Precision::Bf16 { "bf16" } else { "f32" };
         print(&format!(
             "split {}: {} utterances to train, {} to validate, {} classes\n\
+             its test {}\n\
              feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
              {device}, {precision}; run in {}\n\n\
              epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
@@ -50,6 +51,7 @@ impl FitTable {
             material.train.len(),
             material.val.len(),
             material.split.info.labels.len(),
+            material.split.info.audit.in_short(),
             material.set.id,
             run.display(),
         ))

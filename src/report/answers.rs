@@ -22,6 +22,8 @@ pub struct TestSide {
     pub utterances: Vec<TestUtterance>,
     /// The training side.
     pub train: SplitSide,
+    /// The audit of the split in short: `shares 2 of 2 speakers; duration alone 0.43`. Empty if nobody looked.
+    pub audit: String,
 }
 
 /// An utterance of a test side.

@@ -8,9 +8,8 @@ use std::fmt::Write;
 
 use crate::corpus::Part;
 use crate::report::Evaluation;
-use crate::report::html::findings;
 use crate::report::run_record::RunRecord;
-use crate::report::text::{printable, thousands};
+use crate::report::text::{printable, sentence, thousands};
 
 /// The card, in Markdown.
 pub fn model_card(evaluation: &Evaluation, run: &RunRecord) -> String {
@@ -155,8 +154,9 @@ fn data(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         run.split_digest
     );
     put!(card, "- {}", md(&evaluation.provenance.protocol_in_words));
-    for finding in findings(&run.audit) {
-        put!(card, "- {}", md(&finding.text));
+    let findings = run.audit.findings().into_iter().map(|finding| finding.to_string());
+    for line in findings.chain(run.audit.shortcuts_in_words()) {
+        put!(card, "- {}", md(&sentence(&line)));
     }
     put!(card, "\n## Training data\n");
     put!(card, "The training and validation side of the same split; the validation side chose the epoch.\n");

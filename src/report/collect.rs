@@ -103,6 +103,7 @@ fn answers_of(assessment: Assessment, name: String, sides: &mut Sides) -> Result
             labels: evaluation.labels.clone(),
             utterances: utterances.collect(),
             train: SplitSide::of(train.map(|u| (u.speaker.as_deref(), u.word.as_deref()))),
+            audit: split.info.audit.in_short(),
         })
     });
     Ok(Answers {

@@ -70,7 +70,8 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
 
     if let Some(audit) = &evaluation.audit {
         page += "\nAudit of the split\n\n";
-        for line in audit.findings().into_iter().chain(audit.shortcuts_in_words()) {
+        let findings = audit.findings().into_iter().map(|finding| finding.to_string());
+        for line in findings.chain(audit.shortcuts_in_words()) {
             page += &wrap(&printable(&line), width, 4);
             page.push('\n');
         }

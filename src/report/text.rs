@@ -89,6 +89,13 @@ pub(super) fn thousands(count: u64) -> String {
     out
 }
 
+/// `text` with a capital letter in front and a full stop behind.
+pub(super) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(rest).chain(std::iter::once('.')).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

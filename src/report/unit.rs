@@ -190,6 +190,7 @@ mod tests {
             duration_s: 1.0,
         };
         TestSide {
+            audit: String::new(),
             protocol: "any name".to_owned(),
             split: String::new(),
             labels: vec!["a".to_owned()],

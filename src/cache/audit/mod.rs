@@ -22,6 +22,7 @@ use super::row::Key;
 pub use measured::{Measured, Similar};
 pub(super) use measured::{audit_folder, check_measured};
 pub use require::{Requirement, require, require_any};
+pub use sentences::{Finding, Verdict};
 pub use shortcuts::{Cue, SHORTCUT_DEFINITION, Shortcut};
 
 /// How many pairs of paths are listed; all are counted.

@@ -5,19 +5,59 @@ use super::{Audit, Cue, Shortcut};
 /// Names that are listed rather than counted.
 const NAMED: usize = 4;
 
-impl Audit {
-    /// What leaks, and what does not, one line each; the first word of a line is `leak`, `no` or `unknown`.
-    pub fn findings(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut shared = |noun: &str, known: bool, shared: usize, all: usize, names: &str| {
-            lines.push(match (known, shared) {
-                (false, _) => format!("unknown: {noun}s, which not every recording names"),
-                (true, 0) => format!("no {noun} of the test side in training or validation"),
-                (true, _) => {
-                    format!("leak: {shared} of {all} {noun}s of the test side also in training or validation{names}")
-                }
-            });
+/// What a finding means for figures measured on the test side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing of this kind helps the model.
+    Apart,
+    /// The model can profit from it: its figures say less than they seem to.
+    Shared,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// A finding of an audit in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it means.
+    pub verdict: Verdict,
+    /// A sentence without its full stop.
+    pub text: String,
+}
+
+/// For a line of text: what is shared begins with `leak: `, what cannot be told with `unknown: `.
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mark = match self.verdict {
+            Verdict::Apart => "",
+            Verdict::Shared => "leak: ",
+            Verdict::Unknown => "unknown: ",
         };
+        write!(f, "{mark}{}", self.text)
+    }
+}
+
+impl Audit {
+    /// What leaks, what does not, and what nobody knows.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut add = |verdict, text: String| findings.push(Finding { verdict, text });
+        let mut shared =
+            |noun: &str, known: bool, shared: usize, all: usize, names: &str| match (known, shared) {
+                (false, _) => add(
+                    Verdict::Unknown,
+                    format!("not every recording names its {noun}, so that the same may be on both sides"),
+                ),
+                (true, 0) => {
+                    add(Verdict::Apart, format!("no {noun} of the test side in training or validation"));
+                }
+                (true, _) => add(
+                    Verdict::Shared,
+                    format!(
+                        "{shared} of {all} {noun}s of the test side also in training or validation{names}"
+                    ),
+                ),
+            };
         let names = some_of(&self.shared_speakers);
         let speakers = self.shared_speakers.len();
         shared("speaker", self.speakers_known, speakers, self.test_speakers.len(), &names);
@@ -25,32 +65,38 @@ impl Audit {
         if self.sessions_known && self.test_sessions > 0 {
             shared("session", true, self.shared_sessions, self.test_sessions, "");
         }
-        lines.push(match self.identical_sounds_across_sides {
-            0 => "no identical sound on both sides of the test".to_owned(),
-            count => format!("leak: {} on both sides of the test", counted(count, "identical sound")),
-        });
-        lines.push(match (self.near_duplicates_across_sides, self.near_duplicates_list.first()) {
-            (None, _) => "unknown: near-duplicates, which were not looked for".to_owned(),
-            (Some(0), _) => "no near-duplicate on both sides of the test".to_owned(),
+        match self.identical_sounds_across_sides {
+            0 => add(Verdict::Apart, "no identical sound on both sides of the test".to_owned()),
+            count => add(
+                Verdict::Shared,
+                format!("{} on both sides of the test", counted(count, "identical sound")),
+            ),
+        }
+        match (self.near_duplicates_across_sides, self.near_duplicates_list.first()) {
+            (None, _) => add(Verdict::Unknown, "near-duplicates, which were not looked for".to_owned()),
+            (Some(0), _) => add(Verdict::Apart, "no near-duplicate on both sides of the test".to_owned()),
             (Some(count), first) => {
                 let example = first.map(|pair| format!(", such as {} and {}", pair.test, pair.other));
                 let pairs = counted(count, "pair");
-                format!(
-                    "leak: {pairs} of near-duplicates on both sides of the test{}",
-                    example.unwrap_or_default()
-                )
+                add(
+                    Verdict::Shared,
+                    format!(
+                        "{pairs} of near-duplicates on both sides of the test{}",
+                        example.unwrap_or_default()
+                    ),
+                );
             }
-        });
+        }
         if let Some(count) = self.copies_apart.filter(|count| *count > 0) {
             let first = self.copies_apart_list.first();
             let example = first.map(|copy| format!(", such as {} of {}", copy.path, copy.parent));
             let copies = counted_of(count, "augmented copy", "augmented copies");
-            lines.push(format!(
-                "leak: {copies} on another side than the original{}",
-                example.unwrap_or_default()
-            ));
+            add(
+                Verdict::Shared,
+                format!("{copies} on another side than the original{}", example.unwrap_or_default()),
+            );
         }
-        lines
+        findings
     }
 
     /// "duration alone: UAR 0.3100 (chance 0.1429)", for each cue.

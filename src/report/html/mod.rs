@@ -2,7 +2,6 @@
 //!
 //! Every text that comes from a corpus, a file name or a checkpoint passes through [`escape`] or [`name`].
 
-mod audit;
 mod recordings;
 mod sections;
 
@@ -16,8 +15,6 @@ use crate::report::run_record::RunRecord;
 use crate::report::{Evaluation, Prediction, wrong_predictions};
 use recordings::Recordings;
 pub use recordings::{Audio, MAX_EMBEDDED_BYTES};
-
-pub(super) use audit::findings;
 
 const STYLE: &str = include_str!("style.css");
 /// Mistakes shown with their recordings, the most confident ones.

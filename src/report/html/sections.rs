@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::audit::{Verdict, findings};
 use super::recordings::{Recordings, Source};
+use crate::cache::audit::Verdict;
 use crate::corpus::Part;
 use crate::report::figures::{Figure, figures};
 use crate::report::markup::{escape, name};
 use crate::report::run_record::{History, RunRecord};
-use crate::report::text::thousands;
+use crate::report::text::{sentence, thousands};
 use crate::report::{Evaluation, WrongPrediction};
 
 /// The sections that have a place in the list of contents.
@@ -127,19 +127,27 @@ pub(super) fn split(page: &mut String, evaluation: &Evaluation, run: Option<&Run
          the model may know by heart.</p>\n",
     );
     page.push_str("<ul class=\"audit\" aria-label=\"Audit of the split\">\n");
-    for finding in findings(&run.audit) {
+    for finding in run.audit.findings() {
         let (class, tag) = match finding.verdict {
-            Verdict::Clear => ("good", "✓ apart"),
+            Verdict::Apart => ("good", "✓ apart"),
             Verdict::Shared => ("warn", "! shared"),
             Verdict::Unknown => ("open", "? unknown"),
         };
         put!(
             page,
             "<li><span class=\"tag {class}\">{tag}</span><span>{}</span></li>\n",
-            escape(&finding.text)
+            escape(&sentence(&finding.text))
         );
     }
     page.push_str("</ul>\n");
+    let shortcuts = run.audit.shortcuts_in_words();
+    if !shortcuts.is_empty() {
+        page.push_str("<p>What is reached without listening, on the same test side:</p>\n<ul>\n");
+        for shortcut in shortcuts {
+            put!(page, "<li>{}</li>\n", escape(&sentence(&shortcut)));
+        }
+        page.push_str("</ul>\n");
+    }
     scrolling(page, "Sides of the split", |page| {
         page.push_str(
             "<table><caption>Sides of the split</caption><thead><tr><th scope=\"col\">side</th>\
