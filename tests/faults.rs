@@ -314,7 +314,10 @@ fn a_full_file_system_leaves_the_old_cache_and_the_error_names_the_file() {
                 let index = Path::new("index.bin");
                 assert!(found[index] == before[index] || found[index] == expected[index]);
                 for (path, bytes) in before.iter().filter(|(path, _)| path.iter().count() > 1) {
-                    assert!(found.get(path) == Some(bytes), "{} is not as it was", path.display());
+                    let kept = found.get(path) == Some(bytes);
+                    // What the audit measured says which tensors it is about, and is measured again for others.
+                    let newer = path.starts_with("audit") && found.get(path) == expected.get(path);
+                    assert!(kept || newer, "{} is not as it was", path.display());
                 }
                 assert_eq!(scratches(&back), Vec::<PathBuf>::new());
                 // With room again, the next run ends as if nothing had happened.

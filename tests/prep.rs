@@ -113,7 +113,9 @@ fn json_prints_one_object_which_is_the_report() {
     assert_eq!(printed, place.report());
     let fields: BTreeSet<&str> = printed.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
+        "arguments",
         "audio_seconds",
+        "audits",
         "bytes_read",
         "bytes_written",
         "computed",
@@ -132,6 +134,7 @@ fn json_prints_one_object_which_is_the_report() {
         "left_out",
         "map",
         "mixed_down",
+        "near_duplicates",
         "notes",
         "out",
         "real_time_factor",

@@ -1,5 +1,13 @@
 //! What a recipe can ask of the training beyond its length and rate: normalised features, what is done about classes of
 //! unequal size, and a matrix of protocols and seeds.
+#![cfg(feature = "torch")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test stops at the first surprise"
+)]
 
 mod common_fit;
 

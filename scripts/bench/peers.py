@@ -4,7 +4,7 @@
 
 Run it by `./just bench-peers [DATA]`, which builds ser and installs the peers first. Two programs that are compared
 take turns, so that a change of the machine's speed meets both, and the median of each counts. `--only NAME` repeats a
-part; `--quick` takes a few hundred files, for a first look. `--guard TABLE` is quick too and fails where ser is less
+part and replaces its rows; `--quick` takes a few hundred files, for a first look. `--guard TABLE` is quick too and fails where ser is less
 than half as far ahead of a peer as that table, written earlier, says.
 """
 
@@ -103,32 +103,9 @@ class Limits:
 
     @classmethod
     def measure(cls, scratch: Path) -> "Limits":
-        import hashlib
-
-        import torch
-
-        def best(work, times: int = 5) -> float:
-            return min(timed(work) for _ in range(times))
-
-        def timed(work) -> float:
-            started = time.perf_counter()
-            work()
-            return time.perf_counter() - started
-
-        gflops = {}
-        for name, kind in [("f32", torch.float32), ("bf16", torch.bfloat16)]:
-            a, b = torch.randn(2048, 2048).to(kind), torch.randn(2048, 2048).to(kind)
-            gflops[name] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b) / 1e9
-        block = os.urandom(64 << 20)
-        place = scratch / "written"
-
-        def write() -> None:
-            place.unlink(missing_ok=True)
-            place.write_bytes(block)
-
-        limits = cls(gflops, len(block) / best(lambda: hashlib.sha256(block)) / 1e9, len(block) / best(write) / 1e9)
-        place.unlink()
-        return limits
+        """By a process of its own: what this one holds would count as the memory of those it starts."""
+        ran = run(sys.executable, HERE / "limits.py", scratch / "written")
+        return cls(**json.loads(ran.stdout))
 
     def of_prep(self, seconds: float) -> str:
         """For a corpus of TESS's size: 0.28 GB to read, 0.27 GB to write, both to be hashed."""
@@ -418,20 +395,26 @@ def versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in names) + f", Python {platform.python_version()}"
 
 
-def page(bench: Bench) -> str:
-    lines = [
+def page(bench: Bench, earlier: str) -> str:
+    """The page; rows that were not measured now stay as they are in the `earlier` one."""
+    rows = {}
+    for row in bench.rows:
+        sign = "≥" if row.at_least else "≤"
+        verdict = "met" if row.met() else "**missed**" + (f": {row.note}" if row.note else "")
+        line = f"| {row.what} | {row.ours} | {row.peer} | {row.shown} | {sign} {row.target:g} | {verdict} |"
+        rows[row.what] = line
+    for what, target, why in bench.unmeasured:
+        rows[what] = f"| {what} | | | | {target} | {why} |"
+    kept = [line for line in earlier.splitlines() if line.startswith("| ") and not line.startswith("| what ")]
+    known = {line.split("|")[1].strip(): line for line in kept} | rows
+    return "\n".join([
         "# Benchmarks", "",
         "Written by `./just bench-peers DATA`, which installs the peers, runs both sides in turns on one machine and takes",
         "medians. Ratios are what to compare; seconds are this machine's. Targets were set before anything was measured.", "",
         f"- machine: {machine()}", f"- corpus: {bench.files} recordings", f"- peers: {versions()}", "",
         "| what | ser | peer | result | target | |", "|---|---|---|---|---|---|",
-    ]
-    for row in bench.rows:
-        sign = "≥" if row.at_least else "≤"
-        verdict = "met" if row.met() else "**missed**" + (f": {row.note}" if row.note else "")
-        lines.append(f"| {row.what} | {row.ours} | {row.peer} | {row.shown} | {sign} {row.target:g} | {verdict} |")
-    lines += [f"| {what} | | | | {target} | {why} |" for what, target, why in bench.unmeasured]
-    return "\n".join(lines) + "\n" + (HERE / "reasons.md").read_text()
+        *known.values(), "",
+    ]) + (HERE / "reasons.md").read_text()
 
 
 def guard(bench: Bench, table: Path) -> None:
@@ -476,8 +459,10 @@ def main() -> None:
             part()
     if arguments.guard:
         guard(bench, arguments.guard)
-    elif arguments.out and not arguments.only and not arguments.quick:
-        Path(arguments.out).write_text(page(bench))
+    elif arguments.out and not arguments.quick:
+        out = Path(arguments.out)
+        earlier = out.read_text() if arguments.only and out.exists() else ""
+        out.write_text(page(bench, earlier))
 
 
 if __name__ == "__main__":

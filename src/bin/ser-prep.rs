@@ -180,6 +180,7 @@ impl Arguments {
             strict: self.strict,
             wait: self.wait,
             dry_run: self.dry_run,
+            arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
         })
     }
 }

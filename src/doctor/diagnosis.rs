@@ -174,9 +174,10 @@ impl<'a> Diagnosis<'a> {
                 continue;
             }
             let name = patient.path.rsplit_once('/').map_or(patient.path.as_str(), |(_, name)| name);
-            let named = Convention::Filename.annotate(name).ok();
+            // Other remarks on names are not about a folder that says otherwise.
+            let Ok(named) = Convention::Filename.annotate(name) else { continue };
             let folder = Convention::Folder.annotate(&patient.path).ok();
-            let grave = named.zip(folder).is_some_and(|(named, folder)| {
+            let grave = folder.is_some_and(|folder| {
                 let other_speaker = named.speaker != folder.speaker
                     && named.speaker.is_some_and(|speaker| speakers.contains(speaker.as_str()));
                 named.label != folder.label || other_speaker

@@ -72,7 +72,7 @@ mod tests {
         // compute_class_weight("balanced", classes=[0, 1, 2], y=[0] * 6 + [1] * 3 + [2])
         let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2];
         let weights = class_weights(ClassWeights::Balanced, labels.into_iter(), 3).unwrap();
-        for (weight, expected) in weights.iter().zip([0.555_555_6, 1.111_111_1, 3.333_333_3]) {
+        for (weight, expected) in weights.iter().zip([5.0 / 9.0, 10.0 / 9.0, 10.0 / 3.0]) {
             assert!((weight - expected).abs() < 1e-6, "{weights:?}");
         }
         assert_eq!(class_weights(ClassWeights::None, labels.into_iter(), 3), None);

@@ -23,6 +23,9 @@ use crate::progress::{Progress, Silent};
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 
+/// How many steps before it is wanted a batch is fetched from the disk.
+const AHEAD: usize = 4;
+
 /// What a run works with.
 #[derive(Debug)]
 pub struct Material {
@@ -223,13 +226,15 @@ impl<'a> Trainer<'a> {
         let order = self.order();
         let steps: Vec<&[usize]> = order.chunks(self.config.batch_size as usize).collect();
         progress.start(order.len() as u64, "utterances");
+        let done = usize::try_from(self.standing.step).unwrap_or(usize::MAX);
+        steps.iter().skip(done).take(AHEAD).for_each(|soon| self.train.prefetch(soon));
         for (step, indices) in steps.iter().enumerate() {
             if (step as u64) >= self.standing.step {
                 let asked = Instant::now();
                 let batch = self.train.get(indices)?;
                 waiting += asked.elapsed().as_secs_f64();
-                if let Some(next) = steps.get(step + 1) {
-                    self.train.prefetch(next);
+                if let Some(later) = steps.get(step + AHEAD) {
+                    self.train.prefetch(later);
                 }
                 self.step(&batch, &mut sums)?;
                 self.standing.step += 1;

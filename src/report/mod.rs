@@ -49,6 +49,7 @@ mod recipe;
 pub mod run_record;
 pub mod runs;
 mod text;
+#[cfg(feature = "torch")]
 mod training;
 mod unit;
 

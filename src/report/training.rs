@@ -3,7 +3,7 @@
 use crate::fit::{ClassWeights, FitConfig, Normalisation, Sampling};
 
 /// A sentence for each thing done to features or classes in training; none for the plain recipe.
-pub fn training_in_words(config: &FitConfig) -> Vec<String> {
+pub(super) fn training_in_words(config: &FitConfig) -> Vec<String> {
     let features = match config.feature_normalisation {
         Normalisation::None => None,
         Normalisation::Utterance => Some("Features were normalised over each utterance."),

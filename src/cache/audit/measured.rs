@@ -115,7 +115,8 @@ impl Measured {
     /// Keeps it in the cache in `root`, unless it came from there.
     pub(in crate::cache) fn write(&self, storage: &Storage, root: &Path, feature_set: &str) -> Result<()> {
         if self.is_stored {
-            return Ok(());
+            // By a run that may have been killed before its name was durable.
+            return storage.sync_folder(&audit_folder(root));
         }
         let internal = |error: serde_json::Error| {
             Error::new(ErrorKind::Unsupported, format!("an audit cannot be written: {error}"))

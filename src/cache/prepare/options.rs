@@ -54,6 +54,8 @@ pub struct PrepareOptions {
     pub wait: bool,
     /// Whether to say what would be done and do nothing.
     pub dry_run: bool,
+    /// The words of the command that asked, for the report; none where no command did.
+    pub arguments: Vec<String>,
 }
 
 impl PrepareOptions {
@@ -78,6 +80,7 @@ impl PrepareOptions {
             strict: false,
             wait: false,
             dry_run: false,
+            arguments: Vec::new(),
         }
     }
 

@@ -26,6 +26,8 @@ pub struct PrepareReport {
     pub out: PathBuf,
     /// The feature set that was brought up to date.
     pub feature_set: String,
+    /// The words of the command, for whoever wants the same again.
+    pub arguments: Vec<String>,
     /// Whether nothing was done.
     pub dry_run: bool,
     /// Recordings found.
@@ -138,7 +140,15 @@ impl PrepareReport {
     pub(super) fn new(options: &PrepareOptions, feature_set: String) -> Self {
         let data = options.data.iter().map(|corpus| corpus.folder.clone()).collect();
         let (out, map) = (options.out.clone(), options.map.as_ref().map(ToString::to_string));
-        Self { data, out, feature_set, dry_run: options.dry_run, map, ..Self::default() }
+        Self {
+            data,
+            out,
+            feature_set,
+            dry_run: options.dry_run,
+            arguments: options.arguments.clone(),
+            map,
+            ..Self::default()
+        }
     }
 
     pub(super) fn fail(&mut self, path: String, error: &Error) {

@@ -1,0 +1,45 @@
+"""What this machine could do at best, as a JSON object.
+
+    python limits.py SCRATCH_FILE
+
+`gflops`: a product of two matrices of 2,048 rows, all threads, in f32 and in bf16. `hash_gb_s`: SHA-256 on one core.
+`write_gb_s`: writing a new file into the page cache on one core. The best of five each.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+
+def best(work) -> float:
+    def timed() -> float:
+        started = time.perf_counter()
+        work()
+        return time.perf_counter() - started
+
+    return min(timed() for _ in range(5))
+
+
+def main() -> None:
+    gflops = {}
+    for name, kind in [("f32", torch.float32), ("bf16", torch.bfloat16)]:
+        a, b = torch.randn(2048, 2048).to(kind), torch.randn(2048, 2048).to(kind)
+        gflops[name] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b) / 1e9
+    block = os.urandom(64 << 20)
+    place = Path(sys.argv[1])
+
+    def write() -> None:
+        place.unlink(missing_ok=True)
+        place.write_bytes(block)
+
+    rates = {"hash_gb_s": len(block) / best(lambda: hashlib.sha256(block)) / 1e9, "write_gb_s": len(block) / best(write) / 1e9}
+    place.unlink()
+    print(json.dumps({"gflops": gflops} | rates))
+
+
+main()
