@@ -174,6 +174,45 @@ fn six_speakers_are_resampled() {
 }
 
 #[test]
+fn folds_and_other_corpora_are_not_mixed_with_single_speakers() {
+    let mut runs = two_speakers();
+    for (fold, speakers, others) in [(1, ["OAF", "A"], ["YAF", "B"]), (2, ["YAF", "B"], ["OAF", "A"])] {
+        let side = side(&format!("speakers-{fold}-of-2"), &speakers, &others, 0..WORDS);
+        runs.push(run(&side, 0, 0.001, |i| i % 3 == 0));
+    }
+    // Its speakers are tested elsewhere too, and are as new.
+    let corpus = side("corpus-tess", &["OAF", "YAF"], &["X"], 0..WORDS);
+    runs.push(run(&corpus, 0, 0.001, |_| true));
+    let report = report(&runs);
+    let rows = &report.recipes[0].rows;
+    let names: Vec<&str> = rows.iter().map(|row| row.protocol.as_str()).collect();
+    let expected = [
+        "random",
+        "speaker-OAF",
+        "speaker-YAF",
+        "speakers-1-of-2",
+        "speakers-2-of-2",
+        "corpus-tess",
+        "speaker-independent",
+        "speakers, 2 folds",
+    ];
+    assert_eq!(names, expected, "{:?}", report.notes);
+    assert_eq!((rows[6].resampled.n, rows[7].resampled.n), (2, 4));
+    assert!((rows[6].uar.mean - 0.5).abs() < 1e-15 && (rows[7].uar.mean - 2.0 / 3.0).abs() < 1e-15);
+    let words = &report.recipes[0].gap.as_ref().unwrap().in_words;
+    assert!(words.contains("never heard 0.500 (OAF 0.625, YAF 0.375)"), "{words}");
+}
+
+#[test]
+fn the_test_speakers_recordings_are_not_used_in_silence() {
+    let side = random_side();
+    let mut one = run(&side, 0, 0.001, |i| i == 3);
+    one.recipe.set("fit.feature_normalisation", "speaker");
+    let notes = report(&[one]).recipes[0].rows[0].notes.join("; ");
+    assert!(notes.contains("normalised over the test speakers' own recordings"), "{notes}");
+}
+
+#[test]
 fn words_are_resampled_where_they_are_what_is_new() {
     let word = side("word", &["OAF", "YAF"], &["OAF", "YAF"], WORDS..2 * WORDS);
     // Everything wrong about two of the words.

@@ -46,6 +46,11 @@ impl Recipe {
         self.0.insert(setting.to_owned(), value.to_string());
     }
 
+    /// The value of a setting, if it is stated.
+    pub fn get(&self, setting: &str) -> Option<&str> {
+        self.0.get(setting).map(String::as_str)
+    }
+
     /// For each of `recipes`, the settings that are not the same in all of them, with its own value: `lr 0.001`.
     pub fn differences(recipes: &[&Self]) -> Vec<Vec<String>> {
         let names: BTreeSet<&String> = recipes.iter().flat_map(|recipe| recipe.0.keys()).collect();

@@ -26,11 +26,13 @@ pub struct Gap {
 impl Gap {
     /// The gap between the row `random` and the row over all speakers, or else the only one of a new voice; none where one
     /// of the two is missing.
-    pub(super) fn of(rows: &[Row], pooled: Option<&Pooled>) -> Option<Self> {
+    pub(super) fn of(rows: &[Row], pooled: &[Pooled]) -> Option<Self> {
         let mut random = rows.iter().filter(|row| row.protocol == "random" && row.voices == Voices::Known);
         let (random, None) = (random.next()?, random.next()) else { return None };
-        let mut new = rows.iter().filter(|row| row.voices == Voices::New);
-        let (new, whom) = match (pooled, new.next(), new.next()) {
+        // Another corpus differs in more than its voices.
+        let is_new = |row: &&Row| row.voices == Voices::New && !row.protocol.starts_with("corpus-");
+        let mut new = rows.iter().filter(is_new);
+        let (new, whom) = match (pooled.first(), new.next(), new.next()) {
             (Some(pooled), _, _) => (&pooled.row, named(&pooled.uar)),
             (None, Some(row), None) => {
                 (row, format!(" ({} alone)", row.protocol.strip_prefix("speaker-").unwrap_or(&row.protocol)))

@@ -53,7 +53,7 @@ pub struct RecipeTable {
     pub settings: Vec<String>,
     /// Classes, in index order.
     pub labels: Vec<String>,
-    /// One row for each protocol, then one for all speakers together.
+    /// One row for each protocol, then one for all speakers together, and one for those of all folds.
     pub rows: Vec<Row>,
     /// How much of the figure on a random split is knowing the voice.
     pub gap: Option<Gap>,
@@ -112,7 +112,7 @@ fn none_usable(folder: &str, unusable: &[UnusableRun]) -> Error {
     let (what, mend) = match unusable.first() {
         None => (
             "holds no run".to_owned(),
-            "make some with: ser-fit --run DIR, and name the folder above".to_owned(),
+            "make some with: ser-fit --protocols all --seeds 5 --runs DIR".to_owned(),
         ),
         Some(first) => (
             format!("holds {} runs, of which none can be used", unusable.len()),
@@ -146,6 +146,7 @@ fn protocol_order(protocol: &str) -> (u8, &str) {
     let rank = match protocol {
         "random" => 0,
         "word" => 1,
+        other if other.starts_with("corpus-") => 3,
         _ => 2,
     };
     (rank, protocol)
@@ -168,8 +169,8 @@ fn recipe_table(
         }
     }
     let pooled = speakers::pooled(groups, options, notes)?;
-    let gap = Gap::of(&rows, pooled.as_ref());
-    rows.extend(pooled.map(|pooled| pooled.row));
+    let gap = Gap::of(&rows, &pooled);
+    rows.extend(pooled.into_iter().map(|pooled| pooled.row));
     let labels = groups.first().map(|group| group.labels().to_vec()).unwrap_or_default();
     Ok(RecipeTable { settings, labels, rows, gap })
 }

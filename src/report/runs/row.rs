@@ -91,7 +91,7 @@ impl<'a> Group<'a> {
             macro_f1,
             resampled,
             recall: self.recall()?,
-            notes: notes(test, replicates.observed())?,
+            notes: notes(test, self.recipe(), replicates.observed())?,
         })
     }
 
@@ -104,11 +104,17 @@ impl<'a> Group<'a> {
     }
 }
 
-fn notes(test: &TestSide, scores: &[Scores]) -> Result<Vec<String>> {
+fn notes(test: &TestSide, recipe: &Recipe, scores: &[Scores]) -> Result<Vec<String>> {
     let n = test.utterances.len() as u64;
     let mut notes = Vec::new();
     if !test.audit.is_empty() {
         notes.push(format!("the test {}", test.audit));
+    }
+    if recipe.get("fit.feature_normalisation") == Some("speaker") {
+        notes.push(
+            "features were normalised over the test speakers' own recordings, though not their labels"
+                .to_owned(),
+        );
     }
     if scores.len() == 1 {
         notes.push("a single run, so nothing is known of how seeds differ".to_owned());

@@ -32,32 +32,52 @@ impl Speaker {
     }
 }
 
-/// The row over all speakers of those `groups` whose test speakers are new to the model; none where there are not at least
-/// two such groups, or where a speaker is tested in two of them.
+/// One row over all speakers for each family of protocols that deals every speaker to a test side of its own or to a
+/// fold; none for a family with a single test side, or where a speaker is tested twice.
 pub(super) fn pooled(
     groups: &[Group<'_>],
     options: BootstrapOptions,
     notes: &mut Vec<String>,
-) -> Result<Option<Pooled>> {
-    let groups: Vec<&Group<'_>> = groups.iter().filter(|group| voices(group.test()) == Voices::New).collect();
-    if groups.len() < 2 {
-        return Ok(None);
+) -> Result<Vec<Pooled>> {
+    let mut families: BTreeMap<String, Vec<&Group<'_>>> = BTreeMap::new();
+    for group in groups.iter().filter(|group| voices(group.test()) == Voices::New) {
+        if let Some(family) = family(group.protocol()) {
+            families.entry(family).or_default().push(group);
+        }
     }
+    let several = families.into_iter().filter(|(_, groups)| groups.len() > 1);
+    several.filter_map(|(name, groups)| over_speakers(&name, &groups, options, notes).transpose()).collect()
+}
+
+/// The name of the row that a protocol goes into. Another corpus has other voices too, but differs in more than these.
+fn family(protocol: &str) -> Option<String> {
+    if protocol.starts_with("speaker-") {
+        return Some("speaker-independent".to_owned());
+    }
+    let (_, folds) = protocol.strip_prefix("speakers-")?.split_once("-of-")?;
+    Some(format!("speakers, {folds} folds"))
+}
+
+fn over_speakers(
+    name: &str,
+    groups: &[&Group<'_>],
+    options: BootstrapOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<Pooled>> {
     let mut speakers: Vec<Speaker> = Vec::new();
-    for group in &groups {
-        for name in group.test().side().speakers {
-            if speakers.iter().any(|speaker| speaker.name == name) {
-                notes.push(format!(
-                    "the speaker {name} is tested under several protocols, so there is no row over all speakers"
-                ));
+    for group in groups {
+        for speaker_id in group.test().side().speakers {
+            if speakers.iter().any(|speaker| speaker.name == speaker_id) {
+                notes.push(format!("the speaker {speaker_id} is tested twice, so there is no row {name}"));
                 return Ok(None);
             }
-            speakers.push(speaker(group, name)?);
+            speakers.push(speaker(group, speaker_id)?);
         }
     }
     let n_train = groups.iter().map(|group| group.test().train.utterances).min().unwrap_or(0);
     let labels = groups[0].labels();
-    Ok(Some(Pooled { row: row(&speakers, labels, n_train, options)?, uar: uar_of_each(&speakers) }))
+    let row = row(name, &speakers, labels, n_train, options)?;
+    Ok(Some(Pooled { row, uar: uar_of_each(&speakers) }))
 }
 
 fn speaker(group: &Group<'_>, name: String) -> Result<Speaker> {
@@ -78,7 +98,13 @@ fn uar_of_each(speakers: &[Speaker]) -> Vec<(String, f64)> {
     speakers.iter().map(|speaker| (speaker.name.clone(), Scores::mean(&speaker.scores()).uar)).collect()
 }
 
-fn row(speakers: &[Speaker], labels: &[String], n_train: u64, options: BootstrapOptions) -> Result<Row> {
+fn row(
+    name: &str,
+    speakers: &[Speaker],
+    labels: &[String],
+    n_train: u64,
+    options: BootstrapOptions,
+) -> Result<Row> {
     let n = speakers.len();
     let per_speaker: Vec<Scores> = speakers.iter().map(|speaker| Scores::mean(&speaker.scores())).collect();
     let seeds = common_seeds(speakers);
@@ -123,7 +149,7 @@ fn row(speakers: &[Speaker], labels: &[String], n_train: u64, options: Bootstrap
     ));
     let of_class = |class: usize| speakers.iter().filter_map(|s| s.recall[class]).collect::<Vec<f64>>();
     Ok(Row {
-        protocol: "speaker-independent".to_owned(),
+        protocol: name.to_owned(),
         split: None,
         seeds,
         n_utterances: speakers.iter().map(|speaker| speaker.n_utterances).sum(),
