@@ -431,7 +431,8 @@ def guard(bench: Bench, table: Path) -> None:
             continue
         if row.what not in recorded:
             sys.exit(f"{table} has no row {row.what!r}")
-        least = 1 + (recorded[row.what] - 1) / 2
+        # Half as far on a scale of ratios: four times as fast must stay twice as fast.
+        least = recorded[row.what] ** 0.5
         print(f"{row.what}: {row.ahead:.2f} times as fast, recorded {recorded[row.what]:.2f}, at least {least:.2f}")
         if row.ahead < least:
             behind.append(row.what)
