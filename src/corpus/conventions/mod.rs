@@ -1,6 +1,6 @@
 //! How corpora name their files: what a path says of label, speaker, word and session.
 //!
-//! Each convention is a file of its own, and [`spelling`] says which label each of them gives to which emotion. None of
+//! Each convention is a file of its own, and `spelling` says which label each of them gives to which emotion. None of
 //! these corpora names its recording sessions, so a session is only known from a table.
 
 mod crema_d;

@@ -1,4 +1,4 @@
-//! Deals utterances to train, validation and test, by the protocols of [`Protocol`](super::Protocol).
+//! Deals utterances to train, validation and test, by the protocols of [`Protocol`].
 //!
 //! A split depends on the utterances (path, label, speaker, word, parent, corpus), the seed and the fractions, and on
 //! nothing else: neither on the order they come in nor on the number of threads.

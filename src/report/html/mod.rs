@@ -1,6 +1,6 @@
 //! The report as one page for a browser: no script, nothing fetched, and a policy in it that forbids both.
 //!
-//! Every text that comes from a corpus, a file name or a checkpoint passes through [`escape`] or [`name`].
+//! Every text that comes from a corpus, a file name or a checkpoint passes through `escape` or `name`.
 
 mod recordings;
 mod sections;
