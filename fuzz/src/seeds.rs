@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ser::cache::{PrepareOptions, prepare};
-use ser::corpus::{Fractions, LabelSource};
 use ser::features::FeatureConfig;
 use ser::progress::Silent;
 use ser::storage::Storage;
@@ -137,20 +136,9 @@ impl SmallCache {
         let corpus = synth::Options { words: 3, sample_rate: 8_000, ..Default::default() };
         synth::Corpus::new(corpus)?.write(&folder.path().join("data"))?;
         let options = PrepareOptions {
-            data: folder.path().join("data"),
-            out: folder.path().join("out"),
             features: small_features(),
-            labels: LabelSource::Folder,
-            exclude: Vec::new(),
-            fractions: Fractions::default(),
-            seed: 0,
-            limits: Default::default(),
             shard_bytes: 1 << 16,
-            jobs: 0,
-            rehash: false,
-            strict: false,
-            wait: false,
-            dry_run: false,
+            ..PrepareOptions::new(folder.path().join("data"), folder.path().join("out"))
         };
         prepare(&options, &Storage::native(), &Silent)?;
         Ok(Self(folder))
