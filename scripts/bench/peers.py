@@ -130,7 +130,7 @@ class Bench:
         self.scratch = Path(arguments.scratch).resolve()
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.quick = arguments.quick
-        self.times = 3
+        self.times = 2 if self.quick else 3
         self.data = self.corpus(arguments.data)
         self.files = sum(1 for path in self.data.rglob("*") if path.suffix.lower() == ".wav")
         self.rows: list[Row] = []
