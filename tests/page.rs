@@ -1,4 +1,5 @@
 //! What is made to be shown to others: the page, its figures, the model card. In text, and in a browser.
+#![cfg(feature = "png")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -6,6 +6,7 @@ mod feature_options;
 mod fit_table;
 #[cfg(feature = "torch")]
 mod matrix_table;
+#[cfg(feature = "png")]
 mod report_files;
 
 use std::io::Write;
@@ -17,6 +18,7 @@ pub use feature_options::{FeatureOptions, Preset};
 pub use fit_table::FitTable;
 #[cfg(feature = "torch")]
 pub use matrix_table::MatrixTable;
+#[cfg(feature = "png")]
 pub use report_files::ReportFiles;
 
 use crate::{Error, ErrorKind, Result};

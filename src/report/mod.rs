@@ -58,7 +58,9 @@ pub use card::model_card;
 pub use classification_report::classification_report;
 pub use confusion_table::confusion_matrix;
 pub use evaluation::{DEFINITIONS, Definitions, Evaluation, LabelledClass, Provenance};
-pub use figures::{Figure, figures, write_figures};
+#[cfg(feature = "png")]
+pub use figures::write_figures;
+pub use figures::{Figure, figures};
 pub use page::render;
 pub use predictions::{
     Prediction, WrongPrediction, predictions_csv, wrong_predictions, wrong_predictions_table,

@@ -6,23 +6,23 @@
 pub(super) mod colour;
 mod confusion;
 mod curves;
+#[cfg(feature = "png")]
+mod files;
+#[cfg(feature = "png")]
 mod raster;
 mod reliability;
 mod scale;
 mod svg;
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "png")]
+pub use files::write_figures;
 
 use colour::Ground;
 
 use crate::report::Evaluation;
 use crate::report::markup::escape;
 use crate::report::run_record::{History, RunRecord};
-use crate::storage::Storage;
-use crate::{Error, Result};
 
-/// Pixels of a PNG for each unit of its drawing.
-const PNG_SCALE: f32 = 2.0;
 /// Height of the title above a figure in a file.
 const TITLE_HEIGHT: f64 = 40.0;
 /// Families that text is set in; the first is the one that PNG files are drawn with.
@@ -77,14 +77,6 @@ impl Figure {
             body = self.body
         )
     }
-
-    /// The figure as a PNG file, on white, with the font that ser brings along.
-    ///
-    /// # Errors
-    /// When there is no memory for it.
-    pub fn to_png(&self) -> Result<Vec<u8>> {
-        raster::to_png(&self.to_svg(), PNG_SCALE)
-    }
 }
 
 /// All figures of an evaluation: the confusion matrix, the curves where there is a history, the reliability diagram.
@@ -98,21 +90,4 @@ pub fn figures(evaluation: &Evaluation, run: Option<&RunRecord>) -> Vec<Figure> 
     }
     figures.push(reliability::reliability_diagram(evaluation));
     figures
-}
-
-/// Writes every figure into `folder`, as SVG and as PNG, and names the files.
-///
-/// # Errors
-/// When the folder or a file cannot be written.
-pub fn write_figures(folder: &Path, figures: &[Figure], storage: &Storage) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).map_err(|error| Error::io("cannot be made", folder, error))?;
-    let mut written = Vec::new();
-    for figure in figures {
-        for (ending, bytes) in [("svg", figure.to_svg().into_bytes()), ("png", figure.to_png()?)] {
-            let path = folder.join(format!("{}.{ending}", figure.name));
-            storage.replace_file(&path, &[&bytes])?;
-            written.push(path);
-        }
-    }
-    Ok(written)
 }
