@@ -8,7 +8,7 @@
 
 use proptest::prelude::*;
 use ser::audio::Normalisation;
-use ser::features::{Extraction, Extractor, FeatureConfig, MelNorm, MelScale, PadMode, Window};
+use ser::features::{Extraction, Extractor, FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
 use ser::{ErrorKind, Result};
 
 fn extract(config: &FeatureConfig, samples: &[f32]) -> Result<(Extraction, Vec<f32>)> {
@@ -44,6 +44,9 @@ fn every_default_is_the_documented_one() {
         delta_width: 9,
         delta_order: 2,
         max_frames: 200,
+        representation: Representation::Mfcc,
+        trim_top_db: None,
+        mean_subtraction: false,
     };
     let config = FeatureConfig::default();
     assert_eq!(config, expected);

@@ -27,13 +27,15 @@ struct Case {
 
 impl Case {
     fn all() -> impl Iterator<Item = Self> {
-        CASES.into_iter().map(|name| {
-            let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/librosa");
-            let bytes = std::fs::read(folder.join(format!("{name}.safetensors"))).unwrap();
-            let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-            let config = serde_json::from_str(&header.metadata().as_ref().unwrap()["config"]).unwrap();
-            Self { name, config, bytes }
-        })
+        CASES.into_iter().map(Self::read)
+    }
+
+    fn read(name: &'static str) -> Self {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/librosa");
+        let bytes = std::fs::read(folder.join(format!("{name}.safetensors"))).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let config = serde_json::from_str(&header.metadata().as_ref().unwrap()["config"]).unwrap();
+        Self { name, config, bytes }
     }
 
     fn tensor(&self, name: &str) -> Vec<f32> {
@@ -235,5 +237,28 @@ fn an_utterance_that_is_cut_keeps_librosas_first_frames() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_front_ends_for_unseen_speakers_agree() {
+    let presets = [
+        ("log_mel", FeatureConfig::log_mel()),
+        ("mfcc_mean_subtracted", FeatureConfig::mfcc_mean_subtracted()),
+    ];
+    for (name, preset) in presets {
+        let case = Case::read(name);
+        assert_eq!(case.config, preset);
+        let mut extractor = Extractor::new(&preset).unwrap();
+        let [channels, rows, max_frames] = extractor.shape();
+        assert_eq!((channels, rows), (1, 40));
+        let mut tensor = vec![f32::NAN; rows * max_frames];
+        let utterance = extractor.extract(&case.tensor("samples"), &mut tensor).unwrap();
+        let all = Framing::new(&preset).count(case.tensor("samples").len()).unwrap();
+        assert!(utterance.frames < all, "nothing was trimmed");
+        let (real, padding): (Vec<_>, Vec<_>) =
+            tensor.chunks_exact(max_frames).map(|row| row.split_at(utterance.frames)).unzip();
+        case.assert_close("tensor", &real.concat());
+        assert!(padding.concat().iter().all(|value| *value == 0.0));
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::audio::Normalisation;
-use crate::features::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
+use crate::features::{FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
 use crate::{Error, Result};
 
 /// A named configuration to start from.
@@ -16,6 +16,10 @@ pub enum Preset {
     Default,
     /// librosa's own defaults: 2,048-sample frames every 512 samples, 128 mel bands.
     Librosa,
+    /// For unseen speakers: 40 log mel bands, trimmed to speech, each band's mean subtracted, no derivatives.
+    LogMel,
+    /// The same with 40 MFCC of 80 bands.
+    MfccMeanSubtracted,
 }
 
 /// Parameters of the features. Each overrides the file, which overrides the preset.
@@ -72,7 +76,7 @@ pub struct FeatureOptions {
     amin: Option<f64>,
     /// Range kept below the loudest value of a clip, dB, or none [default: 80]
     #[arg(long, value_name = "DB", value_parser = number_or_none)]
-    top_db: Option<TopDb>,
+    top_db: Option<Limit>,
     /// Cepstral coefficients kept [default: 40]
     #[arg(long, value_name = "NUMBER")]
     n_mfcc: Option<usize>,
@@ -82,21 +86,30 @@ pub struct FeatureOptions {
     /// 0 for MFCC alone, 1 adds Δ, 2 adds Δ and ΔΔ [default: 2]
     #[arg(long, value_name = "ORDER")]
     delta_order: Option<usize>,
+    /// What the rows of a tensor are [default: mfcc]
+    #[arg(long, value_enum)]
+    representation: Option<Representation>,
+    /// Leave out what is quieter than the loudest frame by this at both ends, dB, or none [default: none]
+    #[arg(long, value_name = "DB", value_parser = number_or_none)]
+    trim_top_db: Option<Limit>,
+    /// Whether each row's mean over the utterance is subtracted from it [default: false]
+    #[arg(long, value_name = "BOOL")]
+    mean_subtraction: Option<bool>,
     /// Frames of a tensor: longer clips are cut at the end [default: 200]
     #[arg(long, value_name = "FRAMES")]
     max_frames: Option<usize>,
 }
 
-/// A value of `--top-db`.
+/// A range in dB, or none.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct TopDb(Option<f64>);
+struct Limit(Option<f64>);
 
-fn number_or_none(text: &str) -> Result<TopDb, String> {
+fn number_or_none(text: &str) -> Result<Limit, String> {
     match text {
-        "none" => Ok(TopDb(None)),
+        "none" => Ok(Limit(None)),
         _ => text
             .parse()
-            .map(|number| TopDb(Some(number)))
+            .map(|number| Limit(Some(number)))
             .map_err(|_| "give a number of dB or none".to_owned()),
     }
 }
@@ -115,6 +128,8 @@ impl FeatureOptions {
             }
             (None, Preset::Default) => FeatureConfig::default(),
             (None, Preset::Librosa) => FeatureConfig::librosa(),
+            (None, Preset::LogMel) => FeatureConfig::log_mel(),
+            (None, Preset::MfccMeanSubtracted) => FeatureConfig::mfcc_mean_subtracted(),
         };
         fn set<T: Clone>(field: &mut T, option: &Option<T>) {
             if let Some(value) = option {
@@ -135,10 +150,13 @@ impl FeatureOptions {
         set(&mut config.mel_scale, &self.mel_scale);
         set(&mut config.mel_norm, &self.mel_norm);
         set(&mut config.amin, &self.amin);
-        set(&mut config.top_db, &self.top_db.map(|TopDb(value)| value));
+        set(&mut config.top_db, &self.top_db.map(|Limit(value)| value));
         set(&mut config.n_mfcc, &self.n_mfcc);
         set(&mut config.delta_width, &self.delta_width);
         set(&mut config.delta_order, &self.delta_order);
+        set(&mut config.representation, &self.representation);
+        set(&mut config.trim_top_db, &self.trim_top_db.map(|Limit(value)| value));
+        set(&mut config.mean_subtraction, &self.mean_subtraction);
         set(&mut config.max_frames, &self.max_frames);
         config.validate()?;
         Ok(config)

@@ -1,5 +1,6 @@
 //! Every parameter of feature extraction: defaults, bounds and the text that identifies a configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Display};
 
 use clap::ValueEnum;
@@ -63,6 +64,36 @@ pub struct FeatureConfig {
     pub delta_order: usize,
     /// Frames of the tensor: longer clips are cut at the end, shorter ones filled up with zeros.
     pub max_frames: usize,
+    /// What the rows of the tensor are.
+    #[serde(skip_serializing_if = "is_default")]
+    pub representation: Representation,
+    /// Frames before the first and after the last whose energy under the window lies within this of the loudest frame's,
+    /// in dB, are left out; none if `None` (in text: `"none"`).
+    #[serde(with = "number_or_none", skip_serializing_if = "Option::is_none")]
+    pub trim_top_db: Option<f64>,
+    /// Whether each row's mean over the frames kept is subtracted from it before derivatives are computed, which takes
+    /// away what a microphone and a voice add to every frame: B. S. Atal, "Effectiveness of linear prediction
+    /// characteristics of the speech wave for automatic speaker identification and verification", JASA 55 (1974).
+    #[serde(skip_serializing_if = "is_default")]
+    pub mean_subtraction: bool,
+}
+
+/// Fields added after the first caches were written are left out of the text where they change nothing, so that the keys
+/// of those caches stay what they are.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What the rows of a tensor are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum Representation {
+    /// `n_mfcc` cepstral coefficients: the cosine transform of the log mel spectrum.
+    #[default]
+    Mfcc,
+    /// The log mel spectrum itself, `n_mels` bands in dB.
+    LogMel,
 }
 
 /// Shape of the analysis window, always periodic.
@@ -131,6 +162,9 @@ impl Default for FeatureConfig {
             delta_width: 9,
             delta_order: 2,
             max_frames: 200,
+            representation: Representation::Mfcc,
+            trim_top_db: None,
+            mean_subtraction: false,
         }
     }
 }
@@ -139,6 +173,31 @@ impl FeatureConfig {
     /// librosa's own analysis: 2,048-sample frames every 512 samples, 128 mel bands. The rest is as by default.
     pub fn librosa() -> Self {
         Self { n_fft: 2048, win_length: 2048, hop_length: 512, n_mels: 128, ..Self::default() }
+    }
+
+    /// 40 log mel bands from 60 to 7,600 Hz over the frames that hold speech, each band's mean subtracted; no derivatives:
+    /// features for networks that are to understand speakers they have never heard.
+    pub fn log_mel() -> Self {
+        Self {
+            representation: Representation::LogMel,
+            n_mels: 40,
+            n_mfcc: 40,
+            f_min: 60.0,
+            f_max: 7_600.0,
+            mel_scale: MelScale::Htk,
+            mel_norm: MelNorm::None,
+            top_db: Some(60.0),
+            delta_order: 0,
+            max_frames: 160,
+            trim_top_db: Some(35.0),
+            mean_subtraction: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same front end as [`log_mel`](Self::log_mel), with 40 cepstral coefficients of 80 bands.
+    pub fn mfcc_mean_subtracted() -> Self {
+        Self { representation: Representation::Mfcc, n_mels: 80, ..Self::log_mel() }
     }
 
     /// Reads a configuration in TOML; what it leaves out has its default.
@@ -189,6 +248,9 @@ impl FeatureConfig {
         if let Some(top_db) = self.top_db {
             require(top_db > 0.0 && top_db <= 1e4, "top_db", top_db, "above 0, to 10,000 dB, or \"none\"")?;
         }
+        if let Some(trim) = self.trim_top_db {
+            require(trim > 0.0 && trim <= 1e4, "trim_top_db", trim, "above 0, to 10,000 dB, or \"none\"")?;
+        }
         let allowed = format!("1 to {}, not more than n_mels", self.n_mels);
         require((1..=self.n_mels).contains(&self.n_mfcc), "n_mfcc", self.n_mfcc, allowed)?;
         let odd = (3..=999).contains(&self.delta_width) && self.delta_width % 2 == 1;
@@ -212,15 +274,16 @@ impl FeatureConfig {
     }
 
     fn validate_size(&self) -> Result<()> {
-        let [channels, n_mfcc, max_frames] = self.shape();
-        let rows = (channels * n_mfcc).max(self.n_mels);
+        let [channels, rows, max_frames] = self.shape();
+        let rows = (channels * rows).max(self.n_mels);
         if max_frames * rows * size_of::<f32>() <= MAX_TENSOR_BYTES {
             return Ok(());
         }
         let what = format!(
             "max_frames = {max_frames} needs more than {} MiB an utterance, with {channels} channels of \
-             n_mfcc = {n_mfcc} and n_mels = {}",
+             n_mfcc = {} and n_mels = {}",
             MAX_TENSOR_BYTES >> 20,
+            self.n_mfcc,
             self.n_mels
         );
         let most = MAX_TENSOR_BYTES / (rows * size_of::<f32>());
@@ -245,15 +308,26 @@ impl FeatureConfig {
         )]
     }
 
-    /// Shape of an utterance's tensor: channels, coefficients, frames.
+    /// Shape of an utterance's tensor: channels, coefficients (or bands), frames.
     pub fn shape(&self) -> [usize; 3] {
-        [self.delta_order.saturating_add(1), self.n_mfcc, self.max_frames]
+        [self.delta_order.saturating_add(1), self.rows(), self.max_frames]
     }
 
-    /// Names of the channels, in order: `mfcc`, `delta`, `delta_delta`.
-    pub fn channel_names(&self) -> &'static [&'static str] {
-        const NAMES: [&str; 3] = ["mfcc", "delta", "delta_delta"];
-        &NAMES[..self.delta_order.saturating_add(1).min(NAMES.len())]
+    /// Rows of a channel: coefficients or bands.
+    pub(super) fn rows(&self) -> usize {
+        match self.representation {
+            Representation::Mfcc => self.n_mfcc,
+            Representation::LogMel => self.n_mels,
+        }
+    }
+
+    /// Names of the channels, in order: `mfcc` or `log_mel`, `delta`, `delta_delta`.
+    pub fn channel_names(&self) -> Vec<&'static str> {
+        let first = match self.representation {
+            Representation::Mfcc => "mfcc",
+            Representation::LogMel => "log_mel",
+        };
+        [first, "delta", "delta_delta"].into_iter().take(self.delta_order.saturating_add(1)).collect()
     }
 
     /// The configuration as one line of JSON that is the same for equal configurations, everywhere and always: it is
@@ -267,15 +341,18 @@ impl FeatureConfig {
 
     /// Where two configurations differ, as `hop_length: 256 and 160`, sorted by name.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let fields = |config: &Self| -> serde_json::Map<String, serde_json::Value> {
+        let fields = |config: &Self| -> BTreeMap<String, serde_json::Value> {
             serde_json::from_str(&config.to_canonical_json()).unwrap_or_default()
         };
-        let theirs = fields(other);
-        let differs = |(name, ours): (String, serde_json::Value)| {
-            let other = theirs.get(&name)?;
-            (*other != ours).then(|| format!("{name}: {ours} and {other}"))
+        let (ours, theirs) = (fields(self), fields(other));
+        let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        // Left out of the text where it is the default.
+        let shown = |value: Option<&serde_json::Value>| value.map_or("default".to_owned(), ToString::to_string);
+        let differs = |name: &String| {
+            let (ours, theirs) = (ours.get(name), theirs.get(name));
+            (ours != theirs).then(|| format!("{name}: {} and {}", shown(ours), shown(theirs)))
         };
-        fields(self).into_iter().filter_map(differs).collect()
+        names.into_iter().filter_map(differs).collect()
     }
 }
 

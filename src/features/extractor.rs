@@ -1,6 +1,10 @@
 //! The whole computation: samples of one utterance to its tensor.
 
-use super::{Dct, Decibels, Delta, FeatureConfig, Framing, MelFilterBank, PowerSpectrum, window};
+use std::ops::Range;
+
+use super::{
+    Dct, Decibels, Delta, FeatureConfig, Framing, MelFilterBank, PowerSpectrum, Representation, trim, window,
+};
 use crate::vectorised::{NullaryFnOnce, vectorised};
 use crate::{Error, ErrorKind, Result};
 
@@ -13,14 +17,17 @@ pub struct Extractor {
     config: FeatureConfig,
     spectrogram: MelSpectrogram,
     decibels: Decibels,
-    dct: Dct,
+    /// None where the mel spectrum itself is what is asked for.
+    dct: Option<Dct>,
     deltas: Vec<Delta>,
     /// dB, `[frames, n_mels]`.
     db: Vec<f32>,
     /// One frame's coefficients.
     coefficients: Vec<f32>,
-    /// MFCC, `[n_mfcc, frames]`.
-    mfcc: Vec<f32>,
+    /// MFCC or bands, `[row, frame]`.
+    rows: Vec<f32>,
+    /// Energy under the window of every frame.
+    energies: Vec<f64>,
 }
 
 /// How much of an utterance is in its tensor.
@@ -42,11 +49,15 @@ impl Extractor {
         Ok(Self {
             spectrogram: MelSpectrogram::new(config),
             decibels: Decibels::new(config),
-            dct: Dct::new(config.n_mels, config.n_mfcc),
+            dct: match config.representation {
+                Representation::Mfcc => Some(Dct::new(config.n_mels, config.n_mfcc)),
+                Representation::LogMel => None,
+            },
             deltas: (1..=config.delta_order).map(|order| Delta::new(config.delta_width, order)).collect(),
             db: Vec::new(),
-            coefficients: vec![0.0; config.n_mfcc],
-            mfcc: Vec::new(),
+            coefficients: vec![0.0; config.rows()],
+            rows: Vec::new(),
+            energies: Vec::new(),
             config: config.clone(),
         })
     }
@@ -56,23 +67,23 @@ impl Extractor {
         &self.config
     }
 
-    /// Shape of the tensor: channels, `n_mfcc`, `max_frames`.
+    /// Shape of the tensor: channels, coefficients or bands, `max_frames`.
     pub fn shape(&self) -> [usize; 3] {
         self.config.shape()
     }
 
     /// Computes the tensor of `samples` (mono, at `sample_rate`, normalised as the caller sees fit) into `tensor`,
-    /// row-major in [`Self::shape`]. `top_db` and the derivatives see the whole utterance; then frames beyond
+    /// row-major in [`Self::shape`]. `top_db`, trimming and the derivatives see the whole utterance; then frames beyond
     /// `max_frames` are left out, and missing ones are zero in every channel.
     ///
     /// # Errors
     /// [`ErrorKind::Unusable`] for no samples, samples that are NaN or infinite, and, without `center`, less than
     /// one frame; [`ErrorKind::Mismatch`] when `tensor` has another size than the shape says.
     pub fn extract(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
-        let [channels, n_mfcc, max_frames] = self.shape();
-        if tensor.len() != channels * n_mfcc * max_frames {
+        let [channels, rows, max_frames] = self.shape();
+        if tensor.len() != channels * rows * max_frames {
             let what =
-                format!("a tensor [{channels}, {n_mfcc}, {max_frames}] cannot have {} values", tensor.len());
+                format!("a tensor [{channels}, {rows}, {max_frames}] cannot have {} values", tensor.len());
             return Err(Error::new(ErrorKind::Mismatch, what));
         }
         vectorised(Extract { extractor: self, samples, tensor })
@@ -80,44 +91,56 @@ impl Extractor {
 
     #[inline(always)]
     fn fill(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
-        let [_, n_mfcc, max_frames] = self.shape();
+        let [_, rows, max_frames] = self.shape();
         refuse_non_finite(samples)?;
-        let frames = self.spectrogram.framing.count(samples.len())?;
-        let kept = frames.min(max_frames);
+        let frames = self.speech_frames(samples)?;
+        let kept = frames.len().min(max_frames);
 
-        self.compute_mfcc(samples, frames)?;
-        let computed = self.mfcc.len() / n_mfcc;
-        let (mfcc, derivatives) = tensor.split_at_mut(n_mfcc * max_frames);
-        for (row, values) in self.mfcc.chunks_exact(computed).zip(mfcc.chunks_exact_mut(max_frames)) {
+        let (cut, computed) = (frames.len() - kept, self.compute_rows(samples, frames)?);
+        if self.config.mean_subtraction {
+            self.rows.chunks_exact_mut(computed).for_each(|row| subtract_mean(row, kept));
+        }
+        let (first, derivatives) = tensor.split_at_mut(rows * max_frames);
+        for (row, values) in self.rows.chunks_exact(computed).zip(first.chunks_exact_mut(max_frames)) {
             let (values, padding) = values.split_at_mut(kept);
             values.copy_from_slice(&row[..kept]);
             padding.fill(0.0);
         }
-        for (delta, channel) in self.deltas.iter().zip(derivatives.chunks_exact_mut(n_mfcc * max_frames)) {
-            for (row, values) in self.mfcc.chunks_exact(computed).zip(channel.chunks_exact_mut(max_frames)) {
+        for (delta, channel) in self.deltas.iter().zip(derivatives.chunks_exact_mut(rows * max_frames)) {
+            for (row, values) in self.rows.chunks_exact(computed).zip(channel.chunks_exact_mut(max_frames)) {
                 let (values, padding) = values.split_at_mut(kept);
                 delta.apply(row, values);
                 padding.fill(0.0);
             }
         }
-        Ok(Extraction { frames: kept, cut: frames - kept })
+        Ok(Extraction { frames: kept, cut })
     }
 
-    /// Fills `self.mfcc` with the frames that the tensor depends on.
+    /// The frames that are not trimmed.
+    #[inline(always)]
+    fn speech_frames(&mut self, samples: &[f32]) -> Result<Range<usize>> {
+        let frames = self.spectrogram.framing.count(samples.len())?;
+        let Some(top_db) = self.config.trim_top_db else { return Ok(0..frames) };
+        self.energies.clear();
+        self.energies.extend((0..frames).map(|index| self.spectrogram.energy(samples, index)));
+        Ok(trim(&self.energies, top_db))
+    }
+
+    /// Fills `self.rows` with those of `frames` that the tensor depends on, and says how many they are.
     ///
     /// These are `max_frames` and, of a longer utterance, one window of the derivatives more: no kept frame's
     /// derivative reaches further. Later frames count only for the loudest power, so that an hour of sound needs no
     /// more memory than a few seconds.
     #[inline(always)]
-    fn compute_mfcc(&mut self, samples: &[f32], frames: usize) -> Result<()> {
-        let FeatureConfig { n_mels, n_mfcc, max_frames, delta_width, .. } = self.config;
-        let needed = frames.min(max_frames + delta_width);
+    fn compute_rows(&mut self, samples: &[f32], frames: Range<usize>) -> Result<usize> {
+        let FeatureConfig { n_mels, max_frames, delta_width, .. } = self.config;
+        let needed = frames.len().min(max_frames + delta_width);
         self.db.resize(needed * n_mels, 0.0);
-        self.mfcc.resize(needed * n_mfcc, 0.0);
+        self.rows.resize(needed * self.config.rows(), 0.0);
 
         let mut loudest = 0.0_f64;
         let mut rows = self.db.chunks_exact_mut(n_mels);
-        for index in 0..frames {
+        for index in frames {
             let mel = self.spectrogram.frame(samples, index)?;
             loudest = mel.iter().copied().fold(loudest, f64::max);
             if let Some(row) = rows.next() {
@@ -130,14 +153,28 @@ impl Extractor {
             for db in row.iter_mut() {
                 *db = db.max(floor);
             }
-            self.dct.apply(row, &mut self.coefficients);
-            let column = self.mfcc.iter_mut().skip(index).step_by(needed);
-            for (value, &coefficient) in column.zip(&self.coefficients) {
+            let coefficients = match &mut self.dct {
+                Some(dct) => {
+                    dct.apply(row, &mut self.coefficients);
+                    &self.coefficients
+                }
+                None => &*row,
+            };
+            let column = self.rows.iter_mut().skip(index).step_by(needed);
+            for (value, &coefficient) in column.zip(coefficients) {
                 *value = coefficient;
             }
         }
-        Ok(())
+        Ok(needed)
     }
+}
+
+/// Subtracts from a row of coefficients the mean over its first `kept` frames.
+#[inline(always)]
+fn subtract_mean(row: &mut [f32], kept: usize) {
+    let sum: f64 = row[..kept].iter().map(|&value| f64::from(value)).sum();
+    let mean = (sum / kept.max(1) as f64) as f32;
+    row.iter_mut().for_each(|value| *value -= mean);
 }
 
 /// The whole computation as [`vectorised`] takes it.
@@ -180,6 +217,13 @@ impl MelSpectrogram {
             mel: vec![0.0; config.n_mels],
             spectrum,
         }
+    }
+
+    /// Sum of the squares of frame `index` under the window.
+    #[inline(always)]
+    fn energy(&mut self, samples: &[f32], index: usize) -> f64 {
+        self.framing.windowed(samples, index, &self.window, &mut self.frame);
+        self.frame.iter().map(|value| value * value).sum()
     }
 
     /// Power of frame `index` in each mel band.

@@ -6,6 +6,9 @@
 //!             window)   |X|²)    bank)   top_db)
 //! ```
 //!
+//! Where the configuration says so, what lies before and after the speech is trimmed, the mel spectrum is not transformed,
+//! and each row's mean is subtracted.
+//!
 //! Each stage is a file of its own and does what librosa's function of the same purpose does; [`Extractor`] runs
 //! them one after the other. [`FeatureConfig`] holds every parameter.
 //!
@@ -29,9 +32,10 @@ mod extractor;
 mod frame;
 mod mel;
 mod power;
+mod trim;
 mod window;
 
-pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
+pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
 pub use dct::Dct;
 pub use decibel::{Decibels, power_to_db};
 pub use delta::Delta;
@@ -39,6 +43,7 @@ pub use extractor::{Extraction, Extractor};
 pub use frame::Framing;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
 pub use power::PowerSpectrum;
+pub use trim::trim;
 pub use window::window;
 
 /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the

@@ -4,7 +4,7 @@
 //! for at any place between two mel bands. Asked for from 150 to 3,400 Hz it does not depend on what a sample rate of
 //! 8 kHz, or an encoder that saves bits, cuts off above.
 
-use crate::features::{FeatureConfig, hz_to_mel};
+use crate::features::{FeatureConfig, Representation, hz_to_mel};
 
 /// Where the bands lie, Hz.
 const LOWEST_HZ: f64 = 150.0;
@@ -47,7 +47,11 @@ impl Framing {
         let hop_s = config.hop_length as f64 / f64::from(config.sample_rate.max(1));
         let step = ((PERIOD_S / hop_s).round() as usize).max(1);
         let period_s = hop_s * step as f64;
-        let enough = period_s <= LONGEST_PERIOD_S
+        // Trimmed recordings no longer begin at the same time, and a mean subtracted hides what is quiet.
+        let is_whole = config.trim_top_db.is_none() && !config.mean_subtraction;
+        let enough = config.representation == Representation::Mfcc
+            && is_whole
+            && period_s <= LONGEST_PERIOD_S
             && config.n_mfcc >= FEWEST_COEFFICIENTS
             && config.f_max.min(HIGHEST_HZ) - config.f_min.max(LOWEST_HZ) >= LEAST_RANGE_HZ;
         enough.then(|| Self {

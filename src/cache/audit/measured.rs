@@ -17,7 +17,7 @@ use crate::cache::inside::stays_inside;
 use crate::cache::row::Key;
 use crate::cache::shard::{Shard, shard_path};
 use crate::cache::{Entry, FeatureSet, layout_of, shards_folder};
-use crate::features::FeatureConfig;
+use crate::features::{FeatureConfig, Representation};
 use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 
@@ -242,14 +242,15 @@ fn measure(root: &Path, set: &FeatureSet, entries: &[&Entry]) -> Result<Content>
     };
     let framing = Framing::new(&config);
     let sketcher = framing.as_ref().map(Sketcher::new);
-    let values = framing.as_ref().map_or(config.max_frames, Framing::values);
+    let level_rows = if config.representation == Representation::LogMel { config.n_mels } else { 1 };
+    let values = framing.as_ref().map_or(level_rows * config.max_frames, Framing::values);
     let of_one = |position: usize| -> Result<(u32, i32, Option<Sketch>)> {
         let (values, frames) = beginning(position, values)?;
         let (silence, level) = silence_and_level(&values, frames, &config);
         Ok((silence, level, sketcher.as_ref().map(|sketcher| sketcher.sketch(&values, frames))))
     };
     let of_each: Vec<_> = (0..entries.len()).into_par_iter().map(of_one).collect::<Result<_>>()?;
-    let is_level_known = config.normalisation == Normalisation::None;
+    let is_level_known = config.normalisation == Normalisation::None && !config.mean_subtraction;
     let mut content = Content {
         looked: framing.is_some(),
         near_duplicates: Vec::new(),
@@ -267,13 +268,21 @@ fn measure(root: &Path, set: &FeatureSet, entries: &[&Entry]) -> Result<Content>
     Ok(content)
 }
 
-/// Thousandths of the frames that are silent, and the mean level in tenths of a dB, by the first coefficient of each
-/// frame, which is the sum of its log mel energies over the root of their number.
+/// Thousandths of the frames that are silent, and the mean level in tenths of a dB, by the mean of each frame's log mel
+/// energies. Of cepstral coefficients the first is their sum over the root of their number.
 fn silence_and_level(values: &[f32], frames: usize, config: &FeatureConfig) -> (u32, i32) {
-    let first = &values[..frames.min(config.max_frames).min(values.len())];
-    let scale = 1.0 / (config.n_mels.max(1) as f32).sqrt();
-    let loudest = first.iter().copied().fold(f32::MIN, f32::max) * scale;
-    let silent = first.iter().filter(|value| **value * scale < loudest - SILENT_DB).count();
-    let mean = first.iter().map(|value| f64::from(*value * scale)).sum::<f64>() / first.len().max(1) as f64;
-    ((silent * 1000 / first.len().max(1)) as u32, (mean * 10.0).round() as i32)
+    let bands = config.n_mels.max(1);
+    let (rows, scale) = match config.representation {
+        Representation::Mfcc => (1, 1.0 / (bands as f32).sqrt()),
+        Representation::LogMel => (bands, 1.0 / bands as f32),
+    };
+    let of_frame = |frame: usize| {
+        let column = values.iter().skip(frame).step_by(config.max_frames.max(1)).take(rows);
+        scale * column.sum::<f32>()
+    };
+    let levels: Vec<f32> = (0..frames.min(config.max_frames).min(values.len())).map(of_frame).collect();
+    let loudest = levels.iter().copied().fold(f32::MIN, f32::max);
+    let silent = levels.iter().filter(|level| **level < loudest - SILENT_DB).count();
+    let mean = levels.iter().map(|level| f64::from(*level)).sum::<f64>() / levels.len().max(1) as f64;
+    ((silent * 1000 / levels.len().max(1)) as u32, (mean * 10.0).round() as i32)
 }
