@@ -1,4 +1,4 @@
-//! Exponential and cosine from additions and multiplications alone.
+//! Exponential, logarithm and cosine from additions and multiplications alone.
 //!
 //! The system's own differ in the last bit from one C library to another. These do not, so a corpus has the same
 //! bytes on every machine with IEEE 754 arithmetic.
@@ -19,6 +19,22 @@ pub(crate) fn exp2(x: f64) -> f64 {
 /// e to the power `x`.
 pub(crate) fn exp(x: f64) -> f64 {
     exp2(x * LOG2_E)
+}
+
+/// The natural logarithm of `x`, which is positive, finite and normal; of anything else, that of the smallest
+/// such number.
+pub(crate) fn ln(x: f64) -> f64 {
+    let x = if x.is_normal() && x > 0.0 { x } else { f64::MIN_POSITIVE };
+    // x = mantissa · 2^exponent with a mantissa within √½ to √2.
+    let bits = x.to_bits();
+    let exponent = (bits >> 52) as i64 - 1023;
+    let mantissa = f64::from_bits((bits & ((1 << 52) - 1)) | (1023 << 52));
+    let (mantissa, exponent) =
+        if mantissa > std::f64::consts::SQRT_2 { (0.5 * mantissa, exponent + 1) } else { (mantissa, exponent) };
+    // ln m = 2·artanh z with z = (m − 1) / (m + 1), |z| < 0.172: 11 terms are below the last bit.
+    let z = (mantissa - 1.0) / (mantissa + 1.0);
+    let series = (0..=10).rev().fold(0.0, |sum, n| 1.0 / f64::from(2 * n + 1) + sum * z * z);
+    exponent as f64 * LN_2 + 2.0 * z * series
 }
 
 /// The amplitude ratio of `level` decibels.
@@ -53,6 +69,11 @@ mod tests {
             assert!((exp(x) / x.exp() - 1.0).abs() < 1e-13, "exp({x})");
             assert!((cos(x) - x.cos()).abs() < 1e-14, "cos({x})");
         }
+        for step in 1..=4000 {
+            let x = f64::from(step) * 0.0125;
+            assert!((ln(x) - x.ln()).abs() < 1e-14 * (1.0 + x.ln().abs()), "ln({x})");
+        }
+        assert!((ln(0.0) - f64::MIN_POSITIVE.ln()).abs() < 1e-12);
         assert!((decibels(-6.0) - 0.501_187_233_627_272).abs() < 1e-14);
         assert!((semitones(12.0) - 2.0).abs() < 1e-15);
     }

@@ -20,6 +20,7 @@ pub mod storage;
 mod vectorised;
 
 pub mod audio;
+pub mod augmentation;
 pub mod cache;
 pub mod command;
 pub mod corpus;

@@ -4,6 +4,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
+use crate::elementary::{cos, ln};
+
 /// A generator for one purpose. Two purposes never share a stream, so that drawing more numbers for one of them leaves
 /// the other as it was.
 #[derive(Debug, Clone)]
@@ -54,6 +56,22 @@ impl Random {
     /// Near-normal with standard deviation `deviation`, never beyond three of them: the sum of three uniform draws.
     pub fn spread(&mut self, deviation: f64) -> f64 {
         deviation * (self.symmetric() + self.symmetric() + self.symmetric())
+    }
+
+    /// Normal with mean 0 and standard deviation 1, from exactly two uniform draws (Box and Muller, 1958).
+    pub fn normal(&mut self) -> f64 {
+        // In (0, 1], so that the logarithm is finite; the largest value is below 6.7.
+        let radius = (f64::from(self.0.next_u32()) + 1.0) / 4_294_967_296.0;
+        let turn = f64::from(self.0.next_u32()) / 4_294_967_296.0;
+        (-2.0 * ln(radius)).sqrt() * cos(std::f64::consts::TAU * turn)
+    }
+
+    /// A generator of its own, which takes 32 bytes of this stream however much is drawn from it.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.0.fill_bytes(&mut seed);
+        Self(ChaCha8Rng::from_seed(seed))
     }
 
     /// Puts `items` into a random order, each equally likely (Fisher–Yates).
@@ -107,5 +125,24 @@ mod tests {
         let variance = draws.iter().map(|x| x * x).sum::<f64>() / draws.len() as f64;
         assert!((variance.sqrt() - 2.0).abs() < 0.05, "{variance}");
         assert!(draws.iter().all(|x| x.abs() <= 6.0));
+    }
+
+    #[test]
+    fn normal_draws_have_the_moments_of_the_normal_distribution() {
+        let mut random = Random::new(&["test"]);
+        let draws: Vec<f64> = (0..40_000).map(|_| random.normal()).collect();
+        let moment = |power: i32| draws.iter().map(|x| x.powi(power)).sum::<f64>() / draws.len() as f64;
+        assert!(moment(1).abs() < 0.02 && (moment(2) - 1.0).abs() < 0.03, "{} {}", moment(1), moment(2));
+        assert!(moment(3).abs() < 0.06 && (moment(4) - 3.0).abs() < 0.15, "{} {}", moment(3), moment(4));
+    }
+
+    #[test]
+    fn a_fork_leaves_the_stream_where_it_was_whatever_is_drawn_from_it() {
+        let (mut one, mut other) = (Random::new(&["test"]), Random::new(&["test"]));
+        let mut forked = one.fork();
+        let _ = other.fork();
+        let drawn: Vec<u64> = (0..100).map(|_| forked.below(1000)).collect();
+        assert_eq!(one.below(u64::MAX), other.below(u64::MAX));
+        assert_ne!(drawn, (0..100).map(|_| one.below(1000)).collect::<Vec<_>>());
     }
 }

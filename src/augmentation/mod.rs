@@ -1,0 +1,47 @@
+//! Augmentation: copies of an utterance that sound otherwise and say the same.
+//!
+//! ```text
+//! recipe.toml ─▶ Recipe ─▶ Augmenter ─▶ drawn steps ─▶ samples
+//! seed ─▶ Random ────────────┘
+//! ```
+//!
+//! A [`Recipe`] lists what happens to a waveform, with what probability and within what ranges; an [`Augmenter`] draws
+//! from them and does it. Neighbouring pitch shifts, time stretches, formant warps and equalisers are done in one pass.
+//! What is drawn depends on the recipe and the generator alone, so copies are the same at any number of threads.
+//!
+//! The recipe's `[features]` table is for training, which applies it to its batches.
+
+mod alignment;
+mod augmenter;
+mod clipping;
+mod equaliser;
+mod features;
+mod gain;
+mod noise;
+mod pitch_shift;
+mod range;
+mod recipe;
+mod resample;
+mod reverberation;
+mod telephone;
+mod time_stretch;
+mod vocal_tract;
+mod voice;
+
+pub use augmenter::{Applied, Augmenter, Babble, Step};
+pub use clipping::Clipping;
+pub use equaliser::Equaliser;
+pub use features::FeatureAugmentation;
+pub use gain::Gain;
+pub use noise::{Colour, Level, Noise};
+pub use pitch_shift::{Formants, PitchShift};
+pub use range::Range;
+pub use recipe::{Entry, Recipe, Waveform};
+pub use reverberation::Reverberation;
+pub use telephone::Telephone;
+pub use time_stretch::TimeStretch;
+pub use vocal_tract::VocalTractLength;
+
+/// Version of the computation. It goes into the keys of cached copies, so it must grow with any change that alters the
+/// samples that the same recipe gives for the same draws.
+pub const AUGMENTATION_VERSION: u32 = 1;

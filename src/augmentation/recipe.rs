@@ -1,0 +1,237 @@
+//! What to do to a waveform, as a TOML file: kinds, probabilities and ranges.
+
+use std::fmt::{Debug, Display};
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::clipping::Clipping;
+use super::equaliser::Equaliser;
+use super::features::FeatureAugmentation;
+use super::gain::Gain;
+use super::noise::Noise;
+use super::pitch_shift::PitchShift;
+use super::reverberation::Reverberation;
+use super::telephone::Telephone;
+use super::time_stretch::TimeStretch;
+use super::vocal_tract::VocalTractLength;
+use crate::{Error, ErrorKind, Result};
+
+/// The largest recipe that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The most steps of a recipe.
+const MAX_STEPS: usize = 64;
+
+/// The steps that a waveform goes through, in order, and what is done to features.
+///
+/// ```
+/// use ser::augmentation::Recipe;
+/// let recipe = Recipe::from_toml(
+///     "[[waveform]]\nkind = 'pitch-shift'\nsemitones = [-4, 4]\nformants = 'keep'\nprobability = 0.5",
+/// )?;
+/// assert_eq!(recipe.waveform.len(), 1);
+/// let error = Recipe::from_toml("[[waveform]]\nkind = 'gain'\ndb = [3, -3]").unwrap_err();
+/// assert!(error.to_string().contains("waveform 1 (gain): db = [3, -3]"));
+/// # Ok::<(), ser::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Steps in their order.
+    pub waveform: Vec<Entry>,
+    /// What training does to features.
+    pub features: FeatureAugmentation,
+}
+
+/// A step of a recipe: an augmentation and how likely it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// What is done.
+    #[serde(flatten)]
+    pub waveform: Waveform,
+    /// The probability with which it is done to an utterance, 0 to 1.
+    pub probability: f64,
+}
+
+/// An augmentation of waveforms with the ranges of its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is documented at its type")]
+pub enum Waveform {
+    Noise(Noise),
+    PitchShift(PitchShift),
+    TimeStretch(TimeStretch),
+    Vtlp(VocalTractLength),
+    Gain(Gain),
+    Equaliser(Equaliser),
+    Reverberation(Reverberation),
+    Clipping(Clipping),
+    Telephone(Telephone),
+}
+
+impl Recipe {
+    /// Reads a recipe from a file.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_toml`], and `Io` or `Limit` for a file that cannot be read or exceeds 1 MiB. All name the
+    /// file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let size = std::fs::metadata(path).map_err(|error| Error::io("cannot be read", path, error))?.len();
+        if size > MAX_BYTES {
+            let what = format!("has {size} bytes, more than a recipe may have ({MAX_BYTES})");
+            return Err(Error::new(ErrorKind::Limit, what).at(path).mend("give the recipe's TOML file"));
+        }
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
+        Self::from_toml(&text).map_err(|error| error.at(path))
+    }
+
+    /// Reads a recipe from TOML.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for text that is not TOML, an unknown name, or a value that [`Self::validate`] refuses.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let recipe: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let message = error.message().replace('\n', " ");
+            Error::new(ErrorKind::Usage, format!("augmentation recipe, line {line}: {message}"))
+                .caused_by(error)
+        })?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// Checks every value against its bounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`], naming the step, the parameter, its value and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        let steps = self.waveform.len();
+        require(steps <= MAX_STEPS, "number of [[waveform]] steps", steps, "at most 64")?;
+        for (index, entry) in self.waveform.iter().enumerate() {
+            entry.validate().map_err(|error| {
+                let place = format!("waveform {} ({})", index + 1, entry.waveform.kind());
+                Error::new(error.kind(), format!("{place}: {}", error.reason()))
+            })?;
+        }
+        self.features.validate().map_err(|error| {
+            Error::new(error.kind(), format!("features: {}", error.reason()))
+        })
+    }
+
+    /// Whether it leaves waveforms as they are.
+    pub fn leaves_waveforms(&self) -> bool {
+        self.waveform.iter().all(|entry| entry.probability == 0.0)
+    }
+
+    /// The whole recipe as one line of JSON that is the same for equal recipes, everywhere and always.
+    pub fn to_canonical_json(&self) -> String {
+        canonical(self)
+    }
+
+    /// The part about waveforms as one line of canonical JSON: what samples depend on, and so what the keys of cached
+    /// copies hold.
+    pub fn waveform_canonical_json(&self) -> String {
+        canonical(&self.waveform)
+    }
+}
+
+fn canonical(plain: &impl Serialize) -> String {
+    #[expect(clippy::expect_used, reason = "numbers, text and lists always serialise")]
+    serde_json::to_string(plain).expect("a recipe is plain data")
+}
+
+impl Entry {
+    fn validate(&self) -> Result<()> {
+        let probability = self.probability;
+        require((0.0..=1.0).contains(&probability), "probability", probability, "0 to 1")?;
+        match &self.waveform {
+            Waveform::Noise(noise) => noise.validate(),
+            Waveform::PitchShift(shift) => shift.validate(),
+            Waveform::TimeStretch(stretch) => stretch.validate(),
+            Waveform::Vtlp(warp) => warp.validate(),
+            Waveform::Gain(gain) => gain.validate(),
+            Waveform::Equaliser(equaliser) => equaliser.validate(),
+            Waveform::Reverberation(reverberation) => reverberation.validate(),
+            Waveform::Clipping(clipping) => clipping.validate(),
+            Waveform::Telephone(_) => Ok(()),
+        }
+    }
+}
+
+impl Waveform {
+    /// The kinds there are, by their names in recipes.
+    pub const KINDS: [&str; 9] = [
+        "noise",
+        "pitch-shift",
+        "time-stretch",
+        "vtlp",
+        "gain",
+        "equaliser",
+        "reverberation",
+        "clipping",
+        "telephone",
+    ];
+
+    /// Its name in recipes.
+    pub fn kind(&self) -> &'static str {
+        let [noise, pitch, stretch, vtlp, gain, equaliser, reverberation, clipping, telephone] = Self::KINDS;
+        match self {
+            Self::Noise(_) => noise,
+            Self::PitchShift(_) => pitch,
+            Self::TimeStretch(_) => stretch,
+            Self::Vtlp(_) => vtlp,
+            Self::Gain(_) => gain,
+            Self::Equaliser(_) => equaliser,
+            Self::Reverberation(_) => reverberation,
+            Self::Clipping(_) => clipping,
+            Self::Telephone(_) => telephone,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    /// Serde's own tagged enums refuse no unknown field once another is flattened beside them, so the two fields that
+    /// all steps have are taken out here.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde_json::{Map, Value, from_value};
+        let mut fields = Map::<String, Value>::deserialize(deserializer)?;
+        let kind = match fields.remove("kind") {
+            Some(Value::String(kind)) => kind,
+            Some(_) => return Err(de::Error::custom("kind must be a text")),
+            None => return Err(de::Error::missing_field("kind")),
+        };
+        let probability = match fields.remove("probability") {
+            Some(value) => {
+                value.as_f64().ok_or_else(|| de::Error::custom("probability must be a number, 0 to 1"))?
+            }
+            None => 1.0,
+        };
+        let rest = Value::Object(fields);
+        let waveform = match kind.as_str() {
+            "noise" => from_value(rest).map(Waveform::Noise),
+            "pitch-shift" => from_value(rest).map(Waveform::PitchShift),
+            "time-stretch" => from_value(rest).map(Waveform::TimeStretch),
+            "vtlp" => from_value(rest).map(Waveform::Vtlp),
+            "gain" => from_value(rest).map(Waveform::Gain),
+            "equaliser" => from_value(rest).map(Waveform::Equaliser),
+            "reverberation" => from_value(rest).map(Waveform::Reverberation),
+            "clipping" => from_value(rest).map(Waveform::Clipping),
+            "telephone" => from_value(rest).map(Waveform::Telephone),
+            _ => return Err(de::Error::unknown_variant(&kind, &Waveform::KINDS)),
+        };
+        let waveform = waveform.map_err(|error| de::Error::custom(format!("kind = {kind:?}: {error}")))?;
+        Ok(Self { waveform, probability })
+    }
+}
+
+/// Refuses `value` of parameter `key` unless it `holds`; `allowed` completes "it must be …".
+pub(super) fn require(holds: bool, key: &str, value: impl Debug, allowed: impl Display) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    let what = format!("{key} = {value:?} is not possible");
+    Err(Error::new(ErrorKind::Usage, what).mend(format!("it must be {allowed}")))
+}

@@ -1,0 +1,348 @@
+//! Pitch, formants, duration and frequency response, all changed in one pass.
+//!
+//! ```text
+//! samples ─▶ Resampling ─▶ Alignment ─▶ FFT ─▶ × envelope(k/formants) / envelope(k/pitch) ─▶ IFFT ─▶ overlap-add
+//!            pitch ratio    duration           × equaliser
+//! ```
+//!
+//! Reading the waveform `pitch` times as fast moves F0 and the formants by that ratio; placing its frames by waveform
+//! similarity gives it the duration asked for; a gain on each frame's spectrum, which leaves phases alone, moves the
+//! envelope to where the formants belong.
+
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+
+use super::alignment::{Alignment, Frames};
+use super::equaliser::response_db;
+use super::resample::Resampling;
+use crate::{Error, ErrorKind, Result};
+
+/// About how long a frame is, in seconds; its length is the power of two that is nearest.
+const FRAME_S: f64 = 0.032;
+
+/// How far from its time a frame may be taken, in seconds: half of the longest period that stays whole (50 Hz).
+const TOLERANCE_S: f64 = 0.010;
+
+/// Quefrencies in which the pitch period is looked for, in seconds: 80 to 450 Hz. What lies outside counts as its end.
+const PERIOD_S: [f64; 2] = [0.002_2, 0.012_5];
+
+/// Up to what share of the period the cepstrum describes the envelope rather than the harmonics: between those two it is
+/// faded out.
+const LIFTER: [f32; 2] = [0.5, 0.8];
+
+/// The most that moving the envelope changes a frequency, as the logarithm of an amplitude: 30 dB.
+const MAX_GAIN: f32 = 3.453_877_6;
+
+/// Powers below that of the frame's loudest frequency by more than this factor count as no louder than that: −90 dB.
+const RANGE: f32 = 1e-9;
+
+/// Of a waveform that is read more slowly, up to what share of its highest frequency its spectrum is used.
+const FULL: f64 = 0.95;
+
+/// What is to change; the default changes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct VoiceChange {
+    /// What F0 is multiplied by.
+    pub(super) pitch: f64,
+    /// What the formants' frequencies are multiplied by.
+    pub(super) formants: f64,
+    /// What the duration is multiplied by.
+    pub(super) duration: f64,
+    /// Gains in dB of one or more equalisers.
+    pub(super) equalisers: Vec<Vec<f64>>,
+}
+
+impl Default for VoiceChange {
+    fn default() -> Self {
+        Self { pitch: 1.0, formants: 1.0, duration: 1.0, equalisers: Vec::new() }
+    }
+}
+
+/// Changes voices at one sample rate, with its buffers.
+#[derive(Clone)]
+pub(super) struct Voice {
+    sample_rate: f64,
+    frame: usize,
+    window: Vec<f32>,
+    forward: Arc<dyn RealToComplex<f32>>,
+    inverse: Arc<dyn ComplexToReal<f32>>,
+    /// Quefrencies in which the pitch period is looked for, in samples.
+    period: [usize; 2],
+    resampling: Resampling,
+    alignment: Alignment,
+    resampled: Vec<f32>,
+    places: Vec<i64>,
+    time: Vec<f32>,
+    spectrum: Vec<Complex<f32>>,
+    envelope: Vec<Complex<f32>>,
+    log_envelope: Vec<f32>,
+    scratch: Vec<Complex<f32>>,
+    bins: Vec<Bin>,
+}
+
+/// What a frequency of the output is made from.
+#[derive(Debug, Clone, Copy)]
+struct Bin {
+    /// The frequency whose fine structure it takes.
+    source: usize,
+    /// Where in the envelope of the samples its level is read.
+    wanted: Place,
+    /// Where in it the level of its source is.
+    found: Place,
+    /// Gain of the equaliser, as a logarithm.
+    equaliser: f32,
+}
+
+/// Between entries `index` and `index + 1`.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    index: usize,
+    part: f32,
+}
+
+impl Place {
+    fn new(place: f64, last: usize) -> Self {
+        let place = place.clamp(0.0, last as f64);
+        let index = (place as usize).min(last.saturating_sub(1));
+        Self { index, part: (place - index as f64) as f32 }
+    }
+
+    fn read(self, values: &[f32]) -> f32 {
+        match values.get(self.index..) {
+            Some([low, high, ..]) => low + self.part * (high - low),
+            _ => 0.0,
+        }
+    }
+}
+
+impl Voice {
+    pub(super) fn new(sample_rate: u32) -> Self {
+        let sample_rate = f64::from(sample_rate);
+        let frame = 1_usize << (sample_rate * FRAME_S).log2().round().clamp(4.0, 20.0) as u32;
+        let mut planner = RealFftPlanner::new();
+        let (forward, inverse) = (planner.plan_fft_forward(frame), planner.plan_fft_inverse(frame));
+        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        // The root of a periodic Hann window, before and after: together they sum to 1 at half overlap.
+        let window = (0..frame).map(|n| (std::f64::consts::PI * n as f64 / frame as f64).sin() as f32);
+        let period = PERIOD_S.map(|s| ((s * sample_rate) as usize).clamp(2, frame / 2));
+        Self {
+            sample_rate,
+            frame,
+            window: window.collect(),
+            period,
+            resampling: Resampling::default(),
+            alignment: Alignment::default(),
+            resampled: Vec::new(),
+            places: Vec::new(),
+            time: vec![0.0; frame],
+            spectrum: forward.make_output_vec(),
+            envelope: forward.make_output_vec(),
+            log_envelope: vec![0.0; frame / 2 + 1],
+            scratch: vec![Complex::default(); scratch],
+            bins: Vec::new(),
+            forward,
+            inverse,
+        }
+    }
+
+    /// Replaces `output` by the changed `samples`: `round(duration · samples.len())` of them, at least one.
+    pub(super) fn process(
+        &mut self,
+        change: &VoiceChange,
+        samples: &[f32],
+        output: &mut Vec<f32>,
+    ) -> Result<()> {
+        let VoiceChange { pitch, formants, duration, .. } = *change;
+        let length = ((samples.len() as f64 * duration).round() as usize).max(1);
+        let mut resampled = std::mem::take(&mut self.resampled);
+        let moved = (pitch - 1.0).abs() > 1e-9;
+        if moved {
+            let length = ((samples.len() as f64 / pitch).round() as usize).max(1);
+            self.resampling.process(samples, pitch, length, &mut resampled);
+        }
+        let source: &[f32] = if moved { &resampled } else { samples };
+
+        let hop = self.frame / 2;
+        let tolerance = (TOLERANCE_S * self.sample_rate) as usize;
+        let count = length.div_ceil(hop) + 1;
+        let stretch = if duration * pitch == 1.0 { 1.0 } else { length as f64 / source.len().max(1) as f64 };
+        let mut places = std::mem::take(&mut self.places);
+        self.alignment.find(source, Frames { hop, tolerance }, stretch, count, &mut places);
+
+        self.tabulate(change);
+        let reshaped = (pitch - formants).abs() > 1e-9 || pitch < 1.0;
+        let filtered = reshaped || !change.equalisers.is_empty();
+        output.clear();
+        output.resize(count * hop + hop, 0.0);
+        for (index, &place) in places.iter().enumerate() {
+            self.load(source, place);
+            if filtered {
+                self.transform()?;
+                if reshaped {
+                    if moved {
+                        let place = (place as f64 * pitch).round() as i64;
+                        self.load(samples, place);
+                        run(&*self.forward, &mut self.time, &mut self.envelope, &mut self.scratch)?;
+                    } else {
+                        self.envelope.clone_from(&self.spectrum);
+                    }
+                    self.estimate_envelope()?;
+                }
+                self.reshape(reshaped);
+                self.transform_back()?;
+            }
+            let sums = output.get_mut(index * hop..).unwrap_or_default();
+            for ((sum, value), window) in sums.iter_mut().zip(&self.time).zip(&self.window) {
+                *sum += value * window;
+            }
+        }
+        // The first frame is centred on the first sample.
+        output.drain(..hop.min(output.len()));
+        output.truncate(length);
+        self.resampled = resampled;
+        self.places = places;
+        Ok(())
+    }
+
+    /// The windowed frame of `samples` whose middle is at `place`, into `self.time`.
+    fn load(&mut self, samples: &[f32], place: i64) {
+        let start = place - (self.frame / 2) as i64;
+        let inside = usize::try_from(start).ok().and_then(|start| samples.get(start..start + self.frame));
+        if let Some(inside) = inside {
+            for ((value, sample), window) in self.time.iter_mut().zip(inside).zip(&self.window) {
+                *value = sample * window;
+            }
+            return;
+        }
+        for (n, (value, window)) in self.time.iter_mut().zip(&self.window).enumerate() {
+            let sample = usize::try_from(start + n as i64).ok().and_then(|at| samples.get(at));
+            *value = sample.copied().unwrap_or(0.0) * window;
+        }
+    }
+
+    fn transform(&mut self) -> Result<()> {
+        run(&*self.forward, &mut self.time, &mut self.spectrum, &mut self.scratch)
+    }
+
+    fn transform_back(&mut self) -> Result<()> {
+        run_back(&*self.inverse, &mut self.spectrum, &mut self.time, &mut self.scratch)
+    }
+
+    /// The logarithm of the envelope's amplitude, from the spectrum in `self.envelope`: its cepstrum, without what is
+    /// beyond the lifter.
+    fn estimate_envelope(&mut self) -> Result<()> {
+        let loudest = self.envelope.iter().map(|bin| bin.norm_sqr()).fold(0.0, f32::max);
+        let floor = (loudest * RANGE).max(f32::MIN_POSITIVE);
+        for bin in &mut self.envelope {
+            *bin = Complex::new(0.5 * (bin.norm_sqr() + floor).ln(), 0.0);
+        }
+        run_back(&*self.inverse, &mut self.envelope, &mut self.time, &mut self.scratch)?;
+        let [shortest, longest] = self.period;
+        let peaks = self.time.iter().enumerate().take(longest).skip(shortest);
+        let (period, _) = peaks.fold((shortest, f32::MIN), |best, (at, &value)| {
+            if value > best.1 { (at, value) } else { best }
+        });
+        let [full, end] = LIFTER.map(|share| share * period as f32);
+        // An even sequence: the second half mirrors the first. Both transforms together multiply by the frame's length.
+        let scale = 1.0 / self.frame as f32;
+        for (n, value) in self.time.iter_mut().enumerate() {
+            let quefrency = n.min(self.frame - n) as f32;
+            let part = ((end - quefrency) / (end - full)).clamp(0.0, 1.0);
+            *value *= scale * part * part * (3.0 - 2.0 * part);
+        }
+        run(&*self.forward, &mut self.time, &mut self.envelope, &mut self.scratch)?;
+        for (value, bin) in self.log_envelope.iter_mut().zip(&self.envelope) {
+            *value = bin.re;
+        }
+        Ok(())
+    }
+
+    /// Which frequencies and levels the output's are made from.
+    fn tabulate(&mut self, change: &VoiceChange) {
+        let VoiceChange { pitch, formants, .. } = *change;
+        let last = self.frame / 2;
+        let highest = if pitch < 1.0 { ((last as f64 * pitch * FULL) as usize).max(1) } else { last };
+        let hz = self.sample_rate / self.frame as f64;
+        let decibel = std::f64::consts::LN_10 / 20.0;
+        self.bins.clear();
+        self.bins.extend((0..=last).map(|bin| {
+            let source = folded(bin, highest);
+            let equaliser: f64 = change
+                .equalisers
+                .iter()
+                .map(|gains| response_db(gains, bin as f64 * hz, self.sample_rate))
+                .sum();
+            Bin {
+                source,
+                wanted: Place::new(bin as f64 / formants, last),
+                found: Place::new(source as f64 / pitch, last),
+                equaliser: (equaliser * decibel) as f32,
+            }
+        }));
+    }
+
+    /// Multiplies the spectrum by the gains, and by one over the frame's length for the way back.
+    fn reshape(&mut self, envelope: bool) {
+        let scale = 1.0 / self.frame as f32;
+        // From the top down, because a frequency's source lies below it.
+        for (bin, table) in self.bins.iter().enumerate().rev() {
+            let mut gain = table.equaliser;
+            if envelope {
+                let moved = table.wanted.read(&self.log_envelope) - table.found.read(&self.log_envelope);
+                gain += moved.clamp(-MAX_GAIN, MAX_GAIN);
+            }
+            let value = self.spectrum.get(table.source).copied().unwrap_or_default();
+            if let Some(place) = self.spectrum.get_mut(bin) {
+                *place = value * (gain.exp() * scale);
+            }
+        }
+    }
+}
+
+/// Frequencies above `highest`, where a waveform that is read more slowly has nothing, take their fine structure from
+/// below it, mirrored again and again between `highest` and half of it.
+fn folded(bin: usize, highest: usize) -> usize {
+    if bin <= highest {
+        return bin;
+    }
+    let span = (highest - highest / 2).max(1);
+    let beyond = (bin - highest) % (2 * span);
+    highest - beyond.min(2 * span - beyond)
+}
+
+fn run(
+    plan: &dyn RealToComplex<f32>,
+    time: &mut [f32],
+    spectrum: &mut [Complex<f32>],
+    scratch: &mut [Complex<f32>],
+) -> Result<()> {
+    let scratch = scratch.get_mut(..plan.get_scratch_len()).unwrap_or_default();
+    plan.process_with_scratch(time, spectrum, scratch).map_err(internal)
+}
+
+fn run_back(
+    plan: &dyn ComplexToReal<f32>,
+    spectrum: &mut [Complex<f32>],
+    time: &mut [f32],
+    scratch: &mut [Complex<f32>],
+) -> Result<()> {
+    if let [first, .., last] = spectrum {
+        first.im = 0.0;
+        last.im = 0.0;
+    }
+    let scratch = scratch.get_mut(..plan.get_scratch_len()).unwrap_or_default();
+    plan.process_with_scratch(spectrum, time, scratch).map_err(internal)
+}
+
+/// Cannot happen: buffers come from the plans themselves.
+fn internal(error: realfft::FftError) -> Error {
+    Error::new(ErrorKind::Mismatch, format!("a Fourier transform failed: {error}")).caused_by(error)
+}
+
+impl std::fmt::Debug for Voice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Voice").field("sample_rate", &self.sample_rate).finish_non_exhaustive()
+    }
+}
