@@ -16,6 +16,7 @@ use ser::cache::Sha;
 use ser::fit::NetworkConfig;
 use ser::fit::checkpoint::{self, Checkpoint};
 use ser::fit::network::{Architecture, Network, Pass};
+use ser::fit::network_config::CnnBilstmConfig;
 use ser::fit::state::Origin;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
@@ -172,7 +173,7 @@ fn initial_weights_are_spread_as_pytorch_spreads_them() {
 #[test]
 fn weights_of_another_shape_are_refused_with_both_shapes() {
     let checkpoint = Checkpoint::read(fixture("small.pt")).unwrap();
-    let wider = Architecture { dense: 13, ..small_model() };
+    let wider = Architecture::new(&small_network(13), [3, 12, 40], 5).unwrap();
     let mut wider = Network::new(&wider, 0, Device::Cpu).unwrap();
     let error = wider.load_state_dict(&checkpoint.model_state).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch);
@@ -277,8 +278,11 @@ fn small() -> (Network, Clips) {
 }
 
 fn small_model() -> Architecture {
-    let network = NetworkConfig { channels: [4, 8], hidden: 16, dense: 12, dropout: 0.3 };
-    Architecture::new(&network, [3, 12, 40], 5).unwrap()
+    Architecture::new(&small_network(12), [3, 12, 40], 5).unwrap()
+}
+
+fn small_network(dense: u32) -> NetworkConfig {
+    NetworkConfig::CnnBilstm(CnnBilstmConfig { channels: [4, 8], hidden: 16, dense, dropout: 0.3 })
 }
 
 fn fresh(seed: u64) -> Network {

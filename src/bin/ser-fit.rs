@@ -11,7 +11,9 @@ use ser::command::{self, Bar, Ending, FitTable, MatrixTable};
 use ser::fit::matrix::{self, Prepared};
 use ser::fit::run::RunFolder;
 use ser::fit::train::{FitRequest, Material, fit};
-use ser::fit::{ClassWeights, FitConfig, Normalisation, Precision, Sampling, Selection, device};
+use ser::fit::{
+    Arch, ClassWeights, FitConfig, NetworkConfig, Normalisation, Precision, Sampling, Selection, device,
+};
 use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
 use tch::Device;
@@ -32,6 +34,10 @@ struct Arguments {
     /// Fail, before anything is trained, unless the split is this; may be given more than once
     #[arg(long, value_enum, value_name = "WHAT")]
     require: Vec<Requirement>,
+    /// Architecture of the network; its sizes are those of the recipe, if that has the same, or else its defaults
+    /// [default: cnn-bilstm]
+    #[arg(long, value_enum)]
+    arch: Option<Arch>,
     /// Passes over the training side [default: 20]
     #[arg(long)]
     epochs: Option<u32>,
@@ -91,7 +97,7 @@ struct Arguments {
     runs: Option<PathBuf>,
     /// Continue the run in this folder
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "run", "config", "split", "batch_size", "lr", "seed", "select", "precision", "feature_set",
+        "run", "config", "split", "arch", "batch_size", "lr", "seed", "select", "precision", "feature_set",
         "feature_normalisation", "class_weights", "sampling",
     ])]
     resume: Option<PathBuf>,
@@ -230,6 +236,9 @@ impl Arguments {
         set(&mut config.cache, &self.cache);
         set(&mut config.feature_set, &self.feature_set);
         set(&mut config.split, &self.split);
+        if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {
+            config.network = NetworkConfig::of(arch);
+        }
         set(&mut config.epochs, &self.epochs);
         set(&mut config.batch_size, &self.batch_size);
         set(&mut config.lr, &self.lr);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::network_config::NetworkConfig;
 use crate::{Error, ErrorKind, Result};
 
 /// The recipe of a run. Its defaults are those of the source document: Adam at 1e-3, 20 epochs, batches of 32, best
@@ -47,7 +48,7 @@ pub struct FitConfig {
     pub mmap: bool,
     /// A second place where the best checkpoint is kept, besides the folder of the run; nowhere if empty.
     pub publish: PathBuf,
-    /// Shape of the network.
+    /// Architecture and sizes of the network.
     pub network: NetworkConfig,
 }
 
@@ -140,26 +141,6 @@ pub enum Precision {
     Bf16,
 }
 
-/// Sizes of the default network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NetworkConfig {
-    /// Channels of the two convolutions.
-    pub channels: [u32; 2],
-    /// Hidden units of the LSTM in each direction.
-    pub hidden: u32,
-    /// Units of the dense layer.
-    pub dense: u32,
-    /// Share of dense units dropped in training.
-    pub dropout: f64,
-}
-
-impl Default for NetworkConfig {
-    fn default() -> Self {
-        Self { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 }
-    }
-}
-
 impl FitConfig {
     /// Reads a recipe from TOML; what it does not name keeps its default.
     ///
@@ -201,8 +182,6 @@ impl FitConfig {
             Err(Error::new(ErrorKind::Usage, format!("{option} {value} makes no sense"))
                 .mend(format!("give {allowed}")))
         };
-        let network = &self.network;
-        let sizes = [network.channels[0], network.channels[1], network.hidden, network.dense];
         match self {
             c if !(1..=100_000).contains(&c.epochs) => {
                 wrong("--epochs", c.epochs.to_string(), "a number from 1 to 100000")
@@ -218,19 +197,14 @@ impl FitConfig {
                 wrong("--seed", c.seed.to_string(), "a number up to 9223372036854775807")
             }
             c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
-            _ if !(0.0..1.0).contains(&network.dropout) => {
-                wrong("network.dropout", network.dropout.to_string(), "a number from 0 to below 1")
-            }
-            _ if sizes.iter().any(|size| !(1..=8192).contains(size)) => {
-                wrong("network", format!("{sizes:?}"), "sizes from 1 to 8192")
-            }
-            _ => Ok(()),
+            _ => self.network.validate(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::network_config::CnnBilstmConfig;
     use super::*;
 
     #[test]
@@ -238,8 +212,8 @@ mod tests {
         let config = FitConfig::default();
         assert_eq!((config.epochs, config.batch_size, config.lr), (20, 32, 1e-3));
         assert_eq!((config.select, config.split.as_str(), config.seed), (Selection::Accuracy, "random", 0));
-        let network = NetworkConfig { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 };
-        assert_eq!(config.network, network);
+        let network = CnnBilstmConfig { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 };
+        assert_eq!(config.network, NetworkConfig::CnnBilstm(network));
         config.validate().unwrap();
     }
 
@@ -265,7 +239,8 @@ mod tests {
 
     #[test]
     fn values_without_sense_are_refused_by_the_name_of_their_option() {
-        let network = |network| FitConfig { network, ..FitConfig::default() };
+        let network =
+            |network| FitConfig { network: NetworkConfig::CnnBilstm(network), ..FitConfig::default() };
         let cases = [
             (FitConfig { epochs: 0, ..FitConfig::default() }, "--epochs 0"),
             (FitConfig { batch_size: 0, ..FitConfig::default() }, "--batch-size 0"),
@@ -273,8 +248,8 @@ mod tests {
             (FitConfig { lr: -1.0, ..FitConfig::default() }, "--lr -1"),
             (FitConfig { seed: u64::MAX, ..FitConfig::default() }, "--seed 18446744073709551615"),
             (FitConfig { threads: 5000, ..FitConfig::default() }, "--threads 5000"),
-            (network(NetworkConfig { dropout: 1.0, ..NetworkConfig::default() }), "network.dropout 1"),
-            (network(NetworkConfig { hidden: 0, ..NetworkConfig::default() }), "network [32, 64, 0, 128]"),
+            (network(CnnBilstmConfig { dropout: 1.0, ..CnnBilstmConfig::default() }), "network.dropout 1"),
+            (network(CnnBilstmConfig { hidden: 0, ..CnnBilstmConfig::default() }), "network.hidden 0"),
         ];
         for (config, said) in cases {
             let error = config.validate().unwrap_err();

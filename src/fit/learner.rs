@@ -1,10 +1,10 @@
 //! One step of learning: forward, backward, Adam.
 
-use tch::{Reduction, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
 use super::adam::Adam;
 use super::batch::Batch;
-use super::network::{Network, Pass};
+use super::network::{Network, Pass, answer};
 use crate::Result;
 use crate::random::Random;
 
@@ -53,11 +53,26 @@ impl Learner {
     /// # Errors
     /// When shapes disagree or the device lacks memory.
     pub fn step(&mut self, batch: &Batch<'_>, dropout: &mut Random) -> Result<Learnt> {
-        let logits = self.network.forward(&batch.features, &batch.frames, Pass::Training(dropout))?;
-        let loss = mean_cross_entropy(&logits, batch, self.class_weights.as_ref())?;
+        let branches = self.network.branches(&batch.features, &batch.frames, Pass::Training(dropout))?;
+        let loss = mean_over_branches(&branches, |logits| {
+            mean_cross_entropy(logits, batch, self.class_weights.as_ref())
+        })?;
+        let logits = answer(&branches)?;
         let gradient = self.network.parameters.gradient(&loss)?;
         self.adam.step(&mut self.network.parameters, &gradient, self.lr)?;
         Ok(Learnt { loss, logits })
+    }
+}
+
+/// The mean of the branches' losses: each branch learns as if it were alone.
+pub(super) fn mean_over_branches(
+    branches: &[Tensor],
+    loss: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let losses: Vec<Tensor> = branches.iter().map(loss).collect::<Result<_>>()?;
+    match losses.as_slice() {
+        [loss] => Ok(loss.shallow_clone()),
+        losses => Ok(Tensor::f_stack(losses, 0)?.f_mean(Kind::Float)?),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod learner;
 pub mod matrix;
 #[cfg(feature = "torch")]
 pub mod network;
+pub mod network_config;
 #[cfg(feature = "torch")]
 pub mod normalisation;
 #[cfg(feature = "torch")]
@@ -38,7 +39,8 @@ mod tensorboard;
 #[cfg(feature = "torch")]
 pub mod train;
 
-pub use config::{ClassWeights, FitConfig, NetworkConfig, Normalisation, Precision, Sampling, Selection};
+pub use config::{ClassWeights, FitConfig, Normalisation, Precision, Sampling, Selection};
+pub use network_config::{Arch, NetworkConfig};
 
 #[cfg(feature = "torch")]
 impl From<tch::TchError> for crate::Error {

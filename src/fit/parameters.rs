@@ -145,3 +145,12 @@ pub(super) fn to_vec_f32(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.f_copy_data(&mut values, count)?;
     Ok(values)
 }
+
+/// The values of a tensor of whole numbers, row-major.
+pub(super) fn to_vec_i64(tensor: &Tensor) -> Result<Vec<i64>> {
+    let tensor = tensor.f_detach()?.f_to(Device::Cpu)?.f_to_kind(Kind::Int64)?.f_contiguous()?;
+    let mut values = vec![0; tensor.numel()];
+    let count = values.len();
+    tensor.f_copy_data(&mut values, count)?;
+    Ok(values)
+}

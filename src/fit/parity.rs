@@ -115,8 +115,10 @@ impl Fixture {
     /// The network of `small.pt`, without dropout, which no two generators draw alike.
     fn network(&self) -> Network {
         let config: serde_json::Value = serde_json::from_str(&self.checkpoint.config).unwrap();
-        let model: Architecture = serde_json::from_value(config["model"].clone()).unwrap();
-        let mut network = Network::new(&Architecture { dropout: 0.0, ..model }, 0, Device::Cpu).unwrap();
+        let mut model = config["model"].clone();
+        model["dropout"] = 0.0.into();
+        let model: Architecture = serde_json::from_value(model).unwrap();
+        let mut network = Network::new(&model, 0, Device::Cpu).unwrap();
         network.load_state_dict(&self.checkpoint.model_state).unwrap();
         network
     }
@@ -153,17 +155,17 @@ impl Fixture {
 }
 
 /// The largest difference seen, relative to the largest value of its tensor.
-struct Difference {
+pub(super) struct Difference {
     name: String,
-    relative: f32,
+    pub(super) relative: f32,
 }
 
 impl Difference {
-    fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self { name: "nothing".to_owned(), relative: 0.0 }
     }
 
-    fn see(&mut self, name: &str, got: &[f32], expected: &[f32], scale: Option<f32>) {
+    pub(super) fn see(&mut self, name: &str, got: &[f32], expected: &[f32], scale: Option<f32>) {
         assert_eq!(got.len(), expected.len(), "{name}");
         let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
         let difference = got.iter().zip(expected).map(|(a, b)| (a - b).abs());

@@ -7,7 +7,8 @@ use super::adam::Adam;
 use super::checkpoint::{self, Checkpoint, Value};
 use super::config::FitConfig;
 use super::network::{Architecture, Network};
-use super::parameters::{export_f32, find, import_f32};
+use super::network_config::Arch;
+use super::parameters::{export_f32, import_f32};
 use crate::cache::{FeatureSet, Sha, StoredSplit};
 use crate::corpus::Protocol;
 use crate::{Error, ErrorKind, Result};
@@ -132,6 +133,10 @@ impl Origin {
     /// # Errors
     /// When it is not what this program writes, or describes a network that makes no sense or is another.
     pub fn of(checkpoint: &Checkpoint) -> Result<Self> {
+        if let Ok(Named { model }) = serde_json::from_str(&checkpoint.config) {
+            // That of a newer version is not damaged.
+            Arch::named(&model.arch)?;
+        }
         let origin: Self = serde_json::from_str(&checkpoint.config).map_err(not_json)?;
         origin.model.validate()?;
         let protocol: Result<Protocol> = origin.split.protocol.parse();
@@ -147,25 +152,20 @@ impl Origin {
                 format!("names {} labels for {} classes", checkpoint.labels.len(), origin.model.classes),
             ));
         }
-        for weight in origin.model.weights() {
-            let stored: Vec<i64> = find(&checkpoint.model_state, &weight.name)?
-                .shape()
-                .iter()
-                .map(|&size| size as i64)
-                .collect();
-            if stored != weight.shape {
-                return Err(Error::new(
-                    ErrorKind::Mismatch,
-                    format!(
-                        "holds {} of shape {stored:?}, but its configuration describes a network where that has \
-                         shape {:?}",
-                        weight.name, weight.shape
-                    ),
-                ));
-            }
-        }
+        origin.model.check_shapes(&checkpoint.model_state)?;
         Ok(origin)
     }
+}
+
+/// The name of an architecture, known or not.
+#[derive(Deserialize)]
+struct Named {
+    model: NamedModel,
+}
+
+#[derive(Deserialize)]
+struct NamedModel {
+    arch: String,
 }
 
 fn not_json(error: serde_json::Error) -> Error {

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use ser::fit::network_config::CnnBilstmConfig;
 use ser::fit::{FitConfig, NetworkConfig, Precision};
 use ser::synth::{Corpus, Options};
 
 /// A network that trains in milliseconds.
 pub(crate) fn small_network() -> NetworkConfig {
-    NetworkConfig { channels: [4, 6], hidden: 12, dense: 16, dropout: 0.3 }
+    NetworkConfig::CnnBilstm(CnnBilstmConfig { channels: [4, 6], hidden: 12, dense: 16, dropout: 0.3 })
 }
 
 /// That network as a recipe file.

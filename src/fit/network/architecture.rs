@@ -1,0 +1,158 @@
+//! What a checkpoint says of its network: all it takes to build it again.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::layers::Plan;
+use super::{Model, cnn_bilstm, cnn_statistics};
+use crate::fit::checkpoint;
+use crate::fit::network_config::{Arch, NetworkConfig};
+use crate::fit::parameters::find;
+use crate::{Error, ErrorKind, Result};
+
+/// Most inputs of a layer, and most utterances, bands or frames of anything.
+const MOST: usize = 1 << 20;
+
+/// A network's shape. In JSON one object: `arch` and the sizes of that architecture, `input_shape`, `classes`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Architecture {
+    /// Architecture and sizes.
+    #[serde(flatten)]
+    pub network: NetworkConfig,
+    /// Shape of an utterance: `[channel, n_mfcc, frame]`.
+    pub input_shape: [usize; 3],
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl<'de> Deserialize<'de> for Architecture {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Value::Object(mut fields) = Value::deserialize(deserializer)? else {
+            return Err(D::Error::custom("a network is described by an object"));
+        };
+        let mut take = |name: &'static str| fields.remove(name).ok_or_else(|| D::Error::missing_field(name));
+        let input_shape = serde_json::from_value(take("input_shape")?).map_err(D::Error::custom)?;
+        let classes = serde_json::from_value(take("classes")?).map_err(D::Error::custom)?;
+        if !fields.contains_key("arch") {
+            return Err(D::Error::missing_field("arch"));
+        }
+        let network = serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)?;
+        Ok(Self { network, input_shape, classes })
+    }
+}
+
+impl Architecture {
+    /// The network of `config` for utterances of `input_shape`.
+    ///
+    /// # Errors
+    /// When they are too small for its poolings.
+    pub fn new(config: &NetworkConfig, input_shape: [usize; 3], classes: usize) -> Result<Self> {
+        let built = Self { network: config.clone(), input_shape, classes };
+        built.validate().map(|()| built)
+    }
+
+    /// Its name.
+    pub fn arch(&self) -> Arch {
+        self.network.arch()
+    }
+
+    /// Checks what a checkpoint says, before anything is allocated for it.
+    ///
+    /// # Errors
+    /// When its sizes make no sense.
+    pub fn validate(&self) -> Result<()> {
+        let senseless = |what: &str| {
+            let text = format!("a network of these sizes makes no sense: {what} in {self:?}");
+            Err(Error::new(ErrorKind::Unsupported, text))
+        };
+        let [channels, bands, frames] = self.input_shape;
+        let needed = self.least_bands_and_frames();
+        if channels == 0 || bands < needed[0] || frames < needed[1] {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "utterances of shape {:?} are too small for {}",
+                    self.input_shape,
+                    self.arch().name()
+                ),
+            )
+            .mend(format!(
+                "compute features with at least {} coefficients and {} frames",
+                needed[0], needed[1]
+            )));
+        }
+        if let Err(error) = self.network.validate() {
+            return senseless(&error.reason());
+        }
+        if [channels, bands, frames].into_iter().any(|size| size > MOST) {
+            return senseless("the input");
+        }
+        if !(2..=MOST).contains(&self.classes) {
+            return senseless("the number of classes");
+        }
+        match self.widest_layer() <= MOST {
+            true => Ok(()),
+            false => senseless("the inputs of a layer"),
+        }
+    }
+
+    fn least_bands_and_frames(&self) -> [usize; 2] {
+        match &self.network {
+            NetworkConfig::CnnBilstm(_) => cnn_bilstm::LEAST_BANDS_AND_FRAMES,
+            NetworkConfig::CnnStatistics(_) => cnn_statistics::LEAST_BANDS_AND_FRAMES,
+        }
+    }
+
+    /// Inputs that the widest layer has at a position.
+    fn widest_layer(&self) -> usize {
+        let bands = self.input_shape[1];
+        match &self.network {
+            NetworkConfig::CnnBilstm(config) => config.channels[1] as usize * (bands / 4),
+            NetworkConfig::CnnStatistics(config) => config.channels[2] as usize * (bands / 8),
+        }
+    }
+
+    /// Its layers, and all that they learn and record.
+    pub(super) fn plan(&self) -> (Box<dyn Model>, Plan) {
+        let mut plan = Plan::default();
+        let model: Box<dyn Model> = match &self.network {
+            NetworkConfig::CnnBilstm(config) => {
+                Box::new(cnn_bilstm::CnnBilstm::new(config, self.input_shape, self.classes, &mut plan))
+            }
+            NetworkConfig::CnnStatistics(config) => Box::new(cnn_statistics::CnnStatistics::new(
+                config,
+                self.input_shape,
+                self.classes,
+                &mut plan,
+            )),
+        };
+        (model, plan)
+    }
+
+    /// How many numbers are learnt.
+    pub fn n_parameters(&self) -> u64 {
+        self.plan().1.n_parameters()
+    }
+
+    /// Checks that a state dict holds every tensor of this network in its shape. So whoever builds the network takes
+    /// memory in proportion to the file.
+    ///
+    /// # Errors
+    /// When one is missing, or of another shape.
+    pub(crate) fn check_shapes(&self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
+        for (name, shape) in self.plan().1.shapes() {
+            let stored: Vec<i64> = find(state, &name)?.shape().iter().map(|&size| size as i64).collect();
+            if stored != shape {
+                return Err(Error::new(
+                    ErrorKind::Mismatch,
+                    format!(
+                        "holds {name} of shape {stored:?}, but its configuration describes a network where that has \
+                         shape {shape:?}"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Layers that architectures are made of. Each says in its constructor what it learns and records, and computes with a
+//! [`Forward`] that holds those values.
+
+mod batch_norm;
+mod convolution;
+mod dense;
+mod image;
+mod lengths;
+mod lstm;
+mod pooling;
+mod sequence;
+
+use tch::{Device, Kind, Tensor};
+
+pub(super) use batch_norm::RunningStatistics;
+pub(super) use convolution::{ConvBlock, MaskedConvBlock};
+pub(super) use dense::Head;
+pub(super) use image::{channels_last, cosine_basis, masked_image};
+pub(super) use lengths::Lengths;
+pub(super) use lstm::Lstm;
+pub(super) use pooling::masked_mean_and_deviation;
+pub(super) use sequence::Conv1d;
+
+use crate::Result;
+use crate::fit::parameters::{Start, Weight};
+use crate::random::Random;
+
+/// All that a network learns and records, in the order of its one buffer. Layers add to it as they are made.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) weights: Vec<Weight>,
+    /// Name and channels of each batch normalisation.
+    pub(super) statistics: Vec<(String, i64)>,
+}
+
+impl Plan {
+    /// Adds a weight, and returns its place.
+    fn weight(&mut self, name: &str, shape: &[i64], start: Start) -> usize {
+        self.weights.push(Weight::new(name, shape, start));
+        self.weights.len() - 1
+    }
+
+    /// Adds `name.weight` of `shape` and, behind it, `name.bias` if wanted, both uniform in ±1/√`fan_in`, as PyTorch
+    /// starts convolutions and linear layers.
+    fn weight_and_bias(&mut self, name: &str, shape: &[i64], fan_in: i64, bias: bool) -> usize {
+        let start = Start::Uniform { bound: 1.0 / (fan_in as f64).sqrt() };
+        let place = self.weight(&format!("{name}.weight"), shape, start);
+        if bias {
+            self.weight(&format!("{name}.bias"), &shape[..1], start);
+        }
+        place
+    }
+
+    pub(super) fn n_parameters(&self) -> u64 {
+        self.weights.iter().map(|weight| weight.shape.iter().product::<i64>().unsigned_abs()).sum()
+    }
+
+    /// Name and shape of every tensor of the state dict.
+    pub(super) fn shapes(&self) -> impl Iterator<Item = (String, Vec<i64>)> {
+        let weights = self.weights.iter().map(|weight| (weight.name.clone(), weight.shape.clone()));
+        let recorded = self.statistics.iter().flat_map(|(name, channels)| {
+            let tensor = |what: &str, shape: Vec<i64>| (format!("{name}.{what}"), shape);
+            [
+                tensor("running_mean", vec![*channels]),
+                tensor("running_var", vec![*channels]),
+                tensor("num_batches_tracked", vec![]),
+            ]
+        });
+        weights.chain(recorded)
+    }
+}
+
+/// What layers compute with in one pass.
+#[derive(Debug)]
+pub(super) struct Forward<'a> {
+    /// The weights, in the order of the plan.
+    pub(super) leaves: &'a [Tensor],
+    pub(super) statistics: &'a mut [RunningStatistics],
+    /// Draws what is dropped, in training.
+    pub(super) dropping: Option<&'a mut Random>,
+    /// Arithmetic of convolutions and LSTM.
+    pub(super) kind: Kind,
+    pub(super) device: Device,
+}
+
+impl Forward<'_> {
+    fn training(&self) -> bool {
+        self.dropping.is_some()
+    }
+
+    /// A weight in the arithmetic of convolutions and LSTM, through which gradients flow back to it.
+    fn leaf(&self, weight: usize) -> Result<Tensor> {
+        Ok(self.leaves[weight].f_to_kind(self.kind)?)
+    }
+
+    /// Dropout with a mask of our own, so that it follows from the seed alone.
+    pub(super) fn drop_out(&mut self, x: Tensor, share: f64) -> Result<Tensor> {
+        let share = share as f32;
+        let Some(random) = self.dropping.as_mut().filter(|_| share > 0.0) else { return Ok(x) };
+        let kept = 1.0 / (1.0 - share);
+        let mask: Vec<f32> = (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect();
+        let mask = Tensor::f_from_slice(&mask)?.f_view(x.size().as_slice())?.f_to(self.device)?;
+        Ok(x.f_mul(&mask)?)
+    }
+}
