@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
-use crate::elementary::{cos, ln};
+use crate::elementary::{cos, exp, ln};
 
 /// A generator for one purpose. Two purposes never share a stream, so that drawing more numbers for one of them leaves
 /// the other as it was.
@@ -64,6 +64,33 @@ impl Random {
         let radius = (f64::from(self.0.next_u32()) + 1.0) / 4_294_967_296.0;
         let turn = f64::from(self.0.next_u32()) / 4_294_967_296.0;
         (-2.0 * ln(radius)).sqrt() * cos(std::f64::consts::TAU * turn)
+    }
+
+    /// From the Beta distribution whose parameters are both `alpha`, above 0: between 0 and 1, symmetric about a half.
+    pub fn beta(&mut self, alpha: f64) -> f64 {
+        let (a, b) = (self.ln_gamma_distributed(alpha), self.ln_gamma_distributed(alpha));
+        // a / (a + b) of numbers that may be too small to be told from 0.
+        1.0 / (1.0 + exp(b - a))
+    }
+
+    /// The logarithm of a draw from the Gamma distribution of shape `shape` and scale 1 (Marsaglia and Tsang, "A simple
+    /// method for generating gamma variables", 2000).
+    fn ln_gamma_distributed(&mut self, shape: f64) -> f64 {
+        // A shape below 1 is raised by 1, and the draw lowered by a power of a uniform one.
+        let (raised, lowered) = match shape < 1.0 {
+            true => (shape + 1.0, ln(1.0 - f64::from(self.unit())) / shape),
+            false => (shape, 0.0),
+        };
+        let d = raised - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let v = (1.0 + c * x).powi(3);
+            let u = 1.0 - f64::from(self.unit());
+            if v > 0.0 && ln(u) < 0.5 * x * x + d - d * v + d * ln(v) {
+                return ln(d * v) + lowered;
+            }
+        }
     }
 
     /// A generator of its own, which takes 32 bytes of this stream however much is drawn from it.
@@ -144,5 +171,19 @@ mod tests {
         let drawn: Vec<u64> = (0..100).map(|_| forked.below(1000)).collect();
         assert_eq!(one.below(u64::MAX), other.below(u64::MAX));
         assert_ne!(drawn, (0..100).map(|_| one.below(1000)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn shares_of_a_mixture_have_the_variance_of_their_distribution() {
+        for alpha in [0.2, 1.0, 4.0] {
+            let mut random = Random::new(&["test", "beta"]);
+            let draws: Vec<f64> = (0..20_000).map(|_| random.beta(alpha)).collect();
+            let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+            let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
+            let expected = 0.25 / (2.0 * alpha + 1.0);
+            assert!((mean - 0.5).abs() < 0.01, "{alpha}: mean {mean}");
+            assert!((variance / expected - 1.0).abs() < 0.05, "{alpha}: {variance}, not {expected}");
+            assert!(draws.iter().all(|x| (0.0..=1.0).contains(x)));
+        }
     }
 }

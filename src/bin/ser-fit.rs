@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use ser::cache::audit::{Requirement, require};
-use ser::command::{self, Bar, Ending, FitTable, MatrixTable};
+use ser::command::{self, Bar, Ending, FitTable, LearningOptions, MatrixTable, PlaceOptions};
 use ser::fit::matrix::{self, Prepared};
 use ser::fit::run::RunFolder;
 use ser::fit::train::{FitRequest, Material, fit};
-use ser::fit::{
-    Arch, ClassWeights, FitConfig, NetworkConfig, Normalisation, Precision, Sampling, Selection, device,
-};
+use ser::fit::{FitConfig, device};
 use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
 use tch::Device;
@@ -22,72 +20,18 @@ use tch::Device;
 #[derive(Debug, Parser)]
 #[command(name = "ser-fit", version)]
 struct Arguments {
-    /// Folder of the cache [default: cache]
-    #[arg(long, value_name = "FOLDER")]
-    cache: Option<PathBuf>,
-    /// Feature set in the cache, by the start of its name [default: the newest]
-    #[arg(long, value_name = "ID")]
-    feature_set: Option<String>,
-    /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random]
-    #[arg(long, value_name = "PROTOCOL")]
-    split: Option<String>,
+    #[command(flatten)]
+    place: PlaceOptions,
+    #[command(flatten)]
+    learning: LearningOptions,
     /// Fail, before anything is trained, unless the split is this; may be given more than once
     #[arg(long, value_enum, value_name = "WHAT")]
     require: Vec<Requirement>,
-    /// Architecture of the network; its sizes are those of the recipe, if that has the same, or else its defaults
-    /// [default: cnn-bilstm]
-    #[arg(long, value_enum)]
-    arch: Option<Arch>,
-    /// Passes over the training side [default: 20]
-    #[arg(long)]
-    epochs: Option<u32>,
-    /// Utterances in a step [default: 32]
-    #[arg(long)]
-    batch_size: Option<u32>,
-    /// Learning rate of Adam [default: 0.001]
-    #[arg(long)]
-    lr: Option<f64>,
-    /// Seed of initial weights, order and dropout [default: 0]
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Validation metric that chooses the best epoch [default: accuracy]
-    #[arg(long, value_enum)]
-    select: Option<Selection>,
-    /// Stop after this many epochs without a better one; 0 for never [default: 0]
-    #[arg(long, value_name = "EPOCHS")]
-    patience: Option<u32>,
-    /// Bring each coefficient to mean 0 and standard deviation 1 over what [default: none]
-    #[arg(long, value_enum, value_name = "OVER")]
-    feature_normalisation: Option<Normalisation>,
-    /// How much each class weighs in the loss [default: none]
-    #[arg(long, value_enum, value_name = "WEIGHTS")]
-    class_weights: Option<ClassWeights>,
-    /// In what order the utterances of an epoch come [default: shuffled]
-    #[arg(long, value_enum, value_name = "ORDER")]
-    sampling: Option<Sampling>,
-    /// auto, cpu, cuda or cuda:<N> [default: auto]
-    #[arg(long)]
-    device: Option<String>,
-    /// Arithmetic of the network [default: auto]
-    #[arg(long, value_enum)]
-    precision: Option<Precision>,
-    /// Threads of a step; 0 for one on every processor [default: 0]
-    #[arg(long)]
-    threads: Option<u32>,
-    /// Whether every tensor is compared with its checksum when it is first used [default: on]
-    #[arg(long, value_enum)]
-    verify: Option<command::Switch>,
-    /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted
-    #[arg(long)]
-    no_mmap: bool,
-    /// Recipe in TOML; options given here override it
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// Folder of the run [default: runs/<time>, with the best checkpoint also in ./best.pt]
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
     /// Train several protocols, each with several seeds: names between commas, speaker-* for all that begin so, or all
-    #[arg(long, value_name = "PROTOCOLS", requires = "runs", conflicts_with_all = ["split", "run", "resume"])]
+    #[arg(long, value_name = "PROTOCOLS", requires = "runs", conflicts_with_all = ["run", "resume"])]
     protocols: Option<String>,
     /// How many seeds, from --seed on
     #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "protocols")]
@@ -96,10 +40,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER", requires = "protocols")]
     runs: Option<PathBuf>,
     /// Continue the run in this folder
-    #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "run", "config", "split", "arch", "batch_size", "lr", "seed", "select", "precision", "feature_set",
-        "feature_normalisation", "class_weights", "sampling",
-    ])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "LearningOptions"])]
     resume: Option<PathBuf>,
     /// Say which libtorch, devices and instruction sets there are, and do nothing else
     #[arg(long)]
@@ -220,39 +161,14 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
 impl Arguments {
     /// The recipe, and the folder of the run if there is one already.
     fn recipe(&self) -> Result<(FitConfig, Option<RunFolder>)> {
-        let (mut config, run) = match (&self.resume, &self.config) {
-            (Some(folder), _) => {
+        let (mut config, run) = match &self.resume {
+            Some(folder) => {
                 let (run, config) = RunFolder::open(&Storage::native(), folder)?;
                 (config, Some(run))
             }
-            (None, Some(file)) => (FitConfig::read(file)?, None),
-            (None, None) => (FitConfig::default(), None),
+            None => (self.learning.recipe()?, None),
         };
-        fn set<T: Clone>(field: &mut T, option: &Option<T>) {
-            if let Some(value) = option {
-                field.clone_from(value);
-            }
-        }
-        set(&mut config.cache, &self.cache);
-        set(&mut config.feature_set, &self.feature_set);
-        set(&mut config.split, &self.split);
-        if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {
-            config.network = NetworkConfig::of(arch);
-        }
-        set(&mut config.epochs, &self.epochs);
-        set(&mut config.batch_size, &self.batch_size);
-        set(&mut config.lr, &self.lr);
-        set(&mut config.seed, &self.seed);
-        set(&mut config.select, &self.select);
-        set(&mut config.patience, &self.patience);
-        set(&mut config.feature_normalisation, &self.feature_normalisation);
-        set(&mut config.class_weights, &self.class_weights);
-        set(&mut config.sampling, &self.sampling);
-        set(&mut config.device, &self.device);
-        set(&mut config.precision, &self.precision);
-        set(&mut config.threads, &self.threads);
-        set(&mut config.verify, &self.verify.map(bool::from));
-        config.mmap &= !self.no_mmap;
+        self.place.apply(&mut config);
         if run.is_none() {
             // A recipe taken from another run does not bring that run's place along.
             config.publish = if self.run.is_none() && self.runs.is_none() {

@@ -5,7 +5,11 @@ mod feature_options;
 #[cfg(feature = "torch")]
 mod fit_table;
 #[cfg(feature = "torch")]
+mod learning_options;
+#[cfg(feature = "torch")]
 mod matrix_table;
+#[cfg(feature = "torch")]
+mod place_options;
 #[cfg(feature = "png")]
 mod report_files;
 
@@ -17,7 +21,11 @@ pub use feature_options::{FeatureOptions, Preset};
 #[cfg(feature = "torch")]
 pub use fit_table::FitTable;
 #[cfg(feature = "torch")]
+pub use learning_options::LearningOptions;
+#[cfg(feature = "torch")]
 pub use matrix_table::MatrixTable;
+#[cfg(feature = "torch")]
+pub use place_options::PlaceOptions;
 #[cfg(feature = "png")]
 pub use report_files::ReportFiles;
 

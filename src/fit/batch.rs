@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::foreign::View;
 use super::normalisation::Normaliser;
+use super::on_the_fly::Computed;
 use crate::Result;
 use crate::cache::Dataset;
 
@@ -19,8 +20,26 @@ pub struct Batch<'a> {
     pub frames: Tensor,
     /// Class of each, `[B]`, i64.
     pub targets: Tensor,
+    /// What each has been mixed with, if anything.
+    pub mixed: Option<Mixed>,
     /// Keeps the dataset, and with it the mapping, borrowed.
-    memory: PhantomData<&'a Dataset>,
+    pub(super) memory: PhantomData<&'a Dataset>,
+}
+
+impl Batch<'_> {
+    /// A batch with memory of its own: `features` `[B, channel, n_mfcc, frame]`, `frames` and `targets` `[B]`.
+    pub(super) fn owned(features: Tensor, frames: Tensor, targets: Tensor) -> Self {
+        Self { features, frames, targets, mixed: None, memory: PhantomData }
+    }
+}
+
+/// The other half of each mixture in a batch.
+#[derive(Debug)]
+pub struct Mixed {
+    /// Its class, `[B]`, i64.
+    pub targets: Tensor,
+    /// Its share of the mixture, 0 to 1.
+    pub share: f64,
 }
 
 /// Memory of a device that is left free for the network when a dataset is uploaded, bytes.
@@ -30,6 +49,7 @@ const LEFT_FOR_THE_NETWORK: i64 = 3 << 30;
 #[derive(Debug)]
 pub struct Batches<'a> {
     dataset: &'a Dataset,
+    device: Device,
     place: Place,
     normaliser: Normaliser,
 }
@@ -56,7 +76,7 @@ impl<'a> Batches<'a> {
             Device::Cuda(_) => Place::Copied { device },
             _ => Place::Mapped,
         };
-        Ok(Self { dataset, place, normaliser: Normaliser::none() })
+        Ok(Self { dataset, device, place, normaliser: Normaliser::none() })
     }
 
     /// Normalises what they hold.
@@ -82,6 +102,20 @@ impl<'a> Batches<'a> {
         Ok(Batch { features, ..batch })
     }
 
+    /// The utterances `indices`, in that order, with the features that were `computed` of them.
+    ///
+    /// # Errors
+    /// When the device lacks memory.
+    pub(super) fn with(&self, computed: &Computed, indices: &[usize]) -> Result<Batch<'a>> {
+        let [channels, bands, frames] = self.dataset.shape().map(|size| size as i64);
+        let features = Tensor::f_from_slice(&computed.features)?.f_view([-1, channels, bands, frames])?;
+        let features = features.f_to(self.device)?;
+        let frames = integers(computed.frames.iter().map(|&frames| i64::from(frames)), self.device)?;
+        let targets = integers(indices.iter().map(|&index| self.dataset.label(index) as i64), self.device)?;
+        let features = self.normaliser.apply(features, &frames, indices)?;
+        Ok(Batch::owned(features, frames, targets))
+    }
+
     fn as_they_are(&self, indices: &[usize]) -> Result<Batch<'a>> {
         let dataset = self.dataset;
         let (features, device) = match &self.place {
@@ -93,6 +127,7 @@ impl<'a> Batches<'a> {
                     features: features.f_index_select(0, &wanted)?,
                     frames: frames.f_index_select(0, &wanted)?,
                     targets: targets.f_index_select(0, &wanted)?,
+                    mixed: None,
                     memory: PhantomData,
                 });
             }
@@ -107,6 +142,7 @@ impl<'a> Batches<'a> {
             features,
             frames: integers(frames, device)?,
             targets: integers(targets, device)?,
+            mixed: None,
             memory: PhantomData,
         })
     }

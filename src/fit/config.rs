@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::network_config::NetworkConfig;
+pub use super::choices::{
+    Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+};
+use crate::augmentation::Recipe;
 use crate::{Error, ErrorKind, Result};
 
 /// The recipe of a run. Its defaults are those of the source document: Adam at 1e-3, 20 epochs, batches of 32, best
@@ -14,6 +18,9 @@ use crate::{Error, ErrorKind, Result};
 pub struct FitConfig {
     /// The cache to train from.
     pub cache: PathBuf,
+    /// Where the recordings are, as `FOLDER` or `NAME=FOLDER`, if waveforms are augmented; empty for where `ser-prep` found
+    /// them.
+    pub data: Vec<String>,
     /// The feature set in it, by the start of its name; the newest if empty.
     pub feature_set: String,
     /// The protocol: `random`, `word` or `speaker-<ID>`.
@@ -22,11 +29,31 @@ pub struct FitConfig {
     pub epochs: u32,
     /// Utterances in a step.
     pub batch_size: u32,
-    /// Learning rate of Adam.
+    /// How weights follow the gradient.
+    pub optimizer: Optimizer,
+    /// The highest learning rate.
     pub lr: f64,
+    /// How the learning rate changes over the run.
+    pub schedule: Schedule,
+    /// Epochs over which the learning rate rises from 0 at the beginning; may be a fraction.
+    pub warmup_epochs: f64,
+    /// Share of the highest learning rate that the schedule ends at.
+    pub final_lr: f64,
+    /// Share of a weight that decays in a step, before the learning rate.
+    pub weight_decay: f64,
+    /// Norm that the gradient is shortened to where it is longer; 0 for never.
+    pub gradient_clip: f64,
+    /// Share of the target that is spread evenly over all classes.
+    pub label_smoothing: f64,
+    /// Which average of the weights is evaluated and kept.
+    pub averaging: Averaging,
+    /// Share of the average that stays at each step of the exponential moving average.
+    pub ema_decay: f64,
+    /// The epoch at whose beginning averaging starts, from 1.
+    pub average_from: u32,
     /// Seed of initial weights, order and dropout.
     pub seed: u64,
-    /// By which validation metric the best epoch is chosen.
+    /// Which epoch's weights are kept.
     pub select: Selection,
     /// Stop after this many epochs without a better one; 0 for never.
     pub patience: u32,
@@ -50,17 +77,30 @@ pub struct FitConfig {
     pub publish: PathBuf,
     /// Architecture and sizes of the network.
     pub network: NetworkConfig,
+    /// How utterances of the training side are augmented; not at all if it is empty.
+    pub augment: Recipe,
 }
 
 impl Default for FitConfig {
     fn default() -> Self {
         Self {
             cache: PathBuf::from("cache"),
+            data: Vec::new(),
             feature_set: String::new(),
             split: "random".to_owned(),
             epochs: 20,
             batch_size: 32,
+            optimizer: Optimizer::Adam,
             lr: 1e-3,
+            schedule: Schedule::Constant,
+            warmup_epochs: 0.0,
+            final_lr: 0.02,
+            weight_decay: 0.0,
+            gradient_clip: 0.0,
+            label_smoothing: 0.0,
+            averaging: Averaging::None,
+            ema_decay: 0.98,
+            average_from: 3,
             seed: 0,
             select: Selection::Accuracy,
             patience: 0,
@@ -74,71 +114,9 @@ impl Default for FitConfig {
             mmap: true,
             publish: PathBuf::new(),
             network: NetworkConfig::default(),
+            augment: Recipe::default(),
         }
     }
-}
-
-/// The validation metric that chooses the best epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Selection {
-    /// Correct / all.
-    #[default]
-    Accuracy,
-    /// Mean recall over classes.
-    Uar,
-}
-
-/// Over what each coefficient of the features is brought to mean 0 and standard deviation 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Normalisation {
-    /// Nothing: features go in as they are
-    #[default]
-    None,
-    /// The real frames of the utterance itself
-    Utterance,
-    /// The training side; its statistics are in the checkpoint
-    Training,
-    /// All utterances of its speaker on the same side of the split. For a speaker of the test side this uses his recordings,
-    /// though not their labels, and reports say so
-    Speaker,
-}
-
-/// How much each class weighs in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum ClassWeights {
-    /// Every utterance the same
-    #[default]
-    None,
-    /// Every class the same: an utterance of a small class more
-    Balanced,
-}
-
-/// In what order the utterances of an epoch come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Sampling {
-    /// Each once, shuffled
-    #[default]
-    Shuffled,
-    /// Every class equally often: utterances of small classes more than once, of large ones not all
-    Balanced,
-}
-
-/// Arithmetic of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// bf16 where the processor computes with it natively, otherwise f32.
-    #[default]
-    Auto,
-    /// 32-bit floating point throughout.
-    F32,
-    /// Convolutions and LSTM learn in bfloat16, which has the range of f32 and 8 bits of its precision; weights,
-    /// BatchNorm's statistics, the dense layers, the optimiser and every evaluation stay in f32.
-    Bf16,
 }
 
 impl FitConfig {
@@ -154,12 +132,17 @@ impl FitConfig {
     }
 
     /// Whether a run begun by `earlier` can go on by this recipe: they may differ in how long and where it is trained,
-    /// not in what it learns.
+    /// not in what it learns. Where the learning rate depends on how long, not in that either.
     pub fn continues(&self, earlier: &Self) -> bool {
-        let Self { cache, feature_set, epochs, patience, device, threads, verify, mmap, publish, .. } =
-            self.clone();
+        let Self {
+            cache, data, feature_set, mut epochs, patience, device, threads, verify, mmap, publish, ..
+        } = self.clone();
+        if earlier.schedule != Schedule::Constant {
+            epochs = earlier.epochs;
+        }
         let now = Self {
             cache,
+            data,
             feature_set,
             epochs,
             patience,
@@ -178,6 +161,7 @@ impl FitConfig {
     /// # Errors
     /// On the first that does not, naming its option and what is allowed.
     pub fn validate(&self) -> Result<()> {
+        self.augment.validate()?;
         let wrong = |option: &str, value: String, allowed: &str| {
             Err(Error::new(ErrorKind::Usage, format!("{option} {value} makes no sense"))
                 .mend(format!("give {allowed}")))
@@ -191,6 +175,30 @@ impl FitConfig {
             }
             c if !(c.lr > 0.0 && c.lr <= 10.0) => {
                 wrong("--lr", c.lr.to_string(), "a positive number up to 10, such as 0.001")
+            }
+            c if !(0.0..=1.0).contains(&c.final_lr) => {
+                wrong("--final-lr", c.final_lr.to_string(), "a share of --lr from 0 to 1")
+            }
+            c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => {
+                wrong("--warmup-epochs", c.warmup_epochs.to_string(), "a number from 0 to --epochs")
+            }
+            c if !(0.0..=1.0).contains(&c.weight_decay) => {
+                wrong("--weight-decay", c.weight_decay.to_string(), "a number from 0 to 1, such as 0.01")
+            }
+            c if !(c.gradient_clip >= 0.0 && c.gradient_clip.is_finite()) => {
+                wrong("--gradient-clip", c.gradient_clip.to_string(), "0 for none, or a norm such as 5")
+            }
+            c if !(0.0..1.0).contains(&c.label_smoothing) => {
+                wrong("--label-smoothing", c.label_smoothing.to_string(), "a number from 0 to below 1")
+            }
+            c if !(0.0..1.0).contains(&c.ema_decay) => {
+                wrong("--ema-decay", c.ema_decay.to_string(), "a number from 0 to below 1, such as 0.98")
+            }
+            c if c.averaging != Averaging::None && !(1..=c.epochs).contains(&c.average_from) => {
+                wrong("--average-from", c.average_from.to_string(), "an epoch from 1 to --epochs")
+            }
+            c if c.patience > 0 && c.select == Selection::Last => {
+                wrong("--patience", c.patience.to_string(), "0 with --select last, which knows no best epoch")
             }
             // What TOML can say.
             c if c.seed > i64::MAX as u64 => {

@@ -2,8 +2,9 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-use super::adam::Adam;
-use super::batch::Batch;
+use super::adam::{Adam, Regularisation};
+use super::batch::{Batch, Mixed};
+use super::config::FitConfig;
 use super::network::{Network, Pass, answer};
 use crate::Result;
 use crate::random::Random;
@@ -14,7 +15,8 @@ pub struct Learner {
     /// The network.
     pub network: Network,
     pub(super) adam: Adam,
-    lr: f64,
+    regularisation: Regularisation,
+    label_smoothing: f64,
     /// `[class]`
     class_weights: Option<Tensor>,
 }
@@ -29,13 +31,14 @@ pub struct Learnt {
 }
 
 impl Learner {
-    /// Lets `network` learn by Adam at the learning rate `lr`.
+    /// Lets `network` learn by the optimiser of `config`.
     ///
     /// # Errors
     /// When the device lacks memory.
-    pub fn new(network: Network, lr: f64) -> Result<Self> {
+    pub fn new(network: Network, config: &FitConfig) -> Result<Self> {
         let adam = Adam::new(&network.parameters)?;
-        Ok(Self { network, adam, lr, class_weights: None })
+        let (regularisation, label_smoothing) = (Regularisation::of(config), config.label_smoothing);
+        Ok(Self { network, adam, regularisation, label_smoothing, class_weights: None })
     }
 
     /// Lets each class weigh in the loss as `weights` say; the mean over a batch is the weighted one.
@@ -48,19 +51,37 @@ impl Learner {
         Ok(Self { class_weights, ..self })
     }
 
-    /// Learns from `batch`; what the network drops out is drawn from `dropout`.
+    /// Steps done.
+    pub(super) fn steps(&self) -> u64 {
+        self.adam.steps.unsigned_abs()
+    }
+
+    /// Learns from `batch` at the learning rate `lr`; what the network drops out is drawn from `dropout`.
     ///
     /// # Errors
     /// When shapes disagree or the device lacks memory.
-    pub fn step(&mut self, batch: &Batch<'_>, dropout: &mut Random) -> Result<Learnt> {
+    pub fn step(&mut self, batch: &Batch<'_>, lr: f64, dropout: &mut Random) -> Result<Learnt> {
         let branches = self.network.branches(&batch.features, &batch.frames, Pass::Training(dropout))?;
-        let loss = mean_over_branches(&branches, |logits| {
-            mean_cross_entropy(logits, batch, self.class_weights.as_ref())
-        })?;
+        let loss = mean_over_branches(&branches, |logits| self.mean_cross_entropy(logits, batch))?;
         let logits = answer(&branches)?;
         let gradient = self.network.parameters.gradient(&loss)?;
-        self.adam.step(&mut self.network.parameters, &gradient, self.lr)?;
+        self.adam.step(&mut self.network.parameters, &gradient, lr, self.regularisation)?;
         Ok(Learnt { loss, logits })
+    }
+
+    /// Of a mixed batch, the loss towards either half of each mixture, weighted by its share.
+    fn mean_cross_entropy(&self, logits: &Tensor, batch: &Batch<'_>) -> Result<Tensor> {
+        let towards = |targets: &Tensor| {
+            let weights = self.class_weights.as_ref();
+            logits.f_cross_entropy_loss(targets, weights, Reduction::Mean, -100, self.label_smoothing)
+        };
+        let loss = towards(&batch.targets)?;
+        Ok(match &batch.mixed {
+            None => loss,
+            Some(Mixed { targets, share }) => {
+                loss.f_mul_scalar(1.0 - share)?.f_add(&towards(targets)?.f_mul_scalar(*share)?)?
+            }
+        })
     }
 }
 
@@ -74,8 +95,4 @@ pub(super) fn mean_over_branches(
         [loss] => Ok(loss.shallow_clone()),
         losses => Ok(Tensor::f_stack(losses, 0)?.f_mean(Kind::Float)?),
     }
-}
-
-fn mean_cross_entropy(logits: &Tensor, batch: &Batch<'_>, class_weights: Option<&Tensor>) -> Result<Tensor> {
-    Ok(logits.f_cross_entropy_loss(&batch.targets, class_weights, Reduction::Mean, -100, 0.0)?)
 }

@@ -3,16 +3,21 @@
 //! Recipes and checkpoints are pure Rust; all else needs libtorch and the feature `torch`.
 
 pub mod checkpoint;
+mod choices;
 pub mod config;
 
 #[cfg(feature = "torch")]
 mod adam;
+#[cfg(feature = "torch")]
+mod averaging;
 #[cfg(feature = "torch")]
 pub mod batch;
 #[cfg(feature = "torch")]
 pub mod device;
 #[cfg(feature = "torch")]
 pub mod evaluate;
+#[cfg(feature = "torch")]
+mod feature_augmentation;
 #[cfg(feature = "torch")]
 mod foreign;
 #[cfg(feature = "torch")]
@@ -27,19 +32,28 @@ pub mod network_config;
 #[cfg(feature = "torch")]
 pub mod normalisation;
 #[cfg(feature = "torch")]
+mod on_the_fly;
+#[cfg(feature = "torch")]
 mod parameters;
 #[cfg(all(test, feature = "torch"))]
 mod parity;
 #[cfg(feature = "torch")]
 pub mod run;
 #[cfg(feature = "torch")]
+mod schedule;
+#[cfg(feature = "torch")]
 pub mod state;
 #[cfg(feature = "torch")]
 mod tensorboard;
 #[cfg(feature = "torch")]
 pub mod train;
+#[cfg(feature = "torch")]
+mod waveforms;
 
-pub use config::{ClassWeights, FitConfig, Normalisation, Precision, Sampling, Selection};
+pub use choices::{
+    Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+};
+pub use config::FitConfig;
 pub use network_config::{Arch, NetworkConfig};
 
 #[cfg(feature = "torch")]

@@ -2,20 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 use tch::Device;
 
+use super::averaging::Average;
 use super::batch::{Batch, Batches};
 use super::checkpoint::Checkpoint;
 use super::config::{FitConfig, Selection};
 use super::evaluate::evaluate;
+use super::feature_augmentation::augment;
 use super::imbalance::{class_weights, order};
 use super::learner::Learner;
 use super::network::{Architecture, Network};
 use super::normalisation::{Normaliser, Statistics, statistics_of_training};
+use super::on_the_fly::{OnTheFly, Wanted};
 use super::run::{Newest, RunFolder};
+use super::schedule::LearningRates;
 use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
 use crate::cache::{Access, Cache, Dataset, FeatureSet, StoredSplit};
 use crate::corpus::{Part, Protocol};
@@ -145,7 +150,11 @@ struct Trainer<'a> {
     run: &'a RunFolder,
     origin: Origin,
     learner: Learner,
+    learning_rates: LearningRates,
+    average: Option<Average>,
     train: Batches<'a>,
+    /// Where the utterances of the training side come from instead, if their waveforms are augmented.
+    on_the_fly: Option<Arc<OnTheFly>>,
     val: Batches<'a>,
     /// What features are normalised with, if it is part of the checkpoint.
     statistics: Option<Statistics>,
@@ -169,10 +178,14 @@ impl<'a> Trainer<'a> {
             let normaliser = Normaliser::new(way, dataset, utterances, statistics.as_ref(), device)?;
             Ok(Batches::new(dataset, device)?.normalised_by(normaliser))
         };
+        let steps_per_epoch = material.train.len().div_ceil(config.batch_size as usize);
         Ok(Self {
+            learning_rates: LearningRates::new(config, steps_per_epoch),
+            average: Average::new(config, &network)?,
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
-            learner: Learner::new(network, config.lr)?.weighing_classes(weights.as_deref())?,
+            learner: Learner::new(network, config)?.weighing_classes(weights.as_deref())?,
             train: batches(&material.train, Part::Train)?,
+            on_the_fly: OnTheFly::new(config, &material.set, material.split.part(Part::Train))?.map(Arc::new),
             val: batches(&material.val, Part::Val)?,
             statistics,
             standing: Standing { epoch: 1, ..Standing::default() },
@@ -211,6 +224,9 @@ impl<'a> Trainer<'a> {
         self.learner.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
         self.standing = state::restore_resume_state(&checkpoint, &mut self.learner.adam)
             .map_err(|error| error.at(&path))?;
+        if let Some(average) = &mut self.average {
+            average.restore(&checkpoint).map_err(|error| error.at(&path))?;
+        }
         self.run.go_back_to(&path)?;
         // A later resumption goes by what this one was told, such as more epochs.
         self.run.save_config(self.config)?;
@@ -224,26 +240,38 @@ impl<'a> Trainer<'a> {
         let mut waiting = earlier.waiting;
         let mut sums = DeviceSums::new(&self.standing.sums, self.learner.network.device())?;
         let order = self.order();
-        let steps: Vec<&[usize]> = order.chunks(self.config.batch_size as usize).collect();
+        let batch_size = self.config.batch_size as usize;
+        let steps: Vec<Wanted<'_>> = (order.chunks(batch_size).enumerate())
+            .map(|(step, indices)| Wanted { place: step * batch_size, indices })
+            .collect();
+        let done = usize::try_from(self.standing.step).unwrap_or(usize::MAX).min(steps.len());
+        let (done, left) = steps.split_at(done);
         progress.start(order.len() as u64, "utterances");
-        let done = usize::try_from(self.standing.step).unwrap_or(usize::MAX);
-        steps.iter().skip(done).take(AHEAD).for_each(|soon| self.train.prefetch(soon));
-        for (step, indices) in steps.iter().enumerate() {
-            if (step as u64) >= self.standing.step {
+        done.iter().for_each(|step| progress.advance(step.indices.len() as u64));
+        let on_the_fly = self.on_the_fly.clone();
+        std::thread::scope(|scope| -> Result<()> {
+            let start = |on_the_fly| OnTheFly::start(on_the_fly, scope, self.standing.epoch, left, AHEAD);
+            let computed = on_the_fly.as_deref().map(start);
+            left.iter().take(AHEAD).for_each(|soon| self.prefetch(soon));
+            for (position, step) in left.iter().enumerate() {
                 let asked = Instant::now();
-                let batch = self.train.get(indices)?;
+                let batch = match &computed {
+                    Some(computed) => self.train.with(&computed.next()?, step.indices)?,
+                    None => self.train.get(step.indices)?,
+                };
                 waiting += asked.elapsed().as_secs_f64();
-                if let Some(later) = steps.get(step + AHEAD) {
-                    self.train.prefetch(later);
+                if let Some(later) = left.get(position + AHEAD) {
+                    self.prefetch(later);
                 }
-                self.step(&batch, &mut sums)?;
+                self.step(batch, &mut sums)?;
                 self.standing.step += 1;
+                progress.advance(step.indices.len() as u64);
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
             }
-            progress.advance(indices.len() as u64);
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-        }
+            Ok(())
+        })?;
         progress.finish();
         self.standing.sums = sums.read(earlier.seconds + started.elapsed().as_secs_f64(), waiting)?;
         if stop.load(Ordering::Relaxed) {
@@ -253,11 +281,24 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Has the utterances of a step fetched, unless they come from elsewhere.
+    fn prefetch(&self, step: &Wanted<'_>) {
+        if self.on_the_fly.is_none() {
+            self.train.prefetch(step.indices);
+        }
+    }
+
     /// One step.
-    fn step(&mut self, batch: &Batch<'_>, sums: &mut DeviceSums) -> Result<()> {
-        let Standing { epoch, step, .. } = &self.standing;
-        let mut dropout = self.random("dropout", &[u64::from(*epoch), *step]);
-        let learnt = self.learner.step(batch, &mut dropout)?;
+    fn step(&mut self, batch: Batch<'_>, sums: &mut DeviceSums) -> Result<()> {
+        let place = [u64::from(self.standing.epoch), self.standing.step];
+        let mut augmentation = self.random("feature augmentation", &place);
+        let batch = augment(batch, &self.config.augment.features, &mut augmentation)?;
+        let mut dropout = self.random("dropout", &place);
+        let lr = self.learning_rates.at(self.learner.steps());
+        let learnt = self.learner.step(&batch, lr, &mut dropout)?;
+        if let Some(average) = &mut self.average {
+            average.see_step(&self.learner.network, self.standing.epoch)?;
+        }
         sums.add(&learnt.loss, &learnt.logits, &batch.targets)
     }
 
@@ -284,6 +325,10 @@ impl<'a> Trainer<'a> {
         if !train_loss.is_finite() {
             return Err(self.diverged(&format!("the loss became {train_loss}")));
         }
+        if let Some(average) = &mut self.average {
+            average.see_epoch(&self.learner.network, self.standing.epoch)?;
+        }
+        self.exchange_average()?;
         let predictions = evaluate(&mut self.learner.network, &self.material.val, &self.val, &Silent)?;
         let validation_s = started.elapsed().as_secs_f64();
         if predictions.probabilities.iter().any(|probability| probability.is_nan()) {
@@ -312,6 +357,7 @@ impl<'a> Trainer<'a> {
             let best = self.checkpoint()?;
             self.run.save_best(&best)?;
         }
+        self.exchange_average()?;
         self.run.save_metrics(&self.standing.history)?;
         self.standing.epoch += 1;
         self.standing.step = 0;
@@ -320,10 +366,19 @@ impl<'a> Trainer<'a> {
         Ok(record)
     }
 
+    /// Puts the average of the weights, if there is one, in their place; a second time, and they are back.
+    fn exchange_average(&mut self) -> Result<()> {
+        match &mut self.average {
+            Some(average) => average.exchange(&mut self.learner.network),
+            None => Ok(()),
+        }
+    }
+
     fn is_better(&self, new: &EpochRecord, best: &EpochRecord) -> bool {
         let score = |record: &EpochRecord| match self.config.select {
             Selection::Accuracy => record.val_accuracy,
             Selection::Uar => record.val_uar,
+            Selection::Last => f64::from(record.epoch),
         };
         score(new) > score(best) || (score(new) == score(best) && new.val_loss < best.val_loss)
     }
@@ -350,6 +405,9 @@ impl<'a> Trainer<'a> {
 
     fn save_last(&self) -> Result<()> {
         let mut last = self.checkpoint()?;
+        if let Some(average) = &self.average {
+            last.extra.push(average.to_entry()?);
+        }
         state::add_resume_state(&mut last, &self.learner.adam, self.config.seed, &self.standing)?;
         self.run.save_last(&last)
     }

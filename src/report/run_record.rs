@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 
 use crate::cache::audit::Audit;
-use crate::corpus::Part;
+use crate::corpus::{Corpora, Part};
 use crate::fit::FitConfig;
 use crate::report::SplitSide;
 use crate::report::text::printable;
@@ -179,29 +179,10 @@ fn read_history(path: &Path) -> Option<Result<Vec<Epoch>, String>> {
     Some(std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(parse))
 }
 
-/// The folders that `ser-prep` found the recordings of the cache at `root` in, by its `prep-report.json`; a relative one
-/// counts from here or, if it is not there, from where the cache lies.
+/// The folders that `ser-prep` found the recordings of the cache at `root` in, as far as they are still there.
 pub fn corpora_of(root: &Path) -> Vec<PathBuf> {
-    let Some(report) = prep_report(root) else { return Vec::new() };
-    let folders = match &report["data"] {
-        serde_json::Value::Array(folders) => folders.iter().filter_map(|folder| folder.as_str()).collect(),
-        folder => folder.as_str().into_iter().collect::<Vec<_>>(),
-    };
-    let found = |folder: &str| {
-        let here = PathBuf::from(folder);
-        let beside = root.parent().map(|parent| parent.join(folder));
-        [Some(here), beside].into_iter().flatten().find(|folder| folder.is_dir())
-    };
-    folders.into_iter().filter_map(found).collect()
-}
-
-/// What the last `ser-prep` left in the cache at `root`.
-pub(super) fn prep_report(root: &Path) -> Option<serde_json::Value> {
-    let path = root.join("prep-report.json");
-    let size = std::fs::metadata(&path).ok()?.len();
-    (size <= MAX_HISTORY_BYTES)
-        .then(|| std::fs::read(&path).ok())?
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+    let corpora = crate::cache::corpora_of(root);
+    corpora.iter().flat_map(Corpora::iter).map(|corpus| corpus.data.clone()).filter(|data| data.is_dir()).collect()
 }
 
 #[cfg(test)]
@@ -250,7 +231,9 @@ mod tests {
         std::fs::create_dir(folder.path().join("a")).unwrap();
         std::fs::write(cache.join("prep-report.json"), "{\"data\": \"a\"}").unwrap();
         assert_eq!(corpora_of(&cache), [folder.path().join("a")]);
-        std::fs::write(cache.join("prep-report.json"), "{\"data\": [\"a\", \"b\"]}").unwrap();
+        let corpora = r#"[{"name": "a", "data": "a"}, {"name": "b", "data": "b"}]"#;
+        let report = format!(r#"{{"data": ["a", "b"], "corpora": {corpora}}}"#);
+        std::fs::write(cache.join("prep-report.json"), report).unwrap();
         assert_eq!(corpora_of(&cache), [folder.path().join("a")]);
     }
 }

@@ -19,7 +19,9 @@ use super::survey::{Role, SET_ASIDE, no_cache, survey};
 use super::verify::{Verification, verify};
 use crate::cache::lock::WriterLock;
 use crate::cache::shard::{ShardBuffer, shard_path};
-use crate::cache::{Entry, FeatureSet, Index, Sha, generation, index_path, layout_of, shards_folder};
+use crate::cache::{
+    Entry, FeatureSet, Index, Sha, corpora_of, generation, index_path, layout_of, shards_folder,
+};
 use crate::corpus::{Corpora, Corpus, CorpusFolder};
 use crate::progress::Progress;
 use crate::storage::{SCRATCH_PREFIX, Storage, folder_of};
@@ -90,7 +92,7 @@ pub fn repair(options: &RepairOptions, storage: &Storage, progress: &dyn Progres
         Err(error) => return Err(error),
     };
     let data = match &options.data[..] {
-        [] => corpora_of_report(root),
+        [] => corpora_of(root),
         folders => Some(Corpora::new(folders)?),
     };
     let mut workshop = Workshop { root, storage, index: &index, data, sources: HashMap::new() };
@@ -301,16 +303,6 @@ impl<'a> Workshop<'a> {
 fn unknown_row(position: usize) -> Error {
     let what = format!("row {position} is known neither to the index nor to what is left of its header");
     Error::new(ErrorKind::Missing, what)
-}
-
-/// Where the last run of ser-prep found the corpora, by its report. Older ones name one folder alone.
-fn corpora_of_report(root: &Path) -> Option<Corpora> {
-    let report = std::fs::read(root.join("prep-report.json")).ok()?;
-    let report: serde_json::Value = serde_json::from_slice(&report).ok()?;
-    match report.get("data")?.as_str() {
-        Some(only) => Corpora::new(&[CorpusFolder::from(PathBuf::from(only))]).ok(),
-        None => Corpora::named(serde_json::from_value(report.get("corpora")?.clone()).ok()?).ok(),
-    }
 }
 
 impl Repair {

@@ -119,6 +119,13 @@ impl Network {
         self.model.branches(&mut forward, features, frames)
     }
 
+    /// All that changes in learning, as tensors that share the network's memory: the weights in one, then BatchNorm's
+    /// statistics.
+    pub(in crate::fit) fn state(&self) -> Vec<Tensor> {
+        let weights = std::iter::once(self.parameters.flat());
+        weights.chain(self.statistics.iter().flat_map(RunningStatistics::values)).map(Tensor::shallow_clone).collect()
+    }
+
     /// The state dict, with PyTorch's names.
     ///
     /// # Errors

@@ -26,6 +26,11 @@ impl RunningStatistics {
         Ok(Self { name: name.to_owned(), mean, var, batches: 0 })
     }
 
+    /// Mean and variance.
+    pub(in crate::fit::network) fn values(&self) -> [&Tensor; 2] {
+        [&self.mean, &self.var]
+    }
+
     pub(in crate::fit::network) fn export(&self) -> Result<[(String, checkpoint::Tensor); 3]> {
         Ok([
             (format!("{}.running_mean", self.name), export_f32(&self.mean)?),

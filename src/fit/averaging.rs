@@ -1,0 +1,124 @@
+//! Averages of the weights over the course of training, which generalise better than the weights it ends with.
+//!
+//! Exponential moving average: B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging",
+//! SIAM Journal on Control and Optimization 30 (1992). Stochastic weight averaging: P. Izmailov et al., "Averaging weights
+//! leads to wider optima and better generalization", UAI (2018). BatchNorm's statistics are averaged like the weights.
+
+use tch::Tensor;
+
+use super::checkpoint::{Checkpoint, Value};
+use super::config::{Averaging, FitConfig};
+use super::network::Network;
+use super::parameters::{export_f32, import_f32};
+use crate::{Error, ErrorKind, Result};
+
+/// The name of the average in a checkpoint.
+const KEY: &str = "average";
+
+/// An average under way.
+#[derive(Debug)]
+pub(super) struct Average {
+    averaging: Averaging,
+    decay: f64,
+    /// The epoch at whose beginning it starts.
+    from: u32,
+    /// How many weights are in it.
+    count: i64,
+    /// `[total]`, then BatchNorm's statistics.
+    values: Vec<Tensor>,
+}
+
+impl Average {
+    /// What `config` asks for over the course of training `network`, if anything.
+    pub(super) fn new(config: &FitConfig, network: &Network) -> Result<Option<Self>> {
+        let &FitConfig { averaging, ema_decay: decay, average_from: from, .. } = config;
+        if averaging == Averaging::None {
+            return Ok(None);
+        }
+        let values = network.state().iter().map(copy_of).collect::<Result<_>>()?;
+        Ok(Some(Self { averaging, decay, from, count: 0, values }))
+    }
+
+    /// Takes in the weights after a step of `epoch`.
+    pub(super) fn see_step(&mut self, network: &Network, epoch: u32) -> Result<()> {
+        match self.averaging {
+            Averaging::Ema if epoch >= self.from => {
+                self.take(network, if self.count == 0 { 1.0 } else { 1.0 - self.decay })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in the weights at the end of `epoch`.
+    pub(super) fn see_epoch(&mut self, network: &Network, epoch: u32) -> Result<()> {
+        match self.averaging {
+            Averaging::Swa if epoch >= self.from => self.take(network, 1.0 / (self.count + 1) as f64),
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&mut self, network: &Network, share: f64) -> Result<()> {
+        tch::no_grad(|| {
+            for (average, value) in self.values.iter_mut().zip(network.state()) {
+                let _ = average.f_lerp_(&value, share)?;
+            }
+            self.count += 1;
+            Ok(())
+        })
+    }
+
+    /// Exchanges the average with the weights of `network`, if there is one yet. Twice, and all is as before.
+    pub(super) fn exchange(&mut self, network: &mut Network) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        tch::no_grad(|| {
+            for (average, mut value) in self.values.iter_mut().zip(network.state()) {
+                let kept = copy_of(&value)?;
+                value.f_copy_(average)?;
+                *average = kept;
+            }
+            Ok(())
+        })
+    }
+
+    /// As `last.pt` carries it.
+    pub(super) fn to_entry(&self) -> Result<(String, Value)> {
+        let values = self.values.iter().map(|value| export_f32(value).map(Value::Tensor));
+        let entry = Value::dict([
+            ("count", Value::Int(self.count)),
+            ("values", Value::List(values.collect::<Result<_>>()?)),
+        ]);
+        Ok((KEY.to_owned(), entry))
+    }
+
+    /// Goes on with what `checkpoint` carries.
+    ///
+    /// # Errors
+    /// When it carries none, or that of another network.
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let damaged = || {
+            Error::new(ErrorKind::Damaged, "lacks the average of its weights, so the run cannot go on from it")
+                .mend("start a new run")
+        };
+        let entry = checkpoint.extra(KEY).ok_or_else(damaged)?;
+        let count = entry.get("count").and_then(Value::as_int).filter(|count| *count >= 0);
+        let stored = entry.get("values").and_then(Value::as_list).ok_or_else(damaged)?;
+        if stored.len() != self.values.len() {
+            return Err(damaged());
+        }
+        for (value, stored) in self.values.iter_mut().zip(stored) {
+            let stored = stored.as_tensor().ok_or_else(damaged)?;
+            value.f_copy_(&import_f32(stored, &value.size(), KEY)?)?;
+        }
+        self.count = count.ok_or_else(damaged)?;
+        Ok(())
+    }
+}
+
+/// A tensor with memory of its own.
+fn copy_of(tensor: &Tensor) -> Result<Tensor> {
+    let mut copy = tensor.f_zeros_like()?;
+    copy.f_copy_(tensor)?;
+    Ok(copy)
+}
