@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use ser::cache::audit::{Requirement, require};
 use ser::command::{self, Bar, Ending, FitTable, LearningOptions, MatrixTable, PlaceOptions};
+use ser::fit::ensemble::fit_members;
 use ser::fit::matrix::{self, Prepared};
 use ser::fit::run::RunFolder;
-use ser::fit::train::{FitRequest, Material, fit};
+use ser::fit::train::{FitRequest, Material};
 use ser::fit::{FitConfig, device};
 use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
@@ -91,7 +92,7 @@ fn fit_one(
     };
     let table = FitTable::new(arguments.quiet || arguments.json);
     table.introduce(&material, device, &config, run.path())?;
-    let summary = fit(FitRequest {
+    let request = FitRequest {
         config: &config,
         material: &material,
         run: &run,
@@ -100,7 +101,8 @@ fn fit_one(
         stop,
         progress: &Bar::new(arguments.quiet || arguments.json),
         on_event: &mut |event| table.add(&event),
-    })?;
+    };
+    let summary = fit_members(request, &Storage::native())?;
     table.conclude(&summary)?;
     if arguments.json {
         command::print(&format!("{}\n", command::to_json(&summary)?))?;
@@ -123,7 +125,7 @@ fn fit_matrix(
     for cell in &cells {
         let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
         let material = arguments.material(&config)?;
-        let summary = fit(FitRequest {
+        let request = FitRequest {
             config: &config,
             material: &material,
             run: &run,
@@ -132,8 +134,8 @@ fn fit_matrix(
             stop,
             progress: &Bar::new(arguments.quiet || arguments.json),
             on_event: &mut |event| FitTable::new(true).add(&event),
-        })
-        .map_err(matrix::go_on_later)?;
+        };
+        let summary = fit_members(request, &Storage::native()).map_err(matrix::go_on_later)?;
         table.add(cell, &summary)?;
         summaries.push(summary);
     }

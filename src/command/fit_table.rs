@@ -67,7 +67,8 @@ impl FitTable {
                 eprintln!("ser-fit: {damaged}; continuing from {}", from.display());
                 return Ok(());
             }
-            Event::Epoch(_) if self.silent => return Ok(()),
+            Event::Epoch(_) | Event::Member { .. } if self.silent => return Ok(()),
+            Event::Member { number, of } => return print(&format!("member {number} of {of}\n")),
             Event::Epoch(record) => record,
         };
         print(&format!(

@@ -67,6 +67,9 @@ pub struct LearningOptions {
     /// Seed of initial weights, order, dropout and augmentation [default: 0]
     #[arg(long)]
     seed: Option<u64>,
+    /// Networks to train, with seeds of their own, that answer together as one ensemble [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    members: Option<u32>,
     /// Which epoch's weights are kept [default: accuracy]
     #[arg(long, value_enum)]
     select: Option<Selection>,
@@ -113,6 +116,7 @@ impl LearningOptions {
         set(&mut config.average_from, &self.average_from);
         set(&mut config.augment, &self.augment.as_deref().map(Recipe::read).transpose()?);
         set(&mut config.seed, &self.seed);
+        set(&mut config.members, &self.members);
         set(&mut config.select, &self.select);
         set(&mut config.feature_normalisation, &self.feature_normalisation);
         set(&mut config.class_weights, &self.class_weights);

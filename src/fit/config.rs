@@ -11,6 +11,9 @@ pub use super::choices::{
 use crate::augmentation::Recipe;
 use crate::{Error, ErrorKind, Result};
 
+/// Most networks of an ensemble.
+pub const MOST_MEMBERS: u32 = 100;
+
 /// The recipe of a run. Its defaults are those of the source document: Adam at 1e-3, 20 epochs, batches of 32, best
 /// validation accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +56,8 @@ pub struct FitConfig {
     pub average_from: u32,
     /// Seed of initial weights, order and dropout.
     pub seed: u64,
+    /// How many networks are trained, with seeds of their own, to answer together.
+    pub members: u32,
     /// Which epoch's weights are kept.
     pub select: Selection,
     /// Stop after this many epochs without a better one; 0 for never.
@@ -102,6 +107,7 @@ impl Default for FitConfig {
             ema_decay: 0.98,
             average_from: 3,
             seed: 0,
+            members: 1,
             select: Selection::Accuracy,
             patience: 0,
             feature_normalisation: Normalisation::None,
@@ -203,6 +209,12 @@ impl FitConfig {
             // What TOML can say.
             c if c.seed > i64::MAX as u64 => {
                 wrong("--seed", c.seed.to_string(), "a number up to 9223372036854775807")
+            }
+            c if !(1..=MOST_MEMBERS).contains(&c.members) => {
+                wrong("--members", c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
+            }
+            c if c.seed.checked_add(1).and_then(|seeds| seeds.checked_mul(c.members.into())).is_none() => {
+                wrong("--seed", c.seed.to_string(), "a smaller number, since every member has a seed of its own")
             }
             c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
             _ => self.network.validate(),

@@ -15,6 +15,8 @@ pub mod batch;
 #[cfg(feature = "torch")]
 pub mod device;
 #[cfg(feature = "torch")]
+pub mod ensemble;
+#[cfg(feature = "torch")]
 pub mod evaluate;
 #[cfg(feature = "torch")]
 mod feature_augmentation;

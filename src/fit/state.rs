@@ -127,6 +127,14 @@ impl Origin {
         })
     }
 
+    /// As a checkpoint carries it.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub(super) fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(not_json)
+    }
+
     /// Reads the `config` of a checkpoint, and checks that it describes the network whose weights lie beside it. So
     /// whoever builds that network takes memory in proportion to the file.
     ///
@@ -177,7 +185,7 @@ fn not_json(error: serde_json::Error) -> Error {
 pub(super) fn checkpoint_of(network: &Network, labels: &[String], origin: &Origin) -> Result<Checkpoint> {
     Ok(Checkpoint {
         labels: labels.to_vec(),
-        config: serde_json::to_string(origin).map_err(not_json)?,
+        config: origin.to_json()?,
         model_state: network.state_dict()?,
         extra: Vec::new(),
     })

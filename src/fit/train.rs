@@ -108,6 +108,13 @@ pub enum Event<'a> {
     },
     /// An epoch is over.
     Epoch(&'a EpochRecord),
+    /// The epochs to come are of another member of an ensemble.
+    Member {
+        /// Which, from 1.
+        number: u32,
+        /// How many there are.
+        of: u32,
+    },
 }
 
 /// Trains a network. A resumed run ends bit for bit like one that was never interrupted (on a CPU, with the same

@@ -5,8 +5,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::layers::Plan;
+use super::ensemble::{self, Ensemble};
 use super::{Model, cnn_bilstm, cnn_statistics};
 use crate::fit::checkpoint;
+use crate::fit::config::MOST_MEMBERS;
 use crate::fit::network_config::{Arch, NetworkConfig};
 use crate::fit::parameters::find;
 use crate::{Error, ErrorKind, Result};
@@ -24,6 +26,14 @@ pub struct Architecture {
     pub input_shape: [usize; 3],
     /// Number of classes.
     pub classes: usize,
+    /// How many networks of this shape answer together, each with weights of its own.
+    #[serde(skip_serializing_if = "is_one")]
+    pub members: usize,
+}
+
+/// Left out of the description, as before there were ensembles.
+fn is_one(members: &usize) -> bool {
+    *members == 1
 }
 
 impl<'de> Deserialize<'de> for Architecture {
@@ -34,11 +44,12 @@ impl<'de> Deserialize<'de> for Architecture {
         let mut take = |name: &'static str| fields.remove(name).ok_or_else(|| D::Error::missing_field(name));
         let input_shape = serde_json::from_value(take("input_shape")?).map_err(D::Error::custom)?;
         let classes = serde_json::from_value(take("classes")?).map_err(D::Error::custom)?;
+        let members = fields.remove("members").map_or(Ok(1), serde_json::from_value).map_err(D::Error::custom)?;
         if !fields.contains_key("arch") {
             return Err(D::Error::missing_field("arch"));
         }
         let network = serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)?;
-        Ok(Self { network, input_shape, classes })
+        Ok(Self { network, input_shape, classes, members })
     }
 }
 
@@ -48,7 +59,7 @@ impl Architecture {
     /// # Errors
     /// When they are too small for its poolings.
     pub fn new(config: &NetworkConfig, input_shape: [usize; 3], classes: usize) -> Result<Self> {
-        let built = Self { network: config.clone(), input_shape, classes };
+        let built = Self { network: config.clone(), input_shape, classes, members: 1 };
         built.validate().map(|()| built)
     }
 
@@ -85,6 +96,9 @@ impl Architecture {
         if let Err(error) = self.network.validate() {
             return senseless(&error.reason());
         }
+        if !(1..=MOST_MEMBERS as usize).contains(&self.members) {
+            return senseless("the number of members");
+        }
         if [channels, bands, frames].into_iter().any(|size| size > MOST) {
             return senseless("the input");
         }
@@ -116,18 +130,30 @@ impl Architecture {
     /// Its layers, and all that they learn and record.
     pub(super) fn plan(&self) -> (Box<dyn Model>, Plan) {
         let mut plan = Plan::default();
-        let model: Box<dyn Model> = match &self.network {
+        if self.members == 1 {
+            return (self.model(&mut plan), plan);
+        }
+        let member = |number: usize| {
+            plan.prefix = ensemble::prefix(number);
+            self.model(&mut plan)
+        };
+        let members = (0..self.members).map(member).collect();
+        (Box::new(Ensemble::new(members)), plan)
+    }
+
+    /// The layers of one network, and what they add to `plan`.
+    fn model(&self, plan: &mut Plan) -> Box<dyn Model> {
+        match &self.network {
             NetworkConfig::CnnBilstm(config) => {
-                Box::new(cnn_bilstm::CnnBilstm::new(config, self.input_shape, self.classes, &mut plan))
+                Box::new(cnn_bilstm::CnnBilstm::new(config, self.input_shape, self.classes, plan))
             }
             NetworkConfig::CnnStatistics(config) => Box::new(cnn_statistics::CnnStatistics::new(
                 config,
                 self.input_shape,
                 self.classes,
-                &mut plan,
+                plan,
             )),
-        };
-        (model, plan)
+        }
     }
 
     /// How many numbers are learnt.

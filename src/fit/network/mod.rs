@@ -12,6 +12,7 @@
 mod architecture;
 mod cnn_bilstm;
 mod cnn_statistics;
+pub(in crate::fit) mod ensemble;
 mod layers;
 #[cfg(test)]
 mod parity;

@@ -38,9 +38,17 @@ pub fn find_runs(root: &Path) -> Result<Vec<Result<FoundRun>>> {
             .mend("name a folder that holds runs"));
     }
     let mut found = Vec::new();
-    for entry in WalkDir::new(root).sort_by_file_name() {
+    let mut entries = WalkDir::new(root).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
         match entry {
-            Ok(entry) if entry.file_type().is_dir() => found.extend(run_in(entry.path()).transpose()),
+            Ok(entry) if entry.file_type().is_dir() => {
+                found.extend(run_in(entry.path()).transpose());
+                // The members of an ensemble are runs, but not of this table.
+                let config = FitConfig::read(&entry.path().join("config.toml"));
+                if config.is_ok_and(|config| config.members > 1) {
+                    entries.skip_current_dir();
+                }
+            }
             Ok(_) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(root).to_owned();

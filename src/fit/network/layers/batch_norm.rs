@@ -65,7 +65,7 @@ impl BatchNorm {
     pub(in crate::fit::network) fn new(plan: &mut Plan, name: &str, channels: i64) -> Self {
         let weight = plan.weight(&format!("{name}.weight"), &[channels], Start::Constant(1.0));
         plan.weight(&format!("{name}.bias"), &[channels], Start::Constant(0.0));
-        plan.statistics.push((name.to_owned(), channels));
+        plan.statistics.push((format!("{}{name}", plan.prefix), channels));
         Self { weight, statistics: plan.statistics.len() - 1 }
     }
 

@@ -31,12 +31,14 @@ pub(super) struct Plan {
     pub(super) weights: Vec<Weight>,
     /// Name and channels of each batch normalisation.
     pub(super) statistics: Vec<(String, i64)>,
+    /// What the names of layers about to be added begin with.
+    pub(super) prefix: String,
 }
 
 impl Plan {
     /// Adds a weight, and returns its place.
     fn weight(&mut self, name: &str, shape: &[i64], start: Start) -> usize {
-        self.weights.push(Weight::new(name, shape, start));
+        self.weights.push(Weight::new(&format!("{}{name}", self.prefix), shape, start));
         self.weights.len() - 1
     }
 
