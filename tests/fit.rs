@@ -13,8 +13,8 @@ mod common_fit;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
 use common_fit::{
     Prepared, SMALL_FEATURES, copy_folder, damage, fail, recipe, ser_fit, ser_prep, stderr, stdout, succeed,
     synthesise,
@@ -662,124 +662,6 @@ fn prepared() -> &'static Prepared {
     common_fit::prepared("fit", &SMALL_FEATURES)
 }
 
-/// When a run is to be stopped.
-#[derive(Debug, Clone, Copy)]
-enum Stop {
-    Never,
-    /// Asked to stop once that many steps of this process are done.
-    AfterStep(u64),
-    /// Asked to stop once that epoch has been reported.
-    AfterEpoch(u32),
-    /// Gone once that epoch has been reported.
-    KilledAfterEpoch(u32),
-}
-
-fn train(config: &FitConfig, run: &Path) -> Result<FitSummary> {
-    go(config, run, false, Stop::Never)
-}
-
-fn train_and_stop(config: &FitConfig, run: &Path, stop: Stop) -> Result<FitSummary> {
-    go(config, run, false, stop)
-}
-
-fn resume(config: &FitConfig, run: &Path) -> Result<FitSummary> {
-    go(config, run, true, Stop::Never)
-}
-
-fn go(config: &FitConfig, folder: &Path, resume: bool, stop: Stop) -> Result<FitSummary> {
-    config.validate()?;
-    let (device, _) = device::set_up(&config.device, config.threads)?;
-    let material = Material::open(config)?;
-    let run = if resume {
-        RunFolder::open(&Storage::native(), folder)?.0
-    } else {
-        RunFolder::create(&Storage::native(), folder, config)?
-    };
-    let raised = AtomicBool::new(false);
-    let counter = StepCounter { raised: &raised, left: AtomicU64::new(u64::MAX) };
-    if let Stop::AfterStep(steps) = stop {
-        counter.left.store(steps, Ordering::Relaxed);
-    }
-    fit(FitRequest {
-        config,
-        material: &material,
-        run: &run,
-        device,
-        resume,
-        stop: &raised,
-        progress: if matches!(stop, Stop::AfterStep(_)) { &counter } else { &Silent },
-        on_event: &mut |event| match (stop, event) {
-            (Stop::AfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
-                raised.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            (Stop::KilledAfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
-                Err(Error::new(ErrorKind::Io, "as if the process were gone"))
-            }
-            _ => Ok(()),
-        },
-    })
-}
-
-/// Raises a flag after a number of steps.
-struct StepCounter<'a> {
-    raised: &'a AtomicBool,
-    left: AtomicU64,
-}
-
-impl Progress for StepCounter<'_> {
-    fn start(&self, _total: u64, _unit: &str) {}
-
-    fn advance(&self, _count: u64) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.raised.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn finish(&self) {}
-}
-
-/// How a run ended, without the times it took.
-#[derive(PartialEq)]
-struct Ended {
-    best: Vec<(String, Tensor)>,
-    last: Vec<(String, Tensor)>,
-    optimizer: Option<Value>,
-    history: Vec<EpochRecord>,
-}
-
-/// Without the weights, which nobody could read.
-impl std::fmt::Debug for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ended").field("history", &self.history).finish_non_exhaustive()
-    }
-}
-
-impl Ended {
-    fn of(summary: FitSummary, run: &Path) -> Self {
-        assert_eq!(metrics_of(run), summary.history);
-        Self::at(run, summary.history)
-    }
-
-    fn at(run: &Path, history: Vec<EpochRecord>) -> Self {
-        let last = Checkpoint::read(run.join("last.pt")).unwrap();
-        let timeless = |record| EpochRecord {
-            seconds: 0.0,
-            samples_per_s: 0.0,
-            waiting_share: 0.0,
-            validated_per_s: 0.0,
-            finished: 0.0,
-            ..record
-        };
-        Self {
-            best: Checkpoint::read(run.join("best.pt")).unwrap().model_state,
-            optimizer: last.extra("optimizer").cloned(),
-            last: last.model_state,
-            history: history.into_iter().map(timeless).collect(),
-        }
-    }
-}
-
 /// Checks the marks of a history against the rule, and returns how often the loss had to decide.
 fn follow_rule(summary: &FitSummary, score: impl Fn(&EpochRecord) -> f64) -> usize {
     let (mut best, mut ties): (Option<&EpochRecord>, usize) = (None, 0);
@@ -799,11 +681,6 @@ fn follow_rule(summary: &FitSummary, score: impl Fn(&EpochRecord) -> f64) -> usi
 
 fn epoch_of(run: &Path, name: &str) -> u32 {
     Origin::of(&Checkpoint::read(run.join(name)).unwrap()).unwrap().epoch
-}
-
-fn metrics_of(run: &Path) -> Vec<EpochRecord> {
-    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn names_in(folder: &Path) -> Vec<String> {

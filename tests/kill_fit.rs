@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use common_fit::training::Ended;
 use common_fit::{SMALL_FEATURES, prepared, ser_fit, succeed};
-use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
-use ser::fit::state::EpochRecord;
+use ser::fit::checkpoint::Checkpoint;
 use ser::random::Random;
 
 const EPOCHS: &str = "12";
@@ -111,32 +111,3 @@ fn names_in(folder: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// How a run ended, without the times it took.
-#[derive(PartialEq)]
-struct Ended {
-    best: Vec<(String, Tensor)>,
-    last: Vec<(String, Tensor)>,
-    optimizer: Option<Value>,
-    history: Vec<EpochRecord>,
-}
-
-impl Ended {
-    fn at(run: &Path) -> Self {
-        let last = Checkpoint::read(run.join("last.pt")).unwrap();
-        let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-        let timeless = |line| EpochRecord {
-            seconds: 0.0,
-            samples_per_s: 0.0,
-            waiting_share: 0.0,
-            validated_per_s: 0.0,
-            finished: 0.0,
-            ..serde_json::from_str(line).unwrap()
-        };
-        Self {
-            best: Checkpoint::read(run.join("best.pt")).unwrap().model_state,
-            optimizer: last.extra("optimizer").cloned(),
-            last: last.model_state,
-            history: lines.lines().map(timeless).collect(),
-        }
-    }
-}

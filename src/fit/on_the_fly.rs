@@ -154,3 +154,51 @@ impl Ahead {
         self.0.recv().map_err(stopped)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augmentation::Recipe;
+    use crate::cache::{PrepareOptions, prepare};
+    use crate::corpus::Part;
+    use crate::fit::train::Material;
+    use crate::progress::Silent;
+    use crate::storage::Storage;
+    use crate::synth::{Corpus, Options};
+
+    const RECIPE: &str = "[[waveform]]\nkind = 'pitch-shift'\nsemitones = [-3, 3]\n\
+                          [[waveform]]\nkind = 'noise'\ncolour = 'babble'\nsnr_db = [0, 10]";
+
+    #[test]
+    fn features_are_the_same_at_any_number_of_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (corpus, cache) = (folder.path().join("corpus"), folder.path().join("cache"));
+        let options = Options { words: 4, sample_rate: 16_000, ..Options::default() };
+        Corpus::new(options).unwrap().write(&corpus).unwrap();
+        let options =
+            PrepareOptions { features: FeatureConfig::log_mel(), ..PrepareOptions::new(&corpus, &cache) };
+        prepare(&options, &Storage::native(), &Silent).unwrap();
+        let augment = Recipe::from_toml(RECIPE).unwrap();
+        let computed = |threads: u32| -> Vec<Computed> {
+            let config = FitConfig { cache: cache.clone(), threads, augment: augment.clone(), ..FitConfig::default() };
+            let material = Material::open(&config).unwrap();
+            let utterances = material.split.part(Part::Train);
+            let on_the_fly = OnTheFly::new(&config, &material.set, utterances).unwrap().unwrap();
+            let order: Vec<usize> = (0..utterances.len()).rev().collect();
+            let steps: Vec<Wanted<'_>> =
+                order.chunks(7).enumerate().map(|(step, indices)| Wanted { place: step * 7, indices }).collect();
+            std::thread::scope(|scope| {
+                let ahead = on_the_fly.start(scope, 3, &steps, 2);
+                steps.iter().map(|_| ahead.next().unwrap()).collect()
+            })
+        };
+        let one = computed(1);
+        assert!(one.len() > 2);
+        for threads in [2, 5] {
+            for (one, other) in one.iter().zip(computed(threads)) {
+                assert_eq!(one.frames, other.frames);
+                assert!(one.features == other.features, "{threads} threads");
+            }
+        }
+    }
+}

@@ -2,6 +2,8 @@
 //! the commands.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub(crate) mod training;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
