@@ -24,16 +24,28 @@ pub(crate) fn exp(x: f64) -> f64 {
 /// The natural logarithm of `x`, which is positive, finite and normal; of anything else, that of the smallest
 /// such number.
 pub(crate) fn ln(x: f64) -> f64 {
+    const COEFFICIENTS: [f64; 11] = {
+        let mut coefficients = [0.0; 11];
+        let mut n = 0;
+        while n < coefficients.len() {
+            coefficients[n] = 1.0 / (2 * n + 1) as f64;
+            n += 1;
+        }
+        coefficients
+    };
     let x = if x.is_normal() && x > 0.0 { x } else { f64::MIN_POSITIVE };
     // x = mantissa · 2^exponent with a mantissa within √½ to √2.
     let bits = x.to_bits();
     let exponent = (bits >> 52) as i64 - 1023;
     let mantissa = f64::from_bits((bits & ((1 << 52) - 1)) | (1023 << 52));
-    let (mantissa, exponent) =
-        if mantissa > std::f64::consts::SQRT_2 { (0.5 * mantissa, exponent + 1) } else { (mantissa, exponent) };
+    let (mantissa, exponent) = if mantissa > std::f64::consts::SQRT_2 {
+        (0.5 * mantissa, exponent + 1)
+    } else {
+        (mantissa, exponent)
+    };
     // ln m = 2·artanh z with z = (m − 1) / (m + 1), |z| < 0.172: 11 terms are below the last bit.
     let z = (mantissa - 1.0) / (mantissa + 1.0);
-    let series = (0..=10).rev().fold(0.0, |sum, n| 1.0 / f64::from(2 * n + 1) + sum * z * z);
+    let series = COEFFICIENTS.iter().rev().fold(0.0, |sum, coefficient| coefficient + sum * (z * z));
     exponent as f64 * LN_2 + 2.0 * z * series
 }
 

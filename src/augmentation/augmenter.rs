@@ -179,7 +179,10 @@ impl Augmenter {
             }
             Step::Clipping { threshold_db } => clipping::apply(*threshold_db, samples),
             Step::Telephone { mu_law } => telephone::apply(*mu_law, self.sample_rate, samples),
-            Step::PitchShift { .. } | Step::TimeStretch { .. } | Step::Vtlp { .. } | Step::Equaliser { .. } => {}
+            Step::PitchShift { .. }
+            | Step::TimeStretch { .. }
+            | Step::Vtlp { .. }
+            | Step::Equaliser { .. } => {}
         }
         Ok(())
     }
@@ -262,7 +265,9 @@ fn scale(samples: &[f32]) -> Result<f32> {
     }
     if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
         let what = format!("sample {at} is not a finite number");
-        return Err(Error::new(ErrorKind::Unusable, what).mend("write the recording again without such samples"));
+        return Err(
+            Error::new(ErrorKind::Unusable, what).mend("write the recording again without such samples")
+        );
     }
     let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     if peak == 0.0 {

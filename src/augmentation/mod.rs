@@ -17,6 +17,7 @@ mod clipping;
 mod equaliser;
 mod features;
 mod gain;
+mod logarithm;
 mod noise;
 mod pitch_shift;
 mod range;

@@ -213,16 +213,21 @@ impl NoiseMaker {
         self.noise.resize(length + 2 * BLOCK, 0.0);
         for start in (0..length + bins).step_by(bins) {
             for (bin, amplitude) in self.spectrum.iter_mut().zip(&amplitudes) {
-                *bin = Complex::new(random.symmetric() as f32 * amplitude, random.symmetric() as f32 * amplitude);
+                *bin = Complex::new(
+                    random.symmetric() as f32 * amplitude,
+                    random.symmetric() as f32 * amplitude,
+                );
             }
             for edge in [0, bins] {
                 if let Some(bin) = self.spectrum.get_mut(edge) {
                     bin.im = 0.0;
                 }
             }
-            self.inverse.process_with_scratch(&mut self.spectrum, &mut self.time, &mut self.scratch).map_err(
-                |error| Error::new(ErrorKind::Mismatch, format!("a Fourier transform failed: {error}")),
-            )?;
+            self.inverse
+                .process_with_scratch(&mut self.spectrum, &mut self.time, &mut self.scratch)
+                .map_err(|error| {
+                    Error::new(ErrorKind::Mismatch, format!("a Fourier transform failed: {error}"))
+                })?;
             let sums = self.noise.get_mut(start..).unwrap_or_default();
             for ((sum, value), window) in sums.iter_mut().zip(&self.time).zip(&self.window) {
                 *sum += value * window;

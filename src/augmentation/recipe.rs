@@ -82,8 +82,7 @@ impl Recipe {
             let what = format!("has {size} bytes, more than a recipe may have ({MAX_BYTES})");
             return Err(Error::new(ErrorKind::Limit, what).at(path).mend("give the recipe's TOML file"));
         }
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
         Self::from_toml(&text).map_err(|error| error.at(path))
     }
 
@@ -116,9 +115,9 @@ impl Recipe {
                 Error::new(error.kind(), format!("{place}: {}", error.reason()))
             })?;
         }
-        self.features.validate().map_err(|error| {
-            Error::new(error.kind(), format!("features: {}", error.reason()))
-        })
+        self.features
+            .validate()
+            .map_err(|error| Error::new(error.kind(), format!("features: {}", error.reason())))
     }
 
     /// Whether it leaves waveforms as they are.

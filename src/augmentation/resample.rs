@@ -25,7 +25,12 @@ pub(super) struct Resampling {
     taps: Vec<[f32; GROUP]>,
     groups: usize,
     padded: Vec<f32>,
+    /// The filter for ratios up to 1, at every hundredth part of a sample or so from its middle to its end.
+    filter: Vec<f64>,
 }
+
+/// Parts of a sample that the filter is tabulated at; between two of them it is interpolated linearly.
+const PARTS: f64 = 128.0;
 
 impl Resampling {
     /// Replaces `output` by `length` samples of `input`, read from its first with steps of `ratio` samples.
@@ -44,16 +49,24 @@ impl Resampling {
 
     /// Taps for the samples from `i − reach + 1` to `i + reach` of an output between samples `i` and `i + 1`.
     fn tabulate(&mut self, ratio: f64) {
+        if self.filter.is_empty() {
+            self.filter = (0..=(REACH * PARTS) as usize).map(|n| low_pass(n as f64 / PARTS)).collect();
+        }
+        // At ratios above 1 it is stretched in time, so that what would fold back about half the new rate is stopped.
         let stretch = ratio.max(1.0);
         self.groups = (2.0 * REACH * stretch / GROUP as f64).ceil() as usize;
         let length = self.groups * GROUP;
-        let half = (length / 2) as f64;
-        // At ratios above 1, what would fold back about half the new rate is stopped.
-        let cut_off = 0.5 / stretch;
+        let before = (length / 2) as f64 - 1.0;
+        let filter = |time: f64| {
+            let place = time.abs() / stretch * PARTS;
+            match self.filter.get(place as usize..) {
+                Some([low, high, ..]) => low + (high - low) * place.fract(),
+                _ => 0.0,
+            }
+        };
         let row = |phase: usize| -> Vec<f64> {
             let fraction = phase as f64 / PHASES as f64;
-            let mut taps: Vec<f64> =
-                (0..length).map(|tap| low_pass(tap as f64 - (half - 1.0) - fraction, half, cut_off)).collect();
+            let mut taps: Vec<f64> = (0..length).map(|tap| filter(tap as f64 - before - fraction)).collect();
             let sum: f64 = taps.iter().sum();
             taps.iter_mut().for_each(|tap| *tap /= sum);
             taps
@@ -106,17 +119,14 @@ impl NullaryFnOnce for Interpolate<'_> {
     }
 }
 
-/// An ideal low-pass filter under Kaiser's window that is `half` samples long on either side, at `time` samples from its
-/// middle.
-fn low_pass(time: f64, half: f64, cut_off: f64) -> f64 {
-    let inside = 1.0 - (time / half) * (time / half);
+/// An ideal low-pass filter at half the sample rate under Kaiser's window, at `time` samples from its middle.
+fn low_pass(time: f64) -> f64 {
+    let inside = 1.0 - (time / REACH) * (time / REACH);
     if inside < 0.0 {
         return 0.0;
     }
-    let window = bessel_i0_of_root(BETA * BETA * inside);
-    let angle = 2.0 * PI * cut_off * time;
-    let sinc = if angle.abs() < 1e-9 { 1.0 } else { cos(angle - PI / 2.0) / angle };
-    window * sinc
+    let sinc = if time < 1e-9 { 1.0 } else { cos(PI * time - PI / 2.0) / (PI * time) };
+    bessel_i0_of_root(BETA * BETA * inside) * sinc
 }
 
 /// The modified Bessel function `I₀(√x)`: `Σ (x/4)ⁿ / n!²`, for x up to about 50.

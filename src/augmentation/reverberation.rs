@@ -63,8 +63,9 @@ pub(super) fn convolve(samples: &mut [f32], response: &[f32]) -> Result<()> {
     let step = length - response.len() + 1;
     let mut planner = RealFftPlanner::<f32>::new();
     let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
-    let failed =
-        |error: realfft::FftError| Error::new(ErrorKind::Mismatch, format!("a Fourier transform failed: {error}"));
+    let failed = |error: realfft::FftError| {
+        Error::new(ErrorKind::Mismatch, format!("a Fourier transform failed: {error}"))
+    };
     let mut block = forward.make_input_vec();
     let (mut spectrum, mut filter) = (forward.make_output_vec(), forward.make_output_vec());
     block.iter_mut().zip(response).for_each(|(value, tap)| *value = tap / length as f32);

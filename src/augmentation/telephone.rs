@@ -70,11 +70,12 @@ fn compand(samples: &mut [f32]) {
     if peak <= 0.0 {
         return;
     }
-    let peak = f64::from(peak);
-    let logarithm = ln(256.0);
+    // What comes out of each step, and from what on a sample belongs to it.
+    let level = |step: f64| (f64::from(peak) * (exp(step / 127.0 * ln(256.0)) - 1.0) / 255.0) as f32;
+    let levels: [f32; 128] = std::array::from_fn(|step| level(step as f64));
+    let starts: [f32; 127] = std::array::from_fn(|step| level(step as f64 + 0.5));
     for sample in samples {
-        let x = f64::from(*sample) / peak;
-        let step = (ln(1.0 + 255.0 * x.abs()) / logarithm * 127.0).round() / 127.0;
-        *sample = (peak * (exp(step * logarithm) - 1.0) / 255.0).copysign(x) as f32;
+        let step = starts.partition_point(|start| *start <= sample.abs());
+        *sample = levels.get(step).copied().unwrap_or(peak).copysign(*sample);
     }
 }

@@ -16,7 +16,9 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::alignment::{Alignment, Frames};
 use super::equaliser::response_db;
+use super::logarithm;
 use super::resample::Resampling;
+use crate::vectorised::{NullaryFnOnce, vectorised};
 use crate::{Error, ErrorKind, Result};
 
 /// About how long a frame is, in seconds; its length is the power of two that is nearest.
@@ -80,6 +82,7 @@ pub(super) struct Voice {
     log_envelope: Vec<f32>,
     scratch: Vec<Complex<f32>>,
     bins: Vec<Bin>,
+    gains: Vec<f32>,
 }
 
 /// What a frequency of the output is made from.
@@ -142,6 +145,7 @@ impl Voice {
             log_envelope: vec![0.0; frame / 2 + 1],
             scratch: vec![Complex::default(); scratch],
             bins: Vec::new(),
+            gains: Vec::new(),
             forward,
             inverse,
         }
@@ -233,17 +237,13 @@ impl Voice {
     /// The logarithm of the envelope's amplitude, from the spectrum in `self.envelope`: its cepstrum, without what is
     /// beyond the lifter.
     fn estimate_envelope(&mut self) -> Result<()> {
-        let loudest = self.envelope.iter().map(|bin| bin.norm_sqr()).fold(0.0, f32::max);
-        let floor = (loudest * RANGE).max(f32::MIN_POSITIVE);
-        for bin in &mut self.envelope {
-            *bin = Complex::new(0.5 * (bin.norm_sqr() + floor).ln(), 0.0);
-        }
+        vectorised(LogAmplitude(&mut self.envelope));
         run_back(&*self.inverse, &mut self.envelope, &mut self.time, &mut self.scratch)?;
         let [shortest, longest] = self.period;
         let peaks = self.time.iter().enumerate().take(longest).skip(shortest);
-        let (period, _) = peaks.fold((shortest, f32::MIN), |best, (at, &value)| {
-            if value > best.1 { (at, value) } else { best }
-        });
+        // The first that is half as high as the highest: two periods are a period as well, but not the one.
+        let highest = peaks.clone().map(|(_, value)| *value).fold(0.0, f32::max);
+        let period = peaks.clone().find(|(_, value)| **value >= 0.5 * highest).map_or(shortest, |(at, _)| at);
         let [full, end] = LIFTER.map(|share| share * period as f32);
         // An even sequence: the second half mirrors the first. Both transforms together multiply by the frame's length.
         let scale = 1.0 / self.frame as f32;
@@ -285,18 +285,58 @@ impl Voice {
 
     /// Multiplies the spectrum by the gains, and by one over the frame's length for the way back.
     fn reshape(&mut self, envelope: bool) {
-        let scale = 1.0 / self.frame as f32;
-        // From the top down, because a frequency's source lies below it.
-        for (bin, table) in self.bins.iter().enumerate().rev() {
-            let mut gain = table.equaliser;
-            if envelope {
-                let moved = table.wanted.read(&self.log_envelope) - table.found.read(&self.log_envelope);
-                gain += moved.clamp(-MAX_GAIN, MAX_GAIN);
+        self.gains.clear();
+        self.gains.extend(self.bins.iter().map(|bin| {
+            if !envelope {
+                return bin.equaliser;
             }
+            let moved = bin.wanted.read(&self.log_envelope) - bin.found.read(&self.log_envelope);
+            bin.equaliser + moved.clamp(-MAX_GAIN, MAX_GAIN)
+        }));
+        vectorised(Exponential { scale: 1.0 / self.frame as f32, values: &mut self.gains });
+        // From the top down, because a frequency's source lies below it.
+        for (bin, (table, gain)) in self.bins.iter().zip(&self.gains).enumerate().rev() {
             let value = self.spectrum.get(table.source).copied().unwrap_or_default();
             if let Some(place) = self.spectrum.get_mut(bin) {
-                *place = value * (gain.exp() * scale);
+                *place = value * gain;
             }
+        }
+    }
+}
+
+/// Replaces a spectrum by the logarithm of its amplitude.
+struct LogAmplitude<'a>(&'a mut [Complex<f32>]);
+
+impl NullaryFnOnce for LogAmplitude<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let mut loudest = 0.0_f32;
+        for bin in self.0.iter_mut() {
+            *bin = Complex::new(bin.re * bin.re + bin.im * bin.im, 0.0);
+            loudest = loudest.max(bin.re);
+        }
+        let floor = (loudest * RANGE).max(f32::MIN_POSITIVE);
+        for bin in self.0.iter_mut() {
+            bin.re = 0.5 * logarithm::ln(bin.re + floor);
+        }
+    }
+}
+
+/// Replaces values by `scale` times their exponential.
+struct Exponential<'a> {
+    scale: f32,
+    values: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Exponential<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for value in self.values {
+            *value = self.scale * logarithm::exp(*value);
         }
     }
 }

@@ -15,6 +15,7 @@
 pub mod audit;
 mod bytes;
 pub mod care;
+pub mod copies;
 mod dataset;
 pub mod digest;
 pub mod generation;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 pub use audit::Audit;
 pub use bytes::Access;
+pub use copies::Copies;
 pub use dataset::Dataset;
 pub use digest::{Checksum, Sha};
 pub use index::{Entry, FeatureSet, Index};
