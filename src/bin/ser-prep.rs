@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ser::audio::Limits;
+use ser::augmentation::Recipe;
+use ser::cache::Copies;
 use ser::cache::audit::Requirement;
 use ser::cache::prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, prepare};
 use ser::command::{self, Bar, Ending, FeatureOptions};
@@ -29,7 +31,7 @@ struct Arguments {
     /// Say what the corpus is, what is missing, doubled, odd or wrong in it, and what it is like in numbers; writes
     /// nothing. Ends with 3 where there is something to mend (1 with --strict)
     #[arg(long, conflicts_with_all = ["out", "exclude", "val_fraction", "test_fraction", "seed", "shard_bytes",
-        "rehash", "dry_run", "wait", "FeatureOptions"])]
+        "rehash", "dry_run", "wait", "augment", "FeatureOptions"])]
     doctor: bool,
     /// Where labels come from: auto (the convention that names follow, else folder), tess, ravdess, crema-d, emo-db, savee,
     /// folder, filename, or a CSV file with the columns path,label[,speaker,word,session,parent]; once for all corpora, or
@@ -43,6 +45,16 @@ struct Arguments {
     /// Leave out this class, as it is called after --map; may be given more than once
     #[arg(long, value_name = "LABEL")]
     exclude: Vec<String>,
+    /// Keep augmented copies of every recording, made by this recipe: docs/augmentation.md. They stand in training with
+    /// the recording they were made from, and nowhere else
+    #[arg(long, value_name = "FILE")]
+    augment: Option<PathBuf>,
+    /// How many augmented copies to keep of each recording
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "augment")]
+    copies: u32,
+    /// Seed of the augmented copies [default: that of the splits]
+    #[arg(long, value_name = "SEED", requires = "augment")]
+    augment_seed: Option<u64>,
     /// Share of the utterances (or words) for validation
     #[arg(long, value_name = "SHARE", default_value_t = Fractions::default().val)]
     val_fraction: f64,
@@ -155,11 +167,19 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
 }
 
 impl Arguments {
+    fn copies(&self) -> Result<Option<Copies>> {
+        let Some(path) = &self.augment else { return Ok(None) };
+        let seed = self.augment_seed.unwrap_or(self.seed);
+        let copies = Recipe::read(path).and_then(|recipe| Copies::new(&recipe, self.copies, seed));
+        copies.map(Some).map_err(|error| error.at(path))
+    }
+
     fn options(&self) -> Result<PrepareOptions> {
         Ok(PrepareOptions {
             data: self.data.clone(),
             out: self.out.clone(),
             features: self.features.config()?,
+            augment: self.copies()?,
             labels: self.labels.clone(),
             map: self.map.clone(),
             folds: self.folds,

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::audit::Audit;
+use super::copies::Copies;
 use super::digest::Sha;
 use super::row::Key;
 use crate::corpus::{Fractions, LeftOut, Part, Protocol, check_relative};
@@ -76,6 +77,9 @@ pub struct SplitInfo {
     /// Utterances of the cache that stand on no side.
     #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
     pub left_out: LeftOut,
+    /// How the augmented copies were made, if there are any that `ser-prep` made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Copies>,
     /// Utterances of each class on each side.
     pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
     /// What the sides have in common.

@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::export::{Placed, placed_utterances, protocols};
 use crate::Result;
+use crate::cache::Copies;
+use crate::cache::copies::copies_in;
 use crate::cache::manifest::Utterance;
-use crate::cache::prepare::feature_set_id;
+use crate::cache::prepare::augmented_set_id;
 use crate::cache::row::key_of;
 use crate::cache::{Cache, Entry, FeatureSet, Sha};
 use crate::corpus::Protocol;
@@ -60,6 +62,7 @@ pub struct Change {
 struct Side<'a> {
     set: &'a FeatureSet,
     protocols: Vec<Protocol>,
+    copies: Option<Copies>,
     utterances: Placed,
     contents: HashMap<&'a str, &'a Sha>,
 }
@@ -70,13 +73,15 @@ struct Side<'a> {
 /// When the manifests of either cannot be read.
 pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Difference> {
     let (a, b) = (Side::open(a.0, a.1)?, Side::open(b.0, b.1)?);
-    let is_current = |set: &FeatureSet| feature_set_id(&set.configuration) == set.id;
+    let is_current =
+        |side: &Side<'_>| augmented_set_id(&side.set.configuration, side.copies.as_ref()) == side.set.id;
     let configuration = configuration_changes(a.set, b.set);
+    let same_copies = a.copies == b.copies;
     let mut difference = Difference {
         feature_sets: [a.set.id.clone(), b.set.id.clone()],
         extractor_differs: match configuration.is_empty() {
-            true => a.set.id != b.set.id,
-            false => is_current(a.set) != is_current(b.set),
+            true if same_copies => a.set.id != b.set.id,
+            _ => is_current(&a) != is_current(&b),
         },
         configuration,
         ..Difference::default()
@@ -87,6 +92,10 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Dif
     let shared: Vec<&Protocol> = ours.intersection(&theirs).copied().collect();
     let same_tensors = difference.configuration.is_empty() && !difference.extractor_differs;
 
+    if !same_copies {
+        let shown = |side: &Side<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), Copies::in_short));
+        difference.configuration.extend(change("augmentation", shown(&a), shown(&b)));
+    }
     difference.added =
         b.utterances.keys().filter(|path| !a.utterances.contains_key(*path)).cloned().collect();
     for (path, ours) in &a.utterances {
@@ -111,6 +120,7 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Dif
         }
     }
     difference.equal = same_tensors
+        && same_copies
         && difference.protocols.is_empty()
         && difference.added.is_empty()
         && difference.removed.is_empty()
@@ -123,7 +133,8 @@ impl<'a> Side<'a> {
         let protocols = protocols(cache, set)?;
         let utterances = placed_utterances(cache, set, &protocols)?;
         let contents = cache.index.files.iter().map(|file| (file.path.as_str(), &file.content)).collect();
-        Ok(Self { set, protocols, utterances, contents })
+        let copies = copies_in(&cache.root.join("manifests").join(set.manifests.to_string()));
+        Ok(Self { set, protocols, copies, utterances, contents })
     }
 
     fn entry(&self, utterance: &Utterance) -> Option<&Entry> {

@@ -1,6 +1,8 @@
 //! One tensor anew, from its recording.
 
 use crate::audio::{self, Limits, Loader};
+use crate::augmentation::Augmenter;
+use crate::cache::copies::{Copies, parse_copy_path};
 use crate::cache::row::{Row, key_of};
 use crate::cache::{Checksum, FeatureSet, Sha};
 use crate::corpus::Corpora;
@@ -11,6 +13,8 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Recomputer<'a> {
     corpora: &'a Corpora,
     configuration: &'a str,
+    config: FeatureConfig,
+    copying: Option<(Copies, Augmenter)>,
     loader: Loader,
     extractor: Extractor,
     bytes: Vec<u8>,
@@ -18,8 +22,8 @@ pub(super) struct Recomputer<'a> {
 
 impl<'a> Recomputer<'a> {
     /// # Errors
-    /// When the configuration of `set` is none that this program knows.
-    pub(super) fn new(corpora: &'a Corpora, set: &'a FeatureSet) -> Result<Self> {
+    /// When the configuration of `set` is none that this program knows, or its `copies` were made by another version.
+    pub(super) fn new(corpora: &'a Corpora, set: &'a FeatureSet, copies: Option<&Copies>) -> Result<Self> {
         let config: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
             Error::new(ErrorKind::Unsupported, format!("feature set {}: {error}", set.id))
         })?;
@@ -29,12 +33,17 @@ impl<'a> Recomputer<'a> {
             min_duration_s: 0.0,
             ..Limits::default()
         };
+        let copying = copies.map(|copies| {
+            Ok::<_, Error>((copies.clone(), Augmenter::new(&copies.recipe()?, config.sample_rate)?))
+        });
         Ok(Self {
             corpora,
+            copying: copying.transpose()?,
             configuration: &set.configuration,
             loader: Loader::new(config.sample_rate, config.normalisation, limits),
             extractor: Extractor::new(&config)?,
             bytes: Vec::new(),
+            config,
         })
     }
 
@@ -59,13 +68,23 @@ impl<'a> Recomputer<'a> {
     }
 
     fn tensor_from(&mut self, row: &Row, source: &str) -> Result<Vec<f32>> {
+        let copy = self.copying.as_mut().and_then(|copying| {
+            let (parent, number) = parse_copy_path(source)?;
+            Some((copying, parent, number))
+        });
+        let recording = copy.as_ref().map_or(source, |(_, parent, _)| *parent);
         let path = (self.corpora)
-            .location(source)
+            .location(recording)
             .ok_or_else(|| Error::new(ErrorKind::Damaged, "is no path inside a corpus"))?;
         let limits = Limits { max_bytes: LARGEST_FILE, ..Limits::default() };
         audio::read_file(&path, &limits, &mut self.bytes)?;
         // The key stands for the content, the configuration and the extractor's version.
-        if key_of(&Sha::of(&[&self.bytes]), self.configuration) != row.key {
+        let content = Sha::of(&[&self.bytes]);
+        let key = match &copy {
+            Some(((copies, _), _, number)) => copies.key(&content, self.configuration, *number),
+            None => key_of(&content, self.configuration),
+        };
+        if key != row.key {
             return Err(Error::new(
                 ErrorKind::Mismatch,
                 "has changed since, or the tensor is of another version of the extractor",
@@ -73,7 +92,17 @@ impl<'a> Recomputer<'a> {
         }
         let clip = self.loader.load(&mut self.bytes)?;
         let mut tensor = vec![0.0; self.extractor.shape().iter().product()];
-        let frames = self.extractor.extract(clip.samples, &mut tensor)?.frames;
+        let mut copied = Vec::new();
+        let samples = match copy {
+            Some(((copies, augmenter), _, number)) => {
+                let random = &mut copies.random(&content, number);
+                augmenter.augment(clip.samples, random, &mut |_| None, &mut copied)?;
+                self.config.normalisation.apply(&mut copied)?;
+                &copied
+            }
+            None => clip.samples,
+        };
+        let frames = self.extractor.extract(samples, &mut tensor)?.frames;
         if u32::try_from(frames) == Ok(row.frames) && Checksum::of_row(&tensor, row.frames) == row.checksum {
             return Ok(tensor);
         }

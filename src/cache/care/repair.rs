@@ -17,6 +17,7 @@ use super::remains::Remains;
 use super::sources::Sources;
 use super::survey::{Role, SET_ASIDE, no_cache, survey};
 use super::verify::{Verification, verify};
+use crate::cache::copies::copies_in;
 use crate::cache::lock::WriterLock;
 use crate::cache::shard::{ShardBuffer, shard_path};
 use crate::cache::{
@@ -177,7 +178,11 @@ impl<'a> Workshop<'a> {
 
     fn find(&self, name: &Sha) -> Option<(&'a FeatureSet, usize)> {
         let number = |set: &'a FeatureSet| Some((set, set.shards.iter().position(|shard| shard == name)?));
-        self.index.feature_sets.iter().find_map(number)
+        // Of two sets that share it, the one that knows more of its rows.
+        let rows = |(set, shard): &(&FeatureSet, usize)| {
+            set.entries.iter().filter(|entry| entry.shard as usize == *shard).count()
+        };
+        self.index.feature_sets.iter().filter_map(number).max_by_key(rows)
     }
 
     /// Puts the shard together again. The outer error is about writing, the inner one about what is to be written.
@@ -193,9 +198,10 @@ impl<'a> Workshop<'a> {
         let (root, index) = (self.root, self.index);
         let sources = self.sources.entry(&set.id).or_insert_with(|| Sources::of(root, index, set));
         let data = self.data.as_ref();
+        let copies = copies_in(&root.join("manifests").join(set.manifests.to_string()));
         let rows: Vec<Result<(Vec<f32>, bool)>> = (remains.rows().par_iter().enumerate())
             .map_init(
-                || data.map(|data| Recomputer::new(data, set)),
+                || data.map(|data| Recomputer::new(data, set, copies.as_ref())),
                 |recomputer, (position, row)| {
                     let row = row.as_ref().ok_or_else(|| unknown_row(position))?;
                     if let Some(tensor) = remains.tensor(position) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
+use crate::cache::copies::{copies_in, copy_path};
 use crate::cache::manifest::{StoredSplit, Utterance};
 use crate::cache::row::{Key, key_of};
 use crate::cache::{FeatureSet, Index};
@@ -23,6 +24,14 @@ impl Sources {
             sources.add(key_of(&file.content, &set.configuration), &file.path);
         }
         let generation = root.join("manifests").join(set.manifests.to_string());
+        if let Some(copies) = copies_in(&generation) {
+            for file in &index.files {
+                for number in 1..=copies.copies {
+                    let key = copies.key(&file.content, &set.configuration, number);
+                    sources.add(key, &copy_path(&file.path, number));
+                }
+            }
+        }
         for entry in std::fs::read_dir(generation).into_iter().flatten().flatten() {
             let Ok(split) = StoredSplit::read(&entry.path()) else { continue };
             let utterances = Part::ALL.iter().flat_map(|part| split.part(*part));

@@ -16,7 +16,8 @@ use super::survey::{Piece, Role, no_cache, survey};
 use super::verify_manifests::check_generation;
 use super::verify_shard::{examine, has_its_name};
 use crate::cache::audit::check_measured;
-use crate::cache::prepare::feature_set_id;
+use crate::cache::copies::copies_in;
+use crate::cache::prepare::augmented_set_id;
 use crate::cache::readers::ReadersLock;
 use crate::cache::shard::shard_path;
 use crate::cache::{Access, Cache, Entry, FeatureSet, Index, Sha, generation, index_path, shards_folder};
@@ -74,7 +75,7 @@ pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verif
 
     found.feature_sets = cache.feature_sets().len();
     found.rows = cache.feature_sets().iter().map(|set| set.entries.len()).sum();
-    check_index(&cache.index, &mut found);
+    check_index(&cache, &mut found);
     pool.install(|| check_shards(&cache, &pieces, whole_index, progress, &mut found));
     check_manifests(&cache, &pieces, whole_index, &mut found);
     check_splits(&cache, &mut found);
@@ -104,9 +105,9 @@ fn read_index(root: &Path, pieces: &[Piece], found: &mut Verification) -> Result
 }
 
 /// Compares what the index says with itself, beyond what is checked whenever it is read.
-fn check_index(index: &Index, found: &mut Verification) {
+fn check_index(cache: &Cache, found: &mut Verification) {
     let mut seen: HashMap<&str, &FeatureSet> = HashMap::new();
-    for set in &index.feature_sets {
+    for set in cache.feature_sets() {
         let mut wrong = Vec::new();
         if seen.insert(&set.id, set).is_some() {
             wrong.push("stands there twice".to_owned());
@@ -120,7 +121,8 @@ fn check_index(index: &Index, found: &mut Verification) {
             )),
             Ok(_) => {}
         }
-        if feature_set_id(&set.configuration) != set.id {
+        let copies = copies_in(&cache.root.join("manifests").join(set.manifests.to_string()));
+        if augmented_set_id(&set.configuration, copies.as_ref()) != set.id {
             found.notes.push(Note {
                 path: "index.bin".to_owned(),
                 what: format!("feature set {} was made by another version of the extractor", set.id),
@@ -216,8 +218,19 @@ fn tasks<'a>(cache: &'a Cache, pieces: &[Piece]) -> Vec<Task<'a>> {
             }
         }
         for (name, entries) in set.shards.iter().zip(entries) {
-            let task = Task { name: *name, path: shard_path(&folder, name), of: Some((set, entries)) };
-            tasks.insert(*name, task);
+            match tasks.get_mut(name).and_then(|task| task.of.as_mut()) {
+                // A shard of two sets is described as that of which it holds more.
+                Some((other, all)) => {
+                    if entries.len() > all.len() {
+                        *other = set;
+                    }
+                    all.extend(entries);
+                }
+                None => {
+                    let path = shard_path(&folder, name);
+                    tasks.insert(*name, Task { name: *name, path, of: Some((set, entries)) });
+                }
+            }
         }
     }
     tasks.into_values().collect()

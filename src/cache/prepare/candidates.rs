@@ -115,7 +115,7 @@ impl Found {
             }
             let annotation = corpora.annotation(corpus, annotation);
             let annotation = annotation.map_names(|name| self.names.share(name));
-            self.candidates.push(Candidate { file, annotation, content: None, key: None });
+            self.candidates.push(Candidate { file, annotation, copy: None, content: None, key: None });
         }
     }
 }

@@ -22,7 +22,9 @@ pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
 pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Remark};
 
+use super::Copies;
 use super::audit::{Measured, audit_folder, require_any};
+use super::copies::copy_path;
 use super::digest::Sha;
 use super::generation::{self, Generation};
 use super::index::{FeatureSet, Index, SeenFile};
@@ -51,10 +53,35 @@ const MOST_JOBS: usize = 1024;
 struct Candidate {
     file: AudioFile,
     annotation: SharedAnnotation,
+    /// Which augmented copy it is of the recording that its annotation names as its parent, if it is one made here.
+    copy: Option<u32>,
     /// The SHA-256 of its content, once known.
     content: Option<Sha>,
     /// The key of its tensor, once the store holds that.
     key: Option<Key>,
+}
+
+impl Candidate {
+    /// The recording it is made from: itself, or the parent of a copy.
+    fn source(&self) -> &str {
+        match &self.annotation.parent {
+            Some(parent) if self.copy.is_some() => parent,
+            _ => &self.file.path,
+        }
+    }
+
+    /// Its key, if its content is known.
+    fn key_under(&self, configuration: &str, copies: Option<&Copies>) -> Option<Key> {
+        Some(key_under(&self.content?, configuration, copies.zip(self.copy)))
+    }
+}
+
+/// The key of a recording with this content, or of one of its copies.
+fn key_under(content: &Sha, configuration: &str, copy: Option<(&Copies, u32)>) -> Key {
+    match copy {
+        None => key_of(content, configuration),
+        Some((copies, number)) => copies.key(content, configuration, number),
+    }
 }
 
 /// An annotation whose names are in memory once for all files.
@@ -76,7 +103,7 @@ pub fn prepare(
     let corpora = Corpora::new(&options.data)?;
 
     // What can be said before anything is made or computed is said first.
-    let mut report = PrepareReport::new(options, feature_set_id(&configuration));
+    let mut report = PrepareReport::new(options, augmented_set_id(&configuration, options.augment.as_ref()));
     let mut candidates = find_candidates(options, &corpora, &mut report)?;
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
@@ -84,6 +111,7 @@ pub fn prepare(
     let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
     corpus::split::check_classes(originals.map(|candidate| &*candidate.annotation.label))
         .map_err(|error| explain(error, options, &report))?;
+    add_copies(&mut candidates, options.augment.as_ref());
 
     let lock = if options.dry_run {
         None
@@ -97,7 +125,7 @@ pub fn prepare(
 
     let mut store = Store::open(options, &mut index, lock.as_ref().map(|_| storage))?;
     if options.dry_run {
-        report.plan(&candidates, &store, &configuration);
+        report.plan(&candidates, &store, &configuration, options.augment.as_ref());
         report.seconds = started.elapsed().as_secs_f64();
         return Ok(report);
     }
@@ -111,7 +139,8 @@ pub fn prepare(
     }
 
     compute(options, &corpora, &configuration, &mut candidates, &mut store, &mut report, progress)?;
-    let written = store.finish()?;
+    let used: Vec<Key> = candidates.iter().filter_map(|candidate| candidate.key).collect();
+    let written = store.finish(used)?;
     report.shards_written = written.shards;
     report.bytes_written = written.bytes;
 
@@ -119,7 +148,9 @@ pub fn prepare(
     let entries = utterances.iter().map(|selected| selected.entry);
     let measured = Measured::of(&options.out, &written.set, entries, options.jobs)?;
     let utterances = near_duplicates::settle(utterances, &measured, options.near_duplicates, &mut report);
-    report.summarise(utterances.iter().map(|u| (u.annotation, u.entry.row.source.duration_s())));
+    report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
+    let recordings = utterances.iter().filter(|utterance| !utterance.copy);
+    report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
     if options.strict && !report.failed.is_empty() {
         return Err(refuse(&report));
     }
@@ -155,6 +186,35 @@ pub fn feature_set_id(configuration: &str) -> String {
     sha.to_string().chars().take(12).collect()
 }
 
+/// The name of the feature set of a configuration with augmented copies, which are part of what it is.
+pub fn augmented_set_id(configuration: &str, copies: Option<&Copies>) -> String {
+    let Some(copies) = copies else { return feature_set_id(configuration) };
+    let plain = [b"ser feature set\0".as_slice(), &EXTRACTOR_VERSION.to_le_bytes(), configuration.as_bytes()];
+    let sha = Sha::of(&[plain[0], plain[1], plain[2], b"\0", &copies.identity()]);
+    sha.to_string().chars().take(12).collect()
+}
+
+/// Adds the copies of every recording that is none itself, after all recordings.
+fn add_copies(candidates: &mut Vec<Candidate>, copies: Option<&Copies>) {
+    let Some(copies) = copies else { return };
+    let originals = candidates.len();
+    for index in 0..originals {
+        let Candidate { file, annotation, .. } = &candidates[index];
+        if annotation.parent.is_some() {
+            continue;
+        }
+        let parent: Arc<str> = file.path.as_str().into();
+        let (stat, annotation) = (file.stat.clone(), annotation.clone());
+        candidates.extend((1..=copies.copies).map(|number| Candidate {
+            file: AudioFile { path: copy_path(&parent, number), stat: stat.clone() },
+            annotation: Annotation { parent: Some(parent.clone()), notes: Vec::new(), ..annotation.clone() },
+            copy: Some(number),
+            content: None,
+            key: None,
+        }));
+    }
+}
+
 /// Takes the content of files whose stat has not changed from those `seen` before.
 fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool) {
     if rehash {
@@ -162,7 +222,7 @@ fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool
     }
     let seen: HashMap<&str, &SeenFile> = seen.iter().map(|seen| (seen.path.as_str(), seen)).collect();
     for candidate in candidates {
-        let seen = seen.get(candidate.file.path.as_str()).filter(|seen| seen.stat == candidate.file.stat);
+        let seen = seen.get(candidate.source()).filter(|seen| seen.stat == candidate.file.stat);
         candidate.content = seen.map(|seen| seen.content);
     }
 }
@@ -179,7 +239,7 @@ fn compute(
 ) -> Result<()> {
     let mut work: Vec<&mut Candidate> = Vec::new();
     for candidate in candidates {
-        let key = candidate.content.map(|content| key_of(&content, configuration));
+        let key = candidate.key_under(configuration, options.augment.as_ref());
         candidate.key = key.filter(|key| store.holds(key));
         match candidate.key {
             Some(_) => report.reused += 1,
@@ -215,19 +275,28 @@ fn compute(
     let mut previous: (&mut [&mut Candidate], Vec<Outcome>) = (&mut [], Vec::new());
     for batch in work.chunks_mut(batch_size) {
         let (done, outcomes) = previous;
-        let files: Vec<&AudioFile> = batch.iter().map(|candidate| &candidate.file).collect();
-        let compute = || files.par_iter().map(|file| workers.process(file, &is_known)).collect();
+        let jobs: Vec<(&str, Option<u32>)> =
+            batch.iter().map(|candidate| (candidate.source(), candidate.copy)).collect();
+        let compute =
+            || jobs.par_iter().map(|(path, copy)| workers.process(path, *copy, &is_known)).collect();
         let computed = workers.install(compute, || take(done, outcomes))?;
         previous = (batch, computed);
     }
     take(previous.0, previous.1)?;
     progress.finish();
+    if options.augment.is_some() {
+        report.forget_copies_of_failures();
+    }
     Ok(())
 }
 
 fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
-    let seen = candidates.into_iter().filter_map(|Candidate { file, content, .. }| {
-        content.map(|content| SeenFile { path: file.path, stat: file.stat, content })
+    let seen = candidates.into_iter().filter_map(|Candidate { file, content, copy, .. }| {
+        content.filter(|_| copy.is_none()).map(|content| SeenFile {
+            path: file.path,
+            stat: file.stat,
+            content,
+        })
     });
     seen.collect()
 }

@@ -26,7 +26,11 @@ pub(super) fn settle<'a>(
     wanted: NearDuplicates,
     report: &mut PrepareReport,
 ) -> Vec<Selected<'a>> {
-    let pairs: Vec<Similar> = measured.near_duplicates().collect();
+    // A copy is like its parent, and like what that is like.
+    let copies: HashSet<Key> =
+        utterances.iter().filter(|utterance| utterance.copy).map(|copy| copy.entry.row.key).collect();
+    let of_copy = |pair: &Similar| copies.contains(&pair.first) || copies.contains(&pair.second);
+    let pairs: Vec<Similar> = measured.near_duplicates().filter(|pair| !of_copy(pair)).collect();
     if pairs.is_empty() {
         return utterances;
     }
@@ -62,6 +66,9 @@ pub(super) fn settle<'a>(
             }
         }
         utterances.retain(|selected| !before.contains_key(&selected.entry.row.key));
+        let left: HashSet<&str> = utterances.iter().map(|selected| selected.path).collect();
+        utterances
+            .retain(|selected| !selected.copy || selected.parent.is_some_and(|path| left.contains(path)));
     }
     utterances
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::near_duplicates::NearDuplicates;
 use crate::audio::Limits;
+use crate::cache::Copies;
 use crate::cache::audit::Requirement;
 use crate::corpus::{CorpusFolder, Fractions, LabelSource, MapSource, Protocol};
 use crate::features::FeatureConfig;
@@ -24,6 +25,8 @@ pub struct PrepareOptions {
     pub out: PathBuf,
     /// How features are computed.
     pub features: FeatureConfig,
+    /// Augmented copies to keep of every recording.
+    pub augment: Option<Copies>,
     /// Where labels come from: nothing for [`LabelSource::Auto`], one for all corpora, or one for each.
     pub labels: Vec<LabelSource>,
     /// Other names for labels.
@@ -65,6 +68,7 @@ impl PrepareOptions {
             data: vec![CorpusFolder::from(data.into())],
             out: out.into(),
             features: FeatureConfig::default(),
+            augment: None,
             labels: Vec::new(),
             map: None,
             exclude: Vec::new(),

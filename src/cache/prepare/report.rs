@@ -8,8 +8,9 @@ use serde::{Serialize, Serializer};
 
 use super::store::Store;
 use super::{Candidate, PrepareOptions, SharedAnnotation};
+use crate::cache::Copies;
 use crate::cache::audit::Audit;
-use crate::cache::row::key_of;
+use crate::cache::copies::parse_copy_path;
 use crate::corpus::Part;
 use crate::storage::Storage;
 use crate::{Error, Result};
@@ -42,9 +43,15 @@ pub struct PrepareReport {
     pub map: Option<String>,
     /// Recordings that are utterances of the cache now.
     pub used: usize,
-    /// Recordings whose tensor was computed (dry run: whose content would be read).
+    /// Augmented copies of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub copies: usize,
+    /// How copies were made, if they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Copies>,
+    /// Recordings and copies whose tensor was computed (dry run: whose content would be read).
     pub computed: usize,
-    /// Recordings whose tensor was there already.
+    /// Recordings and copies whose tensor was there already.
     pub reused: usize,
     /// Utterances with more frames than a tensor holds, cut at the end.
     pub cut: usize,
@@ -93,6 +100,10 @@ pub struct CorpusReport {
     pub found: usize,
     /// By what they are labelled: a convention or a table, and how many names a convention was recognised by.
     pub labels_by: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn one_or_all<S: Serializer>(data: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
@@ -147,6 +158,7 @@ impl PrepareReport {
             dry_run: options.dry_run,
             arguments: options.arguments.clone(),
             map,
+            augmentation: options.augment.clone(),
             ..Self::default()
         }
     }
@@ -164,20 +176,38 @@ impl PrepareReport {
     }
 
     /// Says what would be done, from names and stats alone.
-    pub(super) fn plan(&mut self, candidates: &[Candidate], store: &Store, configuration: &str) {
+    pub(super) fn plan(
+        &mut self,
+        candidates: &[Candidate],
+        store: &Store,
+        configuration: &str,
+        copies: Option<&Copies>,
+    ) {
         for candidate in candidates {
-            let key = candidate.content.map(|content| key_of(&content, configuration));
+            let key = candidate.key_under(configuration, copies);
             match key.is_some_and(|key| store.holds(&key)) {
                 true => self.reused += 1,
                 false => self.computed += 1,
+            }
+            if candidate.copy.is_some() {
+                self.copies += 1;
+                continue;
             }
             *self.labels.entry(candidate.annotation.label.to_string()).or_default() += 1;
             for note in &candidate.annotation.notes {
                 self.note(&candidate.file.path, note.clone());
             }
         }
-        self.used = candidates.len();
+        self.used = candidates.len() - self.copies;
         self.sort();
+    }
+
+    /// What is wrong with a recording need not be said of each of its copies.
+    pub(super) fn forget_copies_of_failures(&mut self) {
+        let failed: BTreeSet<String> = self.failed.iter().map(|remark| remark.path.clone()).collect();
+        let parent_failed =
+            |path: &str| parse_copy_path(path).is_some_and(|(parent, _)| failed.contains(parent));
+        self.failed.retain(|remark| !parent_failed(&remark.path));
     }
 
     fn sort(&mut self) {
@@ -200,12 +230,12 @@ impl PrepareReport {
     /// Takes in the utterances, each with its length in seconds.
     pub(super) fn summarise<'a>(
         &mut self,
-        utterances: impl ExactSizeIterator<Item = (&'a SharedAnnotation, f64)>,
+        utterances: impl Iterator<Item = (&'a SharedAnnotation, f64)>,
     ) {
-        self.used = utterances.len();
         let mut speakers: Option<BTreeSet<&str>> = Some(BTreeSet::new());
         let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
         for (annotation, duration_s) in utterances {
+            self.used += 1;
             *labels.entry(&annotation.label).or_default() += 1;
             self.audio_seconds += duration_s;
             match (&mut speakers, &annotation.speaker) {
@@ -271,6 +301,10 @@ impl PrepareReport {
         }
         writeln!(out, "  unusable         {}", files(self.failed.len()))?;
         writeln!(out, "utterances         {}", files(self.used))?;
+        if let Some(augmentation) = &self.augmentation {
+            let each = augmentation.copies;
+            writeln!(out, "  augmented copies {}   {each} of each, for training alone", files(self.copies))?;
+        }
         if self.cut > 0 {
             writeln!(out, "  cut at the end   {}   longer than a tensor", files(self.cut))?;
         }

@@ -17,6 +17,8 @@ pub(super) struct Selected<'a> {
     /// For an augmented copy: the recording it was made from, or the one that is kept of its sound.
     pub(super) parent: Option<&'a str>,
     pub(super) entry: &'a Entry,
+    /// Whether it is a copy that was made here.
+    pub(super) copy: bool,
 }
 
 /// Keeps one recording of each sound, the one in the fewest folders and no augmented copy if there is another, and notes
@@ -31,16 +33,18 @@ pub(super) fn select<'a>(
     report: &mut PrepareReport,
 ) -> Result<Vec<Selected<'a>>> {
     let mut usable: Vec<Selected<'a>> = Vec::with_capacity(candidates.len());
-    for Candidate { file, annotation, key, .. } in candidates {
+    for Candidate { file, annotation, key, copy, .. } in candidates {
         let Some(entry) = key.and_then(|key| set.entry(&key)) else { continue };
         // A tensor may be there from a run with wider limits.
         let source = &entry.row.source;
+        let copy = copy.is_some();
+        // A copy may be longer or shorter than any recording.
         match limits.check_duration(source.samples, source.sample_rate) {
-            Ok(()) => {
+            Err(error) if !copy => report.fail(file.path.clone(), &error),
+            _ => {
                 let parent = annotation.parent.as_deref();
-                usable.push(Selected { path: &file.path, annotation, parent, entry });
+                usable.push(Selected { path: &file.path, annotation, parent, entry, copy });
             }
-            Err(error) => report.fail(file.path.clone(), &error),
         }
     }
     let depth = |selected: &Selected<'_>| selected.path.matches('/').count();
@@ -56,6 +60,8 @@ pub(super) fn select<'a>(
                 first_of.insert(selected.entry.row.source.sound, kept.len());
                 kept.push(selected);
             }
+            // What is to say of a copy was said of its parent.
+            Some(_) if selected.copy => {}
             Some(first) if first.annotation.label != selected.annotation.label => conflicts.push(format!(
                 "{} ({}) and {} ({})",
                 first.path, first.annotation.label, selected.path, selected.annotation.label
@@ -94,7 +100,7 @@ fn follow_parents<'a>(
     kept.retain_mut(|selected| {
         let Some(parent) = selected.parent else { return true };
         let there = originals.get(parent).or_else(|| originals.get(kept_for.get(parent)?));
-        if there.is_none() {
+        if there.is_none() && !selected.copy {
             let what = format!("is a copy of {parent}, which cannot be used");
             report.fail(selected.path.to_owned(), &Error::new(ErrorKind::Unusable, what));
         }
@@ -105,11 +111,12 @@ fn follow_parents<'a>(
 
 fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
     let mut rates: BTreeMap<u32, usize> = BTreeMap::new();
-    for selected in kept {
+    let recordings = || kept.iter().filter(|selected| !selected.copy);
+    for selected in recordings() {
         *rates.entry(selected.entry.row.source.sample_rate).or_default() += 1;
     }
     let usual = rates.iter().max_by_key(|(_, count)| **count).map(|(rate, _)| *rate);
-    for selected in kept {
+    for selected in recordings() {
         let source = &selected.entry.row.source;
         let extension = Path::new(selected.path).extension().and_then(|extension| extension.to_str());
         let usual_extensions = source.container.extensions();
@@ -123,7 +130,7 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
         }
         // One odd file is worth a line; a corpus of many rates is not odd file by file.
         if let Some(usual) =
-            usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * kept.len())
+            usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * recordings().count())
         {
             report.note(
                 selected.path,

@@ -89,6 +89,7 @@ impl<'a> Splits<'a> {
             fractions: self.options.fractions,
             counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
             left_out: split.left_out,
+            augmentation: self.options.augment.clone(),
             counts_by_label,
             audit,
             manifests: BTreeMap::new(),

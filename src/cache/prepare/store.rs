@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use super::feature_set_id;
+use super::augmented_set_id;
 use super::options::PrepareOptions;
 use crate::cache::digest::Sha;
 use crate::cache::index::{Entry, FeatureSet, Index};
@@ -31,6 +31,9 @@ pub(super) struct Store {
     /// Where every tensor lies; shards being written count on from those on disk.
     entries: Vec<Entry>,
     known: KnownKeys,
+    id: String,
+    /// Tensors of other feature sets with the same configuration, which differ in their copies alone.
+    lent: HashMap<Key, Lent>,
     filling: ShardBuffer,
     sent: u32,
     writer: Option<Writer>,
@@ -50,6 +53,13 @@ impl KnownKeys {
     fn insert(&self, key: Key) -> bool {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key)
     }
+}
+
+/// A tensor in a shard of another feature set.
+struct Lent {
+    shard: Sha,
+    position: u32,
+    row: Row,
 }
 
 struct Writer {
@@ -79,7 +89,7 @@ impl Store {
         storage: Option<&Storage>,
     ) -> Result<Self> {
         let configuration = options.features.to_canonical_json();
-        let id = feature_set_id(&configuration);
+        let id = augmented_set_id(&configuration, options.augment.as_ref());
         let layout = Layout { shape: options.features.shape(), configuration };
         let mut store = Self {
             rows_per_shard: rows_per_shard(layout.row_len(), options.shard_bytes),
@@ -87,6 +97,8 @@ impl Store {
             shards: Vec::new(),
             entries: Vec::new(),
             known: KnownKeys::default(),
+            id: id.clone(),
+            lent: HashMap::new(),
             filling: ShardBuffer::default(),
             sent: 0,
             writer: None,
@@ -94,6 +106,9 @@ impl Store {
         let folder = shards_folder(&options.out);
         if let Some(set) = index.feature_sets.iter_mut().find(|set| set.id == id) {
             store.take_over(set, &options.out, &folder);
+        }
+        for set in index.feature_sets.iter().filter(|set| set.id != id) {
+            store.borrow(set, &options.out, &folder);
         }
         if let Some(storage) = storage {
             storage.make_folder(&folder)?;
@@ -123,6 +138,41 @@ impl Store {
         });
         let keys = self.entries.iter().map(|entry| entry.row.key).collect();
         self.known = KnownKeys(Arc::new(RwLock::new(keys)));
+    }
+
+    /// Remembers what `set` has, if it is of the same configuration: what this run uses of it need not be computed.
+    fn borrow(&mut self, set: &FeatureSet, root: &Path, folder: &Path) {
+        if set.configuration != self.layout.configuration {
+            return;
+        }
+        let rows_of = |name: &Sha| {
+            let path = shard_path(folder, name);
+            let opened = stays_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
+            opened.map_or(0, |shard| shard.rows())
+        };
+        let rows: Vec<usize> = set.shards.iter().map(rows_of).collect();
+        for Entry { shard, position, row } in &set.entries {
+            let place = *shard as usize;
+            let is_there = rows.get(place).is_some_and(|rows| (*position as usize) < *rows);
+            if let (true, Some(name)) = (is_there, set.shards.get(place))
+                && self.known.insert(row.key)
+            {
+                self.lent.insert(row.key, Lent { shard: *name, position: *position, row: row.clone() });
+            }
+        }
+    }
+
+    /// Makes what is `used` of other feature sets part of this one.
+    fn keep_lent(&mut self, used: Vec<Key>) {
+        let mut places: HashMap<Sha, u32> = self.shards.iter().copied().zip(0..).collect();
+        for key in used {
+            let Some(Lent { shard, position, row }) = self.lent.remove(&key) else { continue };
+            let place = *places.entry(shard).or_insert_with(|| {
+                self.shards.push(shard);
+                self.shards.len() as u32 - 1
+            });
+            self.entries.push(Entry { shard: place, position, row });
+        }
     }
 
     fn adopt_unnamed(&mut self, root: &Path, folder: &Path, index: &Index) -> Result<()> {
@@ -210,8 +260,8 @@ impl Store {
         Ok(written)
     }
 
-    /// Writes what is left and waits until everything is on disk.
-    pub(super) fn finish(mut self) -> Result<Written> {
+    /// Writes what is left and waits until everything is on disk. `used` are the keys of all utterances.
+    pub(super) fn finish(mut self, used: Vec<Key>) -> Result<Written> {
         if !self.filling.is_empty() {
             self.send()?;
         }
@@ -219,9 +269,10 @@ impl Store {
         let bytes = written.iter().map(|(_, _, bytes)| bytes).sum();
         let written_shards = written.len();
         self.shards.extend(written.into_iter().map(|(_, name, _)| name));
+        self.keep_lent(used);
         let (shards, entries) = sorted(std::mem::take(&mut self.shards), std::mem::take(&mut self.entries));
         let set = FeatureSet {
-            id: feature_set_id(&self.layout.configuration),
+            id: std::mem::take(&mut self.id),
             configuration: std::mem::take(&mut self.layout.configuration),
             shape: self.layout.shape.map(|size| size as u32),
             manifests: Sha::of(&[]),

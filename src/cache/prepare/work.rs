@@ -2,11 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::key_under;
 use super::options::PrepareOptions;
-use crate::audio::{self, Limits, Loader};
+use crate::audio::{self, Container, Limits, Loader};
+use crate::augmentation::Augmenter;
+use crate::cache::Copies;
 use crate::cache::digest::{Checksum, Hex, Sha};
-use crate::cache::row::{Key, Row, Source, key_of};
-use crate::corpus::{AudioFile, Corpora};
+use crate::cache::row::{Key, Row, Source};
+use crate::corpus::Corpora;
 use crate::features::{Extractor, FeatureConfig};
 use crate::{Error, ErrorKind, Result};
 
@@ -21,6 +24,7 @@ pub(super) struct Workers {
     limits: Limits,
     features: FeatureConfig,
     configuration: String,
+    copies: Option<Copies>,
 }
 
 /// What became of a file.
@@ -42,6 +46,13 @@ struct Bench {
     bytes: Vec<u8>,
     loader: Loader,
     extractor: Extractor,
+    copying: Option<Copying>,
+}
+
+/// What copies are made with.
+struct Copying {
+    augmenter: Augmenter,
+    samples: Vec<f32>,
 }
 
 impl Workers {
@@ -50,13 +61,18 @@ impl Workers {
             Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).mend("give fewer --jobs")
         })?;
         let features = &options.features;
+        let recipe = options.augment.as_ref().map(Copies::recipe).transpose()?;
         let benches = (0..pool.current_num_threads())
             .map(|_| {
                 let extractor = Extractor::new(features)?;
+                let augmenter = recipe.as_ref().map(|recipe| Augmenter::new(recipe, features.sample_rate));
+                let copying =
+                    augmenter.transpose()?.map(|augmenter| Copying { augmenter, samples: Vec::new() });
                 Ok(Mutex::new(Bench {
                     bytes: Vec::new(),
                     loader: Loader::new(features.sample_rate, features.normalisation, options.limits),
                     extractor,
+                    copying,
                 }))
             })
             .collect::<Result<_>>()?;
@@ -68,6 +84,7 @@ impl Workers {
             limits: options.limits,
             features: features.clone(),
             configuration: configuration.to_owned(),
+            copies: options.augment.clone(),
         })
     }
 
@@ -91,28 +108,35 @@ impl Workers {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(tensor);
     }
 
-    /// Handles `file`. Tensors that are `known` are not computed again.
-    pub(super) fn process(&self, file: &AudioFile, known: &(dyn Fn(&Key) -> bool + Sync)) -> Outcome {
+    /// Handles the recording at `path`, or the copy of it with a number. Tensors that are `known` are not computed again.
+    pub(super) fn process(
+        &self,
+        path: &str,
+        copy: Option<u32>,
+        known: &(dyn Fn(&Key) -> bool + Sync),
+    ) -> Outcome {
         let thread = self.pool.current_thread_index().unwrap_or(0);
         let mut bench = self.benches[thread].lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes_read = 0;
-        let result = self.process_with(&mut bench, file, known, &mut bytes_read);
-        Outcome { bytes_read, result: result.map_err(|error| error.at(&file.path)) }
+        let result = self.process_with(&mut bench, path, copy, known, &mut bytes_read);
+        Outcome { bytes_read, result: result.map_err(|error| error.at(path)) }
     }
 
     fn process_with(
         &self,
         bench: &mut Bench,
-        file: &AudioFile,
+        path: &str,
+        copy: Option<u32>,
         known: &(dyn Fn(&Key) -> bool + Sync),
         bytes_read: &mut u64,
     ) -> Result<Done> {
-        let location = self.corpora.location(&file.path);
+        let location = self.corpora.location(path);
         let location = location.ok_or_else(|| Error::new(ErrorKind::Missing, "lies in no corpus"))?;
         audio::read_file(&location, &self.limits, &mut bench.bytes)?;
         *bytes_read = bench.bytes.len() as u64;
         let content = Sha::of(&[&bench.bytes]);
-        let key = key_of(&content, &self.configuration);
+        let copy = self.copies.as_ref().zip(copy);
+        let key = key_under(&content, &self.configuration, copy);
         if known(&key) {
             return Ok(Done { content, key, tensor: None });
         }
@@ -120,18 +144,35 @@ impl Workers {
         let [channels, n_mfcc, frames] = self.features.shape();
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut features = free.unwrap_or_else(|| vec![0.0; channels * n_mfcc * frames]);
-        let extracted = bench.extractor.extract(clip.samples, &mut features)?;
-        let frames = extracted.frames as u32;
         let recording = clip.recording;
-        let source = Source {
-            sample_rate: recording.sample_rate,
-            channels: recording.channels,
-            container: recording.container,
-            samples: recording.samples,
-            sound: Hex(clip.audio_hash.to_be_bytes()),
+        let (samples, source) = match (copy, &mut bench.copying) {
+            (Some((copies, number)), Some(Copying { augmenter, samples })) => {
+                let random = &mut copies.random(&content, number);
+                augmenter.augment(clip.samples, random, &mut |_| None, samples)?;
+                self.features.normalisation.apply(samples)?;
+                (samples.as_slice(), copy_source(samples, self.features.sample_rate, recording.container))
+            }
+            _ => {
+                let source = Source {
+                    sample_rate: recording.sample_rate,
+                    channels: recording.channels,
+                    container: recording.container,
+                    samples: recording.samples,
+                    sound: Hex(clip.audio_hash.to_be_bytes()),
+                };
+                (clip.samples, source)
+            }
         };
+        let extracted = bench.extractor.extract(samples, &mut features)?;
+        let frames = extracted.frames as u32;
         let checksum = Checksum::of_row(&features, frames);
         let row = Row { key, frames, frames_cut: extracted.cut as u32, checksum, source };
         Ok(Done { content, key, tensor: Some((features, row)) })
     }
+}
+
+/// A copy is what its samples are, at the rate of the features; the container is its parent's.
+fn copy_source(samples: &[f32], sample_rate: u32, container: Container) -> Source {
+    let sound = Hex(audio::audio_hash(sample_rate, samples).to_be_bytes());
+    Source { sample_rate, channels: 1, container, samples: samples.len() as u64, sound }
 }
