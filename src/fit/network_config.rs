@@ -8,6 +8,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Largest number of units or channels of a layer.
 const MOST_UNITS: u32 = 8192;
+/// Most layers or blocks of an encoder.
+const MOST_LAYERS: u32 = 64;
 
 /// The architectures, by the names that `--arch` and `arch` take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -18,6 +20,12 @@ pub enum Arch {
     CnnBilstm,
     /// Three convolutions and one over time, mean and standard deviation over frames; one or two views of the features
     CnnStatistics,
+    /// Two convolutions, a bidirectional LSTM, mean and standard deviation over frames weighted by attention
+    CnnBilstmAttention,
+    /// Two convolutions, layers of self-attention, the mean over frames
+    CnnTransformer,
+    /// Two strided convolutions, blocks of self-attention and convolution, the mean over frames
+    Conformer,
 }
 
 impl Arch {
@@ -26,6 +34,9 @@ impl Arch {
         match self {
             Self::CnnBilstm => "cnn-bilstm",
             Self::CnnStatistics => "cnn-statistics",
+            Self::CnnBilstmAttention => "cnn-bilstm-attention",
+            Self::CnnTransformer => "cnn-transformer",
+            Self::Conformer => "conformer",
         }
     }
 
@@ -54,6 +65,12 @@ pub enum NetworkConfig {
     CnnBilstm(CnnBilstmConfig),
     /// Convolutions and statistics pooling.
     CnnStatistics(CnnStatisticsConfig),
+    /// Convolutions, LSTM and attentive statistics pooling.
+    CnnBilstmAttention(CnnBilstmAttentionConfig),
+    /// Convolutions and a transformer's encoder.
+    CnnTransformer(CnnTransformerConfig),
+    /// A small conformer.
+    Conformer(ConformerConfig),
 }
 
 impl Default for NetworkConfig {
@@ -78,6 +95,9 @@ impl<'de> Deserialize<'de> for NetworkConfig {
         let config = match arch {
             Arch::CnnBilstm => serde_json::from_value(fields).map(Self::CnnBilstm),
             Arch::CnnStatistics => serde_json::from_value(fields).map(Self::CnnStatistics),
+            Arch::CnnBilstmAttention => serde_json::from_value(fields).map(Self::CnnBilstmAttention),
+            Arch::CnnTransformer => serde_json::from_value(fields).map(Self::CnnTransformer),
+            Arch::Conformer => serde_json::from_value(fields).map(Self::Conformer),
         };
         config.map_err(|error| D::Error::custom(format!("network {}: {error}", arch.name())))
     }
@@ -89,6 +109,9 @@ impl NetworkConfig {
         match arch {
             Arch::CnnBilstm => Self::CnnBilstm(CnnBilstmConfig::default()),
             Arch::CnnStatistics => Self::CnnStatistics(CnnStatisticsConfig::default()),
+            Arch::CnnBilstmAttention => Self::CnnBilstmAttention(CnnBilstmAttentionConfig::default()),
+            Arch::CnnTransformer => Self::CnnTransformer(CnnTransformerConfig::default()),
+            Arch::Conformer => Self::Conformer(ConformerConfig::default()),
         }
     }
 
@@ -97,6 +120,9 @@ impl NetworkConfig {
         match self {
             Self::CnnBilstm(_) => Arch::CnnBilstm,
             Self::CnnStatistics(_) => Arch::CnnStatistics,
+            Self::CnnBilstmAttention(_) => Arch::CnnBilstmAttention,
+            Self::CnnTransformer(_) => Arch::CnnTransformer,
+            Self::Conformer(_) => Arch::Conformer,
         }
     }
 
@@ -117,6 +143,35 @@ impl NetworkConfig {
                 sizes("frame_channels", &[config.frame_channels])?;
                 sizes("dense", &[config.dense])?;
                 share("dropout", config.dropout)
+            }
+            Self::CnnBilstmAttention(config) => {
+                sizes("channels", &config.channels)?;
+                sizes("hidden", &[config.hidden])?;
+                sizes("attention", &[config.attention])?;
+                sizes("dense", &[config.dense])?;
+                share("dropout", config.dropout)
+            }
+            Self::CnnTransformer(config) => {
+                sizes("channels", &config.channels)?;
+                width_of_heads(config.width, config.heads)?;
+                depth("layers", config.layers)?;
+                sizes("feed_forward", &[config.feed_forward])?;
+                sizes("dense", &[config.dense])?;
+                share("dropout", config.dropout)?;
+                share("encoder_dropout", config.encoder_dropout)
+            }
+            Self::Conformer(config) => {
+                sizes("channels", &config.channels)?;
+                width_of_heads(config.width, config.heads)?;
+                depth("blocks", config.blocks)?;
+                sizes("feed_forward", &[config.feed_forward])?;
+                sizes("dense", &[config.dense])?;
+                if config.kernel % 2 == 0 || config.kernel > 255 {
+                    let allowed = "an odd number from 1 to 255, so that it has a middle";
+                    return Err(senseless("kernel", &config.kernel.to_string(), allowed));
+                }
+                share("dropout", config.dropout)?;
+                share("encoder_dropout", config.encoder_dropout)
             }
         }
     }
@@ -177,10 +232,129 @@ pub enum Views {
     FeaturesAndCepstrum,
 }
 
+/// Sizes of `cnn-bilstm-attention`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CnnBilstmAttentionConfig {
+    /// Channels of the two convolutions.
+    pub channels: [u32; 2],
+    /// Hidden units of the LSTM in each direction.
+    pub hidden: u32,
+    /// Hidden units of the layer that weighs frames.
+    pub attention: u32,
+    /// Units of the dense layer.
+    pub dense: u32,
+    /// Share of dense units dropped in training.
+    pub dropout: f64,
+}
+
+impl Default for CnnBilstmAttentionConfig {
+    fn default() -> Self {
+        Self { channels: [32, 64], hidden: 128, attention: 64, dense: 128, dropout: 0.3 }
+    }
+}
+
+/// Sizes of `cnn-transformer`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CnnTransformerConfig {
+    /// Channels of the two convolutions.
+    pub channels: [u32; 2],
+    /// Units at a position of the encoder; even, and a multiple of `heads`.
+    pub width: u32,
+    /// Layers of the encoder.
+    pub layers: u32,
+    /// Heads of its attention.
+    pub heads: u32,
+    /// Units of its feed-forward parts.
+    pub feed_forward: u32,
+    /// Units of the dense layer.
+    pub dense: u32,
+    /// Share of dense units dropped in training.
+    pub dropout: f64,
+    /// Share dropped in training of what goes into the encoder and of what each part of a layer adds.
+    pub encoder_dropout: f64,
+}
+
+impl Default for CnnTransformerConfig {
+    fn default() -> Self {
+        Self {
+            channels: [32, 64],
+            width: 128,
+            layers: 2,
+            heads: 4,
+            feed_forward: 256,
+            dense: 128,
+            dropout: 0.3,
+            encoder_dropout: 0.1,
+        }
+    }
+}
+
+/// Sizes of `conformer`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConformerConfig {
+    /// Channels of the two strided convolutions.
+    pub channels: [u32; 2],
+    /// Units at a position of the blocks; even, and a multiple of `heads`.
+    pub width: u32,
+    /// Blocks.
+    pub blocks: u32,
+    /// Heads of their attention.
+    pub heads: u32,
+    /// Units of their feed-forward parts.
+    pub feed_forward: u32,
+    /// Positions that their convolutions see; odd.
+    pub kernel: u32,
+    /// Units of the dense layer.
+    pub dense: u32,
+    /// Share of dense units dropped in training.
+    pub dropout: f64,
+    /// Share dropped in training of what goes into the blocks and of what each part of a block adds.
+    pub encoder_dropout: f64,
+}
+
+impl Default for ConformerConfig {
+    fn default() -> Self {
+        Self {
+            channels: [32, 32],
+            width: 96,
+            blocks: 2,
+            heads: 4,
+            feed_forward: 384,
+            kernel: 15,
+            dense: 128,
+            dropout: 0.3,
+            encoder_dropout: 0.1,
+        }
+    }
+}
+
 fn sizes(field: &str, sizes: &[u32]) -> Result<()> {
     match sizes.iter().find(|size| !(1..=MOST_UNITS).contains(*size)) {
         Some(size) => Err(senseless(field, &size.to_string(), &format!("a size from 1 to {MOST_UNITS}"))),
         None => Ok(()),
+    }
+}
+
+fn width_of_heads(width: u32, heads: u32) -> Result<()> {
+    sizes("width", &[width])?;
+    sizes("heads", &[heads])?;
+    match width.is_multiple_of(2) && width.is_multiple_of(heads) {
+        true => Ok(()),
+        false => Err(senseless(
+            "width",
+            &width.to_string(),
+            &format!("an even size that is a multiple of network.heads, which is {heads}"),
+        )),
+    }
+}
+
+fn depth(field: &str, layers: u32) -> Result<()> {
+    match (1..=MOST_LAYERS).contains(&layers) {
+        true => Ok(()),
+        false => Err(senseless(field, &layers.to_string(), &format!("a number from 1 to {MOST_LAYERS}"))),
     }
 }
 

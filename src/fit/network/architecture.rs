@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::layers::Plan;
 use super::ensemble::{self, Ensemble};
-use super::{Model, cnn_bilstm, cnn_statistics};
+use super::{Model, cnn_bilstm, cnn_bilstm_attention, cnn_statistics, cnn_transformer, conformer};
 use crate::fit::checkpoint;
 use crate::fit::config::MOST_MEMBERS;
 use crate::fit::network_config::{Arch, NetworkConfig};
@@ -115,16 +115,23 @@ impl Architecture {
         match &self.network {
             NetworkConfig::CnnBilstm(_) => cnn_bilstm::LEAST_BANDS_AND_FRAMES,
             NetworkConfig::CnnStatistics(_) => cnn_statistics::LEAST_BANDS_AND_FRAMES,
+            NetworkConfig::CnnBilstmAttention(_) => cnn_bilstm_attention::LEAST_BANDS_AND_FRAMES,
+            NetworkConfig::CnnTransformer(_) => cnn_transformer::LEAST_BANDS_AND_FRAMES,
+            NetworkConfig::Conformer(_) => conformer::LEAST_BANDS_AND_FRAMES,
         }
     }
 
     /// Inputs that the widest layer has at a position.
     fn widest_layer(&self) -> usize {
         let bands = self.input_shape[1];
-        match &self.network {
-            NetworkConfig::CnnBilstm(config) => config.channels[1] as usize * (bands / 4),
-            NetworkConfig::CnnStatistics(config) => config.channels[2] as usize * (bands / 8),
-        }
+        let (channels, bands) = match &self.network {
+            NetworkConfig::CnnBilstm(config) => (config.channels[1], bands / 4),
+            NetworkConfig::CnnStatistics(config) => (config.channels[2], bands / 8),
+            NetworkConfig::CnnBilstmAttention(config) => (config.channels[1], bands / 4),
+            NetworkConfig::CnnTransformer(config) => (config.channels[1], bands / 4),
+            NetworkConfig::Conformer(config) => (config.channels[1], bands.div_ceil(4)),
+        };
+        channels as usize * bands
     }
 
     /// Its layers, and all that they learn and record.
@@ -143,16 +150,23 @@ impl Architecture {
 
     /// The layers of one network, and what they add to `plan`.
     fn model(&self, plan: &mut Plan) -> Box<dyn Model> {
+        let (input, classes) = (self.input_shape, self.classes);
         match &self.network {
             NetworkConfig::CnnBilstm(config) => {
-                Box::new(cnn_bilstm::CnnBilstm::new(config, self.input_shape, self.classes, plan))
+                Box::new(cnn_bilstm::CnnBilstm::new(config, input, classes, plan))
             }
-            NetworkConfig::CnnStatistics(config) => Box::new(cnn_statistics::CnnStatistics::new(
-                config,
-                self.input_shape,
-                self.classes,
-                plan,
-            )),
+            NetworkConfig::CnnStatistics(config) => {
+                Box::new(cnn_statistics::CnnStatistics::new(config, input, classes, plan))
+            }
+            NetworkConfig::CnnBilstmAttention(config) => {
+                Box::new(cnn_bilstm_attention::CnnBilstmAttention::new(config, input, classes, plan))
+            }
+            NetworkConfig::CnnTransformer(config) => {
+                Box::new(cnn_transformer::CnnTransformer::new(config, input, classes, plan))
+            }
+            NetworkConfig::Conformer(config) => {
+                Box::new(conformer::Conformer::new(config, input, classes, plan))
+            }
         }
     }
 

@@ -4,6 +4,12 @@
 //! |---|---|
 //! | `cnn-bilstm` | two convolutions, a bidirectional LSTM, the mean over real frames |
 //! | `cnn-statistics` | three convolutions and one over time, mean and standard deviation over real frames |
+//! | `cnn-bilstm-attention` | two convolutions, a bidirectional LSTM, attentive statistics pooling |
+//! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
+//! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
+//!
+//! All but `cnn-bilstm` are masked: padding never influences them, and a batch is computed no longer than its longest
+//! utterance.
 //!
 //! Names of weights are PyTorch's, so that a plain `nn.Module` loads them; `docs/architectures.md` holds those classes.
 //! A new architecture is a file here, a struct and a variant in `network_config.rs`, its lines in `architecture.rs`, and
@@ -11,7 +17,10 @@
 
 mod architecture;
 mod cnn_bilstm;
+mod cnn_bilstm_attention;
 mod cnn_statistics;
+mod cnn_transformer;
+mod conformer;
 pub(in crate::fit) mod ensemble;
 mod layers;
 #[cfg(test)]

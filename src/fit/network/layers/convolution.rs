@@ -91,3 +91,72 @@ impl MaskedConvBlock {
         Ok((x, lengths.divided_by(self.pool[0])))
     }
 }
+
+/// Conv2d 3×3 of stride 2 → ReLU over the real positions of images `[B, channel, position, band]` whose other positions
+/// are zero, as they are in what comes out. Of n positions and bands ⌈n/2⌉ are left.
+#[derive(Debug)]
+pub(in crate::fit::network) struct StridedConv {
+    /// Place of its weight, behind which lies its bias.
+    conv: usize,
+}
+
+impl StridedConv {
+    pub(in crate::fit::network) fn new(plan: &mut Plan, name: &str, inputs: i64, outputs: i64) -> Self {
+        Self { conv: plan.weight_and_bias(name, &[outputs, inputs, 3, 3], inputs * 9, true) }
+    }
+
+    pub(in crate::fit::network) fn forward(
+        &self,
+        forward: &Forward<'_>,
+        x: &Tensor,
+        lengths: &Lengths,
+    ) -> Result<(Tensor, Lengths)> {
+        let (weight, bias) = (forward.leaf(self.conv)?, forward.leaf(self.conv + 1)?);
+        let x = x.f_conv2d(&weight.f_transpose(2, 3)?, Some(&bias), [2, 2], [1, 1], [1, 1], 1)?;
+        let lengths = lengths.divided_by(2);
+        let real = lengths.is_real()?.f_to_kind(x.kind())?.f_unsqueeze(1)?.f_unsqueeze(3)?;
+        Ok((x.f_relu()?.f_mul(&real)?, lengths))
+    }
+}
+
+/// Depthwise Conv1d without bias → BatchNorm over the real positions of sequences `[B, position, channel]` whose other
+/// positions are zero, of an odd kernel, in f32.
+#[derive(Debug)]
+pub(in crate::fit::network) struct DepthwiseConv {
+    conv: usize,
+    norm: BatchNorm,
+    channels: i64,
+    kernel: i64,
+}
+
+impl DepthwiseConv {
+    pub(in crate::fit::network) fn new(
+        plan: &mut Plan,
+        [conv, norm]: [&str; 2],
+        channels: i64,
+        kernel: i64,
+    ) -> Self {
+        let conv = plan.weight_and_bias(conv, &[channels, 1, kernel], kernel, false);
+        Self { conv, norm: BatchNorm::new(plan, norm, channels), channels, kernel }
+    }
+
+    pub(in crate::fit::network) fn forward(
+        &self,
+        forward: &mut Forward<'_>,
+        x: &Tensor,
+        lengths: &Lengths,
+    ) -> Result<Tensor> {
+        let x = x.f_transpose(1, 2)?; // [B, channel, position]
+        let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
+            x.f_conv1d(weight, bias, [1], [self.kernel / 2], [1], self.channels)
+        };
+        let x = if forward.training() {
+            let x = convolve(&forward.leaves[self.conv], None)?.f_unsqueeze(3)?;
+            self.norm.learn_real(forward, &x, lengths)?.f_squeeze_dim(3)?
+        } else {
+            let (weight, bias) = self.norm.fold(forward, &forward.leaves[self.conv], None)?;
+            convolve(&weight, Some(&bias))?
+        };
+        Ok(x.f_transpose(1, 2)?)
+    }
+}

@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::{Forward, Plan};
 use crate::Result;
+use crate::fit::parameters::Start;
 
 /// A linear layer with bias, in f32.
 #[derive(Debug)]
@@ -15,6 +16,18 @@ pub(in crate::fit::network) struct Linear {
 impl Linear {
     pub(in crate::fit::network) fn new(plan: &mut Plan, name: &str, inputs: i64, outputs: i64) -> Self {
         Self { weight: plan.weight_and_bias(name, &[outputs, inputs], inputs, true) }
+    }
+
+    /// The same with a bias that starts at zero.
+    pub(in crate::fit::network) fn with_zero_bias(
+        plan: &mut Plan,
+        name: &str,
+        inputs: i64,
+        outputs: i64,
+    ) -> Self {
+        let weight = plan.weight_and_bias(name, &[outputs, inputs], inputs, false);
+        plan.weight(&format!("{name}.bias"), &[outputs], Start::Constant(0.0));
+        Self { weight }
     }
 
     /// `[…, input]` → `[…, output]`

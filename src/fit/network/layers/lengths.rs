@@ -55,6 +55,16 @@ impl Lengths {
         Ok(Tensor::f_from_slice(&self.real)?.f_to(self.device)?.f_unsqueeze(1)?)
     }
 
+    /// Where each row of `[B · position, …]` goes when every utterance's real positions are turned round. Twice is back.
+    pub(super) fn reversal(&self) -> Result<Tensor> {
+        let turned = |(utterance, &real): (usize, &i64)| {
+            let start = utterance as i64 * self.positions;
+            (0..self.positions).map(move |at| start + if at < real { real - 1 - at } else { at })
+        };
+        let places: Vec<i64> = self.real.iter().enumerate().flat_map(turned).collect();
+        Ok(Tensor::f_from_slice(&places)?.f_to(self.device)?)
+    }
+
     /// The real rows of `rows` `[B · position, …]`, one after the other.
     pub(super) fn pack(&self, rows: &Tensor) -> Result<Tensor> {
         let sizes: Vec<i64> = self.real.iter().flat_map(|&real| [real, self.positions - real]).collect();

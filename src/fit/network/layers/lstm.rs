@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Forward, Plan};
+use super::{Forward, Lengths, Plan};
 use crate::Result;
 use crate::fit::parameters::Start;
 
@@ -39,6 +39,38 @@ impl Lstm {
         let weights: Vec<Tensor> =
             (self.weights..self.weights + 8).map(|weight| forward.leaf(weight)).collect::<Result<_>>()?;
         let (x, _, _) = x.f_lstm(&state, &weights, true, 1, 0.0, forward.training(), true, true)?;
+        Ok(x.f_to_kind(Kind::Float)?)
+    }
+
+    /// The same over real positions alone, as of a packed sequence: the second direction begins at the last real
+    /// position. What comes out at padding means nothing.
+    pub(in crate::fit::network) fn forward_real(
+        &self,
+        forward: &Forward<'_>,
+        x: &Tensor,
+        lengths: &Lengths,
+    ) -> Result<Tensor> {
+        if lengths.are_full() {
+            return self.forward(forward, x);
+        }
+        let reversal = lengths.reversal()?;
+        let turn = |x: &Tensor| -> Result<Tensor> {
+            let size = x.size();
+            let rows = x.f_reshape([size[0] * size[1], size[2]])?;
+            Ok(rows.f_index_select(0, &reversal)?.f_view(size.as_slice())?)
+        };
+        let onwards = self.direction(forward, x, self.weights)?;
+        let backwards = turn(&self.direction(forward, &turn(x)?, self.weights + 4)?)?;
+        Ok(Tensor::f_cat(&[onwards, backwards], 2)?)
+    }
+
+    /// `[B, position, hidden]` in one direction, f32.
+    fn direction(&self, forward: &Forward<'_>, x: &Tensor, first: usize) -> Result<Tensor> {
+        let zeros = Tensor::f_zeros([1, x.size()[0], self.hidden], (forward.kind, forward.device))?;
+        let state = [zeros.shallow_clone(), zeros];
+        let weights: Vec<Tensor> =
+            (first..first + 4).map(|weight| forward.leaf(weight)).collect::<Result<_>>()?;
+        let (x, _, _) = x.f_lstm(&state, &weights, true, 1, 0.0, forward.training(), false, true)?;
         Ok(x.f_to_kind(Kind::Float)?)
     }
 }

@@ -1,10 +1,14 @@
 //! Layers that architectures are made of. Each says in its constructor what it learns and records, and computes with a
 //! [`Forward`] that holds those values.
 
+mod attention;
 mod batch_norm;
 mod convolution;
 mod dense;
+mod feed_forward;
+mod front;
 mod image;
+mod layer_norm;
 mod lengths;
 mod lstm;
 mod pooling;
@@ -12,13 +16,17 @@ mod sequence;
 
 use tch::{Device, Kind, Tensor};
 
+pub(super) use attention::{SelfAttention, positional_encoding};
 pub(super) use batch_norm::RunningStatistics;
-pub(super) use convolution::{ConvBlock, MaskedConvBlock};
-pub(super) use dense::Head;
+pub(super) use convolution::{ConvBlock, DepthwiseConv, MaskedConvBlock, StridedConv};
+pub(super) use dense::{Head, Linear};
+pub(super) use feed_forward::{Activation, FeedForward};
+pub(super) use front::{ConvFront, to_sequence};
 pub(super) use image::{channels_last, cosine_basis, masked_image};
+pub(super) use layer_norm::LayerNorm;
 pub(super) use lengths::Lengths;
 pub(super) use lstm::Lstm;
-pub(super) use pooling::masked_mean_and_deviation;
+pub(super) use pooling::{AttentivePooling, masked_mean, masked_mean_and_deviation};
 pub(super) use sequence::Conv1d;
 
 use crate::Result;

@@ -1,0 +1,52 @@
+//! The front of networks that read a sequence: two masked convolution blocks, each halving bands and frames.
+
+use tch::Tensor;
+
+use super::{Forward, Lengths, MaskedConvBlock, Plan, masked_image};
+use crate::Result;
+
+/// Frames of a position.
+const STRIDE: i64 = 4;
+
+/// `[B, channel, n_mfcc, T]` → `[B, position, channel · n_mfcc/4]`, with ⌈frames/4⌉ real positions; zero elsewhere.
+#[derive(Debug)]
+pub(in crate::fit::network) struct ConvFront {
+    blocks: [MaskedConvBlock; 2],
+}
+
+impl ConvFront {
+    /// A front and its outputs at a position, for utterances of `input` `[channel, n_mfcc, frame]`.
+    pub(in crate::fit::network) fn new(
+        plan: &mut Plan,
+        input: [usize; 3],
+        channels: [u32; 2],
+    ) -> (Self, i64) {
+        let [depth, bands, _] = input.map(|size| size as i64);
+        let [first, second] = channels.map(i64::from);
+        let blocks = [
+            MaskedConvBlock::new(plan, ["cnn.0", "cnn.1"], [depth, first], [2, 2]),
+            MaskedConvBlock::new(plan, ["cnn.2", "cnn.3"], [first, second], [2, 2]),
+        ];
+        (Self { blocks }, second * (bands / 4))
+    }
+
+    pub(in crate::fit::network) fn forward(
+        &self,
+        forward: &mut Forward<'_>,
+        features: &Tensor,
+        frames: &Tensor,
+    ) -> Result<(Tensor, Lengths)> {
+        let mut lengths = Lengths::of(frames, features.size()[3], STRIDE)?;
+        let mut x = masked_image(features, &lengths)?.f_to_kind(forward.kind)?; // [B, channel, position, band]
+        for block in &self.blocks {
+            (x, lengths) = block.forward(forward, &x, &lengths)?;
+        }
+        Ok((to_sequence(&x)?, lengths))
+    }
+}
+
+/// `[B, channel, position, band]` → `[B, position, channel · band]`
+pub(in crate::fit::network) fn to_sequence(x: &Tensor) -> Result<Tensor> {
+    let (batch, positions) = (x.size()[0], x.size()[2]);
+    Ok(x.f_permute([0, 2, 1, 3])?.f_reshape([batch, positions, -1])?)
+}
