@@ -30,5 +30,6 @@ pub mod metrics;
 pub mod progress;
 pub mod report;
 pub mod synth;
+pub mod tune;
 
 pub use error::{Error, ErrorKind, Result};

@@ -8,6 +8,7 @@ mod fit_table;
 mod matrix_table;
 #[cfg(feature = "png")]
 mod report_files;
+mod tune_table;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ pub use fit_table::FitTable;
 pub use matrix_table::MatrixTable;
 #[cfg(feature = "png")]
 pub use report_files::ReportFiles;
+pub use tune_table::TuneTable;
 
 use crate::{Error, ErrorKind, Result};
 
