@@ -111,6 +111,13 @@ fn processes(study: &Path) -> Vec<(u32, bool, u32)> {
     processes
 }
 
+/// How many epochs the trials of a study have been trained.
+fn epochs_in(study: &Path) -> usize {
+    let Ok(trials) = fs::read_dir(study.join("trials")) else { return 0 };
+    let metrics = trials.map(|trial| fs::read_to_string(trial.unwrap().path().join("metrics.jsonl")));
+    metrics.map(|text| text.unwrap_or_default().lines().count()).sum()
+}
+
 fn is_alive(process: u32) -> bool {
     // A process that nobody has waited for yet is dead all the same.
     let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -139,7 +146,10 @@ fn a_search_finds_a_good_recipe_and_writes_it_down_for_ser_fit() {
     assert_eq!(recipe.lr, best["params"]["lr"].as_f64().unwrap());
     assert_eq!(u64::from(recipe.batch_size), best["params"]["batch_size"].as_u64().unwrap());
     assert_eq!(recipe.network.dropout, best["params"]["network.dropout"].as_f64().unwrap());
-    assert_eq!(format!("{:?}", recipe.network.channels), best["params"]["network.channels"].as_str().unwrap());
+    assert_eq!(
+        format!("{:?}", recipe.network.channels),
+        best["params"]["network.channels"].as_str().unwrap()
+    );
     assert_eq!((recipe.epochs, recipe.cache.as_path()), (6, cache()));
 
     // The learning rate decides nearly everything in the stand-in's formula.
@@ -147,7 +157,10 @@ fn a_search_finds_a_good_recipe_and_writes_it_down_for_ser_fit() {
     assert!(importance["lr"].as_f64().unwrap() > importance["select"].as_f64().unwrap());
     assert!((importance.values().map(|value| value.as_f64().unwrap()).sum::<f64>() - 1.0).abs() < 1e-9);
 
-    let shown = run(Command::new(env!("CARGO_BIN_EXE_ser-tune")).arg("--study").arg(place.path("study")).arg("--show"));
+    let shown = run(Command::new(env!("CARGO_BIN_EXE_ser-tune"))
+        .arg("--study")
+        .arg(place.path("study"))
+        .arg("--show"));
     let shown = shown.ends(0).stdout;
     assert!(shown.contains("PRUNED") && shown.contains("importance of the options"), "{shown}");
     assert!(shown.contains(&format!("best: trial {} with val_uar", best["number"])), "{shown}");
@@ -183,7 +196,8 @@ fn a_loss_is_made_small() {
 #[test]
 fn workers_share_the_processors() {
     let place = Place::new();
-    let found = outcome(place.tune("study").args(["--trials", "8", "--workers", "2"]).env("FAKE_DELAY", "0.02"));
+    let found =
+        outcome(place.tune("study").args(["--trials", "8", "--workers", "2"]).env("FAKE_DELAY", "0.02"));
     assert_numbered(&found, 8);
     let threads = (std::thread::available_parallelism().unwrap().get() as u32 / 2).max(1);
     assert!(processes(&place.path("study")).iter().all(|process| process.2 == threads));
@@ -196,9 +210,12 @@ fn a_search_space_that_ser_fit_does_not_take_is_refused_before_any_trial() {
     let place = Place::new();
     for (space, said) in [
         ("learning_rate = { float = [0.1, 0.2] }", "unknown field `learning_rate`, expected one of `cache`"),
-        ("network.dropout = { float = [0.0, 1.5] }", "network.dropout 1.5 makes no sense; give a number from 0"),
+        (
+            "network.dropout = { float = [0.0, 1.5] }",
+            "network.dropout 1.5 makes no sense; give a number from 0",
+        ),
         ("epochs = { float = [1.0, 2.0] }", "epochs = 1.0 is refused: invalid type"),
-        ("lr = { normal = [1.0, 2.0] }", "lr.normal does not say what it is chosen from"),
+        ("lr = { normal = [1.0, 2.0] }", "lr has \"normal\", from which nothing is chosen; write { float"),
     ] {
         fs::write(place.path("space.toml"), space).unwrap();
         let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
@@ -226,7 +243,10 @@ fn a_trial_that_fails_is_put_down_with_its_error_and_the_search_goes_on() {
     for trial in trials(&found) {
         let failed = trial["params"]["network.dropout"].as_f64().unwrap() > 0.3;
         assert_eq!(trial["state"] == "FAIL", failed);
-        assert_eq!(trial["error"].as_str().is_some_and(|error| error.starts_with("the loss became NaN")), failed);
+        assert_eq!(
+            trial["error"].as_str().is_some_and(|error| error.starts_with("the loss became NaN")),
+            failed
+        );
     }
 }
 
@@ -234,9 +254,14 @@ fn a_trial_that_fails_is_put_down_with_its_error_and_the_search_goes_on() {
 fn when_the_first_trials_all_fail_the_search_stops_with_the_first_error() {
     let place = Place::new();
     let ran = run(place.tune("study").args(["--trials", "20"]).env("FAKE_FAIL", "-1")).ends(1);
-    assert!(ran.stderr.contains("the first 3 trials failed, the first with: the loss became NaN"), "{}", ran.stderr);
-    let ran = run(place.tune("missing").args(["--ser-fit", "/no/such/ser-fit"]));
-    assert_ne!(ran.code, Some(0));
+    assert!(
+        ran.stderr.contains("the first 3 trials failed, the first with: the loss became NaN"),
+        "{}",
+        ran.stderr
+    );
+    // Once the reason is mended, the same command goes on, and those trials count.
+    let found = outcome(place.tune("study").args(["--trials", "20"]));
+    assert_eq!((trials(&found).len(), count(&found, "FAIL")), (20, 3));
 }
 
 #[test]
@@ -273,14 +298,20 @@ fn a_search_killed_at_any_moment_goes_on_with_the_same_command_and_leaves_no_pro
     };
     let mut random = Random::new(&["kills of a search"]);
     let mut kills = 0;
-    for _ in 0..8 {
+    for _ in 0..6 {
         let mut child = command().stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(60 + random.below(250)));
+        // Counted in epochs, not in time, since starting takes long on a busy machine.
+        let enough = epochs_in(&place.path("study")) + 1 + random.below(6) as usize;
+        while epochs_in(&place.path("study")) < enough && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(random.below(30)));
         child.kill().unwrap();
         kills += u32::from(child.wait().unwrap().code().is_none());
         // The operating system kills the trials with it; it may take a moment.
         let started = Instant::now();
-        let trials = || if place.path("study/trials").exists() { processes(&place.path("study")) } else { vec![] };
+        let trials =
+            || if place.path("study/trials").exists() { processes(&place.path("study")) } else { vec![] };
         while trials().iter().any(|process| is_alive(process.0)) {
             assert!(started.elapsed() < Duration::from_secs(5), "a trial outlives its search");
             std::thread::sleep(Duration::from_millis(5));
@@ -330,7 +361,11 @@ fn several_processes_search_in_one_study_and_no_trial_is_lost_or_there_twice() {
     let place = Place::new();
     let start = || {
         let mut command = place.tune("study");
-        command.args(["--trials", "18", "--workers", "2", "--quiet"]).env("FAKE_DELAY", "0.01").spawn().unwrap()
+        command
+            .args(["--trials", "18", "--workers", "2", "--quiet"])
+            .env("FAKE_DELAY", "0.01")
+            .spawn()
+            .unwrap()
     };
     let mut searches = [start(), start(), start()];
     // One of them does not live to see the end.
@@ -399,7 +434,10 @@ fn optuna_and_its_dashboard_see_what_ser_tune_says_and_optuna_can_go_on() {
         for key in ["number", "state", "value", "params"] {
             assert_eq!(seen[key], told[key], "{key} of {seen}");
         }
-        assert_eq!(seen["intermediate_values"].as_object().unwrap().len() as u64, told["epochs"].as_u64().unwrap());
+        assert_eq!(
+            seen["intermediate_values"].as_object().unwrap().len() as u64,
+            told["epochs"].as_u64().unwrap()
+        );
         assert_eq!(seen["user_attrs"]["folder"], format!("trials/{:04}", told["number"].as_u64().unwrap()));
         assert_eq!(seen["user_attrs"]["error"], told["error"]);
         if seen["state"] == "PRUNED" {
@@ -488,6 +526,12 @@ fn the_pruners_stop_the_trials_that_optunas_stop_after_the_same_epoch() {
                 Pruner::Median { min_epochs, startup_trials } => (min_epochs, 0, startup_trials),
                 Pruner::None => (0, 0, 0),
             };
+            // A metric to be made small falls.
+            let sign = if direction == Direction::Minimize { -1.0 } else { 1.0 };
+            let turn = |curve: &Vec<Option<f64>>| {
+                curve.iter().map(|value| value.map(|value| sign * value)).collect()
+            };
+            let curves: Vec<Vec<Option<f64>>> = curves.iter().map(turn).collect();
             let case = json!({
                 "pruner": name, "min_epochs": min_epochs, "reduction_factor": reduction_factor,
                 "startup_trials": startup_trials, "direction": direction, "curves": curves,
@@ -520,12 +564,19 @@ fn trials_of_the_real_ser_fit_are_trained_pruned_resumed_and_the_best_can_be_tra
     let place = Place::new();
     let corpus = place.path("corpus");
     common::speech(&corpus, 6);
-    let features = ["--n-mfcc", "16", "--hop-length", "512", "--max-frames", "96", "--quiet", "--data"];
-    ser_prep(features.iter().map(Path::new).chain([corpus.as_ref(), "--out".as_ref(), &place.path("cache")])).ends(0);
+    let mut arguments = ["--n-mfcc", "16", "--hop-length", "512", "--max-frames", "96", "--quiet"]
+        .map(PathBuf::from)
+        .to_vec();
+    arguments.extend(["--data".into(), corpus, "--out".into(), place.path("cache")]);
+    ser_prep(arguments).ends(0);
     let base = "epochs = 6\nbatch_size = 16\nlr = 0.01\nthreads = 1\ndevice = \"cpu\"\nprecision = \"f32\"\n\
                 [network]\nchannels = [4, 6]\nhidden = 12\ndense = 16\n";
     fs::write(place.path("base.toml"), base).unwrap();
-    fs::write(place.path("space.toml"), "lr = { log_float = [1e-4, 1e-1] }\nnetwork.hidden = { int = [8, 16] }\n").unwrap();
+    fs::write(
+        place.path("space.toml"),
+        "lr = { log_float = [1e-4, 1e-1] }\nnetwork.hidden = { int = [8, 16] }\n",
+    )
+    .unwrap();
     let tune = |trials: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ser-tune"));
         command.current_dir(place.folder.path()).args(["--study", "study", "--space", "space.toml"]);
@@ -559,5 +610,9 @@ fn trials_of_the_real_ser_fit_are_trained_pruned_resumed_and_the_best_can_be_tra
         text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["val_loss"].clone()).collect()
     };
     let best = place.path(found["best"]["folder"].as_str().unwrap());
-    assert_eq!(scores(lines(place.path("again"))), scores(lines(best)), "the same recipe gives the same training");
+    assert_eq!(
+        scores(lines(place.path("again"))),
+        scores(lines(best)),
+        "the same recipe gives the same training"
+    );
 }

@@ -169,7 +169,10 @@ impl Arguments {
 
     fn ser_fit(&self) -> Result<PathBuf> {
         if let Some(path) = &self.ser_fit {
-            return Ok(path.clone());
+            return match path.is_file() {
+                true => Ok(path.clone()),
+                false => Err(Error::new(ErrorKind::Missing, "is not there, and trials need it").at(path)),
+            };
         }
         let own = std::env::current_exe().map_err(|error| Error::io("cannot be found", "ser-tune", error))?;
         let beside = own.with_file_name(format!("ser-fit{}", std::env::consts::EXE_SUFFIX));

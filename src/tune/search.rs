@@ -28,7 +28,7 @@ use crate::{Error, ErrorKind, Result};
 const GLANCE: Duration = Duration::from_millis(20);
 /// How often those are looked at that another process trains.
 const LONG_GLANCE: Duration = Duration::from_millis(250);
-/// When so many trials have ended and all of them failed, something is wrong with all.
+/// When so many trials have failed and none has come to anything, something is wrong with all.
 const HOPELESS: usize = 3;
 
 /// What [`search`] needs.
@@ -106,7 +106,7 @@ pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&Event<'_>) + Sync)) -> Re
     outcome.write_best(&Storage::native())?;
     worked.into_iter().collect::<Result<Vec<()>>>()?;
     let tally = shared.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(error) = tally.first_error.filter(|_| tally.ended == tally.failed) {
+    if let Some(error) = tally.first_error.filter(|_| have_all_failed(journal.replay(), &shared.study)) {
         return Err(hopeless(search.folder, tally.failed, &error));
     }
     if search.stop.load(Ordering::Relaxed) {
@@ -115,6 +115,14 @@ pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&Event<'_>) + Sync)) -> Re
             .mend("go on with the same command"));
     }
     Ok(outcome)
+}
+
+/// Whether no trial has ever come to anything.
+fn have_all_failed(replay: &Replay, study: &Study) -> bool {
+    replay
+        .trials(study.id)
+        .filter(|trial| trial.state.is_finished())
+        .all(|trial| trial.state == TrialState::Fail)
 }
 
 fn hopeless(folder: &Path, failed: usize, error: &str) -> Error {
@@ -174,10 +182,9 @@ struct Shared<'a> {
     on_event: &'a (dyn Fn(&Event<'_>) + Sync),
 }
 
-/// How the trials of this process ended.
+/// The trials of this process that failed.
 #[derive(Debug, Default)]
 struct Tally {
-    ended: usize,
     failed: usize,
     first_error: Option<String>,
 }
@@ -385,16 +392,19 @@ impl Shared<'_> {
 
     /// Counts a trial that has ended, and gives up when all have failed.
     fn count(&self, trial_id: u64) -> Result<()> {
-        let trial = locked(&self.journal).replay().trial(trial_id).cloned();
+        let (trial, all_failed) = {
+            let journal = locked(&self.journal);
+            let replay = journal.replay();
+            (replay.trial(trial_id).cloned(), have_all_failed(replay, &self.study))
+        };
         let Some(trial) = trial.filter(|trial| trial.state.is_finished()) else { return Ok(()) };
         (self.on_event)(&Event::Ended(&trial));
         let mut tally = locked(&self.tally);
-        tally.ended += 1;
         if trial.state == TrialState::Fail {
             tally.failed += 1;
             let error = trial.text_attr("error").unwrap_or_default().to_owned();
             let first = tally.first_error.get_or_insert(error).clone();
-            if tally.failed == tally.ended && tally.failed >= HOPELESS {
+            if all_failed && tally.failed >= HOPELESS {
                 return Err(hopeless(self.search.folder, tally.failed, &first));
             }
         }

@@ -80,7 +80,11 @@ impl Space {
             match value {
                 Toml::Table(table) if !described.iter().any(|kind| table.contains_key(*kind)) => {
                     if table.is_empty() || !table.values().all(Toml::is_table) {
-                        return Err(wrong(&key, "does not say what it is chosen from"));
+                        let names: Vec<&str> = table.keys().map(String::as_str).collect();
+                        return Err(wrong(
+                            &key,
+                            &format!("has {:?}, from which nothing is chosen", names.join(", ")),
+                        ));
                     }
                     self.add(&key, table)?;
                 }
@@ -287,6 +291,7 @@ mod tests {
             ("lr = { log_float = [0.0, 1.0] }", "lr begins at 0, which has no logarithm"),
             ("lr = { float = [1.0, 0.0] }", "lr has its larger bound first"),
             ("lr = { float = [1.0] }", "lr needs two numbers"),
+            ("lr = { normal = [1.0, 2.0] }", "lr has \"normal\", from which nothing is chosen"),
             ("lr = { float = [0.0, nan] }", "lr needs two numbers"),
             ("lr = { float = [0.0, 1.0], int = [1, 2] }", "lr has float and int, which do not go together"),
             ("batch_size = { int = [1.5, 2] }", "batch_size needs two numbers"),
