@@ -114,7 +114,9 @@ fn run(arguments: &Arguments) -> Result<Ending> {
 
 impl Arguments {
     fn search(&self, table: &TuneTable) -> Result<Outcome> {
-        let space_path = self.space.as_deref().unwrap_or("search-space.toml".as_ref());
+        let space_path = self.space.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "there is nothing to search over").mend("give a --space")
+        })?;
         let space = Space::read(space_path)?;
         let mut recipe = Recipe::read(self.config.as_deref())?;
         if let Some(cache) = &self.cache {
