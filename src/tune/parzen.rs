@@ -1,4 +1,4 @@
-//! A Parzen estimator of one option: a mixture with a kernel for each value seen and a wide one, the prior.
+//! Parzen estimators: mixtures with a kernel for each observation and a wide one, the prior.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -7,7 +7,7 @@ use libm::{cos, erf, erfc, exp, log, sqrt};
 use super::distribution::Distribution;
 use crate::random::Random;
 
-/// A mixture of truncated normal distributions, or of distributions over choices.
+/// An estimator of one option: a mixture of truncated normal distributions, or of distributions over choices.
 #[derive(Debug, Clone)]
 pub(super) struct Parzen {
     /// Weights of the kernels, adding up to 1.
@@ -110,9 +110,8 @@ impl Parzen {
         Self { weights, kernels: choices(count, observed) }
     }
 
-    /// Draws a value.
-    pub(super) fn draw(&self, random: &mut Random) -> f64 {
-        let kernel = choose(&self.weights, random);
+    /// Draws a value from one kernel.
+    fn draw(&self, kernel: usize, random: &mut Random) -> f64 {
         match &self.kernels {
             Kernels::Choices(kernels) => {
                 kernels.get(kernel).map_or(0.0, |kernel| choose(kernel, random) as f64)
@@ -134,10 +133,10 @@ impl Parzen {
         }
     }
 
-    /// The probability of `value`, or its density if values are continuous, up to a factor that depends on `value`
-    /// alone.
-    pub(super) fn density(&self, value: f64) -> f64 {
-        let densities: Vec<f64> = match &self.kernels {
+    /// For each kernel the probability of `value`, or its density if values are continuous, up to a factor that depends
+    /// on `value` alone.
+    fn densities(&self, value: f64) -> Vec<f64> {
+        match &self.kernels {
             Kernels::Choices(kernels) => {
                 kernels.iter().map(|kernel| kernel.get(value as usize).copied().unwrap_or(0.0)).collect()
             }
@@ -159,8 +158,49 @@ impl Parzen {
                 };
                 shapes.iter().map(density).collect()
             }
+        }
+    }
+
+    /// The probability or density of `value` under the whole mixture.
+    pub(super) fn density(&self, value: f64) -> f64 {
+        self.weights.iter().zip(self.densities(value)).map(|(weight, density)| weight * density).sum()
+    }
+}
+
+/// A Parzen estimator of several options at once: a kernel is the product of those of one observation.
+#[derive(Debug, Clone)]
+pub(super) struct Joint(Vec<Parzen>);
+
+impl Joint {
+    /// The estimator of `distributions` from observations of them all, oldest first.
+    pub(super) fn of_observations(distributions: &[&Distribution], observed: &[Vec<f64>]) -> Self {
+        let option = |(index, distribution): (usize, &&Distribution)| {
+            let values: Vec<f64> = observed.iter().filter_map(|values| values.get(index).copied()).collect();
+            Parzen::of_observations(distribution, &values)
         };
-        self.weights.iter().zip(densities).map(|(weight, density)| weight * density).sum()
+        Self(distributions.iter().enumerate().map(option).collect())
+    }
+
+    /// The weights of the kernels, which all options share.
+    fn weights(&self) -> &[f64] {
+        self.0.first().map_or(&[], |option| &option.weights)
+    }
+
+    /// Draws a value for each option.
+    pub(super) fn draw(&self, random: &mut Random) -> Vec<f64> {
+        let kernel = choose(self.weights(), random);
+        self.0.iter().map(|option| option.draw(kernel, random)).collect()
+    }
+
+    /// The density of `values`, one for each option; see [`Parzen::density`].
+    pub(super) fn density(&self, values: &[f64]) -> f64 {
+        let mut products = self.weights().to_vec();
+        for (option, value) in self.0.iter().zip(values) {
+            for (product, density) in products.iter_mut().zip(option.densities(*value)) {
+                *product *= density;
+            }
+        }
+        products.iter().sum()
     }
 }
 
@@ -298,16 +338,63 @@ mod tests {
     fn draws_are_spread_as_the_density_says() {
         let distribution = Distribution::Int { low: 2, high: 10, log: false, step: 2 };
         let parzen = Parzen::of_observations(&distribution, &[4.0, 4.0, 8.0]);
+        let joint = Joint(vec![parzen.clone()]);
         let mut random = Random::new(&["test"]);
         let mut seen = [0u32; 11];
         for _ in 0..20_000 {
-            let drawn = parzen.draw(&mut random);
+            let drawn = joint.draw(&mut random)[0];
             assert!(distribution.contains(drawn), "{drawn}");
             seen[drawn as usize] += 1;
         }
         for value in [2usize, 4, 6, 8, 10] {
             let share = f64::from(seen[value]) / 20_000.0;
             assert!((share - parzen.density(value as f64)).abs() < 0.015, "{value}: {share}");
+        }
+    }
+
+    #[test]
+    fn densities_are_those_of_optuna() {
+        // exp(_ParzenEstimator(…).log_pdf(…)) of Optuna 5.0.0, with default_weights and a prior weight of 1.
+        let int = |low, high, step, log| Distribution::Int { low, high, step, log };
+        let old: Vec<f64> = (0..30).map(|index| 0.25 + 1.75 * f64::from(index * 7 % 30) / 30.0).collect();
+        let few = [0.3, 0.5, 0.55, 1.9];
+        let cases: [(Distribution, &[f64], &[(f64, f64)]); 7] = [
+            (
+                float(false, None),
+                &few,
+                &[(0.25, 1.01118918889337), (1.0, 0.462276908983076), (2.0, 0.32018590728099)],
+            ),
+            (
+                float(true, None),
+                &few,
+                &[(0.25, 0.511641795462622), (0.52, 0.596477189474069), (2.0, 0.294680180606478)],
+            ),
+            (
+                float(false, Some(0.25)),
+                &[0.25, 0.5, 2.0],
+                &[(0.25, 0.183412977387201), (2.0, 0.0903599290753862)],
+            ),
+            (int(1, 40, 1, true), &[1.0, 3.0, 40.0], &[(1.0, 0.28365202908128), (20.0, 0.00948033775580458)]),
+            (int(2, 10, 2, false), &[4.0, 4.0, 8.0], &[(4.0, 0.262133652503972), (10.0, 0.131528852645296)]),
+            (float(false, None), &old, &[(0.25, 0.242697384167833), (0.52, 0.609270910460239)]),
+            (float(false, None), &[0.5], &[(0.25, 0.584498322524972), (2.0, 0.460605995698376)]),
+        ];
+        for (distribution, observed, expected) in cases {
+            let parzen = Parzen::of_observations(&distribution, observed);
+            for (value, density) in expected {
+                assert!((parzen.density(*value) / density - 1.0).abs() < 1e-9, "{distribution:?} at {value}");
+            }
+        }
+        let choices = ["a", "b", "c"].map(serde_json::Value::from).to_vec();
+        let options = [&float(false, None), &Distribution::Categorical { choices }, &int(2, 10, 2, false)];
+        let observed = [vec![0.3, 1.0, 4.0], vec![0.5, 1.0, 4.0], vec![1.9, 2.0, 8.0]];
+        let joint = Joint::of_observations(&options, &observed);
+        for (values, density) in [
+            ([0.25, 0.0, 2.0], 0.03383386923608281),
+            ([0.5, 1.0, 4.0], 0.17135984332201218),
+            ([2.0, 2.0, 10.0], 0.039149937503367774),
+        ] {
+            assert!((joint.density(&values) / density - 1.0).abs() < 1e-9, "{values:?}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! The sampler: tree-structured Parzen estimators (Bergstra, Bardenet, Bengio and Kégl, "Algorithms for Hyper-Parameter
-//! Optimization", 2011), each option for itself, with the constants of Optuna's `TPESampler`.
+//! Optimization", 2011), with the constants of Optuna's `TPESampler` and, as there since version 5, all options at once
+//! ("multivariate"), since a learning rate is good for a batch size and not by itself.
 //!
-//! Trials are divided into the best tenth and the rest. Of the values that an estimator of the first draws, that one
+//! Trials are divided into the best tenth and the rest. Of the recipes that an estimator of the first draws, that one
 //! is taken which is most more likely among the best than among the rest. Running trials count among the rest, so that
 //! workers do not all try the same ("constant liar").
 //!
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 
 use super::distribution::Distribution;
 use super::objective::Direction;
-use super::parzen::{Parzen, uniform};
+use super::parzen::{Joint, uniform};
 use super::space::Space;
 use super::trial::{Trial, TrialState};
 use crate::random::Random;
@@ -37,20 +38,15 @@ pub fn suggest<'a>(
 ) -> BTreeMap<String, (Distribution, f64)> {
     let trials: Vec<&Trial> = trials.filter(|trial| trial.number != number).collect();
     let told = trials.iter().filter(|trial| is_told(trial)).count();
-    let (best, rest) = divide(&trials, direction);
-    let suggest = |(name, distribution): (&String, &Distribution)| {
-        let mut random = Random::new(&["suggestion", &seed.to_string(), &number.to_string(), name]);
-        let observed = |trials: &[&Trial]| -> Vec<f64> {
-            trials.iter().filter_map(|trial| trial.param(name, distribution)).collect()
-        };
-        let value = if told < STARTUP_TRIALS {
-            at_random(distribution, &mut random)
-        } else {
-            promising(distribution, &observed(&best), &observed(&rest), &mut random)
-        };
-        (name.clone(), (distribution.clone(), value))
+    let random = |what: &str| Random::new(&["suggestion", &seed.to_string(), &number.to_string(), what]);
+    let values: Vec<f64> = if told < STARTUP_TRIALS {
+        space.iter().map(|(name, distribution)| at_random(distribution, &mut random(name))).collect()
+    } else {
+        let (best, rest) = divide(&trials, direction);
+        promising(space, &best, &rest, &mut random("all options"))
     };
-    space.iter().map(suggest).collect()
+    let suggested = space.iter().zip(values);
+    suggested.map(|((name, distribution), value)| (name.clone(), (distribution.clone(), value))).collect()
 }
 
 /// Evenly from all values.
@@ -77,17 +73,24 @@ fn at_random(distribution: &Distribution, random: &mut Random) -> f64 {
     }
 }
 
-/// The value with the largest expected improvement among those that the estimator of the best draws.
-fn promising(distribution: &Distribution, best: &[f64], rest: &[f64], random: &mut Random) -> f64 {
-    let (best, rest) =
-        (Parzen::of_observations(distribution, best), Parzen::of_observations(distribution, rest));
-    let candidates: Vec<f64> = (0..CANDIDATES).map(|_| best.draw(random)).collect();
-    let gain = |value: f64| best.density(value) / rest.density(value).max(f64::MIN_POSITIVE);
-    let mut chosen = (candidates.first().copied().unwrap_or_default(), f64::NEG_INFINITY);
-    for value in candidates {
-        let gain = gain(value);
-        if gain > chosen.1 {
-            chosen = (value, gain);
+/// The values with the largest expected improvement among those that the estimator of the best draws.
+fn promising(space: &Space, best: &[&Trial], rest: &[&Trial], random: &mut Random) -> Vec<f64> {
+    let distributions: Vec<&Distribution> = space.iter().map(|(_, distribution)| distribution).collect();
+    let estimate = |trials: &[&Trial]| {
+        // A trial of another program may lack an option.
+        let values = |trial: &&Trial| {
+            space.iter().map(|(name, distribution)| trial.param(name, distribution)).collect()
+        };
+        let observed: Vec<Vec<f64>> = trials.iter().filter_map(values).collect();
+        Joint::of_observations(&distributions, &observed)
+    };
+    let (best, rest) = (estimate(best), estimate(rest));
+    let mut chosen = (Vec::new(), f64::NEG_INFINITY);
+    for _ in 0..CANDIDATES {
+        let values = best.draw(random);
+        let gain = libm::log(best.density(&values)) - libm::log(rest.density(&values));
+        if chosen.0.is_empty() || gain > chosen.1 {
+            chosen = (values, gain);
         }
     }
     chosen.0
