@@ -10,7 +10,7 @@ use std::process::Command;
 const REQUIREMENTS: &str = include_str!("scripts/libtorch/cpu.txt");
 
 /// The commands left of `fit`, which must not load libtorch.
-const WITHOUT_LIBTORCH: [&str; 2] = ["ser-prep", "ser-synth"];
+const WITHOUT_LIBTORCH: [&str; 3] = ["ser-prep", "ser-synth", "ser-tune"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

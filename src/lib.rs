@@ -31,5 +31,6 @@ pub mod metrics;
 pub mod progress;
 pub mod report;
 pub mod synth;
+pub mod tune;
 
 pub use error::{Error, ErrorKind, Result};

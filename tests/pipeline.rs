@@ -58,7 +58,9 @@ fn tess_is_recognised_in_three_epochs() {
 #[test]
 fn only_training_and_reporting_load_libtorch() {
     let needs = |program: &str| elf::needed(&std::fs::read(Path::new(program)).unwrap());
-    for program in [env!("CARGO_BIN_EXE_ser-prep"), env!("CARGO_BIN_EXE_ser-synth")] {
+    let light =
+        [env!("CARGO_BIN_EXE_ser-prep"), env!("CARGO_BIN_EXE_ser-synth"), env!("CARGO_BIN_EXE_ser-tune")];
+    for program in light {
         let needed = needs(program);
         assert!(needed.iter().any(|name| name.starts_with("libc.so")), "{program}: {needed:?}");
         let foreign =

@@ -12,6 +12,7 @@ mod matrix_table;
 mod place_options;
 #[cfg(feature = "png")]
 mod report_files;
+mod tune_table;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ pub use matrix_table::MatrixTable;
 pub use place_options::PlaceOptions;
 #[cfg(feature = "png")]
 pub use report_files::ReportFiles;
+pub use tune_table::TuneTable;
 
 use crate::{Error, ErrorKind, Result};
 

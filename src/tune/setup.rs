@@ -1,0 +1,93 @@
+//! What makes a search the search it is. It stands in the journal, so that a study goes on as it began.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::objective::Objective;
+use super::pruner::Pruner;
+use super::recipe::Recipe;
+use super::replay::Study;
+use super::space::Space;
+use crate::{Error, ErrorKind, Result};
+
+/// Name of the remark on a study.
+pub(super) const KEY: &str = "ser_tune";
+
+/// What a search is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    /// What is made as good as it can be.
+    pub objective: Objective,
+    /// When trials are stopped early.
+    pub pruner: Pruner,
+    /// Seed of the suggestions.
+    pub seed: u64,
+    /// The distribution of each option, as JSON texts.
+    pub space: BTreeMap<String, String>,
+    /// The base recipe in TOML.
+    pub recipe: String,
+}
+
+impl Setup {
+    /// Describes a search.
+    ///
+    /// # Errors
+    /// When TOML cannot say the recipe.
+    pub fn new(
+        objective: Objective,
+        pruner: Pruner,
+        seed: u64,
+        space: &Space,
+        recipe: &Recipe,
+    ) -> Result<Self> {
+        Ok(Self { objective, pruner, seed, space: space.to_json(), recipe: recipe.to_toml()? })
+    }
+
+    /// The search that a study in a journal is.
+    ///
+    /// # Errors
+    /// When it is none of ours.
+    pub fn of(study: &Study) -> Result<Self> {
+        let setup = study.user_attrs.get(KEY).cloned().unwrap_or_default();
+        serde_json::from_value(setup).map_err(|error| {
+            Error::new(ErrorKind::Mismatch, format!("its study {:?} was not begun by ser-tune", study.name))
+                .mend("give another --study folder")
+                .caused_by(error)
+        })
+    }
+
+    /// Makes sure that this search is the one that `earlier` began.
+    ///
+    /// # Errors
+    /// When it is another, with every difference.
+    pub fn continues(&self, earlier: &Self) -> Result<()> {
+        let mut differences = Vec::new();
+        let mut compare = |what: &str, before: String, now: String| {
+            if before != now {
+                differences.push(format!("{what} was {before}, and is now {now}"));
+            }
+        };
+        let name = |objective: Objective| objective.name().to_owned();
+        compare("the objective", name(earlier.objective), name(self.objective));
+        compare("the pruner", format!("{:?}", earlier.pruner), format!("{:?}", self.pruner));
+        compare("the seed", earlier.seed.to_string(), self.seed.to_string());
+        let of = |map: &BTreeMap<String, String>, key: &str| {
+            map.get(key).map_or("not there", |text| text).to_owned()
+        };
+        for key in self.space.keys().chain(earlier.space.keys().filter(|key| !self.space.contains_key(*key)))
+        {
+            compare(&format!("{key} in the space"), of(&earlier.space, key), of(&self.space, key));
+        }
+        let substance = |recipe: &str| Recipe::parse(recipe).and_then(|recipe| recipe.substance());
+        let (before, now) = (substance(&earlier.recipe)?.flat(), substance(&self.recipe)?.flat());
+        for key in now.keys().chain(before.keys().filter(|key| !now.contains_key(*key))) {
+            compare(&format!("{key} in the base recipe"), of(&before, key), of(&now, key));
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Mismatch, format!("holds another search: {}", differences.join("; ")))
+            .mend("search on as it was begun, or give another --study folder"))
+    }
+}

@@ -1,0 +1,618 @@
+//! The command `ser-tune`: it finds good recipes, loses no trial whatever happens to it, and Optuna reads its journal.
+//!
+//! Most tests train with a stand-in for ser-fit, tests/fixtures/tune/ser-fit, which computes its metrics by a formula.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use common::{Ran, plain_corpus, python_with, ser_prep};
+use ser::fit::FitConfig;
+use ser::random::Random;
+use ser::tune::{Direction, Journal, Pruner, Recipe, Space, Trial, TrialState};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const SPACE: &str = r#"
+lr = { log_float = [1e-5, 1e-1] }
+batch_size = { int = [8, 64], step = 8 }
+network.dropout = { float = [0.0, 0.6] }
+network.channels = { categorical = [[8, 16], [16, 32]] }
+select = { categorical = ["accuracy", "uar"] }
+"#;
+
+/// A folder with a search space, beside a cache that no test changes.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        fs::write(place.path("space.toml"), SPACE).unwrap();
+        fs::write(place.path("base.toml"), "epochs = 6\n").unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The command on the study `name`, with the stand-in.
+    fn tune(&self, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ser-tune"));
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).arg("--cache").arg(cache());
+        command.args(["--space", "space.toml", "--config", "base.toml", "--study", name, "--ser-fit"]);
+        command.arg(fixture("ser-fit"));
+        command
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tune").join(name)
+}
+
+/// A small cache, which the stand-in does not even read.
+fn cache() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tuned");
+        let _ = fs::remove_dir_all(&folder);
+        plain_corpus(&folder.join("corpus"), &["calm", "loud"], 10);
+        let (corpus, cache) = (folder.join("corpus"), folder.join("cache"));
+        ser_prep([Path::new("--quiet"), "--data".as_ref(), &corpus, "--out".as_ref(), &cache]).ends(0);
+        cache
+    })
+}
+
+fn run(command: &mut Command) -> Ran {
+    let ran = Ran::of(&command.output().unwrap());
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    ran
+}
+
+/// Runs a search that must succeed, and returns its JSON.
+fn outcome(command: &mut Command) -> Value {
+    serde_json::from_str(&run(command.arg("--json")).ends(0).stdout).unwrap()
+}
+
+fn trials(outcome: &Value) -> &[Value] {
+    outcome["trials"].as_array().unwrap()
+}
+
+fn count(outcome: &Value, state: &str) -> usize {
+    trials(outcome).iter().filter(|trial| trial["state"] == state).count()
+}
+
+/// Every trial is there once, in order.
+fn assert_numbered(outcome: &Value, count: u64) {
+    let numbers: Vec<u64> = trials(outcome).iter().map(|trial| trial["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..count).collect::<Vec<_>>());
+}
+
+/// What the stand-ins for the trials of a study wrote down: process, whether it resumed, threads.
+fn processes(study: &Path) -> Vec<(u32, bool, u32)> {
+    let mut processes = Vec::new();
+    for trial in fs::read_dir(study.join("trials")).unwrap() {
+        let text = fs::read_to_string(trial.unwrap().path().join("processes")).unwrap_or_default();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            processes.push((words[0].parse().unwrap(), words[1] == "yes", words[2].parse().unwrap()));
+        }
+    }
+    processes
+}
+
+/// How many epochs the trials of a study have been trained.
+fn epochs_in(study: &Path) -> usize {
+    let Ok(trials) = fs::read_dir(study.join("trials")) else { return 0 };
+    let metrics = trials.map(|trial| fs::read_to_string(trial.unwrap().path().join("metrics.jsonl")));
+    metrics.map(|text| text.unwrap_or_default().lines().count()).sum()
+}
+
+fn is_alive(process: u32) -> bool {
+    // A process that nobody has waited for yet is dead all the same.
+    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+// What a search finds.
+
+#[test]
+fn a_search_finds_a_good_recipe_and_writes_it_down_for_ser_fit() {
+    let place = Place::new();
+    let found = outcome(place.tune("study").args(["--trials", "40", "--seed", "1"]));
+    assert_numbered(&found, 40);
+    assert_eq!(count(&found, "COMPLETE") + count(&found, "PRUNED"), 40);
+    assert!(count(&found, "PRUNED") >= 10 && count(&found, "COMPLETE") >= 5, "{found:#}");
+    let best = &found["best"];
+    let values = trials(&found).iter().filter(|trial| trial["state"] == "COMPLETE");
+    let largest = values.map(|trial| trial["value"].as_f64().unwrap()).fold(f64::MIN, f64::max);
+    assert_eq!(best["value"].as_f64(), Some(largest));
+    assert!(largest > 0.9, "{best}");
+    assert_eq!(best["epochs"], 6);
+    assert_eq!(best["seconds"], 3.0);
+
+    let recipe = FitConfig::read(&place.path("study/best.toml")).unwrap();
+    recipe.validate().unwrap();
+    assert_eq!(recipe.lr, best["params"]["lr"].as_f64().unwrap());
+    assert_eq!(u64::from(recipe.batch_size), best["params"]["batch_size"].as_u64().unwrap());
+    assert_eq!(recipe.network.dropout, best["params"]["network.dropout"].as_f64().unwrap());
+    assert_eq!(
+        format!("{:?}", recipe.network.channels),
+        best["params"]["network.channels"].as_str().unwrap()
+    );
+    assert_eq!((recipe.epochs, recipe.cache.as_path()), (6, cache()));
+
+    // The learning rate decides nearly everything in the stand-in's formula.
+    let importance = found["importance"].as_object().unwrap();
+    assert!(importance["lr"].as_f64().unwrap() > importance["select"].as_f64().unwrap());
+    assert!((importance.values().map(|value| value.as_f64().unwrap()).sum::<f64>() - 1.0).abs() < 1e-9);
+
+    let shown = run(Command::new(env!("CARGO_BIN_EXE_ser-tune"))
+        .arg("--study")
+        .arg(place.path("study"))
+        .arg("--show"));
+    let shown = shown.ends(0).stdout;
+    assert!(shown.contains("PRUNED") && shown.contains("importance of the options"), "{shown}");
+    assert!(shown.contains(&format!("best: trial {} with val_uar", best["number"])), "{shown}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_search_and_it_can_be_made_longer() {
+    let place = Place::new();
+    let stripped = |mut outcome: Value| {
+        for trial in outcome["trials"].as_array_mut().unwrap() {
+            trial["folder"].take();
+        }
+        outcome["trials"].take()
+    };
+    let whole = stripped(outcome(place.tune("whole").args(["--trials", "24"])));
+    outcome(place.tune("parts").args(["--trials", "9"]));
+    let parts = stripped(outcome(place.tune("parts").args(["--trials", "24"])));
+    assert_eq!(whole, parts);
+    let other = stripped(outcome(place.tune("other").args(["--trials", "9", "--seed", "2"])));
+    assert_ne!(whole[0]["params"], other[0]["params"]);
+}
+
+#[test]
+fn a_loss_is_made_small() {
+    let place = Place::new();
+    let arguments = ["--trials", "12", "--objective", "val_loss", "--pruner", "none"];
+    let found = outcome(place.tune("study").args(arguments));
+    assert_eq!((count(&found, "COMPLETE"), found["direction"].as_str()), (12, Some("minimize")));
+    let values = trials(&found).iter().map(|trial| trial["value"].as_f64().unwrap());
+    assert_eq!(found["best"]["value"].as_f64().unwrap(), values.fold(f64::MAX, f64::min));
+}
+
+#[test]
+fn workers_share_the_processors() {
+    let place = Place::new();
+    let found =
+        outcome(place.tune("study").args(["--trials", "8", "--workers", "2"]).env("FAKE_DELAY", "0.02"));
+    assert_numbered(&found, 8);
+    let threads = (std::thread::available_parallelism().unwrap().get() as u32 / 2).max(1);
+    assert!(processes(&place.path("study")).iter().all(|process| process.2 == threads));
+}
+
+// What goes wrong.
+
+#[test]
+fn a_search_space_that_ser_fit_does_not_take_is_refused_before_any_trial() {
+    let place = Place::new();
+    for (space, said) in [
+        ("learning_rate = { float = [0.1, 0.2] }", "unknown field `learning_rate`, expected one of `cache`"),
+        (
+            "network.dropout = { float = [0.0, 1.5] }",
+            "network.dropout 1.5 makes no sense; give a number from 0",
+        ),
+        ("epochs = { float = [1.0, 2.0] }", "epochs = 1.0 is refused: invalid type"),
+        ("lr = { normal = [1.0, 2.0] }", "lr has \"normal\", from which nothing is chosen; write { float"),
+    ] {
+        fs::write(place.path("space.toml"), space).unwrap();
+        let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        assert!(!place.path("study").exists());
+    }
+}
+
+#[test]
+fn no_metric_of_the_test_side_can_be_chosen() {
+    let place = Place::new();
+    for objective in ["test_uar", "uar", "test_accuracy"] {
+        run(place.tune("study").args(["--objective", objective])).ends(2);
+    }
+    let help = run(Command::new(env!("CARGO_BIN_EXE_ser-tune")).arg("--help")).ends(0).stdout;
+    assert!(help.contains("No option chooses by the test side"), "{help}");
+}
+
+#[test]
+fn a_trial_that_fails_is_put_down_with_its_error_and_the_search_goes_on() {
+    let place = Place::new();
+    let found = outcome(place.tune("study").args(["--trials", "20", "--seed", "4"]).env("FAKE_FAIL", "0.3"));
+    assert_numbered(&found, 20);
+    assert!(count(&found, "FAIL") >= 3 && count(&found, "COMPLETE") >= 3, "{found:#}");
+    for trial in trials(&found) {
+        let failed = trial["params"]["network.dropout"].as_f64().unwrap() > 0.3;
+        assert_eq!(trial["state"] == "FAIL", failed);
+        assert_eq!(
+            trial["error"].as_str().is_some_and(|error| error.starts_with("the loss became NaN")),
+            failed
+        );
+    }
+}
+
+#[test]
+fn when_the_first_trials_all_fail_the_search_stops_with_the_first_error() {
+    let place = Place::new();
+    let ran = run(place.tune("study").args(["--trials", "20"]).env("FAKE_FAIL", "-1")).ends(1);
+    assert!(
+        ran.stderr.contains("the first 3 trials failed, the first with: the loss became NaN"),
+        "{}",
+        ran.stderr
+    );
+    // Once the reason is mended, the same command goes on, and those trials count.
+    let found = outcome(place.tune("study").args(["--trials", "20"]));
+    assert_eq!((trials(&found).len(), count(&found, "FAIL")), (20, 3));
+}
+
+#[test]
+fn another_search_in_the_same_folder_is_refused_with_the_difference() {
+    let place = Place::new();
+    outcome(place.tune("study").args(["--trials", "2"]));
+    let journal = fs::read(place.path("study/journal.log")).unwrap();
+    let refused = |arguments: &[&str], said: &str| {
+        let ran = run(place.tune("study").args(["--trials", "4"]).args(arguments)).ends(1);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    };
+    refused(&["--objective", "val_loss"], "the objective was val_uar, and is now val_loss");
+    refused(&["--seed", "1"], "the seed was 0, and is now 1");
+    refused(&["--split", "random", "--pruner", "none"], "the pruner was Asha");
+    fs::write(place.path("base.toml"), "epochs = 7\n").unwrap();
+    refused(&[], "epochs in the base recipe was 6, and is now 7");
+    fs::write(place.path("base.toml"), "epochs = 6\nthreads = 1\n").unwrap();
+    fs::write(place.path("space.toml"), SPACE.replace("0.6", "0.5")).unwrap();
+    refused(&[], "network.dropout in the space was");
+    assert_eq!(fs::read(place.path("study/journal.log")).unwrap(), journal);
+    fs::write(place.path("space.toml"), SPACE).unwrap();
+    assert_numbered(&outcome(place.tune("study").args(["--trials", "3"])), 3);
+}
+
+// What interrupts it.
+
+#[test]
+fn a_search_killed_at_any_moment_goes_on_with_the_same_command_and_leaves_no_process() {
+    let place = Place::new();
+    let command = || {
+        let mut command = place.tune("study");
+        command.args(["--trials", "12", "--workers", "2", "--quiet"]).env("FAKE_DELAY", "0.03");
+        command
+    };
+    let mut random = Random::new(&["kills of a search"]);
+    let mut kills = 0;
+    for _ in 0..6 {
+        let mut child = command().stderr(Stdio::null()).spawn().unwrap();
+        // Counted in epochs, not in time, since starting takes long on a busy machine.
+        let enough = epochs_in(&place.path("study")) + 1 + random.below(6) as usize;
+        while epochs_in(&place.path("study")) < enough && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(random.below(30)));
+        child.kill().unwrap();
+        kills += u32::from(child.wait().unwrap().code().is_none());
+        // The operating system kills the trials with it; it may take a moment.
+        let started = Instant::now();
+        let trials =
+            || if place.path("study/trials").exists() { processes(&place.path("study")) } else { vec![] };
+        while trials().iter().any(|process| is_alive(process.0)) {
+            assert!(started.elapsed() < Duration::from_secs(5), "a trial outlives its search");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    assert!(kills >= 3, "only {kills} kills");
+    run(&mut command()).ends(0);
+    let found = outcome(place.tune("study").args(["--trials", "12"]));
+    assert_numbered(&found, 12);
+    assert_eq!(count(&found, "COMPLETE") + count(&found, "PRUNED"), 12, "{found:#}");
+    assert!(processes(&place.path("study")).iter().any(|process| process.1), "no trial was resumed");
+    for trial in Journal::read(&place.path("study")).unwrap().trials(0) {
+        let epochs: Vec<u64> = trial.intermediate_values.keys().copied().collect();
+        assert_eq!(epochs, (1..=epochs.len() as u64).collect::<Vec<_>>(), "{trial:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_lets_the_trials_save_their_state_and_the_same_command_goes_on() {
+    let place = Place::new();
+    let command = || {
+        let mut command = place.tune("study");
+        command.args(["--trials", "4", "--workers", "2", "--pruner", "none"]).env("FAKE_DELAY", "0.05");
+        command
+    };
+    let child = command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    while !place.path("study/trials/0001/metrics.jsonl").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran = Ran::of(&child.wait_with_output().unwrap()).ends(130);
+    assert!(ran.stderr.contains("go on with the same command"), "{}", ran.stderr);
+    let left = Journal::read(&place.path("study")).unwrap();
+    assert!(left.trials(0).any(|trial| trial.state == TrialState::Running));
+    assert!(processes(&place.path("study")).iter().all(|process| !is_alive(process.0)));
+    assert_eq!(fs::read_to_string(place.path("study/trials/0000/output.txt")).unwrap(), "ser-fit: stopped\n");
+
+    let found = outcome(&mut command());
+    assert_numbered(&found, 4);
+    assert_eq!(count(&found, "COMPLETE"), 4);
+    assert_eq!(processes(&place.path("study")).iter().filter(|process| process.1).count(), 2);
+}
+
+#[test]
+fn several_processes_search_in_one_study_and_no_trial_is_lost_or_there_twice() {
+    let place = Place::new();
+    let start = || {
+        let mut command = place.tune("study");
+        command
+            .args(["--trials", "18", "--workers", "2", "--quiet"])
+            .env("FAKE_DELAY", "0.01")
+            .spawn()
+            .unwrap()
+    };
+    let mut searches = [start(), start(), start()];
+    // One of them does not live to see the end.
+    std::thread::sleep(Duration::from_millis(150));
+    searches[0].kill().unwrap();
+    searches[0].wait().unwrap();
+    for search in &mut searches[1..] {
+        assert!(search.wait().unwrap().success());
+    }
+    let found = outcome(place.tune("study").args(["--trials", "18"]));
+    assert_numbered(&found, 18);
+    assert_eq!(count(&found, "COMPLETE") + count(&found, "PRUNED"), 18);
+}
+
+#[test]
+fn a_torn_line_and_a_lock_left_behind_do_no_harm() {
+    let place = Place::new();
+    outcome(place.tune("study").args(["--trials", "3"]));
+    let journal = place.path("study/journal.log");
+    let before = fs::read(&journal).unwrap();
+    fs::OpenOptions::new().append(true).open(&journal).unwrap().write_all(b"{\"op_code\":4,\"study").unwrap();
+    // As a killed ser-tune leaves it.
+    std::os::unix::fs::symlink("./././journal.log", place.path("study/journal.log.lock")).unwrap();
+    let started = Instant::now();
+    let found = outcome(place.tune("study").args(["--trials", "4"]));
+    assert!(started.elapsed() < Duration::from_secs(20), "it waited for a lock that nobody holds");
+    assert_numbered(&found, 4);
+    assert!(fs::read(&journal).unwrap().starts_with(&before));
+    assert!(!place.path("study/journal.log.lock").exists());
+
+    let mut lines: Vec<String> = fs::read_to_string(&journal).unwrap().lines().map(str::to_owned).collect();
+    lines[2] = "not JSON".to_owned();
+    fs::write(&journal, lines.join("\n") + "\n").unwrap();
+    let ran = run(place.tune("study").args(["--trials", "5"])).ends(1);
+    assert!(ran.stderr.contains("journal.log: line 3 is no operation of a journal"), "{}", ran.stderr);
+}
+
+// Optuna.
+
+/// What Optuna sees in a study.
+fn in_optuna(python: &Path, study: &Path, options: &[&str]) -> Value {
+    let mut command = Command::new(python);
+    command.arg(fixture("read_study.py")).arg(study.join("journal.log")).args(options);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn optuna_and_its_dashboard_see_what_ser_tune_says_and_optuna_can_go_on() {
+    let Some(python) = python_with("optuna, optuna_dashboard") else { return };
+    let place = Place::new();
+    let tune = |trials: &str| {
+        let mut command = place.tune("my study");
+        command.args(["--trials", trials, "--workers", "2", "--seed", "4"]).env("FAKE_FAIL", "0.5");
+        command
+    };
+    let found = outcome(&mut tune("30"));
+    let study = place.path("my study");
+    let seen = in_optuna(&python, &study, &["--dashboard"]);
+    assert_eq!((seen["name"].as_str(), seen["direction"].as_str()), (Some("my study"), Some("MAXIMIZE")));
+    assert_eq!(seen["user_attrs"]["objective"], "val_uar");
+    assert_eq!(seen["best"], found["best"]["number"]);
+    assert_eq!(seen["trials"].as_array().unwrap().len(), 30);
+    for (seen, told) in seen["trials"].as_array().unwrap().iter().zip(trials(&found)) {
+        for key in ["number", "state", "value", "params"] {
+            assert_eq!(seen[key], told[key], "{key} of {seen}");
+        }
+        assert_eq!(
+            seen["intermediate_values"].as_object().unwrap().len() as u64,
+            told["epochs"].as_u64().unwrap()
+        );
+        assert_eq!(seen["user_attrs"]["folder"], format!("trials/{:04}", told["number"].as_u64().unwrap()));
+        assert_eq!(seen["user_attrs"]["error"], told["error"]);
+        if seen["state"] == "PRUNED" {
+            let last = seen["intermediate_values"].as_object().unwrap().len().to_string();
+            assert_eq!(seen["value"], seen["intermediate_values"][&last]);
+        }
+    }
+    let written = fs::read_to_string(study.join("journal.log")).unwrap();
+    let create = written.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let create = create.into_iter().find(|line| line["op_code"] == 4).unwrap();
+    // Word for word what Optuna itself would have written.
+    assert_eq!(create["distributions"], seen["trials"][0]["distributions"]);
+    for (option, importance) in seen["importance"].as_object().unwrap() {
+        let ours = found["importance"][option].as_f64().unwrap();
+        assert!((importance.as_f64().unwrap() - ours).abs() < 1e-9, "{option}: {importance} and {ours}");
+    }
+    assert_eq!(seen["dashboard"]["studies"][0]["study_name"], "my study");
+    assert_eq!(seen["dashboard"]["detail"]["trials"].as_array().unwrap().len(), 30);
+
+    // Optuna's own sampler adds trials; ours goes on after them, and they count.
+    let seen = in_optuna(&python, &study, &["--go-on", "3"]);
+    assert_eq!(seen["trials"].as_array().unwrap().len(), 33);
+    let found = outcome(&mut tune("36"));
+    assert_numbered(&found, 36);
+    assert_eq!((&found["trials"][32]["value"], &found["trials"][32]["epochs"]), (&json!(0.25), &json!(1)));
+    assert_eq!(in_optuna(&python, &study, &[])["trials"].as_array().unwrap().len(), 36);
+}
+
+/// How many epochs each trial lasts when `pruner` judges it; a trial begins when the one before has ended.
+fn judged(pruner: Pruner, direction: Direction, curves: &[Vec<Option<f64>>]) -> Vec<usize> {
+    let mut trials: Vec<Trial> = Vec::new();
+    for (id, curve) in (0..).zip(curves) {
+        let mut trial = Trial {
+            id,
+            number: id,
+            state: TrialState::Complete,
+            value: curve.last().copied().flatten(),
+            params: BTreeMap::new(),
+            intermediate_values: BTreeMap::new(),
+            user_attrs: BTreeMap::new(),
+            system_attrs: BTreeMap::new(),
+        };
+        for (epoch, value) in (1..).zip(curve) {
+            trial.intermediate_values.insert(epoch, value.unwrap_or(f64::NAN));
+            let verdict = pruner.judge(&trial, direction, trials.iter());
+            trial.system_attrs.extend(verdict.remarks.into_iter().map(|(key, value)| (key, json!(value))));
+            if verdict.stop {
+                trial.state = TrialState::Pruned;
+                break;
+            }
+        }
+        trials.push(trial);
+    }
+    trials.iter().map(|trial| trial.intermediate_values.len()).collect()
+}
+
+/// Curves that rise to different heights, some with a gap.
+fn curves(epochs: usize) -> Vec<Vec<Option<f64>>> {
+    let mut random = Random::new(&["curves"]);
+    let curve = |index: usize, random: &mut Random| {
+        let height = random.between(0.1, 1.0);
+        let at = |epoch: usize, random: &mut Random| {
+            // The last one is a number, or Optuna would not take it.
+            let is_gap = index % 7 == 3 && epoch % 5 == 4 && epoch + 1 < epochs;
+            (!is_gap).then(|| height * (1.0 - 0.7f64.powi(epoch as i32 + 1)) + random.between(-0.1, 0.1))
+        };
+        (0..epochs).map(|epoch| at(epoch, random)).collect()
+    };
+    (0..40).map(|index| curve(index, &mut random)).collect()
+}
+
+#[test]
+fn the_pruners_stop_the_trials_that_optunas_stop_after_the_same_epoch() {
+    let curves = curves(12);
+    let asha = Pruner::Asha { min_epochs: 2, reduction_factor: 3 };
+    let median = Pruner::Median { min_epochs: 3, startup_trials: 4 };
+    let lasted = judged(asha, Direction::Maximize, &curves);
+    assert_eq!(lasted[0], 12, "with nobody to compare it to, a trial goes on");
+    assert!(lasted.iter().all(|epochs| [2, 6, 12].contains(epochs)), "{lasted:?}");
+    assert!(judged(median, Direction::Maximize, &curves)[..4].iter().all(|epochs| *epochs == 12));
+    let Some(python) = python_with("optuna") else { return };
+    for direction in [Direction::Maximize, Direction::Minimize] {
+        for (name, pruner) in [("asha", asha), ("median", median)] {
+            let (min_epochs, reduction_factor, startup_trials) = match pruner {
+                Pruner::Asha { min_epochs, reduction_factor } => (min_epochs, reduction_factor, 0),
+                Pruner::Median { min_epochs, startup_trials } => (min_epochs, 0, startup_trials),
+                Pruner::None => (0, 0, 0),
+            };
+            // A metric to be made small falls.
+            let sign = if direction == Direction::Minimize { -1.0 } else { 1.0 };
+            let turn = |curve: &Vec<Option<f64>>| {
+                curve.iter().map(|value| value.map(|value| sign * value)).collect()
+            };
+            let curves: Vec<Vec<Option<f64>>> = curves.iter().map(turn).collect();
+            let case = json!({
+                "pruner": name, "min_epochs": min_epochs, "reduction_factor": reduction_factor,
+                "startup_trials": startup_trials, "direction": direction, "curves": curves,
+            });
+            let mut command = Command::new(&python);
+            command.arg(fixture("prune.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            child.stdin.take().unwrap().write_all(case.to_string().as_bytes()).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let theirs: Vec<usize> = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(judged(pruner, direction, &curves), theirs, "{name} {direction:?}");
+            assert!(theirs.iter().any(|epochs| *epochs < 12) && theirs.contains(&12), "{theirs:?}");
+        }
+    }
+}
+
+// The real ser-fit.
+
+#[test]
+fn the_search_space_that_comes_with_ser_is_one_for_its_default_recipe() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/search-space.toml");
+    let space = Space::read(&path).unwrap();
+    assert!(space.iter().count() >= 4);
+    Recipe::parse("").unwrap().check(&space).unwrap();
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn trials_of_the_real_ser_fit_are_trained_pruned_resumed_and_the_best_can_be_trained_again() {
+    let place = Place::new();
+    let corpus = place.path("corpus");
+    common::speech(&corpus, 6);
+    let mut arguments = ["--n-mfcc", "16", "--hop-length", "512", "--max-frames", "96", "--quiet"]
+        .map(PathBuf::from)
+        .to_vec();
+    arguments.extend(["--data".into(), corpus, "--out".into(), place.path("cache")]);
+    ser_prep(arguments).ends(0);
+    let base = "epochs = 6\nbatch_size = 16\nlr = 0.01\nthreads = 1\ndevice = \"cpu\"\nprecision = \"f32\"\n\
+                [network]\nchannels = [4, 6]\nhidden = 12\ndense = 16\n";
+    fs::write(place.path("base.toml"), base).unwrap();
+    fs::write(
+        place.path("space.toml"),
+        "lr = { log_float = [1e-4, 1e-1] }\nnetwork.hidden = { int = [8, 16] }\n",
+    )
+    .unwrap();
+    let tune = |trials: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ser-tune"));
+        command.current_dir(place.folder.path()).args(["--study", "study", "--space", "space.toml"]);
+        command.args(["--config", "base.toml", "--workers", "2", "--trials", trials]);
+        command
+    };
+    let mut child = tune("6").arg("--quiet").spawn().unwrap();
+    while !place.path("study/trials/0000/metrics.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let found = outcome(&mut tune("6"));
+    assert_numbered(&found, 6);
+    assert_eq!(count(&found, "COMPLETE") + count(&found, "PRUNED"), 6, "{found:#}");
+    for trial in trials(&found).iter().filter(|trial| trial["state"] == "COMPLETE") {
+        let folder = place.path(trial["folder"].as_str().unwrap());
+        assert!(folder.join("best.pt").exists());
+        let lines = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+        let epochs: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let kept = epochs.iter().rev().find(|epoch| epoch["best"] == true).unwrap();
+        assert_eq!(trial["value"], kept["val_uar"]);
+    }
+    let mut again = Command::new(env!("CARGO_BIN_EXE_ser-fit"));
+    again.current_dir(place.folder.path());
+    again.args(["--config", "study/best.toml", "--run", "again", "--quiet"]);
+    run(&mut again).ends(0);
+    let lines = |folder: PathBuf| fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let scores = |text: String| -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["val_loss"].clone()).collect()
+    };
+    let best = place.path(found["best"]["folder"].as_str().unwrap());
+    assert_eq!(
+        scores(lines(place.path("again"))),
+        scores(lines(best)),
+        "the same recipe gives the same training"
+    );
+}
