@@ -8,7 +8,9 @@
 
 use proptest::prelude::*;
 use ser::audio::Normalisation;
-use ser::features::{Extraction, Extractor, FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
+use ser::features::{
+    Extraction, Extractor, FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window,
+};
 use ser::{ErrorKind, Result};
 
 fn extract(config: &FeatureConfig, samples: &[f32]) -> Result<(Extraction, Vec<f32>)> {

@@ -21,7 +21,10 @@ use ser::fit::{Averaging, FitConfig, Optimizer, Schedule, Selection};
 
 /// A cache of features for unseen speakers, of a corpus where it can be found again.
 fn prepared() -> &'static Prepared {
-    common_fit::prepared("generalisation", &["--preset", "log-mel", "--hop-length", "512", "--max-frames", "96"])
+    common_fit::prepared(
+        "generalisation",
+        &["--preset", "log-mel", "--hop-length", "512", "--max-frames", "96"],
+    )
 }
 
 /// Some of every kind, with babble, which needs other utterances.
@@ -86,7 +89,8 @@ fn an_augmented_run_interrupted_after_any_step_resumes_bit_for_bit() {
 fn what_is_augmented_follows_from_the_seed() {
     let folder = tempfile::tempdir().unwrap();
     let config = strong_recipe(1);
-    let loss = |name: &str, config: &FitConfig| ended(config, &folder.path().join(name)).history[0].train_loss;
+    let loss =
+        |name: &str, config: &FitConfig| ended(config, &folder.path().join(name)).history[0].train_loss;
     let first = loss("first", &config);
     assert_eq!(loss("again", &config), first);
     assert_ne!(loss("other", &FitConfig { seed: 1, ..config.clone() }), first);
@@ -160,10 +164,12 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
         succeed(report.arg("--checkpoint").arg(checkpoint).arg("--csv").arg(&csv).arg("--quiet"));
         let mut reader = csv::Reader::from_path(&csv).unwrap();
         let rows = reader.records().map(|row| row.unwrap());
-        rows.map(|row| row.iter().skip(3).map(|p| p.parse::<f64>().unwrap()).collect::<Vec<_>>()).collect::<Vec<_>>()
+        rows.map(|row| row.iter().skip(3).map(|p| p.parse::<f64>().unwrap()).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
     };
     let together = answers(&summary.checkpoint);
-    let members: Vec<_> = (1..=3).map(|member| answers(&run.join(format!("member-{member}/best.pt")))).collect();
+    let members: Vec<_> =
+        (1..=3).map(|member| answers(&run.join(format!("member-{member}/best.pt")))).collect();
     for (utterance, together) in together.iter().enumerate() {
         let product = |class: usize| -> f64 {
             let logs = members.iter().map(|answers| answers[utterance][class].ln());
@@ -189,7 +195,17 @@ fn the_table_over_runs_has_an_ensemble_once_and_its_members_not() {
     let prepared = prepared();
     let mut fit = ser_fit(folder.path());
     fit.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);
-    succeed(fit.args(["--members", "2", "--epochs", "1", "--protocols", "speaker-*", "--runs", "runs", "--quiet"]));
+    succeed(fit.args([
+        "--members",
+        "2",
+        "--epochs",
+        "1",
+        "--protocols",
+        "speaker-*",
+        "--runs",
+        "runs",
+        "--quiet",
+    ]));
     let table = succeed(ser_report(folder.path()).args(["--runs", "runs", "--json", "--resamples", "100"]));
     let table: serde_json::Value = serde_json::from_str(&table).unwrap();
     assert!(table["unusable"].as_array().unwrap().is_empty(), "{table}");

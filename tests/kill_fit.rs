@@ -110,4 +110,3 @@ fn names_in(folder: &Path) -> Vec<PathBuf> {
     names.sort();
     names
 }
-

@@ -20,7 +20,8 @@ pub fn corpora_of(root: &Path) -> Option<Corpora> {
         Some(only) => Corpora::new(&[CorpusFolder::from(found(Path::new(only)))]).ok(),
         None => {
             let corpora: Vec<Corpus> = serde_json::from_value(report.get("corpora")?.clone()).ok()?;
-            let located = corpora.into_iter().map(|Corpus { name, data }| Corpus { name, data: found(&data) });
+            let located =
+                corpora.into_iter().map(|Corpus { name, data }| Corpus { name, data: found(&data) });
             Corpora::named(located.collect()).ok()
         }
     }

@@ -15,8 +15,8 @@
 pub mod audit;
 mod bytes;
 pub mod care;
-mod corpora;
 pub mod copies;
+mod corpora;
 mod dataset;
 pub mod digest;
 pub mod generation;
@@ -35,8 +35,8 @@ use std::sync::Arc;
 
 pub use audit::Audit;
 pub use bytes::Access;
-pub use corpora::{corpora_of, prep_report};
 pub use copies::Copies;
+pub use corpora::{corpora_of, prep_report};
 pub use dataset::Dataset;
 pub use digest::{Checksum, Sha};
 pub use index::{Entry, FeatureSet, Index};

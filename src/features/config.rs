@@ -347,7 +347,8 @@ impl FeatureConfig {
         let (ours, theirs) = (fields(self), fields(other));
         let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
         // Left out of the text where it is the default.
-        let shown = |value: Option<&serde_json::Value>| value.map_or("default".to_owned(), ToString::to_string);
+        let shown =
+            |value: Option<&serde_json::Value>| value.map_or("default".to_owned(), ToString::to_string);
         let differs = |name: &String| {
             let (ours, theirs) = (ours.get(name), theirs.get(name));
             (ours != theirs).then(|| format!("{name}: {} and {}", shown(ours), shown(theirs)))

@@ -98,8 +98,11 @@ impl Average {
     /// When it carries none, or that of another network.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let damaged = || {
-            Error::new(ErrorKind::Damaged, "lacks the average of its weights, so the run cannot go on from it")
-                .mend("start a new run")
+            Error::new(
+                ErrorKind::Damaged,
+                "lacks the average of its weights, so the run cannot go on from it",
+            )
+            .mend("start a new run")
         };
         let entry = checkpoint.extra(KEY).ok_or_else(damaged)?;
         let count = entry.get("count").and_then(Value::as_int).filter(|count| *count >= 0);

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::network_config::NetworkConfig;
 pub use super::choices::{
     Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
+use super::network_config::NetworkConfig;
 use crate::augmentation::Recipe;
 use crate::{Error, ErrorKind, Result};
 
@@ -141,7 +141,17 @@ impl FitConfig {
     /// not in what it learns. Where the learning rate depends on how long, not in that either.
     pub fn continues(&self, earlier: &Self) -> bool {
         let Self {
-            cache, data, feature_set, mut epochs, patience, device, threads, verify, mmap, publish, ..
+            cache,
+            data,
+            feature_set,
+            mut epochs,
+            patience,
+            device,
+            threads,
+            verify,
+            mmap,
+            publish,
+            ..
         } = self.clone();
         if earlier.schedule != Schedule::Constant {
             epochs = earlier.epochs;
@@ -214,7 +224,11 @@ impl FitConfig {
                 wrong("--members", c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
             }
             c if c.seed.checked_add(1).and_then(|seeds| seeds.checked_mul(c.members.into())).is_none() => {
-                wrong("--seed", c.seed.to_string(), "a smaller number, since every member has a seed of its own")
+                wrong(
+                    "--seed",
+                    c.seed.to_string(),
+                    "a smaller number, since every member has a seed of its own",
+                )
             }
             c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
             _ => self.network.validate(),

@@ -34,8 +34,17 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
             false => RunFolder::create(storage, &folder, &config)?,
         };
         let config = &config;
-        let done = fit(FitRequest { config, material, run: &run, device, resume: has_begun, stop, progress, on_event })
-            .map_err(|error| go_on(error, request.run))?;
+        let done = fit(FitRequest {
+            config,
+            material,
+            run: &run,
+            device,
+            resume: has_begun,
+            stop,
+            progress,
+            on_event,
+        })
+        .map_err(|error| go_on(error, request.run))?;
         checkpoints.push(Checkpoint::read(&done.checkpoint)?);
         summary = Some(done);
     }
@@ -79,7 +88,12 @@ fn join(checkpoints: Vec<Checkpoint>, config: &FitConfig) -> Result<Checkpoint> 
     origin.model.members = members;
     origin.fit = config.clone();
     origin.metrics = None;
-    let mut joined = Checkpoint { labels: Vec::new(), config: origin.to_json()?, model_state: Vec::new(), extra: Vec::new() };
+    let mut joined = Checkpoint {
+        labels: Vec::new(),
+        config: origin.to_json()?,
+        model_state: Vec::new(),
+        extra: Vec::new(),
+    };
     for (number, checkpoint) in checkpoints.into_iter().enumerate() {
         let named = checkpoint.model_state.into_iter().map(|(name, tensor)| (prefix(number) + &name, tensor));
         joined.model_state.extend(named);

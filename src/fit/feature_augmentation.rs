@@ -136,8 +136,12 @@ mod tests {
                     .collect();
                 if utterance == 0 {
                     let whole_rows = changed.iter().filter(|row| row.iter().all(|changed| *changed)).count();
-                    let whole_frames = (0..FRAMES).filter(|frame| changed.iter().all(|row| row[*frame])).count();
-                    assert!(whole_rows <= 2 && whole_frames <= 3, "{whole_rows} bands, {whole_frames} frames");
+                    let whole_frames =
+                        (0..FRAMES).filter(|frame| changed.iter().all(|row| row[*frame])).count();
+                    assert!(
+                        whole_rows <= 2 && whole_frames <= 3,
+                        "{whole_rows} bands, {whole_frames} frames"
+                    );
                     masked_bands = masked_bands.max(whole_rows);
                     masked_frames = masked_frames.max(whole_frames);
                 }

@@ -126,7 +126,8 @@ impl OnTheFly {
         let thread = self.pool.current_thread_index().unwrap_or(0);
         let mut bench = self.benches[thread].lock().unwrap_or_else(PoisonError::into_inner);
         let Bench { loader, augmenter, extractor, samples } = &mut *bench;
-        let [seed, epoch, place] = [self.seed, u64::from(epoch), place as u64].map(|number| number.to_string());
+        let [seed, epoch, place] =
+            [self.seed, u64::from(epoch), place as u64].map(|number| number.to_string());
         let mut random = Random::new(&["augmentation", &seed, &epoch, &place]);
         let original = self.waveforms.get(index, loader)?;
         let mut unreadable = None;
@@ -180,13 +181,17 @@ mod tests {
         prepare(&options, &Storage::native(), &Silent).unwrap();
         let augment = Recipe::from_toml(RECIPE).unwrap();
         let computed = |threads: u32| -> Vec<Computed> {
-            let config = FitConfig { cache: cache.clone(), threads, augment: augment.clone(), ..FitConfig::default() };
+            let config =
+                FitConfig { cache: cache.clone(), threads, augment: augment.clone(), ..FitConfig::default() };
             let material = Material::open(&config).unwrap();
             let utterances = material.split.part(Part::Train);
             let on_the_fly = OnTheFly::new(&config, &material.set, utterances).unwrap().unwrap();
             let order: Vec<usize> = (0..utterances.len()).rev().collect();
-            let steps: Vec<Wanted<'_>> =
-                order.chunks(7).enumerate().map(|(step, indices)| Wanted { place: step * 7, indices }).collect();
+            let steps: Vec<Wanted<'_>> = order
+                .chunks(7)
+                .enumerate()
+                .map(|(step, indices)| Wanted { place: step * 7, indices })
+                .collect();
             std::thread::scope(|scope| {
                 let ahead = on_the_fly.start(scope, 3, &steps, 2);
                 steps.iter().map(|_| ahead.next().unwrap()).collect()

@@ -38,19 +38,26 @@ impl Waveforms {
     /// # Errors
     /// When it is not known where they are, or an utterance is no recording but an augmented copy of one.
     pub(super) fn new(config: &FitConfig, set: &FeatureSet, utterances: &[Utterance]) -> Result<Self> {
-        let given: Vec<CorpusFolder> = config.data.iter().map(|folder| CorpusFolder::from(OsString::from(folder))).collect();
+        let given: Vec<CorpusFolder> =
+            config.data.iter().map(|folder| CorpusFolder::from(OsString::from(folder))).collect();
         let corpora = match given.is_empty() {
             false => Corpora::new(&given)?,
             true => corpora_of(&config.cache).ok_or_else(|| {
-                Error::new(ErrorKind::Missing, "does not say where its recordings are, which are to be augmented")
-                    .at(&config.cache)
-                    .mend("name their folder with --data")
+                Error::new(
+                    ErrorKind::Missing,
+                    "does not say where its recordings are, which are to be augmented",
+                )
+                .at(&config.cache)
+                .mend("name their folder with --data")
             })?,
         };
         if let Some(copy) = utterances.iter().find(|utterance| utterance.parent.is_some()) {
-            return Err(Error::new(ErrorKind::Usage, "is an augmented copy, and would be augmented once more")
-                .at(&copy.path)
-                .mend("leave out --augment, or give a --feature-set without copies"));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "is an augmented copy, and would be augmented once more",
+            )
+            .at(&copy.path)
+            .mend("leave out --augment, or give a --feature-set without copies"));
         }
         let recording = |utterance: &Utterance| Recording {
             path: utterance.path.clone(),
@@ -82,7 +89,8 @@ impl Waveforms {
             return Ok(Cow::Borrowed(samples));
         }
         let location = self.corpora.location(path);
-        let location = location.ok_or_else(|| Error::new(ErrorKind::Missing, "lies in no corpus").at(path))?;
+        let location =
+            location.ok_or_else(|| Error::new(ErrorKind::Missing, "lies in no corpus").at(path))?;
         let mut bytes = Vec::new();
         audio::read_file(&location, &Limits::default(), &mut bytes)
             .map_err(|error| error.at(&location).mend("say with --data where the recordings are now"))?;

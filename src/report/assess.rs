@@ -144,7 +144,8 @@ pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRec
 /// is put together from what the split and the features say.
 fn commands(origin: &Origin, cache: &Cache, split: &StoredSplit, report: Vec<String>) -> Vec<CommandLine> {
     let root = cache.root().display().to_string();
-    let last = crate::cache::prep_report(cache.root()).filter(|last| last["feature_set"] == origin.feature_set.as_str());
+    let last = crate::cache::prep_report(cache.root())
+        .filter(|last| last["feature_set"] == origin.feature_set.as_str());
     let given: Vec<String> = (last.iter().flat_map(|last| last["arguments"].as_array()).flatten())
         .filter_map(|word| word.as_str().map(str::to_owned))
         .collect();

@@ -182,7 +182,12 @@ fn read_history(path: &Path) -> Option<Result<Vec<Epoch>, String>> {
 /// The folders that `ser-prep` found the recordings of the cache at `root` in, as far as they are still there.
 pub fn corpora_of(root: &Path) -> Vec<PathBuf> {
     let corpora = crate::cache::corpora_of(root);
-    corpora.iter().flat_map(Corpora::iter).map(|corpus| corpus.data.clone()).filter(|data| data.is_dir()).collect()
+    corpora
+        .iter()
+        .flat_map(Corpora::iter)
+        .map(|corpus| corpus.data.clone())
+        .filter(|data| data.is_dir())
+        .collect()
 }
 
 #[cfg(test)]

@@ -51,25 +51,28 @@ pub(crate) fn go(config: &FitConfig, folder: &Path, resume: bool, stop: Stop) ->
     if let Stop::AfterStep(steps) = stop {
         counter.left.store(steps, Ordering::Relaxed);
     }
-    fit_members(FitRequest {
-        config,
-        material: &material,
-        run: &run,
-        device,
-        resume,
-        stop: &raised,
-        progress: if matches!(stop, Stop::AfterStep(_)) { &counter } else { &Silent },
-        on_event: &mut |event| match (stop, event) {
-            (Stop::AfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
-                raised.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            (Stop::KilledAfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
-                Err(Error::new(ErrorKind::Io, "as if the process were gone"))
-            }
-            _ => Ok(()),
+    fit_members(
+        FitRequest {
+            config,
+            material: &material,
+            run: &run,
+            device,
+            resume,
+            stop: &raised,
+            progress: if matches!(stop, Stop::AfterStep(_)) { &counter } else { &Silent },
+            on_event: &mut |event| match (stop, event) {
+                (Stop::AfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
+                    raised.store(true, Ordering::Relaxed);
+                    Ok(())
+                }
+                (Stop::KilledAfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
+                    Err(Error::new(ErrorKind::Io, "as if the process were gone"))
+                }
+                _ => Ok(()),
+            },
         },
-    }, &Storage::native())
+        &Storage::native(),
+    )
 }
 
 /// Raises a flag after a number of steps.

@@ -4,8 +4,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::layers::Plan;
 use super::ensemble::{self, Ensemble};
+use super::layers::Plan;
 use super::{Model, cnn_bilstm, cnn_bilstm_attention, cnn_statistics, cnn_transformer, conformer};
 use crate::fit::checkpoint;
 use crate::fit::config::MOST_MEMBERS;
@@ -44,7 +44,8 @@ impl<'de> Deserialize<'de> for Architecture {
         let mut take = |name: &'static str| fields.remove(name).ok_or_else(|| D::Error::missing_field(name));
         let input_shape = serde_json::from_value(take("input_shape")?).map_err(D::Error::custom)?;
         let classes = serde_json::from_value(take("classes")?).map_err(D::Error::custom)?;
-        let members = fields.remove("members").map_or(Ok(1), serde_json::from_value).map_err(D::Error::custom)?;
+        let members =
+            fields.remove("members").map_or(Ok(1), serde_json::from_value).map_err(D::Error::custom)?;
         if !fields.contains_key("arch") {
             return Err(D::Error::missing_field("arch"));
         }

@@ -133,7 +133,10 @@ impl Network {
     /// statistics.
     pub(in crate::fit) fn state(&self) -> Vec<Tensor> {
         let weights = std::iter::once(self.parameters.flat());
-        weights.chain(self.statistics.iter().flat_map(RunningStatistics::values)).map(Tensor::shallow_clone).collect()
+        weights
+            .chain(self.statistics.iter().flat_map(RunningStatistics::values))
+            .map(Tensor::shallow_clone)
+            .collect()
     }
 
     /// The state dict, with PyTorch's names.
