@@ -183,10 +183,38 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
     }
 
     let whole = Checkpoint::read(&summary.checkpoint).unwrap();
+    // The same of networks that were trained before.
+    let mut fit = ser_fit(folder.path());
+    fit.arg("--join").args((1..=3).map(|member| run.join(format!("member-{member}/best.pt"))));
+    succeed(fit.args(["--run", "joined", "--quiet"]));
+    let joined = Checkpoint::read(folder.path().join("joined/best.pt")).unwrap();
+    assert_eq!(joined.model_state, whole.model_state);
     let stopped = folder.path().join("stopped");
     train_and_stop(&config, &stopped, Stop::AfterStep(13)).unwrap_err();
     resume(&config, &stopped).unwrap();
     assert_eq!(Checkpoint::read(stopped.join("best.pt")).unwrap().model_state, whole.model_state);
+}
+
+#[test]
+fn what_cannot_answer_together_is_not_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |name: &str, config: &FitConfig| {
+        let run = folder.path().join(name);
+        train(config, &run).unwrap();
+        run.join("best.pt")
+    };
+    let config = recipe(&prepared().cache, 1);
+    let one = train("one", &config);
+    let elsewhere = train("elsewhere", &FitConfig { split: "word".to_owned(), ..config.clone() });
+    let both = train("both", &FitConfig { members: 2, ..config });
+    let mut join = |second: &Path, code: i32| {
+        let mut fit = ser_fit(folder.path());
+        fail(fit.arg("--join").args([&one, second]).args(["--run", "joined"]), code)
+    };
+    assert!(join(&elsewhere, 1).contains("differ in their network, features, split or classes"));
+    assert!(join(&both, 1).contains("an ensemble itself"));
+    assert!(join(&folder.path().join("none.pt"), 1).contains("none.pt"));
+    assert!(!folder.path().join("joined").exists());
 }
 
 #[test]
@@ -209,7 +237,7 @@ fn the_table_over_runs_has_an_ensemble_once_and_its_members_not() {
     let table = succeed(ser_report(folder.path()).args(["--runs", "runs", "--json", "--resamples", "100"]));
     let table: serde_json::Value = serde_json::from_str(&table).unwrap();
     assert!(table["unusable"].as_array().unwrap().is_empty(), "{table}");
-    let rows = table["rows"].as_array().unwrap().iter();
+    let rows = table["recipes"][0]["rows"].as_array().unwrap().iter();
     let runs: usize = rows.map(|row| row["seeds"].as_array().unwrap().len()).sum();
     assert_eq!(runs, 2, "{table}");
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use ser::cache::audit::{Requirement, require};
 use ser::command::{self, Bar, Ending, FitTable, LearningOptions, MatrixTable, PlaceOptions};
-use ser::fit::ensemble::fit_members;
+use ser::fit::ensemble::{fit_members, join_checkpoints};
 use ser::fit::matrix::{self, Prepared};
 use ser::fit::run::RunFolder;
 use ser::fit::train::{FitRequest, Material};
@@ -43,6 +43,10 @@ struct Arguments {
     /// Continue the run in this folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "LearningOptions"])]
     resume: Option<PathBuf>,
+    /// Train nothing: make one ensemble, in the folder of --run, of checkpoints of one recipe that were trained before
+    #[arg(long, value_name = "CHECKPOINT", num_args = 2.., requires = "run",
+        conflicts_with_all = ["LearningOptions", "protocols", "resume"])]
+    join: Vec<PathBuf>,
     /// Say which libtorch, devices and instruction sets there are, and do nothing else
     #[arg(long)]
     doctor: bool,
@@ -63,6 +67,9 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     if arguments.doctor {
         command::print(&device::doctor())?;
         return Ok(Ending::Done);
+    }
+    if let (Some(folder), [_, ..]) = (&arguments.run, arguments.join.as_slice()) {
+        return join(arguments, folder);
     }
     let (config, run) = arguments.recipe()?;
     let (device, without_cuda) = device::set_up(&config.device, config.threads)?;
@@ -142,6 +149,17 @@ fn fit_matrix(
     table.conclude(folder)?;
     if arguments.json {
         command::print(&format!("{}\n", command::to_json(&summaries)?))?;
+    }
+    Ok(Ending::Done)
+}
+
+fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
+    let joined = join_checkpoints(&arguments.join, folder, &Storage::native())?;
+    if !arguments.quiet {
+        command::print(&format!(
+            "see what they are worth together with: ser-report --checkpoint {}\n",
+            joined.display()
+        ))?;
     }
     Ok(Ending::Done)
 }

@@ -46,8 +46,11 @@ pub use row::Key;
 pub use shard::{Layout, Shard};
 
 use crate::corpus::{Part, Protocol};
+use crate::features::Preset;
 use crate::{Error, ErrorKind, Result};
+use clap::ValueEnum;
 use inside::stays_inside;
+use prepare::feature_set_id;
 use readers::ReadersLock;
 
 /// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
@@ -98,23 +101,26 @@ impl Cache {
         &self.index.feature_sets
     }
 
-    /// The feature set whose name starts with `id`, or the newest.
+    /// The feature set whose name starts with `wanted`, that of the preset called `wanted`, or the newest.
     ///
     /// # Errors
     /// When there is none, or more than one.
-    pub fn feature_set(&self, id: Option<&str>) -> Result<&FeatureSet> {
-        let wanted = |set: &&FeatureSet| id.is_none_or(|id| set.id.starts_with(id));
-        let mut found = self.index.feature_sets.iter().rev().filter(wanted);
-        match (found.next(), found.next(), id) {
+    pub fn feature_set(&self, wanted: Option<&str>) -> Result<&FeatureSet> {
+        let preset = wanted.and_then(|name| Preset::from_str(name, false).ok());
+        let id = preset.map(|preset| feature_set_id(&preset.config().to_canonical_json()));
+        let begins = id.as_deref().or(wanted);
+        let mut found = (self.index.feature_sets.iter().rev())
+            .filter(|set| begins.is_none_or(|beginning| set.id.starts_with(beginning)));
+        match (found.next(), found.next(), wanted) {
             (Some(set), None, _) | (Some(set), _, None) => Ok(set),
             (None, _, _) | (_, Some(_), _) => {
+                let what = format!("holds no single feature set {:?}", wanted.unwrap_or_default());
                 let known: Vec<&str> = self.index.feature_sets.iter().map(|set| set.id.as_str()).collect();
-                Err(Error::new(
-                    ErrorKind::Missing,
-                    format!("holds no single feature set {:?}", id.unwrap_or_default()),
-                )
-                .at(&self.root)
-                .mend(format!("choose one of {}", known.join(", "))))
+                let mend = match (preset, wanted) {
+                    (Some(_), Some(name)) => format!("run ser-prep with --preset {name}"),
+                    _ => format!("choose one of {}", known.join(", ")),
+                };
+                Err(Error::new(ErrorKind::Missing, what).at(&self.root).mend(mend))
             }
         }
     }

@@ -2,25 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::audio::Normalisation;
-use crate::features::{FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
+use crate::features::{FeatureConfig, MelNorm, MelScale, PadMode, Preset, Representation, Window};
 use crate::{Error, Result};
-
-/// A named configuration to start from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Preset {
-    /// 512-sample frames every 256 samples, 64 mel bands.
-    #[default]
-    Default,
-    /// librosa's own defaults: 2,048-sample frames every 512 samples, 128 mel bands.
-    Librosa,
-    /// For unseen speakers: 40 log mel bands, trimmed to speech, each band's mean subtracted, no derivatives.
-    LogMel,
-    /// The same with 40 MFCC of 80 bands.
-    MfccMeanSubtracted,
-}
 
 /// Parameters of the features. Each overrides the file, which overrides the preset.
 #[derive(Debug, Clone, Default, Args)]
@@ -126,10 +112,7 @@ impl FeatureOptions {
                     .map_err(|error| Error::io("cannot be read", path, error))?;
                 FeatureConfig::from_toml(&text).map_err(|error| error.at(path))?
             }
-            (None, Preset::Default) => FeatureConfig::default(),
-            (None, Preset::Librosa) => FeatureConfig::librosa(),
-            (None, Preset::LogMel) => FeatureConfig::log_mel(),
-            (None, Preset::MfccMeanSubtracted) => FeatureConfig::mfcc_mean_subtracted(),
+            (None, preset) => preset.config(),
         };
         fn set<T: Clone>(field: &mut T, option: &Option<T>) {
             if let Some(value) = option {

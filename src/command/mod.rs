@@ -18,7 +18,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use bar::Bar;
-pub use feature_options::{FeatureOptions, Preset};
+pub use feature_options::FeatureOptions;
 #[cfg(feature = "torch")]
 pub use fit_table::FitTable;
 #[cfg(feature = "torch")]

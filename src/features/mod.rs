@@ -32,6 +32,7 @@ mod extractor;
 mod frame;
 mod mel;
 mod power;
+mod preset;
 mod trim;
 mod window;
 
@@ -43,6 +44,7 @@ pub use extractor::{Extraction, Extractor};
 pub use frame::Framing;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
 pub use power::PowerSpectrum;
+pub use preset::Preset;
 pub use trim::trim;
 pub use window::window;
 

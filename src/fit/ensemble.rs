@@ -4,8 +4,10 @@
 //! seed is `seed · members + i`, so that ensembles with other seeds have no member in common. At the end their best
 //! checkpoints become one, which is the ensemble's.
 
+use std::path::{Path, PathBuf};
+
 use super::checkpoint::Checkpoint;
-use super::config::FitConfig;
+use super::config::{FitConfig, MOST_MEMBERS};
 use super::network::ensemble::prefix;
 use super::run::RunFolder;
 use super::state::Origin;
@@ -53,10 +55,45 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
     Ok(FitSummary { checkpoint: run.best_path(), ..summary })
 }
 
+/// Makes one checkpoint, `best.pt` in `folder`, of the networks in `checkpoints`, which were trained before, and returns
+/// where it is. What they have in common is what [`fit_members`] would have them have; their seeds may be any.
+///
+/// # Errors
+/// When there are fewer than two, one cannot be read, one is an ensemble itself, or they are of different shapes, features,
+/// splits or classes; when `folder` holds a checkpoint already.
+pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storage) -> Result<PathBuf> {
+    let target = folder.join("best.pt");
+    if target.exists() {
+        return Err(Error::new(ErrorKind::Usage, "is there already")
+            .at(target)
+            .mend("choose another --run folder"));
+    }
+    let members = u32::try_from(checkpoints.len()).unwrap_or(u32::MAX);
+    if !(2..=MOST_MEMBERS).contains(&members) {
+        return Err(Error::new(ErrorKind::Usage, format!("{members} checkpoints are no ensemble"))
+            .mend(format!("name 2 to {MOST_MEMBERS} of them")));
+    }
+    let read = checkpoints.iter().map(Checkpoint::read).collect::<Result<Vec<_>>>()?;
+    let origins = read.iter().zip(checkpoints).map(|(checkpoint, path)| {
+        let origin = Origin::of(checkpoint).map_err(|error| error.at(path))?;
+        match origin.model.members {
+            1 => Ok(origin),
+            _ => Err(Error::new(ErrorKind::Unsupported, "is an ensemble itself")
+                .at(path)
+                .mend("name its members instead")),
+        }
+    });
+    let origins = origins.collect::<Result<Vec<_>>>()?;
+    let config = FitConfig { members, ..origins[0].fit.clone() };
+    storage.make_folder(folder)?;
+    join(read, &config)?.write(storage, &target)?;
+    Ok(target)
+}
+
 /// The recipe of member `number`, from 0.
 fn member(config: &FitConfig, number: u32) -> FitConfig {
     let seed = config.seed * u64::from(config.members) + u64::from(number);
-    FitConfig { seed, members: 1, publish: std::path::PathBuf::new(), ..config.clone() }
+    FitConfig { seed, members: 1, publish: PathBuf::new(), ..config.clone() }
 }
 
 /// An interruption of a member, with what to do about the ensemble.
@@ -83,7 +120,7 @@ fn join(checkpoints: Vec<Checkpoint>, config: &FitConfig) -> Result<Checkpoint> 
     };
     if !origins.iter().all(is_alike) || checkpoints.windows(2).any(|two| two[0].labels != two[1].labels) {
         let what = "the members of an ensemble differ in their network, features, split or classes";
-        return Err(Error::new(ErrorKind::Mismatch, what).mend("train them anew in another --run folder"));
+        return Err(Error::new(ErrorKind::Mismatch, what).mend("take networks of one recipe on one split"));
     }
     origin.model.members = members;
     origin.fit = config.clone();
