@@ -103,8 +103,7 @@ impl Block {
         };
         let before = fed(plan, "norm1", "feed_forward1");
         let norm = LayerNorm::new(plan, &name("norm2"), width);
-        let attention =
-            (norm, SelfAttention::new(plan, &name("attention"), width, i64::from(config.heads)));
+        let attention = (norm, SelfAttention::new(plan, &name("attention"), width, i64::from(config.heads)));
         let norm = LayerNorm::new(plan, &name("norm3"), width);
         let (conv, normalised) = (name("depthwise"), name("batch_norm"));
         let module = ConvolutionModule {

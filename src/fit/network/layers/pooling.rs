@@ -42,11 +42,7 @@ pub(in crate::fit::network) struct AttentivePooling {
 
 impl AttentivePooling {
     /// `names` are those of the two linear layers.
-    pub(in crate::fit::network) fn new(
-        plan: &mut Plan,
-        names: [&str; 2],
-        [inputs, units]: [i64; 2],
-    ) -> Self {
+    pub(in crate::fit::network) fn new(plan: &mut Plan, names: [&str; 2], [inputs, units]: [i64; 2]) -> Self {
         let hidden = Linear::new(plan, names[0], inputs, units);
         Self { hidden, score: Linear::new(plan, names[1], units, 1) }
     }
