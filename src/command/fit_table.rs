@@ -45,7 +45,7 @@ impl FitTable {
             "split {}: {} utterances to train, {} to validate, {} classes\n\
              its test {}\n\
              feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
-             {device}, {precision}; run in {}\n\n\
+             {} on {device}, {precision}; run in {}\n\n\
              epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
             material.split.info.protocol,
             material.train.len(),
@@ -53,6 +53,7 @@ impl FitTable {
             material.split.info.labels.len(),
             material.split.info.audit.in_short(),
             material.set.id,
+            config.network.arch().name(),
             run.display(),
         ))
     }
