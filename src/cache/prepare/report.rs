@@ -228,10 +228,7 @@ impl PrepareReport {
     }
 
     /// Takes in the utterances, each with its length in seconds.
-    pub(super) fn summarise<'a>(
-        &mut self,
-        utterances: impl Iterator<Item = (&'a SharedAnnotation, f64)>,
-    ) {
+    pub(super) fn summarise<'a>(&mut self, utterances: impl Iterator<Item = (&'a SharedAnnotation, f64)>) {
         let mut speakers: Option<BTreeSet<&str>> = Some(BTreeSet::new());
         let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
         for (annotation, duration_s) in utterances {
