@@ -27,6 +27,7 @@ pub mod corpus;
 pub mod doctor;
 pub mod features;
 pub mod fit;
+pub mod listen;
 pub mod metrics;
 pub mod progress;
 pub mod report;

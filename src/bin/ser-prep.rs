@@ -1,7 +1,7 @@
 //! `ser-prep`: recordings in, a tensor cache with split manifests out.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,10 +9,11 @@ use ser::audio::Limits;
 use ser::augmentation::Recipe;
 use ser::cache::Copies;
 use ser::cache::audit::Requirement;
-use ser::cache::prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, prepare};
+use ser::cache::prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, prepare, recordings};
 use ser::command::{self, Bar, Ending, FeatureOptions};
 use ser::corpus::{CorpusFolder, Fractions, LabelSource, MapSource};
 use ser::doctor;
+use ser::listen;
 use ser::storage::Storage;
 use ser::{Error, ErrorKind, Result};
 
@@ -31,7 +32,7 @@ struct Arguments {
     /// Say what the corpus is, what is missing, doubled, odd or wrong in it, and what it is like in numbers; writes
     /// nothing. Ends with 3 where there is something to mend (1 with --strict)
     #[arg(long, conflicts_with_all = ["out", "exclude", "val_fraction", "test_fraction", "seed", "shard_bytes",
-        "rehash", "dry_run", "wait", "augment", "FeatureOptions"])]
+        "rehash", "dry_run", "wait", "augment", "listen", "FeatureOptions"])]
     doctor: bool,
     /// Where labels come from: auto (the convention that names follow, else folder), tess, ravdess, crema-d, emo-db, savee,
     /// folder, filename, or a CSV file with the columns path,label[,speaker,word,session,parent]; once for all corpora, or
@@ -55,6 +56,10 @@ struct Arguments {
     /// Seed of the augmented copies [default: that of the splits]
     #[arg(long, value_name = "SEED", requires = "augment")]
     augment_seed: Option<u64>,
+    /// Write examples of what augmentation does into this folder, and nothing else: WAV files, spectrograms and a page,
+    /// for one utterance of each class and speaker; by the recipe of --augment, else one of each kind
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dry_run", "copies", "rehash", "wait"])]
+    listen: Option<PathBuf>,
     /// Share of the utterances (or words) for validation
     #[arg(long, value_name = "SHARE", default_value_t = Fractions::default().val)]
     val_fraction: f64,
@@ -123,6 +128,9 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     if arguments.doctor {
         return examine(arguments);
     }
+    if let Some(folder) = &arguments.listen {
+        return write_examples(arguments, folder);
+    }
     let options = arguments.options()?;
     if !arguments.quiet {
         for warning in options.features.warnings() {
@@ -166,6 +174,26 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
     })
 }
 
+fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
+    let prepare = arguments.options()?;
+    let options = listen::Options {
+        folder: folder.to_owned(),
+        recipe: arguments.augment.as_deref().map(Recipe::read).transpose()?,
+        features: prepare.features.clone(),
+        limits: prepare.limits,
+        seed: arguments.augment_seed.unwrap_or(arguments.seed),
+    };
+    let bar = Bar::new(arguments.quiet || arguments.json);
+    let written = listen::listen(&recordings(&prepare)?, &options, &Storage::native(), &bar)?;
+    if arguments.json {
+        command::print(&format!("{}\n", command::to_json(&written)?))?;
+    } else if !arguments.quiet {
+        let takes: usize = written.examples.iter().map(|example| example.takes.len()).sum();
+        command::print(&format!("{takes} examples, to be heard and seen at {}\n", written.page.display()))?;
+    }
+    Ok(Ending::Done)
+}
+
 impl Arguments {
     fn copies(&self) -> Result<Option<Copies>> {
         let Some(path) = &self.augment else { return Ok(None) };
@@ -179,7 +207,7 @@ impl Arguments {
             data: self.data.clone(),
             out: self.out.clone(),
             features: self.features.config()?,
-            augment: self.copies()?,
+            augment: if self.listen.is_some() { None } else { self.copies()? },
             labels: self.labels.clone(),
             map: self.map.clone(),
             folds: self.folds,

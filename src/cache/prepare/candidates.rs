@@ -1,6 +1,7 @@
 //! Which recordings there are, and what each is labelled: scan, annotate, map, exclude.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Candidate;
@@ -52,6 +53,35 @@ pub(super) fn find_candidates(
             .map(|candidate| (candidate.file.path.as_str(), candidate.annotation.parent.as_deref())),
     )?;
     Ok(candidates)
+}
+
+/// A recording that can be an utterance, as far as names and tables say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// Where it is.
+    pub location: PathBuf,
+    /// Its path in the corpus.
+    pub path: String,
+    /// Its class.
+    pub label: String,
+    /// Who speaks, if known.
+    pub speaker: Option<String>,
+}
+
+/// Every recording that can be an utterance, as far as names and tables say: what a preparation starts from.
+///
+/// # Errors
+/// Those of names and tables in [`super::prepare`].
+pub fn recordings(options: &PrepareOptions) -> Result<Vec<Recording>> {
+    let corpora = Corpora::new(&options.data)?;
+    let candidates = find_candidates(options, &corpora, &mut PrepareReport::default())?;
+    let recording = |Candidate { file, annotation, .. }: Candidate| {
+        let location = corpora.location(&file.path)?;
+        let (label, speaker) =
+            (annotation.label.to_string(), annotation.speaker.as_deref().map(str::to_owned));
+        Some(Recording { location, path: file.path, label, speaker })
+    };
+    Ok(candidates.into_iter().filter_map(recording).collect())
 }
 
 struct Found {

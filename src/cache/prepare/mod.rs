@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+pub use candidates::{Recording, recordings};
 pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
 pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Remark};

@@ -1,0 +1,62 @@
+//! The page that plays the examples and shows their spectrograms.
+
+use std::fmt::Write;
+
+use super::Example;
+
+/// What the page begins with; a folder with it is one that may be written over.
+pub(super) const BEGINNING: &str = "<!doctype html>\n<!-- made by ser-prep --listen -->\n";
+
+const STYLE: &str = "body{font:16px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
+    color:#222;background:#fff}h2{margin-top:2.5rem}table{border-collapse:collapse;width:100%}\
+    td{border-top:1px solid #ccc;padding:.5rem;vertical-align:middle}img{display:block;max-width:26rem;\
+    height:128px}audio{width:16rem}small{color:#555}\
+    @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}small{color:#aaa}}";
+
+/// The page about `examples`, in their order.
+pub(super) fn page(examples: &[Example], seed: u64) -> String {
+    let mut html = format!(
+        "{BEGINNING}<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>Augmentation</title><style>{STYLE}</style>\n<h1>Augmentation</h1>\n\
+         <p>One utterance of each class and speaker, as it is, with each step of the recipe alone (whatever its \
+         probability), and with the whole recipe. Drawn with seed {seed}. All are brought to the same peak; \
+         spectrograms are mel bands, 60 dB from dark to bright.</p>\n"
+    );
+    for Example { path, label, speaker, takes, .. } in examples {
+        let speaker = speaker.as_ref().map_or(String::new(), |speaker| format!(", {}", escape(speaker)));
+        let _ = writeln!(
+            html,
+            "<h2>{}{speaker}</h2>\n<p><small>{}</small></p>\n<table>",
+            escape(label),
+            escape(path)
+        );
+        for take in takes {
+            let _ = writeln!(
+                html,
+                "<tr><td>{name}<br><small>{drawn}</small></td><td><audio controls preload=\"none\" \
+                 src=\"{file}.wav\"></audio></td><td><img loading=\"lazy\" src=\"{file}.png\" alt=\"mel spectrogram: \
+                 {name}\"></td></tr>",
+                name = escape(&take.name),
+                drawn = escape(&take.drawn),
+                file = take.file
+            );
+        }
+        html.push_str("</table>\n");
+    }
+    html.push_str("</html>\n");
+    html
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

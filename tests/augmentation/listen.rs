@@ -1,0 +1,66 @@
+//! `ser-prep --listen`: examples that can be heard and seen.
+
+use std::fs;
+
+use crate::common::{contents, ser_prep, speech};
+
+#[test]
+fn examples_are_written_for_each_class_and_speaker_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, listen) = (folder.path().join("corpus"), folder.path().join("listen"));
+    speech(&data, 2);
+    let (data, place) = (data.display().to_string(), listen.display().to_string());
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/augmentation.toml");
+    let arguments = ["--data", &data, "--listen", &place, "--augment", recipe, "--augment-seed", "4"];
+    let ran = ser_prep(arguments).ends(0);
+    assert!(ran.stdout.contains("98 examples"), "{}", ran.stdout);
+    let written = contents(&listen);
+    // Seven classes, two speakers; the original, five steps, the whole recipe; a sound and a picture of each; a page.
+    assert_eq!(written.len(), 14 * 7 * 2 + 1);
+    let page = String::from_utf8(written["index.html"].clone()).unwrap();
+    assert!(
+        page.contains("vtlp × ") && page.contains("pitch-shift ") && page.contains("OAF_angry/"),
+        "{page}"
+    );
+    for (name, bytes) in &written {
+        if let Some(stem) = name.strip_suffix(".wav") {
+            assert!(page.contains(&format!("src=\"{name}\"")), "{name}");
+            assert_eq!(bytes.len(), 44 + u32::from_le_bytes(bytes[40..44].try_into().unwrap()) as usize);
+            let peak =
+                bytes[44..].as_chunks::<2>().0.iter().map(|b| i16::from_le_bytes(*b).unsigned_abs()).max();
+            assert!((31_000..31_300).contains(&peak.unwrap()), "{name}: {peak:?}");
+            let png = &written[&format!("{stem}.png")];
+            assert!(png.starts_with(b"\x89PNG") && png.ends_with(b"IEND\xaeB`\x82"), "{stem}");
+        }
+    }
+    // The same again, the page being ours; elsewhere nothing is written over.
+    ser_prep(arguments).ends(0);
+    assert_eq!(contents(&listen), written);
+    let refused = ser_prep(["--data", &data, "--listen", &data]).ends(1);
+    assert!(refused.stderr.contains("holds other files"), "{}", refused.stderr);
+    let cache = folder.path().join("cache").display().to_string();
+    ser_prep(["--data", &data, "--out", &cache, "--quiet"]).ends(0);
+    let refused = ser_prep(["--data", &data, "--listen", &cache]).ends(1);
+    assert!(refused.stderr.contains("is a cache"), "{}", refused.stderr);
+}
+
+#[test]
+fn without_a_recipe_there_is_an_example_of_each_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, listen) = (folder.path().join("corpus"), folder.path().join("listen"));
+    speech(&data, 1);
+    for class in fs::read_dir(&data).unwrap().flatten() {
+        // Three recordings make a class; one speaker and two classes are enough here.
+        let name = class.file_name().into_string().unwrap();
+        if !name.ends_with("angry") && !name.ends_with("sad") {
+            fs::remove_dir_all(class.path()).unwrap();
+        }
+    }
+    ser_prep(["--data", &data.display().to_string(), "--listen", &listen.display().to_string(), "-q"])
+        .ends(0);
+    let page = fs::read_to_string(listen.join("index.html")).unwrap();
+    for kind in ser::augmentation::Waveform::KINDS {
+        assert!(page.contains(kind), "{kind}");
+    }
+    assert!(page.contains("babble of 4"), "{page}");
+}
