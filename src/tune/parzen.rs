@@ -358,7 +358,8 @@ mod tests {
         let int = |low, high, step, log| Distribution::Int { low, high, step, log };
         let old: Vec<f64> = (0..30).map(|index| 0.25 + 1.75 * f64::from(index * 7 % 30) / 30.0).collect();
         let few = [0.3, 0.5, 0.55, 1.9];
-        let cases: [(Distribution, &[f64], &[(f64, f64)]); 7] = [
+        type Case<'a> = (Distribution, &'a [f64], &'a [(f64, f64)]);
+        let cases: [Case<'_>; 7] = [
             (
                 float(false, None),
                 &few,
