@@ -583,16 +583,16 @@ fn trials_of_the_real_ser_fit_are_trained_pruned_resumed_and_the_best_can_be_tra
         command.args(["--config", "base.toml", "--workers", "2", "--trials", trials]);
         command
     };
-    let mut child = tune("6").arg("--quiet").spawn().unwrap();
+    let mut child = tune("4").arg("--quiet").spawn().unwrap();
     while !place.path("study/trials/0000/metrics.jsonl").exists() {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(5));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let found = outcome(&mut tune("6"));
-    assert_numbered(&found, 6);
-    assert_eq!(count(&found, "COMPLETE") + count(&found, "PRUNED"), 6, "{found:#}");
+    let found = outcome(&mut tune("4"));
+    assert_numbered(&found, 4);
+    assert_eq!(count(&found, "COMPLETE") + count(&found, "PRUNED"), 4, "{found:#}");
     for trial in trials(&found).iter().filter(|trial| trial["state"] == "COMPLETE") {
         let folder = place.path(trial["folder"].as_str().unwrap());
         assert!(folder.join("best.pt").exists());
