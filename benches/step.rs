@@ -16,7 +16,7 @@ use ser::fit::batch::Batches;
 use ser::fit::evaluate::evaluate;
 use ser::fit::learner::Learner;
 use ser::fit::network::{Architecture, Network};
-use ser::fit::{NetworkConfig, Precision, device};
+use ser::fit::{FitConfig, NetworkConfig, Precision, device};
 use ser::progress::Silent;
 use ser::random::Random;
 use ser::storage::Storage;
@@ -58,12 +58,12 @@ fn ser(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             let (device, _) = device::set_up("cpu", 0).unwrap();
             let network = Network::new(&architecture(&dataset), 0, device).unwrap().learning_in(precision);
-            let mut learner = Learner::new(network, 1e-3).unwrap();
+            let mut learner = Learner::new(network, &FitConfig::default()).unwrap();
             let batches = Batches::new(&dataset, device).unwrap();
             let mut dropout = Random::new(&["dropout"]);
             bencher.iter(|| {
                 let batch = batches.get(&indices).unwrap();
-                learner.step(&batch, &mut dropout).unwrap().loss.double_value(&[])
+                learner.step(&batch, 1e-3, &mut dropout).unwrap().loss.double_value(&[])
             });
         });
     }

@@ -207,7 +207,7 @@ fn what_cannot_answer_together_is_not_joined() {
     let one = train("one", &config);
     let elsewhere = train("elsewhere", &FitConfig { split: "word".to_owned(), ..config.clone() });
     let both = train("both", &FitConfig { members: 2, ..config });
-    let mut join = |second: &Path, code: i32| {
+    let join = |second: &Path, code: i32| {
         let mut fit = ser_fit(folder.path());
         fail(fit.arg("--join").args([&one, second]).args(["--run", "joined"]), code)
     };

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use common::{Ran, plain_corpus, python_with, ser_prep};
-use ser::fit::FitConfig;
+use ser::fit::{FitConfig, NetworkConfig};
 use ser::random::Random;
 use ser::tune::{Direction, Journal, Pruner, Recipe, Space, Trial, TrialState};
 use serde_json::{Value, json};
@@ -145,11 +145,9 @@ fn a_search_finds_a_good_recipe_and_writes_it_down_for_ser_fit() {
     recipe.validate().unwrap();
     assert_eq!(recipe.lr, best["params"]["lr"].as_f64().unwrap());
     assert_eq!(u64::from(recipe.batch_size), best["params"]["batch_size"].as_u64().unwrap());
-    assert_eq!(recipe.network.dropout, best["params"]["network.dropout"].as_f64().unwrap());
-    assert_eq!(
-        format!("{:?}", recipe.network.channels),
-        best["params"]["network.channels"].as_str().unwrap()
-    );
+    let NetworkConfig::CnnBilstm(network) = &recipe.network else { panic!("{recipe:?}") };
+    assert_eq!(network.dropout, best["params"]["network.dropout"].as_f64().unwrap());
+    assert_eq!(format!("{:?}", network.channels), best["params"]["network.channels"].as_str().unwrap());
     assert_eq!((recipe.epochs, recipe.cache.as_path()), (6, cache()));
 
     // The learning rate decides nearly everything in the stand-in's formula.

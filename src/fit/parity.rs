@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::adam::Adam;
+use super::adam::{Adam, Regularisation};
 use super::checkpoint::Checkpoint;
 use super::config::Precision;
 use super::network::{Architecture, Network, Pass};
@@ -51,7 +51,7 @@ fn three_steps_of_adam_end_where_pytorchs_do() {
         let (loss, gradient) = fixture.loss_and_gradient(&mut network);
         losses.push(loss);
         if step < 3 {
-            adam.step(&mut network.parameters, &gradient, 1e-3).unwrap();
+            adam.step(&mut network.parameters, &gradient, 1e-3, Regularisation::default()).unwrap();
         }
         if step == 2 {
             let mut worst = Difference::none();

@@ -11,7 +11,7 @@ use crate::fit::FitConfig;
 use crate::{Error, ErrorKind, Result};
 
 /// Options that say where and how fast a trial is trained, not what it learns.
-const CIRCUMSTANCES: [&str; 6] = ["cache", "device", "threads", "verify", "mmap", "publish"];
+const CIRCUMSTANCES: [&str; 7] = ["data", "cache", "device", "threads", "verify", "mmap", "publish"];
 
 /// A recipe as a TOML document: whatever `ser-fit --config` takes.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,6 +140,8 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::NetworkConfig;
+    use crate::fit::network_config::CnnBilstmConfig;
 
     #[test]
     fn options_are_put_in_by_their_dotted_key() {
@@ -149,7 +151,8 @@ mod tests {
         recipe.set("batch_size", Value::Integer(8));
         let config = recipe.config().unwrap();
         assert_eq!((config.lr, config.batch_size), (0.01, 8));
-        assert_eq!((config.network.hidden, config.network.dropout), (64, 0.5));
+        let network = CnnBilstmConfig { hidden: 64, dropout: 0.5, ..CnnBilstmConfig::default() };
+        assert_eq!(config.network, NetworkConfig::CnnBilstm(network));
         assert_eq!(Recipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
     }
 
