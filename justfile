@@ -55,6 +55,10 @@ fuzz *ARGS: _compilers
 doc: setup
     RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps
 
+# Fetch a Python with the packages that tests compare with, and say where it is: SER_PYTHON=$(./just python) ./just test
+python:
+    @scripts/python/fetch
+
 # Check the compilers and fetch libtorch; every recipe that builds does this first
 setup: _compilers libtorch
 

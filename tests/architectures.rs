@@ -9,12 +9,14 @@
 )]
 
 mod common_fit;
+mod common_python;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
-use common_fit::{SMALL_FEATURES, fail, prepared, python_with, ser_fit, ser_report, succeed};
+use common_fit::{SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
+use common_python::python_with;
 use ser::ErrorKind;
 use ser::fit::checkpoint::Checkpoint;
 use ser::fit::network::{Architecture, Network, Pass};

@@ -8,10 +8,13 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod common_python;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common_python::python_with;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -126,7 +129,7 @@ fn what_could_not_be_read_is_not_written() {
 
 #[test]
 fn real_pytorch_opens_what_is_written() {
-    let Some(python) = python_with_torch() else { return };
+    let Some(python) = python_with("torch, safetensors") else { return };
     let folder = tempfile::tempdir().unwrap();
     let values = [
         read(fixture("torch.pt")).unwrap(),
@@ -149,7 +152,7 @@ fn real_pytorch_opens_what_is_written() {
 
 #[test]
 fn the_class_and_the_script_of_the_document_work() {
-    let Some(python) = python_with_torch() else { return };
+    let Some(python) = python_with("torch, safetensors") else { return };
     run(Command::new(python).arg("-B").arg(fixture("parity.py")).arg("--check"));
 }
 
@@ -689,23 +692,6 @@ fn as_json(value: &Value) -> serde_json::Value {
             json!({"tensor": dtype, "shape": tensor.shape(), "hex": hex(tensor.bytes())})
         }
     }
-}
-
-/// A Python that can import torch: the one `SER_PYTHON` names, or `python3`.
-fn python_with_torch() -> Option<PathBuf> {
-    let named = std::env::var_os("SER_PYTHON").filter(|python| !python.is_empty()).map(PathBuf::from);
-    let python = named.clone().unwrap_or_else(|| "python3".into());
-    let works = Command::new(&python).args(["-c", "import torch, safetensors"]).output();
-    if works.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    assert!(
-        named.is_none(),
-        "SER_PYTHON is set, but {} cannot import torch and safetensors",
-        python.display()
-    );
-    eprintln!("SKIPPED: python3 cannot import torch and safetensors; set SER_PYTHON to one that can");
-    None
 }
 
 /// Runs a command that must succeed, and returns what it printed.

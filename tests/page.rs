@@ -9,13 +9,15 @@
 )]
 
 mod common;
+mod common_python;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{noise, python_with, wav};
+use common::{noise, wav};
+use common_python::python_with;
 use ser::cache::Audit;
 use ser::corpus::Part;
 use ser::features::FeatureConfig;

@@ -10,14 +10,15 @@
 )]
 
 mod common_fit;
+mod common_python;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use common_fit::{
-    Prepared, SMALL_FEATURES, copy_folder, fail, manifest, python_with, recipe, ser_fit, ser_prep,
-    ser_report, succeed,
+    Prepared, SMALL_FEATURES, copy_folder, fail, manifest, recipe, ser_fit, ser_prep, ser_report, succeed,
 };
+use common_python::python_with;
 use ser::cache::{Cache, Dataset};
 use ser::corpus::{Part, Protocol};
 use ser::fit::batch::Batches;

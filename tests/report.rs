@@ -9,15 +9,15 @@
 )]
 
 mod common_fit;
+mod common_python;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common_fit::{
-    copy_folder, damage, fail, manifest, prepared, python_with, ser_fit, ser_prep, ser_report, succeed,
-};
+use common_fit::{copy_folder, damage, fail, manifest, prepared, ser_fit, ser_prep, ser_report, succeed};
+use common_python::python_with;
 use ser::fit::checkpoint::Checkpoint;
 use ser::storage::Storage;
 use serde_json::Value;

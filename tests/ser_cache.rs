@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
 mod common;
+mod common_python;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -11,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Ran, contents, noise, options, plain_corpus, put, python_with, speech, wav};
+use common::{Ran, contents, noise, options, plain_corpus, put, speech, wav};
+use common_python::python_with;
 use ser::cache::care::damage::DamageKind;
 use ser::cache::care::verify::verify;
 use ser::cache::{Cache, Index, PrepareOptions, prepare};

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
 mod common;
+mod common_python;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +15,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use common::{Ran, plain_corpus, python_with, ser_prep};
+use common::{Ran, plain_corpus, ser_prep};
+use common_python::python_with;
 use ser::fit::{FitConfig, NetworkConfig};
 use ser::random::Random;
 use ser::tune::{Direction, Journal, Pruner, Recipe, Space, Trial, TrialState};

@@ -113,21 +113,3 @@ impl Ran {
         self
     }
 }
-
-/// A Python that can import `module`: the one `SER_PYTHON` names, or `python3`. Without one a line says so.
-pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
-    let can_import = |python: &Path| {
-        let output = Command::new(python).arg("-c").arg(format!("import {module}")).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    if let Some(named) = std::env::var_os("SER_PYTHON").filter(|named| !named.is_empty()) {
-        let python = PathBuf::from(named);
-        assert!(can_import(&python), "SER_PYTHON is set, but {} cannot import {module}", python.display());
-        return Some(python);
-    }
-    if can_import(Path::new("python3")) {
-        return Some(PathBuf::from("python3"));
-    }
-    eprintln!("SKIPPED: python3 cannot import {module}; set SER_PYTHON to one that can");
-    None
-}

@@ -167,16 +167,3 @@ pub(crate) fn damage(cache: &Path, part: &str) -> (PathBuf, u64) {
     std::fs::write(&shard, bytes).unwrap();
     (shard, row)
 }
-
-/// A Python that can import `modules`: the one `SER_PYTHON` names, or `python3`.
-pub(crate) fn python_with(modules: &str) -> Option<PathBuf> {
-    let named = std::env::var_os("SER_PYTHON").filter(|python| !python.is_empty()).map(PathBuf::from);
-    let python = named.clone().unwrap_or_else(|| "python3".into());
-    let works = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
-    if works.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    assert!(named.is_none(), "SER_PYTHON is set, but {} cannot import {modules}", python.display());
-    eprintln!("SKIPPED: python3 cannot import {modules}; set SER_PYTHON to one that can");
-    None
-}
