@@ -195,33 +195,37 @@ impl<'de> Deserialize<'de> for Entry {
     /// Serde's own tagged enums refuse no unknown field once another is flattened beside them, so the two fields that
     /// all steps have are taken out here.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde_json::{Map, Value, from_value};
-        let mut fields = Map::<String, Value>::deserialize(deserializer)?;
+        use toml::Value;
+        let mut fields = toml::Table::deserialize(deserializer)?;
         let kind = match fields.remove("kind") {
             Some(Value::String(kind)) => kind,
             Some(_) => return Err(de::Error::custom("kind must be a text")),
             None => return Err(de::Error::missing_field("kind")),
         };
         let probability = match fields.remove("probability") {
-            Some(value) => {
-                value.as_f64().ok_or_else(|| de::Error::custom("probability must be a number, 0 to 1"))?
-            }
+            Some(Value::Float(number)) => number,
+            Some(Value::Integer(number)) => number as f64,
+            Some(_) => return Err(de::Error::custom("probability must be a number, 0 to 1")),
             None => 1.0,
         };
-        let rest = Value::Object(fields);
         let waveform = match kind.as_str() {
-            "noise" => from_value(rest).map(Waveform::Noise),
-            "pitch-shift" => from_value(rest).map(Waveform::PitchShift),
-            "time-stretch" => from_value(rest).map(Waveform::TimeStretch),
-            "vtlp" => from_value(rest).map(Waveform::Vtlp),
-            "gain" => from_value(rest).map(Waveform::Gain),
-            "equaliser" => from_value(rest).map(Waveform::Equaliser),
-            "reverberation" => from_value(rest).map(Waveform::Reverberation),
-            "clipping" => from_value(rest).map(Waveform::Clipping),
-            "telephone" => from_value(rest).map(Waveform::Telephone),
+            "noise" => fields.try_into().map(Waveform::Noise),
+            "pitch-shift" => fields.try_into().map(Waveform::PitchShift),
+            "time-stretch" => fields.try_into().map(Waveform::TimeStretch),
+            "vtlp" => fields.try_into().map(Waveform::Vtlp),
+            "gain" => fields.try_into().map(Waveform::Gain),
+            "equaliser" => fields.try_into().map(Waveform::Equaliser),
+            "reverberation" => fields.try_into().map(Waveform::Reverberation),
+            "clipping" => fields.try_into().map(Waveform::Clipping),
+            "telephone" => fields.try_into().map(Waveform::Telephone),
             _ => return Err(de::Error::unknown_variant(&kind, &Waveform::KINDS)),
         };
-        let waveform = waveform.map_err(|error| de::Error::custom(format!("kind = {kind:?}: {error}")))?;
+        let waveform = waveform.map_err(|error| {
+            // With the name of the parameter, on one line.
+            let what = error.to_string();
+            let what: Vec<&str> = what.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            de::Error::custom(format!("kind = {kind:?}: {}", what.join(" ")))
+        })?;
         Ok(Self { waveform, probability })
     }
 }

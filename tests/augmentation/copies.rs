@@ -61,7 +61,8 @@ impl Place {
 
     fn is_whole(&self) {
         let found = verify(&self.out(), 0, &Silent).unwrap();
-        assert!(found.damage.is_empty() && found.notes.is_empty(), "{:?} {:?}", found.damage, found.notes);
+        assert!(found.damage.is_empty(), "{:?}", found.damage);
+        assert!(!found.notes.iter().any(|note| note.what.contains("extractor")), "{:?}", found.notes);
     }
 }
 
@@ -255,6 +256,8 @@ fn what_is_there_is_reused_and_each_recipe_is_a_feature_set_of_its_own() {
             .unwrap();
     assert!(!difference.equal && !difference.extractor_differs, "{}", difference.to_table());
     assert_eq!(difference.configuration[0].field, "augmentation");
+
+    drop((cache, fresh));
 
     // Dropping the sets with copies leaves the plain one whole.
     let drop = vec![first.feature_set, more.feature_set, other_seed.feature_set];

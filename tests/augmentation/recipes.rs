@@ -217,7 +217,7 @@ fn a_wrong_recipe_is_refused_with_what_is_wrong_and_what_it_may_be() {
         ("kind = 'pitch-shift'\nsemitones = [5, -5]", "semitones = [5, -5]"),
         ("kind = 'pitch-shift'\nsemitones = 5\nformant = 'keep'", "unknown field `formant`"),
         ("kind = 'pitch-shift'\nsemitones = nan", "semitones"),
-        ("kind = 'gain'\ndb = 'loud'", "it must be [low, high] or one number"),
+        ("kind = 'gain'\ndb = 'loud'", "it must be [low, high] or one number in `db`"),
         ("kind = 'echo'", "unknown variant `echo`"),
         ("db = 3", "missing field `kind`"),
         ("kind = 'gain'\ndb = 3\nprobability = 1.5", "probability = 1.5 is not possible; it must be 0 to 1"),
