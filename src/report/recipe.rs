@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::fit::FitConfig;
+
 /// Settings of a checkpoint's `config` that say which run of the matrix it is, or where and how fast it was trained,
 /// and not what was learnt.
-const NO_SETTINGS: [&str; 14] = [
+const NO_SETTINGS: [&str; 15] = [
     "epoch",
     "metrics",
     "fit.seed",
     "fit.split",
     "fit.cache",
+    "fit.data",
     "fit.feature_set",
     "fit.device",
     "fit.threads",
@@ -36,7 +39,14 @@ impl Recipe {
     /// know are settings too.
     pub fn of(config: &Value, labels: &[String]) -> Self {
         let mut settings = BTreeMap::new();
-        flatten("", config, &mut settings);
+        let mut config = config.clone();
+        // What an older version did not know to choose between it did as the default says.
+        if let Ok(fit) = serde_json::from_value::<FitConfig>(config["fit"].clone())
+            && let Ok(fit) = serde_json::to_value(fit)
+        {
+            config["fit"] = fit;
+        }
+        flatten("", &config, &mut settings);
         settings.insert("classes".to_owned(), labels.join(", "));
         Self(settings)
     }
@@ -107,6 +117,18 @@ mod tests {
     fn the_seed_and_the_place_are_no_settings() {
         assert_eq!(recipe(0.1, 1, "x", Value::Null), recipe(0.1, 2, "x", Value::Null));
         assert!(recipe(0.1, 1, "x", Value::Null).0.contains_key("metrics_kept"));
+    }
+
+    #[test]
+    fn what_an_older_version_does_not_state_is_the_default() {
+        let of = |fit: Value| Recipe::of(&serde_json::json!({ "fit": fit }), &[]);
+        let older = of(serde_json::json!({"lr": 0.1, "network": {"hidden": 12}}));
+        let network = serde_json::json!({"arch": "cnn-bilstm", "hidden": 12});
+        assert_eq!(older, of(serde_json::json!({"lr": 0.1, "network": network, "optimizer": "adam"})));
+        assert_ne!(
+            older,
+            of(serde_json::json!({"lr": 0.1, "network": {"hidden": 12}, "optimizer": "adamw"}))
+        );
     }
 
     #[test]
