@@ -253,7 +253,8 @@ fn recordings_that_are_gone_or_were_changed_are_named() {
     let fit = |extra: &[&str]| {
         let mut fit = ser_fit(folder.path());
         fit.arg("--config").arg(&prepared().recipe);
-        fit.args(["--augment", "augment.toml", "--epochs", "1", "--quiet"]).args(extra);
+        fit.args(["--augment", "augment.toml", "--feature-set", "log-mel", "--epochs", "1", "--quiet"])
+            .args(extra);
         fit
     };
     succeed(&mut fit(&[]));
@@ -270,4 +271,21 @@ fn recordings_that_are_gone_or_were_changed_are_named() {
     std::fs::write(&path, bytes).unwrap();
     let complaint = fail(&mut fit(&["--data", "elsewhere"]), 1);
     assert!(complaint.contains(changed) && complaint.contains("not the recording"), "{complaint}");
+}
+
+#[test]
+fn a_preset_that_the_cache_does_not_hold_is_asked_for_with_its_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fit = ser_fit(folder.path());
+    fit.arg("--cache").arg(&prepared().cache).args(["--feature-set", "log-mel", "--epochs", "1"]);
+    let complaint = fail(&mut fit, 1);
+    assert!(complaint.contains("run ser-prep with --preset log-mel"), "{complaint}");
+}
+
+#[test]
+fn the_recipes_that_are_shipped_are_recipes() {
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    let shipped = FitConfig::read(&recipes.join("speaker-independent.toml")).unwrap();
+    shipped.validate().unwrap();
+    assert_eq!(shipped.augment, Recipe::read(&recipes.join("augmentation.toml")).unwrap());
 }

@@ -13,23 +13,22 @@ mod common_fit;
 mod common_python;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
+use common_fit::training::{resume, train};
 use common_fit::{
     Prepared, SMALL_FEATURES, copy_folder, fail, manifest, recipe, ser_fit, ser_prep, ser_report, succeed,
 };
 use common_python::python_with;
+use ser::ErrorKind;
 use ser::cache::{Cache, Dataset};
 use ser::corpus::{Part, Protocol};
 use ser::fit::batch::Batches;
 use ser::fit::checkpoint::{Checkpoint, Value};
 use ser::fit::normalisation::{Normaliser, normaliser_of};
-use ser::fit::run::RunFolder;
-use ser::fit::train::{FitRequest, FitSummary, Material, fit};
-use ser::fit::{ClassWeights, FitConfig, Normalisation, Sampling, device};
+use ser::fit::train::Material;
+use ser::fit::{ClassWeights, FitConfig, Normalisation, Sampling};
 use ser::progress::Silent;
 use ser::storage::Storage;
-use ser::{ErrorKind, Result};
 use tch::Device;
 
 // Feature normalisation.
@@ -60,7 +59,7 @@ fn a_normalised_utterance_has_mean_0_and_deviation_1_over_its_real_frames_and_ze
 fn the_training_sides_statistics_are_in_the_checkpoint_and_are_those_of_its_real_frames() {
     let folder = tempfile::tempdir().unwrap();
     let config = FitConfig { feature_normalisation: Normalisation::Training, ..recipe(&prepared().cache, 1) };
-    train(&config, &folder.path().join("run"), false).unwrap();
+    train(&config, &folder.path().join("run")).unwrap();
     let checkpoint = Checkpoint::read(folder.path().join("run/best.pt")).unwrap();
 
     let (train, _) = side(Part::Train);
@@ -114,7 +113,7 @@ fn a_report_normalises_as_the_training_did() {
     for way in [Normalisation::Utterance, Normalisation::Training, Normalisation::Speaker] {
         let config = FitConfig { feature_normalisation: way, ..recipe(&prepared().cache, 2) };
         let run = folder.path().join(format!("{way:?}").to_lowercase());
-        train(&config, &run, false).unwrap();
+        train(&config, &run).unwrap();
         let checkpoint = Checkpoint::read(run.join("best.pt")).unwrap();
         let material = Material::open(&config).unwrap();
         let mut network = network_of(&config, &material, &checkpoint);
@@ -143,7 +142,7 @@ fn a_report_normalises_as_the_training_did() {
 fn statistics_of_another_shape_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let config = FitConfig { feature_normalisation: Normalisation::Training, ..recipe(&prepared().cache, 1) };
-    train(&config, &folder.path().join("run"), false).unwrap();
+    train(&config, &folder.path().join("run")).unwrap();
     let mut checkpoint = Checkpoint::read(folder.path().join("run/best.pt")).unwrap();
     let tensor = ser::fit::checkpoint::Tensor::from_f32(&[2], &[0.0, 1.0]).unwrap();
     let value =
@@ -164,9 +163,9 @@ fn a_normalised_run_resumes_bit_for_bit() {
         sampling: Sampling::Balanced,
         ..recipe(&prepared().cache, epochs)
     };
-    train(&config(4), &folder.path().join("whole"), false).unwrap();
-    train(&config(2), &folder.path().join("parts"), false).unwrap();
-    train(&config(4), &folder.path().join("parts"), true).unwrap();
+    train(&config(4), &folder.path().join("whole")).unwrap();
+    train(&config(2), &folder.path().join("parts")).unwrap();
+    resume(&config(4), &folder.path().join("parts")).unwrap();
     let state = |run: &str| Checkpoint::read(folder.path().join(run).join("last.pt")).unwrap().model_state;
     assert!(state("whole") == state("parts"), "the weights differ");
 }
@@ -212,10 +211,15 @@ fn the_documented_pytorch_class_agrees_on_normalised_features() {
     let script = document.split("```python\n").find(|part| part.starts_with("import json")).unwrap();
     let script = script.split("```").next().unwrap();
     std::fs::write(folder.path().join("evaluate.py"), script).unwrap();
-    for way in [Normalisation::None, Normalisation::Utterance, Normalisation::Training] {
-        let config = FitConfig { feature_normalisation: way, ..recipe(&prepared().cache, 4) };
-        let run = folder.path().join(format!("{way:?}"));
-        train(&config, &run, false).unwrap();
+    for (way, members) in [
+        (Normalisation::None, 1),
+        (Normalisation::Utterance, 1),
+        (Normalisation::Training, 1),
+        (Normalisation::Training, 2),
+    ] {
+        let config = FitConfig { feature_normalisation: way, members, ..recipe(&prepared().cache, 4) };
+        let run = folder.path().join(format!("{way:?}-{members}"));
+        train(&config, &run).unwrap();
         let report =
             succeed(ser_report(folder.path()).arg("--json").arg("--checkpoint").arg(run.join("best.pt")));
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
@@ -254,7 +258,7 @@ fn a_class_of_few_utterances_is_recalled_better_when_classes_weigh_or_come_alike
     // What it says of what it has learnt from, after few epochs.
     let loss_of = |name: &str, config: FitConfig| -> f64 {
         let run = folder.path().join(name);
-        train(&config, &run, false).unwrap();
+        train(&config, &run).unwrap();
         let checkpoint = Checkpoint::read(run.join("last.pt")).unwrap();
         let mut network = network_of(&config, &material, &checkpoint);
         let batches = Batches::new(&material.train, Device::Cpu).unwrap();
@@ -345,26 +349,6 @@ fn moments(values: impl Iterator<Item = f32>) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
     (mean, variance.sqrt())
-}
-
-fn train(config: &FitConfig, folder: &Path, resume: bool) -> Result<FitSummary> {
-    let (device, _) = device::set_up(&config.device, config.threads)?;
-    let storage = Storage::native();
-    let run = if resume {
-        RunFolder::open(&storage, folder)?.0
-    } else {
-        RunFolder::create(&storage, folder, config)?
-    };
-    fit(FitRequest {
-        config,
-        material: &Material::open(config)?,
-        run: &run,
-        device,
-        resume,
-        stop: &AtomicBool::new(false),
-        progress: &Silent,
-        on_event: &mut |_| Ok(()),
-    })
 }
 
 fn network_of(

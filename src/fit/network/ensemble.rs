@@ -5,8 +5,8 @@
 
 use tch::Tensor;
 
-use super::Model;
 use super::layers::Forward;
+use super::{Model, answer};
 use crate::Result;
 
 /// Its members.
@@ -23,11 +23,7 @@ impl Ensemble {
 
 impl Model for Ensemble {
     fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>> {
-        let mut branches = Vec::new();
-        for member in &self.members {
-            branches.extend(member.branches(forward, features, frames)?);
-        }
-        Ok(branches)
+        self.members.iter().map(|member| answer(&member.branches(forward, features, frames)?)).collect()
     }
 }
 
