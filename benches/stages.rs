@@ -6,10 +6,12 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ser::audio::{Container, Limits, Resampler, decode};
+use ser::augmentation::{Augmenter, Recipe};
 use ser::cache::digest::{Checksum, Hex, Sha};
 use ser::cache::row::{Row, Source};
 use ser::cache::shard::{Layout, Shard, ShardBuffer, shard_path};
 use ser::features::{Delta, Extractor, FeatureConfig};
+use ser::random::Random;
 use ser::storage::Storage;
 
 /// A voiced-like sum of harmonics with a little noise, at 16 kHz.
@@ -135,5 +137,29 @@ fn cache(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, audio, features, cache);
+fn augmentation(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("augmentation");
+    group.throughput(Throughput::Elements(u64::from(SECONDS)));
+    let utterance = utterance(f64::from(SECONDS));
+    let shipped = Recipe::from_toml(include_str!("../recipes/augmentation.toml")).unwrap();
+    let alone = shipped.waveform.iter().enumerate().map(|(number, step)| {
+        let recipe = Recipe { waveform: vec![step.clone()], ..Recipe::default() };
+        (format!("step {} of the recipe shipped", number + 1), recipe)
+    });
+    let recipes: Vec<(String, Recipe)> =
+        alone.chain([("the recipe shipped".to_owned(), shipped.clone())]).collect();
+    let mut out = Vec::new();
+    for (name, recipe) in recipes {
+        let mut augmenter = Augmenter::new(&recipe, 16_000).unwrap();
+        let mut random = Random::new(&["bench"]);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                augmenter.augment(black_box(&utterance), &mut random, &mut |_| None, &mut out).unwrap()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, audio, augmentation, features, cache);
 criterion_main!(benches);

@@ -649,7 +649,7 @@ fn features_of_any_sensible_shape_are_trained_on() {
     prep(&["--n-mfcc", "3"]);
     let text = fail(&mut train("tiny"), 1);
     assert!(
-        text.contains("[3, 3, 200] are too small for two poolings; compute features with at least 4"),
+        text.contains("[3, 3, 200] are too small for cnn-bilstm; compute features with at least 4"),
         "{text}"
     );
     assert!(!folder.path().join("tiny").exists());

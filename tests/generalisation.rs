@@ -238,6 +238,7 @@ fn the_table_over_runs_has_an_ensemble_once_and_its_members_not() {
     let table: serde_json::Value = serde_json::from_str(&table).unwrap();
     assert!(table["unusable"].as_array().unwrap().is_empty(), "{table}");
     let rows = table["recipes"][0]["rows"].as_array().unwrap().iter();
+    let rows = rows.filter(|row| row["protocol"] != "speaker-independent");
     let runs: usize = rows.map(|row| row["seeds"].as_array().unwrap().len()).sum();
     assert_eq!(runs, 2, "{table}");
 }

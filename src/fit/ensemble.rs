@@ -85,8 +85,9 @@ pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storag
     });
     let origins = origins.collect::<Result<Vec<_>>>()?;
     let config = FitConfig { members, ..origins[0].fit.clone() };
+    let joined = join(read, &config)?;
     storage.make_folder(folder)?;
-    join(read, &config)?.write(storage, &target)?;
+    joined.write(storage, &target)?;
     Ok(target)
 }
 

@@ -7,7 +7,7 @@ use ser::augmentation::{Augmenter, Recipe, Step};
 use ser::random::Random;
 use ser::synth::{Emotion, utterance};
 
-use crate::measure::{AH, RATE, step, vowel};
+use crate::measure::{RATE, step};
 
 const EVERYTHING: &str = include_str!("../../recipes/augmentation.toml");
 
@@ -90,42 +90,6 @@ fn samples_that_cannot_be_augmented_are_refused_and_odd_ones_are_not() {
             assert!(!out.is_empty() && out.iter().all(|x| x.is_finite()));
         }
     }
-}
-
-#[test]
-#[ignore = "a measurement: 2 s utterances, one thread"]
-fn how_long_the_shipped_recipe_takes() {
-    let speech: Vec<f32> = vowel(200.0, &AH, 2.0);
-    let mut out = Vec::new();
-    let mut time = |name: &str, text: &str| {
-        let recipe = Recipe::from_toml(text).unwrap();
-        let mut augmenter = Augmenter::new(&recipe, RATE).unwrap();
-        let mut random = Random::new(&["time"]);
-        // Of this thread's own, since a machine may be busy.
-        let now = || {
-            let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-            time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
-        };
-        let mut best = f64::INFINITY;
-        for _ in 0..10 {
-            let start = now();
-            for _ in 0..40 {
-                augmenter.augment(&speech, &mut random, &mut |_| None, &mut out).unwrap();
-            }
-            best = best.min((now() - start) / 40.0);
-        }
-        println!("{name}: {:.3} ms", best * 1000.0);
-    };
-    time("recipe", EVERYTHING);
-    time("pitch", &step("kind = 'pitch-shift'\nsemitones = [-5, 5]"));
-    time("pitch moved", &step("kind = 'pitch-shift'\nsemitones = [0, 5]\nformants = 'move'"));
-    time("stretch", &step("kind = 'time-stretch'\nfactor = [0.74, 1.35]"));
-    time("vtlp", &step("kind = 'vtlp'\nfactor = [0.82, 1.22]"));
-    time("equaliser", &step("kind = 'equaliser'\ndeviation_db = 5"));
-    time("noise snr", &step("kind = 'noise'\nsnr_db = 5"));
-    time("noise floor", &step("kind = 'noise'\nfloor_db = 15"));
-    time("reverberation", &step("kind = 'reverberation'\nrt60_s = 0.5\ndirect_to_reverberant_db = 0"));
-    time("telephone", &step("kind = 'telephone'\nmu_law = true"));
 }
 
 fn a_step() -> impl Strategy<Value = String> {
