@@ -18,13 +18,21 @@ pub struct LearningOptions {
     /// Feature set in the cache, by the start of its name [default: the newest]
     #[arg(long, value_name = "ID")]
     feature_set: Option<String>,
-    /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random]
-    #[arg(long, value_name = "PROTOCOL", conflicts_with = "protocols")]
+    // Not as documentation, which would read the brackets as HTML.
+    #[arg(
+        long,
+        value_name = "PROTOCOL",
+        conflicts_with = "protocols",
+        help = "Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random]"
+    )]
     split: Option<String>,
     /// Architecture of the network; its sizes are those of the recipe, if that has the same, or else its defaults
     /// [default: cnn-bilstm]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
+    /// Share of the head's units that are dropped in training [default: 0.3]
+    #[arg(long, value_name = "SHARE")]
+    dropout: Option<f64>,
     /// Utterances in a step [default: 32]
     #[arg(long)]
     batch_size: Option<u32>,
@@ -101,6 +109,9 @@ impl LearningOptions {
         set(&mut config.split, &self.split);
         if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {
             config.network = NetworkConfig::of(arch);
+        }
+        if let Some(share) = self.dropout {
+            config.network.set_dropout(share);
         }
         set(&mut config.batch_size, &self.batch_size);
         set(&mut config.optimizer, &self.optimizer);

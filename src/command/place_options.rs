@@ -23,8 +23,8 @@ pub struct PlaceOptions {
     /// Stop after this many epochs without a better one; 0 for never [default: 0]
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u32>,
-    /// auto, cpu, cuda or cuda:<N> [default: auto]
-    #[arg(long)]
+    // Not as documentation, which would read the brackets as HTML.
+    #[arg(long, help = "auto, cpu, cuda or cuda:<N> [default: auto]")]
     device: Option<String>,
     /// Threads of a step; 0 for one on every processor [default: 0]
     #[arg(long)]

@@ -126,6 +126,18 @@ impl NetworkConfig {
         }
     }
 
+    /// Drops `share` of the head's units, whatever the architecture.
+    pub fn set_dropout(&mut self, share: f64) {
+        let dropout = match self {
+            Self::CnnBilstm(config) => &mut config.dropout,
+            Self::CnnStatistics(config) => &mut config.dropout,
+            Self::CnnBilstmAttention(config) => &mut config.dropout,
+            Self::CnnTransformer(config) => &mut config.dropout,
+            Self::Conformer(config) => &mut config.dropout,
+        };
+        *dropout = share;
+    }
+
     /// Checks that every value makes sense.
     ///
     /// # Errors
@@ -395,6 +407,9 @@ mod tests {
             assert_eq!(from_toml(&text).unwrap(), config);
             let json = serde_json::to_string(&config).unwrap();
             assert_eq!(serde_json::from_str::<NetworkConfig>(&json).unwrap(), config);
+            let mut dropped = config.clone();
+            dropped.set_dropout(0.125);
+            assert!(toml::to_string(&dropped).unwrap().contains("\ndropout = 0.125\n"));
             let option = clap::ValueEnum::to_possible_value(arch).unwrap();
             assert_eq!(option.get_name(), arch.name());
         }
