@@ -159,7 +159,7 @@ fn choose<'a>(recordings: &'a [Recording], options: &Options) -> Result<Vec<(&'a
     let mut loader = Loader::new(features.sample_rate, features.normalisation, options.limits);
     let mut in_order: Vec<&Recording> = recordings.iter().collect();
     in_order.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut chosen: BTreeMap<(&str, Option<&str>), (&Recording, Vec<f32>)> = BTreeMap::new();
+    let mut chosen = BTreeMap::new();
     let (mut bytes, mut refused) = (Vec::new(), None);
     for recording in in_order {
         let place = (recording.label.as_str(), recording.speaker.as_deref());

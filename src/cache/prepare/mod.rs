@@ -205,9 +205,9 @@ fn add_copies(candidates: &mut Vec<Candidate>, copies: Option<&Copies>) {
             continue;
         }
         let parent: Arc<str> = file.path.as_str().into();
-        let (stat, annotation) = (file.stat.clone(), annotation.clone());
+        let (stat, annotation) = (file.stat, annotation.clone());
         candidates.extend((1..=copies.copies).map(|number| Candidate {
-            file: AudioFile { path: copy_path(&parent, number), stat: stat.clone() },
+            file: AudioFile { path: copy_path(&parent, number), stat },
             annotation: Annotation { parent: Some(parent.clone()), notes: Vec::new(), ..annotation.clone() },
             copy: Some(number),
             content: None,
