@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
+use ser::Result;
 use ser::cache::audit::{Requirement, require};
 use ser::command::{self, Bar, Ending, FitTable, LearningOptions, MatrixTable, PlaceOptions};
 use ser::fit::ensemble::{fit_members, join_checkpoints};
@@ -14,7 +14,6 @@ use ser::fit::run::RunFolder;
 use ser::fit::train::{FitRequest, Material};
 use ser::fit::{FitConfig, device};
 use ser::storage::Storage;
-use ser::{Error, ErrorKind, Result};
 use tch::Device;
 
 /// Train a network on a cache and keep the checkpoint of the best validation epoch.
@@ -76,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
         eprintln!("ser-fit: training on the CPU: {reason}");
     }
-    let stop = stop_on_interrupt()?;
+    let stop = command::stop_on_interrupt("ser-fit: finishing this step")?;
     match (&arguments.protocols, &arguments.runs) {
         (Some(protocols), Some(folder)) => fit_matrix(arguments, &config, protocols, folder, device, &stop),
         _ => fit_one(arguments, config, run, device, &stop),
@@ -162,20 +161,6 @@ fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
         ))?;
     }
     Ok(Ending::Done)
-}
-
-/// A flag that the first Ctrl-C raises; the second ends the process as usual.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if raised.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("ser-fit: finishing this step; press again to stop at once");
-    })
-    .map_err(|error| Error::new(ErrorKind::Io, format!("cannot watch for Ctrl-C: {error}")))?;
-    Ok(stop)
 }
 
 impl Arguments {

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -142,7 +140,7 @@ impl Arguments {
             threads: (workers > 1 && config.threads == 0 && !space.iter().any(|(key, _)| key == "threads"))
                 .then(|| (std::thread::available_parallelism().map_or(1, usize::from) / workers).max(1)),
         };
-        let stop = stop_on_interrupt()?;
+        let stop = command::stop_on_interrupt("ser-tune: letting the trials save their state")?;
         let what = Search {
             folder: &self.study,
             space: &space,
@@ -185,20 +183,6 @@ impl Arguments {
             .at(beside)
             .mend("build it with the feature torch, or say where it is with --ser-fit"))
     }
-}
-
-/// A flag that the first Ctrl-C raises; the second ends this process at once, and the trials with it.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if raised.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("ser-tune: letting the trials save their state; press again to stop at once");
-    })
-    .map_err(|error| Error::new(ErrorKind::Io, format!("cannot watch for Ctrl-C: {error}")))?;
-    Ok(stop)
 }
 
 /// A time such as `90s`, `30m` or `8h`; without a unit it is in seconds.

@@ -4,6 +4,7 @@ mod bar;
 mod feature_options;
 #[cfg(feature = "torch")]
 mod fit_table;
+mod interrupt;
 #[cfg(feature = "torch")]
 mod learning_options;
 #[cfg(feature = "torch")]
@@ -21,6 +22,7 @@ pub use bar::Bar;
 pub use feature_options::FeatureOptions;
 #[cfg(feature = "torch")]
 pub use fit_table::FitTable;
+pub use interrupt::stop_on_interrupt;
 #[cfg(feature = "torch")]
 pub use learning_options::LearningOptions;
 #[cfg(feature = "torch")]

@@ -135,22 +135,32 @@ impl Fixture {
     }
 
     fn floats(&self, name: &str) -> Vec<f32> {
-        let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
-        let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("no {name} in the fixture"));
-        assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
-        tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+        floats(&self.bytes, name)
     }
 
     fn integers(&self, name: &str) -> Vec<i64> {
-        let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
-        let tensor = tensors.tensor(name).unwrap();
-        let i32_of = |bytes: &[u8]| i64::from(i32::from_le_bytes(bytes.try_into().unwrap()));
-        let i64_of = |bytes: &[u8]| i64::from_le_bytes(bytes.try_into().unwrap());
-        match tensor.dtype() {
-            safetensors::Dtype::I32 => tensor.data().chunks_exact(4).map(i32_of).collect(),
-            safetensors::Dtype::I64 => tensor.data().chunks_exact(8).map(i64_of).collect(),
-            other => panic!("{name} is {other:?}"),
-        }
+        integers(&self.bytes, name)
+    }
+}
+
+/// The values of an f32 tensor in a `.safetensors` file.
+pub(super) fn floats(file: &[u8], name: &str) -> Vec<f32> {
+    let tensors = SafeTensors::deserialize(file).unwrap();
+    let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("no {name} in the fixture"));
+    assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
+    tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
+/// The values of an integer tensor in a `.safetensors` file.
+pub(super) fn integers(file: &[u8], name: &str) -> Vec<i64> {
+    let tensors = SafeTensors::deserialize(file).unwrap();
+    let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("no {name} in the fixture"));
+    let i32_of = |bytes: &[u8]| i64::from(i32::from_le_bytes(bytes.try_into().unwrap()));
+    let i64_of = |bytes: &[u8]| i64::from_le_bytes(bytes.try_into().unwrap());
+    match tensor.dtype() {
+        safetensors::Dtype::I32 => tensor.data().chunks_exact(4).map(i32_of).collect(),
+        safetensors::Dtype::I64 => tensor.data().chunks_exact(8).map(i64_of).collect(),
+        other => panic!("{name} is {other:?}"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::fit::checkpoint;
 use crate::fit::config::Precision;
 use crate::fit::learner::mean_over_branches;
 use crate::fit::parameters::to_vec_f32;
-use crate::fit::parity::Difference;
+use crate::fit::parity::{Difference, floats, integers};
 use crate::random::Random;
 
 /// Largest difference allowed, relative to the largest value of the tensor compared.
@@ -216,22 +216,11 @@ impl Fixture {
     }
 
     fn floats(&self, name: &str) -> Vec<f32> {
-        let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
-        let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("no {name} in {}", self.name));
-        assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
-        tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+        floats(&self.bytes, name)
     }
 
     fn integers(&self, name: &str) -> Vec<i64> {
-        let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
-        let tensor = tensors.tensor(name).unwrap();
-        let i32_of = |bytes: &[u8]| i64::from(i32::from_le_bytes(bytes.try_into().unwrap()));
-        let i64_of = |bytes: &[u8]| i64::from_le_bytes(bytes.try_into().unwrap());
-        match tensor.dtype() {
-            safetensors::Dtype::I32 => tensor.data().chunks_exact(4).map(i32_of).collect(),
-            safetensors::Dtype::I64 => tensor.data().chunks_exact(8).map(i64_of).collect(),
-            other => panic!("{name} is {other:?}"),
-        }
+        integers(&self.bytes, name)
     }
 }
 
