@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
-use common_fit::{SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
+use common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
 use common_python::python_with;
 use ser::ErrorKind;
 use ser::fit::checkpoint::Checkpoint;
@@ -42,48 +42,60 @@ fn every_architecture_learns_is_reported_and_resumed_and_opens_in_pytorch() {
     let python = python_with("torch");
     let corpus = prepared("architectures", &SMALL_FEATURES);
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    for (number, network) in SMALL.into_iter().enumerate() {
-        let recipe = folder.join("recipe.toml");
-        // Attention without a warm-up learns nothing at the rate that suits convolutions.
-        let lr = if network.contains("heads") { 0.004 } else { 0.02 };
-        let common = "batch_size = 16\nthreads = 1\nprecision = \"f32\"\ndevice = \"cpu\"\nepochs = 16\n";
-        std::fs::write(&recipe, format!("lr = {lr}\n{common}[network]\n{network}\n")).unwrap();
-        let run = folder.join(number.to_string());
-        let fit = |options: &[&str]| {
-            let mut command = ser_fit(folder);
-            command.arg("--cache").arg(&corpus.cache).arg("--json").args(options);
-            serde_json::from_str::<serde_json::Value>(&succeed(&mut command)).unwrap()
-        };
-        let (recipe, path) = (recipe.to_str().unwrap(), run.to_str().unwrap());
-        let summary = fit(&["--config", recipe, "--run", path]);
-        let losses: Vec<f64> = summary["history"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|epoch| epoch["train_loss"].as_f64().unwrap())
-            .collect();
-        eprintln!("{network:?}\n  {losses:.2?}");
-        assert_eq!(losses.len(), EPOCHS as usize);
-        assert!((1.0..4.0).contains(&losses[0]), "{network}: {losses:?}");
-        let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
-        assert!(lowest < 0.95 * losses[0], "{network}: {losses:?}");
-        let longer = fit(&["--resume", path, "--epochs", "17"]);
-        assert_eq!(longer["history"].as_array().unwrap().len(), 17);
-
-        let best = run.join("best.pt");
-        let arch = network.split('"').nth(1).unwrap();
-        let card = folder.join("card.md");
-        succeed(ser_report(folder).arg("--checkpoint").arg(&best).arg("--card").arg(&card));
-        assert!(std::fs::read_to_string(&card).unwrap().contains(arch), "{network}");
-
-        let checkpoint = Checkpoint::read(&best).unwrap();
-        let origin = Origin::of(&checkpoint).unwrap();
-        assert_eq!(origin.model.arch().name(), arch);
-        assert_eq!(origin.model.network, origin.fit.network);
-        if let Some(python) = python.as_deref().filter(|_| arch != "cnn-bilstm") {
-            compare_with_pytorch(python, &best, &checkpoint, &origin.model);
+    let (folder, python) = (folder.path(), python.as_deref());
+    std::thread::scope(|scope| {
+        for (number, network) in SMALL.into_iter().enumerate() {
+            scope.spawn(move || goes_through_the_commands(number, network, corpus, folder, python));
         }
+    });
+}
+
+fn goes_through_the_commands(
+    number: usize,
+    network: &str,
+    corpus: &Prepared,
+    folder: &Path,
+    python: Option<&Path>,
+) {
+    let recipe = folder.join(format!("{number}.toml"));
+    // Attention without a warm-up learns nothing at the rate that suits convolutions.
+    let lr = if network.contains("heads") { 0.004 } else { 0.02 };
+    let common = "batch_size = 16\nthreads = 1\nprecision = \"f32\"\ndevice = \"cpu\"\nepochs = 16\n";
+    std::fs::write(&recipe, format!("lr = {lr}\n{common}[network]\n{network}\n")).unwrap();
+    let run = folder.join(number.to_string());
+    let fit = |options: &[&str]| {
+        let mut command = ser_fit(folder);
+        command.arg("--cache").arg(&corpus.cache).arg("--json").args(options);
+        serde_json::from_str::<serde_json::Value>(&succeed(&mut command)).unwrap()
+    };
+    let (recipe, path) = (recipe.to_str().unwrap(), run.to_str().unwrap());
+    let summary = fit(&["--config", recipe, "--run", path]);
+    let losses: Vec<f64> = summary["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|epoch| epoch["train_loss"].as_f64().unwrap())
+        .collect();
+    eprintln!("{network:?}\n  {losses:.2?}");
+    assert_eq!(losses.len(), EPOCHS as usize);
+    assert!((1.0..4.0).contains(&losses[0]), "{network}: {losses:?}");
+    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(lowest < 0.95 * losses[0], "{network}: {losses:?}");
+    let longer = fit(&["--resume", path, "--epochs", "17"]);
+    assert_eq!(longer["history"].as_array().unwrap().len(), 17);
+
+    let best = run.join("best.pt");
+    let arch = network.split('"').nth(1).unwrap();
+    let card = folder.join(format!("{number}.md"));
+    succeed(ser_report(folder).arg("--checkpoint").arg(&best).arg("--card").arg(&card));
+    assert!(std::fs::read_to_string(&card).unwrap().contains(arch), "{network}");
+
+    let checkpoint = Checkpoint::read(&best).unwrap();
+    let origin = Origin::of(&checkpoint).unwrap();
+    assert_eq!(origin.model.arch().name(), arch);
+    assert_eq!(origin.model.network, origin.fit.network);
+    if let Some(python) = python.filter(|_| arch != "cnn-bilstm") {
+        compare_with_pytorch(python, &best, &checkpoint, &origin.model);
     }
 }
 
