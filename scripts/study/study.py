@@ -46,9 +46,10 @@ def recipe_of(row):
     return recipe
 
 
-def ser(command, *arguments):
+def ser(command, *arguments, also=()):
+    """What a command prints; it must end with 0, or with one of the codes in `also`."""
     done = subprocess.run([ROOT / "target/release" / command, *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode != 0:
+    if done.returncode not in (0, *also):
         sys.exit(f"{command} {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}")
     return done.stdout
 
@@ -84,7 +85,8 @@ class Study:
         folder = self.options.runs / name
         if not folder.is_dir():
             return None
-        report = json.loads(ser("ser-report", "--runs", folder, "--json", "--threads", 1))
+        # 3: some runs are not finished; the table says how many seeds there are.
+        report = json.loads(ser("ser-report", "--runs", folder, "--json", "--threads", 1, also=(3,)))
         [recipe] = report["recipes"]
         return {row["protocol"]: row for row in recipe["rows"]}
 
@@ -105,7 +107,8 @@ def table(study, rows):
                     and protocol != "speaker-independent"]
         mean = sum(figure["uar"]["mean"] for figure in speakers) / len(speakers)
         happy = sum(item["mean"] for figure in speakers for item in figure["recall"] if item["label"] == "happy")
-        random = plus_minus(figures["random"]["uar"]) if "random" in figures else ""
+        known = figures.get("random")
+        random = f"{plus_minus(known['uar'])} ({len(known['seeds'])} seeds)" if known else ""
         seeds = min(len(figure["seeds"]) for figure in speakers)
         cells = [row["what"], seeds, *(plus_minus(figure["uar"]) for figure in speakers), f"{mean:.3f}",
                  f"{happy / len(speakers):.2f}", random]
