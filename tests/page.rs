@@ -19,7 +19,7 @@ use std::process::Command;
 use common::{noise, wav};
 use common_python::python_with;
 use ser::cache::Audit;
-use ser::corpus::Part;
+use ser::corpus::{Corpora, Part};
 use ser::features::FeatureConfig;
 use ser::fit::FitConfig;
 use ser::random::Random;
@@ -308,6 +308,10 @@ struct Example {
     run: RunRecord,
 }
 
+fn corpora(only: PathBuf) -> Option<Corpora> {
+    Some(Corpora::new(&[only.into()]).unwrap())
+}
+
 impl Example {
     /// Seven emotions in two voices, confused as people confuse them, and too sure of itself.
     fn of_tess() -> Self {
@@ -329,7 +333,7 @@ impl Example {
         example.run.audit.shared_speakers = vec![HOSTILE[1].to_owned()];
         example.run.commands[0].words.extend(HOSTILE.map(str::to_owned));
         example.run.version = HOSTILE[0].to_owned();
-        example.run.corpora = vec![PathBuf::from(HOSTILE[3])];
+        example.run.corpora = corpora(PathBuf::from(HOSTILE[3]));
         example.run.model["arch"] = HOSTILE[2].into();
         example
     }
@@ -411,7 +415,7 @@ impl Example {
                 ..Audit::default()
             },
             history: History::Epochs((1..=12).map(epoch).collect()),
-            corpora: Vec::new(),
+            corpora: None,
             commands: vec![
                 command("Prepare the recordings", &["ser-prep", "--data", "my corpus", "--out", "cache"]),
                 command(
@@ -430,7 +434,7 @@ impl Example {
         for (number, prediction) in self.predictions.iter().enumerate() {
             common::put(&corpus, &prediction.path, &wav(16_000, &noise(number as u32 + 1, 1600)));
         }
-        self.run.corpora = vec![corpus];
+        self.run.corpora = corpora(corpus);
     }
 
     fn page(&self, audio: Audio) -> String {

@@ -203,6 +203,24 @@ fn workers_share_the_processors() {
     assert!(processes(&place.path("study")).iter().all(|process| process.2 == threads));
 }
 
+#[test]
+fn after_the_time_given_no_trial_is_begun_and_those_begun_are_finished() {
+    let place = Place::new();
+    let arguments = ["--trials", "1000", "--timeout", "2s", "--pruner", "none"];
+    // Six epochs of 0.1 s: a few trials fit, and hardly a hundredth of those asked for.
+    let found = outcome(place.tune("study").args(arguments).env("FAKE_DELAY", "0.1"));
+    let begun = trials(&found).len();
+    assert!((1..100).contains(&begun), "{begun}");
+    assert_eq!(count(&found, "COMPLETE"), begun, "{found:#}");
+    let longer =
+        outcome(place.tune("study").args(["--pruner", "none", "--trials"]).arg((begun + 1).to_string()));
+    assert_numbered(&longer, begun as u64 + 1);
+    for wrong in ["-1s", "1d", "s", "1e300h", "NaN"] {
+        let ran = run(place.tune("other").arg(format!("--timeout={wrong}"))).ends(2);
+        assert!(ran.stderr.contains("give a "), "{}", ran.stderr);
+    }
+}
+
 // What goes wrong.
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::Result;
+use crate::corpus::{Corpora, CorpusFolder};
 use crate::report::html::{Audio, PageOptions, html_page};
 use crate::report::run_record::RunRecord;
 use crate::report::{Evaluation, Prediction, figures, model_card, write_figures};
@@ -26,9 +27,10 @@ pub struct ReportFiles {
     /// Players for the mistakes in the page
     #[arg(long, value_enum, default_value_t)]
     audio: Audio,
-    /// Folder of the recordings, for --audio; may be given more than once [default: where ser-prep found them]
+    /// Folder of the recordings, for --audio, as given to ser-prep: once for each corpus, FOLDER or NAME=FOLDER
+    /// [default: where ser-prep found them]
     #[arg(long, value_name = "FOLDER")]
-    data: Vec<PathBuf>,
+    data: Vec<CorpusFolder>,
 }
 
 impl ReportFiles {
@@ -40,7 +42,7 @@ impl ReportFiles {
     /// Writes what is asked for, each file whole or not at all.
     ///
     /// # Errors
-    /// When a file cannot be written, or the predictions are not those of the evaluation.
+    /// When a file cannot be written, the folders of recordings cannot stand beside each other, or the predictions are not those of the evaluation.
     pub fn write(
         &self,
         evaluation: &Evaluation,
@@ -49,7 +51,7 @@ impl ReportFiles {
     ) -> Result<()> {
         let storage = Storage::native();
         if !self.data.is_empty() {
-            run.corpora.clone_from(&self.data);
+            run.corpora = Some(Corpora::new(&self.data)?);
         }
         if let Some(path) = &self.html {
             let options = PageOptions { audio: self.audio, path };

@@ -138,6 +138,15 @@ impl Corpora {
         self.members.len() > 1
     }
 
+    /// The folders as a command line names them, each `FOLDER` or, where there are several, `NAME=FOLDER`.
+    pub fn as_given(&self) -> Vec<String> {
+        let given = |Corpus { name, data }: &Corpus| match self.are_several() {
+            true => format!("{name}={}", data.display()),
+            false => data.display().to_string(),
+        };
+        self.members.iter().map(given).collect()
+    }
+
     /// Where the recording at `path` is to be opened, `path` being as in manifests. Nothing if it names no corpus or is
     /// no plain path below one.
     pub fn location(&self, path: &str) -> Option<PathBuf> {

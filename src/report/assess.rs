@@ -152,11 +152,9 @@ fn commands(origin: &Origin, cache: &Cache, split: &StoredSplit, report: Vec<Str
     let prep = match given.is_empty() {
         false => [vec!["ser-prep".to_owned()], given].concat(),
         true => {
-            let mut corpora = corpora_of(cache.root());
-            if corpora.is_empty() {
-                corpora.push("CORPUS".into());
-            }
-            let data = corpora.iter().flat_map(|folder| ["--data".to_owned(), folder.display().to_string()]);
+            let corpora = corpora_of(cache.root());
+            let folders = corpora.map_or_else(|| vec!["CORPUS".to_owned()], |corpora| corpora.as_given());
+            let data = folders.into_iter().flat_map(|folder| ["--data".to_owned(), folder]);
             let seed = split.info.seed.to_string();
             let (val, test) = (split.info.fractions.val.to_string(), split.info.fractions.test.to_string());
             let rest = [

@@ -271,12 +271,10 @@ fn caveats(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
     }
 }
 
-/// The name of the folder, or folders, that the recordings were found in.
+/// The name of the corpus, or corpora, that the recordings were found in.
 fn corpus_name(run: &RunRecord) -> Option<String> {
-    let names: Vec<String> = (run.corpora.iter())
-        .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
-        .collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    let names = run.corpora.as_ref()?.iter().map(|corpus| corpus.name.clone());
+    Some(names.collect::<Vec<_>>().join(", "))
 }
 
 fn architecture(run: &RunRecord) -> String {

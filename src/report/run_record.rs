@@ -47,8 +47,8 @@ pub struct RunRecord {
     pub audit: Audit,
     /// The epochs of the training.
     pub history: History,
-    /// Folders that recordings are looked for in.
-    pub corpora: Vec<PathBuf>,
+    /// Where recordings are looked for, if anywhere.
+    pub corpora: Option<Corpora>,
     /// The commands that give the same again, in their order.
     pub commands: Vec<CommandLine>,
 }
@@ -179,15 +179,9 @@ fn read_history(path: &Path) -> Option<Result<Vec<Epoch>, String>> {
     Some(std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(parse))
 }
 
-/// The folders that `ser-prep` found the recordings of the cache at `root` in, as far as they are still there.
-pub fn corpora_of(root: &Path) -> Vec<PathBuf> {
-    let corpora = crate::cache::corpora_of(root);
-    corpora
-        .iter()
-        .flat_map(Corpora::iter)
-        .map(|corpus| corpus.data.clone())
-        .filter(|data| data.is_dir())
-        .collect()
+/// Where `ser-prep` found the recordings of the cache at `root`, if any of the folders is still there.
+pub fn corpora_of(root: &Path) -> Option<Corpora> {
+    crate::cache::corpora_of(root).filter(|corpora| corpora.iter().any(|corpus| corpus.data.is_dir()))
 }
 
 #[cfg(test)]
@@ -232,13 +226,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache");
         std::fs::create_dir_all(&cache).unwrap();
-        assert!(corpora_of(&cache).is_empty());
-        std::fs::create_dir(folder.path().join("a")).unwrap();
+        let folders = |root| -> Vec<PathBuf> {
+            corpora_of(root).iter().flat_map(Corpora::iter).map(|corpus| corpus.data.clone()).collect()
+        };
+        assert_eq!(corpora_of(&cache), None);
         std::fs::write(cache.join("prep-report.json"), "{\"data\": \"a\"}").unwrap();
-        assert_eq!(corpora_of(&cache), [folder.path().join("a")]);
+        assert_eq!(corpora_of(&cache), None);
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        assert_eq!(folders(&cache), [folder.path().join("a")]);
         let corpora = r#"[{"name": "a", "data": "a"}, {"name": "b", "data": "b"}]"#;
         let report = format!(r#"{{"data": ["a", "b"], "corpora": {corpora}}}"#);
         std::fs::write(cache.join("prep-report.json"), report).unwrap();
-        assert_eq!(corpora_of(&cache), [folder.path().join("a")]);
+        assert_eq!(folders(&cache), [folder.path().join("a"), PathBuf::from("b")]);
     }
 }

@@ -8,6 +8,7 @@ use ser::augmentation::Recipe;
 use ser::cache::audit::{Audit, Measured, Requirement, require};
 use ser::cache::care::difference::compare;
 use ser::cache::care::garbage::{GarbageOptions, collect};
+use ser::cache::care::listing::list;
 use ser::cache::care::repair::{RepairOptions, repair};
 use ser::cache::care::verify::verify;
 use ser::cache::{Cache, Copies, PrepareOptions, PrepareReport, Utterance, prepare};
@@ -231,6 +232,11 @@ fn what_is_there_is_reused_and_each_recipe_is_a_feature_set_of_its_own() {
         [&plain, &first, &more, &other_seed, &back].into_iter().map(|report| &report.feature_set).collect();
     assert_eq!(sets.len(), 4);
     assert_eq!(back.feature_set, plain.feature_set);
+    let listed = list(&place.out()).unwrap();
+    let set = |id: &String| listed.feature_sets.iter().find(|set| set.id == *id).unwrap();
+    assert_eq!(set(&plain.feature_set).augmentation, None);
+    assert_eq!(set(&more.feature_set).augmentation, Some(copies(3, 0)));
+    assert!(listed.to_table(false).contains("augmentation: 2 copies with seed 1 by recipe "));
     // The plain set is what it was: the same shards, the same manifests.
     let now = contents(&place.out());
     for (path, bytes) in &bytes_of_plain {

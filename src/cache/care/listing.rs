@@ -11,6 +11,7 @@ use super::in_words;
 use super::survey::read_index;
 use super::verify_manifests::counts;
 use crate::Result;
+use crate::cache::copies::{Copies, copies_in};
 use crate::cache::readers::ReadersLock;
 use crate::cache::shard::shard_path;
 use crate::cache::{FeatureSet, shards_folder};
@@ -41,6 +42,8 @@ pub struct Listed {
     pub configuration: serde_json::Value,
     /// The fields of it that are not as by default, `name: value`.
     pub not_default: Vec<String>,
+    /// How the augmented copies in it were made, if there are any.
+    pub augmentation: Option<Copies>,
     /// How many tensors it has.
     pub entries: usize,
     /// Its splits, with their numbers of utterances.
@@ -82,7 +85,8 @@ fn describe(root: &Path, set: &FeatureSet, unreadable: &mut Vec<String>) -> List
             Err(error) => unreadable.push(format!("{}: {error}", path.display())),
         }
     }
-    let (splits, errors) = counts(&root.join("manifests").join(set.manifests.to_string()));
+    let generation = root.join("manifests").join(set.manifests.to_string());
+    let (splits, errors) = counts(&generation);
     unreadable.extend(errors.iter().map(ToString::to_string));
     let written = written.and_then(|time| jiff::Timestamp::try_from(time).ok());
     let written = written.and_then(|time| time.round(jiff::Unit::Second).ok()).map(|time| time.to_string());
@@ -92,6 +96,7 @@ fn describe(root: &Path, set: &FeatureSet, unreadable: &mut Vec<String>) -> List
         shape: set.shape,
         configuration: serde_json::from_str(&set.configuration).unwrap_or_default(),
         not_default: not_default(&set.configuration),
+        augmentation: copies_in(&generation),
         entries: set.entries.len(),
         splits,
         shards: set.shards.len(),
@@ -133,6 +138,9 @@ impl Listing {
                 true => writeln!(text, "  configuration: the default"),
                 false => writeln!(text, "  configuration: {}", configuration.join(", ")),
             };
+            if let Some(copies) = &set.augmentation {
+                let _ = writeln!(text, "  augmentation: {}", copies.in_short());
+            }
             for (protocol, counts) in &set.splits {
                 let count = |part: Part| counts.get(&part).copied().unwrap_or(0);
                 let [train, val, test] = Part::ALL.map(count);

@@ -41,7 +41,7 @@ pub fn html_page(
     options: &PageOptions<'_>,
 ) -> Result<String> {
     let wrong = wrong_predictions(&evaluation.labels, predictions)?;
-    let corpora = run.map(|run| run.corpora.as_slice()).unwrap_or_default();
+    let corpora = run.and_then(|run| run.corpora.as_ref());
     let mut recordings = Recordings::new(options.audio, corpora, options.path);
     let shown = &wrong[..wrong.len().min(MAX_ERRORS)];
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::corpus::check_relative;
+use crate::corpus::Corpora;
 use crate::report::markup::{base64, url_path};
 
 /// Bytes of recordings that a page holds at most.
@@ -34,14 +34,14 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Recordings<'a> {
     audio: Audio,
-    corpora: &'a [PathBuf],
+    corpora: Option<&'a Corpora>,
     /// The folder of the page, absolute.
     page_folder: Option<PathBuf>,
     embedded: u64,
 }
 
 impl<'a> Recordings<'a> {
-    pub(super) fn new(audio: Audio, corpora: &'a [PathBuf], page: &Path) -> Self {
+    pub(super) fn new(audio: Audio, corpora: Option<&'a Corpora>, page: &Path) -> Self {
         let page_folder = std::path::absolute(page).ok().and_then(|page| Some(page.parent()?.to_owned()));
         Self { audio, corpora, page_folder, embedded: 0 }
     }
@@ -49,21 +49,18 @@ impl<'a> Recordings<'a> {
     /// What the page's policy has to allow.
     pub(super) fn media_sources(&self) -> &'static str {
         match self.audio {
-            Audio::Link if !self.corpora.is_empty() => "'self' file:",
+            Audio::Link if self.corpora.is_some() => "'self' file:",
             Audio::Embed if self.embedded > 0 => "data:",
             _ => "'none'",
         }
     }
 
-    /// Where a player gets the recording at `path`, relative to its corpus, from.
+    /// Where a player gets the recording at `path`, as in manifests, from.
     pub(super) fn source(&mut self, path: &str) -> Source {
-        if self.audio == Audio::None || self.corpora.is_empty() {
-            return Source::Silent;
-        }
-        // Manifests are checked when they are read; predictions may come from elsewhere.
-        let safe = check_relative(path).is_ok();
-        let found = self.corpora.iter().map(|corpus| corpus.join(path)).find(|file| safe && file.is_file());
-        let Some(file) = found else { return Source::Without("the recording is not where the corpus is") };
+        let Some(corpora) = self.corpora.filter(|_| self.audio != Audio::None) else { return Source::Silent };
+        let Some(file) = corpora.location(path).filter(|file| file.is_file()) else {
+            return Source::Without("the recording is not where the corpus is");
+        };
         match self.audio {
             Audio::Embed => self.embed(&file),
             _ => self.link(&file),
@@ -124,24 +121,40 @@ mod tests {
         std::fs::write(folder.path().join("secret.wav"), b"RIFF").unwrap();
         let large = std::fs::File::create(corpus.join("large.wav")).unwrap();
         large.set_len(MAX_EMBEDDED_BYTES - 3).unwrap();
-        let corpora = [corpus];
+        let corpora = Corpora::new(&[corpus.into()]).unwrap();
+        let corpora = Some(&corpora);
 
         let page = folder.path().join("report.html");
-        let mut beside = Recordings::new(Audio::Link, &corpora, &page);
+        let mut beside = Recordings::new(Audio::Link, corpora, &page);
         assert_eq!(beside.source("a #1.wav"), Source::Url("corpus/a%20%231.wav".to_owned()));
         assert!(matches!(beside.source("missing.wav"), Source::Without(_)));
         assert!(matches!(beside.source("../secret.wav"), Source::Without(_)));
         let elsewhere = folder.path().join("elsewhere/report.html");
-        let Source::Url(url) = Recordings::new(Audio::Link, &corpora, &elsewhere).source("a #1.wav") else {
+        let Source::Url(url) = Recordings::new(Audio::Link, corpora, &elsewhere).source("a #1.wav") else {
             panic!()
         };
         assert!(url.starts_with("file:///") && url.ends_with("/corpus/a%20%231.wav"), "{url}");
 
-        let mut embedding = Recordings::new(Audio::Embed, &corpora, &page);
+        let mut embedding = Recordings::new(Audio::Embed, corpora, &page);
         assert_eq!(embedding.media_sources(), "'none'");
         assert_eq!(embedding.source("a #1.wav"), Source::Url("data:audio/wav;base64,UklGRg==".to_owned()));
         assert_eq!(embedding.media_sources(), "data:");
         assert!(matches!(embedding.source("large.wav"), Source::Without(why) if why.contains("16 MiB")));
-        assert_eq!(Recordings::new(Audio::None, &corpora, &page).source("a #1.wav"), Source::Silent);
+        assert_eq!(Recordings::new(Audio::None, corpora, &page).source("a #1.wav"), Source::Silent);
+    }
+
+    #[test]
+    fn of_several_corpora_each_recording_is_found_in_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = ["a", "b"].map(|name| folder.path().join(name));
+        for corpus in &folders {
+            std::fs::create_dir(corpus).unwrap();
+        }
+        std::fs::write(folders[1].join("1.wav"), b"RIFF").unwrap();
+        let corpora = Corpora::new(&folders.map(Into::into)).unwrap();
+        let mut recordings = Recordings::new(Audio::Link, Some(&corpora), &folder.path().join("report.html"));
+        assert_eq!(recordings.source("b/1.wav"), Source::Url("b/1.wav".to_owned()));
+        assert!(matches!(recordings.source("a/1.wav"), Source::Without(_)));
+        assert!(matches!(recordings.source("1.wav"), Source::Without(_)));
     }
 }
