@@ -15,6 +15,7 @@ use super::reverberation::Reverberation;
 use super::telephone::Telephone;
 use super::time_stretch::TimeStretch;
 use super::vocal_tract::VocalTractLength;
+use crate::storage::read_text;
 use crate::{Error, ErrorKind, Result};
 
 /// The largest recipe that is read, in bytes.
@@ -74,15 +75,10 @@ impl Recipe {
     /// Reads a recipe from a file.
     ///
     /// # Errors
-    /// Those of [`Self::from_toml`], and `Io` or `Limit` for a file that cannot be read or exceeds 1 MiB. All name the
-    /// file.
+    /// Those of [`Self::from_toml`]; `Io`, `Unsupported`, `Damaged` or `Limit` for what cannot be read, is no regular
+    /// file, is not UTF-8 or exceeds 1 MiB. All name the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(|error| Error::io("cannot be read", path, error))?.len();
-        if size > MAX_BYTES {
-            let what = format!("has {size} bytes, more than a recipe may have ({MAX_BYTES})");
-            return Err(Error::new(ErrorKind::Limit, what).at(path).mend("give the recipe's TOML file"));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
+        let text = read_text(path, "an augmentation recipe", MAX_BYTES)?;
         Self::from_toml(&text).map_err(|error| error.at(path))
     }
 

@@ -13,11 +13,11 @@
 //! A label that no entry names stays as it is. A map is applied once: what it makes is not mapped again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::storage::read_text;
 use crate::{Error, ErrorKind, Result};
 
 /// Maps that are part of this program, by name.
@@ -110,7 +110,13 @@ impl LabelMap {
     /// When it cannot be read, is no label map, or says two things of one label.
     pub fn read(source: &MapSource) -> Result<Self> {
         match source {
-            MapSource::File(path) => Self::parse(&read_text(path)?, path),
+            MapSource::File(path) => {
+                let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+                let text = read_text(path, "a label map", LARGEST_FILE).map_err(|error| {
+                    error.mend(format!("give --map {}, or a TOML file", shipped.join(", ")))
+                })?;
+                Self::parse(&text, path)
+            }
             MapSource::Shipped(name) => {
                 let text = SHIPPED.iter().find(|(shipped, _)| shipped == name).map_or("", |(_, text)| text);
                 Self::parse(text, Path::new(name))
@@ -195,21 +201,6 @@ fn entries(drop: Vec<String>, mut labels: Entries) -> Result<Entries, String> {
         Some((from, to)) => Err(format!("{from:?} = {to:?}: a label is neither empty nor between spaces")),
         None => Ok(labels),
     }
-}
-
-fn read_text(path: &Path) -> Result<String> {
-    let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-    let unreadable = |error| {
-        Error::io("cannot be read as a label map", path, error)
-            .mend(format!("give --map {}, or a TOML file", shipped.join(", ")))
-    };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > LARGEST_FILE {
-        return Err(Error::new(ErrorKind::Limit, "is too large for a label map").at(path));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 //!
 //! What is promised rests on four assumptions about the file system: a synced file keeps its content, a synced
 //! folder keeps its names, a rename is seen whole or not at all, and a lock ends with the process that holds it.
+//!
+//! Small text files that people write are read here too.
 
 mod disk;
+mod text;
 
 use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use disk::{Disk, NativeDisk, WritableFile};
+pub(crate) use text::read_text;
 
 use crate::{Error, Result};
 
