@@ -38,9 +38,33 @@ impl Random {
         }
     }
 
+    /// The index of another one among `count` than that at `index`, each equally likely; `None` if there is no other.
+    pub fn another(&mut self, index: usize, count: usize) -> Option<usize> {
+        let others = count.checked_sub(1).filter(|others| *others > 0)?;
+        let other = self.below(others as u64) as usize;
+        Some(other + usize::from(other >= index))
+    }
+
     /// A number in `[0, 1)` with 24 random bits.
     pub fn unit(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 * (1.0 / (1u32 << 24) as f32)
+    }
+
+    /// A number in `[0, 1)` with 53 random bits, as many as a double holds.
+    pub fn uniform(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// An index of `weights`, each as likely as its weight; they add up to 1. 0 when there are none.
+    pub fn weighted(&mut self, weights: &[f64]) -> usize {
+        let mut left = self.uniform();
+        for (index, weight) in weights.iter().enumerate() {
+            left -= weight;
+            if left < 0.0 {
+                return index;
+            }
+        }
+        weights.len().saturating_sub(1)
     }
 
     /// Uniform in `[-1, 1)`.
@@ -146,6 +170,30 @@ mod tests {
     }
 
     #[test]
+    fn uniform_draws_use_all_the_bits_of_a_double() {
+        let mut random = Random::new(&["test"]);
+        let draws: Vec<f64> = (0..10_000).map(|_| random.uniform()).collect();
+        assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
+        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+        assert!((mean - 0.5).abs() < 0.015, "{mean}");
+        let scaled = |draw: &f64| draw * (1u64 << 52) as f64;
+        let finest = draws.iter().filter(|draw| scaled(draw).fract() != 0.0).count();
+        assert!((4_500..5_500).contains(&finest), "the last of 53 bits is set in {finest} of 10000");
+    }
+
+    #[test]
+    fn indices_are_drawn_as_often_as_their_weights_say() {
+        let mut random = Random::new(&["test"]);
+        let mut seen = [0u32; 3];
+        for _ in 0..10_000 {
+            seen[random.weighted(&[0.2, 0.0, 0.8])] += 1;
+        }
+        assert!((1_850..2_150).contains(&seen[0]) && seen[1] == 0, "{seen:?}");
+        assert_eq!(random.weighted(&[]), 0);
+        assert_eq!(random.weighted(&[0.0, 0.0]), 1, "what rounding leaves over goes to the last");
+    }
+
+    #[test]
     fn spread_has_the_deviation_it_is_given() {
         let mut random = Random::new(&["test"]);
         let draws: Vec<f64> = (0..20_000).map(|_| random.spread(2.0)).collect();
@@ -161,6 +209,19 @@ mod tests {
         let moment = |power: i32| draws.iter().map(|x| x.powi(power)).sum::<f64>() / draws.len() as f64;
         assert!(moment(1).abs() < 0.02 && (moment(2) - 1.0).abs() < 0.03, "{} {}", moment(1), moment(2));
         assert!(moment(3).abs() < 0.06 && (moment(4) - 3.0).abs() < 0.15, "{} {}", moment(3), moment(4));
+    }
+
+    #[test]
+    fn another_one_is_any_but_oneself() {
+        let mut random = Random::new(&["test"]);
+        assert_eq!((random.another(0, 0), random.another(0, 1)), (None, None));
+        for index in 0..5 {
+            let mut drawn: Vec<usize> = (0..200).filter_map(|_| random.another(index, 5)).collect();
+            assert_eq!(drawn.len(), 200);
+            drawn.sort_unstable();
+            drawn.dedup();
+            assert_eq!(drawn, (0..5).filter(|other| *other != index).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use common::{Ran, plain_corpus, ser_prep};
 use common_python::python_with;
 use ser::fit::{FitConfig, NetworkConfig};
 use ser::random::Random;
-use ser::tune::{Direction, Journal, Pruner, Recipe, Space, Trial, TrialState};
+use ser::tune::{BaseRecipe, Direction, Journal, Pruner, Space, Trial, TrialState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -193,14 +193,103 @@ fn a_loss_is_made_small() {
     assert_eq!(found["best"]["value"].as_f64().unwrap(), values.fold(f64::MAX, f64::min));
 }
 
+/// The most trials that the journal of a study has running at once.
+fn most_at_once(study: &Path) -> usize {
+    let (mut running, mut most) = (0, 0);
+    for line in fs::read_to_string(study.join("journal.log")).unwrap().lines() {
+        let operation: Value = serde_json::from_str(line).unwrap();
+        match operation["op_code"].as_u64().unwrap() {
+            4 => running += 1,
+            6 => running -= 1,
+            _ => {}
+        }
+        most = most.max(running);
+    }
+    most
+}
+
 #[test]
 fn workers_share_the_processors() {
     let place = Place::new();
     let found =
         outcome(place.tune("study").args(["--trials", "8", "--workers", "2"]).env("FAKE_DELAY", "0.02"));
     assert_numbered(&found, 8);
-    let threads = (std::thread::available_parallelism().unwrap().get() as u32 / 2).max(1);
-    assert!(processes(&place.path("study")).iter().all(|process| process.2 == threads));
+    let study = place.path("study");
+    assert_eq!(most_at_once(&study), 2);
+    let half = (std::thread::available_parallelism().unwrap().get() as u32 / 2).max(1);
+    let threads: Vec<u32> = processes(&study).iter().map(|process| process.2).collect();
+    assert_eq!(threads, [half; 8]);
+}
+
+#[test]
+fn options_of_an_architecture_are_searched_over_where_a_trial_has_it() {
+    let place = Place::new();
+    let space = r#"
+        lr = { log_float = [1e-5, 1e-1] }
+        [network]
+        arch = { categorical = ["cnn-bilstm", "cnn-transformer", "conformer"] }
+        dropout = { float = [0.0, 0.6] }
+        hidden = { categorical = [64, 128], when = { "network.arch" = "cnn-bilstm" } }
+        heads = { categorical = [2, 4], when = { "network.arch" = ["cnn-transformer", "conformer"] } }
+        blocks = { int = [1, 4], when = { "network.arch" = "conformer" } }
+    "#;
+    fs::write(place.path("space.toml"), space).unwrap();
+    let found = outcome(place.tune("study").args(["--trials", "40", "--pruner", "none"]));
+    assert_eq!(count(&found, "COMPLETE"), 40, "{found:#}");
+    let mut seen = BTreeMap::new();
+    for trial in trials(&found) {
+        let arch = trial["params"]["network.arch"].as_str().unwrap();
+        *seen.entry(arch.to_owned()).or_insert(0) += 1;
+        let own = |key: &str| trial["params"].get(format!("network.{key}")).is_some();
+        let expected = match arch {
+            "cnn-bilstm" => [true, false, false],
+            "cnn-transformer" => [false, true, false],
+            _ => [false, true, true],
+        };
+        assert_eq!(["hidden", "heads", "blocks"].map(own), expected, "{trial}");
+        // The recipe is one that ser-fit takes, with that architecture.
+        let recipe = Path::new(trial["folder"].as_str().unwrap()).join("recipe.toml");
+        let config = FitConfig::read(&place.path("").join(recipe)).unwrap();
+        assert_eq!(config.network.arch().name(), arch);
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    // What not every trial has is not compared.
+    let compared: Vec<&String> = found["importance"].as_object().unwrap().keys().collect();
+    assert_eq!(compared, ["lr", "network.arch", "network.dropout"]);
+
+    fs::write(
+        place.path("space.toml"),
+        space.replace(r#""network.arch" = "conformer""#, r#""network.arch" = ["conformer"]"#),
+    )
+    .unwrap();
+    assert_numbered(&outcome(place.tune("study").args(["--pruner", "none", "--trials", "41"])), 41);
+    fs::write(place.path("space.toml"), space.replace(r#", when = { "network.arch" = "cnn-bilstm" }"#, ""))
+        .unwrap();
+    let ran = run(&mut place.tune("other")).ends(2);
+    let said = "space.toml: network.hidden = 64 is refused beside network.arch = \"cnn-transformer\": ";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    fs::write(
+        place.path("space.toml"),
+        space.replace(r#"= ["cnn-transformer", "conformer"] }"#, r#"= "conformer" }"#),
+    )
+    .unwrap();
+    let ran = run(place.tune("study").args(["--pruner", "none"])).ends(1);
+    let said = "the when of network.heads in the space was network.arch = \"cnn-transformer\" or \"conformer\", and is now";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+
+    let Some(python) = python_with("optuna") else { return };
+    let seen = in_optuna(&python, &place.path("study"), &[]);
+    for (seen, told) in seen["trials"].as_array().unwrap().iter().zip(trials(&found)) {
+        assert_eq!((&seen["state"], &seen["params"]), (&told["state"], &told["params"]));
+    }
+    let shown = run(place.tune("study").args(["--show", "--json"])).ends(0).stdout;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let theirs = seen["importance"].as_object().unwrap();
+    assert_eq!(theirs.len(), 3, "{theirs:?}");
+    for (option, importance) in theirs {
+        let ours = shown["importance"][option].as_f64().unwrap();
+        assert!((importance.as_f64().unwrap() - ours).abs() < 1e-9, "{option}: {importance} and {ours}");
+    }
 }
 
 #[test]
@@ -239,6 +328,37 @@ fn a_search_space_that_ser_fit_does_not_take_is_refused_before_any_trial() {
         let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
         assert!(!place.path("study").exists());
+    }
+}
+
+#[test]
+fn an_ensemble_is_refused_before_any_trial_since_a_trial_is_one_network() {
+    let place = Place::new();
+    fs::write(place.path("base.toml"), "epochs = 6\nmembers = 3\n").unwrap();
+    let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
+    let said =
+        "base.toml: members = 3 makes an ensemble, and a trial is one network; search without it, then train";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    fs::write(place.path("base.toml"), "epochs = 6\n").unwrap();
+    fs::write(place.path("space.toml"), "members = { int = [1, 5] }").unwrap();
+    let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
+    let said = "space.toml: members is not to be searched over: a trial is one network";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(!place.path("study").exists());
+}
+
+#[test]
+fn a_base_recipe_that_ser_fit_does_not_take_is_refused_by_its_name() {
+    let place = Place::new();
+    for (recipe, said) in [
+        ("epochs = ", "base.toml: is no TOML: "),
+        ("learning_rate = 1", "base.toml: unknown field `learning_rate`, expected one of `cache`"),
+        ("[network]\nhiden = 3", "base.toml: network cnn-bilstm: unknown field `hiden`"),
+        ("epochs = 0", "base.toml: --epochs 0 makes no sense"),
+    ] {
+        fs::write(place.path("base.toml"), recipe).unwrap();
+        let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
 }
 
@@ -421,6 +541,31 @@ fn a_torn_line_and_a_lock_left_behind_do_no_harm() {
     assert!(ran.stderr.contains("journal.log: line 3 is no operation of a journal"), "{}", ran.stderr);
 }
 
+#[test]
+fn a_journal_with_a_distribution_that_no_option_can_have_is_refused_by_its_line_and_left_alone() {
+    let place = Place::new();
+    outcome(place.tune("study").args(["--trials", "3", "--pruner", "none"]));
+    let journal = place.path("study/journal.log");
+    let whole = fs::read_to_string(&journal).unwrap();
+    let steps = r#"\"step\": 8"#;
+    assert!(whole.contains(steps), "{whole}");
+    let line = 1 + whole.lines().position(|line| line.contains(steps)).unwrap();
+    for (step, said) in [("0", "whose step is not above 0"), ("-8", "whose step is not above 0")] {
+        let broken = whole.replace(steps, &steps.replace('8', step));
+        // A last line is no torn one for that.
+        let last = broken.lines().take(line).collect::<Vec<_>>().join("\n") + "\n";
+        for journaled in [&broken, &last] {
+            fs::write(&journal, journaled).unwrap();
+            for arguments in [&["--show"][..], &["--trials", "5", "--pruner", "none"]] {
+                let ran = run(place.tune("study").args(arguments)).ends(1);
+                let place = format!("journal.log: line {line} holds the distribution ");
+                assert!(ran.stderr.contains(&place) && ran.stderr.contains(said), "{}", ran.stderr);
+            }
+            assert_eq!(&fs::read_to_string(&journal).unwrap(), journaled);
+        }
+    }
+}
+
 // Optuna.
 
 /// What Optuna sees in a study.
@@ -573,7 +718,7 @@ fn the_search_space_that_comes_with_ser_is_one_for_its_default_recipe() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/search-space.toml");
     let space = Space::read(&path).unwrap();
     assert!(space.iter().count() >= 4);
-    Recipe::parse("").unwrap().check(&space).unwrap();
+    BaseRecipe::parse("").unwrap().check(&space).unwrap();
 }
 
 #[cfg(feature = "torch")]

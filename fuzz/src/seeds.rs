@@ -8,6 +8,9 @@ use ser::features::FeatureConfig;
 use ser::progress::Silent;
 use ser::storage::Storage;
 use ser::synth;
+use ser::tune::{
+    BaseRecipe, Direction, Journal, Objective, Operation, Pruner, Setup, Space, TrialState, suggest,
+};
 
 use crate::wrap;
 
@@ -24,6 +27,7 @@ pub fn write(target: &str, folder: &Path) -> Result<usize, Problem> {
         "checkpoint" => checkpoint()?,
         "configuration" => configuration()?,
         "index" => index()?,
+        "journal" => journal()?,
         "labels" => labels(),
         "manifest" => manifest()?,
         "shard" => shard()?,
@@ -72,7 +76,10 @@ fn checkpoint() -> Result<Seeds, Problem> {
 
 fn configuration() -> Result<Seeds, Problem> {
     let configurations = [FeatureConfig::default(), FeatureConfig::librosa()];
-    Ok(configurations.iter().map(|it| Ok(toml::to_string(it)?.into_bytes())).collect::<Result<_, Problem>>()?)
+    Ok(configurations
+        .iter()
+        .map(|it| Ok(toml::to_string(it)?.into_bytes()))
+        .collect::<Result<_, Problem>>()?)
 }
 
 fn labels() -> Seeds {
@@ -89,6 +96,48 @@ fn index() -> Result<Seeds, Problem> {
     Ok(vec![[&[0][..], &bytes].concat(), [&[1], bytes.get(52..).unwrap_or_default()].concat()])
 }
 
+/// As the target takes them: a first byte that says whether the rest is a whole file or what follows its beginning.
+fn journal() -> Result<Seeds, Problem> {
+    let (beginning, whole) = (beginning_of_a_study()?, small_study(3)?);
+    let rest = whole.get(beginning.len()..).unwrap_or_default();
+    Ok(vec![[&[0][..], &whole].concat(), [&[1], rest].concat()])
+}
+
+/// The journal of a study without trials.
+pub fn beginning_of_a_study() -> Result<Vec<u8>, Problem> {
+    small_study(0)
+}
+
+/// The journal of a study with an option of each kind and so many complete trials.
+fn small_study(trials: u64) -> Result<Vec<u8>, Problem> {
+    let space = Space::parse(
+        "lr = { log_float = [1e-4, 1e-2] }\nbatch_size = { int = [8, 64], step = 8 }\n\
+         network.dropout = { float = [0.0, 0.6] }\nnetwork.hidden = { categorical = [64, 128] }",
+    )?;
+    let recipe = BaseRecipe::parse("")?;
+    let setup = Setup::new(Objective::ValUar, Pruner::None, 0, &space, &recipe)?;
+    let direction = Direction::Maximize;
+    let value = serde_json::to_value(&setup)?;
+    let mut operations = vec![
+        Operation::CreateStudy { name: "study".into(), direction },
+        Operation::SetStudyUserAttr { study_id: 0, key: "ser_tune".into(), value },
+    ];
+    for trial_id in 0..trials {
+        let params = suggest(&space, direction, 0, trial_id, std::iter::empty());
+        let uar = 0.5 + 0.1 * trial_id as f64;
+        operations.extend([
+            Operation::CreateTrial { study_id: 0, params, user_attrs: serde_json::Map::new() },
+            Operation::SetTrialIntermediateValue { trial_id, step: 1, value: uar },
+            Operation::SetTrialSystemAttr { trial_id, key: "completed_rung_0".into(), value: uar },
+            Operation::SetTrialUserAttr { trial_id, key: "epochs".into(), value: 1.into() },
+            Operation::SetTrialState { trial_id, state: TrialState::Complete, value: Some(uar) },
+        ]);
+    }
+    let folder = tempfile::tempdir()?;
+    Journal::open(folder.path())?.transact("worker", |_| Ok((operations, ())))?;
+    Ok(fs::read(folder.path().join("journal.log"))?)
+}
+
 /// As the target takes them: the four files one after another, with a zero byte between.
 fn manifest() -> Result<Seeds, Problem> {
     let cache = SmallCache::make()?;
@@ -100,7 +149,8 @@ fn manifest() -> Result<Seeds, Problem> {
         // The target adds the digests.
         let description = description.split("[manifests]").next().unwrap_or_default();
         let first = |name: &str| Ok::<_, Problem>(text(name)?.lines().take(2).collect::<Vec<_>>().join("\n"));
-        let parts = [description.to_owned(), first("train.jsonl")?, first("val.jsonl")?, first("test.jsonl")?];
+        let parts =
+            [description.to_owned(), first("train.jsonl")?, first("val.jsonl")?, first("test.jsonl")?];
         seeds.push(parts.join("\0").into_bytes());
     }
     Ok(seeds)

@@ -8,7 +8,9 @@ use clap::{Parser, ValueEnum};
 use ser::cache::Cache;
 use ser::command::{self, Ending, TuneTable};
 use ser::corpus::Protocol;
-use ser::tune::{LAUNCH, Objective, Outcome, Pruner, Recipe, Search, Setup, Space, Trainer, launch, search};
+use ser::tune::{
+    BaseRecipe, LAUNCH, Objective, Outcome, Pruner, Search, Setup, Space, Trainer, launch, search,
+};
 use ser::{Error, ErrorKind, Result};
 
 /// Search for the recipe that does best on the validation side.
@@ -116,7 +118,7 @@ impl Arguments {
             Error::new(ErrorKind::Usage, "there is nothing to search over").mend("give a --space")
         })?;
         let space = Space::read(space_path)?;
-        let mut recipe = Recipe::read(self.config.as_deref())?;
+        let mut recipe = BaseRecipe::read(self.config.as_deref())?;
         if let Some(cache) = &self.cache {
             let cache = cache.to_str().ok_or_else(|| {
                 Error::new(ErrorKind::Unsupported, "is no UTF-8, so no recipe can name it").at(cache)
@@ -126,13 +128,13 @@ impl Arguments {
         if let Some(split) = &self.split {
             recipe.set("split", split.as_str().into());
         }
-        recipe.check(&space).map_err(|error| error.at(space_path))?;
+        let setup = Setup::new(self.objective, self.pruner(), self.seed, &space, &recipe)
+            .map_err(|error| error.at(space_path))?;
         let config = recipe.config()?;
         let cache = Cache::open(&config.cache)?;
         let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
         cache.split(set, &config.split.parse::<Protocol>()?)?;
 
-        let setup = Setup::new(self.objective, self.pruner(), self.seed, &space, &recipe)?;
         let workers = usize::from(self.workers);
         let trainer = Trainer {
             ser_fit: self.ser_fit()?,

@@ -114,11 +114,6 @@ impl FeatureOptions {
             }
             (None, preset) => preset.config(),
         };
-        fn set<T: Clone>(field: &mut T, option: &Option<T>) {
-            if let Some(value) = option {
-                field.clone_from(value);
-            }
-        }
         set(&mut config.sample_rate, &self.sample_rate);
         set(&mut config.normalisation, &self.normalisation);
         set(&mut config.n_fft, &self.n_fft);
@@ -143,5 +138,12 @@ impl FeatureOptions {
         set(&mut config.max_frames, &self.max_frames);
         config.validate()?;
         Ok(config)
+    }
+}
+
+/// Replaces `field` by what an option says, if it is given.
+pub(super) fn set<T: Clone>(field: &mut T, option: &Option<T>) {
+    if let Some(value) = option {
+        field.clone_from(value);
     }
 }

@@ -5,6 +5,11 @@ use serde_json::Value as Json;
 use super::number::python_float;
 use crate::{Error, ErrorKind, Result};
 
+/// Most steps that a journal may ask for: beyond, a double no longer tells them apart.
+const MOST_STEPS: f64 = (1u64 << 53) as f64;
+/// Most choices that a journal may ask for.
+const MOST_CHOICES: usize = 100_000;
+
 /// The values that an option may take, and how they are spread.
 ///
 /// A value is handled in Optuna's internal representation: the number itself, or the index of a choice.
@@ -104,34 +109,83 @@ impl Distribution {
     /// Reads what Optuna, or [`Distribution::to_json`], wrote. Distributions that Optuna no longer writes are read too.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is none, or one that no option can have; the error completes the sentence "this line …".
     pub fn from_json(text: &str) -> Result<Self> {
-        let wrong =
-            || Error::new(ErrorKind::Damaged, format!("{text} is no distribution that is known here"));
+        let wrong = || {
+            let what = format!("holds the distribution {}, which is not known here", shortened(text));
+            Error::new(ErrorKind::Unsupported, what).mend("use a newer version of ser-tune")
+        };
         let json: Json = serde_json::from_str(text).map_err(|error| wrong().caused_by(error))?;
         let name = json["name"].as_str().ok_or_else(wrong)?;
         let attributes = &json["attributes"];
         let float = |key: &str| attributes[key].as_f64().ok_or_else(wrong);
         let int = |key: &str| attributes[key].as_i64().ok_or_else(wrong);
         let log = attributes["log"].as_bool().unwrap_or(name.contains("LogUniform"));
-        match name {
+        let distribution = match name {
             "FloatDistribution" | "UniformDistribution" | "LogUniformDistribution" => {
                 let step = attributes["step"].as_f64();
-                Ok(Self::Float { low: float("low")?, high: float("high")?, log, step })
+                Self::Float { low: float("low")?, high: float("high")?, log, step }
             }
             "DiscreteUniformDistribution" => {
-                Ok(Self::Float { low: float("low")?, high: float("high")?, log, step: Some(float("q")?) })
+                Self::Float { low: float("low")?, high: float("high")?, log, step: Some(float("q")?) }
             }
             "IntDistribution" | "IntUniformDistribution" | "IntLogUniformDistribution" => {
                 let step = attributes["step"].as_i64().unwrap_or(1);
-                Ok(Self::Int { low: int("low")?, high: int("high")?, log, step })
+                Self::Int { low: int("low")?, high: int("high")?, log, step }
             }
             "CategoricalDistribution" => {
                 let choices = attributes["choices"].as_array().cloned().ok_or_else(wrong)?;
-                Ok(Self::Categorical { choices })
+                Self::Categorical { choices }
             }
-            _ => Err(wrong()),
+            _ => return Err(wrong()),
+        };
+        match distribution.nonsense() {
+            None => Ok(distribution),
+            Some(why) => {
+                let what = format!("holds the distribution {}, {why}", shortened(text));
+                Err(Error::new(ErrorKind::Unusable, what)
+                    .mend("put the journal back as it was, or give another --study folder"))
+            }
         }
+    }
+
+    /// Why no option can be chosen from it, if so; completes the sentence "a distribution, …".
+    fn nonsense(&self) -> Option<&'static str> {
+        match *self {
+            Self::Float { low, high, .. } if !(low.is_finite() && high.is_finite() && low <= high) => {
+                Some("whose bounds are not in order")
+            }
+            Self::Float { low, high, .. } if !(high - low).is_finite() => {
+                Some("whose bounds are too far apart")
+            }
+            Self::Float { low, log: true, .. } if low <= 0.0 => {
+                Some("which begins where there is no logarithm")
+            }
+            Self::Float { log: true, step: Some(_), .. } => Some("which has a step on a logarithmic scale"),
+            Self::Float { step: Some(step), .. } if !(step.is_finite() && step > 0.0) => {
+                Some("whose step is not above 0")
+            }
+            Self::Float { low, high, step: Some(step), .. } if (high - low) / step > MOST_STEPS => {
+                Some("which has too many steps")
+            }
+            Self::Int { low, high, .. } if low > high => Some("whose bounds are not in order"),
+            Self::Int { low, log: true, .. } if low < 1 => Some("which begins where there is no logarithm"),
+            Self::Int { log: true, step, .. } if step != 1 => Some("which has a step on a logarithmic scale"),
+            Self::Int { step, .. } if step < 1 => Some("whose step is not above 0"),
+            Self::Categorical { ref choices } if choices.is_empty() => Some("which has no choice"),
+            Self::Categorical { ref choices } if choices.len() > MOST_CHOICES => {
+                Some("which has too many choices")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The beginning of a text that may be long.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -172,6 +226,44 @@ mod tests {
         for (distribution, text) in cases {
             assert_eq!(distribution.to_json(), text);
             assert_eq!(Distribution::from_json(text).unwrap(), distribution);
+        }
+    }
+
+    #[test]
+    fn distributions_that_no_option_can_have_are_refused() {
+        let float =
+            |attributes: &str| format!(r#"{{"name": "FloatDistribution", "attributes": {{{attributes}}}}}"#);
+        let int =
+            |attributes: &str| format!(r#"{{"name": "IntDistribution", "attributes": {{{attributes}}}}}"#);
+        let choices = |choices: &str| {
+            format!(r#"{{"name": "CategoricalDistribution", "attributes": {{"choices": [{choices}]}}}}"#)
+        };
+        let many = vec!["1"; MOST_CHOICES + 1].join(",");
+        for (text, said) in [
+            (float(r#""low": 1, "high": 0, "log": false, "step": null"#), "whose bounds are not in order"),
+            (float(r#""low": -1e308, "high": 1e308, "log": false, "step": null"#), "too far apart"),
+            (float(r#""low": 0, "high": 1, "log": true, "step": null"#), "where there is no logarithm"),
+            (float(r#""low": 1, "high": 2, "log": true, "step": 0.5"#), "a step on a logarithmic scale"),
+            (float(r#""low": 0, "high": 1, "log": false, "step": 0"#), "whose step is not above 0"),
+            (float(r#""low": 0, "high": 1, "log": false, "step": -0.5"#), "whose step is not above 0"),
+            (float(r#""low": 0, "high": 1, "log": false, "step": 1e-300"#), "which has too many steps"),
+            (float(r#""low": 0, "high": 1e999, "log": false, "step": null"#), "which is not known here"),
+            (float(r#""low": 0, "high": NaN, "log": false, "step": null"#), "which is not known here"),
+            (float(r#""low": 0, "log": false, "step": null"#), "which is not known here"),
+            (int(r#""low": 2, "high": 1, "log": false, "step": 1"#), "whose bounds are not in order"),
+            (int(r#""low": 0, "high": 1, "log": true, "step": 1"#), "where there is no logarithm"),
+            (int(r#""low": 1, "high": 9, "log": true, "step": 2"#), "a step on a logarithmic scale"),
+            (int(r#""low": 0, "high": 1, "log": false, "step": 0"#), "whose step is not above 0"),
+            (int(r#""low": 0, "high": 1, "log": false, "step": -1"#), "whose step is not above 0"),
+            (int(r#""low": 0, "high": 0.5, "log": false, "step": 1"#), "which is not known here"),
+            (choices(""), "which has no choice"),
+            (choices(&many), "which has too many choices"),
+            (r#"{"name": "NormalDistribution", "attributes": {}}"#.to_owned(), "which is not known here"),
+            ("[]".to_owned(), "which is not known here"),
+        ] {
+            let error = Distribution::from_json(&text).unwrap_err().to_string();
+            assert!(error.contains(said) && error.starts_with("holds the distribution "), "{error}");
+            assert!(error.len() < 600, "{error}");
         }
     }
 

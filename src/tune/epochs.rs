@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 use super::objective::Objective;
+use crate::storage::read_text;
 use crate::{Error, ErrorKind, Result};
 
 /// Largest `metrics.jsonl` that is read, bytes.
@@ -66,11 +67,7 @@ impl Follower {
         if stamp.is_some() && stamp == self.seen {
             return Ok(&self.epochs);
         }
-        if metadata.len() > MAX_BYTES {
-            return Err(Error::new(ErrorKind::Limit, "is too large").at(path));
-        }
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Error::io("cannot be read", &path, error))?;
+        let text = read_text(&path, "the epochs of a trial", MAX_BYTES)?;
         // A line without an end is still being written.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let parse = |line: &str| {

@@ -16,7 +16,10 @@ const BEST_SHARE: f64 = 0.1;
 /// Points of the grid on which an option's values are counted.
 const GRID: usize = 50;
 
-/// The importance of each option of the complete `trials`, adding up to 1; nothing if there are fewer than two.
+/// The importance of each option, adding up to 1; nothing if fewer than two trials are complete.
+///
+/// As in Optuna, only options are compared that every complete trial has, chosen from the same values: the others were
+/// tried in other company.
 pub fn importance<'a>(
     trials: impl Iterator<Item = &'a Trial>,
     direction: Direction,
@@ -35,12 +38,10 @@ pub fn importance<'a>(
     let all: Vec<&Trial> = complete.iter().map(|(trial, _)| *trial).collect();
     let best: Vec<&Trial> =
         complete.iter().filter(|(_, loss)| *loss <= bound).map(|(trial, _)| *trial).collect();
-    let options =
-        all.iter().flat_map(|trial| &trial.params).map(|(name, (distribution, _))| (name, distribution));
-    // Of an option that was chosen from several distributions, the newest counts.
-    let options: BTreeMap<&String, &Distribution> = options.collect();
+    let options = all.first().into_iter().flat_map(|trial| &trial.params);
     let divergences: BTreeMap<String, f64> = options
-        .into_iter()
+        .map(|(name, (distribution, _))| (name, distribution))
+        .filter(|(name, distribution)| all.iter().all(|trial| has(trial, name, distribution)))
         .map(|(name, distribution)| (name.clone(), divergence(name, distribution, &best, &all)))
         .collect();
     let sum: f64 = divergences.values().sum();
@@ -49,6 +50,11 @@ pub fn importance<'a>(
         .into_iter()
         .map(|(name, divergence)| (name, if sum > 0.0 { divergence / sum } else { 1.0 / count }))
         .collect()
+}
+
+/// Whether an option of `trial` was chosen from `distribution`.
+fn has(trial: &Trial, name: &str, distribution: &Distribution) -> bool {
+    trial.params.get(name).is_some_and(|(chosen_from, _)| chosen_from == distribution)
 }
 
 /// Pearson's divergence between how the option is spread over the `best` and over `all`.
@@ -69,20 +75,21 @@ fn divergence(name: &str, distribution: &Distribution, best: &[&Trial], all: &[&
 
 /// How often values fall on each point of a grid over the distribution.
 fn count_on_grid(distribution: &Distribution, values: &[f64]) -> Vec<u64> {
+    // However many steps there are, and were it one too many for any number.
+    let points = |steps: f64| steps.clamp(0.0, GRID as f64 - 1.0) as usize + 1;
     let (low, high, log, points) = match *distribution {
         Distribution::Categorical { ref choices } => (0.0, choices.len() as f64 - 1.0, false, choices.len()),
         Distribution::Float { low, high, log, step } => {
-            let points = step.map_or(GRID, |step| ((high - low) / step).round() as usize + 1);
-            (low, high, log, points.min(GRID))
+            let steps = step.map_or(f64::INFINITY, |step| ((high - low) / step).round());
+            (low, high, log, points(steps))
         }
         Distribution::Int { low, high, log, step } => {
             let (low, high) = (low as f64, high as f64);
-            let points = if log {
-                (libm::log(high - low + 1.0) / libm::log(2.0)).ceil() as usize + 1
-            } else {
-                ((high - low) / step as f64).round() as usize + 1
+            let steps = match log {
+                true => (libm::log(high - low + 1.0) / libm::log(2.0)).ceil(),
+                false => ((high - low) / step as f64).round(),
             };
-            (low, high, log, points.min(GRID))
+            (low, high, log, points(steps))
         }
     };
     let scale = |value: f64| if log { libm::log(value) } else { value };
@@ -97,4 +104,28 @@ fn count_on_grid(distribution: &Distribution, values: &[f64]) -> Vec<u64> {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_has_a_point_for_each_value_and_never_more_than_its_size() {
+        let float = |step| Distribution::Float { low: 0.0, high: 1.0, log: false, step };
+        let int = |low, high, step, log| Distribution::Int { low, high, step, log };
+        for (distribution, points) in [
+            (float(None), GRID),
+            (float(Some(0.25)), 5),
+            (float(Some(1e-300)), GRID),
+            (float(Some(0.0)), GRID),
+            (int(0, 9, 3, false), 4),
+            (int(i64::MIN, i64::MAX, 1, false), GRID),
+            (int(0, 1, 0, false), GRID),
+            (int(1, 1024, 1, true), 11),
+            (int(1, i64::MAX, 1, true), GRID),
+        ] {
+            assert_eq!(count_on_grid(&distribution, &[]).len(), points, "{distribution:?}");
+        }
+    }
 }

@@ -8,8 +8,12 @@
 //!
 //! Nothing here needs libtorch, and nothing looks at the test side.
 
+mod base_recipe;
+mod check;
 mod child;
+mod condition;
 mod distribution;
+mod entry;
 mod epochs;
 mod importance;
 mod journal;
@@ -19,15 +23,19 @@ mod operation;
 mod outcome;
 mod parzen;
 mod pruner;
-mod recipe;
 mod replay;
 mod search;
 mod setup;
 mod space;
 mod tpe;
+mod training;
 mod trial;
+mod trial_folder;
+mod worker;
 
+pub use base_recipe::BaseRecipe;
 pub use child::{LAUNCH, Trainer, launch};
+pub use condition::Condition;
 pub use distribution::Distribution;
 pub use importance::importance;
 pub use journal::Journal;
@@ -35,7 +43,6 @@ pub use objective::{Direction, Objective};
 pub use operation::Operation;
 pub use outcome::{Outcome, TrialSummary};
 pub use pruner::{Pruner, Verdict};
-pub use recipe::Recipe;
 pub use replay::{Replay, Study};
 pub use search::{Event, Search, search};
 pub use setup::Setup;

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::base_recipe;
 use super::importance::importance;
 use super::journal::Journal;
 use super::objective::{Direction, Objective};
 use super::replay::{Replay, Study};
-use super::search::{folder_of, study_of};
+use super::search::study_of;
 use super::setup::Setup;
 use super::trial::{Trial, TrialState};
-use crate::storage::Storage;
+use super::trial_folder;
+use crate::storage::{Storage, read_text};
 use crate::{Error, ErrorKind, Result};
 
 /// A study, its trials and its best.
@@ -104,8 +106,7 @@ impl Outcome {
     pub(super) fn write_best(&self, storage: &Storage) -> Result<()> {
         let Some(best) = &self.best else { return Ok(()) };
         let recipe = best.folder.join("recipe.toml");
-        let text =
-            std::fs::read_to_string(&recipe).map_err(|error| Error::io("cannot be read", &recipe, error))?;
+        let text = read_text(&recipe, "a recipe", base_recipe::MAX_BYTES)?;
         let objective = self.objective.name();
         let header = format!(
             "# Trial {} of {} in the study {:?}: {objective} {}, on the validation side.\n\
@@ -130,7 +131,7 @@ impl TrialSummary {
             params: trial.external_params(),
             epochs: trial.number_attr("epochs").map_or(last, |epochs| epochs as u64),
             seconds: trial.number_attr("seconds"),
-            folder: folder_of(study, trial.number),
+            folder: trial_folder::path_of(study, trial.number),
             error: trial.text_attr("error").map(str::to_owned),
         }
     }

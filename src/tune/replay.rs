@@ -31,6 +31,8 @@ pub struct Replay {
     created: u64,
     /// Trials of all studies with the study of each; a trial's place is its id.
     trials: Vec<(u64, Trial)>,
+    /// How many trials each study has.
+    counts: BTreeMap<u64, u64>,
 }
 
 impl Replay {
@@ -112,10 +114,14 @@ impl Replay {
         }
         let intermediate = json["intermediate_values"].as_object().into_iter().flatten();
         let intermediate = intermediate.filter_map(|(step, value)| Some((step.parse().ok()?, or_nan(value))));
+        let state = state(json["state"].as_u64().unwrap_or(0))?;
+        let count = self.counts.entry(study_id).or_default();
+        let number = *count;
+        *count += 1;
         let trial = Trial {
             id: self.trials.len() as u64,
-            number: self.trials(study_id).count() as u64,
-            state: state(json["state"].as_u64().unwrap_or(0))?,
+            number,
+            state,
             value: json["value"].as_f64().or(json["values"][0].as_f64()),
             params,
             intermediate_values: intermediate.collect(),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::base_recipe::BaseRecipe;
 use super::objective::Objective;
 use super::pruner::Pruner;
-use super::recipe::Recipe;
 use super::replay::Study;
 use super::space::Space;
 use crate::{Error, ErrorKind, Result};
@@ -25,6 +25,9 @@ pub struct Setup {
     pub seed: u64,
     /// The distribution of each option, as JSON texts.
     pub space: BTreeMap<String, String>,
+    /// When options are there that are not always there, in words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<String, String>,
     /// The base recipe in TOML.
     pub recipe: String,
 }
@@ -33,15 +36,23 @@ impl Setup {
     /// Describes a search.
     ///
     /// # Errors
-    /// When TOML cannot say the recipe.
+    /// When `ser-fit` does not take what the search would make of `recipe`; see [`BaseRecipe::check`].
     pub fn new(
         objective: Objective,
         pruner: Pruner,
         seed: u64,
         space: &Space,
-        recipe: &Recipe,
+        recipe: &BaseRecipe,
     ) -> Result<Self> {
-        Ok(Self { objective, pruner, seed, space: space.to_json(), recipe: recipe.to_toml()? })
+        recipe.check(space)?;
+        Ok(Self {
+            objective,
+            pruner,
+            seed,
+            space: space.to_json(),
+            conditions: space.conditions_in_words(),
+            recipe: recipe.to_toml()?,
+        })
     }
 
     /// The search that a study in a journal is.
@@ -79,7 +90,12 @@ impl Setup {
         {
             compare(&format!("{key} in the space"), of(&earlier.space, key), of(&self.space, key));
         }
-        let substance = |recipe: &str| Recipe::parse(recipe).and_then(|recipe| recipe.substance());
+        let when =
+            |setup: &Self, key: &str| setup.conditions.get(key).map_or("always", |when| when).to_owned();
+        for key in self.space.keys().filter(|key| earlier.space.contains_key(*key)) {
+            compare(&format!("the when of {key} in the space"), when(earlier, key), when(self, key));
+        }
+        let substance = |recipe: &str| BaseRecipe::parse(recipe).and_then(|recipe| recipe.substance());
         let (before, now) = (substance(&earlier.recipe)?.flat(), substance(&self.recipe)?.flat());
         for key in now.keys().chain(before.keys().filter(|key| !now.contains_key(*key))) {
             compare(&format!("{key} in the base recipe"), of(&before, key), of(&now, key));

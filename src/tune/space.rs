@@ -3,23 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value as Json;
 use toml::Value as Toml;
 
+use super::condition::Condition;
 use super::distribution::Distribution;
+use super::entry::{distribution, is_entry, wrong};
+use crate::storage::read_text;
 use crate::{Error, ErrorKind, Result};
 
 /// Largest search space that is read, bytes.
 const MAX_BYTES: u64 = 1 << 20;
-/// Most choices of an option.
-const MAX_CHOICES: usize = 1000;
-/// Largest whole number that a double says exactly.
-const MAX_INT: i64 = 1 << 53;
 /// What makes no sense to search over, and why.
-const REFUSED: [(&str, &str); 3] = [
+const REFUSED: [(&str, &str); 4] = [
     ("cache", "trials on different data cannot be compared"),
     ("split", "trials on different validation sides cannot be compared"),
     ("publish", "every trial has its own folder"),
+    ("members", "a trial is one network; train an ensemble by the best recipe instead"),
 ];
 
 /// Options by their dotted key, and what they are chosen from.
@@ -28,11 +27,13 @@ pub struct Space {
     options: BTreeMap<String, Distribution>,
     /// The choices of categorical options as the recipe has them.
     choices: BTreeMap<String, Vec<Toml>>,
+    /// When options are there that are not always there.
+    conditions: BTreeMap<String, Condition>,
 }
 
 impl FromIterator<(String, Distribution)> for Space {
     fn from_iter<I: IntoIterator<Item = (String, Distribution)>>(options: I) -> Self {
-        Self { options: options.into_iter().collect(), choices: BTreeMap::new() }
+        Self { options: options.into_iter().collect(), ..Self::default() }
     }
 }
 
@@ -43,17 +44,14 @@ impl Space {
     /// lr = { log_float = [1e-4, 1e-2] }
     /// batch_size = { int = [8, 64], step = 8 }
     /// network.dropout = { float = [0.0, 0.6] }
-    /// network.hidden = { categorical = [64, 128, 256] }
+    /// network.arch = { categorical = ["cnn-bilstm", "conformer"] }
+    /// network.blocks = { int = [1, 4], when = { "network.arch" = "conformer" } }
     /// ```
     ///
     /// # Errors
     /// When it cannot be read, or an option is not described as above; the error names it.
     pub fn read(path: &Path) -> Result<Self> {
-        let io = |error| Error::io("cannot be read", path, error);
-        if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
-            return Err(Error::new(ErrorKind::Limit, "is too large for a search space").at(path));
-        }
-        Self::parse(&std::fs::read_to_string(path).map_err(io)?).map_err(|error| error.at(path))
+        Self::parse(&read_text(path, "a search space", MAX_BYTES)?).map_err(|error| error.at(path))
     }
 
     /// As [`Space::read`], from text.
@@ -65,7 +63,14 @@ impl Space {
             Error::new(ErrorKind::Usage, format!("is no TOML: {}", error.to_string().trim_end()))
         })?;
         let mut space = Self::default();
-        space.add("", &table)?;
+        let mut whens = BTreeMap::new();
+        space.add("", &table, &mut whens)?;
+        for (key, when) in &whens {
+            let always =
+                |on: &str| space.choices.get(on).filter(|_| !whens.contains_key(on)).map(Vec::as_slice);
+            let condition = Condition::read(key, when, always)?;
+            space.conditions.insert(key.clone(), condition);
+        }
         if space.options.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "names no option to search over")
                 .mend("give at least one, such as lr = { log_float = [1e-4, 1e-2] }"));
@@ -73,12 +78,17 @@ impl Space {
         Ok(space)
     }
 
-    fn add(&mut self, prefix: &str, table: &toml::Table) -> Result<()> {
+    /// Adds the entries of `table`, and to `whens` what they say of when they are there.
+    fn add<'a>(
+        &mut self,
+        prefix: &str,
+        table: &'a toml::Table,
+        whens: &mut BTreeMap<String, &'a Toml>,
+    ) -> Result<()> {
         for (key, value) in table {
             let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-            let described = ["float", "log_float", "int", "log_int", "categorical"];
             match value {
-                Toml::Table(table) if !described.iter().any(|kind| table.contains_key(*kind)) => {
+                Toml::Table(table) if !is_entry(table) => {
                     if table.is_empty() || !table.values().all(Toml::is_table) {
                         let names: Vec<&str> = table.keys().map(String::as_str).collect();
                         return Err(wrong(
@@ -86,7 +96,7 @@ impl Space {
                             &format!("has {:?}, from which nothing is chosen", names.join(", ")),
                         ));
                     }
-                    self.add(&key, table)?;
+                    self.add(&key, table, whens)?;
                 }
                 Toml::Table(table) => {
                     let root = key.split('.').next().unwrap_or_default();
@@ -99,6 +109,9 @@ impl Space {
                     let (distribution, choices) = distribution(&key, table)?;
                     if !choices.is_empty() {
                         self.choices.insert(key.clone(), choices);
+                    }
+                    if let Some(when) = table.get("when") {
+                        whens.insert(key.clone(), when);
                     }
                     if self.options.insert(key.clone(), distribution).is_some() {
                         return Err(wrong(&key, "is there twice"));
@@ -115,6 +128,20 @@ impl Space {
         self.options.iter()
     }
 
+    /// When the option `key` is there; none if it always is.
+    pub fn condition(&self, key: &str) -> Option<&Condition> {
+        self.conditions.get(key)
+    }
+
+    /// The options that are there together, by when they are: first those that always are.
+    pub(super) fn groups(&self) -> BTreeMap<Option<&Condition>, Vec<(&String, &Distribution)>> {
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for (key, distribution) in &self.options {
+            groups.entry(self.condition(key)).or_default().push((key, distribution));
+        }
+        groups
+    }
+
     /// What the recipe gets for `value` of the option `key`.
     pub fn to_toml(&self, key: &str, value: f64) -> Option<Toml> {
         match self.options.get(key)? {
@@ -124,18 +151,9 @@ impl Space {
         }
     }
 
-    /// Values at the edges of each option: the smallest and the largest, or every choice.
-    pub(super) fn edges(&self) -> impl Iterator<Item = (&String, Vec<f64>)> {
-        self.options.iter().map(|(key, distribution)| {
-            let edges = match distribution {
-                Distribution::Float { low, high, .. } => vec![*low, *high],
-                Distribution::Int { low, high, .. } => vec![*low as f64, *high as f64],
-                Distribution::Categorical { choices } => {
-                    (0..choices.len()).map(|index| index as f64).collect()
-                }
-            };
-            (key, edges)
-        })
+    /// When options are there that are not always there, in words, by key.
+    pub(super) fn conditions_in_words(&self) -> BTreeMap<String, String> {
+        self.conditions.iter().map(|(key, condition)| (key.clone(), condition.to_string())).collect()
     }
 
     /// The distributions as JSON texts, by key.
@@ -144,118 +162,10 @@ impl Space {
     }
 }
 
-fn wrong(key: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("{key} {what}")).mend(
-        "write { float = [low, high] }, { log_float = [low, high] }, { int = [low, high] } or { log_int = [low, high] }, \
-         float and int also with step, or { categorical = [choice, …] }",
-    )
-}
-
-/// The distribution that `table` describes, and the choices of a categorical one.
-fn distribution(key: &str, table: &toml::Table) -> Result<(Distribution, Vec<Toml>)> {
-    let kinds: Vec<&String> = table.keys().filter(|name| *name != "step").collect();
-    let [kind] = kinds.as_slice() else {
-        let names: Vec<&str> = kinds.iter().map(|name| name.as_str()).collect();
-        return Err(wrong(key, &format!("has {}, which do not go together", names.join(" and "))));
-    };
-    let step = table.get("step");
-    let values =
-        table.get(kind.as_str()).and_then(Toml::as_array).ok_or_else(|| wrong(key, "has no list"))?;
-    if step.is_some() && !matches!(kind.as_str(), "float" | "int") {
-        return Err(wrong(key, &format!("cannot have a step with {kind}")));
-    }
-    match kind.as_str() {
-        "float" | "log_float" => {
-            let numbers: Vec<f64> = values.iter().filter_map(as_float).collect();
-            let (low, high) = bounds(key, &numbers, values)?;
-            let log = kind.as_str() == "log_float";
-            if log && low <= 0.0 {
-                return Err(wrong(key, &format!("begins at {low}, which has no logarithm")));
-            }
-            let step = match step {
-                None => None,
-                Some(step) => Some(as_float(step).filter(|step| *step > 0.0).ok_or_else(|| {
-                    wrong(key, &format!("has the step {step}, which is no positive number"))
-                })?),
-            };
-            if step.is_some_and(|step| (high - low) / step > 1e9) {
-                return Err(wrong(key, "has more steps than make sense"));
-            }
-            // The last step that is in the range, as Optuna has it.
-            let high = step.map_or(high, |step| low + ((high - low) / step + 1e-9).floor() * step);
-            Ok((Distribution::Float { low, high, log, step }, Vec::new()))
-        }
-        "int" | "log_int" => {
-            let numbers: Vec<i64> = values
-                .iter()
-                .filter_map(Toml::as_integer)
-                .filter(|number| (-MAX_INT..=MAX_INT).contains(number))
-                .collect();
-            let (low, high) = bounds(key, &numbers, values)?;
-            let log = kind.as_str() == "log_int";
-            if log && low < 1 {
-                return Err(wrong(
-                    key,
-                    &format!("begins at {low}, and must begin at 1 or above for a logarithm"),
-                ));
-            }
-            let step = match step {
-                None => 1,
-                Some(step) => {
-                    let step = step.as_integer().filter(|step| (1..=MAX_INT).contains(step));
-                    step.ok_or_else(|| wrong(key, "has a step that is no positive whole number"))?
-                }
-            };
-            Ok((Distribution::Int { low, high: low + (high - low) / step * step, log, step }, Vec::new()))
-        }
-        "categorical" => {
-            if values.is_empty() || values.len() > MAX_CHOICES {
-                return Err(wrong(
-                    key,
-                    &format!("has {} choices; from 1 to {MAX_CHOICES} make sense", values.len()),
-                ));
-            }
-            let choices: Vec<Json> =
-                values.iter().map(|choice| as_choice(key, choice)).collect::<Result<_>>()?;
-            if let Some(twice) =
-                choices.iter().enumerate().find(|(at, choice)| choices[..*at].contains(choice))
-            {
-                return Err(wrong(key, &format!("has the choice {} twice", twice.1)));
-            }
-            Ok((Distribution::Categorical { choices }, values.clone()))
-        }
-        other => Err(wrong(key, &format!("is chosen from {other:?}, which is not known"))),
-    }
-}
-
-/// The two bounds, if there are two `numbers` in the list and they are in order.
-fn bounds<T: Copy + PartialOrd>(key: &str, numbers: &[T], list: &[Toml]) -> Result<(T, T)> {
-    match numbers {
-        [low, high] if list.len() == 2 && low <= high => Ok((*low, *high)),
-        [_, _] if list.len() == 2 => Err(wrong(key, "has its larger bound first")),
-        _ => Err(wrong(key, "needs two numbers of its kind, the smallest and the largest")),
-    }
-}
-
-fn as_float(value: &Toml) -> Option<f64> {
-    let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
-    number.filter(|number| number.is_finite())
-}
-
-/// A choice as Optuna can hold it: an array becomes a text.
-fn as_choice(key: &str, choice: &Toml) -> Result<Json> {
-    match choice {
-        Toml::String(text) => Ok(Json::from(text.as_str())),
-        Toml::Integer(number) => Ok(Json::from(*number)),
-        Toml::Boolean(yes) => Ok(Json::from(*yes)),
-        Toml::Float(number) if number.is_finite() => Ok(Json::from(*number)),
-        Toml::Array(_) => Ok(Json::from(choice.to_string())),
-        _ => Err(wrong(key, &format!("cannot have the choice {choice}"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value as Json;
+
     use super::*;
 
     #[test]
@@ -284,6 +194,39 @@ mod tests {
     }
 
     #[test]
+    fn options_are_grouped_by_when_they_are_there() {
+        let space = Space::parse(
+            r#"
+            [network]
+            arch = { categorical = ["cnn-bilstm", "cnn-transformer", "conformer"] }
+            channels = { categorical = [[8, 16], [16, 32]] }
+            hidden = { int = [8, 64], when = { "network.arch" = "cnn-bilstm" } }
+            heads = { categorical = [2, 4], when.network.arch = ["conformer", "cnn-transformer"] }
+            width = { categorical = [32, 64], when = { network.arch = ["cnn-transformer", "conformer"] } }
+            dense = { int = [8, 16], when = { "network.channels" = [8, 16] } }
+            "#,
+        );
+        let space = space.unwrap();
+        let groups: Vec<(String, Vec<&str>)> = space
+            .groups()
+            .into_iter()
+            .map(|(condition, options)| {
+                let condition = condition.map_or("always".to_owned(), ToString::to_string);
+                (condition, options.into_iter().map(|(key, _)| key.as_str()).collect())
+            })
+            .collect();
+        let expected = [
+            ("always", vec!["network.arch", "network.channels"]),
+            ("network.arch = \"cnn-bilstm\"", vec!["network.hidden"]),
+            ("network.arch = \"cnn-transformer\" or \"conformer\"", vec!["network.heads", "network.width"]),
+            ("network.channels = [8, 16]", vec!["network.dense"]),
+        ];
+        assert_eq!(groups, expected.map(|(condition, keys)| (condition.to_owned(), keys)));
+        let heads = space.condition("network.heads").unwrap();
+        assert!(!heads.holds(0.0) && heads.holds(1.0) && heads.holds(2.0) && !heads.holds(3.0));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_by_its_key() {
         for (text, said) in [
             ("", "names no option"),
@@ -300,6 +243,24 @@ mod tests {
             ("a.b = { categorical = [] }", "a.b has 0 choices"),
             ("a.b = { categorical = [1, 1] }", "a.b has the choice 1 twice"),
             ("split = { categorical = ['random', 'word'] }", "split is not to be searched over"),
+            ("members = { int = [1, 5] }", "members is not to be searched over: a trial is one network"),
+            ("a = { int = [1, 2], when = 'b' }", "a has a when that is not {"),
+            ("a = { int = [1, 2], when = { b = 1, c = 2 } }", "a has a when that is not {"),
+            ("a = { int = [1, 2], when = { b = 1 } }", "a depends on b, which is no categorical option"),
+            ("a = { int = [1, 2], when = { b = 1 } }\nb = { int = [1, 2] }", "a depends on b, which is no"),
+            (
+                "a = { int = [1, 2], when = { b = 3 } }\nb = { categorical = [1, 2] }",
+                "a depends on b = 3, which is none of its choices",
+            ),
+            (
+                "a = { int = [1, 2], when = { b = [] } }\nb = { categorical = [1, 2] }",
+                "a depends on b without a choice",
+            ),
+            (
+                "a = { categorical = [1], when = { b = 1 } }\nb = { categorical = [1], when = { c = 1 } }\n\
+                 c = { categorical = [1] }",
+                "a depends on b, which is no categorical option of the space that is always there",
+            ),
             ("lr = [", "is no TOML"),
             ("a.b = { float = [0, 1] }\n'a.b' = { float = [0, 1] }", "a.b is there twice"),
         ] {

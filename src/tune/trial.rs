@@ -73,6 +73,11 @@ impl Trial {
         (chosen_from == distribution && distribution.contains(*value)).then_some(*value)
     }
 
+    /// The options by name, in the internal representation.
+    pub fn values(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.params.iter().map(|(name, (_, value))| (name.as_str(), *value))
+    }
+
     /// The options by name, as people know them.
     pub fn external_params(&self) -> BTreeMap<String, Json> {
         let external = |(name, (distribution, value)): (&String, &(Distribution, f64))| {

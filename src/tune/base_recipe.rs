@@ -1,32 +1,35 @@
-//! Recipes of trials: the base recipe with the options of a trial put in.
+//! The base recipe, which all trials have in common, and the recipes of trials: the same with their options put in.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::distribution::Distribution;
 use super::space::Space;
 use crate::fit::FitConfig;
+use crate::storage::read_text;
 use crate::{Error, ErrorKind, Result};
 
+/// Largest recipe that is read, bytes.
+pub(super) const MAX_BYTES: u64 = 1 << 20;
 /// Options that say where and how fast a trial is trained, not what it learns.
 const CIRCUMSTANCES: [&str; 7] = ["data", "cache", "device", "threads", "verify", "mmap", "publish"];
 
-/// A recipe as a TOML document: whatever `ser-fit --config` takes.
+/// The recipe of a search or a trial, as a TOML document: what `ser-fit --config` takes for one network.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recipe(Table);
+pub struct BaseRecipe(Table);
 
-impl Recipe {
+impl BaseRecipe {
     /// Reads a recipe, or takes an empty one, in which every option has its default.
     ///
     /// # Errors
     /// When it cannot be read, or is no recipe.
     pub fn read(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self(Table::new())) };
-        FitConfig::read(path)?.validate().map_err(|error| error.at(path))?;
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
-        Self::parse(&text).map_err(|error| error.at(path))
+        let text = read_text(path, "a recipe", MAX_BYTES)?;
+        let recipe = Self::parse(&text).map_err(|error| error.at(path))?;
+        recipe.config().map_err(|error| error.at(path))?;
+        Ok(recipe)
     }
 
     /// Reads a recipe from text.
@@ -56,11 +59,11 @@ impl Recipe {
         }
     }
 
-    /// This recipe with the options of a trial.
-    pub fn with(&self, space: &Space, params: &BTreeMap<String, (Distribution, f64)>) -> Self {
+    /// This recipe with options of `space`, by their key, at values in the internal representation.
+    pub fn with<'a>(&self, space: &Space, values: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
         let mut recipe = self.clone();
-        for (key, (_, value)) in params {
-            if let Some(value) = space.to_toml(key, *value) {
+        for (key, value) in values {
+            if let Some(value) = space.to_toml(key, value) {
                 recipe.set(key, value);
             }
         }
@@ -70,33 +73,20 @@ impl Recipe {
     /// What `ser-fit` makes of it.
     ///
     /// # Errors
-    /// When it has an option that `ser-fit` does not know, or a value that makes no sense.
+    /// When it has an option that `ser-fit` does not know, a value that makes no sense, or makes an ensemble.
     pub fn config(&self) -> Result<FitConfig> {
         let config: FitConfig = self.0.clone().try_into().map_err(|error: toml::de::Error| {
             let text = error.to_string();
             Error::new(ErrorKind::Usage, text.lines().collect::<Vec<_>>().join(", "))
         })?;
         config.validate()?;
-        Ok(config)
-    }
-
-    /// Makes sure, before any trial, that `ser-fit` takes every option of `space` at its edges.
-    ///
-    /// # Errors
-    /// On the first option that it does not take, naming it and what is allowed.
-    pub fn check(&self, space: &Space) -> Result<()> {
-        self.config()?;
-        for (key, edges) in space.edges() {
-            for value in edges {
-                let mut recipe = self.clone();
-                let Some(value) = space.to_toml(key, value) else { continue };
-                recipe.set(key, value.clone());
-                recipe.config().map_err(|error| {
-                    Error::new(ErrorKind::Usage, format!("{key} = {value} is refused: {}", error.reason()))
-                })?;
-            }
+        // An ensemble's epochs are those of its members, each in a folder of its own.
+        if config.members != 1 {
+            let what = format!("members = {} makes an ensemble, and a trial is one network", config.members);
+            return Err(Error::new(ErrorKind::Usage, what)
+                .mend("search without it, then train best.toml with --members"));
         }
-        Ok(())
+        Ok(config)
     }
 
     /// As TOML.
@@ -111,7 +101,7 @@ impl Recipe {
     /// What of it decides what is learnt, every default filled in: two recipes with the same are the same search.
     ///
     /// # Errors
-    /// As [`Recipe::config`].
+    /// As [`BaseRecipe::config`].
     pub fn substance(&self) -> Result<Self> {
         let config = self.config()?;
         let mut table = Table::try_from(&config)
@@ -145,7 +135,7 @@ mod tests {
 
     #[test]
     fn options_are_put_in_by_their_dotted_key() {
-        let mut recipe = Recipe::parse("lr = 0.1\n[network]\nhidden = 64\n").unwrap();
+        let mut recipe = BaseRecipe::parse("lr = 0.1\n[network]\nhidden = 64\n").unwrap();
         recipe.set("network.dropout", Value::Float(0.5));
         recipe.set("lr", Value::Float(0.01));
         recipe.set("batch_size", Value::Integer(8));
@@ -153,40 +143,20 @@ mod tests {
         assert_eq!((config.lr, config.batch_size), (0.01, 8));
         let network = CnnBilstmConfig { hidden: 64, dropout: 0.5, ..CnnBilstmConfig::default() };
         assert_eq!(config.network, NetworkConfig::CnnBilstm(network));
-        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
+        assert_eq!(BaseRecipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
     }
 
     #[test]
-    fn an_option_that_ser_fit_does_not_know_is_refused_with_those_it_knows() {
-        let check = |text: &str| Recipe::parse("").unwrap().check(&Space::parse(text).unwrap());
-        check("lr = { log_float = [1e-4, 1e-2] }\nnetwork.channels = { categorical = [[8, 16], [16, 32]] }")
-            .unwrap();
-        for (text, said) in [
-            (
-                "learning_rate = { float = [0.1, 0.2] }",
-                "learning_rate = 0.1 is refused: unknown field `learning_rate`",
-            ),
-            ("network.dropuot = { float = [0.1, 0.2] }", "expected one of `channels`"),
-            (
-                "batch_size = { float = [8.0, 16.0] }",
-                "batch_size = 8.0 is refused: invalid type: floating point",
-            ),
-            (
-                "network.dropout = { float = [0.0, 1.0] }",
-                "network.dropout = 1.0 is refused: network.dropout 1 makes no",
-            ),
-            ("select = { categorical = ['uar', 'test_uar'] }", "unknown variant `test_uar`, expected"),
-            ("lr.high = { float = [0.0, 1.0] }", "lr.high = 0.0 is refused: invalid type: map"),
-        ] {
-            let error = check(text).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Usage);
-            assert!(error.to_string().contains(said), "{error}");
-        }
+    fn a_recipe_of_an_ensemble_is_refused_since_a_trial_is_one_network() {
+        let error = BaseRecipe::parse("members = 3").unwrap().config().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().starts_with("members = 3 makes an ensemble, and a trial is one network"));
+        BaseRecipe::parse("members = 1").unwrap().config().unwrap();
     }
 
     #[test]
     fn the_substance_leaves_out_where_it_is_trained() {
-        let substance = |text: &str| Recipe::parse(text).unwrap().substance().unwrap();
+        let substance = |text: &str| BaseRecipe::parse(text).unwrap().substance().unwrap();
         assert_eq!(substance("cache = 'a'\nthreads = 4"), substance("lr = 0.001"));
         assert_ne!(substance("lr = 0.002"), substance(""));
     }
