@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::noise::{Level, NoiseMaker};
-use super::pitch_shift::Formants;
-use super::voice::{Voice, VoiceChange};
-use super::{Recipe, Waveform, clipping, gain, reverberation, telephone};
-use crate::elementary::semitones;
+use super::noise_maker::NoiseMaker;
+use super::reverberation::Convolution;
+use super::voice::Voice;
+use super::voice_change::VoiceChange;
+use super::{Recipe, Step, clipping, gain, reverberation, telephone};
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 
@@ -39,7 +39,10 @@ pub struct Augmenter {
     sample_rate: f64,
     voice: Voice,
     noise: NoiseMaker,
-    /// The samples between two steps.
+    convolution: Convolution,
+    /// What the next pass over the voice is to change.
+    pending: Option<VoiceChange>,
+    /// What that pass writes to.
     between: Vec<f32>,
 }
 
@@ -49,33 +52,6 @@ pub struct Augmenter {
 pub struct Applied {
     /// The steps whose draw fell within their probability.
     pub steps: Vec<Step>,
-}
-
-/// A step with its parameters as drawn.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the fields are those of the recipe")]
-pub enum Step {
-    /// Noise with a slope.
-    Noise { slope_db_per_octave: f64, level: Level },
-    /// People talking; nothing was added if there were none.
-    Babble { talkers: usize, level: Level },
-    /// Pitch shift.
-    PitchShift { semitones: f64, formants: Formants },
-    /// Time stretch.
-    TimeStretch { factor: f64 },
-    /// Vocal-tract-length perturbation.
-    Vtlp { factor: f64 },
-    /// Gain.
-    Gain { db: f64 },
-    /// Equaliser with its gains in dB, from 0 Hz up.
-    Equaliser { gains_db: Vec<f64> },
-    /// Reverberation.
-    Reverberation { rt60_s: f64, direct_to_reverberant_db: f64 },
-    /// Clipping.
-    Clipping { threshold_db: f64 },
-    /// Telephone.
-    Telephone { mu_law: bool },
 }
 
 impl Augmenter {
@@ -94,6 +70,8 @@ impl Augmenter {
             sample_rate: f64::from(sample_rate),
             voice: Voice::new(sample_rate),
             noise: NoiseMaker::new(sample_rate),
+            convolution: Convolution::default(),
+            pending: None,
             between: Vec::new(),
         })
     }
@@ -112,29 +90,17 @@ impl Augmenter {
         babble: &mut Babble<'_>,
         out: &mut Vec<f32>,
     ) -> Result<Applied> {
-        let drawn = draw(&self.recipe, random);
+        let drawn = draw(&self.recipe, random)?;
         let scale = scale(samples)?;
         out.clear();
         out.extend(samples.iter().map(|sample| sample * scale));
         let mut applied = Applied::default();
-        let mut change = None;
+        self.pending = None;
         for (mut step, mut random) in drawn {
-            if let Some(now) = &mut change
-                && !fuses(now, &step)
-            {
-                self.change_voice(now, out)?;
-                change = None;
-            }
-            if is_voice(&step) {
-                take_in(&step, change.get_or_insert_default());
-            } else {
-                self.apply(&mut step, &mut random, babble, out)?;
-            }
+            self.apply(&mut step, &mut random, babble, out)?;
             applied.steps.push(step);
         }
-        if let Some(change) = &change {
-            self.change_voice(change, out)?;
-        }
+        self.change_voice(out)?;
         // What was too large for f32 becomes as large as it can be.
         for sample in out.iter_mut() {
             let restored = *sample / scale;
@@ -143,118 +109,90 @@ impl Augmenter {
         Ok(applied)
     }
 
-    fn change_voice(&mut self, change: &VoiceChange, samples: &mut Vec<f32>) -> Result<()> {
-        self.voice.process(change, samples, &mut self.between)?;
-        std::mem::swap(samples, &mut self.between);
-        Ok(())
-    }
-
+    /// Does `step`; or, if it is one that changes the voice, adds it to the pass that is to come, so that neighbours are
+    /// done in one.
     fn apply(
         &mut self,
         step: &mut Step,
         random: &mut Random,
         babble: &mut Babble<'_>,
-        samples: &mut [f32],
+        samples: &mut Vec<f32>,
     ) -> Result<()> {
         match step {
+            Step::PitchShift { semitones, formants } => {
+                self.pass_without_equaliser(samples)?.shift_pitch(*semitones, *formants);
+            }
+            Step::Vtlp { factor } => self.pass_without_equaliser(samples)?.formants *= *factor,
+            Step::TimeStretch { factor } => self.pending.get_or_insert_default().duration *= *factor,
+            Step::Equaliser { gains_db } => {
+                self.pending.get_or_insert_default().equalisers.push(gains_db.clone());
+            }
             Step::Noise { slope_db_per_octave, level } => {
+                self.change_voice(samples)?;
                 self.noise.add(*slope_db_per_octave, *level, random, samples)?;
             }
             Step::Babble { talkers, level } => {
+                self.change_voice(samples)?;
                 let wanted = *talkers;
                 let voices = (0..wanted).map_while(|_| babble(random)).filter(|voice| !voice.is_empty());
                 let voices: Vec<Vec<f32>> = voices.collect();
                 *talkers = voices.len();
                 self.noise.add_babble(&voices, *level, random, samples);
             }
-            Step::Gain { db } => gain::apply(*db, samples),
-            Step::Reverberation { rt60_s, direct_to_reverberant_db } => {
-                let response = reverberation::impulse_response(
-                    *rt60_s,
-                    *direct_to_reverberant_db,
-                    self.sample_rate,
-                    random,
-                );
-                reverberation::convolve(samples, &response)?;
+            Step::Gain { db } => {
+                self.change_voice(samples)?;
+                gain::apply(*db, samples);
             }
-            Step::Clipping { threshold_db } => clipping::apply(*threshold_db, samples),
-            Step::Telephone { mu_law } => telephone::apply(*mu_law, self.sample_rate, samples),
-            Step::PitchShift { .. }
-            | Step::TimeStretch { .. }
-            | Step::Vtlp { .. }
-            | Step::Equaliser { .. } => {}
+            Step::Reverberation { rt60_s, direct_to_reverberant_db } => {
+                self.change_voice(samples)?;
+                let ratio = *direct_to_reverberant_db;
+                let response = reverberation::impulse_response(*rt60_s, ratio, self.sample_rate, random);
+                self.convolution.apply(&response, samples)?;
+            }
+            Step::Clipping { threshold_db } => {
+                self.change_voice(samples)?;
+                clipping::apply(*threshold_db, samples);
+            }
+            Step::Telephone { mu_law } => {
+                self.change_voice(samples)?;
+                telephone::apply(*mu_law, self.sample_rate, samples);
+            }
+        }
+        Ok(())
+    }
+
+    /// The pass to come for what moves formants: an equaliser comes after that in a pass, so what follows one needs a
+    /// pass of its own.
+    fn pass_without_equaliser(&mut self, samples: &mut Vec<f32>) -> Result<&mut VoiceChange> {
+        if self.pending.as_ref().is_some_and(|change| !change.equalisers.is_empty()) {
+            self.change_voice(samples)?;
+        }
+        Ok(self.pending.get_or_insert_default())
+    }
+
+    /// Does the pass that is to come, if there is one.
+    fn change_voice(&mut self, samples: &mut Vec<f32>) -> Result<()> {
+        if let Some(change) = self.pending.take() {
+            self.voice.process(&change, samples, &mut self.between)?;
+            std::mem::swap(samples, &mut self.between);
         }
         Ok(())
     }
 }
 
-/// Draws what happens to an utterance. Every step has a generator of its own, so that what one of them draws moves no
-/// other.
-fn draw(recipe: &Recipe, random: &mut Random) -> Vec<(Step, Random)> {
+/// Draws what happens to an utterance: the steps whose draw falls within their probability, and what each draws from
+/// while it is done. Every step has a generator of its own, so that what one of them draws moves no other.
+fn draw(recipe: &Recipe, random: &mut Random) -> Result<Vec<(Step, Random)>> {
     let mut drawn = Vec::with_capacity(recipe.waveform.len());
     for entry in &recipe.waveform {
         let mut random = random.fork();
         let happens = f64::from(random.unit()) < entry.probability;
-        let random = &mut random;
-        let step = match &entry.waveform {
-            Waveform::Noise(noise) => match noise.draw(random) {
-                (Some(slope_db_per_octave), level) => Step::Noise { slope_db_per_octave, level },
-                (None, level) => Step::Babble { talkers: noise.talkers(), level },
-            },
-            Waveform::PitchShift(shift) => {
-                Step::PitchShift { semitones: shift.semitones.draw(random), formants: shift.formants }
-            }
-            Waveform::TimeStretch(stretch) => Step::TimeStretch { factor: stretch.factor.draw_ratio(random) },
-            Waveform::Vtlp(warp) => Step::Vtlp { factor: warp.factor.draw_ratio(random) },
-            Waveform::Gain(gain) => Step::Gain { db: gain.db.draw(random) },
-            Waveform::Equaliser(equaliser) => Step::Equaliser { gains_db: equaliser.draw(random) },
-            Waveform::Reverberation(room) => Step::Reverberation {
-                rt60_s: room.rt60_s.draw_ratio(random),
-                direct_to_reverberant_db: room.direct_to_reverberant_db.draw(random),
-            },
-            Waveform::Clipping(clipping) => {
-                Step::Clipping { threshold_db: clipping.threshold_db.draw(random) }
-            }
-            Waveform::Telephone(telephone) => Step::Telephone { mu_law: telephone.mu_law },
-        };
+        let step = Step::draw(&entry.waveform, &mut random)?;
         if happens {
             drawn.push((step, random.fork()));
         }
     }
-    drawn
-}
-
-fn is_voice(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::PitchShift { .. } | Step::TimeStretch { .. } | Step::Vtlp { .. } | Step::Equaliser { .. }
-    )
-}
-
-/// Whether `step` can be taken into `change`: an equaliser comes after whatever moves formants, so what moves them after
-/// it needs a pass of its own.
-fn fuses(change: &VoiceChange, step: &Step) -> bool {
-    match step {
-        Step::PitchShift { .. } | Step::Vtlp { .. } => change.equalisers.is_empty(),
-        Step::TimeStretch { .. } | Step::Equaliser { .. } => true,
-        _ => false,
-    }
-}
-
-fn take_in(step: &Step, change: &mut VoiceChange) {
-    match step {
-        Step::PitchShift { semitones: interval, formants } => {
-            let ratio = semitones(*interval);
-            change.pitch *= ratio;
-            if *formants == Formants::Move {
-                change.formants *= ratio;
-            }
-        }
-        Step::TimeStretch { factor } => change.duration *= factor,
-        Step::Vtlp { factor } => change.formants *= factor,
-        Step::Equaliser { gains_db } => change.equalisers.push(gains_db.clone()),
-        _ => {}
-    }
+    Ok(drawn)
 }
 
 /// A power of two that brings the largest sample to between 0.5 and 1, as far as f32 can: neither the squares of very
@@ -285,43 +223,5 @@ impl fmt::Display for Applied {
             write!(f, "{comma}{step}")?;
         }
         if self.steps.is_empty() { f.write_str("nothing") } else { Ok(()) }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Noise { slope_db_per_octave, level } => {
-                write!(f, "noise with {slope_db_per_octave:+.1} dB per octave {level}")
-            }
-            Self::Babble { talkers: 0, .. } => f.write_str("babble of nobody"),
-            Self::Babble { talkers, level } => write!(f, "babble of {talkers} {level}"),
-            Self::PitchShift { semitones, formants } => {
-                let formants = if *formants == Formants::Move { "moved" } else { "kept" };
-                write!(f, "pitch-shift {semitones:+.2} semitones, formants {formants}")
-            }
-            Self::TimeStretch { factor } => write!(f, "time-stretch × {factor:.3}"),
-            Self::Vtlp { factor } => write!(f, "vtlp × {factor:.3}"),
-            Self::Gain { db } => write!(f, "gain {db:+.1} dB"),
-            Self::Equaliser { gains_db } => {
-                let gains: Vec<String> = gains_db.iter().map(|gain| format!("{gain:+.1}")).collect();
-                write!(f, "equaliser {} dB", gains.join(" "))
-            }
-            Self::Reverberation { rt60_s, direct_to_reverberant_db } => {
-                write!(f, "reverberation of {rt60_s:.2} s, {direct_to_reverberant_db:+.1} dB direct")
-            }
-            Self::Clipping { threshold_db } => write!(f, "clipping at {threshold_db:.1} dB"),
-            Self::Telephone { mu_law: false } => f.write_str("telephone"),
-            Self::Telephone { mu_law: true } => f.write_str("telephone with μ-law"),
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SnrDb(snr) => write!(f, "at {snr:.1} dB SNR"),
-            Self::FloorDb(floor) => write!(f, "{floor:.1} dB under the peak"),
-        }
     }
 }

@@ -1,5 +1,6 @@
-//! Logarithm and exponential of f32, several at a time: additions and multiplications alone, so that they vectorise and
-//! have the same bits on every machine.
+//! Logarithm and exponential of f32, several at a time: the four operations of arithmetic and shifts of bits, so that
+//! they vectorise, and a number gives the same bits whatever instructions do it. The Fourier transforms around them choose
+//! theirs by the processor, so a whole augmentation may differ in its last bits from one kind to another.
 
 /// The natural logarithm of a positive, normal number, to about 2e-7.
 #[inline(always)]

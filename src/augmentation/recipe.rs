@@ -14,6 +14,7 @@ use super::pitch_shift::PitchShift;
 use super::reverberation::Reverberation;
 use super::telephone::Telephone;
 use super::time_stretch::TimeStretch;
+use super::together;
 use super::vocal_tract::VocalTractLength;
 use crate::storage::read_text;
 use crate::{Error, ErrorKind, Result};
@@ -98,10 +99,12 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Checks every value against its bounds.
+    /// Checks every value against its bounds, and what all steps together may do to the length of a waveform and to its
+    /// formants.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`], naming the step, the parameter, its value and what it may be.
+    /// [`ErrorKind::Usage`], naming the step, the parameter, its value and what it may be; or the steps that together do
+    /// too much.
     pub fn validate(&self) -> Result<()> {
         let steps = self.waveform.len();
         require(steps <= MAX_STEPS, "number of [[waveform]] steps", steps, "at most 64")?;
@@ -111,6 +114,7 @@ impl Recipe {
                 Error::new(error.kind(), format!("{place}: {}", error.reason()))
             })?;
         }
+        together::validate(&self.waveform)?;
         self.features
             .validate()
             .map_err(|error| Error::new(error.kind(), format!("features: {}", error.reason())))

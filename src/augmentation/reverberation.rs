@@ -1,17 +1,20 @@
 //! Reverberation: a synthetic room.
 
-use realfft::RealFftPlanner;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Range;
+use super::transform::Transform;
+use crate::Result;
 use crate::elementary::{decibels, exp};
 use crate::random::Random;
-use crate::{Error, ErrorKind, Result};
 
 /// `kind = "reverberation"`
 ///
 /// The room's response is the direct sound followed by exponentially decaying noise, the model of diffuse sound in
-/// Polack (1988). The utterance keeps its length: what would ring on after its end is cut off.
+/// Polack (1988), "La transmission de l'énergie sonore dans les salles" (thesis, Université du Maine, Le Mans). The
+/// utterance keeps its length: what would ring on after its end is cut off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reverberation {
@@ -55,35 +58,38 @@ pub(super) fn impulse_response(
     response
 }
 
-/// Convolves `samples` with `response` in place, without what rings on after their end: block by block, by Fourier
-/// transforms.
-pub(super) fn convolve(samples: &mut [f32], response: &[f32]) -> Result<()> {
-    let response = response.get(..samples.len()).unwrap_or(response);
-    let length = (2 * response.len()).next_power_of_two().max(64);
-    let step = length - response.len() + 1;
-    let mut planner = RealFftPlanner::<f32>::new();
-    let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
-    let failed = |error: realfft::FftError| {
-        Error::new(ErrorKind::Mismatch, format!("a Fourier transform failed: {error}"))
-    };
-    let mut block = forward.make_input_vec();
-    let (mut spectrum, mut filter) = (forward.make_output_vec(), forward.make_output_vec());
-    block.iter_mut().zip(response).for_each(|(value, tap)| *value = tap / length as f32);
-    forward.process(&mut block, &mut filter).map_err(failed)?;
-    let mut output = vec![0.0_f32; samples.len()];
-    for (index, input) in samples.chunks(step).enumerate() {
-        block.fill(0.0);
-        block.iter_mut().zip(input).for_each(|(value, sample)| *value = *sample);
-        forward.process(&mut block, &mut spectrum).map_err(failed)?;
-        spectrum.iter_mut().zip(&filter).for_each(|(bin, filter)| *bin *= filter);
-        if let [first, .., last] = spectrum.as_mut_slice() {
-            first.im = 0.0;
-            last.im = 0.0;
+/// Convolves waveforms with the responses of rooms, with its transforms and buffers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Convolution {
+    /// By their lengths, which are powers of two.
+    transforms: BTreeMap<usize, Transform>,
+    output: Vec<f32>,
+}
+
+impl Convolution {
+    /// Convolves `samples` with `response` in place, without what rings on after their end: block by block, by Fourier
+    /// transforms.
+    pub(super) fn apply(&mut self, response: &[f32], samples: &mut [f32]) -> Result<()> {
+        let response = response.get(..samples.len()).unwrap_or(response);
+        let length = (2 * response.len()).next_power_of_two().max(64);
+        let step = length - response.len() + 1;
+        let transform = self.transforms.entry(length).or_insert_with(|| Transform::new(length));
+        let mut block = transform.samples();
+        let (mut spectrum, mut filter) = (transform.spectrum(), transform.spectrum());
+        block.iter_mut().zip(response).for_each(|(value, tap)| *value = tap / length as f32);
+        transform.run(&mut block, &mut filter)?;
+        self.output.clear();
+        self.output.resize(samples.len(), 0.0);
+        for (index, input) in samples.chunks(step).enumerate() {
+            block.fill(0.0);
+            block.iter_mut().zip(input).for_each(|(value, sample)| *value = *sample);
+            transform.run(&mut block, &mut spectrum)?;
+            spectrum.iter_mut().zip(&filter).for_each(|(bin, filter)| *bin *= filter);
+            transform.run_back(&mut spectrum, &mut block)?;
+            let sums = self.output.get_mut(index * step..).unwrap_or_default();
+            sums.iter_mut().zip(&block).for_each(|(sum, value)| *sum += value);
         }
-        inverse.process(&mut spectrum, &mut block).map_err(failed)?;
-        let sums = output.get_mut(index * step..).unwrap_or_default();
-        sums.iter_mut().zip(&block).for_each(|(sum, value)| *sum += value);
+        samples.copy_from_slice(&self.output);
+        Ok(())
     }
-    samples.copy_from_slice(&output);
-    Ok(())
 }

@@ -39,7 +39,9 @@ enum Side {
     Below,
 }
 
-/// A filter of even `order` as a cascade of second-order sections, by the bilinear transform.
+/// A filter of even `order` as a cascade of second-order sections, by the bilinear transform: the low-pass and high-pass
+/// of Bristow-Johnson, "Cookbook formulae for audio equalizer biquad filter coefficients" (W3C note, 2021), with the Q of
+/// each pair of Butterworth's poles.
 fn butterworth(side: Side, cut_off: f64, order: u32, sample_rate: f64, samples: &mut [f32]) {
     let omega = TAU * cut_off / sample_rate;
     let (cosine, sine) = (cos(omega), cos(omega - FRAC_PI_2));

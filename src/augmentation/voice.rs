@@ -9,17 +9,16 @@
 //! similarity gives it the duration asked for; a gain on each frame's spectrum, which leaves phases alone, moves the
 //! envelope to where the formants belong.
 
-use std::sync::Arc;
-
 use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::alignment::{Alignment, Frames};
 use super::equaliser::response_db;
 use super::logarithm;
 use super::resample::Resampling;
+use super::transform::Transform;
+use super::voice_change::VoiceChange;
+use crate::Result;
 use crate::vectorised::{NullaryFnOnce, vectorised};
-use crate::{Error, ErrorKind, Result};
 
 /// About how long a frame is, in seconds; its length is the power of two that is nearest.
 const FRAME_S: f64 = 0.032;
@@ -43,33 +42,13 @@ const RANGE: f32 = 1e-9;
 /// Of a waveform that is read more slowly, up to what share of its highest frequency its spectrum is used.
 const FULL: f64 = 0.95;
 
-/// What is to change; the default changes nothing.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct VoiceChange {
-    /// What F0 is multiplied by.
-    pub(super) pitch: f64,
-    /// What the formants' frequencies are multiplied by.
-    pub(super) formants: f64,
-    /// What the duration is multiplied by.
-    pub(super) duration: f64,
-    /// Gains in dB of one or more equalisers.
-    pub(super) equalisers: Vec<Vec<f64>>,
-}
-
-impl Default for VoiceChange {
-    fn default() -> Self {
-        Self { pitch: 1.0, formants: 1.0, duration: 1.0, equalisers: Vec::new() }
-    }
-}
-
 /// Changes voices at one sample rate, with its buffers.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Voice {
     sample_rate: f64,
     frame: usize,
     window: Vec<f32>,
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
+    transform: Transform,
     /// Quefrencies in which the pitch period is looked for, in samples.
     period: [usize; 2],
     resampling: Resampling,
@@ -80,7 +59,6 @@ pub(super) struct Voice {
     spectrum: Vec<Complex<f32>>,
     envelope: Vec<Complex<f32>>,
     log_envelope: Vec<f32>,
-    scratch: Vec<Complex<f32>>,
     bins: Vec<Bin>,
     gains: Vec<f32>,
 }
@@ -124,9 +102,7 @@ impl Voice {
     pub(super) fn new(sample_rate: u32) -> Self {
         let sample_rate = f64::from(sample_rate);
         let frame = 1_usize << (sample_rate * FRAME_S).log2().round().clamp(4.0, 20.0) as u32;
-        let mut planner = RealFftPlanner::new();
-        let (forward, inverse) = (planner.plan_fft_forward(frame), planner.plan_fft_inverse(frame));
-        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        let transform = Transform::new(frame);
         // The root of a periodic Hann window, before and after: together they sum to 1 at half overlap.
         let window = (0..frame).map(|n| (std::f64::consts::PI * n as f64 / frame as f64).sin() as f32);
         let period = PERIOD_S.map(|s| ((s * sample_rate) as usize).clamp(2, frame / 2));
@@ -139,15 +115,13 @@ impl Voice {
             alignment: Alignment::default(),
             resampled: Vec::new(),
             places: Vec::new(),
-            time: vec![0.0; frame],
-            spectrum: forward.make_output_vec(),
-            envelope: forward.make_output_vec(),
+            time: transform.samples(),
+            spectrum: transform.spectrum(),
+            envelope: transform.spectrum(),
             log_envelope: vec![0.0; frame / 2 + 1],
-            scratch: vec![Complex::default(); scratch],
             bins: Vec::new(),
             gains: Vec::new(),
-            forward,
-            inverse,
+            transform,
         }
     }
 
@@ -183,19 +157,19 @@ impl Voice {
         for (index, &place) in places.iter().enumerate() {
             self.load(source, place);
             if filtered {
-                self.transform()?;
+                self.transform.run(&mut self.time, &mut self.spectrum)?;
                 if reshaped {
                     if moved {
                         let place = (place as f64 * pitch).round() as i64;
                         self.load(samples, place);
-                        run(&*self.forward, &mut self.time, &mut self.envelope, &mut self.scratch)?;
+                        self.transform.run(&mut self.time, &mut self.envelope)?;
                     } else {
                         self.envelope.clone_from(&self.spectrum);
                     }
                     self.estimate_envelope()?;
                 }
                 self.reshape(reshaped);
-                self.transform_back()?;
+                self.transform.run_back(&mut self.spectrum, &mut self.time)?;
             }
             let sums = output.get_mut(index * hop..).unwrap_or_default();
             for ((sum, value), window) in sums.iter_mut().zip(&self.time).zip(&self.window) {
@@ -226,19 +200,11 @@ impl Voice {
         }
     }
 
-    fn transform(&mut self) -> Result<()> {
-        run(&*self.forward, &mut self.time, &mut self.spectrum, &mut self.scratch)
-    }
-
-    fn transform_back(&mut self) -> Result<()> {
-        run_back(&*self.inverse, &mut self.spectrum, &mut self.time, &mut self.scratch)
-    }
-
     /// The logarithm of the envelope's amplitude, from the spectrum in `self.envelope`: its cepstrum, without what is
     /// beyond the lifter.
     fn estimate_envelope(&mut self) -> Result<()> {
         vectorised(LogAmplitude(&mut self.envelope));
-        run_back(&*self.inverse, &mut self.envelope, &mut self.time, &mut self.scratch)?;
+        self.transform.run_back(&mut self.envelope, &mut self.time)?;
         let [shortest, longest] = self.period;
         let peaks = self.time.iter().enumerate().take(longest).skip(shortest);
         // The first that is half as high as the highest: two periods are a period as well, but not the one.
@@ -252,7 +218,7 @@ impl Voice {
             let part = ((end - quefrency) / (end - full)).clamp(0.0, 1.0);
             *value *= scale * part * part * (3.0 - 2.0 * part);
         }
-        run(&*self.forward, &mut self.time, &mut self.envelope, &mut self.scratch)?;
+        self.transform.run(&mut self.time, &mut self.envelope)?;
         for (value, bin) in self.log_envelope.iter_mut().zip(&self.envelope) {
             *value = bin.re;
         }
@@ -350,39 +316,4 @@ fn folded(bin: usize, highest: usize) -> usize {
     let span = (highest - highest / 2).max(1);
     let beyond = (bin - highest) % (2 * span);
     highest - beyond.min(2 * span - beyond)
-}
-
-fn run(
-    plan: &dyn RealToComplex<f32>,
-    time: &mut [f32],
-    spectrum: &mut [Complex<f32>],
-    scratch: &mut [Complex<f32>],
-) -> Result<()> {
-    let scratch = scratch.get_mut(..plan.get_scratch_len()).unwrap_or_default();
-    plan.process_with_scratch(time, spectrum, scratch).map_err(internal)
-}
-
-fn run_back(
-    plan: &dyn ComplexToReal<f32>,
-    spectrum: &mut [Complex<f32>],
-    time: &mut [f32],
-    scratch: &mut [Complex<f32>],
-) -> Result<()> {
-    if let [first, .., last] = spectrum {
-        first.im = 0.0;
-        last.im = 0.0;
-    }
-    let scratch = scratch.get_mut(..plan.get_scratch_len()).unwrap_or_default();
-    plan.process_with_scratch(spectrum, time, scratch).map_err(internal)
-}
-
-/// Cannot happen: buffers come from the plans themselves.
-fn internal(error: realfft::FftError) -> Error {
-    Error::new(ErrorKind::Mismatch, format!("a Fourier transform failed: {error}")).caused_by(error)
-}
-
-impl std::fmt::Debug for Voice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Voice").field("sample_rate", &self.sample_rate).finish_non_exhaustive()
-    }
 }
