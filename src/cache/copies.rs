@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::FeatureSet;
 use super::digest::Sha;
+use super::generation::generation_place;
 use super::manifest::{DESCRIPTION, SplitInfo, read_text};
 use super::row::Key;
 use crate::augmentation::{AUGMENTATION_VERSION, Colour, Recipe, Waveform};
@@ -112,8 +114,9 @@ impl Copies {
     }
 }
 
-/// What the copies of a feature set were made by, as its manifests say: those in the folder `generation`.
-pub(super) fn copies_in(generation: &Path) -> Option<Copies> {
+/// What the copies of `set` in the cache in `root` were made by, as its manifests say; `None` if it has none.
+pub(super) fn copies_of(root: &Path, set: &FeatureSet) -> Option<Copies> {
+    let generation = root.join(generation_place(&set.manifests));
     let folders = std::fs::read_dir(generation).into_iter().flatten().flatten();
     let read = |folder: std::fs::DirEntry| {
         let text = read_text(&folder.path().join(DESCRIPTION)).ok()?;

@@ -46,7 +46,7 @@ impl Dataset {
         self.rows.is_empty()
     }
 
-    /// Shape of one utterance's tensor: `[channel, n_mfcc, frame]`.
+    /// Shape of one utterance's tensor: `[channel, row, frame]`.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
@@ -76,7 +76,7 @@ impl Dataset {
             .try_for_each(|row| self.shards[row.shard].check(row.position, row.frames, &row.checksum))
     }
 
-    /// The tensors of the utterances `indices`, `[n, channel, n_mfcc, frame]`. Mapped utterances that lie one after
+    /// The tensors of the utterances `indices`, `[n, channel, row, frame]`. Mapped utterances that lie one after
     /// another come in one piece, straight from the mapping; others come each in a piece of its own.
     ///
     /// Unless the dataset was opened without, each tensor is compared with its checksum the first time.

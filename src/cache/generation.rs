@@ -203,6 +203,11 @@ pub fn check_splits_place(root: &Path) -> Result<()> {
     .mend("move it away, or name another folder with --out"))
 }
 
+/// The folder of the generation called `name`, relative to the cache.
+pub(super) fn generation_place(name: &Sha) -> PathBuf {
+    Path::new("manifests").join(name.to_string())
+}
+
 /// Points the link `splits` of the cache at a generation. What stands there is replaced: see
 /// [`check_splits_place`].
 ///
@@ -210,7 +215,7 @@ pub fn check_splits_place(root: &Path) -> Result<()> {
 /// When the file system knows no links.
 pub fn point_splits_at(storage: &Storage, root: &Path, generation: &Sha) -> Result<()> {
     let link = root.join("splits");
-    let target = PathBuf::from("manifests").join(generation.to_string());
+    let target = generation_place(generation);
     if std::fs::read_link(&link).is_ok_and(|old| old == target) {
         return storage.sync_folder(root);
     }

@@ -44,7 +44,7 @@ pub struct FeatureSet {
     pub id: String,
     /// Canonical JSON of the feature configuration.
     pub configuration: String,
-    /// Shape of an utterance's tensor: `[channel, n_mfcc, frame]`.
+    /// Shape of an utterance's tensor: `[channel, row, frame]`.
     pub shape: [u32; 3],
     /// The folder of its split manifests in `manifests/`.
     pub manifests: Sha,

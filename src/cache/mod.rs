@@ -16,6 +16,7 @@ pub mod audit;
 mod bytes;
 pub mod care;
 pub mod copies;
+mod copying;
 mod corpora;
 mod dataset;
 pub mod digest;
@@ -49,6 +50,7 @@ use crate::corpus::{Part, Protocol};
 use crate::features::Preset;
 use crate::{Error, ErrorKind, Result};
 use clap::ValueEnum;
+use generation::generation_place;
 use inside::stays_inside;
 use prepare::feature_set_id;
 use readers::ReadersLock;
@@ -136,7 +138,7 @@ impl Cache {
 
     /// The folder of the manifests of `set`.
     fn generation(&self, set: &FeatureSet) -> Result<PathBuf> {
-        let generation = self.root.join("manifests").join(set.manifests.to_string());
+        let generation = self.root.join(generation_place(&set.manifests));
         if generation.is_dir() {
             return Ok(generation);
         }
@@ -257,6 +259,10 @@ fn layout_of(set: &FeatureSet) -> Layout {
 
 fn index_path(root: &Path) -> PathBuf {
     root.join("index.bin")
+}
+
+fn manifests_folder(root: &Path) -> PathBuf {
+    root.join("manifests")
 }
 
 fn shards_folder(root: &Path) -> PathBuf {

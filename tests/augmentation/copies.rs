@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ser::augmentation::Recipe;
-use ser::cache::audit::{Audit, Measured, Requirement, require};
 use ser::cache::care::difference::compare;
 use ser::cache::care::garbage::{GarbageOptions, collect};
 use ser::cache::care::listing::list;
@@ -161,27 +160,6 @@ fn no_copy_is_apart_in_splits_over_several_corpora_and_folds_either() {
         }
         assert_eq!(protocols.len(), 2 + 20 + 5 + 2, "{protocols:?}");
     }
-}
-
-#[test]
-fn a_copy_planted_on_another_side_is_seen() {
-    let place = Place::speech(3);
-    let _ = place.prepare(Some(copies(1, 0)));
-    let cache = Cache::open(&place.out()).unwrap();
-    let set = cache.feature_set(None).unwrap();
-    let protocol: Protocol = "speaker-YAF".parse().unwrap();
-    let split = cache.split(set, &protocol).unwrap();
-    let measured = Measured::nothing();
-    let [mut train, val, mut test] = Part::ALL.map(|part| split.part(part).iter().collect::<Vec<_>>());
-    let audit = Audit::of([&train, &val, &test], &split.info.labels, &measured);
-    assert_eq!(audit.copies_apart, Some(0));
-    let copy = train.iter().position(|one| one.parent.is_some()).unwrap();
-    let planted = train.remove(copy);
-    test.push(planted);
-    let audit = Audit::of([&train, &val, &test], &split.info.labels, &measured);
-    assert_eq!(audit.copies_apart, Some(1));
-    assert_eq!(audit.copies_apart_list[0].path, planted.path);
-    require(&[Requirement::NoNearDuplicates], "speaker-YAF", &audit).unwrap_err();
 }
 
 #[test]

@@ -211,6 +211,12 @@ fn shortcuts_of<T: AsRef<str>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augmentation::Recipe;
+    use crate::cache::{Cache, Copies, PrepareOptions, prepare};
+    use crate::corpus::Part;
+    use crate::progress::Silent;
+    use crate::storage::Storage;
+    use crate::synth;
 
     fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
         Utterance {
@@ -259,5 +265,30 @@ mod tests {
         assert_eq!(apart, [("a-fast.wav", "a.wav"), ("c-noisy.wav", "c-fast.wav")]);
         assert_eq!(found.copies_apart, Some(2));
         require(&[Requirement::NoNearDuplicates], "random", &found).unwrap_err();
+    }
+
+    #[test]
+    fn a_copy_in_a_cache_that_is_planted_on_another_side_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (corpus, root) = (folder.path().join("corpus"), folder.path().join("cache"));
+        let speech = synth::Options { words: 3, sample_rate: 16_000, ..synth::Options::default() };
+        synth::Corpus::new(speech).unwrap().write(&corpus).unwrap();
+        let gain = Recipe::from_toml("[[waveform]]\nkind = 'gain'\ndb = 3").unwrap();
+        let augment = Some(Copies::new(&gain, 1, 0).unwrap());
+        let options = PrepareOptions { augment, ..PrepareOptions::new(&corpus, &root) };
+        prepare(&options, &Storage::native(), &Silent).unwrap();
+        let cache = Cache::open(&root).unwrap();
+        let set = cache.feature_set(None).unwrap();
+        let split = cache.split(set, &"speaker-YAF".parse().unwrap()).unwrap();
+        let [mut train, val, mut test] = Part::ALL.map(|part| split.part(part).iter().collect::<Vec<_>>());
+        let measured = Measured::of(&root, set, set.entries.iter(), 1).unwrap();
+        let audit = Audit::of([&train, &val, &test], &split.info.labels, &measured);
+        assert_eq!(audit.copies_apart, Some(0));
+        let planted = train.remove(train.iter().position(|one| one.parent.is_some()).unwrap());
+        test.push(planted);
+        let audit = Audit::of([&train, &val, &test], &split.info.labels, &measured);
+        assert_eq!(audit.copies_apart, Some(1));
+        assert_eq!(audit.copies_apart_list[0].path, planted.path);
+        require(&[Requirement::NoNearDuplicates], "speaker-YAF", &audit).unwrap_err();
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::export::{Placed, placed_utterances, protocols};
 use crate::Result;
 use crate::cache::Copies;
-use crate::cache::copies::copies_in;
+use crate::cache::copies::copies_of;
 use crate::cache::manifest::Utterance;
 use crate::cache::prepare::augmented_set_id;
 use crate::cache::row::key_of;
@@ -133,7 +133,7 @@ impl<'a> Side<'a> {
         let protocols = protocols(cache, set)?;
         let utterances = placed_utterances(cache, set, &protocols)?;
         let contents = cache.index.files.iter().map(|file| (file.path.as_str(), &file.content)).collect();
-        let copies = copies_in(&cache.root.join("manifests").join(set.manifests.to_string()));
+        let copies = copies_of(&cache.root, set);
         Ok(Self { set, protocols, copies, utterances, contents })
     }
 

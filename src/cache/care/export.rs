@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::npy;
 use crate::cache::manifest::Utterance;
 use crate::cache::shard::shard_path;
-use crate::cache::{Cache, Checksum, FeatureSet, Shard, StoredSplit, layout_of, shards_folder};
+use crate::cache::{
+    Cache, Checksum, FeatureSet, Shard, StoredSplit, generation_place, layout_of, shards_folder,
+};
 use crate::corpus::{Part, Protocol};
 use crate::progress::Progress;
 use crate::storage::Storage;
@@ -26,7 +28,7 @@ pub struct Exported {
     pub utterances: usize,
 }
 
-/// Writes the split of `protocol` into `folder`: for each side `<side>_features.npy` (f32, `[N, channel, n_mfcc,
+/// Writes the split of `protocol` into `folder`: for each side `<side>_features.npy` (f32, `[N, channel, row,
 /// frame]`), `<side>_frames.npy` (i32, `[N]`), `<side>_labels.npy` (i64, `[N]`, positions in `labels.json`) and
 /// `<side>.jsonl`, all in the order of the manifest. Tensors pass through one by one, each compared with its
 /// checksum.
@@ -94,8 +96,8 @@ fn write_features(
     progress: &dyn Progress,
 ) -> Result<()> {
     let layout = layout_of(set);
-    let [channels, n_mfcc, frames] = layout.shape;
-    sink(&npy::header("f4", &[side.len(), channels, n_mfcc, frames])?)?;
+    let [channels, rows, frames] = layout.shape;
+    sink(&npy::header("f4", &[side.len(), channels, rows, frames])?)?;
     let mut opened: BTreeMap<u32, Shard> = BTreeMap::new();
     for utterance in side {
         let entry = cache.entry_of(set, utterance)?;
@@ -215,7 +217,7 @@ pub(super) fn placed_utterances(cache: &Cache, set: &FeatureSet, protocols: &[Pr
 /// # Errors
 /// When its manifests are missing.
 pub fn protocols(cache: &Cache, set: &FeatureSet) -> Result<Vec<Protocol>> {
-    let folder = cache.root().join("manifests").join(set.manifests.to_string());
+    let folder = cache.root().join(generation_place(&set.manifests));
     let protocols: Vec<Protocol> =
         crate::cache::names_in(&folder).iter().filter_map(|n| n.parse().ok()).collect();
     match protocols.is_empty() {

@@ -11,10 +11,10 @@ use super::in_words;
 use super::survey::read_index;
 use super::verify_manifests::counts;
 use crate::Result;
-use crate::cache::copies::{Copies, copies_in};
+use crate::cache::copies::{Copies, copies_of};
 use crate::cache::readers::ReadersLock;
 use crate::cache::shard::shard_path;
-use crate::cache::{FeatureSet, shards_folder};
+use crate::cache::{FeatureSet, generation_place, shards_folder};
 use crate::corpus::Part;
 use crate::features::FeatureConfig;
 
@@ -36,7 +36,7 @@ pub struct Listed {
     pub id: String,
     /// Whether it is the one that commands use unless told otherwise.
     pub newest: bool,
-    /// Shape of a tensor: `[channel, n_mfcc, frame]`.
+    /// Shape of a tensor: `[channel, row, frame]`.
     pub shape: [u32; 3],
     /// Its configuration.
     pub configuration: serde_json::Value,
@@ -85,7 +85,7 @@ fn describe(root: &Path, set: &FeatureSet, unreadable: &mut Vec<String>) -> List
             Err(error) => unreadable.push(format!("{}: {error}", path.display())),
         }
     }
-    let generation = root.join("manifests").join(set.manifests.to_string());
+    let generation = root.join(generation_place(&set.manifests));
     let (splits, errors) = counts(&generation);
     unreadable.extend(errors.iter().map(ToString::to_string));
     let written = written.and_then(|time| jiff::Timestamp::try_from(time).ok());
@@ -96,7 +96,7 @@ fn describe(root: &Path, set: &FeatureSet, unreadable: &mut Vec<String>) -> List
         shape: set.shape,
         configuration: serde_json::from_str(&set.configuration).unwrap_or_default(),
         not_default: not_default(&set.configuration),
-        augmentation: copies_in(&generation),
+        augmentation: copies_of(root, set),
         entries: set.entries.len(),
         splits,
         shards: set.shards.len(),
@@ -119,8 +119,8 @@ impl Listing {
     pub fn to_table(&self, long: bool) -> String {
         let mut text = String::new();
         for set in &self.feature_sets {
-            let [channels, n_mfcc, frames] = set.shape;
-            let _ = write!(text, "{}  {channels} × {n_mfcc} × {frames}", set.id);
+            let [channels, rows, frames] = set.shape;
+            let _ = write!(text, "{}  {channels} × {rows} × {frames}", set.id);
             let _ =
                 write!(text, "  {} tensors in {} shards, {}", set.entries, set.shards, in_words(set.bytes));
             let _ = match &set.written {

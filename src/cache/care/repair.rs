@@ -17,11 +17,12 @@ use super::remains::Remains;
 use super::sources::Sources;
 use super::survey::{Role, SET_ASIDE, no_cache, survey};
 use super::verify::{Verification, verify};
-use crate::cache::copies::copies_in;
+use crate::cache::copies::copies_of;
 use crate::cache::lock::WriterLock;
 use crate::cache::shard::{ShardBuffer, shard_path};
 use crate::cache::{
-    Entry, FeatureSet, Index, Sha, corpora_of, generation, index_path, layout_of, shards_folder,
+    Entry, FeatureSet, Index, Sha, corpora_of, generation, generation_place, index_path, layout_of,
+    shards_folder,
 };
 use crate::corpus::{Corpora, Corpus, CorpusFolder};
 use crate::progress::Progress;
@@ -198,7 +199,7 @@ impl<'a> Workshop<'a> {
         let (root, index) = (self.root, self.index);
         let sources = self.sources.entry(&set.id).or_insert_with(|| Sources::of(root, index, set));
         let data = self.data.as_ref();
-        let copies = copies_in(&root.join("manifests").join(set.manifests.to_string()));
+        let copies = copies_of(root, set);
         let rows: Vec<Result<(Vec<f32>, bool)>> = (remains.rows().par_iter().enumerate())
             .map_init(
                 || data.map(|data| Recomputer::new(data, set, copies.as_ref())),
@@ -260,7 +261,7 @@ impl<'a> Workshop<'a> {
     }
 
     fn mend_splits(&self, newest: &FeatureSet, repair: &mut Repair) -> Result<()> {
-        let wanted = Path::new("manifests").join(newest.manifests.to_string());
+        let wanted = generation_place(&newest.manifests);
         let link = self.root.join("splits");
         if std::fs::read_link(&link).is_ok_and(|target| target == wanted) {
             return Ok(());

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
-use crate::cache::copies::{copies_in, copy_path};
+use crate::cache::copies::{copies_of, copy_path};
 use crate::cache::manifest::{StoredSplit, Utterance};
 use crate::cache::row::{Key, key_of};
-use crate::cache::{FeatureSet, Index};
+use crate::cache::{FeatureSet, Index, generation_place};
 use crate::corpus::Part;
 
 /// The recordings of a feature set's tensors, relative to the corpus.
@@ -23,8 +23,7 @@ impl Sources {
         for file in &index.files {
             sources.add(key_of(&file.content, &set.configuration), &file.path);
         }
-        let generation = root.join("manifests").join(set.manifests.to_string());
-        if let Some(copies) = copies_in(&generation) {
+        if let Some(copies) = copies_of(root, set) {
             for file in &index.files {
                 for number in 1..=copies.copies {
                     let key = copies.key(&file.content, &set.configuration, number);
@@ -32,6 +31,7 @@ impl Sources {
                 }
             }
         }
+        let generation = root.join(generation_place(&set.manifests));
         for entry in std::fs::read_dir(generation).into_iter().flatten().flatten() {
             let Ok(split) = StoredSplit::read(&entry.path()) else { continue };
             let utterances = Part::ALL.iter().flat_map(|part| split.part(*part));

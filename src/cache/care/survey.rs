@@ -7,7 +7,7 @@ use walkdir::WalkDir;
 
 use crate::cache::audit::audit_folder;
 use crate::cache::digest::Hex;
-use crate::cache::{Index, Sha, index_path, shards_folder};
+use crate::cache::{Index, Sha, index_path, manifests_folder, shards_folder};
 use crate::storage::SCRATCH_PREFIX;
 use crate::{Error, ErrorKind, Result};
 
@@ -54,7 +54,7 @@ pub(super) fn survey(root: &Path) -> Result<Vec<Piece>> {
     let folders = [
         (root.to_owned(), role_in_root as fn(&OsStr) -> Option<Role>),
         (shards_folder(root), role_in_shards),
-        (root.join("manifests"), role_in_manifests),
+        (manifests_folder(root), role_in_manifests),
         (audit_folder(root), role_in_audit),
     ];
     for (folder, role_of) in folders {

@@ -16,11 +16,13 @@ use super::survey::{Piece, Role, no_cache, survey};
 use super::verify_manifests::check_generation;
 use super::verify_shard::{examine, has_its_name};
 use crate::cache::audit::check_measured;
-use crate::cache::copies::copies_in;
+use crate::cache::copies::copies_of;
 use crate::cache::prepare::augmented_set_id;
 use crate::cache::readers::ReadersLock;
 use crate::cache::shard::shard_path;
-use crate::cache::{Access, Cache, Entry, FeatureSet, Index, Sha, generation, index_path, shards_folder};
+use crate::cache::{
+    Access, Cache, Entry, FeatureSet, Index, Sha, generation, generation_place, index_path, shards_folder,
+};
 use crate::features::FeatureConfig;
 use crate::progress::Progress;
 use crate::{Error, ErrorKind, Result};
@@ -121,7 +123,7 @@ fn check_index(cache: &Cache, found: &mut Verification) {
             )),
             Ok(_) => {}
         }
-        let copies = copies_in(&cache.root.join("manifests").join(set.manifests.to_string()));
+        let copies = copies_of(&cache.root, set);
         if augmented_set_id(&set.configuration, copies.as_ref()) != set.id {
             found.notes.push(Note {
                 path: "index.bin".to_owned(),
@@ -263,7 +265,7 @@ fn check_manifests(cache: &Cache, pieces: &[Piece], whole_index: bool, found: &m
 fn check_splits(cache: &Cache, found: &mut Verification) {
     let Some(newest) = cache.feature_sets().last() else { return };
     let link = cache.root.join("splits");
-    let wanted = Path::new("manifests").join(newest.manifests.to_string());
+    let wanted = generation_place(&newest.manifests);
     let stale = "ser-prep or ser-cache verify --repair sets it";
     let damage =
         |what: String| Damage { kind: DamageKind::Splits, path: "splits".to_owned(), what, rows: Vec::new() };
@@ -283,7 +285,7 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
             Err(error) => found.damage.push(damage(error.reason())),
             Ok(()) => {
                 // A copy of the newest generation, or of one that the link had not left yet.
-                let there = |name: &Sha| cache.root.join("manifests").join(name.to_string()).is_dir();
+                let there = |name: &Sha| cache.root.join(generation_place(name)).is_dir();
                 let name = generation::generation_name(&link).ok().filter(there).unwrap_or(newest.manifests);
                 let of = (name == newest.manifests).then_some((cache, newest));
                 let copied = check_generation(&link, "splits", &name, of).damage;

@@ -31,7 +31,7 @@ use super::generation::{self, Generation};
 use super::index::{FeatureSet, Index, SeenFile};
 use super::lock::WriterLock;
 use super::row::{Key, key_of};
-use super::{index_path, shards_folder};
+use super::{index_path, manifests_folder, shards_folder};
 use crate::corpus::{self, Annotation, AudioFile, Corpora};
 use crate::features::EXTRACTOR_VERSION;
 use crate::progress::Progress;
@@ -133,7 +133,7 @@ pub fn prepare(
     for folder in [
         options.out.clone(),
         shards_folder(&options.out),
-        options.out.join("manifests"),
+        manifests_folder(&options.out),
         audit_folder(&options.out),
     ] {
         storage.clear_scratch(&folder)?;
@@ -162,7 +162,7 @@ pub fn prepare(
     let generation = Generation::of(splits.manifests_noted_in(&mut report))?;
     require_any(&options.require, report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit)))?;
     measured.write(storage, &options.out, &written.set.id)?;
-    let manifests = options.out.join("manifests");
+    let manifests = manifests_folder(&options.out);
     storage.make_folder(&manifests)?;
     generation.write(storage, &manifests, splits.manifests(|_| ()))?;
     drop(splits);
@@ -181,18 +181,20 @@ pub fn prepare(
     Ok(report)
 }
 
-/// The name of the feature set of a configuration.
+/// The name of the feature set of a configuration without augmented copies.
 pub fn feature_set_id(configuration: &str) -> String {
-    let sha = Sha::of(&[b"ser feature set\0", &EXTRACTOR_VERSION.to_le_bytes(), configuration.as_bytes()]);
-    sha.to_string().chars().take(12).collect()
+    augmented_set_id(configuration, None)
 }
 
 /// The name of the feature set of a configuration with augmented copies, which are part of what it is.
 pub fn augmented_set_id(configuration: &str, copies: Option<&Copies>) -> String {
-    let Some(copies) = copies else { return feature_set_id(configuration) };
-    let plain = [b"ser feature set\0".as_slice(), &EXTRACTOR_VERSION.to_le_bytes(), configuration.as_bytes()];
-    let sha = Sha::of(&[plain[0], plain[1], plain[2], b"\0", &copies.identity()]);
-    sha.to_string().chars().take(12).collect()
+    let version = EXTRACTOR_VERSION.to_le_bytes();
+    let mut parts = vec![b"ser feature set\0".as_slice(), &version, configuration.as_bytes()];
+    let identity = copies.map(Copies::identity);
+    if let Some(identity) = &identity {
+        parts.extend([b"\0".as_slice(), identity]);
+    }
+    Sha::of(&parts).to_string().chars().take(12).collect()
 }
 
 /// Adds the copies of every recording that is none itself, after all recordings.

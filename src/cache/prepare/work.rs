@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use super::key_under;
 use super::options::PrepareOptions;
 use crate::audio::{self, Container, Limits, Loader};
-use crate::augmentation::Augmenter;
 use crate::cache::Copies;
+use crate::cache::copying::Copier;
 use crate::cache::digest::{Checksum, Hex, Sha};
 use crate::cache::row::{Key, Row, Source};
 use crate::corpus::Corpora;
@@ -46,13 +46,7 @@ struct Bench {
     bytes: Vec<u8>,
     loader: Loader,
     extractor: Extractor,
-    copying: Option<Copying>,
-}
-
-/// What copies are made with.
-struct Copying {
-    augmenter: Augmenter,
-    samples: Vec<f32>,
+    copier: Option<Copier>,
 }
 
 impl Workers {
@@ -61,18 +55,15 @@ impl Workers {
             Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).mend("give fewer --jobs")
         })?;
         let features = &options.features;
-        let recipe = options.augment.as_ref().map(Copies::recipe).transpose()?;
         let benches = (0..pool.current_num_threads())
             .map(|_| {
                 let extractor = Extractor::new(features)?;
-                let augmenter = recipe.as_ref().map(|recipe| Augmenter::new(recipe, features.sample_rate));
-                let copying =
-                    augmenter.transpose()?.map(|augmenter| Copying { augmenter, samples: Vec::new() });
+                let copier = options.augment.as_ref().map(|copies| Copier::new(copies, features));
                 Ok(Mutex::new(Bench {
                     bytes: Vec::new(),
                     loader: Loader::new(features.sample_rate, features.normalisation, options.limits),
                     extractor,
-                    copying,
+                    copier: copier.transpose()?,
                 }))
             })
             .collect::<Result<_>>()?;
@@ -141,16 +132,13 @@ impl Workers {
             return Ok(Done { content, key, tensor: None });
         }
         let clip = bench.loader.load(&mut bench.bytes)?;
-        let [channels, n_mfcc, frames] = self.features.shape();
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut features = free.unwrap_or_else(|| vec![0.0; channels * n_mfcc * frames]);
+        let mut features = free.unwrap_or_else(|| vec![0.0; self.features.shape().iter().product()]);
         let recording = clip.recording;
-        let (samples, source) = match (copy, &mut bench.copying) {
-            (Some((copies, number)), Some(Copying { augmenter, samples })) => {
-                let random = &mut copies.random(&content, number);
-                augmenter.augment(clip.samples, random, &mut |_| None, samples)?;
-                self.features.normalisation.apply(samples)?;
-                (samples.as_slice(), copy_source(samples, self.features.sample_rate, recording.container))
+        let (samples, source) = match (copy, &mut bench.copier) {
+            (Some((_, number)), Some(copier)) => {
+                let samples = copier.copy(&content, number, clip.samples)?;
+                (samples, copy_source(samples, self.features.sample_rate, recording.container))
             }
             _ => {
                 let source = Source {
