@@ -15,9 +15,12 @@ compile_error!(
 mod elementary;
 mod error;
 mod fourier;
+mod markup;
+mod printable;
 pub mod random;
 pub mod storage;
 mod vectorised;
+mod wav;
 
 pub mod audio;
 pub mod augmentation;

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::{
-    Dct, Decibels, Delta, FeatureConfig, Framing, MelFilterBank, PowerSpectrum, Representation, trim, window,
-};
+use super::spectrogram::MelSpectrogram;
+use super::{Dct, Decibels, Delta, FeatureConfig, Representation, trim};
 use crate::vectorised::{NullaryFnOnce, vectorised};
 use crate::{Error, ErrorKind, Result};
 
-/// Computes MFCC, Δ and ΔΔ; tables, plans and workspaces are made once and serve any number of utterances.
+/// Computes rows, which are MFCC or mel bands in dB, with Δ and ΔΔ; tables, plans and workspaces are made once and serve
+/// any number of utterances.
 ///
 /// The same samples give the same bits on the same kind of processor, whatever was extracted before. The Fourier
 /// transform uses the vector instructions that it finds, so another kind may differ in the last bits.
@@ -119,7 +119,7 @@ impl Extractor {
     /// The frames that are not trimmed.
     #[inline(always)]
     fn speech_frames(&mut self, samples: &[f32]) -> Result<Range<usize>> {
-        let frames = self.spectrogram.framing.count(samples.len())?;
+        let frames = self.spectrogram.count(samples)?;
         let Some(top_db) = self.config.trim_top_db else { return Ok(0..frames) };
         self.energies.clear();
         self.energies.extend((0..frames).map(|index| self.spectrogram.energy(samples, index)));
@@ -190,49 +190,6 @@ impl NullaryFnOnce for Extract<'_> {
     #[inline(always)]
     fn call(self) -> Self::Output {
         self.extractor.fill(self.samples, self.tensor)
-    }
-}
-
-/// The stages from samples to mel power, with their workspaces.
-#[derive(Debug, Clone)]
-struct MelSpectrogram {
-    framing: Framing,
-    window: Vec<f64>,
-    spectrum: PowerSpectrum,
-    bank: MelFilterBank,
-    frame: Vec<f64>,
-    power: Vec<f64>,
-    mel: Vec<f64>,
-}
-
-impl MelSpectrogram {
-    fn new(config: &FeatureConfig) -> Self {
-        let spectrum = PowerSpectrum::new(config.n_fft);
-        Self {
-            framing: Framing::new(config),
-            window: window(config.window, config.win_length, config.n_fft),
-            bank: MelFilterBank::new(config),
-            frame: vec![0.0; config.n_fft],
-            power: vec![0.0; spectrum.bins()],
-            mel: vec![0.0; config.n_mels],
-            spectrum,
-        }
-    }
-
-    /// Sum of the squares of frame `index` under the window.
-    #[inline(always)]
-    fn energy(&mut self, samples: &[f32], index: usize) -> f64 {
-        self.framing.windowed(samples, index, &self.window, &mut self.frame);
-        self.frame.iter().map(|value| value * value).sum()
-    }
-
-    /// Power of frame `index` in each mel band.
-    #[inline(always)]
-    fn frame(&mut self, samples: &[f32], index: usize) -> Result<&[f64]> {
-        self.framing.windowed(samples, index, &self.window, &mut self.frame);
-        self.spectrum.compute(&mut self.frame, &mut self.power)?;
-        self.bank.apply(&self.power, &mut self.mel);
-        Ok(&self.mel)
     }
 }
 

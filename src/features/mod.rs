@@ -1,13 +1,13 @@
-//! Samples to MFCC, Δ and ΔΔ: pure functions.
+//! Samples to MFCC or a log mel spectrum, with Δ and ΔΔ: pure functions.
 //!
 //! ```text
-//! samples ─▶ frame ─▶ power ─▶ mel ─▶ decibel ─▶ dct ─▶ MFCC ─▶ delta ─▶ Δ, ΔΔ
+//! samples ─▶ frame ─▶ power ─▶ mel ─▶ decibel ─▶ dct ─▶ rows ─▶ delta ─▶ Δ, ΔΔ
 //!            (padding, (FFT,    (filter (log,      (DCT-II)
 //!             window)   |X|²)    bank)   top_db)
 //! ```
 //!
-//! Where the configuration says so, what lies before and after the speech is trimmed, the mel spectrum is not transformed,
-//! and each row's mean is subtracted.
+//! A row is an MFCC, or a mel band where the configuration asks for those and leaves out the DCT. Where it says so, what
+//! lies before and after the speech is trimmed, and each row's mean is subtracted.
 //!
 //! Each stage is a file of its own and does what librosa's function of the same purpose does; [`Extractor`] runs
 //! them one after the other. [`FeatureConfig`] holds every parameter.
@@ -16,8 +16,8 @@
 //! use ser::features::{Extractor, FeatureConfig};
 //!
 //! let mut extractor = Extractor::new(&FeatureConfig::default())?;
-//! let [channels, n_mfcc, max_frames] = extractor.shape();
-//! let mut tensor = vec![0.0_f32; channels * n_mfcc * max_frames];
+//! let [channels, rows, max_frames] = extractor.shape();
+//! let mut tensor = vec![0.0_f32; channels * rows * max_frames];
 //! let one_second: Vec<f32> = (0..16_000).map(|n| (n as f32 * 0.1).sin()).collect();
 //! let utterance = extractor.extract(&one_second, &mut tensor)?;
 //! assert_eq!((utterance.frames, utterance.cut), (63, 0));
@@ -33,6 +33,7 @@ mod frame;
 mod mel;
 mod power;
 mod preset;
+mod spectrogram;
 mod trim;
 mod window;
 
@@ -45,6 +46,7 @@ pub use frame::Framing;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
 pub use power::PowerSpectrum;
 pub use preset::Preset;
+pub(crate) use spectrogram::MelSpectrogram;
 pub use trim::trim;
 pub use window::window;
 

@@ -4,7 +4,6 @@
 
 mod page;
 mod picture;
-mod wav;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,10 +17,14 @@ use crate::features::FeatureConfig;
 use crate::progress::Progress;
 use crate::random::Random;
 use crate::storage::Storage;
+use crate::wav::pcm16_wav;
 use crate::{Error, ErrorKind, Result};
 
 /// The recipe whose steps are played where none is given: one of each kind.
 const EVERY_KIND: &str = include_str!("every_kind.toml");
+
+/// The peak that every example is brought to: a little below full scale.
+const PEAK: f32 = 0.95;
 
 /// What to write, and where.
 #[derive(Debug, Clone)]
@@ -107,7 +110,8 @@ pub fn listen(
         let mut keep = |name: &str, drawn: String, samples: &[f32]| -> Result<()> {
             let file = format!("{:02}-{:02}-{}", index + 1, example.takes.len(), plain(name));
             let place = |ending: &str| options.folder.join(format!("{file}.{ending}"));
-            storage.replace_file(&place("wav"), &[&wav::wav(samples, options.features.sample_rate)])?;
+            let sound = pcm16_wav(&at_peak(samples), options.features.sample_rate);
+            storage.replace_file(&place("wav"), &[&sound])?;
             storage.replace_file(&place("png"), &[&picture::spectrogram(samples, &options.features)?])?;
             example.takes.push(Take { name: name.to_owned(), drawn, file });
             Ok(())
@@ -118,9 +122,8 @@ pub fn listen(
             let mut random = Random::new(&["ser listen", &options.seed.to_string(), &recording.path, name]);
             // Babble of the other examples.
             let mut babble = |random: &mut Random| {
-                let others = chosen.len().checked_sub(1).filter(|others| *others > 0)?;
-                let other = random.below(others as u64) as usize;
-                chosen.get(other + usize::from(other >= index)).map(|(_, samples)| samples.clone())
+                let other = random.another(index, chosen.len())?;
+                chosen.get(other).map(|(_, samples)| samples.clone())
             };
             let applied = augmenter.augment(samples, &mut random, &mut babble, &mut augmented)?;
             options.features.normalisation.apply(&mut augmented)?;
@@ -197,6 +200,13 @@ fn check_place(folder: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Mismatch, "holds other files").at(folder).mend("name a new or an empty folder"))
+}
+
+/// `samples` brought to the peak that every example has.
+fn at_peak(samples: &[f32]) -> Vec<f32> {
+    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    let scale = if peak > 0.0 { PEAK / peak } else { 0.0 };
+    samples.iter().map(|sample| sample * scale).collect()
 }
 
 /// A name for a file.

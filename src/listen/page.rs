@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Example;
+use crate::markup::escape;
 
 /// What the page begins with; a folder with it is one that may be written over.
 pub(super) const BEGINNING: &str = "<!doctype html>\n<!-- made by ser-prep --listen -->\n";
@@ -45,18 +46,4 @@ pub(super) fn page(examples: &[Example], seed: u64) -> String {
     }
     html.push_str("</html>\n");
     html
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -5,25 +5,10 @@ use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(super) use crate::printable::printable;
+
 /// Marks text that was cut.
 const CUT: char = '…';
-
-/// `text` with every character that could move the cursor, colour the terminal or reverse the reading direction
-/// written as an escape: labels and paths come from the names of other people's files.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    let unsafe_to_print = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(unsafe_to_print) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if unsafe_to_print(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    Cow::Owned(out)
-}
 
 /// Columns that `text` takes in a terminal.
 pub(super) fn columns(text: &str) -> usize {
@@ -99,12 +84,6 @@ pub(super) fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\u{1b}[31mb\n\u{202e}"), "a\\u{1b}[31mb\\n\\u{202e}");
-        assert_eq!(printable("glücklich/嬉しい"), "glücklich/嬉しい");
-    }
 
     #[test]
     fn widths_are_columns_and_not_characters() {

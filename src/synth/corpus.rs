@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::container::{aiff, float_wav, wav};
+use super::container::{aiff, wav};
 use super::emotion::Emotion;
 use super::oddity::Oddity;
 use super::speaker::{MAX_SPEAKERS, speakers};
 use super::utterance::{SAMPLE_RATES, utterance};
 use super::words::{WORD_COUNT, words};
 use crate::random::Random;
+use crate::wav::float_wav;
 use crate::{Error, ErrorKind, Result};
 
 /// The nested folder in which the Kaggle copy of TESS holds everything a second time.

@@ -29,8 +29,7 @@ fn examples_are_written_for_each_class_and_speaker_and_nothing_else() {
             let peak =
                 bytes[44..].as_chunks::<2>().0.iter().map(|b| i16::from_le_bytes(*b).unsigned_abs()).max();
             assert!((31_000..31_300).contains(&peak.unwrap()), "{name}: {peak:?}");
-            let png = &written[&format!("{stem}.png")];
-            assert!(png.starts_with(b"\x89PNG") && png.ends_with(b"IEND\xaeB`\x82"), "{stem}");
+            check_picture(&written[&format!("{stem}.png")], (bytes.len() - 44) / 2);
         }
     }
     // The same again, the page being ours; elsewhere nothing is written over.
@@ -42,6 +41,32 @@ fn examples_are_written_for_each_class_and_speaker_and_nothing_else() {
     ser_prep(["--data", &data, "--out", &cache, "--quiet"]).ends(0);
     let refused = ser_prep(["--data", &data, "--listen", &cache]).ends(1);
     assert!(refused.stderr.contains("is a cache"), "{}", refused.stderr);
+}
+
+/// A picture of the mel spectrogram of `samples` samples: 2 × 2 pixels for each frame and band, from dark to bright.
+fn check_picture(png: &[u8], samples: usize) {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let picture = reader.next_frame(&mut pixels).unwrap();
+    reader.finish().unwrap();
+    let features = ser::features::FeatureConfig::default();
+    let frames = samples / features.hop_length + 1;
+    assert_eq!((picture.width, picture.height), (2 * frames as u32, 2 * features.n_mels as u32));
+    assert_eq!(picture.color_type, png::ColorType::Rgb);
+    let (rows, width) = (pixels.as_chunks::<3>().0, 2 * frames);
+    let bright = |pixel: &[u8; 3]| pixel.iter().map(|value| u32::from(*value)).sum::<u32>();
+    let (darkest, brightest) = (rows.iter().map(bright).min(), rows.iter().map(bright).max());
+    assert_eq!(
+        (darkest, brightest),
+        (Some(4), Some(252 + 253 + 191)),
+        "60 dB below the loudest, and the loudest"
+    );
+    for (index, pixel) in rows.iter().enumerate() {
+        let (row, column) = (index / width, index % width);
+        assert_eq!(*pixel, rows[row / 2 * 2 * width + column / 2 * 2], "{column}, {row}");
+    }
 }
 
 #[test]
