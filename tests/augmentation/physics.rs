@@ -102,8 +102,9 @@ fn a_formant_warp_moves_formants_by_its_factor_and_leaves_f0_and_duration() {
 
 #[test]
 fn a_time_stretch_changes_the_duration_and_leaves_f0_and_formants() {
-    for base in [90.0, 150.0, 280.0] {
+    for base in [90.0, 110.0, 150.0, 280.0] {
         let original = vowel(base, &AH, 1.0);
+        let before = formants(middle(&original), 20, 3);
         for factor in [0.5, 0.74, 1.0, 1.35, 2.0] {
             let (stretched, _) =
                 augmented(&step(&format!("kind = 'time-stretch'\nfactor = {factor:?}")), &original, "1");
@@ -112,6 +113,13 @@ fn a_time_stretch_changes_the_duration_and_leaves_f0_and_formants() {
             assert!((found / base - 1.0).abs() < 0.01, "{base} × {factor}: {found}");
             let level = db(power(middle(&stretched)) / power(middle(&original)));
             assert!(level.abs() < 1.0, "{base} × {factor}: {level} dB");
+            let after = formants(middle(&stretched), 20, 3);
+            let ratios: Vec<f64> = after.iter().zip(&before).map(|(after, before)| after / before).collect();
+            println!("{base} × {factor}: {before:?} × {ratios:?}");
+            assert!(
+                ratios.len() == 3 && ratios.iter().all(|ratio| (ratio - 1.0).abs() < 0.03),
+                "{base} × {factor}: {after:?} from {before:?}"
+            );
         }
     }
     // What happens in the original happens at the stretched time.
