@@ -36,6 +36,8 @@ const SMALL: [&str; 6] = [
     "arch = \"conformer\"\nchannels = [4, 6]\nwidth = 16\nheads = 2\nfeed_forward = 24\nkernel = 5\ndense = 16",
 ];
 const EPOCHS: u32 = 16;
+/// The share of the first epoch's loss that the mean of the last three is to be below: 0.61 to 0.92 were measured.
+const MARGIN: f64 = 0.95;
 
 #[test]
 fn every_architecture_learns_is_reported_and_resumed_and_opens_in_pytorch() {
@@ -60,8 +62,8 @@ fn goes_through_the_commands(
     let recipe = folder.join(format!("{number}.toml"));
     // Attention without a warm-up learns nothing at the rate that suits convolutions.
     let lr = if network.contains("heads") { 0.004 } else { 0.02 };
-    let common = "batch_size = 16\nthreads = 1\nprecision = \"f32\"\ndevice = \"cpu\"\nepochs = 16\n";
-    std::fs::write(&recipe, format!("lr = {lr}\n{common}[network]\n{network}\n")).unwrap();
+    let common = "batch_size = 16\nthreads = 1\nprecision = \"f32\"\ndevice = \"cpu\"\n";
+    std::fs::write(&recipe, format!("epochs = {EPOCHS}\nlr = {lr}\n{common}[network]\n{network}\n")).unwrap();
     let run = folder.join(number.to_string());
     let fit = |options: &[&str]| {
         let mut command = ser_fit(folder);
@@ -79,10 +81,11 @@ fn goes_through_the_commands(
     eprintln!("{network:?}\n  {losses:.2?}");
     assert_eq!(losses.len(), EPOCHS as usize);
     assert!((1.0..4.0).contains(&losses[0]), "{network}: {losses:?}");
-    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
-    assert!(lowest < 0.95 * losses[0], "{network}: {losses:?}");
-    let longer = fit(&["--resume", path, "--epochs", "17"]);
-    assert_eq!(longer["history"].as_array().unwrap().len(), 17);
+    let last = losses[losses.len() - 3..].iter().sum::<f64>() / 3.0;
+    eprintln!("  {:.3} of the first loss at the end", last / losses[0]);
+    assert!(last < MARGIN * losses[0], "{network}: {losses:?}");
+    let longer = fit(&["--resume", path, "--epochs", &(EPOCHS + 1).to_string()]);
+    assert_eq!(longer["history"].as_array().unwrap().len(), EPOCHS as usize + 1);
 
     let best = run.join("best.pt");
     let arch = network.split('"').nth(1).unwrap();

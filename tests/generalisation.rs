@@ -13,11 +13,13 @@ mod common_fit;
 
 use std::path::Path;
 
-use common_fit::training::{Ended, Stop, resume, train, train_and_stop};
+use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
 use common_fit::{Prepared, copy_folder, fail, recipe, ser_fit, ser_prep, ser_report, succeed};
 use ser::augmentation::Recipe;
-use ser::fit::checkpoint::Checkpoint;
-use ser::fit::{Averaging, FitConfig, Optimizer, Schedule, Selection};
+use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
+use ser::fit::state::Origin;
+use ser::fit::{Averaging, FitConfig, Normalisation, Optimizer, Schedule, Selection};
+use ser::storage::Storage;
 
 /// A cache of features for unseen speakers, of a corpus where it can be found again.
 fn prepared() -> &'static Prepared {
@@ -152,6 +154,16 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
     let run = folder.path().join("run");
     let summary = train(&config, &run).unwrap();
     assert_eq!(summary.checkpoint, run.join("best.pt"));
+    let printed = serde_json::to_value(&summary).unwrap();
+    assert_eq!(keys_of(&printed), ["checkpoint", "members"]);
+    let members = printed["members"].as_array().unwrap();
+    assert_eq!(members.len(), 3);
+    for (member, number) in members.iter().zip(1..) {
+        assert_eq!(keys_of(member), ["best_epoch", "checkpoint", "history", "stopped_early"]);
+        let own = run.join(format!("member-{number}"));
+        assert_eq!(member["history"], serde_json::to_value(metrics_of(&own)).unwrap());
+        assert_eq!(member["checkpoint"], own.join("best.pt").to_str().unwrap());
+    }
     // Seeds of their own, which no ensemble with another seed has.
     let seeds: Vec<u64> = (1..=3)
         .map(|member| FitConfig::read(&run.join(format!("member-{member}/config.toml"))).unwrap().seed)
@@ -195,6 +207,38 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
     assert_eq!(Checkpoint::read(stopped.join("best.pt")).unwrap().model_state, whole.model_state);
 }
 
+fn keys_of(object: &serde_json::Value) -> Vec<&String> {
+    object.as_object().unwrap().keys().collect()
+}
+
+/// Told only once to have more epochs.
+#[test]
+fn an_ensemble_resumed_for_longer_stays_so_when_it_is_interrupted_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let ensemble = |epochs: u32| FitConfig { members: 2, ..recipe(&prepared().cache, epochs) };
+    let name = |name: &str| folder.path().join(name);
+    let (run, whole) = (name("run"), name("whole"));
+    train(&ensemble(3), &whole).unwrap();
+    train(&ensemble(1), &run).unwrap();
+    // Of an epoch's 4 steps each, so in the second member.
+    go(&ensemble(3), &run, true, Stop::AfterStep(10)).unwrap_err();
+    let said = FitConfig::read(&run.join("config.toml")).unwrap();
+    assert_eq!(said, ensemble(3));
+    resume(&said, &run).unwrap();
+    for member in ["member-1", "member-2"] {
+        assert_eq!(metrics_of(&run.join(member)).len(), 3);
+        assert_eq!(Ended::at(&run.join(member)), Ended::at(&whole.join(member)));
+    }
+    let state = |run: &Path| Checkpoint::read(run.join("best.pt")).unwrap().model_state;
+    assert!(state(&run) == state(&whole), "the weights differ");
+
+    let error = resume(&ensemble(2), &run).unwrap_err().to_string();
+    assert!(error.contains("member-1") && error.contains("trained for 3 epochs"), "{error}");
+    assert!(error.contains("--epochs 3"), "{error}");
+    let error = resume(&FitConfig { lr: 0.5, ..ensemble(3) }, &run).unwrap_err().to_string();
+    assert!(error.contains("begun by another recipe"), "{error}");
+}
+
 #[test]
 fn what_cannot_answer_together_is_not_joined() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,15 +250,67 @@ fn what_cannot_answer_together_is_not_joined() {
     let config = recipe(&prepared().cache, 1);
     let one = train("one", &config);
     let elsewhere = train("elsewhere", &FitConfig { split: "word".to_owned(), ..config.clone() });
-    let both = train("both", &FitConfig { members: 2, ..config });
-    let join = |second: &Path, code: i32| {
+    let both = train("both", &FitConfig { members: 2, ..config.clone() });
+    let config = FitConfig { feature_normalisation: Normalisation::Training, ..config };
+    let normalised = train("normalised", &config);
+    let other_seed = train("other-seed", &FitConfig { seed: 1, ..config.clone() });
+    let by_utterance =
+        train("by-utterance", &FitConfig { feature_normalisation: Normalisation::Utterance, ..config });
+    // Of another training side than the digest of its split says.
+    let other_statistics = folder.path().join("other-statistics.pt");
+    let mut changed = Checkpoint::read(&other_seed).unwrap();
+    let shape =
+        changed.extra("feature_statistics").unwrap().get("mean").unwrap().as_tensor().unwrap().shape();
+    let same = Tensor::from_f32(shape, &vec![1.0; shape.iter().product()]).unwrap();
+    let statistics =
+        Value::dict([("mean", Value::Tensor(same.clone())), ("standard_deviation", Value::Tensor(same))]);
+    changed.extra = vec![("feature_statistics".to_owned(), statistics)];
+    changed.write(&Storage::native(), &other_statistics).unwrap();
+
+    let join = |first: &Path, second: &Path, code: i32| {
         let mut fit = ser_fit(folder.path());
-        fail(fit.arg("--join").args([&one, second]).args(["--run", "joined"]), code)
+        fail(fit.arg("--join").args([first, second]).args(["--run", "joined"]), code)
     };
-    assert!(join(&elsewhere, 1).contains("differ in their network, features, split or classes"));
-    assert!(join(&both, 1).contains("an ensemble itself"));
-    assert!(join(&folder.path().join("none.pt"), 1).contains("none.pt"));
+    for (first, second, what) in [
+        (&one, &elsewhere, "elsewhere/best.pt: differs in its split"),
+        (&one, &normalised, "normalised/best.pt: differs in its feature normalisation"),
+        (&normalised, &by_utterance, "by-utterance/best.pt: differs in its feature normalisation"),
+        (&normalised, &other_statistics, "other-statistics.pt: differs in its feature statistics"),
+        (&one, &both, "an ensemble itself"),
+    ] {
+        let said = join(first, second, 1);
+        assert!(said.contains(what), "{said}");
+    }
+    assert!(join(&one, &folder.path().join("none.pt"), 1).contains("none.pt"));
     assert!(!folder.path().join("joined").exists());
+
+    // And what can is: with the statistics that its features are to be normalised with.
+    let mut fit = ser_fit(folder.path());
+    succeed(fit.arg("--join").args([&normalised, &other_seed]).args(["--run", "joined", "--quiet"]));
+    let joined = Checkpoint::read(folder.path().join("joined/best.pt")).unwrap();
+    assert_eq!(joined.extra, Checkpoint::read(&normalised).unwrap().extra);
+}
+
+#[test]
+fn networks_trained_before_and_after_their_cache_moved_are_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    copy_folder(&prepared().cache, &cache);
+    let fitted = |name: &str, cache: &Path, seed: u64| {
+        let run = folder.path().join(name);
+        train(&FitConfig { seed, ..recipe(cache, 1) }, &run).unwrap();
+        run.join("best.pt")
+    };
+    let before = fitted("before", &cache, 0);
+    let moved = folder.path().join("moved");
+    std::fs::rename(&cache, &moved).unwrap();
+    let after = fitted("after", &moved, 1);
+    let mut fit = ser_fit(folder.path());
+    succeed(fit.arg("--join").args([&before, &after]).args(["--run", "joined", "--quiet"]));
+    let joined = folder.path().join("joined/best.pt");
+    let origin = Origin::of(&Checkpoint::read(&joined).unwrap()).unwrap();
+    assert_eq!(Path::new(&origin.split.cache), moved);
+    succeed(ser_report(folder.path()).arg("--quiet").arg("--checkpoint").arg(&joined));
 }
 
 #[test]
@@ -272,6 +368,40 @@ fn recordings_that_are_gone_or_were_changed_are_named() {
     std::fs::write(&path, bytes).unwrap();
     let complaint = fail(&mut fit(&["--data", "elsewhere"]), 1);
     assert!(complaint.contains(changed) && complaint.contains("not the recording"), "{complaint}");
+}
+
+/// Accepted by the limits of `ser-prep`, which training does not know.
+#[test]
+fn recordings_of_any_length_that_the_cache_holds_are_augmented() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, class) in ["high", "low"].iter().cycle().take(24).enumerate() {
+        let class = folder.path().join("corpus").join(class);
+        std::fs::create_dir_all(&class).unwrap();
+        let turn = 0.02 * (number + 1) as f32;
+        let samples: Vec<i16> = (0..480).map(|n| ((n as f32 * turn).sin() * 9_000.0) as i16).collect();
+        std::fs::write(class.join(format!("{number}.wav")), wav(&samples)).unwrap();
+    }
+    let mut prep = ser_prep(folder.path());
+    prep.args(["--data", "corpus", "--out", "cache", "--min-duration", "0.01", "--quiet"]);
+    succeed(prep.args(["--preset", "log-mel"]));
+    let gain = "[[waveform]]\nkind = 'gain'\ndb = [-3, 3]\n";
+    std::fs::write(folder.path().join("augment.toml"), gain).unwrap();
+    let mut fit = ser_fit(folder.path());
+    fit.arg("--config").arg(&prepared().recipe);
+    succeed(fit.args(["--augment", "augment.toml", "--epochs", "1", "--quiet"]));
+}
+
+/// 16 kHz, mono.
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let size = 2 * samples.len() as u32;
+    let mut bytes =
+        [b"RIFF".as_slice(), &(36 + size).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
+    bytes.extend([1_u16, 1].iter().flat_map(|number| number.to_le_bytes()));
+    bytes.extend([16_000_u32, 32_000].iter().flat_map(|number| number.to_le_bytes()));
+    bytes.extend([2_u16, 16].iter().flat_map(|number| number.to_le_bytes()));
+    bytes.extend([b"data".as_slice(), &size.to_le_bytes()].concat());
+    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    bytes
 }
 
 #[test]

@@ -70,3 +70,16 @@ impl Default for Limits {
         Self { max_bytes: 512 << 20, max_duration_s: 300.0, min_duration_s: 0.05, max_decoding_s: 60.0 }
     }
 }
+
+impl Limits {
+    /// Limits for a recording that a cache was made from, which is decoded only once its content is known to be the same.
+    /// It was accepted then, under limits that the cache does not keep; these only bound memory: 4 GiB and 24 hours.
+    pub(crate) fn accepted_before() -> Self {
+        Self {
+            max_bytes: 4 << 30,
+            max_duration_s: 86_400.0,
+            min_duration_s: 0.0,
+            max_decoding_s: f64::INFINITY,
+        }
+    }
+}

@@ -15,7 +15,7 @@ use crate::fit::{
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Recipe")]
 pub struct LearningOptions {
-    /// Feature set in the cache, by the start of its name [default: the newest]
+    /// Feature set in the cache: the start of its name, or a preset that it was computed by [default: the newest]
     #[arg(long, value_name = "ID")]
     feature_set: Option<String>,
     // Not as documentation, which would read the brackets as HTML.

@@ -125,3 +125,73 @@ fn copy_of(tensor: &Tensor) -> Result<Tensor> {
     copy.f_copy_(tensor)?;
     Ok(copy)
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::fit::NetworkConfig;
+    use crate::fit::network::Architecture;
+    use crate::fit::network_config::CnnBilstmConfig;
+    use crate::fit::parameters::to_vec_f32;
+
+    fn network() -> Network {
+        let sizes = CnnBilstmConfig { channels: [2, 3], hidden: 2, dense: 2, dropout: 0.0 };
+        let model = Architecture::new(&NetworkConfig::CnnBilstm(sizes), [1, 4, 4], 2).unwrap();
+        Network::new(&model, 0, Device::Cpu).unwrap()
+    }
+
+    /// Gives every weight and every statistic the same value.
+    fn set(network: &Network, value: f64) {
+        tch::no_grad(|| network.state().iter_mut().for_each(|tensor| _ = tensor.fill_(value)));
+    }
+
+    fn values(network: &Network) -> Vec<f32> {
+        network.state().iter().flat_map(|tensor| to_vec_f32(tensor).unwrap()).collect()
+    }
+
+    fn all_are(network: &Network, expected: f32) {
+        let values = values(network);
+        // 2 and 3 channels have a mean and a variance each.
+        assert_eq!(values.len() as u64, network.architecture().n_parameters() + 10);
+        assert!(values.iter().all(|value| (value - expected).abs() < 1e-6), "not {expected}: {values:?}");
+    }
+
+    fn average(averaging: Averaging, network: &Network) -> Average {
+        let config = FitConfig { averaging, ema_decay: 0.8, average_from: 2, ..FitConfig::default() };
+        Average::new(&config, network).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_step_leaves_the_exponential_average_its_decay_and_adds_the_rest() {
+        let mut network = network();
+        let mut average = average(Averaging::Ema, &network);
+        set(&network, 100.0);
+        average.see_step(&network, 1).unwrap(); // too early
+        average.exchange(&mut network).unwrap();
+        all_are(&network, 100.0);
+        for (value, expected) in [(2.0, 2.0), (7.0, 0.8 * 2.0 + 0.2 * 7.0), (7.0, 0.64 * 2.0 + 0.36 * 7.0)] {
+            set(&network, value);
+            average.see_step(&network, 2).unwrap();
+            average.see_epoch(&network, 2).unwrap(); // nothing to it
+            average.exchange(&mut network).unwrap();
+            all_are(&network, expected);
+            average.exchange(&mut network).unwrap();
+            all_are(&network, value as f32);
+        }
+    }
+
+    #[test]
+    fn every_epoch_counts_alike_in_the_stochastic_average() {
+        let mut network = network();
+        let mut average = average(Averaging::Swa, &network);
+        for (epoch, value) in [(1, 100.0), (2, 2.0), (3, 4.0), (4, 9.0)] {
+            set(&network, value);
+            average.see_step(&network, epoch).unwrap(); // nothing to it
+            average.see_epoch(&network, epoch).unwrap();
+        }
+        average.exchange(&mut network).unwrap();
+        all_are(&network, 5.0);
+    }
+}

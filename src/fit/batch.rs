@@ -1,4 +1,6 @@
 //! Utterances from the mapped shards as tensors on the device that computes.
+//!
+//! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -7,14 +9,13 @@ use tch::{Device, Kind, Tensor};
 
 use super::foreign::View;
 use super::normalisation::Normaliser;
-use super::on_the_fly::Computed;
 use crate::Result;
 use crate::cache::Dataset;
 
 /// Some utterances on the device. May be a view of mapped shards, so nothing may write to it.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    /// `[B, channel, n_mfcc, frame]`, f32.
+    /// `[B, channel, band, frame]`, f32.
     pub features: Tensor,
     /// How many frames of each are real, `[B]`, i64.
     pub frames: Tensor,
@@ -27,7 +28,7 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// A batch with memory of its own: `features` `[B, channel, n_mfcc, frame]`, `frames` and `targets` `[B]`.
+    /// A batch with memory of its own: `features` `[B, channel, band, frame]`, `frames` and `targets` `[B]`.
     pub(super) fn owned(features: Tensor, frames: Tensor, targets: Tensor) -> Self {
         Self { features, frames, targets, mixed: None, memory: PhantomData }
     }
@@ -49,7 +50,6 @@ const LEFT_FOR_THE_NETWORK: i64 = 3 << 30;
 #[derive(Debug)]
 pub struct Batches<'a> {
     dataset: &'a Dataset,
-    device: Device,
     place: Place,
     normaliser: Normaliser,
 }
@@ -76,7 +76,7 @@ impl<'a> Batches<'a> {
             Device::Cuda(_) => Place::Copied { device },
             _ => Place::Mapped,
         };
-        Ok(Self { dataset, device, place, normaliser: Normaliser::none() })
+        Ok(Self { dataset, place, normaliser: Normaliser::none() })
     }
 
     /// Normalises what they hold.
@@ -100,20 +100,6 @@ impl<'a> Batches<'a> {
         let batch = self.as_they_are(indices)?;
         let features = self.normaliser.apply(batch.features, &batch.frames, indices)?;
         Ok(Batch { features, ..batch })
-    }
-
-    /// The utterances `indices`, in that order, with the features that were `computed` of them.
-    ///
-    /// # Errors
-    /// When the device lacks memory.
-    pub(super) fn with(&self, computed: &Computed, indices: &[usize]) -> Result<Batch<'a>> {
-        let [channels, bands, frames] = self.dataset.shape().map(|size| size as i64);
-        let features = Tensor::f_from_slice(&computed.features)?.f_view([-1, channels, bands, frames])?;
-        let features = features.f_to(self.device)?;
-        let frames = integers(computed.frames.iter().map(|&frames| i64::from(frames)), self.device)?;
-        let targets = integers(indices.iter().map(|&index| self.dataset.label(index) as i64), self.device)?;
-        let features = self.normaliser.apply(features, &frames, indices)?;
-        Ok(Batch::owned(features, frames, targets))
     }
 
     fn as_they_are(&self, indices: &[usize]) -> Result<Batch<'a>> {
@@ -148,7 +134,8 @@ impl<'a> Batches<'a> {
     }
 }
 
-fn integers(values: impl Iterator<Item = i64>, device: Device) -> Result<Tensor> {
+/// Whole numbers on `device`, `[B]`, i64.
+pub(super) fn integers(values: impl Iterator<Item = i64>, device: Device) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(&values.collect::<Vec<_>>())?.f_to(device)?)
 }
 

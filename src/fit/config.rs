@@ -9,10 +9,14 @@ pub use super::choices::{
 };
 use super::network_config::NetworkConfig;
 use crate::augmentation::Recipe;
+use crate::storage::read_text;
 use crate::{Error, ErrorKind, Result};
 
 /// Most networks of an ensemble.
 pub const MOST_MEMBERS: u32 = 100;
+
+/// No recipe is read that is larger than this, bytes.
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
 /// The recipe of a run. Its defaults are those of the source document: Adam at 1e-3, 20 epochs, batches of 32, best
 /// validation accuracy.
@@ -24,9 +28,9 @@ pub struct FitConfig {
     /// Where the recordings are, as `FOLDER` or `NAME=FOLDER`, if waveforms are augmented; empty for where `ser-prep` found
     /// them.
     pub data: Vec<String>,
-    /// The feature set in it, by the start of its name; the newest if empty.
+    /// The feature set in it: the start of its name, or a preset that it was computed by; the newest if empty.
     pub feature_set: String,
-    /// The protocol: `random`, `word` or `speaker-<ID>`.
+    /// The protocol: `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
     pub split: String,
     /// Passes over the training side.
     pub epochs: u32,
@@ -42,7 +46,8 @@ pub struct FitConfig {
     pub warmup_epochs: f64,
     /// Share of the highest learning rate that the schedule ends at.
     pub final_lr: f64,
-    /// Share of a weight that decays in a step, before the learning rate.
+    /// How strongly weights are drawn towards 0, all of them, biases and those of normalisation too. With AdamW a step takes
+    /// this share of a weight away, times the learning rate; with Adam this share is added to the gradient.
     pub weight_decay: f64,
     /// Norm that the gradient is shortened to where it is longer; 0 for never.
     pub gradient_clip: f64,
@@ -54,7 +59,7 @@ pub struct FitConfig {
     pub ema_decay: f64,
     /// The epoch at whose beginning averaging starts, from 1.
     pub average_from: u32,
-    /// Seed of initial weights, order and dropout.
+    /// Seed of initial weights, order, dropout and augmentation.
     pub seed: u64,
     /// How many networks are trained, with seeds of their own, to answer together.
     pub members: u32,
@@ -129,12 +134,14 @@ impl FitConfig {
     /// Reads a recipe from TOML; what it does not name keeps its default.
     ///
     /// # Errors
-    /// When it cannot be read, is no TOML, or has a key or value that means nothing here.
+    /// When it cannot be read, is no TOML, or has a key or value that means nothing here. All name the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot be read", path, error))?;
-        toml::from_str(&text).map_err(|error| {
+        let text = read_text(path, "a recipe", MAX_BYTES)?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
             Error::new(ErrorKind::Usage, format!("is no recipe: {}", error.to_string().trim_end())).at(path)
-        })
+        })?;
+        config.validate().map_err(|error| error.at(path))?;
+        Ok(config)
     }
 
     /// Whether a run begun by `earlier` can go on by this recipe: they may differ in how long and where it is trained,
@@ -170,6 +177,13 @@ impl FitConfig {
             ..earlier.clone()
         };
         now == *self
+    }
+
+    /// The seed of member `number`, from 0: that of the run, where it is the only one, and else one that no ensemble of as
+    /// many members with another seed has. `None` if it is beyond what TOML can say.
+    pub(crate) fn member_seed(&self, number: u32) -> Option<u64> {
+        let seed = self.seed.checked_mul(self.members.into())?.checked_add(number.into())?;
+        Some(seed).filter(|seed| *seed <= i64::MAX as u64)
     }
 
     /// Checks that every value makes sense.
@@ -216,19 +230,12 @@ impl FitConfig {
             c if c.patience > 0 && c.select == Selection::Last => {
                 wrong("--patience", c.patience.to_string(), "0 with --select last, which knows no best epoch")
             }
-            // What TOML can say.
-            c if c.seed > i64::MAX as u64 => {
-                wrong("--seed", c.seed.to_string(), "a number up to 9223372036854775807")
-            }
             c if !(1..=MOST_MEMBERS).contains(&c.members) => {
                 wrong("--members", c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
             }
-            c if c.seed.checked_add(1).and_then(|seeds| seeds.checked_mul(c.members.into())).is_none() => {
-                wrong(
-                    "--seed",
-                    c.seed.to_string(),
-                    "a smaller number, since every member has a seed of its own",
-                )
+            c if c.member_seed(c.members - 1).is_none() => {
+                let most = (i64::MAX as u64 + 1) / u64::from(c.members) - 1;
+                wrong("--seed", c.seed.to_string(), &format!("a number up to {most}"))
             }
             c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
             _ => self.network.validate(),
@@ -272,6 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn the_seed_of_every_member_can_be_written_in_toml() {
+        for members in [1, 2, 7, 100] {
+            let most = (1 << 63) / u64::from(members) - 1;
+            let config = FitConfig { seed: most, members, ..FitConfig::default() };
+            config.validate().unwrap();
+            let last = FitConfig { seed: config.member_seed(members - 1).unwrap(), ..FitConfig::default() };
+            assert_eq!(toml::from_str::<FitConfig>(&toml::to_string(&last).unwrap()).unwrap(), last);
+            let error = FitConfig { seed: most + 1, ..config }.validate().unwrap_err();
+            assert!(error.to_string().contains(&format!("a number up to {most}")), "{error}");
+        }
+    }
+
+    #[test]
     fn values_without_sense_are_refused_by_the_name_of_their_option() {
         let network =
             |network| FitConfig { network: NetworkConfig::CnnBilstm(network), ..FitConfig::default() };
@@ -281,6 +301,7 @@ mod tests {
             (FitConfig { lr: f64::NAN, ..FitConfig::default() }, "--lr NaN"),
             (FitConfig { lr: -1.0, ..FitConfig::default() }, "--lr -1"),
             (FitConfig { seed: u64::MAX, ..FitConfig::default() }, "--seed 18446744073709551615"),
+            (FitConfig { members: 0, ..FitConfig::default() }, "--members 0"),
             (FitConfig { threads: 5000, ..FitConfig::default() }, "--threads 5000"),
             (network(CnnBilstmConfig { dropout: 1.0, ..CnnBilstmConfig::default() }), "network.dropout 1"),
             (network(CnnBilstmConfig { hidden: 0, ..CnnBilstmConfig::default() }), "network.hidden 0"),

@@ -1,7 +1,9 @@
 //! Augmentation of a batch's features: SpecAugment's masks and mixup.
 //!
 //! Masks: D. S. Park et al., "SpecAugment: a simple data augmentation method for automatic speech recognition",
-//! Interspeech (2019). What is masked becomes its row's mean over the utterance, of which a network learns nothing.
+//! Interspeech (2019). What is masked becomes its row's mean over the utterance, of which a network learns nothing. A mask
+//! may cover an utterance that is no longer than the greatest width as a whole, as the paper's with p = 1 may, the bound
+//! it has for LibriSpeech.
 //! Mixup: H. Zhang et al., "mixup: beyond empirical risk minimization", ICLR (2018), with one share for a batch.
 
 use tch::{Device, Kind, Tensor};
@@ -30,6 +32,9 @@ pub(super) fn augment<'a>(
 fn mask<'a>(batch: Batch<'a>, augmentation: &FeatureAugmentation, random: &mut Random) -> Result<Batch<'a>> {
     let FeatureAugmentation { time_masks, time_mask_frames, frequency_masks, frequency_mask_bands, .. } =
         *augmentation;
+    if !augmentation.has_masks() {
+        return Ok(batch);
+    }
     let size = batch.features.size();
     let [utterances, bands, frames] = [size[0], size[2], size[3]].map(|size| size as usize);
     let real: Vec<i64> = Vec::try_from(batch.frames.f_to(Device::Cpu)?)?;
@@ -56,10 +61,9 @@ fn mask<'a>(batch: Batch<'a>, augmentation: &FeatureAugmentation, random: &mut R
     Ok(Batch { features, ..batch })
 }
 
-/// A stretch of up to `longest` among `all`: its first and its length.
+/// A stretch of up to `longest` among `all`, every length equally likely: its first and its length.
 fn stretch(longest: usize, all: usize, random: &mut Random) -> (usize, usize) {
-    let width = random.below(longest as u64 + 1) as usize;
-    let width = width.min(all);
+    let width = random.below(longest.min(all) as u64 + 1) as usize;
     (random.below((all - width) as u64 + 1) as usize, width)
 }
 
@@ -148,6 +152,21 @@ mod tests {
             }
         }
         assert_eq!((masked_bands, masked_frames), (2, 3));
+    }
+
+    #[test]
+    fn every_length_of_a_mask_is_equally_likely_also_in_an_utterance_shorter_than_the_longest() {
+        let mut random = random();
+        for (longest, all) in [(20, 4), (4, 20), (4, 4)] {
+            let mut seen = [0_u32; 5];
+            for _ in 0..10_000 {
+                let (first, width) = stretch(longest, all, &mut random);
+                assert!(first + width <= all);
+                seen[width] += 1;
+            }
+            assert!(seen.iter().all(|count| (1_800..2_200).contains(count)), "{longest} of {all}: {seen:?}");
+        }
+        assert_eq!((stretch(3, 0, &mut random), stretch(0, 7, &mut random).1), ((0, 0), 0));
     }
 
     #[test]

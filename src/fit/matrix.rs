@@ -46,11 +46,17 @@ pub struct Prepared {
 /// `wanted` holds names of protocols, or beginnings of names with a `*` after them, between commas; `all` is `*`.
 ///
 /// # Errors
-/// When the cache cannot be opened, has no such protocol, or the seeds are none or too many.
+/// When the cache cannot be opened, has no such protocol, or the seeds are none, too many or too large.
 pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Result<Vec<Cell>> {
-    if !(1..=MOST_SEEDS).contains(&seeds) || config.seed.checked_add(seeds).is_none() {
+    if !(1..=MOST_SEEDS).contains(&seeds) {
         return Err(Error::new(ErrorKind::Usage, format!("--seeds {seeds} makes no sense"))
             .mend(format!("give a number from 1 to {MOST_SEEDS}")));
+    }
+    let last = config.seed.checked_add(seeds - 1).map(|seed| FitConfig { seed, ..config.clone() });
+    if last.and_then(|last| last.member_seed(last.members.saturating_sub(1))).is_none() {
+        let what =
+            format!("--seeds {seeds} from --seed {} on are beyond the largest seed there is", config.seed);
+        return Err(Error::new(ErrorKind::Usage, what).mend("give a smaller --seed"));
     }
     let cache = Cache::open(&config.cache)?.with_access(Access { map: config.mmap, verify: config.verify });
     let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
@@ -132,6 +138,26 @@ mod tests {
 
     fn named(names: &[&str]) -> Vec<Protocol> {
         names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn seeds_that_no_recipe_can_hold_are_refused_before_anything_is_trained() {
+        let folder = Path::new("nowhere");
+        let said = |seed: u64, members: u32, seeds: u64| {
+            let config = FitConfig { cache: folder.join("cache"), seed, members, ..FitConfig::default() };
+            plan(&config, "all", seeds, folder).unwrap_err().to_string()
+        };
+        let most = i64::MAX as u64;
+        for (seed, members, seeds) in [(most, 1, 2), (u64::MAX, 1, 1), (most / 2, 2, 2), (most / 10, 100, 1)]
+        {
+            let said = said(seed, members, seeds);
+            assert!(said.contains("beyond the largest seed"), "{seed}, {members}, {seeds}: {said}");
+        }
+        assert!(said(0, 1, 0).contains("--seeds 0 makes no sense"));
+        // There, only the cache is missing.
+        for (seed, members, seeds) in [(most, 1, 1), (most - 1, 1, 2), (most / 2, 2, 1)] {
+            assert!(said(seed, members, seeds).contains("cache"), "{seed}, {members}, {seeds}");
+        }
     }
 
     #[test]

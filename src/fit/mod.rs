@@ -28,6 +28,7 @@ mod imbalance;
 pub mod learner;
 #[cfg(feature = "torch")]
 pub mod matrix;
+mod member;
 #[cfg(feature = "torch")]
 pub mod network;
 pub mod network_config;
@@ -46,9 +47,13 @@ mod schedule;
 #[cfg(feature = "torch")]
 pub mod state;
 #[cfg(feature = "torch")]
+mod summary;
+#[cfg(feature = "torch")]
 mod tensorboard;
 #[cfg(feature = "torch")]
 pub mod train;
+#[cfg(feature = "torch")]
+mod training_source;
 #[cfg(feature = "torch")]
 mod waveforms;
 
@@ -56,6 +61,7 @@ pub use choices::{
     Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
 pub use config::FitConfig;
+pub use member::MemberOrigin;
 pub use network_config::{Arch, NetworkConfig};
 
 #[cfg(feature = "torch")]

@@ -21,9 +21,9 @@ use crate::{Error, ErrorKind, Result};
 const LEAST_DEVIATION: f64 = 1e-5;
 
 /// The name of the statistics in a checkpoint.
-const KEY: &str = "feature_statistics";
+pub(super) const STATISTICS: &str = "feature_statistics";
 
-/// Mean and standard deviation of each coefficient, `[channel, n_mfcc]`, row-major.
+/// Mean and standard deviation of each band, `[channel, band]`, row-major.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
     /// Mean over all real frames.
@@ -63,12 +63,12 @@ impl Statistics {
     /// # Errors
     /// When they are of another shape.
     fn carried_by(checkpoint: &Checkpoint, shape: [usize; 3]) -> Result<Option<Self>> {
-        let Some(value) = checkpoint.extra(KEY) else { return Ok(None) };
+        let Some(value) = checkpoint.extra(STATISTICS) else { return Ok(None) };
         let read = |name: &str| -> Result<Vec<f32>> {
             let stored = value
                 .get(name)
                 .and_then(Value::as_tensor)
-                .ok_or_else(|| Error::new(ErrorKind::Damaged, format!("has {KEY} without {name}")))?;
+                .ok_or_else(|| Error::new(ErrorKind::Damaged, format!("has {STATISTICS} without {name}")))?;
             let size = [shape[0] as i64, shape[1] as i64];
             super::parameters::to_vec_f32(&import_f32(stored, &size, name)?)
         };
@@ -85,7 +85,7 @@ impl Statistics {
             ("mean", tensor(&self.mean)?),
             ("standard_deviation", tensor(&self.standard_deviation)?),
         ]);
-        Ok((KEY.to_owned(), entry))
+        Ok((STATISTICS.to_owned(), entry))
     }
 }
 
@@ -147,7 +147,7 @@ pub struct Normaliser {
 enum Way {
     AsTheyAre,
     EachUtterance,
-    /// `mean` and `inverse` (1 / standard deviation) are `[group, channel, n_mfcc, 1]`; utterance `i` of the dataset is of
+    /// `mean` and `inverse` (1 / standard deviation) are `[group, channel, band, 1]`; utterance `i` of the dataset is of
     /// group `groups[i]`.
     ByGroup {
         groups: Vec<i64>,
@@ -182,7 +182,7 @@ impl Normaliser {
                 let statistics = training.ok_or_else(|| {
                     Error::new(
                         ErrorKind::Damaged,
-                        format!("lacks the {KEY} that its features were normalised with"),
+                        format!("lacks the {STATISTICS} that its features were normalised with"),
                     )
                 })?;
                 by_group(vec![0; dataset.len()], std::slice::from_ref(statistics), dataset.shape(), device)?
@@ -212,7 +212,7 @@ impl Normaliser {
         Ok(Self { way })
     }
 
-    /// Normalises `features` `[B, channel, n_mfcc, T]` of the utterances `indices`, of which the first `frames` `[B]` are
+    /// Normalises `features` `[B, channel, band, T]` of the utterances `indices`, of which the first `frames` `[B]` are
     /// real.
     ///
     /// # Errors

@@ -42,13 +42,13 @@ struct Bench {
 /// The features of a step's utterances.
 #[derive(Debug)]
 pub(super) struct Computed {
-    /// `[B, channel, n_mfcc, frame]`, row-major.
+    /// `[B, channel, band, frame]`, row-major.
     pub(super) features: Vec<f32>,
     /// How many frames of each are real.
     pub(super) frames: Vec<u32>,
 }
 
-/// A step whose utterances are to be computed: the place of the first in the epoch's order, and which they are.
+/// A step whose utterances are wanted: the place of the first in the epoch's order, and which they are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) place: usize,
@@ -69,7 +69,7 @@ impl OnTheFly {
         set: &FeatureSet,
         utterances: &[Utterance],
     ) -> Result<Option<Self>> {
-        if config.augment.waveform.is_empty() {
+        if config.augment.leaves_waveforms() {
             return Ok(None);
         }
         let features: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
@@ -83,7 +83,11 @@ impl OnTheFly {
         let benches = (0..pool.current_num_threads())
             .map(|_| {
                 Ok(Mutex::new(Bench {
-                    loader: Loader::new(features.sample_rate, features.normalisation, Limits::default()),
+                    loader: Loader::new(
+                        features.sample_rate,
+                        features.normalisation,
+                        Limits::accepted_before(),
+                    ),
                     augmenter: Augmenter::new(&config.augment, features.sample_rate)?,
                     extractor: Extractor::new(&features)?,
                     samples: Vec::new(),
@@ -132,7 +136,7 @@ impl OnTheFly {
         let original = self.waveforms.get(index, loader)?;
         let mut unreadable = None;
         let mut babble = |random: &mut Random| {
-            let other = random.below(self.waveforms.len() as u64) as usize;
+            let other = random.another(index, self.waveforms.len())?;
             let voice = self.waveforms.get(other, loader);
             voice.map(Cow::into_owned).map_err(|error| unreadable = Some(error)).ok()
         };

@@ -62,6 +62,19 @@ impl RunFolder {
         Ok((Self::at(storage, folder, &config), config))
     }
 
+    /// Removes the folder if it holds nothing but recipes, so that a run which was refused before its first step can be
+    /// begun again in the same place.
+    ///
+    /// # Errors
+    /// When it cannot be read or removed.
+    pub fn take_back(&self) -> Result<()> {
+        match holds_recipes_alone(&self.folder, true) {
+            Ok(true) => self.storage.remove(&self.folder),
+            Ok(false) => Ok(()),
+            Err(error) => Err(Error::io("cannot be listed", &self.folder, error)),
+        }
+    }
+
     fn at(storage: &Storage, folder: &Path, config: &FitConfig) -> Self {
         let published = (!config.publish.as_os_str().is_empty()).then(|| config.publish.clone());
         Self { folder: folder.to_owned(), published, storage: storage.clone() }
@@ -131,6 +144,14 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Reads `config.toml`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no recipe.
+    pub(super) fn config(&self) -> Result<FitConfig> {
+        FitConfig::read(&self.config_path())
+    }
+
     /// Writes `config.toml`.
     pub(super) fn save_config(&self, config: &FitConfig) -> Result<()> {
         let text = toml::to_string(config)
@@ -180,5 +201,44 @@ impl RunFolder {
         }
         self.storage.replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
         tensorboard::write(&self.storage, &self.folder.join("events.out.tfevents.ser"), history)
+    }
+}
+
+/// Whether nothing lies in `folder` but a recipe and, where there may be members, folders of theirs that hold no more.
+fn holds_recipes_alone(folder: &Path, may_have_members: bool) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_member = may_have_members
+            && entry.file_name().as_encoded_bytes().starts_with(b"member-")
+            && entry.file_type()?.is_dir();
+        if entry.file_name() != "config.toml" && !(is_member && holds_recipes_alone(&entry.path(), false)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_taken_back_unless_anything_but_recipes_lies_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let (storage, folder) = (Storage::native(), parent.path().join("run"));
+        let create = |folder: &Path| RunFolder::create(&storage, folder, &FitConfig::default());
+        let run = create(&folder).unwrap();
+        assert!(create(&folder).unwrap_err().to_string().contains("holds a run already"));
+        create(&folder.join("member-1")).unwrap();
+        run.take_back().unwrap();
+        assert!(!folder.exists());
+        for kept in ["last.pt", "notes.txt", "member-1/last.pt", "other/config.toml"] {
+            let run = create(&folder).unwrap();
+            std::fs::create_dir_all(folder.join(kept).parent().unwrap()).unwrap();
+            std::fs::write(folder.join(kept), "").unwrap();
+            run.take_back().unwrap();
+            assert!(folder.join(kept).exists() && folder.join("config.toml").exists(), "{kept}");
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
     }
 }

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 use super::adam::Adam;
 use super::checkpoint::{self, Checkpoint, Value};
 use super::config::FitConfig;
+use super::member::MemberOrigin;
 use super::network::{Architecture, Network};
 use super::network_config::Arch;
 use super::parameters::{export_f32, import_f32};
@@ -32,12 +33,15 @@ pub struct Origin {
     pub epoch: u32,
     /// What that epoch gave.
     pub metrics: Option<EpochRecord>,
+    /// How each network of an ensemble was trained, in their order; empty for one network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberOrigin>,
 }
 
 /// The split a network was trained on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitOrigin {
-    /// `random`, `word` or `speaker-<ID>`.
+    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
     pub protocol: String,
     /// Its seed.
     pub seed: u64,
@@ -54,7 +58,8 @@ pub struct EpochRecord {
     pub epoch: u32,
     /// Mean cross-entropy over the training side while it was being learnt, as weighted as the loss is, nats.
     pub train_loss: f64,
-    /// Correct / all over the training side, likewise.
+    /// Correct / all over the training side, likewise; of two utterances that are mixed, only the class of the first counts,
+    /// whatever its share.
     pub train_accuracy: f64,
     /// Mean cross-entropy over the validation side after the epoch, nats.
     pub val_loss: f64,
@@ -124,6 +129,7 @@ impl Origin {
             fit: config.clone(),
             epoch: 0,
             metrics: None,
+            members: Vec::new(),
         })
     }
 

@@ -1,11 +1,10 @@
 //! The training loop.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use serde::Serialize;
 use tch::Device;
 
 use super::averaging::Average;
@@ -18,18 +17,17 @@ use super::imbalance::{class_weights, order};
 use super::learner::Learner;
 use super::network::{Architecture, Network};
 use super::normalisation::{Normaliser, Statistics, statistics_of_training};
-use super::on_the_fly::{OnTheFly, Wanted};
+use super::on_the_fly::Wanted;
 use super::run::{Newest, RunFolder};
 use super::schedule::LearningRates;
 use super::state::{self, DeviceSums, EpochRecord, Origin, Standing, Sums};
+pub use super::summary::FitSummary;
+use super::training_source::TrainingSource;
 use crate::cache::{Access, Cache, Dataset, FeatureSet, StoredSplit};
 use crate::corpus::{Part, Protocol};
 use crate::progress::{Progress, Silent};
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
-
-/// How many steps before it is wanted a batch is fetched from the disk.
-const AHEAD: usize = 4;
 
 /// What a run works with.
 #[derive(Debug)]
@@ -60,19 +58,6 @@ impl Material {
         Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
         Ok(Self { set: set.clone(), split, train, val })
     }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FitSummary {
-    /// All epochs.
-    pub history: Vec<EpochRecord>,
-    /// Whether `patience` ended it before its last epoch.
-    pub stopped_early: bool,
-    /// The epoch whose weights were kept.
-    pub best_epoch: u32,
-    /// Where they are.
-    pub checkpoint: PathBuf,
 }
 
 /// What [`fit`] needs.
@@ -148,6 +133,7 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         stopped_early,
         best_epoch,
         checkpoint: run.best_path(),
+        members: Vec::new(),
     })
 }
 
@@ -159,9 +145,7 @@ struct Trainer<'a> {
     learner: Learner,
     learning_rates: LearningRates,
     average: Option<Average>,
-    train: Batches<'a>,
-    /// Where the utterances of the training side come from instead, if their waveforms are augmented.
-    on_the_fly: Option<Arc<OnTheFly>>,
+    train: Rc<TrainingSource<'a>>,
     val: Batches<'a>,
     /// What features are normalised with, if it is part of the checkpoint.
     statistics: Option<Statistics>,
@@ -180,20 +164,20 @@ impl<'a> Trainer<'a> {
         let network = Network::new(&architecture, config.seed, device)?.learning_in(config.precision);
         let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
         let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
-        let batches = |dataset: &'a Dataset, part: Part| -> Result<Batches<'a>> {
+        let normaliser = |dataset: &Dataset, part: Part| {
             let (way, utterances) = (config.feature_normalisation, material.split.part(part));
-            let normaliser = Normaliser::new(way, dataset, utterances, statistics.as_ref(), device)?;
-            Ok(Batches::new(dataset, device)?.normalised_by(normaliser))
+            Normaliser::new(way, dataset, utterances, statistics.as_ref(), device)
         };
+        let train = normaliser(&material.train, Part::Train)?;
+        let val = normaliser(&material.val, Part::Val)?;
         let steps_per_epoch = material.train.len().div_ceil(config.batch_size as usize);
         Ok(Self {
             learning_rates: LearningRates::new(config, steps_per_epoch),
             average: Average::new(config, &network)?,
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
             learner: Learner::new(network, config)?.weighing_classes(weights.as_deref())?,
-            train: batches(&material.train, Part::Train)?,
-            on_the_fly: OnTheFly::new(config, &material.set, material.split.part(Part::Train))?.map(Arc::new),
-            val: batches(&material.val, Part::Val)?,
+            train: Rc::new(TrainingSource::new(config, material, train, device)?),
+            val: Batches::new(&material.val, device)?.normalised_by(val),
             statistics,
             standing: Standing { epoch: 1, ..Standing::default() },
             config,
@@ -255,21 +239,13 @@ impl<'a> Trainer<'a> {
         let (done, left) = steps.split_at(done);
         progress.start(order.len() as u64, "utterances");
         done.iter().for_each(|step| progress.advance(step.indices.len() as u64));
-        let on_the_fly = self.on_the_fly.clone();
+        let train = Rc::clone(&self.train);
         std::thread::scope(|scope| -> Result<()> {
-            let start = |on_the_fly| OnTheFly::start(on_the_fly, scope, self.standing.epoch, left, AHEAD);
-            let computed = on_the_fly.as_deref().map(start);
-            left.iter().take(AHEAD).for_each(|soon| self.prefetch(soon));
+            let coming = train.start(scope, self.standing.epoch, left);
             for (position, step) in left.iter().enumerate() {
                 let asked = Instant::now();
-                let batch = match &computed {
-                    Some(computed) => self.train.with(&computed.next()?, step.indices)?,
-                    None => self.train.get(step.indices)?,
-                };
+                let batch = coming.get(position)?;
                 waiting += asked.elapsed().as_secs_f64();
-                if let Some(later) = left.get(position + AHEAD) {
-                    self.prefetch(later);
-                }
                 self.step(batch, &mut sums)?;
                 self.standing.step += 1;
                 progress.advance(step.indices.len() as u64);
@@ -286,13 +262,6 @@ impl<'a> Trainer<'a> {
             return Err(self.interrupted());
         }
         Ok(())
-    }
-
-    /// Has the utterances of a step fetched, unless they come from elsewhere.
-    fn prefetch(&self, step: &Wanted<'_>) {
-        if self.on_the_fly.is_none() {
-            self.train.prefetch(step.indices);
-        }
     }
 
     /// One step.

@@ -92,7 +92,7 @@ impl Waveforms {
         let location =
             location.ok_or_else(|| Error::new(ErrorKind::Missing, "lies in no corpus").at(path))?;
         let mut bytes = Vec::new();
-        audio::read_file(&location, &Limits::default(), &mut bytes)
+        audio::read_file(&location, &Limits::accepted_before(), &mut bytes)
             .map_err(|error| error.at(&location).mend("say with --data where the recordings are now"))?;
         if key_of(&Sha::of(&[&bytes]), &self.configuration) != *key {
             return Err(Error::new(ErrorKind::Mismatch, "is not the recording that the cache was made from")

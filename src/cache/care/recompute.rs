@@ -1,8 +1,8 @@
 //! One tensor anew, from its recording.
 
 use crate::audio::{self, Limits, Loader};
-use crate::augmentation::Augmenter;
 use crate::cache::copies::{Copies, parse_copy_path};
+use crate::cache::copying::Copier;
 use crate::cache::row::{Row, key_of};
 use crate::cache::{Checksum, FeatureSet, Sha};
 use crate::corpus::Corpora;
@@ -13,8 +13,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Recomputer<'a> {
     corpora: &'a Corpora,
     configuration: &'a str,
-    config: FeatureConfig,
-    copying: Option<(Copies, Augmenter)>,
+    copier: Option<Copier>,
     loader: Loader,
     extractor: Extractor,
     bytes: Vec<u8>,
@@ -27,23 +26,13 @@ impl<'a> Recomputer<'a> {
         let config: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
             Error::new(ErrorKind::Unsupported, format!("feature set {}: {error}", set.id))
         })?;
-        let limits = Limits {
-            max_bytes: LARGEST_FILE,
-            max_duration_s: LONGEST_S,
-            min_duration_s: 0.0,
-            ..Limits::default()
-        };
-        let copying = copies.map(|copies| {
-            Ok::<_, Error>((copies.clone(), Augmenter::new(&copies.recipe()?, config.sample_rate)?))
-        });
         Ok(Self {
             corpora,
-            copying: copying.transpose()?,
+            copier: copies.map(|copies| Copier::new(copies, &config)).transpose()?,
             configuration: &set.configuration,
-            loader: Loader::new(config.sample_rate, config.normalisation, limits),
+            loader: Loader::new(config.sample_rate, config.normalisation, Limits::accepted_before()),
             extractor: Extractor::new(&config)?,
             bytes: Vec::new(),
-            config,
         })
     }
 
@@ -68,20 +57,19 @@ impl<'a> Recomputer<'a> {
     }
 
     fn tensor_from(&mut self, row: &Row, source: &str) -> Result<Vec<f32>> {
-        let copy = self.copying.as_mut().and_then(|copying| {
+        let copy = self.copier.as_mut().and_then(|copier| {
             let (parent, number) = parse_copy_path(source)?;
-            Some((copying, parent, number))
+            Some((copier, parent, number))
         });
         let recording = copy.as_ref().map_or(source, |(_, parent, _)| *parent);
         let path = (self.corpora)
             .location(recording)
             .ok_or_else(|| Error::new(ErrorKind::Damaged, "is no path inside a corpus"))?;
-        let limits = Limits { max_bytes: LARGEST_FILE, ..Limits::default() };
-        audio::read_file(&path, &limits, &mut self.bytes)?;
+        audio::read_file(&path, &Limits::accepted_before(), &mut self.bytes)?;
         // The key stands for the content, the configuration and the extractor's version.
         let content = Sha::of(&[&self.bytes]);
         let key = match &copy {
-            Some(((copies, _), _, number)) => copies.key(&content, self.configuration, *number),
+            Some((copier, _, number)) => copier.copies().key(&content, self.configuration, *number),
             None => key_of(&content, self.configuration),
         };
         if key != row.key {
@@ -92,14 +80,8 @@ impl<'a> Recomputer<'a> {
         }
         let clip = self.loader.load(&mut self.bytes)?;
         let mut tensor = vec![0.0; self.extractor.shape().iter().product()];
-        let mut copied = Vec::new();
         let samples = match copy {
-            Some(((copies, augmenter), _, number)) => {
-                let random = &mut copies.random(&content, number);
-                augmenter.augment(clip.samples, random, &mut |_| None, &mut copied)?;
-                self.config.normalisation.apply(&mut copied)?;
-                &copied
-            }
+            Some((copier, _, number)) => copier.copy(&content, number, clip.samples)?,
             None => clip.samples,
         };
         let frames = self.extractor.extract(samples, &mut tensor)?.frames;
@@ -109,7 +91,3 @@ impl<'a> Recomputer<'a> {
         Err(Error::new(ErrorKind::Mismatch, "gives other values on this machine than when it was written"))
     }
 }
-
-/// The recording was accepted once, under limits that the cache does not keep; these only bound memory.
-const LARGEST_FILE: u64 = 4 << 30;
-const LONGEST_S: f64 = 86_400.0;

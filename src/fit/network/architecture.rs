@@ -22,7 +22,7 @@ pub struct Architecture {
     /// Architecture and sizes.
     #[serde(flatten)]
     pub network: NetworkConfig,
-    /// Shape of an utterance: `[channel, n_mfcc, frame]`.
+    /// Shape of an utterance: `[channel, band, frame]`. A band is a row of the features: an MFCC, or a mel band.
     pub input_shape: [usize; 3],
     /// Number of classes.
     pub classes: usize,
@@ -79,7 +79,8 @@ impl Architecture {
             Err(Error::new(ErrorKind::Unsupported, text))
         };
         let [channels, bands, frames] = self.input_shape;
-        let needed = self.least_bands_and_frames();
+        let sizes = self.network.sizes();
+        let needed = sizes.least_bands_and_frames();
         if channels == 0 || bands < needed[0] || frames < needed[1] {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -94,7 +95,7 @@ impl Architecture {
                 needed[0], needed[1]
             )));
         }
-        if let Err(error) = self.network.validate() {
+        if let Err(error) = sizes.validate() {
             return senseless(&error.reason());
         }
         if !(1..=MOST_MEMBERS as usize).contains(&self.members) {
@@ -106,33 +107,10 @@ impl Architecture {
         if !(2..=MOST).contains(&self.classes) {
             return senseless("the number of classes");
         }
-        match self.widest_layer() <= MOST {
+        match sizes.widest_layer(bands) <= MOST {
             true => Ok(()),
             false => senseless("the inputs of a layer"),
         }
-    }
-
-    fn least_bands_and_frames(&self) -> [usize; 2] {
-        match &self.network {
-            NetworkConfig::CnnBilstm(_) => cnn_bilstm::LEAST_BANDS_AND_FRAMES,
-            NetworkConfig::CnnStatistics(_) => cnn_statistics::LEAST_BANDS_AND_FRAMES,
-            NetworkConfig::CnnBilstmAttention(_) => cnn_bilstm_attention::LEAST_BANDS_AND_FRAMES,
-            NetworkConfig::CnnTransformer(_) => cnn_transformer::LEAST_BANDS_AND_FRAMES,
-            NetworkConfig::Conformer(_) => conformer::LEAST_BANDS_AND_FRAMES,
-        }
-    }
-
-    /// Inputs that the widest layer has at a position.
-    fn widest_layer(&self) -> usize {
-        let bands = self.input_shape[1];
-        let (channels, bands) = match &self.network {
-            NetworkConfig::CnnBilstm(config) => (config.channels[1], bands / 4),
-            NetworkConfig::CnnStatistics(config) => (config.channels[2], bands / 8),
-            NetworkConfig::CnnBilstmAttention(config) => (config.channels[1], bands / 4),
-            NetworkConfig::CnnTransformer(config) => (config.channels[1], bands / 4),
-            NetworkConfig::Conformer(config) => (config.channels[1], bands.div_ceil(4)),
-        };
-        channels as usize * bands
     }
 
     /// Its layers, and all that they learn and record.

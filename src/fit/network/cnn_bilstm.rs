@@ -1,10 +1,10 @@
 //! The default network, `cnn-bilstm`.
 //!
 //! ```text
-//! [B, channel, n_mfcc, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
-//!                         → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
-//!                         → [B, T/4, channel · n_mfcc/4] → BiLSTM → mean over the first ⌈frames/4⌉ positions
-//!                         → Linear → ReLU → Dropout → Linear → [B, class]
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → [B, T/4, channel · band/4] → BiLSTM → mean over the first ⌈frames/4⌉ positions
+//!                       → Linear → ReLU → Dropout → Linear → [B, class]
 //! ```
 //!
 //! Every utterance has T frames, of which the first are real and the rest zero. The LSTM reads them all, in both
@@ -16,9 +16,6 @@ use super::Model;
 use super::layers::{ConvBlock, Forward, Head, Lstm, Plan, channels_last};
 use crate::Result;
 use crate::fit::network_config::CnnBilstmConfig;
-
-/// Two poolings leave something.
-pub(super) const LEAST_BANDS_AND_FRAMES: [usize; 2] = [4, 4];
 
 /// Its layers.
 #[derive(Debug)]
@@ -49,9 +46,9 @@ impl CnnBilstm {
 
 impl Model for CnnBilstm {
     fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>> {
-        let mut x = channels_last(&features.f_to_kind(forward.kind)?)?; // [B, channel, n_mfcc, T]
+        let mut x = channels_last(&features.f_to_kind(forward.kind)?)?; // [B, channel, band, T]
         for block in &self.blocks {
-            x = block.forward(forward, &x)?; // [B, channel, n_mfcc/2, T/2], then /4
+            x = block.forward(forward, &x)?; // [B, channel, band/2, T/2], then /4
         }
         let (batch, positions) = (x.size()[0], x.size()[3]);
         // [B, channel, band, position] → [B, position, channel · band]

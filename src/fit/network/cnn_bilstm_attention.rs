@@ -1,11 +1,11 @@
 //! `cnn-bilstm-attention`: as the default network, but masked, and pooled by attention.
 //!
 //! ```text
-//! [B, channel, n_mfcc, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
-//!                         → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
-//!                         → [B, T/4, channel · n_mfcc/4] → BiLSTM over the first ⌈frames/4⌉ positions
-//!                         → attentive mean and standard deviation over them
-//!                         → Linear → ReLU → Dropout → Linear → [B, class]
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → [B, T/4, channel · band/4] → BiLSTM over the first ⌈frames/4⌉ positions
+//!                       → attentive mean and standard deviation over them
+//!                       → Linear → ReLU → Dropout → Linear → [B, class]
 //! ```
 
 use tch::Tensor;
@@ -14,9 +14,6 @@ use super::Model;
 use super::layers::{AttentivePooling, ConvFront, Forward, Head, Lstm, Plan};
 use crate::Result;
 use crate::fit::network_config::CnnBilstmAttentionConfig;
-
-/// Two poolings of bands leave something.
-pub(super) const LEAST_BANDS_AND_FRAMES: [usize; 2] = [4, 1];
 
 /// Its layers.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 //! embeddings for speaker recognition", ICASSP 2018.
 //!
 //! ```text
-//! [B, channel, n_mfcc, T] → Conv2d 3×3 → BatchNorm → MaxPool 2×2 → ReLU
-//!                         → Conv2d 3×3 → BatchNorm → MaxPool 2×2 → ReLU
-//!                         → Conv2d 3×3 → BatchNorm → MaxPool 2×1 (bands alone) → ReLU
-//!                         → [B, channel · n_mfcc/8, T/4] → Conv1d 3 → ReLU
-//!                         → mean and standard deviation over the first ⌈frames/4⌉ positions
-//!                         → Dropout → Linear → ReLU → Dropout → Linear → [B, class]
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2×2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2×2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2×1 (bands alone) → ReLU
+//!                       → [B, channel · band/8, T/4] → Conv1d 3 → ReLU
+//!                       → mean and standard deviation over the first ⌈frames/4⌉ positions
+//!                       → Dropout → Linear → ReLU → Dropout → Linear → [B, class]
 //! ```
 //!
 //! Padding never counts: it is zero before every convolution, left out of batch normalisation's statistics and of the
@@ -17,22 +17,18 @@ use tch::{Kind, Tensor};
 
 use super::Model;
 use super::layers::{
-    Conv1d, Forward, Head, Lengths, MaskedConvBlock, Plan, channels_last, cosine_basis, masked_image,
-    masked_mean_and_deviation,
+    Constant, Conv1d, Forward, Head, Lengths, MaskedConvBlock, Plan, channels_last, cosine_basis,
+    masked_image, masked_mean_and_deviation,
 };
 use crate::Result;
 use crate::fit::network_config::{CnnStatisticsConfig, Views};
-
-/// Three poolings of bands leave something.
-pub(super) const LEAST_BANDS_AND_FRAMES: [usize; 2] = [8, 1];
-
-/// Frames of a position.
-const STRIDE: i64 = 4;
 
 /// Its branches.
 #[derive(Debug)]
 pub(super) struct CnnStatistics {
     views: Views,
+    /// That of the cepstrum.
+    basis: Constant,
     branches: Vec<Branch>,
 }
 
@@ -56,7 +52,7 @@ impl CnnStatistics {
             Views::FeaturesAndCepstrum => 2,
         };
         let branches = (0..count).map(|view| Branch::new(config, input, classes, view, plan)).collect();
-        Self { views: config.views, branches }
+        Self { views: config.views, basis: Constant::default(), branches }
     }
 }
 
@@ -103,11 +99,11 @@ impl Branch {
 
 impl Model for CnnStatistics {
     fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>> {
-        let lengths = Lengths::of(frames, features.size()[3], STRIDE)?;
-        let image = masked_image(features, &lengths)?; // [B, channel, position, n_mfcc]
+        let lengths = Lengths::of(frames, features.size()[3])?;
+        let image = masked_image(features, &lengths)?; // [B, channel, position, band]
         let mut views = vec![image];
         if self.views == Views::FeaturesAndCepstrum {
-            let basis = cosine_basis(features.size()[2])?.f_to(forward.device)?;
+            let basis = self.basis.get(forward, || cosine_basis(features.size()[2]))?;
             views.push(channels_last(&views[0].f_matmul(&basis.f_tr()?)?)?);
         }
         self.branches

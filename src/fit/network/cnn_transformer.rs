@@ -3,36 +3,33 @@
 //! 2020), which learns without a warm-up.
 //!
 //! ```text
-//! [B, channel, n_mfcc, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
-//!                         → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
-//!                         → [B, T/4, channel · n_mfcc/4] → Linear → + sinusoids → Dropout
-//!                         → (x + SelfAttention(LayerNorm(x)) → x + FeedForward(LayerNorm(x))) × layers
-//!                         → LayerNorm → mean over the first ⌈frames/4⌉ positions
-//!                         → Linear → ReLU → Dropout → Linear → [B, class]
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → [B, T/4, channel · band/4] → Linear → + sinusoids → Dropout
+//!                       → (x + SelfAttention(LayerNorm(x)) → x + FeedForward(LayerNorm(x))) × layers
+//!                       → LayerNorm → mean over the first ⌈frames/4⌉ positions
+//!                       → Linear → ReLU → Dropout → Linear → [B, class]
 //! ```
 
 use tch::{Kind, Tensor};
 
 use super::Model;
 use super::layers::{
-    Activation, ConvFront, FeedForward, Forward, Head, LayerNorm, Lengths, Linear, Plan, SelfAttention,
-    masked_mean, positional_encoding,
+    Activation, ConvFront, FeedForward, Forward, Head, LayerNorm, Lengths, Linear, Plan, PositionalEncoding,
+    SelfAttention, masked_mean, positions_of,
 };
 use crate::Result;
 use crate::fit::network_config::CnnTransformerConfig;
-
-/// Two poolings of bands leave something.
-pub(super) const LEAST_BANDS_AND_FRAMES: [usize; 2] = [4, 1];
 
 /// Its layers.
 #[derive(Debug)]
 pub(super) struct CnnTransformer {
     front: ConvFront,
     embed: Linear,
+    positions: PositionalEncoding,
     layers: Vec<EncoderLayer>,
     norm: LayerNorm,
     head: Head,
-    width: i64,
     dropout: f64,
 }
 
@@ -58,7 +55,8 @@ impl CnnTransformer {
         let norm = LayerNorm::new(plan, "norm", width);
         let sizes = [width, i64::from(config.dense), classes as i64];
         let head = Head::new(plan, ["head.0", "head.3"], sizes, config.dropout);
-        Self { front, embed, layers, norm, head, width, dropout: config.encoder_dropout }
+        let positions = PositionalEncoding::new(width);
+        Self { front, embed, positions, layers, norm, head, dropout: config.encoder_dropout }
     }
 }
 
@@ -66,8 +64,8 @@ impl Model for CnnTransformer {
     fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>> {
         let (x, lengths) = self.front.forward(forward, features, frames)?;
         let x = self.embed.forward(forward, &x.f_to_kind(Kind::Float)?)?; // [B, position, width]
-        let encoding = positional_encoding(lengths.positions(), self.width)?.f_to(forward.device)?;
-        let mut x = forward.drop_out(x.f_add(&encoding)?, self.dropout)?;
+        let x = self.positions.add(forward, &x, positions_of(features.size()[3]))?;
+        let mut x = forward.drop_out(x, self.dropout)?;
         for layer in &self.layers {
             x = layer.forward(forward, x, &lengths)?;
         }

@@ -2,12 +2,12 @@
 //! Interspeech 2020.
 //!
 //! ```text
-//! [B, channel, n_mfcc, T] → (Conv2d 3×3, stride 2 → ReLU) × 2
-//!                         → [B, T/4, channel · n_mfcc/4] → Linear → + sinusoids → Dropout
-//!                         → (x + ½ FeedForward(LayerNorm(x)) → x + SelfAttention(LayerNorm(x))
-//!                            → x + Convolution(LayerNorm(x)) → x + ½ FeedForward(LayerNorm(x)) → LayerNorm) × blocks
-//!                         → mean over the first ⌈frames/4⌉ positions
-//!                         → Linear → ReLU → Dropout → Linear → [B, class]
+//! [B, channel, band, T] → (Conv2d 3×3, stride 2 → ReLU) × 2
+//!                       → [B, T/4, channel · band/4] → Linear → + sinusoids → Dropout
+//!                       → (x + ½ FeedForward(LayerNorm(x)) → x + SelfAttention(LayerNorm(x))
+//!                        → x + Convolution(LayerNorm(x)) → x + ½ FeedForward(LayerNorm(x)) → LayerNorm) × blocks
+//!                       → mean over the first ⌈frames/4⌉ positions
+//!                       → Linear → ReLU → Dropout → Linear → [B, class]
 //!
 //! Convolution: Linear → GLU → depthwise Conv1d → BatchNorm → Swish → Linear
 //! ```
@@ -19,26 +19,20 @@ use tch::{Kind, Tensor};
 
 use super::Model;
 use super::layers::{
-    Activation, DepthwiseConv, FeedForward, Forward, Head, LayerNorm, Lengths, Linear, Plan, SelfAttention,
-    StridedConv, masked_image, masked_mean, positional_encoding, to_sequence,
+    Activation, DepthwiseConv, FeedForward, Forward, Head, LayerNorm, Lengths, Linear, Plan,
+    PositionalEncoding, SelfAttention, StridedConv, masked_image, masked_mean, positions_of, to_sequence,
 };
 use crate::Result;
 use crate::fit::network_config::ConformerConfig;
-
-/// Its convolutions leave something of anything.
-pub(super) const LEAST_BANDS_AND_FRAMES: [usize; 2] = [1, 1];
-
-/// Frames of a position.
-const STRIDE: i64 = 4;
 
 /// Its layers.
 #[derive(Debug)]
 pub(super) struct Conformer {
     subsampling: [StridedConv; 2],
     embed: Linear,
+    positions: PositionalEncoding,
     blocks: Vec<Block>,
     head: Head,
-    width: i64,
     dropout: f64,
 }
 
@@ -71,20 +65,21 @@ impl Conformer {
         let blocks = (0..config.blocks).map(|block| Block::new(config, block, plan)).collect();
         let sizes = [width, i64::from(config.dense), classes as i64];
         let head = Head::new(plan, ["head.0", "head.3"], sizes, config.dropout);
-        Self { subsampling, embed, blocks, head, width, dropout: config.encoder_dropout }
+        let positions = PositionalEncoding::new(width);
+        Self { subsampling, embed, positions, blocks, head, dropout: config.encoder_dropout }
     }
 }
 
 impl Model for Conformer {
     fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>> {
-        let mut lengths = Lengths::of(frames, features.size()[3], STRIDE)?;
+        let mut lengths = Lengths::of(frames, features.size()[3])?;
         let mut x = masked_image(features, &lengths)?.f_to_kind(forward.kind)?; // [B, channel, position, band]
         for conv in &self.subsampling {
             (x, lengths) = conv.forward(forward, &x, &lengths)?;
         }
         let x = self.embed.forward(forward, &to_sequence(&x)?.f_to_kind(Kind::Float)?)?; // [B, position, width]
-        let encoding = positional_encoding(lengths.positions(), self.width)?.f_to(forward.device)?;
-        let mut x = forward.drop_out(x.f_add(&encoding)?, self.dropout)?;
+        let x = self.positions.add(forward, &x, positions_of(features.size()[3]))?;
+        let mut x = forward.drop_out(x, self.dropout)?;
         for block in &self.blocks {
             x = block.forward(forward, x, &lengths)?;
         }

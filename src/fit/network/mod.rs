@@ -8,12 +8,14 @@
 //! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
 //! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
 //!
+//! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
+//!
 //! All but `cnn-bilstm` are masked: padding never influences them, and a batch is computed no longer than its longest
 //! utterance.
 //!
 //! Names of weights are PyTorch's, so that a plain `nn.Module` loads them; `docs/architectures.md` holds those classes.
-//! A new architecture is a file here, a struct and a variant in `network_config.rs`, its lines in `architecture.rs`, and
-//! its class in the documentation.
+//! A new architecture is a file here and one for its sizes in `network_config/`, a name in that folder's `arch.rs`, a
+//! variant with its lines in its `mod.rs`, a line in `architecture.rs`, and its class in the documentation.
 
 mod architecture;
 mod cnn_bilstm;
@@ -39,7 +41,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// The layers of an architecture, in their order.
 trait Model: std::fmt::Debug + Send {
-    /// Logits `[B, class]` of each branch, for `features` `[B, channel, n_mfcc, T]` of which the first `frames` `[B]` are
+    /// Logits `[B, class]` of each branch, for `features` `[B, channel, band, T]` of which the first `frames` `[B]` are
     /// real. Most networks are one branch.
     fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>>;
 }
@@ -97,7 +99,7 @@ impl Network {
         self.device
     }
 
-    /// Logits `[B, class]` of `features` `[B, channel, n_mfcc, T]`, of which the first `frames` `[B]` are real.
+    /// Logits `[B, class]` of `features` `[B, channel, band, T]`, of which the first `frames` `[B]` are real.
     ///
     /// # Errors
     /// When shapes disagree or the device lacks memory.

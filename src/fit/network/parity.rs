@@ -158,7 +158,7 @@ impl Fixture {
         self.network_of(&self.model)
     }
 
-    /// Which no two generators draw alike.
+    /// The same network that drops nothing, since no two generators would drop alike.
     fn without_dropout(&self) -> Network {
         let mut model = serde_json::to_value(&self.model).unwrap();
         for (field, value) in model.as_object_mut().unwrap() {

@@ -1,6 +1,6 @@
 //! Multi-head self-attention (Vaswani et al., "Attention is all you need", 2017), in f32.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::{Forward, Lengths, Linear, Plan};
 use crate::Result;
@@ -54,16 +54,4 @@ impl SelfAttention {
         let attended = attended.f_transpose(1, 2)?.f_reshape([batch, positions, width])?;
         self.output.forward(forward, &attended)
     }
-}
-
-/// Sinusoids that tell positions apart, `[position, width]`: sin(p / 10000^(2i / width)) in the even units, cos in the odd
-/// ones.
-pub(in crate::fit::network) fn positional_encoding(positions: i64, width: i64) -> Result<Tensor> {
-    let value = |position: i64, unit: i64| {
-        let angle = position as f64 / 10_000f64.powf((unit / 2 * 2) as f64 / width as f64);
-        if unit % 2 == 0 { angle.sin() } else { angle.cos() }
-    };
-    let values = (0..positions).flat_map(|p| (0..width).map(move |unit| value(p, unit) as f32));
-    let values: Vec<f32> = values.collect();
-    Ok(Tensor::f_from_slice(&values)?.f_view([positions, width])?.f_to_kind(Kind::Float)?)
 }

@@ -5,17 +5,14 @@ use tch::Tensor;
 use super::{Forward, Lengths, MaskedConvBlock, Plan, masked_image};
 use crate::Result;
 
-/// Frames of a position.
-const STRIDE: i64 = 4;
-
-/// `[B, channel, n_mfcc, T]` → `[B, position, channel · n_mfcc/4]`, with ⌈frames/4⌉ real positions; zero elsewhere.
+/// `[B, channel, band, T]` → `[B, position, channel · band/4]`, with ⌈frames/4⌉ real positions; zero elsewhere.
 #[derive(Debug)]
 pub(in crate::fit::network) struct ConvFront {
     blocks: [MaskedConvBlock; 2],
 }
 
 impl ConvFront {
-    /// A front and its outputs at a position, for utterances of `input` `[channel, n_mfcc, frame]`.
+    /// A front and its outputs at a position, for utterances of `input` `[channel, band, frame]`.
     pub(in crate::fit::network) fn new(
         plan: &mut Plan,
         input: [usize; 3],
@@ -36,7 +33,7 @@ impl ConvFront {
         features: &Tensor,
         frames: &Tensor,
     ) -> Result<(Tensor, Lengths)> {
-        let mut lengths = Lengths::of(frames, features.size()[3], STRIDE)?;
+        let mut lengths = Lengths::of(frames, features.size()[3])?;
         let mut x = masked_image(features, &lengths)?.f_to_kind(forward.kind)?; // [B, channel, position, band]
         for block in &self.blocks {
             (x, lengths) = block.forward(forward, &x, &lengths)?;

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::Lengths;
 use crate::Result;
@@ -12,7 +12,7 @@ pub(in crate::fit::network) fn channels_last(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
 }
 
-/// `features` `[B, channel, n_mfcc, T]` as `[B, channel, position, n_mfcc]` with as many positions as `lengths` says, and
+/// `features` `[B, channel, band, T]` as `[B, channel, position, band]` with as many positions as `lengths` says, and
 /// zeros where they are not real, whatever was there. Frames come before bands, so that all real positions of an
 /// utterance lie side by side in memory.
 pub(in crate::fit::network) fn masked_image(features: &Tensor, lengths: &Lengths) -> Result<Tensor> {
@@ -20,7 +20,7 @@ pub(in crate::fit::network) fn masked_image(features: &Tensor, lengths: &Lengths
     let kept = features.f_narrow(3, 0, frames.min(lengths.positions()))?;
     let missing = lengths.positions() - kept.size()[3];
     let kept = if missing > 0 { kept.f_constant_pad_nd([0, missing])? } else { kept };
-    let x = kept.f_permute([0, 3, 2, 1])?.f_contiguous()?; // [B, position, n_mfcc, channel]
+    let x = kept.f_permute([0, 3, 2, 1])?.f_contiguous()?; // [B, position, band, channel]
     let padding = lengths.is_real()?.f_logical_not()?.f_unsqueeze(2)?.f_unsqueeze(3)?;
     Ok(x.f_masked_fill(&padding, 0.0)?.f_permute([0, 3, 1, 2])?)
 }
@@ -35,5 +35,5 @@ pub(in crate::fit::network) fn cosine_basis(bands: i64) -> Result<Tensor> {
         (scale / bands as f64).sqrt() * (PI * phase as f64 / (2 * bands) as f64).cos()
     };
     let values: Vec<f32> = (0..bands).flat_map(|k| (0..bands).map(move |n| value(k, n) as f32)).collect();
-    Ok(Tensor::f_from_slice(&values)?.f_view([bands, bands])?.f_to_kind(Kind::Float)?)
+    Ok(Tensor::f_from_slice(&values)?.f_view([bands, bands])?)
 }

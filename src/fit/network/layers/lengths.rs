@@ -5,6 +5,9 @@ use tch::{Device, Kind, Tensor};
 use crate::Result;
 use crate::fit::parameters::to_vec_i64;
 
+/// Frames that become one position, in every masked network: two layers halve them.
+const FRAMES_OF_A_POSITION: i64 = 4;
+
 /// How many positions of each utterance are real: the first ones, at least one of each.
 #[derive(Debug, Clone)]
 pub(in crate::fit::network) struct Lengths {
@@ -16,11 +19,11 @@ pub(in crate::fit::network) struct Lengths {
 
 impl Lengths {
     /// Of `frames` `[B]`, each brought into 1..=`most`. The batch is cut, or filled up, to the longest of them, rounded up
-    /// to a multiple of `stride`.
-    pub(in crate::fit::network) fn of(frames: &Tensor, most: i64, stride: i64) -> Result<Self> {
+    /// to a multiple of [`FRAMES_OF_A_POSITION`].
+    pub(in crate::fit::network) fn of(frames: &Tensor, most: i64) -> Result<Self> {
         let real: Vec<i64> = to_vec_i64(frames)?.into_iter().map(|frames| frames.clamp(1, most)).collect();
         let longest = real.iter().copied().max().unwrap_or(1);
-        Ok(Self { real, positions: ceiling(longest, stride) * stride, device: frames.device() })
+        Ok(Self { real, positions: FRAMES_OF_A_POSITION * positions_of(longest), device: frames.device() })
     }
 
     /// Positions of every utterance in the batch.
@@ -86,6 +89,11 @@ impl Lengths {
         }
         Ok(Tensor::f_cat(&pieces, 0)?)
     }
+}
+
+/// How many positions an utterance of `frames` frames becomes.
+pub(in crate::fit::network) fn positions_of(frames: i64) -> i64 {
+    ceiling(frames, FRAMES_OF_A_POSITION)
 }
 
 fn ceiling(count: i64, stride: i64) -> i64 {

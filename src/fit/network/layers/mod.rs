@@ -3,6 +3,7 @@
 
 mod attention;
 mod batch_norm;
+mod constant;
 mod convolution;
 mod dense;
 mod feed_forward;
@@ -12,21 +13,24 @@ mod layer_norm;
 mod lengths;
 mod lstm;
 mod pooling;
+mod position;
 mod sequence;
 
 use tch::{Device, Kind, Tensor};
 
-pub(super) use attention::{SelfAttention, positional_encoding};
+pub(super) use attention::SelfAttention;
 pub(super) use batch_norm::RunningStatistics;
+pub(super) use constant::Constant;
 pub(super) use convolution::{ConvBlock, DepthwiseConv, MaskedConvBlock, StridedConv};
 pub(super) use dense::{Head, Linear};
 pub(super) use feed_forward::{Activation, FeedForward};
 pub(super) use front::{ConvFront, to_sequence};
 pub(super) use image::{channels_last, cosine_basis, masked_image};
 pub(super) use layer_norm::LayerNorm;
-pub(super) use lengths::Lengths;
+pub(super) use lengths::{Lengths, positions_of};
 pub(super) use lstm::Lstm;
 pub(super) use pooling::{AttentivePooling, masked_mean, masked_mean_and_deviation};
+pub(super) use position::PositionalEncoding;
 pub(super) use sequence::Conv1d;
 
 use crate::Result;
