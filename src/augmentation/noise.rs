@@ -58,6 +58,9 @@ pub enum Level {
     FloorDb(f64),
 }
 
+/// Makes a level of its dB: one of the two variants.
+type LevelOf = fn(f64) -> Level;
+
 /// Talkers in babble if none are given.
 const TALKERS: usize = 4;
 
@@ -85,7 +88,7 @@ impl Noise {
     }
 
     /// What its level is called, and the range that it is drawn from.
-    fn level(&self) -> Result<(fn(f64) -> Level, Range)> {
+    fn level(&self) -> Result<(LevelOf, Range)> {
         match (self.snr_db, self.floor_db) {
             (Some(snr), None) => {
                 snr.validate("snr_db", -60.0, 120.0, "dB")?;
