@@ -4,7 +4,7 @@
 //! An option matters if its values in the best tenth of the trials are spread otherwise than in all: the measure is the
 //! Pearson divergence between Parzen estimators of the two. fANOVA would need a random forest for little more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::distribution::Distribution;
 use super::objective::Direction;
@@ -13,13 +13,12 @@ use super::trial::{Trial, TrialState};
 
 /// Share of the trials that count as the best.
 const BEST_SHARE: f64 = 0.1;
+/// With fewer trials than this, nothing is said of a way in which an option was chosen.
+const FEWEST: f64 = 2.0;
 /// Points of the grid on which an option's values are counted.
 const GRID: usize = 50;
 
-/// The importance of each option, adding up to 1; nothing if fewer than two trials are complete.
-///
-/// As in Optuna, only options are compared that every complete trial has, chosen from the same values: the others were
-/// tried in other company.
+/// The importance of each option of the complete trials, adding up to 1; nothing if fewer than two are complete.
 pub fn importance<'a>(
     trials: impl Iterator<Item = &'a Trial>,
     direction: Direction,
@@ -38,18 +37,38 @@ pub fn importance<'a>(
     let all: Vec<&Trial> = complete.iter().map(|(trial, _)| *trial).collect();
     let best: Vec<&Trial> =
         complete.iter().filter(|(_, loss)| *loss <= bound).map(|(trial, _)| *trial).collect();
-    let options = all.first().into_iter().flat_map(|trial| &trial.params);
-    let divergences: BTreeMap<String, f64> = options
-        .map(|(name, (distribution, _))| (name, distribution))
-        .filter(|(name, distribution)| all.iter().all(|trial| has(trial, name, distribution)))
-        .map(|(name, distribution)| (name.clone(), divergence(name, distribution, &best, &all)))
-        .collect();
+    let names: BTreeSet<&String> = all.iter().flat_map(|trial| trial.params.keys()).collect();
+    let divergences: BTreeMap<String, f64> =
+        names.into_iter().map(|name| (name.clone(), over_all_values(name, &best, &all))).collect();
     let sum: f64 = divergences.values().sum();
     let count = divergences.len() as f64;
     divergences
         .into_iter()
         .map(|(name, divergence)| (name, if sum > 0.0 { divergence / sum } else { 1.0 / count }))
         .collect()
+}
+
+/// The divergence of an option that only some trials may have, or that was chosen from other values at other times: the
+/// sum over those ways, each weighed by the square of its share of the best over its share of all ("Conditional
+/// PED-ANOVA", <https://arxiv.org/abs/2601.20800>, theorem 4.2).
+fn over_all_values(name: &str, best: &[&Trial], all: &[&Trial]) -> f64 {
+    let mut ways: Vec<&Distribution> = Vec::new();
+    for (distribution, _) in all.iter().filter_map(|trial| trial.params.get(name)) {
+        if !ways.contains(&distribution) {
+            ways.push(distribution);
+        }
+    }
+    let weighed = |distribution: &Distribution| {
+        let of = |trials: &[&'_ Trial]| {
+            trials.iter().filter(|trial| has(trial, name, distribution)).count() as f64
+        };
+        let (of_best, of_all) = (of(best) / best.len() as f64, of(all) / all.len() as f64);
+        match of_best > 0.0 && of(all) >= FEWEST {
+            true => of_best.powi(2) / of_all * divergence(name, distribution, best, all),
+            false => 0.0,
+        }
+    };
+    ways.into_iter().map(weighed).sum()
 }
 
 /// Whether an option of `trial` was chosen from `distribution`.
