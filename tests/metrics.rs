@@ -296,6 +296,7 @@ fn provenance() -> Provenance {
         checkpoint: "best.pt".into(),
         epoch: 12,
         seed: 7,
+        members: Vec::new(),
         cache: "cache".into(),
         protocol: "random".into(),
         protocol_in_words: sentence,

@@ -382,6 +382,7 @@ impl Example {
             checkpoint: "runs/2026-11-22T20-51-04.073/best.pt".to_owned(),
             epoch: 9,
             seed: 3,
+            members: Vec::new(),
             cache: "cache".to_owned(),
             protocol: "random".to_owned(),
             protocol_in_words: protocol_in_words("random", &sides[0], &sides[1], &sides[2]),

@@ -28,10 +28,14 @@ pub struct FeatureAugmentation {
 impl FeatureAugmentation {
     /// Whether it leaves everything as it is.
     pub fn is_empty(&self) -> bool {
+        !self.has_masks() && self.mixup_alpha == 0.0
+    }
+
+    /// Whether it masks anything.
+    pub fn has_masks(&self) -> bool {
         let masks = |count: usize, width: usize| count > 0 && width > 0;
-        !masks(self.time_masks, self.time_mask_frames)
-            && !masks(self.frequency_masks, self.frequency_mask_bands)
-            && self.mixup_alpha == 0.0
+        masks(self.time_masks, self.time_mask_frames)
+            || masks(self.frequency_masks, self.frequency_mask_bands)
     }
 
     /// Checks every value against its bounds.

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
-use ser::Result;
 use ser::cache::audit::{Requirement, require};
 use ser::command::{self, Bar, Ending, FitTable, LearningOptions, MatrixTable, PlaceOptions};
 use ser::fit::ensemble::{fit_members, join_checkpoints};
 use ser::fit::matrix::{self, Prepared};
 use ser::fit::run::RunFolder;
-use ser::fit::train::{FitRequest, Material};
+use ser::fit::train::{FitRequest, FitSummary, Material};
 use ser::fit::{FitConfig, device};
 use ser::storage::Storage;
+use ser::{ErrorKind, Result};
 use tch::Device;
 
 /// Train a network on a cache and keep the checkpoint of the best validation epoch.
@@ -44,7 +44,7 @@ struct Arguments {
     resume: Option<PathBuf>,
     /// Train nothing: make one ensemble, in the folder of --run, of checkpoints of one recipe that were trained before
     #[arg(long, value_name = "CHECKPOINT", num_args = 2.., requires = "run",
-        conflicts_with_all = ["LearningOptions", "protocols", "resume"])]
+        conflicts_with_all = ["LearningOptions", "PlaceOptions", "protocols", "resume", "require"])]
     join: Vec<PathBuf>,
     /// Say which libtorch, devices and instruction sets there are, and do nothing else
     #[arg(long)]
@@ -108,7 +108,7 @@ fn fit_one(
         progress: &Bar::new(arguments.quiet || arguments.json),
         on_event: &mut |event| table.add(&event),
     };
-    let summary = fit_members(request, &Storage::native())?;
+    let summary = train(request)?;
     table.conclude(&summary)?;
     if arguments.json {
         command::print(&format!("{}\n", command::to_json(&summary)?))?;
@@ -141,7 +141,7 @@ fn fit_matrix(
             progress: &Bar::new(arguments.quiet || arguments.json),
             on_event: &mut |event| FitTable::new(true).add(&event),
         };
-        let summary = fit_members(request, &Storage::native()).map_err(matrix::go_on_later)?;
+        let summary = train(request).map_err(matrix::go_on_later)?;
         table.add(cell, &summary)?;
         summaries.push(summary);
     }
@@ -152,13 +152,27 @@ fn fit_matrix(
     Ok(Ending::Done)
 }
 
+/// Trains, and leaves no folder of a run that was refused before it began.
+fn train(request: FitRequest<'_>) -> Result<FitSummary> {
+    let (run, resume) = (request.run, request.resume);
+    fit_members(request, &Storage::native()).or_else(|error| {
+        if !resume && error.kind() != ErrorKind::Interrupted {
+            run.take_back()?;
+        }
+        Err(error)
+    })
+}
+
 fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let joined = join_checkpoints(&arguments.join, folder, &Storage::native())?;
+    let text = match arguments.json {
+        true => format!("{}\n", command::to_json(&serde_json::json!({ "checkpoint": joined }))?),
+        false => {
+            format!("see what they are worth together with: ser-report --checkpoint {}\n", joined.display())
+        }
+    };
     if !arguments.quiet {
-        command::print(&format!(
-            "see what they are worth together with: ser-report --checkpoint {}\n",
-            joined.display()
-        ))?;
+        command::print(&text)?;
     }
     Ok(Ending::Done)
 }

@@ -58,7 +58,7 @@ impl MatrixTable {
     pub fn conclude(&self, folder: &std::path::Path) -> Result<()> {
         self.print(|| {
             format!(
-                "\nvalidation chose the epochs and says nothing of the test sides; see those with: ser-report --runs {}\n",
+                "\nvalidation says nothing of the test sides; see those with: ser-report --runs {}\n",
                 folder.display()
             )
         })

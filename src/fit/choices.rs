@@ -15,6 +15,17 @@ pub enum Selection {
     Last,
 }
 
+impl Selection {
+    /// How the epoch was chosen that the weights are of, as the rest of a sentence.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Accuracy => "chosen by the highest validation accuracy",
+            Self::Uar => "chosen by the highest UAR of the validation side",
+            Self::Last => "that was fixed beforehand, the last",
+        }
+    }
+}
+
 /// Over what each coefficient of the features is brought to mean 0 and standard deviation 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

@@ -9,6 +9,7 @@ use crate::cache::audit::{Requirement, require};
 use crate::cache::{Access, Cache, FeatureSet, Sha, StoredSplit};
 use crate::corpus::{Part, Protocol};
 use crate::features::FeatureConfig;
+use crate::fit::MemberOrigin;
 use crate::fit::batch::Batches;
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::device;
@@ -117,6 +118,9 @@ pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRec
     let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
     let history = match &origin.metrics {
         Some(record) => History::find(&options.checkpoint, record.epoch, record.finished),
+        None if !origin.members.is_empty() => {
+            History::Unknown("each network of an ensemble has curves of its own".to_owned())
+        }
         None => History::Unknown("the checkpoint is from before the first epoch".to_owned()),
     };
     let no_json = |error: serde_json::Error| Error::new(ErrorKind::Damaged, error.to_string());
@@ -172,10 +176,30 @@ fn commands(origin: &Origin, cache: &Cache, split: &StoredSplit, report: Vec<Str
             std::iter::once("ser-prep".to_owned()).chain(data).chain(rest.map(str::to_owned)).collect()
         }
     };
-    let fit = ["ser-fit", "--config", "recipe.toml", "--cache", &root].map(str::to_owned).to_vec();
-    [("Prepare the recordings", prep), ("Train, by the recipe below", fit), ("Report", report)]
-        .map(|(purpose, words)| CommandLine { purpose: purpose.to_owned(), words })
-        .to_vec()
+    let mut all = vec![("Prepare the recordings", prep)];
+    all.extend(training(origin, &root).into_iter().map(|words| ("Train, by the recipe below", words)));
+    all.push(("Report", report));
+    all.into_iter().map(|(purpose, words)| CommandLine { purpose: purpose.to_owned(), words }).collect()
+}
+
+/// The command, or commands, that train it again.
+fn training(origin: &Origin, cache: &str) -> Vec<Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let fit = ["ser-fit", "--config", "recipe.toml", "--cache", cache];
+    let together = (origin.members.iter().zip(0..))
+        .all(|(member, number)| origin.fit.member_seed(number) == Some(member.seed));
+    if together {
+        return vec![words(&fit)];
+    }
+    let runs: Vec<String> = (1..=origin.members.len()).map(|number| format!("member-{number}")).collect();
+    let alone = |(member, run): (&MemberOrigin, &String)| {
+        words(&[&fit[..], &["--members", "1", "--seed", &member.seed.to_string(), "--run", run]].concat())
+    };
+    let mut commands: Vec<Vec<String>> = origin.members.iter().zip(&runs).map(alone).collect();
+    let checkpoints = runs.iter().map(|run| format!("{run}/best.pt"));
+    let join = words(&["ser-fit", "--run", "ensemble", "--join"]).into_iter().chain(checkpoints);
+    commands.push(join.collect());
+    commands
 }
 
 fn side(split: &StoredSplit, part: Part) -> SplitSide {
@@ -250,6 +274,7 @@ fn provenance(options: &AssessOptions, origin: &Origin, cache: &Cache, split: &S
         checkpoint: options.checkpoint.display().to_string(),
         epoch: u64::from(origin.epoch),
         seed: origin.fit.seed,
+        members: origin.members.clone(),
         cache: cache.root().display().to_string(),
         protocol,
         protocol_in_words,

@@ -77,13 +77,7 @@ fn details(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         thousands(run.n_parameters),
         run.input_shape
     );
-    put!(
-        card,
-        "- Trained by ser {} with seed {}; the weights are those after epoch {}.",
-        md(&run.version),
-        evaluation.provenance.seed,
-        evaluation.provenance.epoch
-    );
+    put!(card, "- Trained by ser {}: {}.", md(&run.version), evaluation.provenance.trained_in_words());
     put!(card, "- Checkpoint SHA-256: `{}`.", run.checkpoint_digest);
     put!(
         card,
@@ -159,7 +153,11 @@ fn data(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         put!(card, "- {}", md(&sentence(&line)));
     }
     put!(card, "\n## Training data\n");
-    put!(card, "The training and validation side of the same split; the validation side chose the epoch.\n");
+    put!(
+        card,
+        "The training and validation side of the same split; the weights are those of an epoch {}.\n",
+        run.fit.select.in_words()
+    );
     put!(card, "| class | training | validation | test |\n|---|---:|---:|---:|");
     for label in &evaluation.labels {
         let count =
@@ -257,7 +255,10 @@ fn caveats(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
             "- Test speakers were, or may have been, heard in training: expect less on a new voice, and measure it with a speaker-independent protocol."
         );
     }
-    put!(card, "- This is one run with one seed; another seed gives other numbers.");
+    match evaluation.provenance.members.len() {
+        0 => put!(card, "- This is one run with one seed; another seed gives other numbers."),
+        n => put!(card, "- This is one ensemble of {n} networks; other seeds give other numbers."),
+    }
     if evaluation.calibration.mean_confidence - evaluation.accuracy > 0.02 {
         put!(
             card,

@@ -20,6 +20,7 @@
 //!     checkpoint: "best.pt".into(),
 //!     epoch: 1,
 //!     seed: 0,
+//!     members: vec![],
 //!     cache: "cache".into(),
 //!     protocol: "speaker-YAF".into(),
 //!     protocol_in_words: protocol_in_words("speaker-YAF", &train, &SplitSide::default(), &test),

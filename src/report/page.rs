@@ -104,8 +104,10 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
 
     page.push('\n');
     page += &printable(&format!(
-        "checkpoint {} (epoch {}, seed {}), cache {}",
-        provenance.checkpoint, provenance.epoch, provenance.seed, provenance.cache
+        "checkpoint {} ({}), cache {}",
+        provenance.checkpoint,
+        provenance.trained_in_words(),
+        provenance.cache
     ));
     page.push('\n');
     Ok(page)

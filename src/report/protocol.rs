@@ -76,9 +76,7 @@ pub fn protocol_in_words(protocol: &str, train: &SplitSide, val: &SplitSide, tes
 
     let in_validation = |noun: &str, val: &BTreeSet<String>, overlap: &Overlap| {
         let n = overlap.new.iter().filter(|name| val.contains(**name)).count();
-        (n > 0).then(|| {
-            format!(" Validation, which chose the epoch, held {n} of the {noun}s that training did not.")
-        })
+        (n > 0).then(|| format!(" Validation held {n} of the {noun}s that training did not."))
     };
     text += &in_validation("test speaker", &val.speakers, &speakers).unwrap_or_default();
     text += &in_validation("test word", &val.words, &words).unwrap_or_default();
@@ -328,8 +326,7 @@ mod tests {
             &side(&["YAF"], 8..9),
             &side(&["YAF"], 0..8),
         );
-        let expected =
-            "Validation, which chose the epoch, held 1 of the test speakers that training did not.";
+        let expected = "Validation held 1 of the test speakers that training did not.";
         assert!(text.ends_with(expected), "{text}");
     }
 

@@ -1,8 +1,8 @@
 //! What of a recipe a reader of its figures must know, in words.
 
-use crate::fit::{ClassWeights, FitConfig, Normalisation, Sampling};
+use crate::fit::{Averaging, ClassWeights, FitConfig, Normalisation, Sampling};
 
-/// A sentence for each thing done to features or classes in training; none for the plain recipe.
+/// A sentence for each thing done to recordings, features, classes or weights in training; none for the plain recipe.
 pub(super) fn training_in_words(config: &FitConfig) -> Vec<String> {
     let features = match config.feature_normalisation {
         Normalisation::None => None,
@@ -21,12 +21,31 @@ pub(super) fn training_in_words(config: &FitConfig) -> Vec<String> {
         Sampling::Shuffled => None,
         Sampling::Balanced => Some("In training every class came equally often."),
     };
-    [features, weights, sampling].into_iter().flatten().map(str::to_owned).collect()
+    let averaging = match config.averaging {
+        Averaging::None => None,
+        Averaging::Ema => {
+            Some("The weights are their exponential moving average over the steps of training.")
+        }
+        Averaging::Swa => Some("The weights are their mean over the ends of epochs."),
+    };
+    let fixed = [features, weights, sampling, averaging].into_iter().flatten().map(str::to_owned);
+    augmentation(config).into_iter().chain(fixed).collect()
+}
+
+fn augmentation(config: &FitConfig) -> Option<String> {
+    let augment = &config.augment;
+    let (masks, mixup) = (augment.features.has_masks(), augment.features.mixup_alpha > 0.0);
+    let mut done: Vec<&str> = augment.waveform.iter().map(|entry| entry.waveform.kind()).collect();
+    done.extend(masks.then_some("masks over time and frequency"));
+    done.extend(mixup.then_some("mixup"));
+    (!done.is_empty())
+        .then(|| format!("What it learnt from was augmented anew in every epoch: {}.", done.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augmentation::Recipe;
 
     #[test]
     fn the_plain_recipe_needs_no_words_and_the_test_speakers_recordings_do() {
@@ -35,10 +54,16 @@ mod tests {
             feature_normalisation: Normalisation::Speaker,
             class_weights: ClassWeights::Balanced,
             sampling: Sampling::Balanced,
+            averaging: Averaging::Swa,
+            augment: Recipe::from_toml(
+                "[[waveform]]\nkind = 'gain'\ndb = 3\n[features]\ntime_masks = 1\ntime_mask_frames = 9\nmixup_alpha = 1",
+            )
+            .unwrap(),
             ..FitConfig::default()
         };
         let words = training_in_words(&config);
-        assert_eq!(words.len(), 3);
-        assert!(words[0].contains("of the test speakers too"), "{words:?}");
+        assert_eq!(words.len(), 5);
+        assert!(words[0].ends_with("epoch: gain, masks over time and frequency, mixup."), "{words:?}");
+        assert!(words[1].contains("of the test speakers too"), "{words:?}");
     }
 }

@@ -257,10 +257,11 @@ pub(super) fn training(page: &mut String, evaluation: &Evaluation, run: Option<&
         History::Epochs(epochs) => {
             put!(
                 page,
-                "<p>{} epochs; the checkpoint is of epoch {}, chosen on the validation side, of which no utterance is \
-                 in the test.</p>\n<div class=\"pair\">\n",
+                "<p>{} epochs; the checkpoint is of epoch {}, {}. No utterance of the validation side is in the test.</p>\n\
+                 <div class=\"pair\">\n",
                 epochs.len(),
-                evaluation.provenance.epoch
+                evaluation.provenance.epoch,
+                run.map_or("", |run| run.fit.select.in_words())
             );
             for (picture, caption) in [
                 (
@@ -382,10 +383,9 @@ pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Opti
     let Some(run) = run else {
         put!(
             page,
-            "<p>Checkpoint {}, epoch {}, seed {}.</p>\n",
+            "<p>Checkpoint {}: {}.</p>\n",
             name(&provenance.checkpoint),
-            provenance.epoch,
-            provenance.seed
+            provenance.trained_in_words()
         );
         return;
     };
@@ -404,13 +404,13 @@ pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Opti
     let path = |text: &str| format!("<span class=\"path\">{}</span>", name(text));
     fact("trained by", format!("ser {}", escape(&run.version)));
     fact("reported by", format!("ser {}", env!("CARGO_PKG_VERSION")));
-    fact("checkpoint", format!("{}, epoch {}", path(&provenance.checkpoint), provenance.epoch));
+    fact("checkpoint", path(&provenance.checkpoint));
+    fact("trained to", provenance.trained_in_words());
     fact("its SHA-256", path(&run.checkpoint_digest));
     fact("cache", path(&provenance.cache));
     fact("split", format!("{}, seed {}", name(&provenance.protocol), run.split_seed));
     fact("digest of the split", path(&run.split_digest));
     fact("feature set", path(&run.feature_set));
-    fact("training seed", provenance.seed.to_string());
     fact("network", format!("{} parameters, input {:?}", thousands(run.n_parameters), run.input_shape));
     page.push_str("</tbody></table>\n");
     for (title, text) in [
