@@ -94,10 +94,13 @@ impl FitTable {
         if self.silent {
             return Ok(());
         }
-        let early = if summary.stopped_early { ", stopped early" } else { "" };
+        let best = |network: &FitSummary| {
+            format!("{}{}", network.best_epoch, if network.stopped_early { " (stopped early)" } else { "" })
+        };
+        let best: Vec<String> = summary.networks().iter().map(best).collect();
         print(&format!(
-            "\nbest epoch {}{early}; see what it is worth with: ser-report --checkpoint {}\n",
-            summary.best_epoch,
+            "\nbest epoch {}; see what it is worth with: ser-report --checkpoint {}\n",
+            best.join(", "),
             summary.checkpoint.display(),
         ))
     }

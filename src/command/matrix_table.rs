@@ -3,6 +3,7 @@
 use super::print;
 use crate::Result;
 use crate::fit::matrix::Cell;
+use crate::fit::state::EpochRecord;
 use crate::fit::train::FitSummary;
 
 /// Prints the runs of a matrix as they end.
@@ -30,25 +31,12 @@ impl MatrixTable {
         })
     }
 
-    /// Prints a run.
+    /// Prints a run; of an ensemble, a line for each of its networks.
     ///
     /// # Errors
     /// See above.
     pub fn add(&self, cell: &Cell, summary: &FitSummary) -> Result<()> {
-        self.print(|| {
-            let best = summary.history.iter().rev().find(|record| record.best);
-            let value = |of: fn(&crate::fit::state::EpochRecord) -> f64| best.map_or(f64::NAN, of);
-            format!(
-                "{:<18} {:>5}  {:>6}  {:>10}  {:>8.4}  {:>8.4}  {:>7.1}\n",
-                cell.protocol.to_string(),
-                cell.seed,
-                summary.history.len(),
-                summary.best_epoch,
-                value(|record| record.val_accuracy),
-                value(|record| record.val_uar),
-                summary.history.iter().map(|record| record.seconds).sum::<f64>(),
-            )
-        })
+        self.print(|| summary.networks().iter().map(|network| line(cell, network)).collect())
     }
 
     /// Says how to see what they are worth.
@@ -67,4 +55,19 @@ impl MatrixTable {
     fn print(&self, text: impl FnOnce() -> String) -> Result<()> {
         if self.silent { Ok(()) } else { print(&text()) }
     }
+}
+
+fn line(cell: &Cell, network: &FitSummary) -> String {
+    let best = network.history.iter().rev().find(|record| record.best);
+    let value = |of: fn(&EpochRecord) -> f64| best.map_or(f64::NAN, of);
+    format!(
+        "{:<18} {:>5}  {:>6}  {:>10}  {:>8.4}  {:>8.4}  {:>7.1}\n",
+        cell.protocol.to_string(),
+        cell.seed,
+        network.history.len(),
+        network.best_epoch,
+        value(|record| record.val_accuracy),
+        value(|record| record.val_uar),
+        network.history.iter().map(|record| record.seconds).sum::<f64>(),
+    )
 }

@@ -24,6 +24,11 @@ pub struct FitSummary {
 }
 
 impl FitSummary {
+    /// How each network ended: each member of an ensemble, or the only one.
+    pub fn networks(&self) -> &[Self] {
+        if self.members.is_empty() { std::slice::from_ref(self) } else { &self.members }
+    }
+
     /// That of an ensemble of `members`, which is kept at `checkpoint`.
     ///
     /// # Errors
