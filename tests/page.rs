@@ -146,7 +146,7 @@ fn the_page_and_the_card_say_the_numbers_of_the_json() {
         "ser-prep --data 'my corpus' --out cache",
         &"5".repeat(64),
         &"a".repeat(64),
-        "training seed3",
+        "trained toepoch 9, seed 3",
     ] {
         assert!(text.contains(said), "{said} is not in {text}");
     }

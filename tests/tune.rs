@@ -50,8 +50,12 @@ impl Place {
 
     /// The command on the study `name`, with the stand-in.
     fn tune(&self, name: &str) -> Command {
+        self.tune_on(cache(), name)
+    }
+
+    fn tune_on(&self, cache: &Path, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ser-tune"));
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).arg("--cache").arg(cache());
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).arg("--cache").arg(cache);
         command.args(["--space", "space.toml", "--config", "base.toml", "--study", name, "--ser-fit"]);
         command.arg(fixture("ser-fit"));
         command
@@ -565,6 +569,60 @@ fn a_journal_with_a_distribution_that_no_option_can_have_is_refused_by_its_line_
 }
 
 // Optuna.
+
+#[test]
+fn the_best_trial_may_be_one_that_was_trained_elsewhere() {
+    let place = Place::new();
+    let arguments = ["--pruner", "none", "--trials"];
+    outcome(place.tune("study").args(arguments).arg("4"));
+    let journal = place.path("study/journal.log");
+    let text = fs::read_to_string(&journal).unwrap();
+    let created = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut best = created.into_iter().find(|line| line["op_code"] == 4).unwrap();
+    best["state"] = json!(1);
+    best["values"] = json!([2.0]);
+    best["datetime_complete"] = best["datetime_start"].clone();
+    best["params"]["lr"] = json!(0.0125);
+    best["user_attrs"] = json!({});
+    fs::write(&journal, format!("{text}{best}\n")).unwrap();
+    let found = outcome(place.tune("study").args(arguments).arg("6"));
+    assert_eq!((&found["best"]["number"], &found["best"]["value"]), (&json!(4), &json!(2.0)));
+    let recipe = FitConfig::read(&place.path("study/best.toml")).unwrap();
+    assert_eq!((recipe.lr, recipe.epochs), (0.0125, 6));
+}
+
+#[test]
+fn trials_go_on_where_the_cache_is_now() {
+    let place = Place::new();
+    let moved = place.path("moved");
+    std::os::unix::fs::symlink(cache(), &moved).unwrap();
+    let mut first = place.tune("study");
+    first.args(["--trials", "1", "--pruner", "none"]).env("FAKE_DELAY", "0.3");
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while epochs_in(&place.path("study")) < 1 {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let found = outcome(place.tune_on(&moved, "study").args(["--trials", "1", "--pruner", "none"]));
+    assert_eq!(count(&found, "COMPLETE"), 1, "{found:#}");
+    let caches = fs::read_to_string(place.path("study/trials/0000/caches")).unwrap();
+    assert_eq!(caches.trim_end(), moved.to_str().unwrap());
+}
+
+#[test]
+fn a_run_left_by_another_study_is_not_taken_for_a_trial() {
+    let place = Place::new();
+    outcome(place.tune("study").args(["--trials", "2"]));
+    fs::remove_file(place.path("study/journal.log")).unwrap();
+    let ran = run(place.tune("study").args(["--trials", "2"])).ends(1);
+    let said =
+        "study/trials/0000: holds a run that the journal of its study knows nothing of; put the journal";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(place.path("study/trials/0000/metrics.jsonl").exists());
+}
 
 /// What Optuna sees in a study.
 fn in_optuna(python: &Path, study: &Path, options: &[&str]) -> Value {

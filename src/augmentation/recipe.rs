@@ -41,6 +41,7 @@ const MAX_STEPS: usize = 64;
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
     /// Steps in their order.
+    #[serde(deserialize_with = "numbered")]
     pub waveform: Vec<Entry>,
     /// What training does to features.
     pub features: FeatureAugmentation,
@@ -89,11 +90,15 @@ impl Recipe {
     /// [`ErrorKind::Usage`] for text that is not TOML, an unknown name, or a value that [`Self::validate`] refuses.
     pub fn from_toml(text: &str) -> Result<Self> {
         let recipe: Self = toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map(|before| format!(", line {}", before.matches('\n').count() + 1));
             let message = error.message().replace('\n', " ");
-            Error::new(ErrorKind::Usage, format!("augmentation recipe, line {line}: {message}"))
-                .caused_by(error)
+            Error::new(
+                ErrorKind::Usage,
+                format!("augmentation recipe{}: {message}", line.unwrap_or_default()),
+            )
+            .mend("see docs/augmentation.md for the kinds and their parameters")
+            .caused_by(error)
         })?;
         recipe.validate()?;
         Ok(recipe)
@@ -191,21 +196,37 @@ impl Waveform {
     }
 }
 
+/// Steps, of which a wrong one is named by its number.
+fn numbered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::Error> {
+    let tables = Vec::<toml::Table>::deserialize(deserializer)?;
+    let entry = |(index, table): (usize, toml::Table)| {
+        Entry::of_fields(table).map_err(|error: D::Error| {
+            de::Error::custom(format!("waveform {}: {}", index + 1, error.to_string().trim()))
+        })
+    };
+    tables.into_iter().enumerate().map(entry).collect()
+}
+
 impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::of_fields(toml::Table::deserialize(deserializer)?)
+    }
+}
+
+impl Entry {
     /// Serde's own tagged enums refuse no unknown field once another is flattened beside them, so the two fields that
     /// all steps have are taken out here.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn of_fields<E: de::Error>(mut fields: toml::Table) -> Result<Self, E> {
         use toml::Value;
-        let mut fields = toml::Table::deserialize(deserializer)?;
         let kind = match fields.remove("kind") {
             Some(Value::String(kind)) => kind,
-            Some(_) => return Err(de::Error::custom("kind must be a text")),
-            None => return Err(de::Error::missing_field("kind")),
+            Some(_) => return Err(E::custom("kind must be a text")),
+            None => return Err(E::missing_field("kind")),
         };
         let probability = match fields.remove("probability") {
             Some(Value::Float(number)) => number,
             Some(Value::Integer(number)) => number as f64,
-            Some(_) => return Err(de::Error::custom("probability must be a number, 0 to 1")),
+            Some(_) => return Err(E::custom("probability must be a number, 0 to 1")),
             None => 1.0,
         };
         let waveform = match kind.as_str() {
@@ -218,13 +239,13 @@ impl<'de> Deserialize<'de> for Entry {
             "reverberation" => fields.try_into().map(Waveform::Reverberation),
             "clipping" => fields.try_into().map(Waveform::Clipping),
             "telephone" => fields.try_into().map(Waveform::Telephone),
-            _ => return Err(de::Error::unknown_variant(&kind, &Waveform::KINDS)),
+            _ => return Err(E::unknown_variant(&kind, &Waveform::KINDS)),
         };
         let waveform = waveform.map_err(|error| {
             // With the name of the parameter, on one line.
             let what = error.to_string();
             let what: Vec<&str> = what.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-            de::Error::custom(format!("kind = {kind:?}: {}", what.join(" ")))
+            E::custom(format!("kind = {kind:?}: {}", what.join(" ")))
         })?;
         Ok(Self { waveform, probability })
     }

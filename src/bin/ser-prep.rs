@@ -179,6 +179,7 @@ fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let options = listen::Options {
         folder: folder.to_owned(),
         recipe: arguments.augment.as_deref().map(Recipe::read).transpose()?,
+        corpora: prepare.data.iter().map(|corpus| corpus.folder.clone()).collect(),
         features: prepare.features.clone(),
         limits: prepare.limits,
         seed: arguments.augment_seed.unwrap_or(arguments.seed),

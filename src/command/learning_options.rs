@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::feature_options::set;
 use crate::Result;
 use crate::augmentation::Recipe;
 use crate::fit::{
@@ -134,12 +135,5 @@ impl LearningOptions {
         set(&mut config.sampling, &self.sampling);
         set(&mut config.precision, &self.precision);
         Ok(config)
-    }
-}
-
-/// Replaces `field` by what an option says, if it is given.
-pub(super) fn set<T: Clone>(field: &mut T, option: &Option<T>) {
-    if let Some(value) = option {
-        field.clone_from(value);
     }
 }

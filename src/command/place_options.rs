@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Switch;
-use super::learning_options::set;
+use super::feature_options::set;
 use crate::fit::FitConfig;
 
 /// Where, how long and with what a network is trained. Each overrides the recipe.

@@ -33,6 +33,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// The recipe; one of each kind if there is none.
     pub recipe: Option<Recipe>,
+    /// The folders of the recordings: examples in one of them would be taken for recordings.
+    pub corpora: Vec<PathBuf>,
     /// How recordings are brought to one rate and level, and what spectrograms are computed by.
     pub features: FeatureConfig,
     /// Which files are too large, too long or too short.
@@ -78,14 +80,15 @@ pub struct Take {
 /// order of their paths, itself, each step alone, and the whole recipe.
 ///
 /// # Errors
-/// When the folder is a cache or holds something else, when no recording can be used, or when writing fails.
+/// When the folder lies in a corpus, is a cache or holds something else, when no recording can be used, or when writing fails.
 pub fn listen(
     recordings: &[Recording],
     options: &Options,
     storage: &Storage,
     progress: &dyn Progress,
 ) -> Result<Written> {
-    check_place(&options.folder)?;
+    check_place(options)?;
+    let earlier = page::files(&options.folder);
     let recipe = match &options.recipe {
         Some(recipe) => recipe.clone(),
         None => Recipe::from_toml(EVERY_KIND)?,
@@ -135,6 +138,10 @@ pub fn listen(
     progress.finish();
     let page = options.folder.join("index.html");
     storage.replace_file(&page, &[page::page(&examples, options.seed).as_bytes()])?;
+    // What only an earlier page showed.
+    for file in earlier.difference(&page::files(&options.folder)) {
+        storage.remove(&options.folder.join(file))?;
+    }
     Ok(Written { page, examples })
 }
 
@@ -182,8 +189,16 @@ fn choose<'a>(recordings: &'a [Recording], options: &Options) -> Result<Vec<(&'a
     }
 }
 
-/// Refuses a folder that holds a cache or anything else that is not from here.
-fn check_place(folder: &Path) -> Result<()> {
+/// Refuses a folder that lies in a corpus, or holds a cache or anything else that is not from here.
+fn check_place(options: &Options) -> Result<()> {
+    let folder = options.folder.as_path();
+    let place = resolved(folder);
+    if let Some(corpus) = options.corpora.iter().find(|corpus| place.starts_with(resolved(corpus))) {
+        let what = format!("lies in {}, where examples would be taken for recordings", corpus.display());
+        return Err(Error::new(ErrorKind::Mismatch, what)
+            .at(folder)
+            .mend("name another folder with --listen"));
+    }
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -200,6 +215,16 @@ fn check_place(folder: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Mismatch, "holds other files").at(folder).mend("name a new or an empty folder"))
+}
+
+/// `path` without links and dots, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    match there {
+        Some((part, real)) => real.join(path.strip_prefix(part).unwrap_or(Path::new(""))),
+        None => path,
+    }
 }
 
 /// `samples` brought to the peak that every example has.

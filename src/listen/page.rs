@@ -1,6 +1,8 @@
 //! The page that plays the examples and shows their spectrograms.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
 
 use super::Example;
 use crate::markup::escape;
@@ -13,6 +15,17 @@ const STYLE: &str = "body{font:16px/1.4 system-ui,sans-serif;margin:2rem auto;ma
     td{border-top:1px solid #ccc;padding:.5rem;vertical-align:middle}img{display:block;max-width:26rem;\
     height:128px}audio{width:16rem}small{color:#555}\
     @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}small{color:#aaa}}";
+
+/// The files that the page in `folder` shows, if there is one from here.
+pub(super) fn files(folder: &Path) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(folder.join("index.html")).unwrap_or_default();
+    if !page.starts_with(BEGINNING) {
+        return BTreeSet::new();
+    }
+    let sources = page.split(" src=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    // Nothing but what lies in the folder itself.
+    sources.filter(|name| !name.contains(['/', '\\'])).map(str::to_owned).collect()
+}
 
 /// The page about `examples`, in their order.
 pub(super) fn page(examples: &[Example], seed: u64) -> String {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::fit::FitConfig;
 use crate::{Error, ErrorKind, Result};
 
 /// First argument of a ser-tune that is to become the trainer.
@@ -28,12 +29,19 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Begins or continues the run in `folder`. The process holds `lock` as its standard input, so the lock is held as
-    /// long as it lives, and what it complains about goes to `output.txt`.
+    /// Begins or continues the run in `folder`, in the latter case with the places that `config` names: cache and
+    /// recordings may have moved. The process holds `lock` as its standard input, so the lock is held as long as it lives,
+    /// and what it complains about goes to `output.txt`.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(&self, folder: &Path, recipe: &Path, lock: &File) -> Result<Running> {
+    pub(super) fn start(
+        &self,
+        folder: &Path,
+        recipe: &Path,
+        config: Option<&FitConfig>,
+        lock: &File,
+    ) -> Result<Running> {
         let io = |what: &str, path: &Path| {
             let (what, path) = (what.to_owned(), path.to_owned());
             move |error| Error::io(what, path, error)
@@ -43,6 +51,10 @@ impl Trainer {
         let mut arguments: Vec<OsString> = Vec::new();
         if folder.join("config.toml").exists() {
             arguments.extend(["--resume".into(), folder.into()]);
+            if let Some(config) = config {
+                arguments.extend(["--cache".into(), config.cache.clone().into()]);
+                arguments.extend(config.data.iter().flat_map(|data| ["--data".into(), data.into()]));
+            }
         } else {
             arguments.extend(["--config".into(), recipe.into(), "--run".into(), folder.into()]);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::base_recipe;
+use super::base_recipe::BaseRecipe;
 use super::importance::importance;
 use super::journal::Journal;
 use super::objective::{Direction, Objective};
@@ -15,7 +15,7 @@ use super::search::study_of;
 use super::setup::Setup;
 use super::trial::{Trial, TrialState};
 use super::trial_folder;
-use crate::storage::{Storage, read_text};
+use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 
 /// A study, its trials and its best.
@@ -99,14 +99,19 @@ impl Outcome {
         self.folder.join("best.toml")
     }
 
-    /// Writes the recipe of the best trial, if there is one, to `best.toml` in the folder of the study.
+    /// Writes the recipe of the best trial, if there is one, to `best.toml` in the folder of the study; `recipe_of` makes
+    /// it of the trial's number. It need not be in the trial's folder: a trial that Optuna added has none.
     ///
     /// # Errors
-    /// When its recipe cannot be read, or the file not be written.
-    pub(super) fn write_best(&self, storage: &Storage) -> Result<()> {
+    /// When the recipe cannot be said in TOML, or the file not be written.
+    pub(super) fn write_best(
+        &self,
+        recipe_of: impl FnOnce(u64) -> Option<BaseRecipe>,
+        storage: &Storage,
+    ) -> Result<()> {
         let Some(best) = &self.best else { return Ok(()) };
-        let recipe = best.folder.join("recipe.toml");
-        let text = read_text(&recipe, "a recipe", base_recipe::MAX_BYTES)?;
+        let Some(recipe) = recipe_of(best.number) else { return Ok(()) };
+        let text = recipe.to_toml()?;
         let objective = self.objective.name();
         let header = format!(
             "# Trial {} of {} in the study {:?}: {objective} {}, on the validation side.\n\

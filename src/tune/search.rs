@@ -65,9 +65,19 @@ pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&Event<'_>) + Sync)) -> Re
     let study = open_study(search, &mut journal)?;
     let shared = Shared::new(search, study, journal, on_event)?;
     let worked = shared.work_all(search.workers);
-    let outcome = Outcome::new(search.folder, &shared.study, locked(&shared.journal).replay())?;
-    outcome.write_best(&Storage::native())?;
+    let (outcome, written) = {
+        let journal = locked(&shared.journal);
+        let (replay, study) = (journal.replay(), &shared.study);
+        let outcome = Outcome::new(search.folder, study, replay)?;
+        let recipe_of = |number: u64| {
+            let trial = replay.trials(study.id).find(|trial| trial.number == number)?;
+            Some(search.recipe.with(search.space, trial.values()))
+        };
+        let written = outcome.write_best(recipe_of, &Storage::native());
+        (outcome, written)
+    };
     worked?;
+    written?;
     shared.check_hope()?;
     if search.stop.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorKind::Interrupted, "stopped; every trial has saved its state")

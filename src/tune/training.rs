@@ -33,8 +33,10 @@ impl Training<'_> {
         let recipe = search.recipe.with(search.space, self.task.trial.values());
         Storage::native().replace_file(&recipe_path, &[recipe.to_toml()?.as_bytes()])?;
         // Two options can make a recipe together that neither makes beside the defaults; then ser-fit says why.
-        let epochs = recipe.config().map_or(self.shared.epochs, |config| u64::from(config.epochs));
-        let mut process = search.trainer.start(&self.task.folder, &recipe_path, &self.task.lock)?;
+        let config = recipe.config().ok();
+        let epochs = config.as_ref().map_or(self.shared.epochs, |config| u64::from(config.epochs));
+        let mut process =
+            search.trainer.start(&self.task.folder, &recipe_path, config.as_ref(), &self.task.lock)?;
         let mut follower = Follower::default();
         let mut told = self.task.trial.last_intermediate().map_or(0, |(epoch, _)| epoch);
         loop {

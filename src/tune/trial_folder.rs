@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::storage::Storage;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Where a trial is in the folder of its study.
 pub(super) fn relative(number: u64) -> String {
@@ -16,6 +16,20 @@ pub(super) fn relative(number: u64) -> String {
 /// The folder of a trial.
 pub(super) fn path_of(study: &Path, number: u64) -> PathBuf {
     study.join(relative(number))
+}
+
+/// Refuses the folder of a new trial in which something was trained already.
+///
+/// # Errors
+/// `Mismatch`, naming the folder.
+pub(super) fn check_unused(folder: &Path) -> Result<()> {
+    if !folder.join("config.toml").exists() {
+        return Ok(());
+    }
+    let what = "holds a run that the journal of its study knows nothing of";
+    Err(Error::new(ErrorKind::Mismatch, what)
+        .at(folder)
+        .mend("put the journal it belongs to back, or move the folder of trials away"))
 }
 
 /// Takes the lock of a trial, which ends with the last process that holds it; none if somebody has it.

@@ -171,6 +171,7 @@ impl<'a> Shared<'a> {
             let number = replay.trials(self.study.id).count() as u64;
             let folder = trial_folder::path_of(search.folder, number);
             let Some(lock) = trial_folder::lock(&folder)? else { return Ok((Vec::new(), Next::Wait)) };
+            trial_folder::check_unused(&folder)?;
             let direction = search.setup.objective.direction();
             let params =
                 suggest(search.space, direction, search.setup.seed, number, replay.trials(self.study.id));

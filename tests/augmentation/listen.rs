@@ -10,6 +10,8 @@ fn examples_are_written_for_each_class_and_speaker_and_nothing_else() {
     let (data, listen) = (folder.path().join("corpus"), folder.path().join("listen"));
     speech(&data, 2);
     let (data, place) = (data.display().to_string(), listen.display().to_string());
+    let one_step = folder.path().join("gain.toml").display().to_string();
+    fs::write(&one_step, "[[waveform]]\nkind = 'gain'\ndb = 3").unwrap();
     let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/augmentation.toml");
     let arguments = ["--data", &data, "--listen", &place, "--augment", recipe, "--augment-seed", "4"];
     let ran = ser_prep(arguments).ends(0);
@@ -35,7 +37,19 @@ fn examples_are_written_for_each_class_and_speaker_and_nothing_else() {
     // The same again, the page being ours; elsewhere nothing is written over.
     ser_prep(arguments).ends(0);
     assert_eq!(contents(&listen), written);
-    let refused = ser_prep(["--data", &data, "--listen", &data]).ends(1);
+    fs::write(listen.join("mine.txt"), "kept").unwrap();
+    ser_prep(["--data", &data, "--listen", &place, "--augment", &one_step]).ends(0);
+    let shorter = contents(&listen);
+    assert_eq!(
+        shorter.len(),
+        14 * 2 * 2 + 2,
+        "what the page no longer shows is gone, and what is not its own stays"
+    );
+    let refused = ser_prep(["--data", &data, "--listen", &format!("{data}/examples")]).ends(1);
+    assert!(refused.stderr.contains("would be taken for recordings"), "{}", refused.stderr);
+    assert!(!std::path::Path::new(&data).join("examples").exists());
+    let parent = folder.path().display().to_string();
+    let refused = ser_prep(["--data", &data, "--listen", &parent]).ends(1);
     assert!(refused.stderr.contains("holds other files"), "{}", refused.stderr);
     let cache = folder.path().join("cache").display().to_string();
     ser_prep(["--data", &data, "--out", &cache, "--quiet"]).ends(0);

@@ -206,6 +206,9 @@ fn a_wrong_recipe_is_refused_with_what_is_wrong_and_what_it_may_be() {
         let error = Recipe::from_toml(&step(text)).unwrap_err().to_string();
         assert!(error.contains(wanted), "{text}: {error}");
     }
+    let second = format!("{}\n{}", step("kind = 'gain'\ndb = 3"), step("kind = 'gain'\nbd = 3"));
+    let error = Recipe::from_toml(&second).unwrap_err().to_string();
+    assert!(error.contains("waveform 2: kind = \"gain\": unknown field `bd`"), "{error}");
     let error = Recipe::from_toml("[features]\ntime_masks = 1000").unwrap_err().to_string();
     assert!(
         error.contains("features: time_masks = 1000 is not possible; it must be 0 to 100 masks"),
