@@ -28,7 +28,7 @@ pub fn resampled_len(len: usize, from_hz: u32, to_hz: u32) -> usize {
 /// from one kind of processor to another.
 ///
 /// To 16,000 Hz, from any usual rate: flat within 0.001 dB up to 7,800 Hz; what lies above 8,050 Hz is down by
-/// more than 110 dB (`tests/resampler.rs` holds it to 0.01 dB and 100 dB).
+/// more than 110 dB (`tests/audio/resampler.rs` holds it to 0.01 dB and 100 dB).
 pub struct Resampler {
     from_hz: u32,
     to_hz: u32,

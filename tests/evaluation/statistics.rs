@@ -1,11 +1,4 @@
 //! Bootstrap intervals and McNemar's test against SciPy and statsmodels.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test may stop at the first surprise"
-)]
 
 use ser::metrics::{
     Bootstrap, BootstrapOptions, Estimate, McNemarTest, Scores, bootstrap_mean, mcnemar, sample_deviation,
@@ -57,7 +50,7 @@ struct McNemarCase {
 }
 
 fn fixture() -> Fixture {
-    serde_json::from_str(include_str!("fixtures/metrics/statistics.json")).unwrap()
+    serde_json::from_str(include_str!("../fixtures/metrics/statistics.json")).unwrap()
 }
 
 /// Resamples drawn by SciPy.

@@ -1,5 +1,4 @@
 //! The resampler's promises: flat in the speech band, no aliases, no delay, the exact length, no memory.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop at the first surprise")]
 
 use std::f64::consts::TAU;
 

@@ -1,10 +1,4 @@
 //! Feature extraction: its configuration, and properties that hold for any input.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
 
 use proptest::prelude::*;
 use ser::audio::Normalisation;

@@ -1,5 +1,4 @@
 //! How utterances are dealt to train, validation and test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,11 +1,4 @@
 //! The table over runs and the comparison of checkpoints, from answers made by hand.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first surprise"
-)]
 
 use std::sync::Arc;
 

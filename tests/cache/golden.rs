@@ -1,14 +1,11 @@
 //! Caches that earlier versions wrote, one for each version of the format: they stay readable, or are refused with the
 //! command that rebuilds them. `tests/fixtures/cache/make.sh` makes them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{noise, options, put, wav};
+use crate::common::{noise, options, put, wav};
 use ser::ErrorKind;
 use ser::cache::prepare::feature_set_id;
 use ser::cache::{Cache, Layout, PrepareOptions, Sha, Shard, prepare};

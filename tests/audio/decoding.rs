@@ -1,5 +1,4 @@
 //! Recordings in every container and codec, whole and damaged, and the corpus as it really is.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
 use std::path::{Path, PathBuf};
 

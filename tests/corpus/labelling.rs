@@ -1,12 +1,9 @@
 //! What a folder of recordings is taken to hold: which files, under which labels.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{plain_corpus, put};
+use crate::common::{plain_corpus, put};
 use ser::corpus::{Annotation, Annotator, Convention, LabelSource, recognise, scan};
 use ser::{Error, ErrorKind};
 
@@ -320,7 +317,7 @@ fn a_row_that_names_no_recording_is_noted() {
         (0..3).for_each(|file| rows += &format!("{class}/{file:03}.wav,{class}\n"));
     }
     put(folder.path(), "labels.csv", rows.as_bytes());
-    let mut options = common::options(folder.path(), out.path());
+    let mut options = crate::common::options(folder.path(), out.path());
     options.labels = vec![LabelSource::Table(folder.path().join("labels.csv"))];
     for dry_run in [true, false] {
         options.dry_run = dry_run;
@@ -598,7 +595,7 @@ fn a_copy_nested_in_the_corpus_is_used_once_and_the_outer_one_is_kept() {
         fs::rename(place.join("OAF_Fear/000.wav"), place.join("OAF_Fear/OA_bite_fear.wav")).unwrap();
     }
     let report = ser::cache::prepare(
-        &common::options(folder.path(), out.path()),
+        &crate::common::options(folder.path(), out.path()),
         &ser::storage::Storage::native(),
         &ser::progress::Silent,
     )

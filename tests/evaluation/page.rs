@@ -1,23 +1,13 @@
 //! What is made to be shown to others: the page, its figures, the model card. In text, and in a browser.
 #![cfg(feature = "png")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test may stop at the first surprise"
-)]
-
-mod common;
-mod common_python;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{noise, wav};
-use common_python::python_with;
+use crate::common::{noise, wav};
+use crate::common_python::python_with;
 use ser::cache::Audit;
 use ser::corpus::{Corpora, Part};
 use ser::features::FeatureConfig;
@@ -433,7 +423,7 @@ impl Example {
     fn give_recordings(&mut self, folder: &Path) {
         let corpus = folder.join("corpus");
         for (number, prediction) in self.predictions.iter().enumerate() {
-            common::put(&corpus, &prediction.path, &wav(16_000, &noise(number as u32 + 1, 1600)));
+            crate::common::put(&corpus, &prediction.path, &wav(16_000, &noise(number as u32 + 1, 1600)));
         }
         self.run.corpora = corpora(corpus);
     }

@@ -1,9 +1,5 @@
 //! Several processes at one cache, and results that depend on neither their number nor their order.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_disk;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Ran, contents};
-use common_disk::{After, Failing, Failure, assert_same, check, corpus, kept, prepared, small_options};
+use crate::common::{Ran, contents};
+use crate::common_disk::{
+    After, Failing, Failure, assert_same, check, corpus, kept, prepared, small_options,
+};
 use ser::cache::{Cache, Index, PrepareOptions, prepare};
 use ser::corpus::{Part, Protocol};
 use ser::progress::Silent;
@@ -92,7 +90,7 @@ fn writers_that_do_not_wait_name_the_one_that_writes() {
 fn a_killed_writer_leaves_no_lock_behind() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (folder.path().join("corpus"), folder.path().join("cache"));
-    common::speech(&data, 20);
+    crate::common::speech(&data, 20);
     let one = ["--jobs", "1", "--shard-bytes", "1000000"];
     let expected = undisturbed(&data, &[]).len();
     let whole = undisturbed(&data, &one);
@@ -221,7 +219,7 @@ fn neither_jobs_nor_interruptions_nor_the_order_on_disk_change_a_byte() {
     // The same files in folders that list them otherwise.
     let reversed = folder.path().join("reversed");
     for (path, bytes) in contents(&data).into_iter().rev() {
-        common::put(&reversed, &path, &bytes);
+        crate::common::put(&reversed, &path, &bytes);
     }
     let other = options(&reversed, "other", 1);
     prepared(&other);

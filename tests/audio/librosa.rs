@@ -1,10 +1,4 @@
 //! Every stage of feature extraction against librosa, whose numbers `tests/fixtures/librosa/make.py` wrote.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
 
 use std::path::PathBuf;
 

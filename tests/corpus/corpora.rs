@@ -1,13 +1,10 @@
 //! Corpora that follow their own conventions, alone and several in one cache, with and without a label map.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{contents, options, put, wav};
+use crate::common::{contents, options, put, wav};
 use ser::cache::care::repair::{RepairOptions, repair};
 use ser::cache::{Cache, PrepareOptions, PrepareReport, StoredSplit, Utterance, prepare};
 use ser::corpus::{CorpusFolder, LabelSource, MapSource, Part};

@@ -1,14 +1,11 @@
 //! The command `ser-prep`: exit codes, options, messages, and every bad recording it may meet.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use common::{Ran, contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
+use crate::common::{Ran, contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
 use ser::synth::{Corpus, Oddity};
 use serde_json::Value;
 use tempfile::TempDir;

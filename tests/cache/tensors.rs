@@ -1,8 +1,4 @@
 //! The tensor cache: what it recomputes, what it writes, what damage it finds, and what others read from it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_python;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{contents, noise, options, plain_corpus, put, ser_prep, speech, wav};
-use common_python::python_with;
+use crate::common::{contents, noise, options, plain_corpus, put, ser_prep, speech, wav};
+use crate::common_python::python_with;
 use ser::cache::generation::Generation;
 use ser::cache::manifest::SplitManifest;
 use ser::cache::{Access, Cache, FeatureSet, Index, Layout, PrepareOptions, PrepareReport, Shard, prepare};

@@ -1,9 +1,5 @@
 //! The command `ser-cache`: every sort of damage is named, what can be repaired is repaired to the same bytes, and
 //! nothing is removed that anybody needs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_python;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -12,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Ran, contents, noise, options, plain_corpus, put, speech, wav};
-use common_python::python_with;
+use crate::common::{Ran, contents, noise, options, plain_corpus, put, speech, wav};
+use crate::common_python::python_with;
 use ser::cache::care::damage::DamageKind;
 use ser::cache::care::verify::verify;
 use ser::cache::{Cache, Index, PrepareOptions, prepare};

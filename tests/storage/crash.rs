@@ -1,10 +1,6 @@
 //! A loss of power or a kill after any operation of `prepare`: the cache is the old one or the new one, and the next
 //! run ends as if nothing had happened.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_disk;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -12,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common_disk::{
+use crate::common_disk::{
     Blobs, Node, Operation, PowerLoss, Recording, Tree, check, check_splits, corpus, is_scratch, prepared,
     quick_folder, small_features, small_options,
 };

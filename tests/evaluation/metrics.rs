@@ -1,11 +1,4 @@
 //! Metrics and their tables: against scikit-learn and SciPy, and by their properties.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test may stop at the first surprise"
-)]
 
 use proptest::prelude::*;
 use ser::ErrorKind;
@@ -51,7 +44,7 @@ struct LogLoss {
 }
 
 fn fixture() -> Fixture {
-    serde_json::from_str(include_str!("fixtures/metrics/metrics.json")).unwrap()
+    serde_json::from_str(include_str!("../fixtures/metrics/metrics.json")).unwrap()
 }
 
 fn metrics(case: &Case) -> Metrics {
@@ -148,7 +141,7 @@ struct CalibrationBins {
 #[test]
 fn calibration_is_that_of_numpy_and_scikit_learn() {
     let cases: Vec<CalibrationCase> =
-        serde_json::from_str(include_str!("fixtures/metrics/calibration.json")).unwrap();
+        serde_json::from_str(include_str!("../fixtures/metrics/calibration.json")).unwrap();
     assert_eq!(cases.len(), 6);
     for case in cases {
         let rows: Vec<Vec<f32>> = case.probabilities.chunks(case.n_classes).map(<[f32]>::to_vec).collect();

@@ -1,12 +1,9 @@
 //! The leakage audit: every kind of leak is planted and caught, clean corpora are not accused, and the gate holds.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{noise, options, plain_corpus, put, ser_prep, speech, wav, wav_of};
+use crate::common::{noise, options, plain_corpus, put, ser_prep, speech, wav, wav_of};
 use ser::cache::audit::{Audit, Cue, Requirement, require};
 use ser::cache::care::garbage::{GarbageOptions, collect};
 use ser::cache::care::verify::verify;

@@ -1,9 +1,5 @@
 //! Writes that fail: what existed stays, the error names the file, and nothing unfinished is left behind.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_disk;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common_disk::{
+use crate::common_disk::{
     After, Blobs, Failing, Failure, PowerLoss, Recording, Tree, assert_same, check, corpus, kept, prepared,
     quick_folder, scratches, small_options,
 };
@@ -213,7 +209,7 @@ fn a_loss_of_power_while_checkpoints_are_replaced_leaves_whole_ones() {
             states += 1;
             let [last, previous, best] = ["last.pt", "previous.pt", "best.pt"].map(|name| {
                 epoch_of(state.get(Path::new(name)).map(|node| match node {
-                    common_disk::Node::File(sha) => blobs.read(sha),
+                    crate::common_disk::Node::File(sha) => blobs.read(sha),
                     other => panic!("{other:?}"),
                 }))
             });

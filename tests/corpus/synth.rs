@@ -1,11 +1,4 @@
 //! The synthetic corpus: its shape, its reproducibility, its oddities, and that it sounds the way it says.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "test helpers stop at once"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

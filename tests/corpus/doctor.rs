@@ -1,14 +1,11 @@
 //! The doctor: what it says of a corpus, with one planted case for each kind of finding, and nothing of a healthy one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
+use crate::common::{contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
 use rayon::prelude::*;
 use ser::cache::prepare::prepare;
 use ser::doctor::{FindingKind, Options, Report, examine};
@@ -28,7 +25,7 @@ const EMOTIONS: [(&str, &str); 7] = [
 ];
 
 /// The words of TESS, as the doctor knows them.
-const WORDS: &str = include_str!("../src/doctor/expectation/tess_words.txt");
+const WORDS: &str = include_str!("../../src/doctor/expectation/tess_words.txt");
 
 fn diagnose(folder: &Path) -> Report {
     examine(&Options::new(folder), &Silent).unwrap()
@@ -270,10 +267,10 @@ fn every_oddity_of_the_synthetic_corpus_is_found_and_no_other() {
 #[test]
 fn doubling_is_found_and_leaves_every_split_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    common::speech(folder.path(), 6);
+    crate::common::speech(folder.path(), 6);
     let caches = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let splits = |cache: &TempDir| {
-        let options = common::options(folder.path(), cache.path());
+        let options = crate::common::options(folder.path(), cache.path());
         prepare(&options, &Storage::native(), &Silent).unwrap();
         let mut files = contents(&fs::canonicalize(cache.path().join("splits")).unwrap());
         files.retain(|path, _| path.ends_with(".jsonl"));
@@ -537,7 +534,7 @@ fn a_name_cannot_write_to_the_terminal() {
 
 // --- the command ---
 
-fn doctor(folder: &Path, more: &[&str]) -> common::Ran {
+fn doctor(folder: &Path, more: &[&str]) -> crate::common::Ran {
     ser_prep([&["--doctor", "--data", folder.to_str().unwrap()], more].concat())
 }
 

@@ -1,13 +1,10 @@
 //! Files of a cache that are damaged, cut, swapped, foreign, from the future, or lead elsewhere: refused, with what to
-//! do. Damage to checkpoints is in `checkpoint.rs`, to recordings in `audio.rs`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
+//! do. Damage to checkpoints is in `tests/checkpoint.rs`, to recordings in `tests/audio/decoding.rs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{options, plain_corpus, put, speech};
+use crate::common::{options, plain_corpus, put, speech};
 use ser::cache::generation::Generation;
 use ser::cache::manifest::SplitManifest;
 use ser::cache::{Cache, FeatureSet, Index, Layout, PrepareOptions, Shard, StoredSplit, Utterance, prepare};

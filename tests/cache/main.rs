@@ -1,0 +1,12 @@
+//! The cache and the commands that make it and look after it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common_python/mod.rs"]
+mod common_python;
+mod damage;
+mod golden;
+mod prep;
+mod ser_cache;
+mod tensors;
