@@ -201,6 +201,14 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
     succeed(fit.args(["--run", "joined", "--quiet"]));
     let joined = Checkpoint::read(folder.path().join("joined/best.pt")).unwrap();
     assert_eq!(joined.model_state, whole.model_state);
+    let mut report = ser_report(folder.path());
+    let report = succeed(report.args(["--checkpoint", "joined/best.pt", "--card", "card.md"]));
+    assert!(report.contains("ensemble of 3 networks"), "{report}");
+    let card = std::fs::read_to_string(folder.path().join("card.md")).unwrap();
+    assert!(
+        card.contains("This is one ensemble of 3 networks") && card.contains("ser-fit --config"),
+        "{card}"
+    );
     let stopped = folder.path().join("stopped");
     train_and_stop(&config, &stopped, Stop::AfterStep(13)).unwrap_err();
     resume(&config, &stopped).unwrap();

@@ -1,4 +1,10 @@
-"""How well ser and two libraries change voices: compare.py TESS FOLDER (needs librosa and praat-parselmouth)."""
+"""How well ser and two libraries change voices: the tables of docs/augmentation.md.
+
+    compare.py TESS FOLDER
+
+Python with librosa and praat-parselmouth; Rust, a C++ compiler and libclang, which LIBCLANG_PATH names if it is not
+installed (the package libclang of PyPI has it). What is made stays in FOLDER, as raw f32 at 16 kHz.
+"""
 
 import subprocess
 import sys
