@@ -1,5 +1,4 @@
 //! What is made to be shown to others: the page, its figures, the model card. In text, and in a browser.
-#![cfg(feature = "png")]
 
 use std::collections::BTreeMap;
 use std::fs;
