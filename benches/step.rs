@@ -12,10 +12,10 @@ use criterion::{
 };
 use ser::cache::{Cache, Dataset, PrepareOptions, prepare};
 use ser::corpus::{Part, Protocol};
-use ser::fit::batch::Batches;
+use ser::fit::batches::Batches;
 use ser::fit::evaluate::evaluate;
-use ser::fit::learner::Learner;
 use ser::fit::network::{Architecture, Network};
+use ser::fit::optimisation::Learner;
 use ser::fit::{FitConfig, NetworkConfig, Precision, device};
 use ser::progress::Silent;
 use ser::random::Random;

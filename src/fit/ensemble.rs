@@ -6,11 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::batches::normalisation::STATISTICS;
 use super::checkpoint::{Checkpoint, Value};
 use super::config::{FitConfig, MOST_MEMBERS};
 use super::member::MemberOrigin;
 use super::network::ensemble::prefix;
-use super::normalisation::STATISTICS;
 use super::run::RunFolder;
 use super::state::Origin;
 use super::train::{Event, FitRequest, FitSummary, fit};

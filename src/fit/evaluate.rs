@@ -2,9 +2,9 @@
 
 use tch::Kind;
 
-use super::batch::Batches;
+use super::batches::Batches;
+use super::network::parameters::to_vec_f32;
 use super::network::{Network, Pass};
-use super::parameters::to_vec_f32;
 use crate::Result;
 use crate::cache::Dataset;
 use crate::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};

@@ -5,13 +5,11 @@
 pub mod checkpoint;
 mod choices;
 pub mod config;
+mod member;
+pub mod network_config;
 
 #[cfg(feature = "torch")]
-mod adam;
-#[cfg(feature = "torch")]
-mod averaging;
-#[cfg(feature = "torch")]
-pub mod batch;
+pub mod batches;
 #[cfg(feature = "torch")]
 pub mod device;
 #[cfg(feature = "torch")]
@@ -19,43 +17,19 @@ pub mod ensemble;
 #[cfg(feature = "torch")]
 pub mod evaluate;
 #[cfg(feature = "torch")]
-mod feature_augmentation;
-#[cfg(feature = "torch")]
 mod foreign;
 #[cfg(feature = "torch")]
-mod imbalance;
-#[cfg(feature = "torch")]
-pub mod learner;
-#[cfg(feature = "torch")]
 pub mod matrix;
-mod member;
 #[cfg(feature = "torch")]
 pub mod network;
-pub mod network_config;
 #[cfg(feature = "torch")]
-pub mod normalisation;
-#[cfg(feature = "torch")]
-mod on_the_fly;
-#[cfg(feature = "torch")]
-mod parameters;
-#[cfg(all(test, feature = "torch"))]
-mod parity;
+pub mod optimisation;
 #[cfg(feature = "torch")]
 pub mod run;
 #[cfg(feature = "torch")]
-mod schedule;
-#[cfg(feature = "torch")]
 pub mod state;
 #[cfg(feature = "torch")]
-mod summary;
-#[cfg(feature = "torch")]
-mod tensorboard;
-#[cfg(feature = "torch")]
 pub mod train;
-#[cfg(feature = "torch")]
-mod training_source;
-#[cfg(feature = "torch")]
-mod waveforms;
 
 pub use choices::{
     Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,

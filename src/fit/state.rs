@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::adam::Adam;
 use super::checkpoint::{self, Checkpoint, Value};
 use super::config::FitConfig;
 use super::member::MemberOrigin;
+use super::network::parameters::{export_f32, import_f32};
 use super::network::{Architecture, Network};
 use super::network_config::Arch;
-use super::parameters::{export_f32, import_f32};
+use super::optimisation::adam::Adam;
 use crate::cache::{FeatureSet, Sha, StoredSplit};
 use crate::corpus::Protocol;
 use crate::{Error, ErrorKind, Result};

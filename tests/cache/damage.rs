@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::checked::{check, layout};
 use crate::common::{options, plain_corpus, put, speech};
 use ser::cache::generation::Generation;
 use ser::cache::manifest::SplitManifest;
-use ser::cache::{Cache, FeatureSet, Index, Layout, PrepareOptions, Shard, StoredSplit, Utterance, prepare};
-use ser::corpus::{Annotator, LabelSource, Part, Protocol, scan};
+use ser::cache::{Cache, Index, PrepareOptions, Shard, StoredSplit, Utterance, prepare};
+use ser::corpus::{Annotator, LabelSource, Protocol, scan};
 use ser::features::FeatureConfig;
 use ser::progress::Silent;
 use ser::storage::Storage;
@@ -78,24 +79,6 @@ impl Made {
 /// Features so small that every byte of a shard can be tried.
 fn small() -> FeatureConfig {
     FeatureConfig { n_mels: 8, n_mfcc: 4, max_frames: 8, ..FeatureConfig::default() }
-}
-
-fn check(root: &Path) -> ser::Result<usize> {
-    let cache = Cache::open(root)?;
-    let mut checked = 0;
-    for set in cache.feature_sets() {
-        let split = cache.split(set, &Protocol::Random)?;
-        for part in Part::ALL {
-            let dataset = cache.part(set, &split, part)?;
-            dataset.check()?;
-            checked += dataset.len();
-        }
-    }
-    Ok(checked)
-}
-
-fn layout(set: &FeatureSet) -> Layout {
-    Layout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() }
 }
 
 /// The error says what is wrong and names a command that mends it.

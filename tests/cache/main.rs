@@ -1,6 +1,7 @@
 //! The cache and the commands that make it and look after it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
+mod checked;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common_python/mod.rs"]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::checked::{check, layout};
 use crate::common::{contents, noise, options, plain_corpus, put, ser_prep, speech, wav};
 use crate::common_python::python_with;
 use ser::cache::generation::Generation;
@@ -93,23 +94,6 @@ fn kept(out: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Opens everything and compares every tensor with its checksum.
-fn check(root: &Path) -> ser::Result<usize> {
-    let cache = Cache::open(root)?;
-    let mut checked = 0;
-    for set in cache.feature_sets() {
-        let split = cache.split(set, &Protocol::Random)?;
-        for part in Part::ALL {
-            let dataset = cache.part(set, &split, part)?;
-            dataset.check()?;
-            checked += dataset.len();
-        }
-    }
-    Ok(checked)
-}
-
-fn layout(set: &FeatureSet) -> Layout {
-    Layout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() }
-}
 
 // --- what is recomputed ---
 

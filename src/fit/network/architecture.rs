@@ -9,8 +9,8 @@ use super::layers::Plan;
 use super::{Model, cnn_bilstm, cnn_bilstm_attention, cnn_statistics, cnn_transformer, conformer};
 use crate::fit::checkpoint;
 use crate::fit::config::MOST_MEMBERS;
+use crate::fit::network::parameters::find;
 use crate::fit::network_config::{Arch, NetworkConfig};
-use crate::fit::parameters::find;
 use crate::{Error, ErrorKind, Result};
 
 /// Most inputs of a layer, and most utterances, bands or frames of anything.

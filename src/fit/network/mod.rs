@@ -25,6 +25,7 @@ mod cnn_transformer;
 mod conformer;
 pub(in crate::fit) mod ensemble;
 mod layers;
+pub(in crate::fit) mod parameters;
 #[cfg(test)]
 mod parity;
 
@@ -32,10 +33,10 @@ use tch::{Device, Kind, Tensor};
 
 pub use architecture::Architecture;
 use layers::{Forward, RunningStatistics};
+use parameters::Parameters;
 
 use super::checkpoint;
 use super::config::Precision;
-use super::parameters::Parameters;
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 

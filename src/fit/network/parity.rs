@@ -1,6 +1,6 @@
 //! Every architecture but the default one against PyTorch: logits, the training loss and its gradients, from the fixtures
 //! that `tests/fixtures/architectures/make.py` made with the classes of `docs/architectures.md`; and that padding never
-//! counts. The default architecture is compared in `src/fit/parity.rs` and `tests/network.rs`.
+//! counts. The default architecture is compared in `src/fit/optimisation/parity.rs` and `tests/network.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
 use std::path::Path;
@@ -11,9 +11,9 @@ use tch::{Device, Kind, Reduction, Tensor};
 use super::{Architecture, Network, Pass};
 use crate::fit::checkpoint;
 use crate::fit::config::Precision;
-use crate::fit::learner::mean_over_branches;
-use crate::fit::parameters::to_vec_f32;
-use crate::fit::parity::{Difference, floats, integers};
+use crate::fit::network::parameters::to_vec_f32;
+use crate::fit::optimisation::learner::mean_over_branches;
+use crate::fit::optimisation::parity::{Difference, floats, integers};
 use crate::random::Random;
 
 /// Largest difference allowed, relative to the largest value of the tensor compared.

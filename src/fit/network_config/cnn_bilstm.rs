@@ -1,7 +1,6 @@
 //! What a recipe says of `cnn-bilstm`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::Arch;
 use super::sizes::{Sizes, share, units};
@@ -49,10 +48,5 @@ impl Sizes for CnnBilstmConfig {
 
     fn dropout(&mut self) -> &mut f64 {
         &mut self.dropout
-    }
-
-    fn read(&mut self, fields: Value) -> serde_json::Result<()> {
-        *self = serde_json::from_value(fields)?;
-        Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! What a recipe says of `cnn-statistics`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::Arch;
 use super::sizes::{Sizes, share, units};
@@ -52,11 +51,6 @@ impl Sizes for CnnStatisticsConfig {
 
     fn dropout(&mut self) -> &mut f64 {
         &mut self.dropout
-    }
-
-    fn read(&mut self, fields: Value) -> serde_json::Result<()> {
-        *self = serde_json::from_value(fields)?;
-        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a recipe says of `cnn-transformer`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::Arch;
 use super::sizes::{Sizes, depth, share, units, width_of_heads};
@@ -69,10 +68,5 @@ impl Sizes for CnnTransformerConfig {
 
     fn dropout(&mut self) -> &mut f64 {
         &mut self.dropout
-    }
-
-    fn read(&mut self, fields: Value) -> serde_json::Result<()> {
-        *self = serde_json::from_value(fields)?;
-        Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! What a recipe says of `conformer`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::Arch;
 use super::sizes::{Sizes, depth, senseless, share, units, width_of_heads};
@@ -76,10 +75,5 @@ impl Sizes for ConformerConfig {
 
     fn dropout(&mut self) -> &mut f64 {
         &mut self.dropout
-    }
-
-    fn read(&mut self, fields: Value) -> serde_json::Result<()> {
-        *self = serde_json::from_value(fields)?;
-        Ok(())
     }
 }

@@ -57,10 +57,8 @@ impl<'de> Deserialize<'de> for NetworkConfig {
             }
             Some(other) => return Err(D::Error::custom(format!("arch = {other} is no name"))),
         };
-        let mut config = Self::of(arch);
-        let read = config.sizes_mut().read(Value::Object(fields));
-        read.map_err(|error| D::Error::custom(format!("network {}: {error}", arch.name())))?;
-        Ok(config)
+        Self::read(arch, Value::Object(fields))
+            .map_err(|error| D::Error::custom(format!("network {}: {error}", arch.name())))
     }
 }
 
@@ -74,6 +72,17 @@ impl NetworkConfig {
             Arch::CnnTransformer => Self::CnnTransformer(CnnTransformerConfig::default()),
             Arch::Conformer => Self::Conformer(ConformerConfig::default()),
         }
+    }
+
+    /// The sizes of `arch` that `fields`, a JSON object, names, and the defaults of the others.
+    fn read(arch: Arch, fields: Value) -> serde_json::Result<Self> {
+        Ok(match arch {
+            Arch::CnnBilstm => Self::CnnBilstm(serde_json::from_value(fields)?),
+            Arch::CnnStatistics => Self::CnnStatistics(serde_json::from_value(fields)?),
+            Arch::CnnBilstmAttention => Self::CnnBilstmAttention(serde_json::from_value(fields)?),
+            Arch::CnnTransformer => Self::CnnTransformer(serde_json::from_value(fields)?),
+            Arch::Conformer => Self::Conformer(serde_json::from_value(fields)?),
+        })
     }
 
     /// Its sizes.

@@ -1,7 +1,5 @@
 //! What every architecture says of its sizes, and the checks they share.
 
-use serde_json::Value;
-
 use super::Arch;
 use crate::{Error, ErrorKind, Result};
 
@@ -30,12 +28,6 @@ pub(in crate::fit) trait Sizes {
 
     /// Share of the head's units that are dropped in training.
     fn dropout(&mut self) -> &mut f64;
-
-    /// Takes the sizes that `fields`, a JSON object, names; the others become the defaults.
-    ///
-    /// # Errors
-    /// When it names something else, or what it says is no size.
-    fn read(&mut self, fields: Value) -> serde_json::Result<()>;
 }
 
 pub(super) fn units(field: &str, sizes: &[u32]) -> Result<()> {

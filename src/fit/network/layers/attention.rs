@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::{Forward, Lengths, Linear, Plan};
 use crate::Result;
-use crate::fit::parameters::Start;
+use crate::fit::network::parameters::Start;
 
 /// Attention of every position to the real ones, with the weights of `nn.MultiheadAttention`.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Forward, Lengths, Plan};
 use crate::Result;
 use crate::fit::checkpoint;
-use crate::fit::parameters::{Start, export_f32, find, import_f32};
+use crate::fit::network::parameters::{Start, export_f32, find, import_f32};
 
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;

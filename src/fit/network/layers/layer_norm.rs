@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::{Forward, Plan};
 use crate::Result;
-use crate::fit::parameters::Start;
+use crate::fit::network::parameters::Start;
 
 const EPSILON: f64 = 1e-5;
 

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
-use crate::fit::parameters::to_vec_i64;
+use crate::fit::network::parameters::to_vec_i64;
 
 /// Frames that become one position, in every masked network: two layers halve them.
 const FRAMES_OF_A_POSITION: i64 = 4;

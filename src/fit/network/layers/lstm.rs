@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::{Forward, Lengths, Plan};
 use crate::Result;
-use crate::fit::parameters::Start;
+use crate::fit::network::parameters::Start;
 
 /// One bidirectional layer of LSTM.
 #[derive(Debug)]

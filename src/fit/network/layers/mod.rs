@@ -34,7 +34,7 @@ pub(super) use position::PositionalEncoding;
 pub(super) use sequence::Conv1d;
 
 use crate::Result;
-use crate::fit::parameters::{Start, Weight};
+use crate::fit::network::parameters::{Start, Weight};
 use crate::random::Random;
 
 /// All that a network learns and records, in the order of its one buffer. Layers add to it as they are made.

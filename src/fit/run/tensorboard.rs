@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use super::state::EpochRecord;
+use crate::fit::state::EpochRecord;
 use crate::storage::Storage;
 use crate::{Error, Result};
 
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// When writing fails.
-pub(super) fn write(storage: &Storage, path: &Path, history: &[EpochRecord]) -> Result<()> {
+pub(in crate::fit) fn write(storage: &Storage, path: &Path, history: &[EpochRecord]) -> Result<()> {
     let events = events(history);
     let old = std::fs::read(path).unwrap_or_default();
     match events.strip_prefix(old.as_slice()) {

@@ -2,15 +2,22 @@
 //!
 //! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
 
+pub(super) mod feature_augmentation;
+pub(super) mod imbalance;
+pub mod normalisation;
+pub(super) mod on_the_fly;
+pub(super) mod source;
+mod waveforms;
+
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use tch::{Device, Kind, Tensor};
 
-use super::foreign::View;
-use super::normalisation::Normaliser;
+use self::normalisation::Normaliser;
 use crate::Result;
 use crate::cache::Dataset;
+use crate::fit::foreign::View;
 
 /// Some utterances on the device. May be a view of mapped shards, so nothing may write to it.
 #[derive(Debug)]
@@ -24,12 +31,12 @@ pub struct Batch<'a> {
     /// What each has been mixed with, if anything.
     pub mixed: Option<Mixed>,
     /// Keeps the dataset, and with it the mapping, borrowed.
-    pub(super) memory: PhantomData<&'a Dataset>,
+    pub(in crate::fit) memory: PhantomData<&'a Dataset>,
 }
 
 impl Batch<'_> {
     /// A batch with memory of its own: `features` `[B, channel, band, frame]`, `frames` and `targets` `[B]`.
-    pub(super) fn owned(features: Tensor, frames: Tensor, targets: Tensor) -> Self {
+    pub(in crate::fit) fn owned(features: Tensor, frames: Tensor, targets: Tensor) -> Self {
         Self { features, frames, targets, mixed: None, memory: PhantomData }
     }
 }
@@ -135,7 +142,7 @@ impl<'a> Batches<'a> {
 }
 
 /// Whole numbers on `device`, `[B]`, i64.
-pub(super) fn integers(values: impl Iterator<Item = i64>, device: Device) -> Result<Tensor> {
+pub(in crate::fit) fn integers(values: impl Iterator<Item = i64>, device: Device) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(&values.collect::<Vec<_>>())?.f_to(device)?)
 }
 

@@ -1,12 +1,14 @@
 //! The folder of a run: `config.toml`, `best.pt`, `last.pt` and the one before it, `previous.pt`, `metrics.jsonl` and
 //! events for TensorBoard.
 
+pub(super) mod summary;
+mod tensorboard;
+
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::Checkpoint;
-use super::config::FitConfig;
-use super::state::{EpochRecord, Origin};
-use super::tensorboard;
+use crate::fit::checkpoint::Checkpoint;
+use crate::fit::config::FitConfig;
+use crate::fit::state::{EpochRecord, Origin};
 use crate::storage::Storage;
 use crate::{Error, ErrorKind, Result};
 
@@ -20,11 +22,11 @@ pub struct RunFolder {
 }
 
 /// A checkpoint to continue from.
-pub(super) struct Newest {
-    pub(super) path: PathBuf,
-    pub(super) checkpoint: Checkpoint,
+pub(in crate::fit) struct Newest {
+    pub(in crate::fit) path: PathBuf,
+    pub(in crate::fit) checkpoint: Checkpoint,
     /// What is wrong with newer ones.
-    pub(super) skipped: Vec<Error>,
+    pub(in crate::fit) skipped: Vec<Error>,
 }
 
 impl RunFolder {
@@ -112,7 +114,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When there are only damaged ones.
-    pub(super) fn newest(&self) -> Result<Option<Newest>> {
+    pub(in crate::fit) fn newest(&self) -> Result<Option<Newest>> {
         let mut skipped = Vec::new();
         for path in [self.last_path(), self.previous_path()] {
             if !path.exists() {
@@ -148,25 +150,25 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be read, or is no recipe.
-    pub(super) fn config(&self) -> Result<FitConfig> {
+    pub(in crate::fit) fn config(&self) -> Result<FitConfig> {
         FitConfig::read(&self.config_path())
     }
 
     /// Writes `config.toml`.
-    pub(super) fn save_config(&self, config: &FitConfig) -> Result<()> {
+    pub(in crate::fit) fn save_config(&self, config: &FitConfig) -> Result<()> {
         let text = toml::to_string(config)
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
         self.storage.replace_file(&self.config_path(), &[text.as_bytes()])
     }
 
     /// Keeps `checkpoint` as the best.
-    pub(super) fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
+    pub(in crate::fit) fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
         self.storage.replace_file(&self.own_best_path(), &[&checkpoint.to_bytes()?])?;
         self.publish_best()
     }
 
     /// Brings the second place up to date, where another run may have left its best checkpoint meanwhile.
-    pub(super) fn publish_best(&self) -> Result<()> {
+    pub(in crate::fit) fn publish_best(&self) -> Result<()> {
         let own = self.own_best_path();
         match &self.published {
             Some(path) if own.exists() => {
@@ -178,7 +180,7 @@ impl RunFolder {
     }
 
     /// Keeps `checkpoint` as the newest, and the one that was the newest as the one before it.
-    pub(super) fn save_last(&self, checkpoint: &Checkpoint) -> Result<()> {
+    pub(in crate::fit) fn save_last(&self, checkpoint: &Checkpoint) -> Result<()> {
         if self.last_path().exists() {
             self.storage.keep_as(&self.last_path(), &self.previous_path())?;
         }
@@ -187,12 +189,12 @@ impl RunFolder {
 
     /// Puts an older checkpoint in the place of a damaged newer one, which would otherwise take the older one's place
     /// at the next save.
-    pub(super) fn go_back_to(&self, path: &Path) -> Result<()> {
+    pub(in crate::fit) fn go_back_to(&self, path: &Path) -> Result<()> {
         if path == self.last_path() { Ok(()) } else { self.storage.keep_as(path, &self.last_path()) }
     }
 
     /// Writes `metrics.jsonl` and TensorBoard's events.
-    pub(super) fn save_metrics(&self, history: &[EpochRecord]) -> Result<()> {
+    pub(in crate::fit) fn save_metrics(&self, history: &[EpochRecord]) -> Result<()> {
         let mut lines = Vec::new();
         for record in history {
             serde_json::to_writer(&mut lines, record)

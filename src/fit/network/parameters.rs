@@ -2,13 +2,13 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::checkpoint;
+use crate::fit::checkpoint;
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 
 /// How a weight starts.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Start {
+pub(in crate::fit) enum Start {
     /// Uniform in ±`bound`, as PyTorch starts convolutions, linear layers and LSTMs.
     Uniform { bound: f64 },
     /// All the same.
@@ -17,14 +17,14 @@ pub(super) enum Start {
 
 /// A weight: its name in the state dict, its shape, how it starts.
 #[derive(Debug, Clone)]
-pub(super) struct Weight {
-    pub(super) name: String,
-    pub(super) shape: Vec<i64>,
-    pub(super) start: Start,
+pub(in crate::fit) struct Weight {
+    pub(in crate::fit) name: String,
+    pub(in crate::fit) shape: Vec<i64>,
+    pub(in crate::fit) start: Start,
 }
 
 impl Weight {
-    pub(super) fn new(name: &str, shape: &[i64], start: Start) -> Self {
+    pub(in crate::fit) fn new(name: &str, shape: &[i64], start: Start) -> Self {
         Self { name: name.to_owned(), shape: shape.to_vec(), start }
     }
 
@@ -35,7 +35,7 @@ impl Weight {
 
 /// All weights of a network.
 #[derive(Debug)]
-pub(super) struct Parameters {
+pub(in crate::fit) struct Parameters {
     weights: Vec<Weight>,
     /// `[total]`; every leaf is a view of it.
     flat: Tensor,
@@ -44,7 +44,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Fresh weights, the same for a seed on every machine.
-    pub(super) fn initialise(weights: Vec<Weight>, seed: u64, device: Device) -> Result<Self> {
+    pub(in crate::fit) fn initialise(weights: Vec<Weight>, seed: u64, device: Device) -> Result<Self> {
         let mut values = Vec::new();
         for weight in &weights {
             let mut random = Random::new(&["initial weights", &seed.to_string(), &weight.name]);
@@ -69,24 +69,24 @@ impl Parameters {
     }
 
     /// The weights in the order they were declared, for the forward pass and as inputs of the backward pass.
-    pub(super) fn leaves(&self) -> &[Tensor] {
+    pub(in crate::fit) fn leaves(&self) -> &[Tensor] {
         &self.leaves
     }
 
     /// The buffer behind all leaves, `[total]`.
-    pub(super) fn flat(&self) -> &Tensor {
+    pub(in crate::fit) fn flat(&self) -> &Tensor {
         &self.flat
     }
 
     /// Gradients of `loss`, laid out as the buffer, `[total]`.
-    pub(super) fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
+    pub(in crate::fit) fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let gradients = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
         let flat: Vec<Tensor> = gradients.iter().map(|g| g.f_reshape([-1])).collect::<Result<_, _>>()?;
         Ok(Tensor::f_cat(&flat, 0)?)
     }
 
     /// Names and values, for a checkpoint.
-    pub(super) fn export(&self) -> Result<Vec<(String, checkpoint::Tensor)>> {
+    pub(in crate::fit) fn export(&self) -> Result<Vec<(String, checkpoint::Tensor)>> {
         let named = self.weights.iter().zip(&self.leaves);
         named.map(|(weight, leaf)| Ok((weight.name.clone(), export_f32(leaf)?))).collect()
     }
@@ -95,7 +95,7 @@ impl Parameters {
     ///
     /// # Errors
     /// When one is missing or has another shape; some may then be overwritten already.
-    pub(super) fn import(&mut self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
+    pub(in crate::fit) fn import(&mut self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
         tch::no_grad(|| {
             for (weight, leaf) in self.weights.iter().zip(&mut self.leaves) {
                 leaf.f_copy_(&import_f32(find(state, &weight.name)?, &weight.shape, &weight.name)?)?;
@@ -106,7 +106,7 @@ impl Parameters {
 }
 
 /// The tensor called `name` in a state dict.
-pub(super) fn find<'a>(
+pub(in crate::fit) fn find<'a>(
     state: &'a [(String, checkpoint::Tensor)],
     name: &str,
 ) -> Result<&'a checkpoint::Tensor> {
@@ -118,7 +118,7 @@ pub(super) fn find<'a>(
 }
 
 /// A tensor of a checkpoint as one of libtorch's, on the CPU.
-pub(super) fn import_f32(tensor: &checkpoint::Tensor, shape: &[i64], name: &str) -> Result<Tensor> {
+pub(in crate::fit) fn import_f32(tensor: &checkpoint::Tensor, shape: &[i64], name: &str) -> Result<Tensor> {
     let stored: Vec<i64> = tensor.shape().iter().map(|&size| size as i64).collect();
     if stored != shape {
         return Err(Error::new(
@@ -131,14 +131,14 @@ pub(super) fn import_f32(tensor: &checkpoint::Tensor, shape: &[i64], name: &str)
 }
 
 /// A tensor of libtorch's as one of a checkpoint.
-pub(super) fn export_f32(tensor: &Tensor) -> Result<checkpoint::Tensor> {
+pub(in crate::fit) fn export_f32(tensor: &Tensor) -> Result<checkpoint::Tensor> {
     let values = to_vec_f32(tensor)?;
     let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
     checkpoint::Tensor::from_f32(&shape, &values)
 }
 
 /// The values of a tensor, row-major.
-pub(super) fn to_vec_f32(tensor: &Tensor) -> Result<Vec<f32>> {
+pub(in crate::fit) fn to_vec_f32(tensor: &Tensor) -> Result<Vec<f32>> {
     let tensor = tensor.f_detach()?.f_to(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
     let mut values = vec![0.0; tensor.numel()];
     let count = values.len();
@@ -147,7 +147,7 @@ pub(super) fn to_vec_f32(tensor: &Tensor) -> Result<Vec<f32>> {
 }
 
 /// The values of a tensor of whole numbers, row-major.
-pub(super) fn to_vec_i64(tensor: &Tensor) -> Result<Vec<i64>> {
+pub(in crate::fit) fn to_vec_i64(tensor: &Tensor) -> Result<Vec<i64>> {
     let tensor = tensor.f_detach()?.f_to(Device::Cpu)?.f_to_kind(Kind::Int64)?.f_contiguous()?;
     let mut values = vec![0; tensor.numel()];
     let count = values.len();

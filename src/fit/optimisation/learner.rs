@@ -3,10 +3,10 @@
 use tch::{Kind, Reduction, Tensor};
 
 use super::adam::{Adam, Regularisation};
-use super::batch::{Batch, Mixed};
-use super::config::FitConfig;
-use super::network::{Network, Pass, answer};
 use crate::Result;
+use crate::fit::batches::{Batch, Mixed};
+use crate::fit::config::FitConfig;
+use crate::fit::network::{Network, Pass, answer};
 use crate::random::Random;
 
 /// A network and the optimiser that changes it.
@@ -14,7 +14,7 @@ use crate::random::Random;
 pub struct Learner {
     /// The network.
     pub network: Network,
-    pub(super) adam: Adam,
+    pub(in crate::fit) adam: Adam,
     regularisation: Regularisation,
     label_smoothing: f64,
     /// `[class]`
@@ -52,7 +52,7 @@ impl Learner {
     }
 
     /// Steps done.
-    pub(super) fn steps(&self) -> u64 {
+    pub(in crate::fit) fn steps(&self) -> u64 {
         self.adam.steps.unsigned_abs()
     }
 
@@ -86,7 +86,7 @@ impl Learner {
 }
 
 /// The mean of the branches' losses: each branch learns as if it were alone.
-pub(super) fn mean_over_branches(
+pub(in crate::fit) fn mean_over_branches(
     branches: &[Tensor],
     loss: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {

@@ -11,18 +11,18 @@ use std::thread::Scope;
 
 use rayon::prelude::*;
 
-use super::config::FitConfig;
 use super::waveforms::Waveforms;
 use crate::audio::{Limits, Loader};
 use crate::augmentation::Augmenter;
 use crate::cache::{FeatureSet, Utterance};
 use crate::features::{Extractor, FeatureConfig};
+use crate::fit::config::FitConfig;
 use crate::random::Random;
 use crate::{Error, ErrorKind, Result};
 
 /// Augments the utterances of a training side.
 #[derive(Debug)]
-pub(super) struct OnTheFly {
+pub(in crate::fit) struct OnTheFly {
     seed: u64,
     features: FeatureConfig,
     waveforms: Waveforms,
@@ -41,30 +41,30 @@ struct Bench {
 
 /// The features of a step's utterances.
 #[derive(Debug)]
-pub(super) struct Computed {
+pub(in crate::fit) struct Computed {
     /// `[B, channel, band, frame]`, row-major.
-    pub(super) features: Vec<f32>,
+    pub(in crate::fit) features: Vec<f32>,
     /// How many frames of each are real.
-    pub(super) frames: Vec<u32>,
+    pub(in crate::fit) frames: Vec<u32>,
 }
 
 /// A step whose utterances are wanted: the place of the first in the epoch's order, and which they are.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) place: usize,
-    pub(super) indices: &'a [usize],
+pub(in crate::fit) struct Wanted<'a> {
+    pub(in crate::fit) place: usize,
+    pub(in crate::fit) indices: &'a [usize],
 }
 
 /// Steps computed ahead, in their order.
 #[derive(Debug)]
-pub(super) struct Ahead(Receiver<Result<Computed>>);
+pub(in crate::fit) struct Ahead(Receiver<Result<Computed>>);
 
 impl OnTheFly {
     /// What the recipe of `config` asks for, if it augments waveforms; `utterances` are the training side in `set`.
     ///
     /// # Errors
     /// When the recordings are nowhere to be found, or some of the utterances are augmented copies already.
-    pub(super) fn new(
+    pub(in crate::fit) fn new(
         config: &FitConfig,
         set: &FeatureSet,
         utterances: &[Utterance],
@@ -99,7 +99,7 @@ impl OnTheFly {
     }
 
     /// Begins to compute `steps` of `epoch`, no more than `ahead` of them before they are taken.
-    pub(super) fn start<'scope, 'env>(
+    pub(in crate::fit) fn start<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
         epoch: u32,
@@ -154,7 +154,7 @@ impl Ahead {
     ///
     /// # Errors
     /// When one of them could not be read or computed.
-    pub(super) fn next(&self) -> Result<Computed> {
+    pub(in crate::fit) fn next(&self) -> Result<Computed> {
         let stopped = |_| Error::new(ErrorKind::Io, "the threads that augment have stopped");
         self.0.recv().map_err(stopped)?
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::state::EpochRecord;
+use crate::fit::state::EpochRecord;
 use crate::{Error, ErrorKind, Result};
 
 /// How a run ended. In JSON, an ensemble's has `members` and `checkpoint` alone, and a network's everything but `members`.
@@ -33,7 +33,7 @@ impl FitSummary {
     ///
     /// # Errors
     /// When there are none.
-    pub(super) fn of_ensemble(members: Vec<Self>, checkpoint: PathBuf) -> Result<Self> {
+    pub(in crate::fit) fn of_ensemble(members: Vec<Self>, checkpoint: PathBuf) -> Result<Self> {
         let last = members.last().cloned();
         let last = last.ok_or_else(|| Error::new(ErrorKind::Usage, "an ensemble needs members"))?;
         Ok(Self { checkpoint, members, ..last })

@@ -4,21 +4,21 @@ use std::thread::Scope;
 
 use tch::{Device, Tensor};
 
-use super::batch::{Batch, Batches, integers};
-use super::config::FitConfig;
 use super::normalisation::Normaliser;
 use super::on_the_fly::{Ahead, Computed, OnTheFly, Wanted};
-use super::train::Material;
+use super::{Batch, Batches, integers};
 use crate::Result;
 use crate::cache::Dataset;
 use crate::corpus::Part;
+use crate::fit::config::FitConfig;
+use crate::fit::train::Material;
 
 /// How many steps before it is wanted a batch is fetched from the disk, or computed.
 const AHEAD: usize = 4;
 
 /// The utterances of a training side.
 #[derive(Debug)]
-pub(super) enum TrainingSource<'a> {
+pub(in crate::fit) enum TrainingSource<'a> {
     /// As the cache holds them.
     Stored(Batches<'a>),
     /// Augmented, with features that are computed of them as those of the cache were.
@@ -27,7 +27,7 @@ pub(super) enum TrainingSource<'a> {
 
 /// Makes batches of features that were computed of a dataset's utterances.
 #[derive(Debug)]
-pub(super) struct ComputedBatches<'a> {
+pub(in crate::fit) struct ComputedBatches<'a> {
     dataset: &'a Dataset,
     device: Device,
     normaliser: Normaliser,
@@ -35,13 +35,13 @@ pub(super) struct ComputedBatches<'a> {
 
 /// The batches of an epoch's steps.
 #[derive(Debug)]
-pub(super) struct Coming<'a> {
+pub(in crate::fit) struct Coming<'a> {
     steps: &'a [Wanted<'a>],
-    from: From<'a>,
+    feed: Feed<'a>,
 }
 
 #[derive(Debug)]
-enum From<'a> {
+enum Feed<'a> {
     Cache(&'a Batches<'a>),
     Recordings { ahead: Ahead, batches: &'a ComputedBatches<'a> },
 }
@@ -51,7 +51,7 @@ impl<'a> TrainingSource<'a> {
     ///
     /// # Errors
     /// When a shard cannot be read, the device lacks memory, or recordings are wanted that are nowhere to be found.
-    pub(super) fn new(
+    pub(in crate::fit) fn new(
         config: &FitConfig,
         material: &'a Material,
         normaliser: Normaliser,
@@ -68,22 +68,22 @@ impl<'a> TrainingSource<'a> {
     }
 
     /// Begins to get the batches of `steps` of `epoch` together.
-    pub(super) fn start<'scope, 'env>(
+    pub(in crate::fit) fn start<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
         epoch: u32,
         steps: &'env [Wanted<'env>],
     ) -> Coming<'env> {
-        let from = match self {
+        let feed = match self {
             Self::Stored(batches) => {
                 steps.iter().take(AHEAD).for_each(|soon| batches.prefetch(soon.indices));
-                From::Cache(batches)
+                Feed::Cache(batches)
             }
             Self::OnTheFly { utterances, batches } => {
-                From::Recordings { ahead: utterances.start(scope, epoch, steps, AHEAD), batches }
+                Feed::Recordings { ahead: utterances.start(scope, epoch, steps, AHEAD), batches }
             }
         };
-        Coming { steps, from }
+        Coming { steps, feed }
     }
 }
 
@@ -92,11 +92,11 @@ impl<'a> Coming<'a> {
     ///
     /// # Errors
     /// When one of its utterances cannot be read or computed, or the device lacks memory.
-    pub(super) fn get(&self, position: usize) -> Result<Batch<'a>> {
+    pub(in crate::fit) fn get(&self, position: usize) -> Result<Batch<'a>> {
         let step = self.steps[position];
-        match &self.from {
-            From::Recordings { ahead, batches } => batches.get(&ahead.next()?, step.indices),
-            From::Cache(batches) => {
+        match &self.feed {
+            Feed::Recordings { ahead, batches } => batches.get(&ahead.next()?, step.indices),
+            Feed::Cache(batches) => {
                 let batch = batches.get(step.indices)?;
                 if let Some(later) = self.steps.get(position + AHEAD) {
                     batches.prefetch(later.indices);

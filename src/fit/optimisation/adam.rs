@@ -2,9 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::config::{FitConfig, Optimizer};
-use super::parameters::Parameters;
 use crate::Result;
+use crate::fit::config::{FitConfig, Optimizer};
+use crate::fit::network::parameters::Parameters;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -15,15 +15,15 @@ const CLIP_EPSILON: f64 = 1e-6;
 
 /// What an optimiser does besides following the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Regularisation {
-    pub(super) optimizer: Optimizer,
-    pub(super) weight_decay: f64,
+pub(in crate::fit) struct Regularisation {
+    pub(in crate::fit) optimizer: Optimizer,
+    pub(in crate::fit) weight_decay: f64,
     /// 0 for none.
-    pub(super) gradient_clip: f64,
+    pub(in crate::fit) gradient_clip: f64,
 }
 
 impl Regularisation {
-    pub(super) fn of(config: &FitConfig) -> Self {
+    pub(in crate::fit) fn of(config: &FitConfig) -> Self {
         let &FitConfig { optimizer, weight_decay, gradient_clip, .. } = config;
         Self { optimizer, weight_decay, gradient_clip }
     }
@@ -31,25 +31,25 @@ impl Regularisation {
 
 /// The optimiser's state. libtorch's own can be neither saved nor restored through its bindings.
 #[derive(Debug)]
-pub(super) struct Adam {
+pub(in crate::fit) struct Adam {
     /// Steps done.
-    pub(super) steps: i64,
+    pub(in crate::fit) steps: i64,
     /// Running mean of the gradient, `[total]`.
-    pub(super) mean: Tensor,
+    pub(in crate::fit) mean: Tensor,
     /// Running mean of the squared gradient, `[total]`.
-    pub(super) square: Tensor,
+    pub(in crate::fit) square: Tensor,
 }
 
 impl Adam {
     /// An optimiser that has seen nothing yet.
-    pub(super) fn new(parameters: &Parameters) -> Result<Self> {
+    pub(in crate::fit) fn new(parameters: &Parameters) -> Result<Self> {
         let zeros = || parameters.flat().f_zeros_like();
         Ok(Self { steps: 0, mean: zeros()?, square: zeros()? })
     }
 
     /// Changes the parameters by one step of the learning rate `lr` against `gradient`, `[total]`, with PyTorch's order of
     /// operations.
-    pub(super) fn step(
+    pub(in crate::fit) fn step(
         &mut self,
         parameters: &mut Parameters,
         gradient: &Tensor,
@@ -96,7 +96,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::fit::parameters::{Start, Weight, to_vec_f32};
+    use crate::fit::network::parameters::{Start, Weight, to_vec_f32};
 
     /// What `tests/fixtures/fit/optimizers.py` wrote.
     #[derive(Deserialize)]
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn weight_decay_and_clipping_go_as_pytorchs() {
-        let text = include_str!("../../tests/fixtures/fit/optimizers.json");
+        let text = include_str!("../../../tests/fixtures/fit/optimizers.json");
         let Fixture { cases } = serde_json::from_str(text).unwrap();
         assert_eq!(cases.len(), 4);
         for case in cases {

@@ -8,10 +8,10 @@ use safetensors::SafeTensors;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use super::adam::{Adam, Regularisation};
-use super::checkpoint::Checkpoint;
-use super::config::Precision;
-use super::network::{Architecture, Network, Pass};
-use super::parameters::to_vec_f32;
+use crate::fit::checkpoint::Checkpoint;
+use crate::fit::config::Precision;
+use crate::fit::network::parameters::to_vec_f32;
+use crate::fit::network::{Architecture, Network, Pass};
 use crate::random::Random;
 
 /// Largest difference allowed, relative to the largest value of the tensor compared. The figures seen are about a
@@ -144,7 +144,7 @@ impl Fixture {
 }
 
 /// The values of an f32 tensor in a `.safetensors` file.
-pub(super) fn floats(file: &[u8], name: &str) -> Vec<f32> {
+pub(in crate::fit) fn floats(file: &[u8], name: &str) -> Vec<f32> {
     let tensors = SafeTensors::deserialize(file).unwrap();
     let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("no {name} in the fixture"));
     assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
@@ -152,7 +152,7 @@ pub(super) fn floats(file: &[u8], name: &str) -> Vec<f32> {
 }
 
 /// The values of an integer tensor in a `.safetensors` file.
-pub(super) fn integers(file: &[u8], name: &str) -> Vec<i64> {
+pub(in crate::fit) fn integers(file: &[u8], name: &str) -> Vec<i64> {
     let tensors = SafeTensors::deserialize(file).unwrap();
     let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("no {name} in the fixture"));
     let i32_of = |bytes: &[u8]| i64::from(i32::from_le_bytes(bytes.try_into().unwrap()));
@@ -165,17 +165,17 @@ pub(super) fn integers(file: &[u8], name: &str) -> Vec<i64> {
 }
 
 /// The largest difference seen, relative to the largest value of its tensor.
-pub(super) struct Difference {
+pub(in crate::fit) struct Difference {
     name: String,
-    pub(super) relative: f32,
+    pub(in crate::fit) relative: f32,
 }
 
 impl Difference {
-    pub(super) fn none() -> Self {
+    pub(in crate::fit) fn none() -> Self {
         Self { name: "nothing".to_owned(), relative: 0.0 }
     }
 
-    pub(super) fn see(&mut self, name: &str, got: &[f32], expected: &[f32], scale: Option<f32>) {
+    pub(in crate::fit) fn see(&mut self, name: &str, got: &[f32], expected: &[f32], scale: Option<f32>) {
         assert_eq!(got.len(), expected.len(), "{name}");
         let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
         let difference = got.iter().zip(expected).map(|(a, b)| (a - b).abs());

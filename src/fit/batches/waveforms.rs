@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::config::FitConfig;
 use crate::audio::{self, Limits, Loader};
 use crate::cache::row::key_of;
 use crate::cache::{FeatureSet, Key, Sha, Utterance, corpora_of};
 use crate::corpus::{Corpora, CorpusFolder};
+use crate::fit::config::FitConfig;
 use crate::{Error, ErrorKind, Result};
 
 /// How many bytes of decoded waveforms are kept in memory; what is beyond is decoded each time.
@@ -17,7 +17,7 @@ const MOST_KEPT_BYTES: usize = 2 << 30;
 
 /// Waveforms by the index of their utterance.
 #[derive(Debug)]
-pub(super) struct Waveforms {
+pub(in crate::fit) struct Waveforms {
     corpora: Corpora,
     /// The configuration that is part of each utterance's key.
     configuration: String,
@@ -37,7 +37,11 @@ impl Waveforms {
     ///
     /// # Errors
     /// When it is not known where they are, or an utterance is no recording but an augmented copy of one.
-    pub(super) fn new(config: &FitConfig, set: &FeatureSet, utterances: &[Utterance]) -> Result<Self> {
+    pub(in crate::fit) fn new(
+        config: &FitConfig,
+        set: &FeatureSet,
+        utterances: &[Utterance],
+    ) -> Result<Self> {
         let given: Vec<CorpusFolder> =
             config.data.iter().map(|folder| CorpusFolder::from(OsString::from(folder))).collect();
         let corpora = match given.is_empty() {
@@ -70,12 +74,12 @@ impl Waveforms {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::fit) fn len(&self) -> usize {
         self.recordings.len()
     }
 
     /// Where the recording of utterance `index` is, as manifests say.
-    pub(super) fn path(&self, index: usize) -> &str {
+    pub(in crate::fit) fn path(&self, index: usize) -> &str {
         &self.recordings[index].path
     }
 
@@ -83,7 +87,7 @@ impl Waveforms {
     ///
     /// # Errors
     /// When its recording cannot be read, or is not the one that the cache was made from.
-    pub(super) fn get(&self, index: usize, loader: &mut Loader) -> Result<Cow<'_, [f32]>> {
+    pub(in crate::fit) fn get(&self, index: usize, loader: &mut Loader) -> Result<Cow<'_, [f32]>> {
         let Recording { path, key, samples } = &self.recordings[index];
         if let Some(samples) = samples.get() {
             return Ok(Cow::Borrowed(samples));

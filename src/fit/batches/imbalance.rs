@@ -1,13 +1,13 @@
 //! What is done about classes of unequal size: weights in the loss, or the order in which utterances come.
 
-use super::config::{ClassWeights, Sampling};
+use crate::fit::config::{ClassWeights, Sampling};
 use crate::random::Random;
 
 /// The weight of each class in the loss, given the class of each training utterance; none where all weigh the same.
 ///
 /// Balanced weights are n / (classes · n of the class), as scikit-learn's `compute_class_weight("balanced")`; a class
 /// without utterances weighs nothing.
-pub(super) fn class_weights(
+pub(in crate::fit) fn class_weights(
     weights: ClassWeights,
     labels: impl ExactSizeIterator<Item = usize>,
     classes: usize,
@@ -28,7 +28,7 @@ pub(super) fn class_weights(
 ///
 /// Balanced, each class comes equally often (give or take one): a small one over and over in new orders, a large one in
 /// part.
-pub(super) fn order(
+pub(in crate::fit) fn order(
     sampling: Sampling,
     labels: impl ExactSizeIterator<Item = usize>,
     random: &mut Random,

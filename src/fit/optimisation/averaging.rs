@@ -6,10 +6,10 @@
 
 use tch::Tensor;
 
-use super::checkpoint::{Checkpoint, Value};
-use super::config::{Averaging, FitConfig};
-use super::network::Network;
-use super::parameters::{export_f32, import_f32};
+use crate::fit::checkpoint::{Checkpoint, Value};
+use crate::fit::config::{Averaging, FitConfig};
+use crate::fit::network::Network;
+use crate::fit::network::parameters::{export_f32, import_f32};
 use crate::{Error, ErrorKind, Result};
 
 /// The name of the average in a checkpoint.
@@ -17,7 +17,7 @@ const KEY: &str = "average";
 
 /// An average under way.
 #[derive(Debug)]
-pub(super) struct Average {
+pub(in crate::fit) struct Average {
     averaging: Averaging,
     decay: f64,
     /// The epoch at whose beginning it starts.
@@ -30,7 +30,7 @@ pub(super) struct Average {
 
 impl Average {
     /// What `config` asks for over the course of training `network`, if anything.
-    pub(super) fn new(config: &FitConfig, network: &Network) -> Result<Option<Self>> {
+    pub(in crate::fit) fn new(config: &FitConfig, network: &Network) -> Result<Option<Self>> {
         let &FitConfig { averaging, ema_decay: decay, average_from: from, .. } = config;
         if averaging == Averaging::None {
             return Ok(None);
@@ -40,7 +40,7 @@ impl Average {
     }
 
     /// Takes in the weights after a step of `epoch`.
-    pub(super) fn see_step(&mut self, network: &Network, epoch: u32) -> Result<()> {
+    pub(in crate::fit) fn see_step(&mut self, network: &Network, epoch: u32) -> Result<()> {
         match self.averaging {
             Averaging::Ema if epoch >= self.from => {
                 self.take(network, if self.count == 0 { 1.0 } else { 1.0 - self.decay })
@@ -50,7 +50,7 @@ impl Average {
     }
 
     /// Takes in the weights at the end of `epoch`.
-    pub(super) fn see_epoch(&mut self, network: &Network, epoch: u32) -> Result<()> {
+    pub(in crate::fit) fn see_epoch(&mut self, network: &Network, epoch: u32) -> Result<()> {
         match self.averaging {
             Averaging::Swa if epoch >= self.from => self.take(network, 1.0 / (self.count + 1) as f64),
             _ => Ok(()),
@@ -68,7 +68,7 @@ impl Average {
     }
 
     /// Exchanges the average with the weights of `network`, if there is one yet. Twice, and all is as before.
-    pub(super) fn exchange(&mut self, network: &mut Network) -> Result<()> {
+    pub(in crate::fit) fn exchange(&mut self, network: &mut Network) -> Result<()> {
         if self.count == 0 {
             return Ok(());
         }
@@ -83,7 +83,7 @@ impl Average {
     }
 
     /// As `last.pt` carries it.
-    pub(super) fn to_entry(&self) -> Result<(String, Value)> {
+    pub(in crate::fit) fn to_entry(&self) -> Result<(String, Value)> {
         let values = self.values.iter().map(|value| export_f32(value).map(Value::Tensor));
         let entry = Value::dict([
             ("count", Value::Int(self.count)),
@@ -96,7 +96,7 @@ impl Average {
     ///
     /// # Errors
     /// When it carries none, or that of another network.
-    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    pub(in crate::fit) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let damaged = || {
             Error::new(
                 ErrorKind::Damaged,
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
     use crate::fit::NetworkConfig;
     use crate::fit::network::Architecture;
+    use crate::fit::network::parameters::to_vec_f32;
     use crate::fit::network_config::CnnBilstmConfig;
-    use crate::fit::parameters::to_vec_f32;
 
     fn network() -> Network {
         let sizes = CnnBilstmConfig { channels: [2, 3], hidden: 2, dense: 2, dropout: 0.0 };

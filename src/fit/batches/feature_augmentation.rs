@@ -8,7 +8,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::batch::{Batch, Mixed};
+use super::{Batch, Mixed};
 use crate::Result;
 use crate::augmentation::FeatureAugmentation;
 use crate::random::Random;
@@ -17,7 +17,7 @@ use crate::random::Random;
 ///
 /// # Errors
 /// When the device lacks memory.
-pub(super) fn augment<'a>(
+pub(in crate::fit) fn augment<'a>(
     batch: Batch<'a>,
     augmentation: &FeatureAugmentation,
     random: &mut Random,
@@ -81,7 +81,7 @@ fn mix<'a>(batch: Batch<'a>, alpha: f64, random: &mut Random) -> Result<Batch<'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::parameters::to_vec_f32;
+    use crate::fit::network::parameters::to_vec_f32;
 
     const BANDS: usize = 6;
     const FRAMES: usize = 10;

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::config::{FitConfig, Schedule};
+use crate::fit::config::{FitConfig, Schedule};
 
 /// Share of the steps in which one cycle rises, unless a warm-up says otherwise, and where it starts: PyTorch's defaults
 /// for `OneCycleLR`.
@@ -11,7 +11,7 @@ const FIRST_SHARE: f64 = 1.0 / 25.0;
 
 /// The learning rates of a run.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct LearningRates {
+pub(in crate::fit) struct LearningRates {
     schedule: Schedule,
     highest: f64,
     /// Share of the highest that it ends at.
@@ -24,7 +24,7 @@ pub(super) struct LearningRates {
 
 impl LearningRates {
     /// Those of `config`, whose epochs have `steps_per_epoch` steps.
-    pub(super) fn new(config: &FitConfig, steps_per_epoch: usize) -> Self {
+    pub(in crate::fit) fn new(config: &FitConfig, steps_per_epoch: usize) -> Self {
         let steps_per_epoch = steps_per_epoch as f64;
         Self {
             schedule: config.schedule,
@@ -36,7 +36,7 @@ impl LearningRates {
     }
 
     /// The learning rate of step `step`, from 0 over all epochs.
-    pub(super) fn at(&self, step: u64) -> f64 {
+    pub(in crate::fit) fn at(&self, step: u64) -> f64 {
         let step = step as f64;
         self.highest
             * match self.schedule {

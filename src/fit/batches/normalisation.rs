@@ -11,17 +11,17 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::checkpoint::{self, Checkpoint, Value};
-use super::config::Normalisation;
-use super::parameters::import_f32;
 use crate::cache::{Dataset, Utterance};
+use crate::fit::checkpoint::{self, Checkpoint, Value};
+use crate::fit::config::Normalisation;
+use crate::fit::network::parameters::import_f32;
 use crate::{Error, ErrorKind, Result};
 
 /// Below this a coefficient is constant, and would be divided by nothing.
 const LEAST_DEVIATION: f64 = 1e-5;
 
 /// The name of the statistics in a checkpoint.
-pub(super) const STATISTICS: &str = "feature_statistics";
+pub(in crate::fit) const STATISTICS: &str = "feature_statistics";
 
 /// Mean and standard deviation of each band, `[channel, band]`, row-major.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl Statistics {
                 .and_then(Value::as_tensor)
                 .ok_or_else(|| Error::new(ErrorKind::Damaged, format!("has {STATISTICS} without {name}")))?;
             let size = [shape[0] as i64, shape[1] as i64];
-            super::parameters::to_vec_f32(&import_f32(stored, &size, name)?)
+            crate::fit::network::parameters::to_vec_f32(&import_f32(stored, &size, name)?)
         };
         Ok(Some(Self { mean: read("mean")?, standard_deviation: read("standard_deviation")? }))
     }
@@ -79,7 +79,7 @@ impl Statistics {
     ///
     /// # Errors
     /// When they do not have that shape.
-    pub(super) fn to_entry(&self, shape: [usize; 3]) -> Result<(String, Value)> {
+    pub(in crate::fit) fn to_entry(&self, shape: [usize; 3]) -> Result<(String, Value)> {
         let tensor = |values: &[f32]| checkpoint::Tensor::from_f32(&shape[..2], values).map(Value::Tensor);
         let entry = Value::dict([
             ("mean", tensor(&self.mean)?),
@@ -247,7 +247,7 @@ impl Normaliser {
 ///
 /// # Errors
 /// When a shard cannot be read.
-pub(super) fn statistics_of_training(
+pub(in crate::fit) fn statistics_of_training(
     normalisation: Normalisation,
     train: &Dataset,
 ) -> Result<Option<Statistics>> {

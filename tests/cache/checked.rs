@@ -1,0 +1,26 @@
+//! What a cache holds, as the tests look at it.
+
+use std::path::Path;
+
+use ser::cache::{Cache, FeatureSet, Layout};
+use ser::corpus::{Part, Protocol};
+
+/// Checks every tensor of the random splits, and counts them.
+pub(crate) fn check(root: &Path) -> ser::Result<usize> {
+    let cache = Cache::open(root)?;
+    let mut checked = 0;
+    for set in cache.feature_sets() {
+        let split = cache.split(set, &Protocol::Random)?;
+        for part in Part::ALL {
+            let dataset = cache.part(set, &split, part)?;
+            dataset.check()?;
+            checked += dataset.len();
+        }
+    }
+    Ok(checked)
+}
+
+/// The layout that the shards of `set` are to have.
+pub(crate) fn layout(set: &FeatureSet) -> Layout {
+    Layout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() }
+}
