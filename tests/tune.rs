@@ -541,6 +541,7 @@ fn a_torn_line_and_a_lock_left_behind_do_no_harm() {
     fs::write(&journal, lines.join("\n") + "\n").unwrap();
     let ran = run(place.tune("study").args(["--trials", "5"])).ends(1);
     assert!(ran.stderr.contains("journal.log: line 3 is no operation of a journal"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("put the journal back as it was"), "{}", ran.stderr);
 }
 
 #[test]

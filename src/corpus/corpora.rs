@@ -147,18 +147,27 @@ impl Corpora {
         self.members.iter().map(given).collect()
     }
 
-    /// Where the recording at `path` is to be opened, `path` being as in manifests. Nothing if it names no corpus or is
-    /// no plain path below one.
-    pub fn location(&self, path: &str) -> Option<PathBuf> {
+    /// Where the recording at `path` is to be opened, `path` being as in manifests.
+    ///
+    /// # Errors
+    /// `Missing` if it names none of these corpora, `Unusable` if it is no plain path below one.
+    pub fn location(&self, path: &str) -> Result<PathBuf> {
         let (corpus, inside) = match &self.members[..] {
             [only] => (only, path),
             several => {
-                let (name, inside) = path.split_once('/')?;
-                (several.iter().find(|corpus| corpus.name == name)?, inside)
+                let (name, inside) = path.split_once('/').unwrap_or((path, ""));
+                let named = several.iter().find(|corpus| corpus.name == name);
+                (named.ok_or_else(|| self.no_such_corpus(path, name))?, inside)
             }
         };
-        check_relative(inside).ok()?;
-        Some(corpus.data.join(inside))
+        check_relative(inside)?;
+        Ok(corpus.data.join(inside))
+    }
+
+    fn no_such_corpus(&self, path: &str, name: &str) -> Error {
+        let known: Vec<&str> = self.members.iter().map(|corpus| corpus.name.as_str()).collect();
+        let what = format!("is of a corpus {name:?}, and there is none but {}", known.join(", "));
+        Error::new(ErrorKind::Missing, what).at(path).mend(format!("give --data {name}=FOLDER for it"))
     }
 
     /// The path in manifests of what lies at `inside` in `corpus`.
@@ -280,12 +289,17 @@ mod tests {
     #[test]
     fn a_path_leads_into_its_own_corpus_and_nowhere_else() {
         let corpora = Corpora::new(&["A=/x".parse().unwrap(), "B=/y".parse().unwrap()]).unwrap();
-        assert_eq!(corpora.location("B/calm/1.wav"), Some(PathBuf::from("/y/calm/1.wav")));
-        for path in ["C/calm/1.wav", "1.wav", "A/", "A/../secret.wav", "B//etc/passwd", "A", ""] {
-            assert_eq!(corpora.location(path), None, "{path}");
+        assert_eq!(corpora.location("B/calm/1.wav").unwrap(), Path::new("/y/calm/1.wav"));
+        for path in ["A/", "A/../secret.wav", "B//etc/passwd", "A"] {
+            assert_eq!(corpora.location(path).unwrap_err().kind(), ErrorKind::Unusable, "{path}");
         }
+        for path in ["C/calm/1.wav", "1.wav", ""] {
+            assert_eq!(corpora.location(path).unwrap_err().kind(), ErrorKind::Missing, "{path}");
+        }
+        let text = corpora.location("C/calm/1.wav").unwrap_err().to_string();
+        assert!(text.contains("none but A, B") && text.contains("--data C=FOLDER"), "{text}");
         let only = Corpora::new(&["A=/x".parse().unwrap()]).unwrap();
-        assert_eq!(only.location("calm/1.wav"), Some(PathBuf::from("/x/calm/1.wav")));
-        assert_eq!(only.location("../1.wav"), None);
+        assert_eq!(only.location("calm/1.wav").unwrap(), Path::new("/x/calm/1.wav"));
+        assert!(only.location("../1.wav").is_err());
     }
 }

@@ -177,7 +177,11 @@ impl Storage {
         }
         match self.disk.make_folder(path) {
             Err(error) if error.kind() == IoErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            Err(error) => Err(Error::io("cannot be made a folder", path, error)),
+            Err(error) => {
+                let is_taken = error.kind() == IoErrorKind::AlreadyExists;
+                let error = Error::io("cannot be made a folder", path, error);
+                Err(if is_taken { error.mend("name another folder, or move that file away") } else { error })
+            }
             Ok(()) => self.sync_folder(&parent),
         }
     }

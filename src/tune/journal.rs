@@ -127,11 +127,12 @@ impl Journal {
         let io = |error| Error::io("cannot be read", &self.path, error);
         let mut file = File::open(&self.path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
+        let unusable = |error: Error| {
+            error.at(&self.path).mend("give another --study folder, or put the journal back as it was")
+        };
         if size > MAX_BYTES || size < self.read {
             let what = if size < self.read { "has become shorter" } else { "is too large for a journal" };
-            return Err(Error::new(ErrorKind::Damaged, what)
-                .at(&self.path)
-                .mend("give another --study folder, or put the journal back as it was"));
+            return Err(unusable(Error::new(ErrorKind::Damaged, what)));
         }
         let mut text = Vec::new();
         file.seek(SeekFrom::Start(self.read)).map_err(io)?;
@@ -148,7 +149,8 @@ impl Journal {
                     break;
                 }
                 let what = format!("line {} {}", self.lines + 1, error.reason());
-                return Err(Error::new(error.kind(), what).at(&self.path));
+                let error = Error::new(error.kind(), what).at(&self.path);
+                return Err(if error.kind() == ErrorKind::Damaged { unusable(error) } else { error });
             }
             self.read += line.len() as u64;
             self.lines += 1;

@@ -67,8 +67,11 @@ impl Outcome {
     /// When there is none, or it is not ser-tune's.
     pub fn read(folder: &Path) -> Result<Self> {
         let replay = Journal::read(folder)?;
-        let study = study_of(&replay)
-            .ok_or_else(|| Error::new(ErrorKind::Missing, "holds a journal without a study").at(folder))?;
+        let study = study_of(&replay).ok_or_else(|| {
+            Error::new(ErrorKind::Missing, "holds a journal without a study")
+                .at(folder)
+                .mend("begin one there with ser-tune --space")
+        })?;
         Self::new(folder, study, &replay)
     }
 

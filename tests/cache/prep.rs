@@ -250,6 +250,7 @@ fn a_cache_that_cannot_be_written_ends_with_1_and_names_the_place() {
     fs::write(place.out(), b"a file").unwrap();
     let ran = place.prep(&[]).ends(1);
     assert!(ran.stderr.contains("cache: cannot be made a folder"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("move that file away"), "{}", ran.stderr);
     assert_eq!(fs::read(place.out()).unwrap(), b"a file");
 }
 

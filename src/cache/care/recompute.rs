@@ -62,9 +62,7 @@ impl<'a> Recomputer<'a> {
             Some((copier, parent, number))
         });
         let recording = copy.as_ref().map_or(source, |(_, parent, _)| *parent);
-        let path = (self.corpora)
-            .location(recording)
-            .ok_or_else(|| Error::new(ErrorKind::Damaged, "is no path inside a corpus"))?;
+        let path = self.corpora.location(recording)?;
         audio::read_file(&path, &Limits::accepted_before(), &mut self.bytes)?;
         // The key stands for the content, the configuration and the extractor's version.
         let content = Sha::of(&[&self.bytes]);

@@ -76,7 +76,7 @@ pub fn recordings(options: &PrepareOptions) -> Result<Vec<Recording>> {
     let corpora = Corpora::new(&options.data)?;
     let candidates = find_candidates(options, &corpora, &mut PrepareReport::default())?;
     let recording = |Candidate { file, annotation, .. }: Candidate| {
-        let location = corpora.location(&file.path)?;
+        let location = corpora.location(&file.path).ok()?;
         let (label, speaker) =
             (annotation.label.to_string(), annotation.speaker.as_deref().map(str::to_owned));
         Some(Recording { location, path: file.path, label, speaker })

@@ -121,8 +121,7 @@ impl Workers {
         known: &(dyn Fn(&Key) -> bool + Sync),
         bytes_read: &mut u64,
     ) -> Result<Done> {
-        let location = self.corpora.location(path);
-        let location = location.ok_or_else(|| Error::new(ErrorKind::Missing, "lies in no corpus"))?;
+        let location = self.corpora.location(path)?;
         audio::read_file(&location, &self.limits, &mut bench.bytes)?;
         *bytes_read = bench.bytes.len() as u64;
         let content = Sha::of(&[&bench.bytes]);

@@ -92,9 +92,7 @@ impl Waveforms {
         if let Some(samples) = samples.get() {
             return Ok(Cow::Borrowed(samples));
         }
-        let location = self.corpora.location(path);
-        let location =
-            location.ok_or_else(|| Error::new(ErrorKind::Missing, "lies in no corpus").at(path))?;
+        let location = self.corpora.location(path)?;
         let mut bytes = Vec::new();
         audio::read_file(&location, &Limits::accepted_before(), &mut bytes)
             .map_err(|error| error.at(&location).mend("say with --data where the recordings are now"))?;

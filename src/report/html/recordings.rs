@@ -58,7 +58,7 @@ impl<'a> Recordings<'a> {
     /// Where a player gets the recording at `path`, as in manifests, from.
     pub(super) fn source(&mut self, path: &str) -> Source {
         let Some(corpora) = self.corpora.filter(|_| self.audio != Audio::None) else { return Source::Silent };
-        let Some(file) = corpora.location(path).filter(|file| file.is_file()) else {
+        let Some(file) = corpora.location(path).ok().filter(|file| file.is_file()) else {
             return Source::Without("the recording is not where the corpus is");
         };
         match self.audio {
