@@ -97,24 +97,55 @@ def plus_minus(figure):
     return f"{figure['mean']:.3f}" + (f" ± {deviation:.3f}" if deviation else "")
 
 
+def on_unseen_speakers(figures):
+    return [figure for protocol, figure in sorted(figures.items())
+            if protocol.startswith("speaker-") and protocol != "speaker-independent"]
+
+
+def mean_uar(figures):
+    """Mean UAR of the speakers, and the variance of this mean, unknown with one seed."""
+    speakers = [(figure["uar"], len(figure["seeds"])) for figure in on_unseen_speakers(figures)]
+    mean = sum(uar["mean"] for uar, _ in speakers) / len(speakers)
+    variances = [uar["deviation"] ** 2 / seeds if seeds > 1 else None for uar, seeds in speakers]
+    # Runs on different speakers are independent of each other.
+    return mean, None if None in variances else sum(variances) / len(speakers) ** 2
+
+
+def difference(figures, base):
+    """By how much the mean UAR differs from that of `base`, with its standard error over seeds."""
+    (mean, variance), (base_mean, base_variance) = mean_uar(figures), mean_uar(base)
+    text = f"{mean - base_mean:+.3f}".replace("-", "−")
+    known = variance is not None and base_variance is not None
+    return f"{text} ± {(variance + base_variance) ** 0.5:.3f}" if known else text
+
+
+def cells_of(row, figures, base):
+    speakers = on_unseen_speakers(figures)
+    happy = sum(item["mean"] for figure in speakers for item in figure["recall"] if item["label"] == "happy")
+    known = figures.get("random")
+    return [
+        f"`{row['name']}`",
+        row["what"],
+        min(len(figure["seeds"]) for figure in speakers),
+        *(plus_minus(figure["uar"]) for figure in speakers),
+        f"{mean_uar(figures)[0]:.3f}",
+        f"{difference(figures, base)} `{row['against']}`" if base else "",
+        f"{happy / len(speakers):.2f}",
+        f"{plus_minus(known['uar'])} ({len(known['seeds'])} seeds)" if known else "",
+    ]
+
+
 def table(study, rows):
-    lines = ["| recipe | seeds | speaker-OAF | speaker-YAF | mean | happy | random |", "|---|---:|---|---|---:|---:|---|"]
-    ensemble = f"**{study.options.seeds} networks of the recipe shipped as one ensemble**"
+    lines = ["| row | recipe | seeds | speaker-OAF | speaker-YAF | mean | difference | happy | random |",
+             "|---|---|---:|---|---|---:|---|---:|---|"]
+    ensemble = f"**{study.options.seeds} networks of `shipped` as one ensemble**"
     rows = rows + [{"name": study.ensemble, "what": ensemble}]
+    with concurrent.futures.ThreadPoolExecutor(study.options.jobs) as pool:
+        figures = dict(zip((row["name"] for row in rows), pool.map(study.figures, (row["name"] for row in rows))))
     for row in rows:
-        figures = study.figures(row["name"])
-        if not figures:
-            continue
-        speakers = [figure for protocol, figure in sorted(figures.items()) if protocol.startswith("speaker-")
-                    and protocol != "speaker-independent"]
-        mean = sum(figure["uar"]["mean"] for figure in speakers) / len(speakers)
-        happy = sum(item["mean"] for figure in speakers for item in figure["recall"] if item["label"] == "happy")
-        known = figures.get("random")
-        random = f"{plus_minus(known['uar'])} ({len(known['seeds'])} seeds)" if known else ""
-        seeds = min(len(figure["seeds"]) for figure in speakers)
-        cells = [row["what"], seeds, *(plus_minus(figure["uar"]) for figure in speakers), f"{mean:.3f}",
-                 f"{happy / len(speakers):.2f}", random]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        if figures[row["name"]]:
+            cells = cells_of(row, figures[row["name"]], figures.get(row.get("against")))
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 

@@ -3,9 +3,10 @@
 //! What is promised rests on four assumptions about the file system: a synced file keeps its content, a synced
 //! folder keeps its names, a rename is seen whole or not at all, and a lock ends with the process that holds it.
 //!
-//! Small text files that people write are read here too.
+//! Files that anybody may have put there are opened here too, and small texts that people write are read.
 
 mod disk;
+mod regular;
 mod text;
 
 use std::io::ErrorKind as IoErrorKind;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use disk::{Disk, NativeDisk, WritableFile};
+pub(crate) use regular::open_regular;
 pub(crate) use text::read_text;
 
 use crate::{Error, Result};

@@ -1,9 +1,9 @@
 //! Small text files that people write: recipes, maps, tables.
 
-use std::fs::{File, FileType, OpenOptions};
 use std::io::Read;
 use std::path::Path;
 
+use super::open_regular;
 use crate::{Error, ErrorKind, Result};
 
 /// The text of the file at `path`, which is to be `what` ("a label map") and to have at most `limit` bytes.
@@ -14,45 +14,22 @@ use crate::{Error, ErrorKind, Result};
 /// `Io` where the system refuses, `Unsupported` for a folder, a FIFO or a device, `Limit` above `limit`, `Damaged` for
 /// bytes that are not UTF-8. All name the file.
 pub(crate) fn read_text(path: &Path, what: &str, limit: u64) -> Result<String> {
-    let unreadable = |error| Error::io(format!("cannot be read as {what}"), path, error);
-    // Asked before opening as well, since opening some devices has effects of its own.
-    refuse_special(path, std::fs::metadata(path).map_err(unreadable)?.file_type())?;
-    let file = open(path).map_err(unreadable)?;
-    refuse_special(path, file.metadata().map_err(unreadable)?.file_type())?;
+    let cannot = format!("cannot be read as {what}");
+    let file = open_regular(path, &cannot)?;
     let mut text = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut text).map_err(unreadable)?;
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut text);
+    read.map_err(|error| Error::io(&cannot, path, error))?;
     if text.len() as u64 > limit {
         let size = format!("is larger than {what} may be ({limit} bytes)");
         return Err(Error::new(ErrorKind::Limit, size).at(path).mend("name another file"));
     }
     String::from_utf8(text).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Error::new(ErrorKind::Damaged, format!("cannot be read as {what}: byte {at} is not UTF-8"))
+        Error::new(ErrorKind::Damaged, format!("{cannot}: byte {at} is not UTF-8"))
             .at(path)
             .mend("save it as UTF-8")
             .caused_by(error)
     })
-}
-
-/// Opens without waiting for a writer, in case the path has become a FIFO meanwhile.
-fn open(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    }
-    options.open(path)
-}
-
-fn refuse_special(path: &Path, kind: FileType) -> Result<()> {
-    if kind.is_file() {
-        return Ok(());
-    }
-    let name = if kind.is_dir() { "a folder" } else { "something special, such as a FIFO or a device" };
-    let what = format!("is {name}, not a file");
-    Err(Error::new(ErrorKind::Unsupported, what).at(path).mend("name a regular file"))
 }
 
 #[cfg(test)]
@@ -79,9 +56,9 @@ mod tests {
         let latin = folder.path().join("latin");
         std::fs::write(&latin, b"Gr\xf6\xdfe").unwrap();
         for (path, kind, says) in [
-            (fifo.as_path(), ErrorKind::Unsupported, "fifo: is something special"),
+            (fifo.as_path(), ErrorKind::Unsupported, "fifo: is a FIFO, not a file"),
             (folder.path(), ErrorKind::Unsupported, "is a folder, not a file"),
-            (Path::new("/dev/zero"), ErrorKind::Unsupported, "/dev/zero: is something special"),
+            (Path::new("/dev/zero"), ErrorKind::Unsupported, "/dev/zero: is a device, not a file"),
             (&latin, ErrorKind::Damaged, "latin: cannot be read as a map: byte 2 is not UTF-8"),
             (&folder.path().join("none"), ErrorKind::Io, "none: cannot be read as a map: No such file"),
         ] {

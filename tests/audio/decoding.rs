@@ -732,7 +732,7 @@ fn only_regular_files_are_read_and_nothing_is_waited_for() {
     };
 
     assert_eq!(refused(&path("missing")).kind(), ErrorKind::Io);
-    assert!(refused(folder.path()).to_string().contains("is a directory"));
+    assert!(refused(folder.path()).to_string().contains("is a folder"));
     rustix::fs::mknodat(rustix::fs::CWD, path("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     assert!(refused(&path("fifo")).to_string().contains("is a FIFO"));
     let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
