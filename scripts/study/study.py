@@ -114,7 +114,7 @@ def mean_uar(figures):
 def difference(figures, base):
     """By how much the mean UAR differs from that of `base`, with its standard error over seeds."""
     (mean, variance), (base_mean, base_variance) = mean_uar(figures), mean_uar(base)
-    text = f"{mean - base_mean:+.3f}".replace("-", "−")
+    text = f"{round(mean - base_mean, 3) + 0.0:+.3f}".replace("-", "−")  # + 0.0: no negative zero
     known = variance is not None and base_variance is not None
     return f"{text} ± {(variance + base_variance) ** 0.5:.3f}" if known else text
 
