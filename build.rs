@@ -1,130 +1,20 @@
-//! Finds libtorch where tch's own build script finds it, says early and clearly when it is missing or of another
-//! version, and gives the programs a run path to it, so that `target/release/ser-fit` starts without
-//! `LD_LIBRARY_PATH`.
+//! Gives the programs that use libtorch a run path to it, so that `target/release/ser-fit` starts without
+//! `LD_LIBRARY_PATH`. Where it is, the crate that links it has found out.
 
 use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// The pip requirements that `./just libtorch` fetches; the line `torch==` names the version.
-const REQUIREMENTS: &str = include_str!("scripts/libtorch/cpu.txt");
-
-/// The commands left of `fit`, which must not load libtorch.
-const WITHOUT_LIBTORCH: [&str; 3] = ["ser-prep", "ser-synth", "ser-tune"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if env::var_os("CARGO_FEATURE_TORCH").is_none() {
-        return;
-    }
-    let macos = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "macos");
-    match find_libtorch(macos) {
-        Ok(library) => {
-            // A run path (DT_RUNPATH) serves only what the program itself names. That is enough: libtorch's
-            // libraries find their neighbours and CUDA's by a run path of their own, relative to themselves. It goes
-            // to everything, since cargo has no way to say "unit tests and doctests".
-            for word in ["-rpath", &library.display().to_string()] {
-                println!("cargo::rustc-link-arg=-Xlinker");
-                println!("cargo::rustc-link-arg={word}");
-            }
-            // Where the program looks for libtorch_cuda.so when it runs.
-            println!("cargo::rustc-env=SER_LIBTORCH_LIB={}", library.display());
-            keep_libtorch_out(macos);
+    let Some(folder) = env::var_os("DEP_SER_LIBTORCH_FOLDER") else { return };
+    // A run path (DT_RUNPATH) serves only what the program itself names. That is enough: libtorch's libraries find their
+    // neighbours and CUDA's by a run path of their own, relative to themselves.
+    for word in ["-Xlinker".into(), "-rpath".into(), "-Xlinker".into(), folder] {
+        let word = word.display();
+        for command in ["ser-fit", "ser-report"] {
+            println!("cargo::rustc-link-arg-bin={command}={word}");
         }
-        Err(problem) => println!("cargo::error={problem}"),
-    }
-}
-
-/// The folder of libtorch's libraries, by the rules and in the order of torch-sys 0.24.
-fn find_libtorch(macos: bool) -> Result<PathBuf, String> {
-    if variable("LIBTORCH_USE_PYTORCH").is_some() {
-        return ask_python(); // torch-sys checks its version
-    }
-    let system = Path::new("/usr/lib/libtorch.so").exists().then(|| PathBuf::from("/usr"));
-    let root = variable("LIBTORCH")
-        .map(PathBuf::from)
-        .or(system)
-        .ok_or("LIBTORCH is not set; run `./just libtorch`")?;
-    let library = variable("LIBTORCH_LIB").map_or_else(|| root.clone(), PathBuf::from).join("lib");
-    let include = variable("LIBTORCH_INCLUDE").map_or_else(|| root.clone(), PathBuf::from).join("include");
-    if !library.is_absolute() {
-        return Err(format!("libtorch's folder must be an absolute path, and {} is not", library.display()));
-    }
-    let file = library.join(if macos { "libtorch_cpu.dylib" } else { "libtorch_cpu.so" });
-    println!("cargo::rerun-if-changed={}", file.display());
-    if !file.exists() {
-        let without = "to build only the commands that need no libtorch, add `--no-default-features`";
-        return Err(format!("there is no libtorch at {}; run `./just libtorch` ({without})", root.display()));
-    }
-    let wanted =
-        REQUIREMENTS.lines().find_map(|line| line.strip_prefix("torch==")).unwrap_or_default().trim();
-    match version(&include) {
-        Some(found) if found != wanted && variable("LIBTORCH_BYPASS_VERSION_CHECK").is_none() => {
-            Err(format!(
-                "libtorch at {} is {found}, and {wanted} is needed; unset LIBTORCH and run `./just libtorch`",
-                root.display()
-            ))
-        }
-        _ => Ok(library),
-    }
-}
-
-/// The version that the headers in `include` name, if they can be read.
-fn version(include: &Path) -> Option<String> {
-    let header = std::fs::read_to_string(include.join("torch/headeronly/version.h")).ok()?;
-    let number = |part: &str| {
-        let start = format!("#define TORCH_VERSION_{part} ");
-        header.lines().find_map(|line| line.strip_prefix(&start)).map(|rest| rest.trim().to_owned())
-    };
-    Some([number("MAJOR")?, number("MINOR")?, number("PATCH")?].join("."))
-}
-
-/// The folder of libtorch's libraries in the active Python's torch.
-fn ask_python() -> Result<PathBuf, String> {
-    let python = if variable("VIRTUAL_ENV").is_some() { "python" } else { "python3" };
-    let script = "import os, torch; print(os.path.join(os.path.dirname(torch.__file__), 'lib'))";
-    match Command::new(python).args(["-c", script]).output() {
-        Ok(output) if output.status.success() => {
-            Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
-        }
-        _ => Err(format!("LIBTORCH_USE_PYTORCH is set, but {python} cannot import torch")),
-    }
-}
-
-/// Keeps libtorch out of the commands that do without. Our library may hold, in one object file, a function that they
-/// call and one that calls libtorch; tch's bindings then come along, and must be dropped again together with the
-/// libraries they name.
-fn keep_libtorch_out(macos: bool) {
-    let mut words = Vec::new();
-    if macos {
-        words.push("-Wl,-dead_strip_dylibs".to_owned());
-    } else if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
-        // Unless hidden, what the bindings share with libtorch counts as used from outside.
-        words.push("-Wl,--exclude-libs=ALL".to_owned());
-        // GNU ld decides which libraries are needed before it drops anything, lld afterwards. Rust brings an lld,
-        // which is its default only since 1.90.
-        if let Some(folder) = bundled_lld() {
-            words.push(format!("-B{}", folder.display()));
-            words.push("-fuse-ld=lld".to_owned());
+        for kind in ["tests", "benches"] {
+            println!("cargo::rustc-link-arg-{kind}={word}");
         }
     }
-    for (command, word) in
-        WITHOUT_LIBTORCH.iter().flat_map(|command| words.iter().map(move |word| (command, word)))
-    {
-        println!("cargo::rustc-link-arg-bin={command}={word}");
-    }
-}
-
-/// The folder through which a C compiler finds the lld of the Rust toolchain.
-fn bundled_lld() -> Option<PathBuf> {
-    let output = Command::new(env::var_os("RUSTC")?).args(["--print", "sysroot"]).output().ok()?;
-    let sysroot = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-    let folder = sysroot.join("lib/rustlib").join(env::var_os("HOST")?).join("bin/gcc-ld");
-    folder.is_dir().then_some(folder)
-}
-
-/// A variable that tch's build script heeds too; another value means another build.
-fn variable(name: &str) -> Option<std::ffi::OsString> {
-    println!("cargo::rerun-if-env-changed={name}");
-    env::var_os(name)
 }

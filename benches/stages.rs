@@ -5,14 +5,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ser::audio::{Container, Limits, Resampler, decode};
-use ser::augmentation::{Augmenter, Recipe};
-use ser::cache::digest::{Checksum, Hex, Sha};
-use ser::cache::row::{Row, Source};
-use ser::cache::shard::{Layout, Shard, ShardBuffer, shard_path};
-use ser::features::{Delta, Extractor, FeatureConfig};
-use ser::random::Random;
-use ser::storage::Storage;
+use ser_audio::{Container, Limits, Resampler, decode};
+use ser_cache::{Checksum, Hex, Layout, Row, Sha, Shard, ShardBuffer, Source, shard_path};
+use ser_core::random::Random;
+use ser_core::storage::Storage;
+use ser_features::augmentation::{Augmenter, Recipe};
+use ser_features::{Delta, Extractor, FeatureConfig};
 
 /// A voiced-like sum of harmonics with a little noise, at 16 kHz.
 fn utterance(seconds: f64) -> Vec<f32> {

@@ -7,20 +7,22 @@
 
 use std::hint::black_box;
 
-use criterion::{
-    BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
-};
-use ser::cache::{Cache, Dataset, PrepareOptions, prepare};
-use ser::corpus::{Part, Protocol};
-use ser::fit::batches::Batches;
-use ser::fit::evaluate::evaluate;
-use ser::fit::network::{Architecture, Network};
-use ser::fit::optimisation::Learner;
-use ser::fit::{FitConfig, NetworkConfig, Precision, device};
-use ser::progress::Silent;
-use ser::random::Random;
-use ser::storage::Storage;
-use ser::synth;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use ser_cache::{Cache, Dataset};
+use ser_core::progress::Silent;
+use ser_core::random::Random;
+use ser_core::storage::Storage;
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_model::network::NetworkConfig;
+use ser_model::{FitConfig, Precision};
+use ser_prepare::{PrepareOptions, prepare};
+use ser_train::batches::Batches;
+use ser_train::device;
+use ser_train::evaluate::evaluate;
+use ser_train::network::{Architecture, Network};
+use ser_train::optimisation::Learner;
 use tch::nn::{ModuleT, OptimizerConfig, RNN};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -30,7 +32,8 @@ const CLASSES: usize = 7;
 /// A training side of a few batches, with the default features.
 fn dataset() -> Dataset {
     let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let corpus = synth::Corpus::new(synth::Options { words: 10, ..synth::Options::default() }).unwrap();
+    let corpus =
+        ser_synth::Corpus::new(ser_synth::Options { words: 10, ..ser_synth::Options::default() }).unwrap();
     corpus.write(data.path()).unwrap();
     let options = PrepareOptions::new(data.path(), out.path());
     prepare(&options, &Storage::native(), &Silent).unwrap();

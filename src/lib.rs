@@ -1,40 +1,15 @@
-//! Speech emotion recognition, from a folder of recordings to a trained classifier and honest numbers.
+//! What the commands of ser have in common: exit codes, printing, progress bars, values of options.
 //!
-//! ```text
-//! corpus ──▶ audio ──▶ features ──▶ cache ──▶ fit ──▶ report
-//! ```
-//!
-//! Each stage is a module and knows only the stages to its left. Everything left of [`fit`] is pure Rust; the
-//! network and its training need libtorch and sit behind the default feature `torch`.
+//! The work is done by the crates of this workspace; here is what a person types and sees.
 
-#[cfg(target_endian = "big")]
-compile_error!(
-    "shards are little-endian and mapped as they are; a big-endian machine would need to convert them"
-);
+mod bar;
+mod ending;
+mod interrupt;
+mod option;
+mod output;
 
-mod elementary;
-mod error;
-mod fourier;
-mod markup;
-mod printable;
-pub mod random;
-pub mod storage;
-mod vectorised;
-mod wav;
-
-pub mod audio;
-pub mod augmentation;
-pub mod cache;
-pub mod command;
-pub mod corpus;
-pub mod doctor;
-pub mod features;
-pub mod fit;
-pub mod listen;
-pub mod metrics;
-pub mod progress;
-pub mod report;
-pub mod synth;
-pub mod tune;
-
-pub use error::{Error, ErrorKind, Result};
+pub use bar::Bar;
+pub use ending::{Ending, run};
+pub use interrupt::stop_on_interrupt;
+pub use option::{Switch, set};
+pub use output::{print, terminal_width, to_json};

@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
-use common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
-use common_python::python_with;
-use ser::ErrorKind;
-use ser::fit::checkpoint::Checkpoint;
-use ser::fit::network::{Architecture, Network, Pass};
-use ser::fit::network_config::Views;
-use ser::fit::state::Origin;
-use ser::fit::{Arch, NetworkConfig};
+use ser_core::ErrorKind;
+use ser_model::checkpoint::Checkpoint;
+use ser_model::network::{Arch, NetworkConfig, Views};
+use ser_train::network::{Architecture, Network, Pass};
+use ser_train::state::Origin;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
+
+use common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
+use common_python::python_with;
 
 /// Sizes that train in milliseconds, for each architecture.
 const SMALL: [&str; 6] = [
@@ -143,7 +143,7 @@ fn the_option_takes_the_recipes_sizes_or_its_own_defaults() {
                 .args(["--quiet", "--arch", arch, "--run", run, "--config"])
                 .arg(&recipe),
         );
-        ser::fit::FitConfig::read(&folder.join(run).join("config.toml")).unwrap().network
+        ser_model::FitConfig::read(&folder.join(run).join("config.toml")).unwrap().network
     };
     let NetworkConfig::CnnStatistics(same) = fitted("same", "cnn-statistics") else {
         panic!("another architecture")

@@ -14,16 +14,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common_python::python_with;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use ser::ErrorKind;
-use ser::fit::checkpoint::{
+use ser_core::ErrorKind;
+use ser_core::storage::Storage;
+use ser_model::checkpoint::{
     Checkpoint, Dtype, Key, MAX_FILE_BYTES, Tensor, Value, read, read_bytes, to_bytes, write,
 };
-use ser::storage::Storage;
 use serde_json::json;
+
+use common_python::python_with;
 
 // What PyTorch wrote.
 

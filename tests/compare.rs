@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
 use common_fit::{SMALL_FEATURES, fail, prepared, ser_fit, ser_prep, ser_report, stderr, succeed};
 use common_python::python_with;
-use serde_json::Value;
 
 const PROTOCOLS: [&str; 3] = ["random", "speaker-OAF", "speaker-YAF"];
 

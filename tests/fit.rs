@@ -14,18 +14,18 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use ser_core::storage::Storage;
+use ser_core::{ErrorKind, Result};
+use ser_model::checkpoint::{Checkpoint, Tensor, Value};
+use ser_model::{FitConfig, Precision, Selection};
+use ser_train::run::{FitSummary, RunFolder};
+use ser_train::state::{EpochRecord, Origin};
+
 use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
 use common_fit::{
     Prepared, SMALL_FEATURES, copy_folder, damage, fail, recipe, ser_fit, ser_prep, stderr, stdout, succeed,
     synthesise,
 };
-use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
-use ser::fit::run::RunFolder;
-use ser::fit::state::{EpochRecord, Origin};
-use ser::fit::train::FitSummary;
-use ser::fit::{FitConfig, Precision, Selection};
-use ser::storage::Storage;
-use ser::{ErrorKind, Result};
 
 // What a run leaves behind.
 

@@ -13,13 +13,14 @@ mod common_fit;
 
 use std::path::Path;
 
+use ser_core::storage::Storage;
+use ser_features::augmentation::Recipe;
+use ser_model::checkpoint::{Checkpoint, Tensor, Value};
+use ser_model::{Averaging, FitConfig, Normalisation, Optimizer, Schedule, Selection};
+use ser_train::state::Origin;
+
 use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
 use common_fit::{Prepared, copy_folder, fail, recipe, ser_fit, ser_prep, ser_report, succeed};
-use ser::augmentation::Recipe;
-use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
-use ser::fit::state::Origin;
-use ser::fit::{Averaging, FitConfig, Normalisation, Optimizer, Schedule, Selection};
-use ser::storage::Storage;
 
 /// A cache of features for unseen speakers, of a corpus where it can be found again.
 fn prepared() -> &'static Prepared {
@@ -121,7 +122,7 @@ fn an_average_lies_between_the_weights_it_is_of() {
         if name.ends_with("num_batches_tracked") {
             continue;
         }
-        let values = |tensor: &ser::fit::checkpoint::Tensor| tensor.to_f32().unwrap();
+        let values = |tensor: &ser_model::checkpoint::Tensor| tensor.to_f32().unwrap();
         for ((kept, one), two) in values(kept).iter().zip(values(one)).zip(values(two)) {
             assert!((kept - (one + two) / 2.0).abs() < 1e-6, "{name}: {kept} of {one} and {two}");
         }

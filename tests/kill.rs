@@ -13,9 +13,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use ser_cache::Sha;
+use ser_core::random::Random;
+
 use common_disk::{Blobs, assert_same, check, kept, scratches};
-use ser::cache::Sha;
-use ser::random::Random;
 
 /// The two tests measure time, so one runs after the other.
 static ALONE: Mutex<()> = Mutex::new(());

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use ser_core::random::Random;
+use ser_model::checkpoint::Checkpoint;
+
 use common_fit::training::Ended;
 use common_fit::{SMALL_FEATURES, prepared, ser_fit, succeed};
-use ser::fit::checkpoint::Checkpoint;
-use ser::random::Random;
 
 const EPOCHS: &str = "12";
 const CHECKPOINTS: [&str; 3] = ["last.pt", "previous.pt", "best.pt"];
@@ -101,7 +102,7 @@ fn whole_ones(run: &Path) -> BTreeMap<&'static str, u64> {
 
 fn epoch_of(path: &Path) -> u64 {
     let checkpoint = Checkpoint::read(path).unwrap_or_else(|error| panic!("{error}"));
-    u64::from(ser::fit::state::Origin::of(&checkpoint).unwrap().epoch)
+    u64::from(ser_train::state::Origin::of(&checkpoint).unwrap().epoch)
 }
 
 fn names_in(folder: &Path) -> Vec<PathBuf> {

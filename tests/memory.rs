@@ -8,15 +8,18 @@ mod common;
 use std::alloc::{GlobalAlloc, System};
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
+use ser_audio::{Container, Limits, decode};
+use ser_cache::{Index, Sha};
+use ser_core::ErrorKind;
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_prepare::prepare;
+
 use common::{options, plain_corpus};
-use ser::ErrorKind;
-use ser::audio::{Container, Limits, decode};
-use ser::cache::{Index, Sha, prepare};
-use ser::progress::Silent;
-use ser::storage::Storage;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -74,7 +77,7 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
 const LIMITS: Limits =
     Limits { max_bytes: 1 << 20, max_duration_s: 2.0, min_duration_s: 0.0, max_decoding_s: 10.0 };
 
-fn decode_within_bounds(bytes: &[u8], what: &str) -> ser::Result<()> {
+fn decode_within_bounds(bytes: &[u8], what: &str) -> ser_core::Result<()> {
     let (outcome, peak) = peak_of(|| decode(bytes, &LIMITS, &mut Vec::new()).map(drop));
     let bound = 64 * bytes.len() + (32 << 20);
     assert!(peak <= bound, "{what}: {} bytes made {peak} of memory, more than {bound}", bytes.len());

@@ -11,13 +11,13 @@
 use std::path::PathBuf;
 
 use safetensors::SafeTensors;
-use ser::ErrorKind;
-use ser::cache::Sha;
-use ser::fit::NetworkConfig;
-use ser::fit::checkpoint::{self, Checkpoint};
-use ser::fit::network::{Architecture, Network, Pass};
-use ser::fit::network_config::CnnBilstmConfig;
-use ser::fit::state::Origin;
+use ser_cache::Sha;
+use ser_core::ErrorKind;
+use ser_model::checkpoint;
+use ser_model::checkpoint::Checkpoint;
+use ser_model::network::{CnnBilstmConfig, NetworkConfig};
+use ser_train::network::{Architecture, Network, Pass};
+use ser_train::state::Origin;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 

@@ -14,22 +14,24 @@ mod common_python;
 
 use std::path::Path;
 
+use ser_cache::{Cache, Dataset};
+use ser_core::ErrorKind;
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_model::checkpoint::{Checkpoint, Value};
+use ser_model::{ClassWeights, FitConfig, Normalisation, Sampling};
+use ser_train::batches::Batches;
+use ser_train::batches::normalisation::{Normaliser, normaliser_of};
+use ser_train::train::Material;
+use tch::Device;
+
 use common_fit::training::{resume, train};
 use common_fit::{
     Prepared, SMALL_FEATURES, copy_folder, fail, manifest, recipe, ser_fit, ser_prep, ser_report, succeed,
 };
 use common_python::python_with;
-use ser::ErrorKind;
-use ser::cache::{Cache, Dataset};
-use ser::corpus::{Part, Protocol};
-use ser::fit::batches::Batches;
-use ser::fit::batches::normalisation::{Normaliser, normaliser_of};
-use ser::fit::checkpoint::{Checkpoint, Value};
-use ser::fit::train::Material;
-use ser::fit::{ClassWeights, FitConfig, Normalisation, Sampling};
-use ser::progress::Silent;
-use ser::storage::Storage;
-use tch::Device;
 
 // Feature normalisation.
 
@@ -119,7 +121,7 @@ fn a_report_normalises_as_the_training_did() {
         let mut network = network_of(&config, &material, &checkpoint);
         let mut loss = |normaliser: Normaliser| {
             let batches = Batches::new(&test, Device::Cpu).unwrap().normalised_by(normaliser);
-            ser::fit::evaluate::evaluate(&mut network, &test, &batches, &Silent).unwrap().loss().unwrap()
+            ser_train::evaluate::evaluate(&mut network, &test, &batches, &Silent).unwrap().loss().unwrap()
         };
         let right = normaliser_of(&checkpoint, way, &test, split.part(Part::Test), Device::Cpu).unwrap();
         let (right, wrong) = (loss(right), loss(Normaliser::none()));
@@ -144,7 +146,7 @@ fn statistics_of_another_shape_are_refused() {
     let config = FitConfig { feature_normalisation: Normalisation::Training, ..recipe(&prepared().cache, 1) };
     train(&config, &folder.path().join("run")).unwrap();
     let mut checkpoint = Checkpoint::read(folder.path().join("run/best.pt")).unwrap();
-    let tensor = ser::fit::checkpoint::Tensor::from_f32(&[2], &[0.0, 1.0]).unwrap();
+    let tensor = ser_model::checkpoint::Tensor::from_f32(&[2], &[0.0, 1.0]).unwrap();
     let value =
         Value::dict([("mean", Value::Tensor(tensor.clone())), ("standard_deviation", Value::Tensor(tensor))]);
     checkpoint.extra = vec![("feature_statistics".to_owned(), value)];
@@ -262,7 +264,7 @@ fn a_class_of_few_utterances_is_recalled_better_when_classes_weigh_or_come_alike
         let checkpoint = Checkpoint::read(run.join("last.pt")).unwrap();
         let mut network = network_of(&config, &material, &checkpoint);
         let batches = Batches::new(&material.train, Device::Cpu).unwrap();
-        let said = ser::fit::evaluate::evaluate(&mut network, &material.train, &batches, &Silent).unwrap();
+        let said = ser_train::evaluate::evaluate(&mut network, &material.train, &batches, &Silent).unwrap();
         let rows = said.probabilities.chunks_exact(said.classes).zip(&said.truth);
         let losses: Vec<f64> =
             rows.filter(|(_, truth)| **truth == sad).map(|(row, _)| -f64::from(row[sad]).ln()).collect();
@@ -328,7 +330,7 @@ fn prepared() -> &'static Prepared {
     common_fit::prepared("recipe", &SMALL_FEATURES)
 }
 
-fn side(part: Part) -> (Dataset, ser::cache::StoredSplit) {
+fn side(part: Part) -> (Dataset, ser_cache::StoredSplit) {
     let cache = Cache::open(&prepared().cache).unwrap();
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
@@ -355,11 +357,11 @@ fn network_of(
     config: &FitConfig,
     material: &Material,
     checkpoint: &Checkpoint,
-) -> ser::fit::network::Network {
+) -> ser_train::network::Network {
     let classes = material.split.info.labels.len();
     let architecture =
-        ser::fit::network::Architecture::new(&config.network, material.train.shape(), classes).unwrap();
-    let mut network = ser::fit::network::Network::new(&architecture, 0, Device::Cpu).unwrap();
+        ser_train::network::Architecture::new(&config.network, material.train.shape(), classes).unwrap();
+    let mut network = ser_train::network::Network::new(&architecture, 0, Device::Cpu).unwrap();
     network.load_state_dict(&checkpoint.model_state).unwrap();
     network
 }

@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use ser_core::storage::Storage;
+use ser_model::checkpoint::Checkpoint;
+use serde_json::Value;
+
 use common_fit::{copy_folder, damage, fail, manifest, prepared, ser_fit, ser_prep, ser_report, succeed};
 use common_python::python_with;
-use ser::fit::checkpoint::Checkpoint;
-use ser::storage::Storage;
-use serde_json::Value;
 
 // The numbers.
 

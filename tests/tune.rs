@@ -15,13 +15,15 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use common::{Ran, plain_corpus, ser_prep};
-use common_python::python_with;
-use ser::fit::{FitConfig, NetworkConfig};
-use ser::random::Random;
-use ser::tune::{BaseRecipe, Direction, Journal, Pruner, Space, Trial, TrialState};
+use ser_core::random::Random;
+use ser_model::FitConfig;
+use ser_model::network::NetworkConfig;
+use ser_tune::{BaseRecipe, Direction, Journal, Pruner, Space, Trial, TrialState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use common::{Ran, plain_corpus, ser_prep};
+use common_python::python_with;
 
 const SPACE: &str = r#"
 lr = { log_float = [1e-5, 1e-1] }

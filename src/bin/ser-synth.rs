@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ser::synth::{Corpus, Emotion, Oddity, Options, Summary};
-use ser::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result};
+use ser_synth::{Corpus, Emotion, Oddity, Options, Summary};
 
 /// Writes a folder of synthetic emotional speech, shaped and named as TESS.
 ///

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use ser::audio::{Container, Limits, Loader, Normalisation, Recording, decode, read_file};
-use ser::{Error, ErrorKind};
+use ser_audio::{Container, Limits, Loader, Normalisation, Recording, decode, read_file};
+use ser_core::{Error, ErrorKind};
 
 mod making {
     //! Recordings written by hand, header field by header field.

@@ -1,11 +1,11 @@
 //! Feature extraction: its configuration, and properties that hold for any input.
 
 use proptest::prelude::*;
-use ser::audio::Normalisation;
-use ser::features::{
+use ser_audio::Normalisation;
+use ser_core::{ErrorKind, Result};
+use ser_features::{
     Extraction, Extractor, FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window,
 };
-use ser::{ErrorKind, Result};
 
 fn extract(config: &FeatureConfig, samples: &[f32]) -> Result<(Extraction, Vec<f32>)> {
     let mut extractor = Extractor::new(config)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use safetensors::{Dtype, SafeTensors};
-use ser::features::{
+use ser_features::{
     Dct, Decibels, Delta, Extractor, FeatureConfig, Framing, MelFilterBank, PowerSpectrum, power_to_db,
     window,
 };

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use ser::audio::{Resampler, resampled_len};
+use ser_audio::{Resampler, resampled_len};
 
 const TARGET: u32 = 16_000;
 
@@ -158,7 +158,7 @@ fn equal_rates_change_nothing() {
 fn impossible_rates_are_refused() {
     for (from, to) in [(0, 16_000), (16_000, 0), (3_999, 16_000), (16_000, 768_001)] {
         let error = Resampler::new(from, to).unwrap_err();
-        assert_eq!(error.kind(), ser::ErrorKind::Unsupported);
+        assert_eq!(error.kind(), ser_core::ErrorKind::Unsupported);
     }
     assert!(Resampler::new(4_000, 768_000).is_ok());
 }

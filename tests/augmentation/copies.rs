@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser::augmentation::Recipe;
-use ser::cache::care::difference::compare;
-use ser::cache::care::garbage::{GarbageOptions, collect};
-use ser::cache::care::listing::list;
-use ser::cache::care::repair::{RepairOptions, repair};
-use ser::cache::care::verify::verify;
-use ser::cache::{Cache, Copies, PrepareOptions, PrepareReport, Utterance, prepare};
-use ser::corpus::{Fractions, Part, Protocol, SplitPlanner, Subject};
-use ser::progress::Silent;
-use ser::random::Random;
-use ser::storage::Storage;
+use ser_cache::care::difference::compare;
+use ser_cache::care::garbage::{GarbageOptions, collect};
+use ser_cache::care::listing::list;
+use ser_cache::care::verify::verify;
+use ser_cache::{Cache, Copies, Utterance};
+use ser_core::progress::Silent;
+use ser_core::random::Random;
+use ser_core::storage::Storage;
+use ser_corpus::Protocol;
+use ser_corpus::split::{Fractions, Part, SplitPlanner, Subject};
+use ser_features::augmentation::Recipe;
+use ser_prepare::repair::{RepairOptions, repair};
+use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 
 use crate::common::{self, contents, ser_prep};
 
@@ -175,7 +177,7 @@ fn an_augmented_recording_that_hides_its_parent_is_seen_by_its_sound() {
     let recipe = Recipe::from_toml(
         "[[waveform]]\nkind = 'gain'\ndb = -9\n[[waveform]]\nkind = 'noise'\ncolour = 'white'\nsnr_db = 35",
     );
-    let mut augmenter = ser::augmentation::Augmenter::new(&recipe.unwrap(), 16_000).unwrap();
+    let mut augmenter = ser_features::augmentation::Augmenter::new(&recipe.unwrap(), 16_000).unwrap();
     let mut out = Vec::new();
     augmenter.augment(&samples, &mut Random::new(&["planted"]), &mut |_| None, &mut out).unwrap();
     let planted: Vec<i16> = out.iter().map(|x| (x * 32_767.0).round() as i16).collect();

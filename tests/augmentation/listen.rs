@@ -65,7 +65,7 @@ fn check_picture(png: &[u8], samples: usize) {
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let picture = reader.next_frame(&mut pixels).unwrap();
     reader.finish().unwrap();
-    let features = ser::features::FeatureConfig::default();
+    let features = ser_features::FeatureConfig::default();
     let frames = samples / features.hop_length + 1;
     assert_eq!((picture.width, picture.height), (2 * frames as u32, 2 * features.n_mels as u32));
     assert_eq!(picture.color_type, png::ColorType::Rgb);
@@ -96,7 +96,7 @@ fn without_a_recipe_there_is_an_example_of_each_kind() {
     ser_prep(["--data", &data.display().to_string(), "--listen", &listen.display().to_string(), "-q"])
         .ends(0);
     let page = fs::read_to_string(listen.join("index.html")).unwrap();
-    for kind in ser::augmentation::Waveform::KINDS {
+    for kind in ser_features::augmentation::Waveform::KINDS {
         assert!(page.contains(kind), "{kind}");
     }
     assert!(page.contains("babble of 4"), "{page}");

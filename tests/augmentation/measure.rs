@@ -2,8 +2,8 @@
 
 use std::f64::consts::{PI, TAU};
 
-use ser::augmentation::{Applied, Augmenter, Recipe};
-use ser::random::Random;
+use ser_core::random::Random;
+use ser_features::augmentation::{Applied, Augmenter, Recipe};
 
 pub(crate) const RATE: u32 = 16_000;
 

@@ -2,9 +2,9 @@
 
 use std::f64::consts::TAU;
 
-use ser::augmentation::{Augmenter, Recipe, Step};
-use ser::random::Random;
-use ser::synth::{Emotion, utterance};
+use ser_core::random::Random;
+use ser_features::augmentation::{Augmenter, Recipe, Step};
+use ser_synth::{Emotion, utterance};
 
 use crate::measure::{AH, RATE, augmented, db, f0, formants, middle, power, step, tone_power, vowel};
 

@@ -3,9 +3,9 @@
 use std::f64::consts::TAU;
 
 use proptest::prelude::*;
-use ser::augmentation::{Augmenter, Recipe, Step};
-use ser::random::Random;
-use ser::synth::{Emotion, utterance};
+use ser_core::random::Random;
+use ser_features::augmentation::{Augmenter, Recipe, Step};
+use ser_synth::{Emotion, utterance};
 
 use crate::measure::{RATE, step};
 

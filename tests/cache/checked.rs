@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use ser::cache::{Cache, FeatureSet, Layout};
-use ser::corpus::{Part, Protocol};
+use ser_cache::{Cache, FeatureSet, Layout};
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
 
 /// Checks every tensor of the random splits, and counts them.
-pub(crate) fn check(root: &Path) -> ser::Result<usize> {
+pub(crate) fn check(root: &Path) -> ser_core::Result<usize> {
     let cache = Cache::open(root)?;
     let mut checked = 0;
     for set in cache.feature_sets() {

@@ -4,17 +4,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ser_cache::generation::Generation;
+use ser_cache::{Cache, Index, Shard, SplitManifest, StoredSplit, Utterance};
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind};
+use ser_corpus::{Annotator, LabelSource, Protocol, scan};
+use ser_features::FeatureConfig;
+use ser_prepare::{PrepareOptions, prepare};
+use tempfile::TempDir;
+
 use crate::checked::{check, layout};
 use crate::common::{options, plain_corpus, put, speech};
-use ser::cache::generation::Generation;
-use ser::cache::manifest::SplitManifest;
-use ser::cache::{Cache, Index, PrepareOptions, Shard, StoredSplit, Utterance, prepare};
-use ser::corpus::{Annotator, LabelSource, Protocol, scan};
-use ser::features::FeatureConfig;
-use ser::progress::Silent;
-use ser::storage::Storage;
-use ser::{Error, ErrorKind};
-use tempfile::TempDir;
 
 /// A corpus and a small cache of it.
 struct Made {
@@ -54,7 +55,7 @@ impl Made {
     }
 
     /// Opens everything and compares every tensor with its checksum.
-    fn check(&self) -> ser::Result<usize> {
+    fn check(&self) -> ser_core::Result<usize> {
         check(self.out.path())
     }
 
@@ -214,7 +215,7 @@ fn a_split_under_the_name_of_another_is_refused() {
     // Also where the index is of the same mind, since a split that tests known words must not pass for one of unknown.
     made.check().unwrap();
     swap("word", "random");
-    let name = ser::cache::generation::generation_name(&generation).unwrap();
+    let name = ser_cache::generation::generation_name(&generation).unwrap();
     fs::rename(&generation, made.path("manifests").join(name.to_string())).unwrap();
     made.forge_index(|index| index.feature_sets[0].manifests = name);
     let error = made.check().unwrap_err();

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{noise, options, put, wav};
-use ser::ErrorKind;
-use ser::cache::prepare::feature_set_id;
-use ser::cache::{Cache, Layout, PrepareOptions, Sha, Shard, prepare};
-use ser::corpus::{Part, Protocol};
-use ser::features::FeatureConfig;
-use ser::progress::Silent;
-use ser::storage::Storage;
+use ser_cache::{Cache, Layout, Sha, Shard, feature_set_id};
+use ser_core::ErrorKind;
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_features::FeatureConfig;
+use ser_prepare::{PrepareOptions, prepare};
 use serde::Deserialize;
+
+use crate::common::{noise, options, put, wav};
 
 /// The versions that are still read.
 const READABLE: [&str; 1] = ["v1"];

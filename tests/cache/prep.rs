@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::common::{Ran, contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
-use ser::synth::{Corpus, Oddity};
+use ser_synth::{Corpus, Oddity};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{Ran, contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
 
 /// A corpus of two classes of four recordings, and where its cache goes.
 struct Place {
@@ -306,7 +307,7 @@ fn options_reach_the_tensors() {
     place.prep(&["--preset", "librosa", "--max-frames", "3", "--delta-order", "0", "--n-mfcc", "13"]).ends(0);
     let report = place.report();
     assert_eq!(report["cut"], 8, "a tenth of a second has 4 frames of 32 ms: {report}");
-    let cache = ser::cache::Cache::open(&place.out()).unwrap();
+    let cache = ser_cache::Cache::open(&place.out()).unwrap();
     let set = cache.feature_set(None).unwrap();
     assert_eq!(set.shape, [1, 13, 3]);
     assert!(set.configuration.contains("\"n_fft\":2048"), "{}", set.configuration);
@@ -400,7 +401,7 @@ fn a_second_run_computes_nothing_through_the_command_as_well() {
 #[test]
 fn every_oddity_is_noted_mended_or_refused_with_its_reason() {
     let place = Place::empty();
-    let options = ser::synth::Options { words: 4, oddities: Oddity::ALL.to_vec(), ..Default::default() };
+    let options = ser_synth::Options { words: 4, oddities: Oddity::ALL.to_vec(), ..Default::default() };
     let planted = Corpus::new(options).unwrap().write(place.data()).unwrap().oddities;
     let report = place.json(3, &[]);
     let (failed, notes) = (remarks(&report, "failed"), remarks(&report, "notes"));
@@ -506,10 +507,10 @@ fn floats_that_are_no_numbers_are_named() {
     // Whether it is used or refused, no tensor may hold anything but numbers.
     let ran = place.prep(&[]);
     assert!([Some(0), Some(3)].contains(&ran.code), "{ran:?}");
-    let cache = ser::cache::Cache::open(&place.out()).unwrap();
+    let cache = ser_cache::Cache::open(&place.out()).unwrap();
     let set = cache.feature_set(None).unwrap();
-    let split = cache.split(set, &ser::corpus::Protocol::Random).unwrap();
-    for part in ser::corpus::Part::ALL {
+    let split = cache.split(set, &ser_corpus::Protocol::Random).unwrap();
+    for part in ser_corpus::split::Part::ALL {
         let dataset = cache.part(set, &split, part).unwrap();
         let all: Vec<usize> = (0..dataset.len()).collect();
         assert!(dataset.stretches(&all).unwrap().concat().iter().all(|value| value.is_finite()));

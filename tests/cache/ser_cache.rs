@@ -8,17 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::common::{Ran, contents, noise, options, plain_corpus, put, speech, wav};
-use crate::common_python::python_with;
-use ser::cache::care::damage::DamageKind;
-use ser::cache::care::verify::verify;
-use ser::cache::{Cache, Index, PrepareOptions, prepare};
-use ser::corpus::{Part, Protocol};
-use ser::features::FeatureConfig;
-use ser::progress::Silent;
-use ser::storage::Storage;
+use ser_cache::care::damage::DamageKind;
+use ser_cache::care::verify::verify;
+use ser_cache::{Cache, Index};
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_features::FeatureConfig;
+use ser_prepare::{PrepareOptions, prepare};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{Ran, contents, noise, options, plain_corpus, put, speech, wav};
+use crate::common_python::python_with;
 
 fn ser_cache<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_ser-cache")).args(arguments).output().unwrap();
@@ -218,8 +221,8 @@ fn all_damage_is_listed_with_rows_and_recordings() {
             let key = row["key"].as_str().unwrap().parse().unwrap();
             assert_eq!(u64::from(set.entry(&key).unwrap().position), row["row"].as_u64().unwrap());
             let source = row["sources"][0].as_str().unwrap();
-            let content = ser::cache::Sha::of(&[&fs::read(made.data().join(source)).unwrap()]);
-            assert_eq!(ser::cache::row::key_of(&content, &set.configuration), key);
+            let content = ser_cache::Sha::of(&[&fs::read(made.data().join(source)).unwrap()]);
+            assert_eq!(ser_cache::key_of(&content, &set.configuration), key);
         }
     }
     let printed = made.run("verify", &[]).ends(1);
@@ -762,7 +765,7 @@ fn diff_tells_another_seed_label_and_configuration_apart() {
         lines += &format!("{path},{}\n", if path.contains("angry") { "cross" } else { "other" });
     }
     fs::write(&table, lines).unwrap();
-    let labels = ser::corpus::LabelSource::Table(table);
+    let labels = ser_corpus::LabelSource::Table(table);
     prepare(&PrepareOptions { labels: vec![labels], ..b.options() }, &Storage::native(), &Silent).unwrap();
     let found = diff(&a, &b, &[], 1);
     let angry =

@@ -6,19 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ser_cache::generation::Generation;
+use ser_cache::{Access, Cache, FeatureSet, Index, Layout, Shard, SplitManifest};
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind};
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_features::FeatureConfig;
+use ser_prepare::{PrepareOptions, PrepareReport, prepare};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
 use crate::checked::{check, layout};
 use crate::common::{contents, noise, options, plain_corpus, put, ser_prep, speech, wav};
 use crate::common_python::python_with;
-use ser::cache::generation::Generation;
-use ser::cache::manifest::SplitManifest;
-use ser::cache::{Access, Cache, FeatureSet, Index, Layout, PrepareOptions, PrepareReport, Shard, prepare};
-use ser::corpus::{Part, Protocol};
-use ser::features::FeatureConfig;
-use ser::progress::Silent;
-use ser::storage::Storage;
-use ser::{Error, ErrorKind};
-use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// A corpus and a cache of it.
 struct Made {
@@ -548,7 +550,7 @@ fn an_index_that_contradicts_the_manifests_is_refused() {
 }
 
 /// Replaces the manifests, digests and all, as no damage could.
-fn forge_manifests(made: &Made, change: impl Fn(&mut ser::cache::Utterance)) {
+fn forge_manifests(made: &Made, change: impl Fn(&mut ser_cache::Utterance)) {
     let cache = made.cache();
     let mut split = cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap();
     split.parts.values_mut().flatten().for_each(change);
@@ -570,13 +572,13 @@ fn frames_that_index_and_manifests_agree_on_but_the_shard_does_not_are_found() {
 
 #[test]
 fn a_manifest_can_point_nowhere_but_where_its_tensor_lies() {
-    let changes: [fn(&mut ser::cache::Utterance); 6] = [
+    let changes: [fn(&mut ser_cache::Utterance); 6] = [
         |utterance| utterance.row += 1,
         |utterance| utterance.row = u32::MAX,
         |utterance| utterance.frames = 3,
         |utterance| utterance.shard = "../../etc/passwd".to_owned(),
         |utterance| utterance.shard = format!("./{}", utterance.shard),
-        |utterance| utterance.key = ser::cache::Sha::of(&[b"another"]),
+        |utterance| utterance.key = ser_cache::Sha::of(&[b"another"]),
     ];
     for change in changes {
         let made = Made::plain();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ser::cache::PrepareOptions;
+use ser_prepare::PrepareOptions;
 
 /// A mono WAV file with `data` as it is, `bits` a sample, of format 1 (integer) or 3 (float).
 pub(crate) fn wav_of(format: u16, bits: u16, sample_rate: u32, data: &[u8]) -> Vec<u8> {
@@ -62,9 +62,9 @@ pub(crate) fn plain_corpus(folder: &Path, classes: &[&str], files: usize) {
 }
 
 /// A synthetic corpus of two speakers, seven emotions and `words` words at 16 kHz.
-pub(crate) fn speech(folder: &Path, words: usize) -> ser::synth::Summary {
-    let options = ser::synth::Options { words, sample_rate: 16_000, ..Default::default() };
-    ser::synth::Corpus::new(options).unwrap().write(folder).unwrap()
+pub(crate) fn speech(folder: &Path, words: usize) -> ser_synth::Summary {
+    let options = ser_synth::Options { words, sample_rate: 16_000, ..Default::default() };
+    ser_synth::Corpus::new(options).unwrap().write(folder).unwrap()
 }
 
 /// Options as the command has them by default.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use ser::storage::{Disk, NativeDisk, WritableFile};
+use ser_core::storage::{Disk, NativeDisk, WritableFile};
 
 /// What happens once an operation has failed.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use ser::cache::Sha;
-use ser::storage::{SCRATCH_PREFIX, folder_of};
+use ser_cache::Sha;
+use ser_core::storage::{SCRATCH_PREFIX, folder_of};
 
 use super::recording::Operation;
 

@@ -4,7 +4,7 @@ use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use ser::storage::{Disk, NativeDisk, WritableFile};
+use ser_core::storage::{Disk, NativeDisk, WritableFile};
 
 /// Something that was done to a file system. A file is named by the number it was created as, since writing goes on
 /// wherever its name has gone.

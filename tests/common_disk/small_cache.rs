@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser::cache::care::verify::verify;
-use ser::cache::{Cache, PrepareOptions, PrepareReport, StoredSplit, prepare};
-use ser::corpus::{Part, Protocol};
-use ser::features::FeatureConfig;
-use ser::progress::Silent;
-use ser::storage::{SCRATCH_PREFIX, Storage};
+use ser_cache::care::verify::verify;
+use ser_cache::{Cache, StoredSplit};
+use ser_core::progress::Silent;
+use ser_core::storage::{SCRATCH_PREFIX, Storage};
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_features::FeatureConfig;
+use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 
 use crate::common::{noise, options, put, wav};
 
@@ -53,7 +55,7 @@ pub(crate) fn prepared(options: &PrepareOptions) -> PrepareReport {
 
 /// Reads everything that the cache in `out` names, through its index and through the link `splits`, and compares every
 /// row of every split with its checksum; then all of it again, as `ser-cache verify` does. Returns how many rows there are.
-pub(crate) fn check(out: &Path) -> ser::Result<usize> {
+pub(crate) fn check(out: &Path) -> ser_core::Result<usize> {
     let cache = Cache::open(out)?;
     let mut rows = 0;
     for set in cache.feature_sets() {
@@ -75,7 +77,7 @@ pub(crate) fn check(out: &Path) -> ser::Result<usize> {
 }
 
 /// What `splits` names must be whole as well, though it may be a version behind.
-pub(crate) fn check_splits(out: &Path) -> ser::Result<()> {
+pub(crate) fn check_splits(out: &Path) -> ser_core::Result<()> {
     if out.join("splits").symlink_metadata().is_err() {
         return Ok(());
     }

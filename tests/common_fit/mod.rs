@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use ser::fit::network_config::CnnBilstmConfig;
-use ser::fit::{FitConfig, NetworkConfig, Precision};
-use ser::synth::{Corpus, Options};
+use ser_model::network::{CnnBilstmConfig, NetworkConfig};
+use ser_model::{FitConfig, Precision};
+use ser_synth::{Corpus, Options};
 
 /// A network that trains in milliseconds.
 pub(crate) fn small_network() -> NetworkConfig {

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use ser::fit::checkpoint::{Checkpoint, Tensor, Value};
-use ser::fit::ensemble::fit_members;
-use ser::fit::run::RunFolder;
-use ser::fit::state::EpochRecord;
-use ser::fit::train::{Event, FitRequest, FitSummary, Material};
-use ser::fit::{FitConfig, device};
-use ser::progress::{Progress, Silent};
-use ser::storage::Storage;
-use ser::{Error, ErrorKind, Result};
+use ser_core::progress::{Progress, Silent};
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_model::FitConfig;
+use ser_model::checkpoint::{Checkpoint, Tensor, Value};
+use ser_train::device;
+use ser_train::ensemble::fit_members;
+use ser_train::run::{FitSummary, RunFolder};
+use ser_train::state::EpochRecord;
+use ser_train::train::{Event, FitRequest, Material};
 
 /// When a run is to be stopped.
 #[derive(Debug, Clone, Copy)]

@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ser_cache::audit::{Audit, Cue, Requirement, require};
+use ser_cache::care::garbage::{GarbageOptions, collect};
+use ser_cache::care::verify::verify;
+use ser_cache::{Cache, Sha};
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_corpus::Protocol;
+use ser_prepare::{NearDuplicates, PrepareReport, prepare};
+
 use crate::common::{noise, options, plain_corpus, put, ser_prep, speech, wav, wav_of};
-use ser::cache::audit::{Audit, Cue, Requirement, require};
-use ser::cache::care::garbage::{GarbageOptions, collect};
-use ser::cache::care::verify::verify;
-use ser::cache::prepare::{NearDuplicates, PrepareReport};
-use ser::cache::{Cache, Sha, prepare};
-use ser::corpus::Protocol;
-use ser::progress::Silent;
-use ser::storage::Storage;
 
 /// A recording of the speaker YAF, a copy of which is planted under the other speaker's name.
 const ORIGINAL: &str = "YAF_angry/YAF_bar_angry.wav";
@@ -289,7 +290,7 @@ fn ser_cache_counts_the_measurement_and_removes_one_that_no_feature_set_needs() 
     let place = Place::speech();
     place.prepare();
     let path = place.audit_file();
-    let usage = ser::cache::care::usage::usage(&place.out).unwrap();
+    let usage = ser_cache::care::usage::usage(&place.out).unwrap();
     assert_eq!((usage.audits, usage.foreign), (fs::metadata(&path).unwrap().len(), 0));
     let unneeded = path.with_file_name("0123456789ab.jsonl");
     fs::copy(&path, &unneeded).unwrap();

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ser_cache::{Cache, StoredSplit, Utterance};
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_core::{ErrorKind, Result};
+use ser_corpus::split::Part;
+use ser_corpus::{CorpusFolder, LabelSource, MapSource};
+use ser_prepare::repair::{RepairOptions, repair};
+use ser_prepare::{PrepareOptions, PrepareReport, prepare};
+use ser_synth::Emotion;
+
 use crate::common::{contents, options, put, wav};
-use ser::cache::care::repair::{RepairOptions, repair};
-use ser::cache::{Cache, PrepareOptions, PrepareReport, StoredSplit, Utterance, prepare};
-use ser::corpus::{CorpusFolder, LabelSource, MapSource, Part};
-use ser::progress::Silent;
-use ser::storage::Storage;
-use ser::synth::Emotion;
-use ser::{ErrorKind, Result};
 
 /// A folder with corpora in it, and a cache beside them.
 struct Place(tempfile::TempDir);
@@ -46,7 +49,7 @@ impl Place {
 
 /// A second of a synthetic voice; another `seed` is another take.
 fn speak(emotion: Emotion, seed: u64) -> Vec<u8> {
-    let samples = ser::synth::utterance("OAF", "moon", emotion, seed, 8_000).unwrap();
+    let samples = ser_synth::utterance("OAF", "moon", emotion, seed, 8_000).unwrap();
     wav(8_000, &samples.iter().map(|sample| (sample * 32_000.0) as i16).collect::<Vec<_>>())
 }
 

@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
 use rayon::prelude::*;
-use ser::cache::prepare::prepare;
-use ser::doctor::{FindingKind, Options, Report, examine};
-use ser::progress::Silent;
-use ser::storage::Storage;
-use ser::synth::{Corpus, Oddity};
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_corpus::doctor::{FindingKind, Options, Report, examine};
+use ser_prepare::prepare;
+use ser_synth::{Corpus, Oddity};
 use tempfile::TempDir;
+
+use crate::common::{contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
 
 const EMOTIONS: [(&str, &str); 7] = [
     ("angry", "angry"),
@@ -25,7 +26,7 @@ const EMOTIONS: [(&str, &str); 7] = [
 ];
 
 /// The words of TESS, as the doctor knows them.
-const WORDS: &str = include_str!("../../src/doctor/expectation/tess_words.txt");
+const WORDS: &str = include_str!("../../crates/ser-corpus/src/doctor/expectation/tess_words.txt");
 
 fn diagnose(folder: &Path) -> Report {
     examine(&Options::new(folder), &Silent).unwrap()
@@ -235,7 +236,7 @@ fn a_doubled_copy_is_recognised_as_the_kaggle_copy_is() {
 #[test]
 fn every_oddity_of_the_synthetic_corpus_is_found_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let options = ser::synth::Options {
+    let options = ser_synth::Options {
         words: 10,
         sample_rate: 16_000,
         oddities: Oddity::ALL.to_vec(),
@@ -434,7 +435,7 @@ fn a_table_of_labels_says_what_is_what() {
     let table = folder.path().join("labels.csv");
     let rows = (0..4).map(|n| format!("calm/{n:03}.wav,calm,A,w{n}\n")).collect::<String>();
     fs::write(&table, format!("path,label,speaker,word\n{rows}")).unwrap();
-    let options = Options { labels: ser::corpus::LabelSource::Table(table), ..Options::new(folder.path()) };
+    let options = Options { labels: ser_corpus::LabelSource::Table(table), ..Options::new(folder.path()) };
     let report = examine(&options, &Silent).unwrap();
     assert_eq!(report.finding(FindingKind::Unlabelled).unwrap().count, 4);
     assert_eq!(report.numbers.speakers["A"], 4);
@@ -600,7 +601,7 @@ fn options_that_make_no_sense_with_it_are_refused() {
 fn a_table_fits_80_columns_where_names_allow_it() {
     let folder = tempfile::tempdir().unwrap();
     let oddities = Oddity::ALL.to_vec();
-    let options = ser::synth::Options { words: 3, sample_rate: 16_000, oddities, ..Default::default() };
+    let options = ser_synth::Options { words: 3, sample_rate: 16_000, oddities, ..Default::default() };
     Corpus::new(options).unwrap().write(folder.path()).unwrap();
     let table = diagnose(folder.path()).to_table(80);
     for line in table.lines() {

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use ser_core::{Error, ErrorKind};
+use ser_corpus::conventions::{Convention, recognise};
+use ser_corpus::{Annotation, Annotator, LabelSource, scan};
+
 use crate::common::{plain_corpus, put};
-use ser::corpus::{Annotation, Annotator, Convention, LabelSource, recognise, scan};
-use ser::{Error, ErrorKind};
 
 fn paths(folder: &Path) -> Vec<String> {
     scan(folder).unwrap().files.into_iter().map(|file| file.path).collect()
@@ -127,7 +129,7 @@ mod unix {
         let files = scan(folder.path()).unwrap().files;
         assert_eq!(files.len(), 2);
         let error =
-            ser::audio::read_file(&files[1].location(folder.path()), &Default::default(), &mut Vec::new())
+            ser_audio::read_file(&files[1].location(folder.path()), &Default::default(), &mut Vec::new())
                 .unwrap_err();
         assert!(error.to_string().contains("is a FIFO"), "{error}");
     }
@@ -164,7 +166,7 @@ fn a_corpus_that_is_missing_or_a_file_is_refused() {
 
 // --- which labels ---
 
-fn table(text: &str) -> (tempfile::TempDir, ser::Result<Annotator>) {
+fn table(text: &str) -> (tempfile::TempDir, ser_core::Result<Annotator>) {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "labels.csv", text.as_bytes());
     let annotator = Annotator::new(&LabelSource::Table(folder.path().join("labels.csv")), []);
@@ -562,10 +564,10 @@ fn class_folders_count_even_if_files_are_named_as_in_tess() {
 
 #[test]
 fn auto_says_the_same_of_tess_and_of_plain_folders_as_folder() {
-    let oddities = ser::synth::Oddity::ALL.to_vec();
-    let options = ser::synth::Options { words: 3, oddities, ..Default::default() };
+    let oddities = ser_synth::Oddity::ALL.to_vec();
+    let options = ser_synth::Options { words: 3, oddities, ..Default::default() };
     let folder = tempfile::tempdir().unwrap();
-    ser::synth::Corpus::new(options).unwrap().write(folder.path()).unwrap();
+    ser_synth::Corpus::new(options).unwrap().write(folder.path()).unwrap();
     let tess = paths(folder.path());
     let plain = names_of(Convention::Folder, 30);
     for (paths, convention) in [(tess, Convention::Tess), (plain, Convention::Folder)] {
@@ -580,8 +582,8 @@ fn auto_says_the_same_of_tess_and_of_plain_folders_as_folder() {
 
 // --- the corpus as it is handed around ---
 
-fn prepare(options: &ser::cache::PrepareOptions) -> ser::cache::PrepareReport {
-    ser::cache::prepare(options, &ser::storage::Storage::native(), &ser::progress::Silent).unwrap()
+fn prepare(options: &ser_prepare::PrepareOptions) -> ser_prepare::PrepareReport {
+    ser_prepare::prepare(options, &ser_core::storage::Storage::native(), &ser_core::progress::Silent).unwrap()
 }
 
 #[test]
@@ -594,10 +596,10 @@ fn a_copy_nested_in_the_corpus_is_used_once_and_the_outer_one_is_kept() {
         // A name that disagrees with its folder is noted once, not once for each copy.
         fs::rename(place.join("OAF_Fear/000.wav"), place.join("OAF_Fear/OA_bite_fear.wav")).unwrap();
     }
-    let report = ser::cache::prepare(
+    let report = ser_prepare::prepare(
         &crate::common::options(folder.path(), out.path()),
-        &ser::storage::Storage::native(),
-        &ser::progress::Silent,
+        &ser_core::storage::Storage::native(),
+        &ser_core::progress::Silent,
     )
     .unwrap();
     assert_eq!((report.found, report.used, report.computed), (12, 6, 6));

@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use ser::ErrorKind;
-use ser::corpus::split::MOST_LINES;
-use ser::corpus::{
-    Annotation, Fractions, Part, Protocol, Split, SplitPlan, SplitPlanner, Subject, plan_splits,
-};
+use ser_core::ErrorKind;
+use ser_corpus::split::{Fractions, MOST_LINES, Part, Split, SplitPlan, SplitPlanner, Subject, plan_splits};
+use ser_corpus::{Annotation, Protocol};
 
 type Corpus = Vec<(String, Annotation)>;
 
@@ -19,7 +17,7 @@ fn utterance(path: String, label: &str, speaker: Option<&str>, word: Option<&str
 /// 200 words × 2 speakers × 7 emotions without two files, as TESS.
 fn tess() -> Corpus {
     let labels = ["angry", "disgust", "fear", "happy", "neutral", "pleasant_surprise", "sad"];
-    let words = ser::synth::words(200);
+    let words = ser_synth::words(200);
     let mut corpus = Vec::new();
     for speaker in ["OAF", "YAF"] {
         for label in labels {
@@ -37,7 +35,7 @@ fn tess() -> Corpus {
     corpus
 }
 
-fn plan_with(corpus: &Corpus, fractions: Fractions, seed: u64) -> ser::Result<SplitPlan> {
+fn plan_with(corpus: &Corpus, fractions: Fractions, seed: u64) -> ser_core::Result<SplitPlan> {
     let pairs: Vec<(&str, &Annotation)> = corpus.iter().map(|(path, a)| (path.as_str(), a)).collect();
     plan_splits(&pairs, fractions, seed)
 }
@@ -142,7 +140,7 @@ fn words_of_validation_are_not_in_training_in_the_speaker_protocol() {
 fn a_split_does_not_depend_on_the_order_utterances_come_in() {
     let corpus = tess();
     let mut turned = corpus.clone();
-    ser::random::Random::new(&["test", "3"]).shuffle(&mut turned);
+    ser_core::random::Random::new(&["test", "3"]).shuffle(&mut turned);
     let paths = |corpus: &Corpus, part: &[usize]| -> BTreeSet<String> {
         part.iter().map(|&index| corpus[index].0.clone()).collect()
     };

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use realfft::RealFftPlanner;
-use ser::ErrorKind;
-use ser::synth::{
+use ser_core::ErrorKind;
+use ser_synth::{
     Corpus, Emotion, MAX_SPEAKERS, Oddity, Options, Summary, WORD_COUNT, speakers, utterance, words,
 };
 use sha2::{Digest, Sha256};

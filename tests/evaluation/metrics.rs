@@ -1,9 +1,11 @@
 //! Metrics and their tables: against scikit-learn and SciPy, and by their properties.
 
 use proptest::prelude::*;
-use ser::ErrorKind;
-use ser::metrics::{Average, Calibration, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval};
-use ser::report::{
+use ser_core::ErrorKind;
+use ser_eval::metrics::{
+    Average, Calibration, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval,
+};
+use ser_eval::{
     Evaluation, Prediction, Provenance, classification_report, confusion_matrix, protocol_in_words, render,
 };
 use serde::Deserialize;

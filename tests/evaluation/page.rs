@@ -5,19 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{noise, wav};
-use crate::common_python::python_with;
-use ser::cache::Audit;
-use ser::corpus::{Corpora, Part};
-use ser::features::FeatureConfig;
-use ser::fit::FitConfig;
-use ser::random::Random;
-use ser::report::html::{Audio, PageOptions, html_page};
-use ser::report::run_record::{CommandLine, Epoch, History, RunRecord};
-use ser::report::{
+use ser_cache::audit::Audit;
+use ser_core::random::Random;
+use ser_core::storage::Storage;
+use ser_corpus::Corpora;
+use ser_corpus::split::Part;
+use ser_eval::html::{Audio, PageOptions, html_page};
+use ser_eval::run_record::{CommandLine, Epoch, History, RunRecord};
+use ser_eval::{
     Evaluation, Prediction, Provenance, SplitSide, figures, model_card, protocol_in_words, write_figures,
 };
-use ser::storage::Storage;
+use ser_features::FeatureConfig;
+use ser_model::FitConfig;
+
+use crate::common::{noise, wav};
+use crate::common_python::python_with;
 
 const TESS: [&str; 7] = ["angry", "disgust", "fear", "happy", "neutral", "pleasant_surprise", "sad"];
 /// Names that would do harm where they are taken for anything but text.
@@ -440,7 +442,7 @@ impl Example {
         html_page(&self.evaluation, &self.predictions, None, &options).unwrap()
     }
 
-    fn figures(&self) -> Vec<ser::report::Figure> {
+    fn figures(&self) -> Vec<ser_eval::Figure> {
         figures(&self.evaluation, Some(&self.run))
     }
 }

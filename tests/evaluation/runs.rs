@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ser::ErrorKind;
-use ser::metrics::{BootstrapOptions, McNemarTest};
-use ser::report::compare::{self, Comparison};
-use ser::report::runs::{self, RunsReport, UnusableRun};
-use ser::report::{Answers, Recipe, SplitSide, TestSide, TestUtterance, Unit, Voices};
+use ser_core::ErrorKind;
+use ser_eval::compare::Comparison;
+use ser_eval::metrics::{BootstrapOptions, McNemarTest};
+use ser_eval::runs::{RunsReport, UnusableRun};
+use ser_eval::{Answers, Recipe, SplitSide, TestSide, TestUtterance, Unit, Voices, compare, runs};
 use serde_json::json;
 
 const CLASSES: usize = 4;

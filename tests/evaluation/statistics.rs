@@ -1,6 +1,6 @@
 //! Bootstrap intervals and McNemar's test against SciPy and statsmodels.
 
-use ser::metrics::{
+use ser_eval::metrics::{
     Bootstrap, BootstrapOptions, Estimate, McNemarTest, Scores, bootstrap_mean, mcnemar, sample_deviation,
 };
 use serde::Deserialize;

@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
+use ser_cache::{Cache, Index};
+use ser_core::ErrorKind;
+use ser_core::progress::Silent;
+use ser_core::storage::{Storage, folder_of};
+use ser_features::FeatureConfig;
+use ser_prepare::{PrepareOptions, prepare};
+use tempfile::TempDir;
+
 use crate::common_disk::{
     Blobs, Node, Operation, PowerLoss, Recording, Tree, check, check_splits, corpus, is_scratch, prepared,
     quick_folder, small_features, small_options,
 };
-use rayon::prelude::*;
-use ser::ErrorKind;
-use ser::cache::{Cache, Index, PrepareOptions, prepare};
-use ser::features::FeatureConfig;
-use ser::progress::Silent;
-use ser::storage::{Storage, folder_of};
-use tempfile::TempDir;
 
 const WORDS: [&str; 4] = ["bar", "dog", "fit", "gin"];
 

@@ -8,15 +8,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
+use ser_cache::Cache;
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind};
+use ser_prepare::{PrepareOptions, prepare};
+
 use crate::common_disk::{
     After, Blobs, Failing, Failure, PowerLoss, Recording, Tree, assert_same, check, corpus, kept, prepared,
     quick_folder, scratches, small_options,
 };
-use rayon::prelude::*;
-use ser::cache::{Cache, PrepareOptions, prepare};
-use ser::progress::Silent;
-use ser::storage::Storage;
-use ser::{Error, ErrorKind};
 
 const NO_SPACE: i32 = 28;
 const INPUT_OUTPUT: i32 = 5;
@@ -167,7 +169,7 @@ fn a_run_over_a_changed_corpus_may_fail_anywhere() {
 // Checkpoints: a file that is replaced, and kept under a second name before.
 
 /// What training does after each epoch.
-fn save(storage: &Storage, folder: &Path, epoch: u8) -> ser::Result<()> {
+fn save(storage: &Storage, folder: &Path, epoch: u8) -> ser_core::Result<()> {
     let [last, previous, best] = ["last.pt", "previous.pt", "best.pt"].map(|name| folder.join(name));
     if last.exists() {
         storage.keep_as(&last, &previous)?;

@@ -9,14 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ser_cache::{Cache, Index};
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_prepare::{PrepareOptions, prepare};
+
 use crate::common::{Ran, contents};
 use crate::common_disk::{
     After, Failing, Failure, assert_same, check, corpus, kept, prepared, small_options,
 };
-use ser::cache::{Cache, Index, PrepareOptions, prepare};
-use ser::corpus::{Part, Protocol};
-use ser::progress::Silent;
-use ser::storage::Storage;
 
 const WORDS: [&str; 6] = ["bar", "dog", "fit", "gin", "hit", "jar"];
 

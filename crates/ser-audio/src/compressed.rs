@@ -1,0 +1,357 @@
+//! Compressed recordings, by symphonia's demuxers and decoders: FLAC, MP3, Ogg, MP4, CAF and ADTS.
+//!
+//! The reader for the container is named outright. Symphonia's probe would search the first MiB of any file for
+//! something that looks like audio, and would find an MP3 frame in many a text.
+
+use std::io::Cursor;
+
+use ser_core::{Error, ErrorKind, Result};
+use symphonia::core::audio::GenericAudioBufferRef;
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoderOptions};
+use symphonia::core::errors::{Error as SymphoniaError, Result as SymphoniaResult};
+use symphonia::core::formats::{FormatOptions, FormatReader, Track};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
+use symphonia::default::formats::{AdtsReader, CafReader, FlacReader, IsoMp4Reader, MpaReader, OggReader};
+
+use crate::deadline::Deadline;
+use crate::mpeg::FrameStream;
+use crate::pcm::take;
+use crate::refusal::{
+    COPY_AGAIN, Format, check_channels, check_format, cut_short, decoder_error, max_frames, seconds,
+    shorter_than_promised, too_long,
+};
+use crate::{Container, Limits, mix, mp4, mpeg, ogg, vorbis};
+
+/// Frames that the header of a stream may announce for one packet. Decoders allocate by it; the largest real
+/// one is FLAC's, with 65,535.
+const MAX_PACKET_FRAMES: u64 = 1 << 17;
+
+/// Packets in a row that may decode to nothing before the file counts as damaged.
+const MAX_EMPTY_PACKETS: u32 = 64;
+
+/// Decodes and mixes down a whole file, appending to `mono`.
+pub(super) fn decode(
+    bytes: &[u8],
+    container: Container,
+    limits: &Limits,
+    mono: &mut Vec<f32>,
+) -> Result<Format> {
+    let deadline = Deadline::new(limits);
+    let source = Source::of(bytes, container)?;
+    let mut reader = source.reader().map_err(header_error)?;
+    let (track, parameters) = audio_track(reader.as_ref())?;
+    let extent = source.extent(&track, &parameters)?;
+    let (format, packet_bytes) =
+        decode_track(reader.as_mut(), &track, &parameters, &extent, (limits, &deadline), mono)?;
+    if let Source::Flac { frame_bytes, .. } = &source
+        && packet_bytes < *frame_bytes
+    {
+        // Frames that failed their checksum were passed over, or the last one is incomplete.
+        let what =
+            format!("is cut short or corrupt: {} bytes of it are no FLAC frames", frame_bytes - packet_bytes);
+        return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+    }
+    if matches!(source, Source::Flac { .. })
+        && extent.promised.is_some_and(|promised| mono.len() as u64 > promised)
+    {
+        return Err(more_than_promised());
+    }
+    extent.apply(mono, format.sample_rate)?;
+    Ok(format)
+}
+
+/// A file whose outer structure has been checked.
+enum Source<'a> {
+    /// `frame_bytes` is the size of everything after the metadata.
+    Flac {
+        bytes: &'a [u8],
+        frame_bytes: u64,
+    },
+    Mp3(FrameStream<'a>),
+    Adts(FrameStream<'a>),
+    Ogg(&'a [u8]),
+    Mp4(&'a [u8]),
+    Caf(&'a [u8]),
+}
+
+impl<'a> Source<'a> {
+    fn of(bytes: &'a [u8], container: Container) -> Result<Self> {
+        Ok(match container {
+            Container::Flac => {
+                let bytes = bytes
+                    .get(mpeg::after_id3v2(bytes)..mpeg::without_trailing_tags(bytes))
+                    .unwrap_or_default();
+                Self::Flac { bytes, frame_bytes: flac_frame_bytes(bytes)? }
+            }
+            Container::Mp3 => Self::Mp3(mpeg::mp3_frames(bytes)?),
+            Container::Adts => Self::Adts(mpeg::adts_frames(bytes)?),
+            Container::Ogg => {
+                ogg::check_pages(bytes)?;
+                Self::Ogg(bytes)
+            }
+            Container::Mp4 => {
+                mp4::check_boxes(bytes)?;
+                Self::Mp4(bytes)
+            }
+            Container::Caf => Self::Caf(bytes),
+            Container::Wav | Container::Aiff => {
+                return Err(Error::new(ErrorKind::Unsupported, "is sample data"));
+            }
+        })
+    }
+
+    fn reader(&self) -> SymphoniaResult<Box<dyn FormatReader + 'a>> {
+        let options = FormatOptions::default();
+        let seekable = |bytes: &'a [u8]| stream(Box::new(Cursor::new(bytes)));
+        // From a source that can seek, the readers of bare frames would estimate the length and cut there.
+        let forward = |bytes: &'a [u8]| stream(Box::new(ReadOnlySource::new(bytes)));
+        Ok(match *self {
+            Self::Flac { bytes, .. } => Box::new(FlacReader::try_new(seekable(bytes), options)?),
+            Self::Ogg(bytes) => Box::new(OggReader::try_new(seekable(bytes), options)?),
+            Self::Caf(bytes) => Box::new(CafReader::try_new(seekable(bytes), options)?),
+            Self::Mp4(bytes) => {
+                let mut stream = seekable(bytes);
+                // The reader expects to stand behind the size of the first box, where the probe would leave it.
+                stream.ignore_bytes(4)?;
+                Box::new(IsoMp4Reader::try_new(stream, options)?)
+            }
+            Self::Mp3(FrameStream { bytes, .. }) => Box::new(MpaReader::try_new(forward(bytes), options)?),
+            Self::Adts(FrameStream { bytes, .. }) => Box::new(AdtsReader::try_new(forward(bytes), options)?),
+        })
+    }
+
+    /// What the container says about the length of the audio.
+    fn extent(&self, track: &Track, parameters: &AudioCodecParameters) -> Result<Extent> {
+        let stated = track.num_frames.filter(|&frames| frames > 0);
+        match self {
+            Self::Mp3(stream) | Self::Adts(stream) => frames_extent(stream, track, stated),
+            Self::Mp4(bytes) => mp4_extent(bytes, track, parameters, stated),
+            // The packet table counts without the delay, which is still in the packets. All packets are there, or
+            // the demuxer had complained; some encoders count the last one as a full one.
+            Self::Caf(_) => {
+                let skip = u64::from(track.delay.unwrap_or(0));
+                let slack =
+                    parameters.frames_per_block.filter(|_| parameters.extra_data.is_some()).unwrap_or(0);
+                let promised = stated.map(|frames| frames.saturating_add(skip));
+                Ok(Extent { promised, slack, trim: true, skip, keep: None })
+            }
+            // The decoders of Ogg and FLAC trim by themselves.
+            Self::Ogg(_) | Self::Flac { .. } => Ok(Extent { promised: stated, ..Extent::default() }),
+        }
+    }
+}
+
+/// How much of what is decoded is the recording.
+#[derive(Debug, Default)]
+struct Extent {
+    /// Frames that the decoder must give, at least.
+    promised: Option<u64>,
+    /// How many may be missing without a complaint.
+    slack: u64,
+    /// Whether what is decoded beyond `promised` is padding; other decoders have trimmed it themselves.
+    trim: bool,
+    /// Frames of encoder delay at the start.
+    skip: u64,
+    /// Frames after `skip` that are heard, at most.
+    keep: Option<u64>,
+}
+
+impl Extent {
+    /// Checks the length of `mono` and trims it.
+    fn apply(&self, mono: &mut Vec<f32>, sample_rate: u32) -> Result<()> {
+        let decoded = mono.len() as u64;
+        if let Some(promised) = self.promised {
+            if decoded.saturating_add(self.slack) < promised {
+                return Err(cut_short(promised, decoded, sample_rate));
+            }
+            if self.trim {
+                mono.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
+            }
+        }
+        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(mono.len());
+        mono.drain(..skip);
+        if let Some(keep) = self.keep {
+            mono.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+        }
+        Ok(())
+    }
+}
+
+fn frames_extent(stream: &FrameStream<'_>, track: &Track, stated: Option<u64>) -> Result<Extent> {
+    let delay = u64::from(track.delay.unwrap_or(0));
+    let Some(stated) = stated else {
+        // Every frame is there. One may be a table without a count, and the delay is trimmed by the decoder.
+        let promised = Some(stream.frames.saturating_mul(stream.frame_length));
+        return Ok(Extent { promised, slack: stream.frame_length + delay, ..Extent::default() });
+    };
+    // One frame holds the table, and some encoders count that one too.
+    let counted =
+        (stated + delay + u64::from(track.padding.unwrap_or(0))).div_ceil(stream.frame_length.max(1));
+    if stream.frames > counted + 1 {
+        return Err(more_than_promised());
+    }
+    let slack = if track.delay.is_some() { 0 } else { stream.frame_length };
+    Ok(Extent { promised: Some(stated), slack, ..Extent::default() })
+}
+
+fn more_than_promised() -> Error {
+    Error::new(ErrorKind::Damaged, "holds more audio than its header says, as if joined from several files")
+        .mend("split it or encode it again")
+}
+
+fn mp4_extent(
+    bytes: &[u8],
+    track: &Track,
+    parameters: &AudioCodecParameters,
+    stated: Option<u64>,
+) -> Result<Extent> {
+    let rate = u64::from(parameters.sample_rate.unwrap_or(0));
+    let edit = mp4::edit(bytes, track.id)?;
+    // Only where the track counts in samples, which `stated` tells, is its edit list exact enough to cut by.
+    let (Some(edit), Some(_), 1..) = (edit, stated, rate) else {
+        return Ok(Extent { promised: stated, trim: true, ..Extent::default() });
+    };
+    let scale = u64::from(edit.movie_timescale.max(1));
+    // A movie time scale coarser than the sample rate has rounded the duration; keep what may be audio.
+    let rounding = if scale.is_multiple_of(rate) { 0 } else { rate.div_ceil(scale) };
+    let heard = edit.duration.saturating_mul(rate).div_ceil(scale).saturating_add(rounding);
+    let keep = (edit.duration > 0).then_some(heard);
+    Ok(Extent { promised: stated, slack: 0, trim: true, skip: edit.start, keep })
+}
+
+fn stream<'a>(source: Box<dyn MediaSource + 'a>) -> MediaSourceStream<'a> {
+    MediaSourceStream::new(source, Default::default())
+}
+
+fn header_error(error: SymphoniaError) -> Error {
+    match error {
+        SymphoniaError::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+            let what = "is cut short: it ends before its header says that its data end";
+            Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN).caused_by(io)
+        }
+        other => decoder_error(other, 0, 1),
+    }
+}
+
+fn audio_track(reader: &dyn FormatReader) -> Result<(Track, AudioCodecParameters)> {
+    let audio = |track: &Track| match &track.codec_params {
+        Some(CodecParameters::Audio(parameters)) => Some((track.clone(), parameters.clone())),
+        _ => None,
+    };
+    reader.tracks().iter().find_map(audio).ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "holds no audio that can be decoded")
+            .mend("convert it to WAV or FLAC")
+    })
+}
+
+/// Refuses what would make a decoder allocate out of all proportion before it has decoded anything.
+fn check_sizes(parameters: &AudioCodecParameters) -> Result<()> {
+    let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count().max(1));
+    check_channels(channels)?;
+    if parameters.max_frames_per_packet.is_some_and(|frames| frames > MAX_PACKET_FRAMES) {
+        return Err(Error::new(ErrorKind::Damaged, "announces impossibly long packets").mend(COPY_AGAIN));
+    }
+    match &parameters.extra_data {
+        Some(headers) if parameters.codec == CODEC_ID_VORBIS => vorbis::check_codebooks(headers),
+        _ => Ok(()),
+    }
+}
+
+/// Decodes all packets of a track; gives the format and how many bytes of packets there were.
+fn decode_track(
+    reader: &mut dyn FormatReader,
+    track: &Track,
+    parameters: &AudioCodecParameters,
+    extent: &Extent,
+    (limits, deadline): (&Limits, &Deadline),
+    mono: &mut Vec<f32>,
+) -> Result<(Format, u64)> {
+    check_sizes(parameters)?;
+    let stated_rate = parameters.sample_rate.unwrap_or(0);
+    let options = AudioDecoderOptions::default().verify(true);
+    let mut decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &options)
+        .map_err(|error| decoder_error(error, 0, stated_rate))?;
+    let mut format: Option<Format> = None;
+    let mut packet_bytes = 0;
+    let mut empty_packets = 0;
+    loop {
+        let done = mono.len();
+        let rate = format.as_ref().map_or(stated_rate, |format| format.sample_rate);
+        deadline.check(seconds(done as u64, rate))?;
+        let packet = match reader.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break,
+            Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(shorter_than_promised(extent.promised, done as u64, rate));
+            }
+            Err(error) => return Err(decoder_error(error, done, rate)),
+        };
+        if packet.track_id != track.id {
+            continue;
+        }
+        packet_bytes += packet.data.len() as u64;
+        let decoded = decoder.decode(&packet).map_err(|error| decoder_error(error, done, rate))?;
+        if decoded.frames() == 0 {
+            empty_packets += 1;
+            if empty_packets > MAX_EMPTY_PACKETS {
+                return Err(Error::new(ErrorKind::Damaged, "is a stream of empty packets").mend(COPY_AGAIN));
+            }
+            continue;
+        }
+        empty_packets = 0;
+        let (sample_rate, channels) = spec_of(&decoded);
+        match &format {
+            None => {
+                check_format(sample_rate, channels)?;
+                let channels = u16::try_from(channels).unwrap_or(u16::MAX);
+                format = Some(Format { codec: "", sample_rate, channels });
+            }
+            Some(first) if first.sample_rate != sample_rate || usize::from(first.channels) != channels => {
+                let at = done as f64 / f64::from(rate.max(1));
+                let what = format!("changes its sample rate or its channels after {at:.3} s");
+                return Err(
+                    Error::new(ErrorKind::Unsupported, what).mend("split it where the format changes")
+                );
+            }
+            Some(_) => {}
+        }
+        mix::mix_down(&decoded, mono);
+        if mono.len() as u64 > max_frames(limits, sample_rate).saturating_add(extent.skip) {
+            return Err(too_long(extent.promised, limits, sample_rate));
+        }
+    }
+    if decoder.finalize().verify_ok == Some(false) {
+        let what = "is corrupt: the checksum of its samples (MD5) does not match";
+        return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+    }
+    let codec = decoder.codec_info().short_name;
+    let format = match format {
+        Some(format) => Format { codec, ..format },
+        // Not one frame was decoded: fine if none was promised, which the caller refuses by itself.
+        None if extent.promised.unwrap_or(0) == 0 => Format { codec, sample_rate: stated_rate, channels: 0 },
+        None => return Err(shorter_than_promised(extent.promised, 0, stated_rate)),
+    };
+    Ok((format, packet_bytes))
+}
+
+fn spec_of(decoded: &GenericAudioBufferRef<'_>) -> (u32, usize) {
+    (decoded.spec().rate(), decoded.spec().channels().count())
+}
+
+/// The size of everything behind the metadata blocks (RFC 9639, section 8.1).
+fn flac_frame_bytes(bytes: &[u8]) -> Result<u64> {
+    let mut at = 4usize;
+    loop {
+        let Some([kind, size @ ..]) = take::<4>(bytes, at) else {
+            return Err(Error::new(ErrorKind::Damaged, "is cut short inside its header").mend(COPY_AGAIN));
+        };
+        let [high, middle, low] = size;
+        at = at.saturating_add(4 + u32::from_be_bytes([0, high, middle, low]) as usize);
+        if kind & 0x80 != 0 {
+            return Ok((bytes.len() as u64).saturating_sub(at as u64));
+        }
+    }
+}

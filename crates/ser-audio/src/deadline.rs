@@ -1,0 +1,57 @@
+//! How long a decoder may work on one file.
+//!
+//! What counts is the processor time of its thread, where the system tells it: then the answer depends neither on what
+//! else the machine has to do nor on whether the process was stopped for a while.
+
+use std::time::Duration;
+
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::Limits;
+
+/// A limit on the time that passes from its making on.
+pub(super) struct Deadline {
+    limits: Limits,
+    ends: Duration,
+}
+
+impl Deadline {
+    /// The clock runs from here, for this thread.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { limits: *limits, ends: thread_time().saturating_add(Self::limit(limits)) }
+    }
+
+    /// What [`Limits::max_decoding_s`] says.
+    pub(super) fn limit(limits: &Limits) -> Duration {
+        // What is no duration is no limit: the options are checked where they come in.
+        Duration::try_from_secs_f64(limits.max_decoding_s).unwrap_or(Duration::MAX)
+    }
+
+    /// Refuses to go on when the time is over; `done_s` seconds of audio have been decoded.
+    pub(super) fn check(&self, done_s: f64) -> Result<()> {
+        if thread_time() <= self.ends {
+            return Ok(());
+        }
+        Err(too_slow(&self.limits, &format!("{done_s:.3} s of audio were decoded by then")))
+    }
+}
+
+/// The error for a file whose decoder takes too long.
+pub(super) fn too_slow(limits: &Limits, how: &str) -> Error {
+    let limit = limits.max_decoding_s;
+    Error::new(ErrorKind::Limit, format!("takes more than the limit of {limit} s to decode: {how}"))
+        .mend("convert it to WAV, or raise the limit with --file-timeout")
+}
+
+#[cfg(unix)]
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0))
+}
+
+#[cfg(not(unix))]
+fn thread_time() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}

@@ -1,0 +1,89 @@
+//! Recordings to mono samples at one rate: read, decode, mix down, resample, normalise.
+//!
+//! ```text
+//! file ──▶ read_file ──▶ decode ──▶ Resampler ──▶ Normalisation
+//!          bytes         mono f32    mono f32      mono f32
+//!                        source rate target rate   target rate
+//! ```
+//!
+//! [`Loader`] does the last three with buffers that are kept from one recording to the next; give every thread
+//! its own.
+//!
+//! * The container is recognised by its content, never by the name of the file ([`Container::of`]).
+//! * Integer samples become `x / 2^(bits-1)`, in `[-1, 1)`; 8-bit WAV is unsigned, `(x - 128) / 128`. Channels
+//!   are mixed down by their mean.
+//! * A recording is used whole or not at all. One that ends before what its header promises, has a corrupt
+//!   packet, a failed checksum or a non-finite sample is an error that says so; see [`decode()`] for what each
+//!   container can prove about itself.
+//! * Memory follows the bytes that are there and [`Limits`], never a number read from a header.
+
+mod aiff;
+mod companion;
+mod compressed;
+mod container;
+mod deadline;
+mod decode;
+mod encode;
+mod fourier;
+mod guard;
+mod loader;
+mod mix;
+mod mp4;
+mod mpeg;
+mod normalise;
+mod ogg;
+mod pcm;
+mod read;
+mod refusal;
+mod resample;
+mod vorbis;
+mod wav;
+
+pub use encode::{float_wav, pcm16, pcm16_wav};
+
+pub use container::Container;
+pub use decode::{Recording, decode};
+pub use loader::{Clip, Loader, audio_hash};
+pub use normalise::{Normalisation, RMS_TARGET};
+pub use read::read_file;
+pub use resample::{Resampler, ResamplerPool, resampled_len};
+
+/// The lowest and highest sample rate that is accepted, in Hz.
+pub const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
+
+/// The most channels that are accepted.
+pub const MAX_CHANNELS: u16 = 64;
+
+/// How large and how long a recording may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Size of the file in bytes.
+    pub max_bytes: u64,
+    /// Longest duration in seconds. Decoding stops as soon as it is passed.
+    pub max_duration_s: f64,
+    /// Shortest duration in seconds.
+    pub min_duration_s: f64,
+    /// Longest time in seconds that decoding may take, of the processor; there is no limit where it is not finite.
+    /// Only files with a codec inside need it: samples that lie in the file as they are take no time.
+    pub max_decoding_s: f64,
+}
+
+impl Default for Limits {
+    /// 512 MiB, 300 s, 0.05 s and 60 s, which is a hundred times what the longest file needs.
+    fn default() -> Self {
+        Self { max_bytes: 512 << 20, max_duration_s: 300.0, min_duration_s: 0.05, max_decoding_s: 60.0 }
+    }
+}
+
+impl Limits {
+    /// Limits for a recording that a cache was made from, which is decoded only once its content is known to be the same.
+    /// It was accepted then, under limits that the cache does not keep; these only bound memory: 4 GiB and 24 hours.
+    pub fn accepted_before() -> Self {
+        Self {
+            max_bytes: 4 << 30,
+            max_duration_s: 86_400.0,
+            min_duration_s: 0.0,
+            max_decoding_s: f64::INFINITY,
+        }
+    }
+}

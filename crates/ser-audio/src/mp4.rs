@@ -1,0 +1,122 @@
+//! MPEG-4's boxes: whether they are all there, and which part of a track is meant to be heard.
+//!
+//! AAC encoders put 1,024 to 2,112 samples of delay before the audio. In MP4 the edit list (`edts`/`elst`, ISO/IEC
+//! 14496-12, section 8.6.6) says where the audio begins and how long it is; symphonia reads the list but gives no
+//! access to it.
+
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::pcm::take;
+use crate::refusal::COPY_AGAIN;
+
+/// Checks that the outermost boxes lie within the file and that the index is among them.
+///
+/// # Errors
+/// `Damaged`, naming both sizes where the file is too short.
+pub(super) fn check_boxes(bytes: &[u8]) -> Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Some((_, _, size)) = box_header(rest).filter(|&(_, header, size)| header <= size) else {
+            return Err(Error::new(ErrorKind::Damaged, "is cut short or corrupt: it ends in no proper box")
+                .mend(COPY_AGAIN));
+        };
+        rest = rest.get(size..).ok_or_else(|| {
+            let promised = (bytes.len() - rest.len()).saturating_add(size);
+            let what = format!("is cut short: it promises {promised} bytes, {} are there", bytes.len());
+            Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN)
+        })?;
+    }
+    if find(bytes, b"moov").is_none() {
+        let what = "is an MP4 without an index (moov), as an interrupted recording leaves";
+        return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+    }
+    Ok(())
+}
+
+/// The part of a track that is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Edit {
+    /// The first sample that is heard, in units of the track's own time scale.
+    pub(super) start: u64,
+    /// How long it is heard, in units of the movie's time scale; 0 means to the end.
+    pub(super) duration: u64,
+    /// Units of the movie's time scale in a second.
+    pub(super) movie_timescale: u32,
+}
+
+/// The edit of the track `id`, if it has one.
+///
+/// # Errors
+/// `Unsupported` for an edit list that plays several pieces.
+pub(super) fn edit(bytes: &[u8], id: u32) -> Result<Option<Edit>> {
+    let Some(movie) = find(bytes, b"moov") else { return Ok(None) };
+    let Some(movie_timescale) = find(movie, b"mvhd").and_then(|header| full_box_u32(header, 12, 20)) else {
+        return Ok(None);
+    };
+    for (kind, track) in boxes(movie) {
+        let is_track = || find(track, b"tkhd").and_then(|header| full_box_u32(header, 12, 20)) == Some(id);
+        if kind == *b"trak" && is_track() {
+            return match find(track, b"edts").and_then(|edits| find(edits, b"elst")) {
+                Some(list) => single_edit(list, movie_timescale),
+                None => Ok(None),
+            };
+        }
+    }
+    Ok(None)
+}
+
+fn single_edit(list: &[u8], movie_timescale: u32) -> Result<Option<Edit>> {
+    let wide = list.first() == Some(&1);
+    let entry_size = if wide { 20 } else { 12 };
+    let entries = list.get(8..).unwrap_or_default().chunks_exact(entry_size).filter_map(|entry| {
+        let (duration, start) = if wide {
+            (take(entry, 0).map(u64::from_be_bytes)?, take(entry, 8).map(i64::from_be_bytes)?)
+        } else {
+            let duration = take(entry, 0).map(u32::from_be_bytes)?;
+            (u64::from(duration), i64::from(take(entry, 4).map(i32::from_be_bytes)?))
+        };
+        // A negative start is an empty edit: silence before the track, which is left out.
+        let start = u64::try_from(start).ok()?;
+        Some(Edit { start, duration, movie_timescale })
+    });
+    let count = take(list, 4).map_or(0, u32::from_be_bytes) as usize;
+    let mut entries = entries.take(count);
+    match (entries.next(), entries.next()) {
+        (edit, None) => Ok(edit),
+        (_, Some(_)) => {
+            Err(Error::new(ErrorKind::Unsupported, "is an MP4 edited together from several pieces")
+                .mend("export it as WAV"))
+        }
+    }
+}
+
+/// The field at `at` of a box of version 0, or at `at_1` of version 1, which has wider times before it.
+fn full_box_u32(content: &[u8], at: usize, at_1: usize) -> Option<u32> {
+    let at = if content.first() == Some(&1) { at_1 } else { at };
+    take(content, at).map(u32::from_be_bytes)
+}
+
+fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+    boxes(bytes).find(|(found, _)| found == kind).map(|(_, content)| content)
+}
+
+/// The boxes that `bytes` consist of: kind and content. Ends at the first that is not whole.
+fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    std::iter::from_fn(move || {
+        let (kind, header, size) = box_header(bytes)?;
+        let content = bytes.get(header..size)?;
+        bytes = bytes.get(size..)?;
+        Some((kind, content))
+    })
+}
+
+/// Kind, size of the header and size of the whole of the box that `bytes` begin with.
+fn box_header(bytes: &[u8]) -> Option<([u8; 4], usize, usize)> {
+    let kind = take(bytes, 4)?;
+    let (header, size) = match take(bytes, 0).map(u32::from_be_bytes)? {
+        0 => (8, bytes.len()),
+        1 => (16, usize::try_from(take(bytes, 8).map(u64::from_be_bytes)?).ok()?),
+        size => (8, size as usize),
+    };
+    Some((kind, header, size))
+}

@@ -1,0 +1,107 @@
+//! The gate: what a split must be for its figures to be wanted at all.
+
+use clap::ValueEnum;
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::Audit;
+use crate::audit::sentences::some_of;
+
+/// What a split is required to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Requirement {
+    /// No test speaker is heard in training or validation
+    SpeakerIndependent,
+    /// No test word occurs in training or validation
+    WordIndependent,
+    /// No test session was recorded for training or validation
+    SessionIndependent,
+    /// No test recording is a copy of one in training or validation, and no augmented copy stands apart from its original
+    NoNearDuplicates,
+}
+
+impl Requirement {
+    /// Why a split of `audit` is not what is required; `None` if it is. What is not known is not taken for granted.
+    fn objection(self, audit: &Audit) -> Option<String> {
+        let shared = |noun: &str, known: bool, count: usize, names: &str| match (known, count) {
+            (false, _) => Some(format!("not every recording names its {noun}")),
+            (true, 0) => None,
+            (true, 1) => Some(format!("1 test {noun} is also in training or validation{names}")),
+            (true, _) => Some(format!("{count} test {noun}s are also in training or validation{names}")),
+        };
+        match self {
+            Self::SpeakerIndependent => {
+                let names = some_of(&audit.shared_speakers);
+                shared("speaker", audit.speakers_known, audit.shared_speakers.len(), &names)
+            }
+            Self::WordIndependent => shared("word", audit.words_known, audit.shared_words, ""),
+            Self::SessionIndependent => shared("session", audit.sessions_known, audit.shared_sessions, ""),
+            Self::NoNearDuplicates => match (audit.near_duplicates_across_sides, audit.copies_apart) {
+                (None, _) | (_, None) => Some("near-duplicates were not looked for".to_owned()),
+                (Some(0), Some(0)) if audit.identical_sounds_across_sides == 0 => None,
+                (Some(pairs), Some(copies)) => {
+                    let pair = audit.near_duplicates_list.first();
+                    let pair = pair.map(|pair| format!(" ({} and {})", pair.test, pair.other));
+                    let copy = audit.copies_apart_list.first();
+                    let copy = copy.map(|copy| format!(" ({} of {})", copy.path, copy.parent));
+                    Some(format!(
+                        "pairs of near-duplicates on both sides of the test: {pairs}{}; augmented copies apart from \
+                         their original: {copies}{}; identical sounds: {}",
+                        pair.unwrap_or_default(),
+                        copy.unwrap_or_default(),
+                        audit.identical_sounds_across_sides
+                    ))
+                }
+            },
+        }
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// Lets a split of this protocol pass only if it is all that is required.
+///
+/// # Errors
+/// [`ErrorKind::Mismatch`] with the first reason why it is not, and what would be.
+pub fn require(requirements: &[Requirement], protocol: &str, audit: &Audit) -> Result<()> {
+    let objections = requirements.iter().filter_map(|wanted| Some((wanted, wanted.objection(audit)?)));
+    let Some((wanted, objection)) = objections.into_iter().next() else { return Ok(()) };
+    let mend = match wanted {
+        Requirement::SpeakerIndependent => "use a split by speaker, such as --split speaker-<ID>",
+        Requirement::WordIndependent => "use --split word",
+        Requirement::SessionIndependent => "name sessions in a table (--labels file.csv), and split by them",
+        Requirement::NoNearDuplicates => {
+            "run ser-prep again with --near-duplicates keep-one, or remove the copies"
+        }
+    };
+    let what = format!("the split {protocol:?} is not {}: {objection}", wanted.name());
+    Err(Error::new(ErrorKind::Mismatch, what).mend(mend))
+}
+
+/// Lets a corpus pass only if one of its splits is all that is required.
+///
+/// # Errors
+/// [`ErrorKind::Mismatch`] with the reason why each is not.
+pub fn require_any<'a>(
+    requirements: &[Requirement],
+    audits: impl Iterator<Item = (&'a str, &'a Audit)>,
+) -> Result<()> {
+    let mut reasons = Vec::new();
+    for (protocol, audit) in audits {
+        match require(requirements, protocol, audit) {
+            Ok(()) => return Ok(()),
+            Err(error) => reasons.push(format!("\n  {}", error.reason())),
+        }
+    }
+    // As many as can be read.
+    let more = reasons.len().saturating_sub(SHOWN);
+    reasons.truncate(SHOWN);
+    if more > 0 {
+        reasons.push(format!("\n  and {more} more"));
+    }
+    let what = format!("no split of the corpus is what --require asks for:{}", reasons.concat());
+    Err(Error::new(ErrorKind::Mismatch, what).mend("ask for less, or add recordings of other speakers"))
+}
+
+const SHOWN: usize = 20;

@@ -1,0 +1,220 @@
+//! A cache opened for reading.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_features::Preset;
+
+use crate::dataset::DatasetRow;
+use crate::generation::{generation_name, generation_place};
+use crate::readers::ReadersLock;
+use crate::{
+    Access, Dataset, Entry, FeatureSet, Index, Shard, StoredSplit, Utterance, feature_set_id, index_path,
+    layout_of, manifest_shard, shard_path, shards_folder, stays_inside,
+};
+
+/// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
+#[derive(Debug)]
+pub struct Cache {
+    pub(crate) root: PathBuf,
+    pub(crate) index: Index,
+    pub(crate) access: Access,
+    /// Keeps what the index names from being removed.
+    pub(crate) readers: Arc<ReadersLock>,
+}
+
+impl Cache {
+    /// Opens the cache in the folder `root`.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn open(root: &Path) -> Result<Self> {
+        stays_inside(root, &index_path(root))?;
+        // Before the index is read, so that nothing it names can be removed in between.
+        let readers = Arc::new(ReadersLock::share(root));
+        if root.exists() && !root.is_dir() {
+            return Err(Error::new(ErrorKind::Mismatch, "is no folder, so no cache")
+                .at(root)
+                .mend("name the cache's folder"));
+        }
+        let index = Index::read(&index_path(root))?.ok_or_else(|| {
+            Error::new(ErrorKind::Missing, "holds no cache")
+                .at(root)
+                .mend(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
+        })?;
+        Ok(Self { root: root.to_owned(), index, access: Access::default(), readers })
+    }
+
+    /// Lets its tensors be read in another way than by default.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its feature sets, the newest last.
+    pub fn feature_sets(&self) -> &[FeatureSet] {
+        &self.index.feature_sets
+    }
+
+    /// The feature set whose name starts with `wanted`, that of the preset called `wanted`, or the newest.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn feature_set(&self, wanted: Option<&str>) -> Result<&FeatureSet> {
+        let preset = wanted.and_then(|name| Preset::from_str(name, false).ok());
+        let id = preset.map(|preset| feature_set_id(&preset.config().to_canonical_json()));
+        let begins = id.as_deref().or(wanted);
+        let mut found = (self.index.feature_sets.iter().rev())
+            .filter(|set| begins.is_none_or(|beginning| set.id.starts_with(beginning)));
+        match (found.next(), found.next(), wanted) {
+            (Some(set), None, _) | (Some(set), _, None) => Ok(set),
+            (None, _, _) | (_, Some(_), _) => {
+                let what = format!("holds no single feature set {:?}", wanted.unwrap_or_default());
+                let known: Vec<&str> = self.index.feature_sets.iter().map(|set| set.id.as_str()).collect();
+                let mend = match (preset, wanted) {
+                    (Some(_), Some(name)) => format!("run ser-prep with --preset {name}"),
+                    _ => format!("choose one of {}", known.join(", ")),
+                };
+                Err(Error::new(ErrorKind::Missing, what).at(&self.root).mend(mend))
+            }
+        }
+    }
+
+    /// The protocols that the utterances of `set` are split by, sorted by name.
+    ///
+    /// # Errors
+    /// When the manifests are missing.
+    pub fn protocols(&self, set: &FeatureSet) -> Result<Vec<Protocol>> {
+        let generation = self.generation(set)?;
+        Ok(names_in(&generation).iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The folder of the manifests of `set`.
+    fn generation(&self, set: &FeatureSet) -> Result<PathBuf> {
+        let generation = self.root.join(generation_place(&set.manifests));
+        if generation.is_dir() {
+            return Ok(generation);
+        }
+        Err(Error::new(ErrorKind::Missing, "lacks the split manifests that its index names")
+            .at(&self.root)
+            .mend("run ser-prep again: it makes anew what is missing"))
+    }
+
+    /// The split of `protocol` over the utterances of `set`.
+    ///
+    /// # Errors
+    /// When the corpus has no such split, or its manifests are damaged or name rows that are not there.
+    pub fn split(&self, set: &FeatureSet, protocol: &Protocol) -> Result<StoredSplit> {
+        let generation = self.generation(set)?;
+        let folder = generation.join(protocol.to_string());
+        if !folder.is_dir() {
+            return Err(Error::new(ErrorKind::Missing, format!("holds no split {:?}", protocol.to_string()))
+                .at(&self.root)
+                .mend(format!("choose one of {}", names_in(&generation).join(", "))));
+        }
+        if generation_name(&generation)? != set.manifests {
+            return Err(Error::new(ErrorKind::Damaged, "holds other manifests than were written")
+                .at(generation)
+                .mend("run ser-prep again: it makes anew what is damaged"));
+        }
+        for name in StoredSplit::FILES {
+            stays_inside(&self.root, &folder.join(name))?;
+        }
+        let split = StoredSplit::read(&folder)?;
+        if split.info.protocol != protocol.to_string() {
+            let what = format!("is the split {:?} under the name of another", split.info.protocol);
+            return Err(Error::new(ErrorKind::Mismatch, what).at(folder).mend("run ser-prep again"));
+        }
+        if split.info.feature_set != set.id {
+            return Err(Error::new(ErrorKind::Mismatch, "is a split of another feature set")
+                .at(folder)
+                .mend("run ser-prep again"));
+        }
+        Ok(split)
+    }
+
+    /// Opens the tensors of `utterances`, in that order.
+    ///
+    /// # Errors
+    /// When one is not in `set`, or a shard cannot be opened.
+    fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
+        let layout = layout_of(set);
+        let (shape, access) = (layout.shape, self.access);
+        let readers = Arc::clone(&self.readers);
+        let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access, _readers: readers };
+        let mut opened: HashMap<u32, usize> = HashMap::new();
+        for utterance in utterances {
+            let entry = self.entry_of(set, utterance)?;
+            let shard = match opened.get(&entry.shard) {
+                Some(position) => *position,
+                None => {
+                    let name = set.shards.get(entry.shard as usize).ok_or_else(|| unknown(utterance))?;
+                    let path = shard_path(&shards_folder(&self.root), name);
+                    stays_inside(&self.root, &path)?;
+                    dataset.shards.push(Shard::open_by(&path, &layout, access.map)?);
+                    opened.insert(entry.shard, dataset.shards.len() - 1);
+                    dataset.shards.len() - 1
+                }
+            };
+            let label = labels.iter().position(|label| *label == utterance.label).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Mismatch,
+                    format!("is labelled {:?}, not one of {labels:?}", utterance.label),
+                )
+                .at(&utterance.path)
+            })?;
+            dataset.rows.push(DatasetRow {
+                shard,
+                position: entry.position as usize,
+                frames: entry.row.frames,
+                label,
+                checksum: entry.row.checksum,
+                checked: false.into(),
+            });
+        }
+        Ok(dataset)
+    }
+
+    /// The dataset of one side of a split.
+    ///
+    /// # Errors
+    /// When an utterance is not in `set`, or a shard cannot be opened.
+    pub fn part(&self, set: &FeatureSet, split: &StoredSplit, part: Part) -> Result<Dataset> {
+        self.dataset(set, &split.info.labels, split.part(part))
+    }
+
+    /// The entry of an utterance, which must lie where the manifest says. So a manifest can name nothing outside
+    /// the cache.
+    pub fn entry_of<'a>(&self, set: &'a FeatureSet, utterance: &Utterance) -> Result<&'a Entry> {
+        let entry = set.entry(&utterance.key).ok_or_else(|| unknown(utterance))?;
+        let shard = set.shards.get(entry.shard as usize).map(manifest_shard);
+        let agrees = shard.as_deref() == Some(utterance.shard.as_str())
+            && entry.position == utterance.row
+            && entry.row.frames == utterance.frames;
+        agrees.then_some(entry).ok_or_else(|| unknown(utterance))
+    }
+}
+
+pub(crate) fn unknown(utterance: &Utterance) -> Error {
+    Error::new(ErrorKind::Mismatch, "stands in a manifest otherwise than in the index")
+        .at(&utterance.path)
+        .mend("run ser-prep again")
+}
+
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,234 @@
+//! What two caches do not have in common, and why: which utterances came, went or changed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+
+use ser_core::Result;
+use ser_corpus::Protocol;
+use serde::Serialize;
+
+use crate::care::export::{Placed, placed_utterances, protocols};
+use crate::{Cache, Copies, Entry, FeatureSet, Sha, Utterance, augmented_set_id, copies_of, key_of};
+
+/// The differences between a feature set of one cache and one of another.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Difference {
+    /// Whether there is none.
+    pub equal: bool,
+    /// The feature sets compared.
+    pub feature_sets: [String; 2],
+    /// Where the configurations differ; then every tensor does.
+    pub configuration: Vec<Change>,
+    /// Whether the tensors were computed by different versions of the extractor; then every tensor may differ.
+    pub extractor_differs: bool,
+    /// Protocols that only one of them has.
+    pub protocols: Vec<String>,
+    /// Paths of utterances that only the second has.
+    pub added: Vec<String>,
+    /// Paths of utterances that only the first has.
+    pub removed: Vec<String>,
+    /// Utterances that both have, and how they differ.
+    pub changed: Vec<Changed>,
+    /// How many utterances are the same in both.
+    pub same: usize,
+}
+
+/// An utterance that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// Its recording, relative to the corpus.
+    pub path: String,
+    /// In what it differs.
+    pub why: Vec<Change>,
+}
+
+/// A value that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Which: `content`, `label`, `speaker`, `word`, `tensor`, `side in <protocol>`, or a field of the configuration.
+    pub field: String,
+    /// What it is in the first.
+    pub a: String,
+    /// What it is in the second.
+    pub b: String,
+}
+
+/// A feature set as it is compared.
+struct Side<'a> {
+    set: &'a FeatureSet,
+    protocols: Vec<Protocol>,
+    copies: Option<Copies>,
+    utterances: Placed,
+    contents: HashMap<&'a str, &'a Sha>,
+}
+
+/// Compares the feature set `a.1` of the cache `a.0` with `b.1` of `b.0`, by the paths of their utterances.
+///
+/// # Errors
+/// When the manifests of either cannot be read.
+pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Difference> {
+    let (a, b) = (Side::open(a.0, a.1)?, Side::open(b.0, b.1)?);
+    let is_current =
+        |side: &Side<'_>| augmented_set_id(&side.set.configuration, side.copies.as_ref()) == side.set.id;
+    let configuration = configuration_changes(a.set, b.set);
+    let same_copies = a.copies == b.copies;
+    let mut difference = Difference {
+        feature_sets: [a.set.id.clone(), b.set.id.clone()],
+        extractor_differs: match configuration.is_empty() {
+            true if same_copies => a.set.id != b.set.id,
+            _ => is_current(&a) != is_current(&b),
+        },
+        configuration,
+        ..Difference::default()
+    };
+    let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) =
+        (a.protocols.iter().collect(), b.protocols.iter().collect());
+    difference.protocols = ours.symmetric_difference(&theirs).map(ToString::to_string).collect();
+    let shared: Vec<&Protocol> = ours.intersection(&theirs).copied().collect();
+    let same_tensors = difference.configuration.is_empty() && !difference.extractor_differs;
+
+    if !same_copies {
+        let shown = |side: &Side<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), Copies::in_short));
+        difference.configuration.extend(change("augmentation", shown(&a), shown(&b)));
+    }
+    difference.added =
+        b.utterances.keys().filter(|path| !a.utterances.contains_key(*path)).cloned().collect();
+    for (path, ours) in &a.utterances {
+        let Some(theirs) = b.utterances.get(path) else {
+            difference.removed.push(path.clone());
+            continue;
+        };
+        let mut why = utterance_changes(&ours.0, &theirs.0);
+        let content = content_change((&a, &ours.0), (&b, &theirs.0));
+        if content.is_none() && same_tensors {
+            let checksum = |side: &Side<'_>, of: &Utterance| Some(side.entry(of)?.row.checksum.to_string());
+            why.extend(change("tensor", checksum(&a, &ours.0), checksum(&b, &theirs.0)));
+        }
+        why.splice(0..0, content);
+        for protocol in &shared {
+            let side = |sides: &BTreeMap<Protocol, _>| sides.get(*protocol).map(ToString::to_string);
+            why.extend(change(&format!("side in {protocol}"), side(&ours.1), side(&theirs.1)));
+        }
+        match why.is_empty() {
+            true => difference.same += 1,
+            false => difference.changed.push(Changed { path: path.clone(), why }),
+        }
+    }
+    difference.equal = same_tensors
+        && same_copies
+        && difference.protocols.is_empty()
+        && difference.added.is_empty()
+        && difference.removed.is_empty()
+        && difference.changed.is_empty();
+    Ok(difference)
+}
+
+impl<'a> Side<'a> {
+    fn open(cache: &'a Cache, set: &'a FeatureSet) -> Result<Self> {
+        let protocols = protocols(cache, set)?;
+        let utterances = placed_utterances(cache, set, &protocols)?;
+        let contents = cache.index.files.iter().map(|file| (file.path.as_str(), &file.content)).collect();
+        let copies = copies_of(&cache.root, set);
+        Ok(Self { set, protocols, copies, utterances, contents })
+    }
+
+    fn entry(&self, utterance: &Utterance) -> Option<&Entry> {
+        self.set.entry(&utterance.key)
+    }
+
+    /// The SHA-256 of the recording that the tensor was computed from: the index knows the corpus as it was for its
+    /// newest feature set only.
+    fn content(&self, utterance: &Utterance) -> Option<&Sha> {
+        let content = self.contents.get(utterance.path.as_str())?;
+        (key_of(content, &self.set.configuration) == utterance.key).then_some(content)
+    }
+}
+
+/// Whether two recordings are the same, by their bytes, or where those are not known any more, by their sound.
+fn content_change(
+    (a, ours): (&Side<'_>, &Utterance),
+    (b, theirs): (&Side<'_>, &Utterance),
+) -> Option<Change> {
+    match (a.content(ours), b.content(theirs)) {
+        (Some(x), Some(y)) => change("content", Some(x.to_string()), Some(y.to_string())),
+        _ if ours.key == theirs.key => None,
+        _ => {
+            let sound = |side: &Side<'_>, of| Some(side.entry(of)?.row.source.sound.to_string());
+            change("sound", sound(a, ours), sound(b, theirs))
+        }
+    }
+}
+
+fn utterance_changes(a: &Utterance, b: &Utterance) -> Vec<Change> {
+    let fields = [
+        change("label", Some(a.label.clone()), Some(b.label.clone())),
+        change("speaker", a.speaker.clone(), b.speaker.clone()),
+        change("word", a.word.clone(), b.word.clone()),
+        change("session", a.session.clone(), b.session.clone()),
+        change("parent", a.parent.clone(), b.parent.clone()),
+    ];
+    fields.into_iter().flatten().collect()
+}
+
+fn configuration_changes(a: &FeatureSet, b: &FeatureSet) -> Vec<Change> {
+    let fields = |set: &FeatureSet| -> BTreeMap<String, serde_json::Value> {
+        serde_json::from_str(&set.configuration).unwrap_or_default()
+    };
+    let (ours, theirs) = (fields(a), fields(b));
+    let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let text = |fields: &BTreeMap<String, serde_json::Value>, name| fields.get(name).map(ToString::to_string);
+    names.into_iter().filter_map(|name| change(name, text(&ours, name), text(&theirs, name))).collect()
+}
+
+fn change(field: &str, a: Option<String>, b: Option<String>) -> Option<Change> {
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
+    (a != b).then(|| Change { field: field.to_owned(), a: shown(a), b: shown(b) })
+}
+
+impl Difference {
+    /// The differences for people, as `diff` marks them: `-` only in the first, `+` only in the second, `!` changed.
+    pub fn to_table(&self) -> String {
+        let mut text = String::new();
+        for Change { field, a, b } in &self.configuration {
+            let _ = writeln!(text, "configuration: {field}: {a} → {b}");
+        }
+        if self.extractor_differs {
+            let _ = writeln!(text, "extractor: another version");
+        }
+        for protocol in &self.protocols {
+            let _ = writeln!(text, "split {protocol}: only in one");
+        }
+        for path in &self.removed {
+            let _ = writeln!(text, "- {path}");
+        }
+        for path in &self.added {
+            let _ = writeln!(text, "+ {path}");
+        }
+        for Changed { path, why } in &self.changed {
+            let why: Vec<String> = why.iter().map(Change::in_words).collect();
+            let _ = writeln!(text, "! {path}: {}", why.join(", "));
+        }
+        let [a, b] = &self.feature_sets;
+        let _ = writeln!(
+            text,
+            "feature sets {a} and {b}: {} removed, {} added, {} changed, {} the same",
+            self.removed.len(),
+            self.added.len(),
+            self.changed.len(),
+            self.same
+        );
+        text
+    }
+}
+
+impl Change {
+    fn in_words(&self) -> String {
+        let short = |value: &str| value.chars().take(12).collect::<String>();
+        match self.field.as_str() {
+            "content" | "sound" | "tensor" => {
+                format!("{} differs ({} → {})", self.field, short(&self.a), short(&self.b))
+            }
+            field => format!("{field} {} → {}", self.a, self.b),
+        }
+    }
+}

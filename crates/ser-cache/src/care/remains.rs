@@ -1,0 +1,85 @@
+//! What of a damaged shard is still whole.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use safetensors::tensor::Metadata;
+
+use crate::care::open::open_regular;
+use crate::{ALIGNMENT, Checksum, Entry, FeatureSet, Row};
+
+/// No header is read that is larger than this, bytes.
+const LARGEST_HEADER: u64 = 64 << 20;
+
+/// A damaged shard, of which nothing is believed that a checksum does not confirm.
+#[derive(Debug)]
+pub struct Remains {
+    file: Option<File>,
+    /// Where its data may start, bytes: by its header, and by its length.
+    starts: Vec<u64>,
+    row_len: usize,
+    /// What it should hold, row by row; `None` where neither the index nor its header says.
+    rows: Vec<Option<Row>>,
+}
+
+impl Remains {
+    /// Looks at the shard at `path`, in which the index has `entries` of `set`. It need not be there.
+    pub fn of(path: &Path, set: &FeatureSet, entries: &[&Entry]) -> Self {
+        let file = open_regular(path).ok();
+        let length = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |metadata| metadata.len());
+        let header = file.as_ref().and_then(|file| read_header(file, length));
+        let mut rows: Vec<Option<Row>> =
+            header.as_ref().map(|(_, rows)| rows.iter().cloned().map(Some).collect()).unwrap_or_default();
+        let row_len: usize = set.shape.iter().map(|size| *size as usize).product();
+        for entry in entries {
+            let position = entry.position as usize;
+            // A damaged header may promise too little; no index may make us reserve more than the set has entries.
+            if position >= rows.len() && position < set.entries.len().max(rows.len()).saturating_mul(2) {
+                rows.resize(position + 1, None);
+            }
+            if let Some(row) = rows.get_mut(position) {
+                *row = Some(entry.row.clone());
+            }
+        }
+        let data = (rows.len() as u64).saturating_mul(4 * row_len as u64 + 4);
+        let starts = [header.map(|(start, _)| start), length.checked_sub(data)];
+        let mut starts: Vec<u64> = starts.into_iter().flatten().collect();
+        starts.retain(|start| start.is_multiple_of(ALIGNMENT as u64));
+        starts.dedup();
+        Self { file, starts, row_len, rows }
+    }
+
+    /// What it should hold, row by row.
+    pub fn rows(&self) -> &[Option<Row>] {
+        &self.rows
+    }
+
+    /// The tensor that should be in `position`, if it is whole.
+    pub fn tensor(&self, position: usize) -> Option<Vec<f32>> {
+        let (row, file) = (self.rows.get(position)?.as_ref()?, self.file.as_ref()?);
+        let mut tensor = vec![0.0_f32; self.row_len];
+        let offset = (position as u64).checked_mul(4 * self.row_len as u64)?;
+        let whole = |start: &u64| {
+            let read =
+                file.read_exact_at(bytemuck::cast_slice_mut(&mut tensor), start.saturating_add(offset));
+            read.is_ok() && Checksum::of_row(&tensor, row.frames) == row.checksum
+        };
+        self.starts.iter().any(whole).then_some(tensor)
+    }
+}
+
+/// Where the data starts, and the rows that the header lists.
+pub(super) fn read_header(file: &File, length: u64) -> Option<(u64, Vec<Row>)> {
+    let mut size = [0; 8];
+    file.read_exact_at(&mut size, 0).ok()?;
+    let size = u64::from_le_bytes(size);
+    if size > LARGEST_HEADER.min(length) {
+        return None;
+    }
+    let mut header = vec![0; usize::try_from(size).ok()?];
+    file.read_exact_at(&mut header, 8).ok()?;
+    let metadata: Metadata = serde_json::from_slice(&header).ok()?;
+    let rows = metadata.metadata().as_ref()?.get("rows")?;
+    Some((size + 8, serde_json::from_str(rows).ok()?))
+}

@@ -1,0 +1,365 @@
+//! Reads everything in a cache and names all that is not what was written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rayon::prelude::*;
+use ser_core::progress::Progress;
+use ser_core::{Error, ErrorKind, Result};
+use ser_features::FeatureConfig;
+use serde::Serialize;
+
+use crate::audit::check_measured;
+use crate::care::damage::{Damage, DamageKind};
+use crate::care::survey::Piece;
+use crate::care::verify_manifests::check_generation;
+use crate::care::verify_shard::{examine, has_its_name};
+use crate::care::{Role, Sources, in_words, no_cache, survey};
+use crate::generation::{self, generation_place};
+use crate::readers::ReadersLock;
+use crate::{
+    Access, Cache, Entry, FeatureSet, Index, Sha, augmented_set_id, copies_of, index_path, shard_path,
+    shards_folder,
+};
+
+/// What reading a whole cache found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Verification {
+    /// The cache.
+    pub cache: PathBuf,
+    /// Feature sets in its index.
+    pub feature_sets: usize,
+    /// Shards that were read.
+    pub shards: usize,
+    /// Tensors that the index knows.
+    pub rows: usize,
+    /// Files of split manifests that were read.
+    pub manifests: usize,
+    /// Bytes of shards and manifests that were read.
+    pub bytes: u64,
+    /// Time taken, seconds.
+    pub seconds: f64,
+    /// All that is not what was written.
+    pub damage: Vec<Damage>,
+    /// What is as it may be, but worth knowing.
+    pub notes: Vec<Note>,
+}
+
+/// A remark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What it is about, relative to the cache.
+    pub path: String,
+    /// What there is to say.
+    pub what: String,
+}
+
+/// Reads everything in the cache in `root`, several shards at once (`jobs`, or one on every processor where it is
+/// 0), and lists all damage. Changes nothing.
+///
+/// # Errors
+/// When there is no cache, or its index is of a version that this program does not know or cannot be read.
+pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verification> {
+    let started = Instant::now();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.min(1024)).build();
+    let pool = pool.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+    let readers = Arc::new(ReadersLock::share(root));
+    let pieces = survey(root)?;
+    let mut found = Verification { cache: root.to_owned(), ..Verification::default() };
+    let index = read_index(root, &pieces, &mut found)?;
+    let cache = Cache { root: root.to_owned(), index, access: Access::default(), readers };
+    let whole_index = found.damage.is_empty();
+
+    found.feature_sets = cache.feature_sets().len();
+    found.rows = cache.feature_sets().iter().map(|set| set.entries.len()).sum();
+    check_index(&cache, &mut found);
+    pool.install(|| check_shards(&cache, &pieces, whole_index, progress, &mut found));
+    check_manifests(&cache, &pieces, whole_index, &mut found);
+    check_splits(&cache, &mut found);
+    check_audits(&pieces, &mut found);
+    note_the_rest(&pieces, &mut found);
+    found.seconds = started.elapsed().as_secs_f64();
+    Ok(found)
+}
+
+/// The index; an empty one if it is damaged or lost, which is then among the damage.
+fn read_index(root: &Path, pieces: &[Piece], found: &mut Verification) -> Result<Index> {
+    let what = match Index::read(&index_path(root)) {
+        Ok(Some(index)) => return Ok(index),
+        Err(error) if error.kind() == ErrorKind::Damaged => error.reason(),
+        Err(error) => return Err(error),
+        // The link is made after the index, so where there is one there was an index.
+        Ok(None) if pieces.iter().any(|piece| piece.role == Role::Splits) => "is missing".to_owned(),
+        Ok(None) => return Err(no_cache(root)),
+    };
+    found.damage.push(Damage {
+        kind: DamageKind::Index,
+        path: "index.bin".to_owned(),
+        what,
+        rows: Vec::new(),
+    });
+    Ok(Index::default())
+}
+
+/// Compares what the index says with itself, beyond what is checked whenever it is read.
+fn check_index(cache: &Cache, found: &mut Verification) {
+    let mut seen: HashMap<&str, &FeatureSet> = HashMap::new();
+    for set in cache.feature_sets() {
+        let mut wrong = Vec::new();
+        if seen.insert(&set.id, set).is_some() {
+            wrong.push("stands there twice".to_owned());
+        }
+        match serde_json::from_str::<FeatureConfig>(&set.configuration) {
+            Err(error) => wrong.push(format!("has a configuration that cannot be read: {error}")),
+            Ok(config) if config.shape() != set.shape.map(|size| size as usize) => wrong.push(format!(
+                "has tensors of shape {:?}, its configuration gives {:?}",
+                set.shape,
+                config.shape()
+            )),
+            Ok(_) => {}
+        }
+        let copies = copies_of(&cache.root, set);
+        if augmented_set_id(&set.configuration, copies.as_ref()) != set.id {
+            found.notes.push(Note {
+                path: "index.bin".to_owned(),
+                what: format!("feature set {} was made by another version of the extractor", set.id),
+            });
+        }
+        found.damage.extend(wrong.into_iter().map(|what| Damage {
+            kind: DamageKind::Index,
+            path: "index.bin".to_owned(),
+            what: format!("feature set {} {what}", set.id),
+            rows: Vec::new(),
+        }));
+    }
+}
+
+/// A shard to be read: one that the index names, or one that it does not.
+struct Task<'a> {
+    name: Sha,
+    path: PathBuf,
+    /// Its feature set, and what the index has in it.
+    of: Option<(&'a FeatureSet, Vec<&'a Entry>)>,
+}
+
+fn check_shards(
+    cache: &Cache,
+    pieces: &[Piece],
+    whole_index: bool,
+    progress: &dyn Progress,
+    found: &mut Verification,
+) {
+    let tasks = tasks(cache, pieces);
+    let sizes: u64 =
+        pieces.iter().filter(|piece| matches!(piece.role, Role::Shard(_))).map(|piece| piece.bytes).sum();
+    progress.start(sizes >> 20, "MiB");
+    // In the order of their names, and one after another to whoever is free: shards are of about one size.
+    let read: Vec<Result<(u64, bool)>> =
+        tasks.par_iter().with_max_len(1).map(|task| has_its_name(&task.path, &task.name, progress)).collect();
+    progress.finish();
+
+    let mut sources: HashMap<&str, Sources> = HashMap::new();
+    for (task, read) in tasks.iter().zip(&read) {
+        let shown = format!("shards/{}.safetensors", task.name);
+        if let Ok((length, _)) = read {
+            found.shards += 1;
+            found.bytes += length;
+        }
+        match (&task.of, read) {
+            (Some((set, entries)), read) => {
+                let Some(mut damage) = examine(&task.path, &shown, set, entries, read) else { continue };
+                if !damage.rows.is_empty() {
+                    let known =
+                        sources.entry(&set.id).or_insert_with(|| Sources::of(&cache.root, &cache.index, set));
+                    for row in &mut damage.rows {
+                        row.sources = row.key.map(|key| known.of_tensor(&key)).unwrap_or_default();
+                    }
+                }
+                found.damage.push(damage);
+            }
+            (None, Ok((_, true))) if !whole_index => {}
+            (None, Ok((_, true))) => found.note(shown, "is named by no index; ser-cache gc removes it"),
+            (None, read) => {
+                let why =
+                    read.as_ref().err().map(|error| format!(": {}", error.reason())).unwrap_or_default();
+                let what = format!("is not what was written{why}");
+                match whole_index {
+                    true => {
+                        found.note(shown, &format!("{what}, but named by no index; ser-cache gc removes it"))
+                    }
+                    false => found.damage.push(Damage {
+                        kind: DamageKind::Shard,
+                        path: shown,
+                        what,
+                        rows: Vec::new(),
+                    }),
+                }
+            }
+        }
+    }
+}
+
+fn tasks<'a>(cache: &'a Cache, pieces: &[Piece]) -> Vec<Task<'a>> {
+    let folder = shards_folder(&cache.root);
+    let mut tasks: BTreeMap<Sha, Task<'a>> = BTreeMap::new();
+    for piece in pieces {
+        if let Role::Shard(name) = piece.role {
+            tasks.insert(name, Task { name, path: piece.path.clone(), of: None });
+        }
+    }
+    for set in cache.feature_sets() {
+        let mut entries: Vec<Vec<&Entry>> = vec![Vec::new(); set.shards.len()];
+        for entry in &set.entries {
+            if let Some(of_shard) = entries.get_mut(entry.shard as usize) {
+                of_shard.push(entry);
+            }
+        }
+        for (name, entries) in set.shards.iter().zip(entries) {
+            match tasks.get_mut(name).and_then(|task| task.of.as_mut()) {
+                // A shard of two sets is described as that of which it holds more.
+                Some((other, all)) => {
+                    if entries.len() > all.len() {
+                        *other = set;
+                    }
+                    all.extend(entries);
+                }
+                None => {
+                    let path = shard_path(&folder, name);
+                    tasks.insert(*name, Task { name: *name, path, of: Some((set, entries)) });
+                }
+            }
+        }
+    }
+    tasks.into_values().collect()
+}
+
+fn check_manifests(cache: &Cache, pieces: &[Piece], whole_index: bool, found: &mut Verification) {
+    let mut needed: BTreeMap<Sha, Option<&FeatureSet>> = BTreeMap::new();
+    for piece in pieces {
+        if let Role::Generation(name) = piece.role {
+            needed.insert(name, None);
+        }
+    }
+    needed.extend(cache.feature_sets().iter().map(|set| (set.manifests, Some(set))));
+    for (name, set) in needed {
+        let shown = format!("manifests/{name}");
+        let findings = check_generation(&cache.root.join(&shown), &shown, &name, set.map(|set| (cache, set)));
+        found.manifests += findings.files;
+        found.bytes += findings.bytes;
+        if set.is_some() || !whole_index {
+            found.damage.extend(findings.damage);
+            continue;
+        }
+        found.note(shown, "is an old generation, which no feature set needs; ser-cache gc removes it");
+        for Damage { path, what, .. } in findings.damage {
+            found.note(path, &what);
+        }
+    }
+}
+
+fn check_splits(cache: &Cache, found: &mut Verification) {
+    let Some(newest) = cache.feature_sets().last() else { return };
+    let link = cache.root.join("splits");
+    let wanted = generation_place(&newest.manifests);
+    let stale = "ser-prep or ser-cache verify --repair sets it";
+    let damage =
+        |what: String| Damage { kind: DamageKind::Splits, path: "splits".to_owned(), what, rows: Vec::new() };
+    match std::fs::read_link(&link) {
+        Ok(target) if target == wanted => {}
+        Ok(target) if !link.is_dir() => {
+            found.damage.push(damage(format!("points at {}, which is not there", target.display())));
+        }
+        Ok(target) => {
+            let what =
+                format!("points at {}, not at the newest feature set's manifests; {stale}", target.display());
+            found.note("splits".to_owned(), &what);
+        }
+        // A run that was killed between the index and the link leaves this.
+        Err(_) if !link.exists() => found.note("splits".to_owned(), &format!("is missing; {stale}")),
+        Err(_) => match generation::check_splits_place(&cache.root) {
+            Err(error) => found.damage.push(damage(error.reason())),
+            Ok(()) => {
+                // A copy of the newest generation, or of one that the link had not left yet.
+                let there = |name: &Sha| cache.root.join(generation_place(name)).is_dir();
+                let name = generation::generation_name(&link).ok().filter(there).unwrap_or(newest.manifests);
+                let of = (name == newest.manifests).then_some((cache, newest));
+                let copied = check_generation(&link, "splits", &name, of).damage;
+                found.damage.extend(copied.into_iter().map(|d| Damage { kind: DamageKind::Splits, ..d }));
+                found.note("splits".to_owned(), &format!("is a folder where a link belongs; {stale}"));
+            }
+        },
+    }
+}
+
+fn check_audits(pieces: &[Piece], found: &mut Verification) {
+    for piece in pieces.iter().filter(|piece| matches!(piece.role, Role::Audit(_))) {
+        found.bytes += piece.bytes;
+        if let Err(error) = check_measured(&piece.path) {
+            let (path, what) = (piece.name.clone(), error.reason());
+            found.damage.push(Damage { kind: DamageKind::Audit, path, what, rows: Vec::new() });
+        }
+    }
+}
+
+fn note_the_rest(pieces: &[Piece], found: &mut Verification) {
+    for piece in pieces {
+        match piece.role {
+            Role::Scratch => found.note(
+                piece.name.clone(),
+                "is being written, or was left behind by a process that was killed; ser-cache gc removes it",
+            ),
+            Role::SetAside => {
+                found.note(piece.name.clone(), "is damaged and was set aside; ser-cache gc removes it");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Verification {
+    fn note(&mut self, path: String, what: &str) {
+        self.notes.push(Note { path, what: what.to_owned() });
+    }
+
+    /// Whether everything is what was written.
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_empty()
+    }
+
+    /// What was found, for people.
+    pub fn to_table(&self) -> String {
+        let mut text = String::new();
+        for damage in &self.damage {
+            let _ = writeln!(text, "{}: {}", damage.path, damage.what);
+            for row in &damage.rows {
+                let sources = match row.sources.is_empty() {
+                    true => "no recording of it is known".to_owned(),
+                    false => row.sources.join(", "),
+                };
+                let _ = writeln!(text, "  row {}: {sources}", row.row);
+            }
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {}: {}", note.path, note.what);
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let Self { feature_sets, shards, rows, manifests, .. } = self;
+        let _ = writeln!(
+            text,
+            "{feature_sets} feature sets, {rows} tensors in {shards} shards, {manifests} files of manifests: {} in {:.2} s ({}/s)",
+            in_words(self.bytes),
+            self.seconds,
+            in_words((self.bytes as f64 / self.seconds.max(1e-9)) as u64),
+        );
+        let _ = match self.damage.len() {
+            0 => writeln!(text, "everything is what was written"),
+            count => writeln!(text, "damaged: {count}"),
+        };
+        text
+    }
+}

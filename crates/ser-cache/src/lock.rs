@@ -1,0 +1,87 @@
+//! One writer at a time.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, retry_on_intr};
+use ser_core::{Error, ErrorKind, Result};
+
+/// How often a holder that has not said who it is yet is asked again, and after what time.
+const PATIENCE: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Held by the process that writes the cache. The operating system lets go of it when the process ends, however it
+/// ends.
+#[derive(Debug)]
+pub struct WriterLock {
+    file: File,
+}
+
+impl WriterLock {
+    /// Takes the lock of the cache in `root`; with `wait`, once the other writer is done.
+    ///
+    /// # Errors
+    /// When another process holds it and `wait` is not set, naming that process.
+    pub fn take(root: &Path, wait: bool) -> Result<Self> {
+        let path = root.join(".lock");
+        let io = |error| Error::io("cannot be locked", &path, error);
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = options.map_err(io)?;
+        if wait {
+            retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
+                .map_err(|error| io(error.into()))?;
+        } else {
+            let mut asked = 0;
+            loop {
+                match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => break,
+                    Err(Errno::WOULDBLOCK) => {
+                        let holder = holder_of(&file);
+                        if asked == PATIENCE || may_be_alive(&holder) {
+                            return Err(busy(root, &holder));
+                        }
+                        // The name is that of an earlier holder, which was killed: the present one is about to
+                        // write its own.
+                        asked += 1;
+                        std::thread::sleep(PAUSE);
+                    }
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Err(io(error.into())),
+                }
+            }
+        }
+        file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
+        writeln!(file, "process {}", std::process::id()).map_err(io)?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for WriterLock {
+    /// A name that stayed would be taken for that of the next holder.
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn holder_of(mut file: &File) -> String {
+    let mut holder = Vec::new();
+    let _ = file.rewind().and_then(|()| file.take(64).read_to_end(&mut holder));
+    String::from_utf8_lossy(&holder).trim().to_owned()
+}
+
+/// Whether `process <number>` is there; yes where nobody can tell.
+fn may_be_alive(holder: &str) -> bool {
+    let processes = Path::new("/proc");
+    let number = holder.strip_prefix("process ").filter(|number| number.parse::<u32>().is_ok());
+    number.is_some_and(|number| !processes.join("self").exists() || processes.join(number).exists())
+}
+
+fn busy(root: &Path, holder: &str) -> Error {
+    let holder = if holder.is_empty() { String::new() } else { format!(" ({holder})") };
+    Error::new(ErrorKind::Io, format!("is being written by another process{holder}"))
+        .at(root)
+        .mend("wait until it is done, or say --wait")
+}

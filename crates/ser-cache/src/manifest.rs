@@ -1,0 +1,168 @@
+//! Split manifests: which utterance stands on which side of a split, in files that Python reads with `json`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::split::{Fractions, LeftOut, Part};
+use ser_corpus::{Protocol, check_relative};
+use serde::{Deserialize, Serialize};
+
+use crate::{Audit, Copies, Key, Sha};
+
+/// An utterance: a line of a manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Utterance<T = String> {
+    /// Identity of its tensor.
+    pub key: Key,
+    /// Its file, relative to the corpus; where there are several, with the corpus's name in front.
+    pub path: T,
+    /// Its class.
+    pub label: T,
+    /// Who speaks, if known.
+    pub speaker: Option<T>,
+    /// Which word is spoken, if known.
+    pub word: Option<T>,
+    /// In which session it was recorded, if known.
+    #[serde(default = "unknown_name", skip_serializing_if = "Option::is_none")]
+    pub session: Option<T>,
+    /// The recording it was made from, by its path, if it is an augmented copy.
+    #[serde(default = "unknown_name", skip_serializing_if = "Option::is_none")]
+    pub parent: Option<T>,
+    /// The corpus it is from, where the cache holds several.
+    #[serde(default = "unknown_name", skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<T>,
+    /// Sample rate of the file, Hz.
+    pub sample_rate: u32,
+    /// Length of the recording, seconds.
+    pub duration_s: f64,
+    /// How many frames of its tensor are real.
+    pub frames: u32,
+    /// Its shard, relative to the cache.
+    pub shard: T,
+    /// Its row in the shard.
+    pub row: u32,
+}
+
+impl Utterance {
+    /// Nothing in it leads out of the corpus or the cache.
+    fn check_paths(&self) -> Result<(), String> {
+        check_relative(&self.path).map_err(|error| error.reason())?;
+        let name = self.shard.strip_prefix("shards/").and_then(|name| name.strip_suffix(".safetensors"));
+        match name.map(str::parse::<Sha>) {
+            Some(Ok(_)) => Ok(()),
+            _ => Err(format!("{:?} is no shard's place in a cache", self.shard)),
+        }
+    }
+}
+
+/// What `split.toml` says of a split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitInfo {
+    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
+    pub protocol: String,
+    /// Seed of the split.
+    pub seed: u64,
+    /// The feature set its rows lie in.
+    pub feature_set: String,
+    /// Classes, in index order.
+    pub labels: Vec<String>,
+    /// Shares asked for.
+    pub fractions: Fractions,
+    /// Utterances on each side.
+    pub counts: BTreeMap<Part, usize>,
+    /// Utterances of the cache that stand on no side.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
+    /// How the augmented copies were made, if there are any that `ser-prep` made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Copies>,
+    /// Utterances of each class on each side.
+    pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
+    /// What the sides have in common.
+    pub audit: Audit,
+    /// SHA-256 of each manifest.
+    pub manifests: BTreeMap<Part, Sha>,
+}
+
+/// A split ready to be written. What an utterance is, is left to whoever makes it, as long as it is written as an
+/// [`Utterance`].
+#[derive(Debug, Clone)]
+pub struct SplitManifest<U = Utterance> {
+    /// What goes into `split.toml`, except the digests.
+    pub info: SplitInfo,
+    /// The utterances of each side.
+    pub parts: BTreeMap<Part, Vec<U>>,
+}
+
+/// The file that describes a split. It holds the digests of the other three.
+pub(super) const DESCRIPTION: &str = "split.toml";
+
+/// A split read back.
+#[derive(Debug, Clone)]
+pub struct StoredSplit {
+    /// What `split.toml` says.
+    pub info: SplitInfo,
+    /// SHA-256 of `split.toml`, and so, through the digests in it, of the whole split.
+    pub digest: Sha,
+    /// The utterances of each side.
+    pub parts: BTreeMap<Part, Vec<Utterance>>,
+}
+
+impl StoredSplit {
+    /// Its files.
+    pub const FILES: [&str; 4] = [DESCRIPTION, "train.jsonl", "val.jsonl", "test.jsonl"];
+
+    /// Reads the split in `folder` (`manifests/<generation>/<protocol>`), comparing digests.
+    ///
+    /// # Errors
+    /// When a file is missing or is not what was written.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(DESCRIPTION);
+        let text = read_text(&path)?;
+        let info: SplitInfo =
+            toml::from_str(&text).map_err(|error| damaged(&path, error.message().to_owned()))?;
+        info.protocol.parse::<Protocol>().map_err(|error| damaged(&path, error.reason()))?;
+        let mut parts = BTreeMap::new();
+        for part in Part::ALL {
+            let path = folder.join(format!("{part}.jsonl"));
+            let lines = read_text(&path)?;
+            if info.manifests.get(&part) != Some(&Sha::of(&[lines.as_bytes()])) {
+                return Err(damaged(&path, "its checksum differs from split.toml".to_owned()));
+            }
+            let utterances: Result<Vec<Utterance>> = (lines.lines().enumerate())
+                .map(|(number, line)| {
+                    let wrong = |what: String| damaged(&path, format!("line {}: {what}", number + 1));
+                    let utterance: Utterance =
+                        serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+                    utterance.check_paths().map_err(wrong)?;
+                    Ok(utterance)
+                })
+                .collect();
+            parts.insert(part, utterances?);
+        }
+        Ok(Self { info, digest: Sha::of(&[text.as_bytes()]), parts })
+    }
+
+    /// The utterances of one side.
+    pub fn part(&self, part: Part) -> &[Utterance] {
+        self.parts.get(&part).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// `serde(default)` alone would ask that the type of names has a default.
+fn unknown_name<T>() -> Option<T> {
+    None
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Error::io("cannot be read", path, error).mend("run ser-prep again"))
+}
+
+fn damaged(path: &Path, why: String) -> Error {
+    Error::new(ErrorKind::Damaged, format!("is no whole manifest: {why}"))
+        .at(path)
+        .mend("run ser-prep again: it makes anew what is damaged")
+}

@@ -1,0 +1,57 @@
+//! What the cache knows of one utterance besides its tensor.
+
+use ser_audio::Container;
+use ser_features::EXTRACTOR_VERSION;
+use serde::{Deserialize, Serialize};
+
+use crate::{Checksum, Sha};
+
+/// The identity of a tensor: SHA-256 over what it was computed from.
+pub type Key = Sha;
+
+/// The key of the tensor that a file gives under a feature configuration.
+///
+/// `file` is the SHA-256 of the file's bytes, `configuration` the canonical JSON of the feature configuration.
+/// Neither the file's name nor its place nor its times play a part.
+pub fn key_of(file: &Sha, configuration: &str) -> Key {
+    let configuration = Sha::of(&[configuration.as_bytes()]);
+    Sha::of(&[b"ser key 1\0", &file.0, &configuration.0, &EXTRACTOR_VERSION.to_le_bytes()])
+}
+
+/// The recording a tensor was computed from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Sample rate of the file, Hz.
+    pub sample_rate: u32,
+    /// Channels of the file, mixed down to one.
+    pub channels: u16,
+    /// Container, told from the content.
+    pub container: Container,
+    /// Length, samples at `sample_rate`.
+    pub samples: u64,
+    /// XXH3-128 of the decoded samples: equal for the same sound in another lossless container, or with other
+    /// metadata beside it.
+    pub sound: Checksum,
+}
+
+impl Source {
+    /// Length in seconds.
+    pub fn duration_s(&self) -> f64 {
+        self.samples as f64 / f64::from(self.sample_rate.max(1))
+    }
+}
+
+/// A row of a shard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its identity.
+    pub key: Key,
+    /// How many of the tensor's frames are real, the rest being padding.
+    pub frames: u32,
+    /// How many further frames the recording had, cut off at the end.
+    pub frames_cut: u32,
+    /// Checksum of the tensor and `frames`.
+    pub checksum: Checksum,
+    /// The recording it was computed from.
+    pub source: Source,
+}

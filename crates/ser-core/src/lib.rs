@@ -1,0 +1,14 @@
+//! What every stage of ser uses and none of them owns: the error type, crash-safe [`storage`], reproducible
+//! [`random`]ness, [`progress`] reports and printable [`text`].
+//!
+//! Nothing here knows of audio, of a corpus or of a command line.
+
+pub mod elementary;
+mod error;
+pub mod progress;
+pub mod random;
+pub mod storage;
+pub mod text;
+pub mod vectorised;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,106 @@
+//! Text for a terminal: widths, cuts and lines.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Marks text that was cut.
+const CUT: char = '…';
+
+/// Columns that `text` takes in a terminal.
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// `text` with spaces after it, up to `width` columns.
+pub fn left(text: &str, width: usize) -> String {
+    format!("{text}{:1$}", "", width.saturating_sub(columns(text)))
+}
+
+/// `text` with spaces before it, up to `width` columns.
+pub fn right(text: &str, width: usize) -> String {
+    format!("{:1$}{text}", "", width.saturating_sub(columns(text)))
+}
+
+/// `text`, or as much of its beginning as fits into `width` columns with an ellipsis.
+pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    if columns(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            break;
+        }
+        out.push(c);
+    }
+    out.push(CUT);
+    Cow::Owned(out)
+}
+
+/// `text` in lines of at most `width` columns where its words allow, all but the first indented by `indent`.
+pub fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        if used > 0 && used + 1 + columns(word) > width {
+            let _ = write!(out, "\n{:indent$}", "");
+            used = indent;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += columns(word);
+    }
+    out
+}
+
+/// `count` with a comma between thousands.
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `text` with a capital letter in front and a full stop behind.
+pub fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(rest).chain(std::iter::once('.')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_are_columns_and_not_characters() {
+        assert_eq!(right("嬉しい", 8), "  嬉しい");
+        assert_eq!(left("嬉しい", 8), "嬉しい  ");
+        assert_eq!(cut("嬉しい", 5), "嬉し…");
+        assert_eq!(cut("嬉しい", 4), "嬉…");
+        assert_eq!(cut("fear", 4), "fear");
+        assert_eq!(cut("fear", 0), "…");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_a_long_word_keeps_its_line() {
+        assert_eq!(wrap("one two  three", 8, 2), "one two\n  three");
+        assert_eq!(wrap("extraordinarily long", 4, 0), "extraordinarily\nlong");
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1000, 1234567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

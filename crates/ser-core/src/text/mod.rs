@@ -1,0 +1,9 @@
+//! Text for people: safe to print, laid out for a terminal, escaped for HTML.
+
+mod layout;
+mod markup;
+mod printable;
+
+pub use layout::{columns, cut, left, right, sentence, thousands, wrap};
+pub use markup::escape;
+pub use printable::printable;

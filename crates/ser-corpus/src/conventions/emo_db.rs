@@ -1,0 +1,57 @@
+//! EMO-DB, the *Berlin Database of Emotional Speech*: speaker, text, emotion and version in seven characters.
+//!
+//! `03a01Fa.wav`; see Burkhardt et al. (2005), <https://doi.org/10.21437/Interspeech.2005-446>. All 535 files lie in one
+//! folder, `wav`.
+
+use crate::Annotation;
+use crate::conventions::{Name, spelling};
+
+const SPEAKERS: [&str; 10] = ["03", "08", "09", "10", "11", "12", "13", "14", "15", "16"];
+const TEXTS: [(&str, &str); 10] = [
+    ("a01", "der lappen liegt auf dem eisschrank"),
+    ("a02", "das will sie am mittwoch abgeben"),
+    ("a04", "heute abend könnte ich es ihm sagen"),
+    ("a05", "das schwarze stück papier befindet sich da oben neben dem holzstück"),
+    ("a07", "in sieben stunden wird es soweit sein"),
+    ("b01", "was sind denn das für tüten, die da unter dem tisch stehen"),
+    ("b02", "sie haben es gerade hochgetragen und jetzt gehen sie wieder runter"),
+    ("b03", "an den wochenenden bin ich jetzt immer nach hause gefahren und habe agnes besucht"),
+    ("b09", "ich will das eben wegbringen und dann mit karl was trinken gehen"),
+    ("b10", "die wird auf dem platz sein, wo wir sie immer hinlegen"),
+];
+
+pub(super) fn follows(name: &Name<'_>) -> bool {
+    parse(name.stem).is_ok()
+}
+
+pub(super) fn annotate(name: &Name<'_>) -> Result<Annotation, String> {
+    let (speaker, text, label) = parse(name.stem)?;
+    Ok(Annotation {
+        speaker: Some(speaker.to_owned()),
+        word: Some(text.to_owned()),
+        ..Annotation::labelled(label)
+    })
+}
+
+/// Speaker, text and label. The version, a letter, is missing where there is but one.
+fn parse(stem: &str) -> Result<(&str, &'static str, &'static str), String> {
+    let form = || "its name is not <speaker><text><emotion><version>, as 03a01Fa".to_owned();
+    let is_version = |version: &str| {
+        version.is_empty() || version.len() == 1 && version.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    let (speaker, text) = (stem.get(..2).ok_or_else(form)?, stem.get(2..5).ok_or_else(form)?);
+    let (emotion, version) = (stem.get(5..6).ok_or_else(form)?, stem.get(6..).ok_or_else(form)?);
+    if !is_version(version) {
+        return Err(form());
+    }
+    if !SPEAKERS.contains(&speaker) {
+        return Err(format!("speaker {speaker:?} is none of {}", SPEAKERS.join(", ")));
+    }
+    let (_, said) = TEXTS.iter().find(|(code, _)| *code == text).ok_or_else(|| {
+        let codes = TEXTS.map(|(code, _)| code).join(", ");
+        format!("text {text:?} is none of {codes}")
+    })?;
+    let label = spelling::emo_db(emotion)
+        .ok_or_else(|| format!("emotion {emotion:?} is none of W, L, E, A, F, T, N"))?;
+    Ok((speaker, said, label))
+}

@@ -1,0 +1,345 @@
+//! From what was seen of each recording to findings about the corpus.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Convention;
+use crate::doctor::expectation::Recognition;
+use crate::doctor::identical::Group;
+use crate::doctor::recording::{Patient, Sound};
+use crate::doctor::table::thousands;
+use crate::doctor::{Finding, FindingKind, Item, Numbers, dbfs, identical};
+
+/// A rate, or a number of channels, that this share of the recordings has is what is usual, in percent.
+const USUAL_PERCENT: usize = 80;
+
+/// Below this peak, in dB relative to full scale, a recording is nearly silent: ten bits of sixteen are unused.
+const NEARLY_SILENT_DBFS: f64 = -60.0;
+
+/// From here on, silence before and after the sound is more than the sound.
+const MOSTLY_SILENCE: f64 = 0.5;
+
+/// A mean that is both above −60 dB and above a quarter of the root mean square is a DC offset. A smaller share may
+/// be chance: noise of 500 samples reaches a tenth once in fifty times.
+const DC_LEAST: f32 = 0.001;
+const DC_SHARE_OF_RMS: f32 = 0.25;
+
+/// How many times as large as the smallest class the largest may be.
+const IMBALANCE: f64 = 2.0;
+
+/// Findings are told by class from this number on.
+const BY_CLASS_FROM: usize = 5;
+
+/// What a walk through the corpus showed, besides the recordings.
+pub(super) struct Surroundings {
+    /// Files that are not named as recordings.
+    pub(super) foreign: Vec<String>,
+    /// Folders without a recording in them or below.
+    pub(super) empty_folders: Vec<String>,
+}
+
+/// Collects findings, kind by kind.
+struct Diagnosis<'a> {
+    patients: &'a [Patient],
+    recognition: Option<&'a Recognition>,
+    items: BTreeMap<FindingKind, Vec<Item>>,
+    summaries: BTreeMap<FindingKind, String>,
+}
+
+/// All that is to be said, the most important first.
+pub(super) fn diagnose(
+    patients: &[Patient],
+    recognition: Option<&Recognition>,
+    surroundings: Surroundings,
+    numbers: &Numbers,
+) -> Vec<Finding> {
+    let mut diagnosis =
+        Diagnosis { patients, recognition, items: BTreeMap::new(), summaries: BTreeMap::new() };
+    diagnosis.look_at_each(numbers);
+    diagnosis.look_at_names();
+    diagnosis.look_for_identical();
+    diagnosis.compare_with_expectation();
+    diagnosis.look_at_classes(numbers);
+    let mut add = |kind, paths: Vec<String>| {
+        paths.into_iter().for_each(|path| diagnosis.add(kind, Item::new(path, "")));
+    };
+    add(FindingKind::Foreign, surroundings.foreign);
+    add(FindingKind::EmptyFolder, surroundings.empty_folders);
+    diagnosis.into_findings()
+}
+
+impl<'a> Diagnosis<'a> {
+    fn add(&mut self, kind: FindingKind, item: Item) {
+        self.items.entry(kind).or_default().push(item);
+    }
+
+    fn add_about(&mut self, index: usize, kind: FindingKind, text: impl Into<String>) {
+        let Some(patient) = self.patients.get(index) else { return };
+        let known = self.recognition.is_some_and(|recognition| recognition.is_known(index, kind));
+        self.add(kind, Item { known, ..Item::new(&patient.path, text) });
+    }
+
+    /// The recordings that have a sound, with their numbers.
+    fn sounds(&self) -> impl Iterator<Item = (usize, &'a Patient, &'a Sound)> + use<'a> {
+        let with_sound =
+            |(index, patient): (usize, &'a Patient)| Some((index, patient, patient.sound.as_ref().ok()?));
+        self.patients.iter().enumerate().filter_map(with_sound)
+    }
+
+    fn look_at_each(&mut self, numbers: &Numbers) {
+        for (index, patient) in self.patients.iter().enumerate() {
+            if let Err(trouble) = &patient.sound {
+                self.add_about(index, trouble.kind, &trouble.text);
+            } else if let Err(reason) = &patient.annotation {
+                self.add_about(index, FindingKind::Unlabelled, reason);
+            }
+        }
+        let usual_rate = self.usual(&numbers.sample_rates, FindingKind::OtherRate, "sample rate", " Hz");
+        let usual_channels =
+            self.usual(&numbers.channels, FindingKind::OtherChannels, "number of channels", "");
+        for (index, patient, sound) in self.sounds() {
+            let (recording, levels) = (&sound.recording, &sound.levels);
+            if let Some(usual) = usual_rate.filter(|usual| *usual != recording.sample_rate) {
+                let [own, usual] = [recording.sample_rate, usual].map(|rate| thousands(rate as usize));
+                self.add_about(index, FindingKind::OtherRate, format!("{own} Hz, most have {usual} Hz"));
+            }
+            if let Some(usual) = usual_channels.filter(|usual| *usual != recording.channels) {
+                let text = format!("{}, most have {usual}", recording.channels);
+                self.add_about(index, FindingKind::OtherChannels, text);
+            }
+            let extension = patient.path.rsplit_once('.').map_or("", |(_, extension)| extension);
+            let extensions = recording.container.extensions();
+            if !extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
+                let text = format!("is {} inside .{extension}", recording.container);
+                self.add_about(index, FindingKind::Disguised, text);
+            }
+            if levels.clipped_samples > 0 {
+                let at = levels.first_clipped as f64 / f64::from(recording.sample_rate.max(1));
+                let text = format!(
+                    "{} samples at full scale in runs of up to {}, the first at {at:.3} s",
+                    thousands(usize::try_from(levels.clipped_samples).unwrap_or(usize::MAX)),
+                    levels.longest_clipped_run,
+                );
+                self.add_about(index, FindingKind::Clipped, text);
+            }
+            if dbfs(levels.peak) < NEARLY_SILENT_DBFS {
+                let text = format!("its peak is {:.1} dBFS", dbfs(levels.peak.max(1e-10)));
+                self.add_about(index, FindingKind::NearlySilent, text);
+            }
+            if sound.silence_share() > MOSTLY_SILENCE {
+                let [before, after] = [levels.leading_silence_s, levels.trailing_silence_s];
+                let whole = recording.duration_s();
+                let text = format!("{before:.2} s before and {after:.2} s after the sound, of {whole:.2} s");
+                self.add_about(index, FindingKind::MostlySilence, text);
+            }
+            if levels.mean.abs() > DC_LEAST && levels.mean.abs() > DC_SHARE_OF_RMS * levels.rms {
+                let text = format!(
+                    "a mean of {:+.4} of full scale, where the RMS is {:.4}",
+                    levels.mean, levels.rms
+                );
+                self.add_about(index, FindingKind::DcOffset, text);
+            }
+        }
+    }
+
+    /// What nearly all have. Where nothing is, one item says so.
+    fn usual<T: Copy + std::fmt::Display>(
+        &mut self,
+        counts: &BTreeMap<T, usize>,
+        kind: FindingKind,
+        what: &str,
+        unit: &str,
+    ) -> Option<T> {
+        let all: usize = counts.values().sum();
+        let (usual, count) = counts.iter().max_by_key(|(_, count)| **count)?;
+        if *count * 100 >= all * USUAL_PERCENT {
+            return Some(*usual);
+        }
+        let counts: Vec<String> =
+            counts.iter().map(|(value, count)| format!("{} have {value}{unit}", thousands(*count))).collect();
+        self.add(kind, Item::new("", format!("no {what} prevails: {}", counts.join(", "))));
+        None
+    }
+
+    fn look_at_names(&mut self) {
+        let speakers: BTreeSet<&str> = self
+            .patients
+            .iter()
+            .filter_map(|patient| patient.annotation.as_ref().ok()?.speaker.as_deref())
+            .collect();
+        for (index, patient) in self.patients.iter().enumerate() {
+            let Ok(annotation) = &patient.annotation else { continue };
+            if annotation.notes.is_empty() {
+                continue;
+            }
+            let name = patient.path.rsplit_once('/').map_or(patient.path.as_str(), |(_, name)| name);
+            // Other remarks on names are not about a folder that says otherwise.
+            let Ok(named) = Convention::Filename.annotate(name) else { continue };
+            let folder = Convention::Folder.annotate(&patient.path).ok();
+            let grave = folder.is_some_and(|folder| {
+                let other_speaker = named.speaker != folder.speaker
+                    && named.speaker.is_some_and(|speaker| speakers.contains(speaker.as_str()));
+                named.label != folder.label || other_speaker
+            });
+            let kind = if grave { FindingKind::Mislabelled } else { FindingKind::Misnamed };
+            self.add_about(index, kind, annotation.notes.join("; "));
+        }
+    }
+
+    fn look_for_identical(&mut self) {
+        let groups = identical::groups(self.patients);
+        let mut doubled: Vec<(&str, &str)> = Vec::new();
+        for group in &groups {
+            self.compare_within(group, &mut doubled);
+        }
+        if let Some(summary) = identical::repeated_folder(&doubled) {
+            self.summaries.insert(FindingKind::Doubled, summary);
+        }
+    }
+
+    fn compare_within(&mut self, group: &Group, doubled: &mut Vec<(&'a str, &'a str)>) {
+        let patients = self.patients;
+        let member = |index: &usize| {
+            let patient = patients.get(*index)?;
+            Some((*index, patient, patient.sound.as_ref().ok()?))
+        };
+        let mut members = group.iter().filter_map(member);
+        let Some((_, first, first_sound)) = members.next() else { return };
+        let label = |patient: &'a Patient| patient.annotation.as_ref().ok().map(|a| &*a.label);
+        // The first of each label stands for its label.
+        let mut seen = vec![(label(first), first, first_sound)];
+        for (index, copy, sound) in members {
+            let same = seen.iter().find(|(seen, ..)| *seen == label(copy));
+            match (same, label(copy), label(first)) {
+                (Some((_, original, original_sound)), ..) => {
+                    doubled.push((&original.path, &copy.path));
+                    let text = format!("{} {}", identical::relation(original_sound, sound), original.path);
+                    self.add_about(index, FindingKind::Doubled, text);
+                }
+                (None, Some(own), Some(other)) => {
+                    let text = format!(
+                        "labelled {own}, {} {}, labelled {other}",
+                        identical::relation(first_sound, sound),
+                        first.path
+                    );
+                    self.add_about(index, FindingKind::TwoLabels, text);
+                    seen.push((Some(own), copy, sound));
+                }
+                (None, ..) => seen.push((label(copy), copy, sound)),
+            }
+        }
+    }
+
+    fn compare_with_expectation(&mut self) {
+        let Some(recognition) = self.recognition else { return };
+        for item in recognition.missing_items() {
+            self.add(FindingKind::Missing, item);
+        }
+        let mut takes: BTreeMap<&str, Vec<(usize, u128)>> = BTreeMap::new();
+        for (index, (patient, slot)) in self.patients.iter().zip(&recognition.slots).enumerate() {
+            match (slot, &patient.sound) {
+                (None, _) => {
+                    let text = format!("its name is none of {}", recognition.expectation.name);
+                    self.add_about(index, FindingKind::Extra, text);
+                }
+                (Some(slot), Ok(sound)) => {
+                    takes.entry(&slot.name).or_default().push((index, sound.audio_hash))
+                }
+                (Some(_), Err(_)) => {}
+            }
+        }
+        for (name, takes) in takes {
+            let first = takes.first().copied();
+            let other = takes.iter().find(|take| first.is_some_and(|first| first.1 != take.1));
+            if let (Some((first, _)), Some((other, _))) = (first, other)
+                && let Some(first) = self.patients.get(first)
+            {
+                self.add_about(
+                    *other,
+                    FindingKind::TwoTakes,
+                    format!("{name} is also {}, another sound", first.path),
+                );
+            }
+        }
+    }
+
+    fn look_at_classes(&mut self, numbers: &Numbers) {
+        let usable = self.patients.iter().filter(|patient| patient.sound.is_ok());
+        let annotations: Vec<_> = usable.filter_map(|patient| patient.annotation.as_ref().ok()).collect();
+        if let Err(error) = crate::split::check_classes(annotations.iter().map(|a| &*a.label)) {
+            self.add(FindingKind::Classes, Item::new("", error.reason()));
+        }
+        if numbers.largest_to_smallest >= IMBALANCE {
+            let sizes = numbers.classes.iter().map(|class| (class.recordings, &class.label));
+            if let (Some((most, largest)), Some((fewest, smallest))) = (sizes.clone().max(), sizes.min()) {
+                let ratio = numbers.largest_to_smallest;
+                let text = format!("{largest} has {most}, {smallest} {fewest}: {ratio:.1} times as many");
+                self.add(FindingKind::Imbalance, Item::new("", text));
+            }
+        }
+        if self.recognition.is_some() {
+            return; // what a speaker lacks is missing already
+        }
+        let mut classes_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for annotation in &annotations {
+            if let Some(speaker) = &annotation.speaker {
+                classes_of.entry(speaker).or_default().insert(&annotation.label);
+            }
+        }
+        let all: BTreeSet<&str> = classes_of.values().flatten().copied().collect();
+        for (speaker, classes) in classes_of {
+            let absent: Vec<&str> = all.difference(&classes).copied().collect();
+            if !absent.is_empty() {
+                let text = format!("speaker {speaker} has no {}", absent.join(", "));
+                self.add(FindingKind::AbsentClass, Item::new("", text));
+            }
+        }
+    }
+
+    fn into_findings(mut self) -> Vec<Finding> {
+        let labels: BTreeMap<&str, &str> = self
+            .patients
+            .iter()
+            .filter_map(|patient| Some((patient.path.as_str(), &*patient.annotation.as_ref().ok()?.label)))
+            .collect();
+        let finding = |(kind, mut items): (FindingKind, Vec<Item>)| {
+            items.sort();
+            let by_class = || by_class(kind, &items, &labels);
+            Finding {
+                kind,
+                severity: kind.severity(),
+                title: kind.title(),
+                advice: kind.advice(),
+                summary: self.summaries.remove(&kind).or_else(by_class),
+                count: match (kind, self.recognition) {
+                    (FindingKind::Missing, Some(recognition)) => recognition.missing(),
+                    _ => items.len(),
+                },
+                items,
+            }
+        };
+        std::mem::take(&mut self.items).into_iter().map(finding).collect()
+    }
+}
+
+/// How many of each class, where it matters whether a class has more than its share.
+fn by_class(kind: FindingKind, items: &[Item], labels: &BTreeMap<&str, &str>) -> Option<String> {
+    let tells_a_class = matches!(
+        kind,
+        FindingKind::Clipped
+            | FindingKind::NearlySilent
+            | FindingKind::MostlySilence
+            | FindingKind::DcOffset
+            | FindingKind::OtherRate
+            | FindingKind::OtherChannels
+    );
+    if !tells_a_class || items.len() < BY_CLASS_FROM {
+        return None;
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in items {
+        *counts.entry(labels.get(item.path.as_str())?).or_default() += 1;
+    }
+    let counts: Vec<String> =
+        counts.iter().map(|(label, count)| format!("{label} {}", thousands(*count))).collect();
+    Some(format!("By class: {}.", counts.join(", ")))
+}

@@ -1,0 +1,157 @@
+//! What a corpus is, and what is wrong with it: the doctor that listens before anything is learnt.
+//!
+//! [`examine`] reads every recording of a folder once, writes nothing and needs no cache. It measures levels,
+//! lengths, silence and clipping, finds identical sounds within and across labels, names that disagree, files that
+//! cannot be used, and compares with what is known of published corpora, TESS above all, of which it can say which
+//! recording is missing.
+//!
+//! ```text
+//! scan ──▶ names ──▶ recordings ──▶ numbers ──┐
+//!                      (in parallel)          ├──▶ findings ──▶ verdict
+//!                    expectation of a corpus ─┘
+//! ```
+//!
+//! Samples are let go of as soon as they are measured, so memory grows by a few hundred bytes a recording.
+
+mod chunk;
+mod diagnosis;
+mod expectation;
+mod finding;
+mod identical;
+mod levels;
+mod numbers;
+mod recording;
+mod report;
+mod table;
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use ser_audio::Limits;
+use ser_core::progress::Progress;
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::doctor::Numbers as CorpusNumbers;
+use crate::doctor::diagnosis::Surroundings;
+use crate::doctor::recording::{Candidate, Patient, Trouble};
+use crate::{Annotator, LabelSource, PassedBy};
+
+pub use finding::{Finding, FindingKind, Item, Severity};
+pub use levels::{Levels, dbfs};
+pub use numbers::{ClassNumbers, Numbers, Spread};
+pub use report::{KnownCorpus, Report};
+
+/// What to examine, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The corpus.
+    pub data: PathBuf,
+    /// Where labels come from.
+    pub labels: LabelSource,
+    /// How large and how long a recording may be.
+    pub limits: Limits,
+    /// Files looked at at once; 0 for one on every processor.
+    pub jobs: usize,
+}
+
+impl Options {
+    /// The corpus in `data`, with all else as the command has it by default.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into(), labels: LabelSource::default(), limits: Limits::default(), jobs: 0 }
+    }
+}
+
+/// Examines the corpus. Trouble with single recordings is part of the report.
+///
+/// # Errors
+/// When the corpus is no folder that can be listed, when it holds no recording, when the table of labels cannot be
+/// read, or when nothing can be within the limits.
+pub fn examine(options: &Options, progress: &dyn Progress) -> Result<Report> {
+    let started = Instant::now();
+    options.limits.validate()?;
+    let mut folders = Vec::new();
+    let mut foreign = Vec::new();
+    let scan = crate::scan_noting(&options.data, |passed| match passed {
+        PassedBy::Folder(path) => folders.push(relative(&options.data, path)),
+        PassedBy::Other(path) => foreign.push(relative(&options.data, path)),
+    })?;
+    if scan.files.is_empty() && scan.unusable.is_empty() {
+        let what = format!("holds no recordings ({} other files)", scan.ignored);
+        let mend = format!("recordings are files named .{}", crate::scan::EXTENSIONS.join(" ."));
+        return Err(Error::new(ErrorKind::Unusable, what).at(&options.data).mend(mend));
+    }
+    foreign.sort_unstable();
+    let annotator = Annotator::new(&options.labels, scan.files.iter().map(|file| file.path.as_str()))?;
+
+    let mut names: HashSet<Arc<str>> = HashSet::new();
+    let mut share = |name: String| match names.get(name.as_str()) {
+        Some(shared) => shared.clone(),
+        None => {
+            let shared: Arc<str> = name.into();
+            names.insert(shared.clone());
+            shared
+        }
+    };
+    let mut annotate = |path: &str| match annotator.annotate(path) {
+        Ok(annotation) => Ok(annotation.map_names(&mut share)),
+        Err(error) => Err(error.reason()),
+    };
+    let candidates =
+        scan.files.into_iter().map(|file| Candidate { annotation: annotate(&file.path), file }).collect();
+    let mut patients =
+        recording::look_at_all(candidates, &options.data, &options.limits, options.jobs, progress)?;
+    patients.extend(scan.unusable.into_iter().map(|(path, error)| Patient {
+        annotation: annotate(&path),
+        sound: Err(Trouble { kind: FindingKind::Unreadable, text: error.reason() }),
+        path,
+    }));
+    patients.sort_by(|a, b| a.path.cmp(&b.path));
+
+    let paths: Vec<&str> = patients.iter().map(|patient| patient.path.as_str()).collect();
+    let recognition = expectation::recognise(&paths);
+    let surroundings = Surroundings { foreign, empty_folders: without_recordings(folders, &paths) };
+    let numbers = CorpusNumbers::of(&patients);
+    let findings = diagnosis::diagnose(&patients, recognition.as_ref(), surroundings, &numbers);
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Report::new(options.data.clone(), recognition.as_ref(), findings, numbers, seconds))
+}
+
+/// `path` as seen from the corpus, with `/` between folders.
+fn relative(root: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(root).unwrap_or(path);
+    inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// The folders that no recording lies in or below; of those within one another the outermost.
+fn without_recordings(folders: Vec<String>, recordings: &[&str]) -> Vec<String> {
+    let mut full: BTreeSet<&str> = BTreeSet::from([""]);
+    for path in recordings {
+        let mut path = *path;
+        while let Some((folder, _)) = path.rsplit_once('/') {
+            if !full.insert(folder) {
+                break;
+            }
+            path = folder;
+        }
+    }
+    let parent_is_full =
+        |folder: &str| full.contains(folder.rsplit_once('/').map_or("", |(parent, _)| parent));
+    let is_empty = |folder: &String| !full.contains(folder.as_str()) && parent_is_full(folder);
+    let mut empty: Vec<String> = folders.into_iter().filter(is_empty).collect();
+    empty.sort_unstable();
+    empty
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_empty_when_nothing_below_it_is_a_recording() {
+        let folders = ["", "a", "a/b", "c", "c/d", "e"].map(str::to_owned).to_vec();
+        assert_eq!(without_recordings(folders, &["a/b/1.wav", "e/1.wav"]), ["c"]);
+        assert!(without_recordings(vec![String::new()], &["1.wav"]).is_empty());
+    }
+}

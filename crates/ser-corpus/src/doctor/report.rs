@@ -1,0 +1,206 @@
+//! What the doctor says: a verdict, findings, numbers.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::doctor::expectation::Recognition;
+use crate::doctor::table::{Table, thousands};
+use crate::doctor::{Finding, FindingKind, Numbers, Severity};
+
+/// A diagnosis. In JSON, one object with these fields.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The corpus.
+    pub data: PathBuf,
+    /// What it is and how it is, in two or three sentences.
+    pub verdict: String,
+    /// Whether there is no problem, only remarks or not even these.
+    pub healthy: bool,
+    /// The published corpus that it is by its names, if it is one.
+    pub corpus: Option<KnownCorpus>,
+    /// What there is to say, the most important first.
+    pub findings: Vec<Finding>,
+    /// The corpus in numbers.
+    pub numbers: Numbers,
+    /// Time taken, seconds.
+    pub seconds: f64,
+}
+
+/// A published corpus and how much of it is there, by the names of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KnownCorpus {
+    /// Its name.
+    pub name: &'static str,
+    /// How many recordings it has.
+    pub expected: usize,
+    /// How many of them are there, each counted once.
+    pub present: usize,
+}
+
+/// So many missing recordings are named in the verdict.
+const NAMED: usize = 5;
+
+impl Report {
+    pub(super) fn new(
+        data: PathBuf,
+        recognition: Option<&Recognition>,
+        findings: Vec<Finding>,
+        numbers: Numbers,
+        seconds: f64,
+    ) -> Self {
+        let corpus = recognition.map(|recognition| KnownCorpus {
+            name: recognition.expectation.name,
+            expected: recognition.expectation.recordings,
+            present: recognition.present,
+        });
+        let verdict = [
+            subject(recognition, &findings, &numbers),
+            doubling(&findings, &numbers),
+            troubles(recognition, &findings),
+        ];
+        Self {
+            data,
+            verdict: verdict.into_iter().flatten().collect::<Vec<_>>().join(" "),
+            healthy: findings.iter().all(|finding| finding.severity == Severity::Remark),
+            corpus,
+            findings,
+            numbers,
+            seconds,
+        }
+    }
+
+    /// The finding of `kind`, if there is one.
+    pub fn finding(&self, kind: FindingKind) -> Option<&Finding> {
+        find(&self.findings, kind)
+    }
+
+    /// The report for people, in lines of at most `width` columns where names allow it.
+    pub fn to_table(&self, width: usize) -> String {
+        Table::new(width).report(self)
+    }
+}
+
+fn find(findings: &[Finding], kind: FindingKind) -> Option<&Finding> {
+    findings.iter().find(|finding| finding.kind == kind)
+}
+
+/// What it is.
+fn subject(recognition: Option<&Recognition>, findings: &[Finding], numbers: &Numbers) -> Option<String> {
+    let Some(recognition) = recognition else {
+        let mut text = format!(
+            "{} in {}",
+            counted(numbers.recordings, "recording", "recordings"),
+            counted(numbers.classes.len(), "class", "classes")
+        );
+        if !numbers.speakers.is_empty() {
+            text += &format!(" by {}", counted(numbers.speakers.len(), "speaker", "speakers"));
+        }
+        return Some(text + ".");
+    };
+    let expectation = recognition.expectation;
+    let (name, expected, present) =
+        (expectation.name, thousands(expectation.recordings), recognition.present);
+    let missing = recognition.missing();
+    let names: Vec<&str> = find(findings, FindingKind::Missing)
+        .map(|finding| {
+            finding.items.iter().map(|item| item.path.as_str()).filter(|path| !path.is_empty()).collect()
+        })
+        .unwrap_or_default();
+    Some(if missing == 0 {
+        format!("This is {name}, complete: {expected} recordings, {}.", expectation.contents)
+    } else if missing <= NAMED && names.len() == missing {
+        let count = counted(missing, "recording", "recordings");
+        format!("This is {name}, complete but for {count}: {}.", names.join(", "))
+    } else if present.saturating_mul(2) >= expectation.recordings {
+        format!("This is {name} without {} of its {expected} recordings.", thousands(missing))
+    } else {
+        format!("This is a part of {name}: {} of its {expected} recordings.", thousands(present))
+    })
+}
+
+/// How much of it is there more than once.
+fn doubling(findings: &[Finding], numbers: &Numbers) -> Option<String> {
+    let doubled = find(findings, FindingKind::Doubled)?.count;
+    let all_twice = doubled.saturating_mul(2) == numbers.usable;
+    let what =
+        if all_twice { "Every sound is".to_owned() } else { counted(doubled, "sound is", "sounds are") };
+    Some(format!("{what} there {}.", if all_twice { "twice" } else { "more than once" }))
+}
+
+/// What is wrong or odd, in numbers.
+fn troubles(recognition: Option<&Recognition>, findings: &[Finding]) -> Option<String> {
+    let unusable: usize = findings.iter().filter(|f| f.kind.is_unusable()).map(|f| f.count).sum();
+    let mut problems = Vec::new();
+    let mut remarks = Vec::new();
+    if unusable > 0 {
+        problems.push(format!("{} unusable", thousands(unusable)));
+    }
+    let mut known = 0;
+    for finding in findings {
+        let known_here = finding.items.iter().filter(|item| item.known).count();
+        known += known_here;
+        let count = finding.count.saturating_sub(known_here);
+        if let Some(phrase) = phrase(finding.kind).filter(|_| count > 0) {
+            let list = if finding.severity == Severity::Problem { &mut problems } else { &mut remarks };
+            list.push(format!("{} {phrase}", thousands(count)));
+        }
+    }
+    let mut sentences = Vec::new();
+    if !problems.is_empty() {
+        sentences.push(format!("To mend: {}.", problems.join(", ")));
+    }
+    if let Some(recognition) = recognition.filter(|_| known > 0) {
+        let all = recognition.expectation.known.len();
+        sentences.push(match known == all {
+            true => format!("Its {all} known oddities are there."),
+            false => format!(
+                "{known} of its {all} known oddities {} there.",
+                if known == 1 { "is" } else { "are" }
+            ),
+        });
+    }
+    if !remarks.is_empty() {
+        sentences.push(format!("Worth knowing: {}.", remarks.join(", ")));
+    }
+    if findings.is_empty() {
+        sentences.push("Nothing is wrong with it.".to_owned());
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// What a number of findings is called in the verdict; nothing for what it says in other words.
+fn phrase(kind: FindingKind) -> Option<&'static str> {
+    Some(match kind {
+        FindingKind::TwoLabels => "under two labels",
+        FindingKind::Mislabelled => "with a name and a folder that disagree",
+        FindingKind::Classes => "reason why it cannot be learnt",
+        FindingKind::TwoTakes => "in two takes",
+        FindingKind::Extra => "not part of the corpus",
+        FindingKind::AbsentClass => "without one of the classes",
+        FindingKind::Imbalance => "imbalance of classes",
+        FindingKind::Clipped => "clipped",
+        FindingKind::NearlySilent => "nearly silent",
+        FindingKind::MostlySilence => "with more silence than sound",
+        FindingKind::DcOffset => "with a DC offset",
+        FindingKind::OtherRate => "at another sample rate",
+        FindingKind::OtherChannels => "with other channels",
+        FindingKind::Disguised => "in another container than named",
+        FindingKind::Misnamed => "misnamed",
+        FindingKind::Foreign => "of other files",
+        FindingKind::EmptyFolder => "of empty folders",
+        FindingKind::Missing | FindingKind::Doubled => return None,
+        FindingKind::Unlabelled
+        | FindingKind::Empty
+        | FindingKind::Unreadable
+        | FindingKind::NotAudio
+        | FindingKind::Damaged
+        | FindingKind::BeyondLimit
+        | FindingKind::Useless
+        | FindingKind::Silent => return None,
+    })
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
+}

@@ -1,0 +1,121 @@
+//! The names of the ways in which utterances are dealt to train, validation and test.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::names_a_folder;
+
+/// How utterances are dealt to train, validation and test.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// At random, stratified by label and speaker.
+    Random,
+    /// Test words occur neither in train nor in validation.
+    Word,
+    /// Everything this speaker says is test; the others are train and validation.
+    Speaker(String),
+    /// The speakers are dealt to folds: one is test, the next validation, the others train.
+    SpeakerFold {
+        /// Which fold is test, from 1.
+        fold: u32,
+        /// How many folds there are.
+        of: u32,
+    },
+    /// Everything in this corpus is test; the other corpora are train and validation.
+    Corpus(String),
+}
+
+impl Protocol {
+    /// The fewest and the most folds: train, validation and test each need one.
+    pub const FOLDS: std::ops::RangeInclusive<u32> = 3..=100;
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random => f.write_str("random"),
+            Self::Word => f.write_str("word"),
+            Self::Speaker(id) => write!(f, "speaker-{id}"),
+            Self::SpeakerFold { fold, of } => write!(f, "speakers-{fold}-of-{of}"),
+            Self::Corpus(name) => write!(f, "corpus-{name}"),
+        }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let named = |prefix: &str| text.strip_prefix(prefix).filter(|name| names_a_folder(name));
+        let protocol = match text {
+            "random" => Some(Self::Random),
+            "word" => Some(Self::Word),
+            _ => (named("speaker-").map(|id| Self::Speaker(id.to_owned())))
+                .or_else(|| named("corpus-").map(|name| Self::Corpus(name.to_owned())))
+                .or_else(|| speaker_fold(text)),
+        };
+        protocol.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("there is no protocol {text:?}"))
+                .mend("use random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME>")
+        })
+    }
+}
+
+/// `speakers-2-of-5`, written as it prints and in no other way.
+fn speaker_fold(text: &str) -> Option<Protocol> {
+    let (fold, of) = text.strip_prefix("speakers-")?.split_once("-of-")?;
+    let (fold, of) = (fold.parse().ok()?, of.parse().ok()?);
+    let protocol = Protocol::SpeakerFold { fold, of };
+    (Protocol::FOLDS.contains(&of) && (1..=of).contains(&fold) && protocol.to_string() == text)
+        .then_some(protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_read_back_as_they_print() {
+        for name in [
+            "random",
+            "word",
+            "speaker-OAF",
+            "speaker-s-1-of-5",
+            "speaker-speakers-1-of-5",
+            "speakers-1-of-5",
+            "speakers-10-of-10",
+            "corpus-TESS",
+            "corpus-CREMA-D",
+        ] {
+            assert_eq!(name.parse::<Protocol>().unwrap().to_string(), name);
+        }
+        assert_eq!("speaker-s-1-of-5".parse::<Protocol>().unwrap(), Protocol::Speaker("s-1-of-5".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_protocol_is_refused() {
+        for name in [
+            "",
+            "speaker-",
+            "speaker-../../x",
+            "sentence",
+            "corpus-",
+            "corpus-a/b",
+            "corpus-.x",
+            "speakers-",
+            "speakers-0-of-5",
+            "speakers-6-of-5",
+            "speakers-1-of-2",
+            "speakers-1-of-101",
+            "speakers-01-of-5",
+            "speakers-+1-of-5",
+            "speakers-1-of-5 ",
+            "speakers-1-of-99999999999",
+            "Random",
+        ] {
+            assert!(name.parse::<Protocol>().is_err(), "{name}");
+        }
+    }
+}

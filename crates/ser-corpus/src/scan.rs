@@ -1,0 +1,195 @@
+//! Lists the recordings of a corpus.
+
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+use ser_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
+
+use crate::check_relative;
+
+/// File name extensions taken for recordings. What a file really is, its content decides later.
+pub const EXTENSIONS: [&str; 14] =
+    ["wav", "wave", "aif", "aiff", "aifc", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "caf", "opus"];
+
+/// A recording in the corpus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioFile {
+    /// Path relative to the corpus, with `/` between folders on every system.
+    pub path: String,
+    /// What the file system says of it.
+    pub stat: FileStat,
+}
+
+impl AudioFile {
+    /// Where to open it, in the corpus in `root`.
+    pub fn location(&self, root: &Path) -> PathBuf {
+        root.join(&self.path)
+    }
+}
+
+/// What the file system says of a file. When it is unchanged, so, we assume, is the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FileStat {
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last change of content, nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Time of the last change of content or attributes, nanoseconds since 1970; 0 where there is none. It
+    /// betrays an edit whose modification time was set back.
+    pub changed_ns: i128,
+    /// Number of the file in its file system; 0 where there is none.
+    pub inode: u64,
+}
+
+impl FileStat {
+    /// Reads the fields from `metadata`.
+    pub fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+            Self {
+                size: metadata.size(),
+                modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+                changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+                inode: metadata.ino(),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            let modified =
+                metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+            Self {
+                size: metadata.len(),
+                modified_ns: modified.map_or(0, |d| d.as_nanos() as i128),
+                ..Self::default()
+            }
+        }
+    }
+}
+
+/// What a walk through the corpus found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Recordings, sorted by path.
+    pub files: Vec<AudioFile>,
+    /// How many files with other extensions were passed over. Hidden files, hidden folders and `__MACOSX` are not
+    /// even counted.
+    pub ignored: usize,
+    /// What could not be looked at, each error naming its path.
+    pub unusable: Vec<(String, Error)>,
+}
+
+/// What a walk comes by that is no recording.
+#[derive(Debug, Clone, Copy)]
+pub enum PassedBy<'a> {
+    /// A folder below the corpus.
+    Folder(&'a Path),
+    /// A file that is not named as a recording, or a link to nothing.
+    Other(&'a Path),
+}
+
+/// Walks through the folder `root` and everything under it. Symbolic links are followed, loops refused.
+///
+/// # Errors
+/// When `root` is no folder that can be listed. Trouble further down is listed in [`Scan::unusable`].
+pub fn scan(root: &Path) -> Result<Scan> {
+    scan_noting(root, |_| ())
+}
+
+/// As [`scan()`], telling `note` of everything else on the way. What is hidden stays untold.
+///
+/// # Errors
+/// As [`scan()`].
+pub fn scan_noting(root: &Path, mut note: impl FnMut(PassedBy<'_>)) -> Result<Scan> {
+    let metadata = std::fs::metadata(root).map_err(|source| {
+        Error::io("cannot open the corpus", root, source).mend("give the folder of recordings with --data")
+    })?;
+    if !metadata.is_dir() {
+        return Err(Error::new(ErrorKind::Usage, "is not a folder")
+            .at(root)
+            .mend("give the folder that holds one folder of recordings for each class"));
+    }
+    let mut found = Scan::default();
+    let walk = WalkDir::new(root).follow_links(true).into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+        match entry {
+            Err(error) if error.path().is_some_and(is_stray_link) => {
+                found.ignored += 1;
+                error.path().into_iter().for_each(|path| note(PassedBy::Other(path)));
+            }
+            Err(error) => found.note_walk_error(root, &error),
+            Ok(entry) if entry.file_type().is_dir() => note(PassedBy::Folder(entry.path())),
+            Ok(entry) if !has_audio_extension(entry.path()) => {
+                found.ignored += 1;
+                note(PassedBy::Other(entry.path()));
+            }
+            Ok(entry) => match describe(root, &entry) {
+                Ok(file) => found.files.push(file),
+                Err(error) => found.unusable.push((relative_lossy(root, entry.path()), error)),
+            },
+        }
+    }
+    found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    found.unusable.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+impl Scan {
+    fn note_walk_error(&mut self, root: &Path, error: &walkdir::Error) {
+        let path = error.path().unwrap_or(root);
+        let problem = match (error.loop_ancestor(), error.io_error()) {
+            (Some(ancestor), _) => Error::new(
+                ErrorKind::Unusable,
+                format!("is a link back to {}, a folder that holds it", ancestor.display()),
+            ),
+            (None, Some(io)) => Error::new(ErrorKind::Io, format!("cannot be looked at: {io}")),
+            (None, None) => Error::new(ErrorKind::Io, "cannot be looked at"),
+        };
+        self.unusable.push((relative_lossy(root, path), problem.at(path)));
+    }
+}
+
+fn describe(root: &Path, entry: &walkdir::DirEntry) -> Result<AudioFile> {
+    let location = entry.path();
+    let inside = location.strip_prefix(root).unwrap_or(location);
+    let parts: Option<Vec<&str>> = inside.iter().map(OsStr::to_str).collect();
+    let Some(parts) = parts else {
+        return Err(Error::new(ErrorKind::Unusable, "has a name that is not UTF-8")
+            .at(location)
+            .mend("rename it, since manifests are UTF-8"));
+    };
+    let path = parts.join("/");
+    check_relative(&path).map_err(|error| error.at(location))?;
+    let metadata = entry
+        .metadata()
+        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location))?;
+    Ok(AudioFile { path, stat: FileStat::of(&metadata) })
+}
+
+/// A link to nothing that would not have been taken for a recording anyway.
+fn is_stray_link(path: &Path) -> bool {
+    let leads_nowhere = |path| {
+        std::fs::metadata(path)
+            .is_err_and(|error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound)
+    };
+    !has_audio_extension(path) && path.is_symlink() && leads_nowhere(path)
+}
+
+fn relative_lossy(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Hidden files are left by systems, not by people: `.DS_Store`, and `._x.wav` beside every `x.wav` in archives
+/// made on a Mac.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
+}
+
+fn has_audio_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+}

@@ -1,0 +1,208 @@
+//! Deals utterances to train, validation and test, by the protocols of [`Protocol`].
+//!
+//! A split depends on the utterances (path, label, speaker, word, parent, corpus), the seed and the fractions, and on
+//! nothing else: neither on the order they come in nor on the number of threads.
+
+mod copies;
+mod cross;
+mod draw;
+mod folds;
+mod planner;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ser_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{Annotation, Protocol};
+
+pub use copies::check_parents;
+pub use planner::{MOST_LINES, SplitPlanner, Subject};
+
+/// A side of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The network learns from these.
+    Train,
+    /// The best epoch is chosen by these.
+    Val,
+    /// The report is about these.
+    Test,
+}
+
+impl Part {
+    /// All three, in the order they are used.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// Which share of the utterances (or words) goes to validation and test; the rest is train.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fractions {
+    /// Share of validation.
+    pub val: f64,
+    /// Share of test.
+    pub test: f64,
+}
+
+impl Default for Fractions {
+    fn default() -> Self {
+        Self { val: 0.15, test: 0.15 }
+    }
+}
+
+impl Fractions {
+    /// Checks that both are positive and leave most for training.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn validate(self) -> Result<Self> {
+        let sensible = self.val > 0.0 && self.test > 0.0 && self.val + self.test <= 0.8;
+        if sensible {
+            return Ok(self);
+        }
+        Err(Error::new(
+            ErrorKind::Usage,
+            format!("validation {} and test {} are no usable fractions", self.val, self.test),
+        )
+        .mend("give two positive numbers whose sum is at most 0.8"))
+    }
+}
+
+/// One protocol's split: for each part the indices of its utterances, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// The protocol it follows.
+    pub protocol: Protocol,
+    /// Utterances to learn from.
+    pub train: Vec<usize>,
+    /// Utterances to choose the best epoch by.
+    pub val: Vec<usize>,
+    /// Utterances to report on.
+    pub test: Vec<usize>,
+    /// What stands on no side.
+    pub left_out: LeftOut,
+}
+
+/// How many utterances of the corpus a split has on no side, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Augmented copies of recordings that are not in training.
+    #[serde(default)]
+    pub copies: usize,
+    /// Utterances of classes that the test side or the others do not have.
+    #[serde(default)]
+    pub other_labels: usize,
+}
+
+impl LeftOut {
+    /// Whether every utterance stands on a side.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Split {
+    /// The utterances of one part.
+    pub fn part(&self, part: Part) -> &[usize] {
+        match part {
+            Part::Train => &self.train,
+            Part::Val => &self.val,
+            Part::Test => &self.test,
+        }
+    }
+
+    fn new(protocol: Protocol, train: Vec<usize>, val: Vec<usize>, test: Vec<usize>) -> Self {
+        Self { protocol, train, val, test, left_out: LeftOut::default() }
+    }
+}
+
+/// The splits of a corpus, and why others could not be made.
+#[derive(Debug, Default)]
+pub struct SplitPlan {
+    /// One for each protocol.
+    pub splits: Vec<Split>,
+    /// A line for each protocol left out.
+    pub left_out: Vec<String>,
+}
+
+/// The fewest utterances a class can have: one on each side.
+const FEWEST_OF_A_CLASS: usize = 3;
+
+/// Makes every split the corpus allows. `utterances` pairs each path with its annotation; the indices in the
+/// result are positions in it.
+///
+/// # Errors
+/// Those of [`SplitPlanner::new`].
+pub fn plan_splits<T: AsRef<str>>(
+    utterances: &[(&str, &Annotation<T>)],
+    fractions: Fractions,
+    seed: u64,
+) -> Result<SplitPlan> {
+    let subjects = utterances.iter().map(|(path, annotation)| Subject::of(path, annotation)).collect();
+    let planner = SplitPlanner::new(subjects, fractions, seed)?;
+    let mut left_out = Vec::new();
+    let splits = planner.splits(|why| left_out.push(why)).collect();
+    Ok(SplitPlan { splits, left_out })
+}
+
+/// Checks that a corpus with these labels, one for each utterance, can be learnt from and split.
+///
+/// # Errors
+/// When there are none or but one class, or a class has fewer than three utterances.
+pub fn check_classes<'a>(labels: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
+    for label in labels {
+        *classes.entry(label).or_default() += 1;
+    }
+    match classes.iter().collect::<Vec<_>>()[..] {
+        [] => return Err(Error::new(ErrorKind::Unusable, "not one recording can be used")),
+        [(only, count)] => {
+            return Err(Error::new(
+                ErrorKind::Unusable,
+                format!("all recordings ({count}) are of one class, {only:?}"),
+            )
+            .mend("give the folder that holds one folder for each class; a classifier needs two or more"));
+        }
+        _ => {}
+    }
+    let small: Vec<String> = (classes.iter())
+        .filter(|(_, count)| **count < FEWEST_OF_A_CLASS)
+        .map(|(label, count)| format!("{label:?} has {count}"))
+        .collect();
+    if small.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unusable,
+        format!(
+            "a class needs {FEWEST_OF_A_CLASS} usable recordings, one each for train, validation and test: {}",
+            small.join(", ")
+        ),
+    )
+    .mend("add recordings, or leave the class out with --exclude LABEL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_must_leave_something_to_learn_from() {
+        assert!(Fractions::default().validate().is_ok());
+        for (val, test) in [(0.0, 0.15), (0.5, 0.5), (f64::NAN, 0.1), (0.1, f64::INFINITY)] {
+            assert!(Fractions { val, test }.validate().is_err(), "{val} {test}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Recordings that a page lets one listen to.
+
+use std::path::{Path, PathBuf};
+
+use ser_corpus::Corpora;
+
+use crate::markup::{base64, url_path};
+
+/// Bytes of recordings that a page holds at most.
+pub const MAX_EMBEDDED_BYTES: u64 = 16 << 20;
+
+/// Whether and how a page has recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Audio {
+    /// Players that read the recordings where they lie
+    #[default]
+    Link,
+    /// Players with the recordings inside the page, up to 16 MiB: mind their licence before you pass it on
+    Embed,
+    /// No players
+    None,
+}
+
+/// What a recording is played from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    Url(String),
+    /// Not at all, for a reason worth telling.
+    Without(&'static str),
+    /// Not at all, as asked for or as no corpus is at hand.
+    Silent,
+}
+
+/// Finds recordings.
+#[derive(Debug)]
+pub(super) struct Recordings<'a> {
+    audio: Audio,
+    corpora: Option<&'a Corpora>,
+    /// The folder of the page, absolute.
+    page_folder: Option<PathBuf>,
+    embedded: u64,
+}
+
+impl<'a> Recordings<'a> {
+    pub(super) fn new(audio: Audio, corpora: Option<&'a Corpora>, page: &Path) -> Self {
+        let page_folder = std::path::absolute(page).ok().and_then(|page| Some(page.parent()?.to_owned()));
+        Self { audio, corpora, page_folder, embedded: 0 }
+    }
+
+    /// What the page's policy has to allow.
+    pub(super) fn media_sources(&self) -> &'static str {
+        match self.audio {
+            Audio::Link if self.corpora.is_some() => "'self' file:",
+            Audio::Embed if self.embedded > 0 => "data:",
+            _ => "'none'",
+        }
+    }
+
+    /// Where a player gets the recording at `path`, as in manifests, from.
+    pub(super) fn source(&mut self, path: &str) -> Source {
+        let Some(corpora) = self.corpora.filter(|_| self.audio != Audio::None) else { return Source::Silent };
+        let Some(file) = corpora.location(path).ok().filter(|file| file.is_file()) else {
+            return Source::Without("the recording is not where the corpus is");
+        };
+        match self.audio {
+            Audio::Embed => self.embed(&file),
+            _ => self.link(&file),
+        }
+    }
+
+    fn embed(&mut self, file: &Path) -> Source {
+        let size = std::fs::metadata(file).map_or(u64::MAX, |metadata| metadata.len());
+        if size > MAX_EMBEDDED_BYTES.saturating_sub(self.embedded) {
+            return Source::Without("left out: the page would hold more than 16 MiB of recordings");
+        }
+        match std::fs::read(file) {
+            Ok(bytes) => {
+                self.embedded += bytes.len() as u64;
+                Source::Url(format!("data:{};base64,{}", media_type(&bytes), base64(&bytes)))
+            }
+            Err(_) => Source::Without("the recording cannot be read"),
+        }
+    }
+
+    /// Relative where the recording lies below the page, so that both can move together.
+    fn link(&self, file: &Path) -> Source {
+        let Ok(file) = std::path::absolute(file) else { return Source::Silent };
+        let below = self.page_folder.as_deref().and_then(|folder| file.strip_prefix(folder).ok());
+        match (below.and_then(Path::to_str), file.to_str()) {
+            (Some(relative), _) => Source::Url(url_path(relative)),
+            (None, Some(absolute)) => Source::Url(format!("file://{}", url_path(absolute))),
+            _ => Source::Without("its name is not UTF-8"),
+        }
+    }
+}
+
+/// By content, as names may lie.
+fn media_type(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [b'R', b'I', b'F', b'F', ..] => "audio/wav",
+        [b'F', b'O', b'R', b'M', ..] => "audio/aiff",
+        [b'f', b'L', b'a', b'C', ..] => "audio/flac",
+        [b'O', b'g', b'g', b'S', ..] => "audio/ogg",
+        [b'c', b'a', b'f', b'f', ..] => "audio/x-caf",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "audio/mp4",
+        [b'I', b'D', b'3', ..] | [0xff, 0xe2..=0xef | 0xf2..=0xf7 | 0xfa..=0xff, ..] => "audio/mpeg",
+        [0xff, 0xf0 | 0xf1 | 0xf8 | 0xf9, ..] => "audio/aac",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_are_found_linked_and_embedded_up_to_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = folder.path().join("corpus");
+        std::fs::create_dir(&corpus).unwrap();
+        std::fs::write(corpus.join("a #1.wav"), b"RIFF").unwrap();
+        std::fs::write(folder.path().join("secret.wav"), b"RIFF").unwrap();
+        let large = std::fs::File::create(corpus.join("large.wav")).unwrap();
+        large.set_len(MAX_EMBEDDED_BYTES - 3).unwrap();
+        let corpora = Corpora::new(&[corpus.into()]).unwrap();
+        let corpora = Some(&corpora);
+
+        let page = folder.path().join("report.html");
+        let mut beside = Recordings::new(Audio::Link, corpora, &page);
+        assert_eq!(beside.source("a #1.wav"), Source::Url("corpus/a%20%231.wav".to_owned()));
+        assert!(matches!(beside.source("missing.wav"), Source::Without(_)));
+        assert!(matches!(beside.source("../secret.wav"), Source::Without(_)));
+        let elsewhere = folder.path().join("elsewhere/report.html");
+        let Source::Url(url) = Recordings::new(Audio::Link, corpora, &elsewhere).source("a #1.wav") else {
+            panic!()
+        };
+        assert!(url.starts_with("file:///") && url.ends_with("/corpus/a%20%231.wav"), "{url}");
+
+        let mut embedding = Recordings::new(Audio::Embed, corpora, &page);
+        assert_eq!(embedding.media_sources(), "'none'");
+        assert_eq!(embedding.source("a #1.wav"), Source::Url("data:audio/wav;base64,UklGRg==".to_owned()));
+        assert_eq!(embedding.media_sources(), "data:");
+        assert!(matches!(embedding.source("large.wav"), Source::Without(why) if why.contains("16 MiB")));
+        assert_eq!(Recordings::new(Audio::None, corpora, &page).source("a #1.wav"), Source::Silent);
+    }
+
+    #[test]
+    fn of_several_corpora_each_recording_is_found_in_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = ["a", "b"].map(|name| folder.path().join(name));
+        for corpus in &folders {
+            std::fs::create_dir(corpus).unwrap();
+        }
+        std::fs::write(folders[1].join("1.wav"), b"RIFF").unwrap();
+        let corpora = Corpora::new(&folders.map(Into::into)).unwrap();
+        let mut recordings = Recordings::new(Audio::Link, Some(&corpora), &folder.path().join("report.html"));
+        assert_eq!(recordings.source("b/1.wav"), Source::Url("b/1.wav".to_owned()));
+        assert!(matches!(recordings.source("a/1.wav"), Source::Without(_)));
+        assert!(matches!(recordings.source("1.wav"), Source::Without(_)));
+    }
+}

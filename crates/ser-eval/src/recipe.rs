@@ -1,0 +1,150 @@
+//! What decided how a network was trained, apart from its split and its seed, and how two such recipes differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ser_model::FitConfig;
+use serde_json::Value;
+
+/// Settings of a checkpoint's `config` that say which run of the matrix it is, or where and how fast it was trained,
+/// and not what was learnt.
+const NO_SETTINGS: [&str; 15] = [
+    "epoch",
+    "metrics",
+    "fit.seed",
+    "fit.split",
+    "fit.cache",
+    "fit.data",
+    "fit.feature_set",
+    "fit.device",
+    "fit.threads",
+    "fit.verify",
+    "fit.mmap",
+    "fit.publish",
+    "split.protocol",
+    "split.digest",
+    "split.cache",
+];
+/// Settings that follow from others, and are named only where those are equal.
+const DERIVED: [&str; 2] = ["feature_set", "model"];
+/// Longer lists of numbers were learnt from the data, not set.
+const LONGEST_SETTING: usize = 8;
+
+/// The settings of a recipe, each with its value as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recipe(BTreeMap<String, String>);
+
+impl Recipe {
+    /// The recipe in a checkpoint's `config` for a network of the classes `labels`. Settings that this version does not
+    /// know are settings too.
+    pub fn of(config: &Value, labels: &[String]) -> Self {
+        let mut settings = BTreeMap::new();
+        let mut config = config.clone();
+        // What an older version did not know to choose between it did as the default says.
+        if let Ok(fit) = serde_json::from_value::<FitConfig>(config["fit"].clone())
+            && let Ok(fit) = serde_json::to_value(fit)
+        {
+            config["fit"] = fit;
+        }
+        flatten("", &config, &mut settings);
+        settings.insert("classes".to_owned(), labels.join(", "));
+        Self(settings)
+    }
+
+    /// Another value for one setting.
+    pub fn set(&mut self, setting: &str, value: impl ToString) {
+        self.0.insert(setting.to_owned(), value.to_string());
+    }
+
+    /// The value of a setting, if it is stated.
+    pub fn get(&self, setting: &str) -> Option<&str> {
+        self.0.get(setting).map(String::as_str)
+    }
+
+    /// For each of `recipes`, the settings that are not the same in all of them, with its own value: `lr 0.001`.
+    pub fn differences(recipes: &[&Self]) -> Vec<Vec<String>> {
+        let names: BTreeSet<&String> = recipes.iter().flat_map(|recipe| recipe.0.keys()).collect();
+        let differs =
+            |name: &&String| recipes.windows(2).any(|two| two[0].0.get(*name) != two[1].0.get(*name));
+        let (derived, own): (Vec<&String>, Vec<&String>) =
+            names.into_iter().filter(differs).partition(|name| is_below(name, &DERIVED));
+        let named = if own.is_empty() { derived } else { own };
+        let value = |recipe: &Self, name: &str| match recipe.0.get(name) {
+            Some(value) => format!("{} {}", name.strip_prefix("fit.").unwrap_or(name), value),
+            None => format!("{} not stated", name.strip_prefix("fit.").unwrap_or(name)),
+        };
+        recipes.iter().map(|recipe| named.iter().map(|name| value(recipe, name)).collect()).collect()
+    }
+}
+
+fn flatten(name: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
+    if is_below(name, &NO_SETTINGS) {
+        return;
+    }
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                flatten(&name, value, settings);
+            }
+        }
+        Value::Array(values) if values.len() > LONGEST_SETTING => {}
+        Value::String(text) => drop(settings.insert(name.to_owned(), text.clone())),
+        other => drop(settings.insert(name.to_owned(), other.to_string())),
+    }
+}
+
+/// Whether `name` is one of `settings` or lies within one.
+fn is_below(name: &str, settings: &[&str]) -> bool {
+    settings.iter().any(|setting| {
+        name.strip_prefix(setting).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(lr: f64, seed: u64, set: &str, more: Value) -> Recipe {
+        let config = serde_json::json!({
+            "epoch": seed, "metrics": {"val_accuracy": lr}, "feature_set": set, "features": {"n_mfcc": 40},
+            "fit": {"lr": lr, "seed": seed, "epochs": 20, "more": more}, "metrics_kept": 1,
+        });
+        Recipe::of(&config, &["a".to_owned()])
+    }
+
+    #[test]
+    fn the_seed_and_the_place_are_no_settings() {
+        assert_eq!(recipe(0.1, 1, "x", Value::Null), recipe(0.1, 2, "x", Value::Null));
+        assert!(recipe(0.1, 1, "x", Value::Null).0.contains_key("metrics_kept"));
+    }
+
+    #[test]
+    fn what_an_older_version_does_not_state_is_the_default() {
+        let of = |fit: Value| Recipe::of(&serde_json::json!({ "fit": fit }), &[]);
+        let older = of(serde_json::json!({"lr": 0.1, "network": {"hidden": 12}}));
+        let network = serde_json::json!({"arch": "cnn-bilstm", "hidden": 12});
+        assert_eq!(older, of(serde_json::json!({"lr": 0.1, "network": network, "optimizer": "adam"})));
+        assert_ne!(
+            older,
+            of(serde_json::json!({"lr": 0.1, "network": {"hidden": 12}, "optimizer": "adamw"}))
+        );
+    }
+
+    #[test]
+    fn what_differs_is_named_with_both_values() {
+        let (a, b) = (recipe(0.1, 1, "x", Value::Null), recipe(0.2, 1, "y", true.into()));
+        assert_eq!(
+            Recipe::differences(&[&a, &b]),
+            [["lr 0.1", "more null"].map(String::from), ["lr 0.2", "more true"].map(String::from)]
+        );
+        let c = recipe(0.1, 1, "z", Value::Null);
+        assert_eq!(Recipe::differences(&[&a, &c])[1], ["feature_set z"], "derived, but all there is");
+        assert_eq!(Recipe::differences(&[&a]), [Vec::<String>::new()]);
+    }
+
+    #[test]
+    fn statistics_learnt_from_the_data_are_no_settings() {
+        assert_eq!(recipe(0.1, 1, "x", vec![1.5; 40].into()), recipe(0.1, 1, "x", vec![2.5; 40].into()));
+        assert_ne!(recipe(0.1, 1, "x", vec![1; 2].into()), recipe(0.1, 1, "x", vec![2; 2].into()));
+    }
+}

@@ -1,0 +1,169 @@
+//! Which runs lie below a folder, and which of them are finished.
+
+use std::path::{Path, PathBuf};
+
+use ser_core::{Error, ErrorKind, Result};
+use ser_model::FitConfig;
+use walkdir::WalkDir;
+
+/// A run below the folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundRun {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What its `config.toml` says; none where there is no such file.
+    pub config: Option<FitConfig>,
+}
+
+impl FoundRun {
+    /// Its best checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.folder.join("best.pt")
+    }
+}
+
+/// Finds every run below `root`, in the order of their paths: folders with a `best.pt`, or with a recipe for one. A run
+/// that is not finished, or whose recipe cannot be read, comes as the error that says so.
+///
+/// A run is finished when `metrics.jsonl` has a line for each epoch of `config.toml`, or its `patience` has ended it. Where
+/// these files were not copied along, `best.pt` alone will do.
+///
+/// # Errors
+/// When `root` is no folder.
+pub fn find_runs(root: &Path) -> Result<Vec<Result<FoundRun>>> {
+    if !root.is_dir() {
+        return Err(Error::new(ErrorKind::Missing, "is no folder")
+            .at(root)
+            .mend("name a folder that holds runs"));
+    }
+    let mut found = Vec::new();
+    let mut entries = WalkDir::new(root).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {
+                found.extend(run_in(entry.path()).transpose());
+                // The members of an ensemble are runs, but not of this table.
+                let config = FitConfig::read(&entry.path().join("config.toml"));
+                if config.is_ok_and(|config| config.members > 1) {
+                    entries.skip_current_dir();
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(root).to_owned();
+                found.push(Err(Error::io("cannot be listed", path, error.into())));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn run_in(folder: &Path) -> Result<Option<FoundRun>> {
+    let there = |name: &str| folder.join(name).is_file();
+    let (best, config) = (there("best.pt"), there("config.toml"));
+    if !best && !config {
+        return Ok(None);
+    }
+    let recipe = config.then(|| FitConfig::read(&folder.join("config.toml"))).transpose();
+    let run = match recipe {
+        Ok(config) => FoundRun { folder: folder.to_owned(), config },
+        // A file of that name without a checkpoint beside it is somebody else's.
+        Err(_) if !best && !there("last.pt") => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !best {
+        return Err(unfinished(folder, "has no best.pt yet".to_owned()));
+    }
+    if let Some(config) = &run.config
+        && there("metrics.jsonl")
+        && let Some(what) = remaining(folder, config)?
+    {
+        return Err(unfinished(folder, what));
+    }
+    Ok(Some(run))
+}
+
+/// What is left to do, if there is something.
+fn remaining(folder: &Path, config: &FitConfig) -> Result<Option<String>> {
+    let path = folder.join("metrics.jsonl");
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::io("cannot be read", &path, error))?;
+    let (mut epochs, mut best) = (0u32, 0u32);
+    for line in text.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("is no list of epochs: {error}")).at(&path)
+        })?;
+        epochs = epochs.saturating_add(1);
+        if record["best"] == true {
+            best = epochs;
+        }
+    }
+    let out_of_patience = config.patience > 0 && epochs.saturating_sub(best) >= config.patience;
+    Ok((epochs < config.epochs && !out_of_patience)
+        .then(|| format!("is unfinished after {epochs} of {} epochs", config.epochs)))
+}
+
+fn unfinished(folder: &Path, what: String) -> Error {
+    Error::new(ErrorKind::Unusable, what)
+        .at(folder)
+        .mend(format!("finish it with: ser-fit --resume {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(root: &Path, name: &str, files: &[(&str, &str)]) {
+        std::fs::create_dir_all(root.join(name)).unwrap();
+        for (file, content) in files {
+            std::fs::write(root.join(name).join(file), content).unwrap();
+        }
+    }
+
+    #[test]
+    fn finished_runs_are_found_in_order_and_others_come_with_their_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let (epoch, best) = ("{\"best\":false}\n", "{\"best\":true}\n");
+        run(root, "random/seed-1", &[("best.pt", "")]);
+        run(
+            root,
+            "random/seed-0",
+            &[("best.pt", ""), ("config.toml", "epochs = 2"), ("metrics.jsonl", &[best, epoch].concat())],
+        );
+        run(
+            root,
+            "cut",
+            &[("best.pt", ""), ("config.toml", "epochs = 3"), ("metrics.jsonl", &best.repeat(2))],
+        );
+        run(
+            root,
+            "early",
+            &[("best.pt", ""), ("config.toml", "patience = 1"), ("metrics.jsonl", &[best, epoch].concat())],
+        );
+        run(root, "begun", &[("config.toml", "epochs = 3")]);
+        run(root, "odd", &[("best.pt", ""), ("config.toml", "epochs = \"many\"")]);
+        run(root, "torn", &[("best.pt", ""), ("config.toml", ""), ("metrics.jsonl", "{\"ep")]);
+        run(root, "another-program", &[("config.toml", "title = \"website\"")]);
+        let found = find_runs(root).unwrap();
+        let said: Vec<String> = (found.iter())
+            .map(|run| match run {
+                Ok(run) => run.folder.strip_prefix(root).unwrap().display().to_string(),
+                Err(error) => error.to_string().replace(&format!("{}/", root.display()), ""),
+            })
+            .collect();
+        assert_eq!(
+            said[..4],
+            [
+                "begun: has no best.pt yet; finish it with: ser-fit --resume begun",
+                "cut: is unfinished after 2 of 3 epochs; finish it with: ser-fit --resume cut",
+                "early",
+                said[3].as_str(),
+            ]
+        );
+        assert!(said[3].starts_with("odd/config.toml: is no recipe"), "{}", said[3]);
+        assert_eq!(said[4..6], ["random/seed-0", "random/seed-1"]);
+        assert!(said[6].starts_with("torn/metrics.jsonl: is no list of epochs"), "{}", said[6]);
+        assert_eq!(said.len(), 7);
+        assert_eq!(find_runs(&root.join("nowhere")).unwrap_err().kind(), ErrorKind::Missing);
+    }
+}

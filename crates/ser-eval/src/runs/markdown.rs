@@ -1,0 +1,89 @@
+//! The table as Markdown, for a paper or a page of results.
+
+use ser_core::text::{printable, thousands};
+
+use crate::runs::page::{between, drawn, mean, name, recall, remarks_of};
+use crate::runs::{RecipeTable, Row, RunsReport};
+
+/// The tables of `report` as Markdown.
+pub fn render(report: &RunsReport) -> String {
+    let mut text = String::new();
+    for table in &report.recipes {
+        if !table.settings.is_empty() {
+            text += &format!("**{}**\n\n", escape(&table.settings.join(", ")));
+        }
+        text += &figures(table);
+        text += &format!(
+            "\nMean ± standard deviation over seeds (n − 1); in brackets the 95 % interval of that mean: percentile \
+             bootstrap, {} resamples, every seed scored on the same ones.\n\n",
+            thousands(u64::from(report.resamples))
+        );
+        for remark in remarks_of(table) {
+            text += &format!("- {}\n", escape(&remark));
+        }
+        if let Some(gap) = &table.gap {
+            text += &format!("\n{}\n", escape(&gap.in_words));
+        }
+        text += "\nRecall of each class, mean over seeds; the lowest of each column in bold:\n\n";
+        text += &recalls(table);
+        text.push('\n');
+    }
+    for note in &report.notes {
+        text += &format!("Note: {}.\n\n", escape(note));
+    }
+    if !report.unusable.is_empty() {
+        text += "Not used:\n\n";
+        for unusable in &report.unusable {
+            text += &format!("- {}\n", escape(&format!("{}: {}", unusable.run, unusable.reason)));
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+fn figures(table: &RecipeTable) -> String {
+    let mut text = String::from(
+        "| protocol | seeds | test utterances | accuracy | UAR | macro-F1 | resampled |\n\
+         |---|---:|---:|---|---|---|---|\n",
+    );
+    for row in &table.rows {
+        let figures = [row.accuracy, row.uar, row.macro_f1]
+            .map(|figure| format!("{} [{}]", mean(&figure), between(&figure).replace(" to ", ", ")));
+        let cells = [
+            escape(&name(row)),
+            row.seeds.len().to_string(),
+            thousands(row.n_utterances),
+            figures.join(" | "),
+            drawn(row),
+        ];
+        text += &format!("| {} |\n", cells.join(" | "));
+    }
+    text
+}
+
+fn recalls(table: &RecipeTable) -> String {
+    let heads: Vec<String> = table.rows.iter().map(|row| escape(&name(row))).collect();
+    let mut text = format!("| class | {} |\n|---|{}\n", heads.join(" | "), "---:|".repeat(heads.len()));
+    for (class, label) in table.labels.iter().enumerate() {
+        let cell = |row: &Row| match recall(row, class) {
+            lowest if lowest.ends_with('*') => format!("**{}**", lowest.trim_end_matches('*')),
+            other => other.trim().to_owned(),
+        };
+        let cells: Vec<String> = table.rows.iter().map(cell).collect();
+        text += &format!("| {} | {} |\n", escape(label), cells.join(" | "));
+    }
+    text
+}
+
+/// Names come from other people's files.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in printable(text).chars() {
+        if matches!(c, '|' | '*' | '_' | '`' | '<' | '[' | ']' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

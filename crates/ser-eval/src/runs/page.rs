@@ -1,0 +1,170 @@
+//! The table as text.
+
+use ser_core::text::{columns, cut, left, printable, right, thousands, wrap};
+
+use crate::runs::{Figure, Recall, RecipeTable, Row, RunsReport};
+
+/// Narrower than this, tables are no tables.
+const MIN_WIDTH: usize = 80;
+/// "0.9981 ± 0.0012" or "0.9943 to 1.0000", and two spaces before it.
+const FIGURE_WIDTH: usize = 18;
+/// "  1,399 utterances" and what stands in the second line instead of it fit here, with the number of runs.
+const MIN_HEAD: usize = 25;
+
+/// The tables of `report` for a terminal of `width` columns.
+pub fn render(report: &RunsReport, width: usize) -> String {
+    let width = width.max(MIN_WIDTH);
+    let mut page = String::new();
+    for table in &report.recipes {
+        if !table.settings.is_empty() {
+            page += &wrap(&printable(&format!("Recipe: {}", table.settings.join(", "))), width, 8);
+            page += "\n\n";
+        }
+        page += &figures(table, width);
+        page += &format!("\n{}\n\n", wrap(&meaning(report), width, 0));
+        page += &remarks(table, width);
+        if let Some(gap) = &table.gap {
+            page += &format!("\n{}\n", wrap(&printable(&gap.in_words), width, 0));
+        }
+        page += "\nRecall of each class, mean over seeds; * is the lowest of its column\n\n";
+        page += &recalls(table, width);
+        page.push('\n');
+    }
+    for note in &report.notes {
+        page += &format!("{}\n\n", wrap(&printable(&format!("Note: {note}.")), width, 6));
+    }
+    if !report.unusable.is_empty() {
+        page += "Not used\n\n";
+        for unusable in &report.unusable {
+            page += &format!(
+                "{}\n",
+                wrap(&printable(&format!("{}: {}", unusable.run, unusable.reason)), width, 4)
+            );
+        }
+        page.push('\n');
+    }
+    page + &printable(&format!("{} runs in {}", report.runs.len(), report.folder)) + "\n"
+}
+
+fn meaning(report: &RunsReport) -> String {
+    format!(
+        "First line: mean ± standard deviation over seeds (n - 1). Second line: 95 % interval of that mean (percentile \
+         bootstrap, {} resamples of what the line names, every seed scored on the same ones).",
+        thousands(u64::from(report.resamples))
+    )
+}
+
+fn figures(table: &RecipeTable, width: usize) -> String {
+    let names: Vec<String> = table.rows.iter().map(name).collect();
+    let longest = names.iter().map(|name| columns(name)).max().unwrap_or(0);
+    let head = (longest + 6).clamp(MIN_HEAD, width.saturating_sub(3 * FIGURE_WIDTH));
+    let mut text = format!("{}{:>6}", left("protocol", head - 6), "runs");
+    for metric in ["accuracy", "UAR", "macro-F1"] {
+        text += &format!("  {}", left(metric, FIGURE_WIDTH - 2));
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    for (row, name) in table.rows.iter().zip(&names) {
+        let figures = [row.accuracy, row.uar, row.macro_f1];
+        let mut line = |head: String, cell: &dyn Fn(&Figure) -> String| {
+            let cells: String =
+                figures.iter().map(|figure| format!("  {}", left(&cell(figure), FIGURE_WIDTH - 2))).collect();
+            text += format!("{head}{cells}").trim_end();
+            text.push('\n');
+        };
+        line(format!("{}{:>6}", left(&cut(name, head - 6), head - 6), row.seeds.len()), &mean);
+        line(left(&cut(&format!("  {}", drawn(row)), head), head), &between);
+    }
+    text
+}
+
+/// The protocol of a row, and which deal of it.
+pub(super) fn name(row: &Row) -> String {
+    match &row.split {
+        Some(split) => printable(&format!("{} ({split})", row.protocol)).into_owned(),
+        None => printable(&row.protocol).into_owned(),
+    }
+}
+
+/// What the second line of a row is about.
+pub(super) fn drawn(row: &Row) -> String {
+    let n = thousands(row.resampled.n as u64);
+    let unit = row.resampled.unit.name(row.resampled.n);
+    if row.uar.range.is_some() { format!("range of {n} {unit}") } else { format!("{n} {unit}") }
+}
+
+/// "0.9981 ± 0.0012"
+pub(super) fn mean(figure: &Figure) -> String {
+    match figure.deviation {
+        Some(deviation) => format!("{:.4} ± {deviation:.4}", figure.mean),
+        None => format!("{:.4}", figure.mean),
+    }
+}
+
+/// "0.9943 to 1.0000"
+pub(super) fn between(figure: &Figure) -> String {
+    let interval = figure.interval.map(|interval| [interval.lower, interval.upper]);
+    interval.or(figure.range).map(|[low, high]| format!("{low:.4} to {high:.4}")).unwrap_or_default()
+}
+
+fn remarks(table: &RecipeTable, width: usize) -> String {
+    let line = |remark: String| format!("{}\n", wrap(&printable(&remark), width, 4));
+    remarks_of(table).into_iter().map(line).collect()
+}
+
+/// What each row's second line says and does not; rows of which the same is to be said are named together.
+pub(super) fn remarks_of(table: &RecipeTable) -> Vec<String> {
+    let mut remarks: Vec<(String, Vec<String>)> = Vec::new();
+    for row in &table.rows {
+        let notes: String = row.notes.iter().map(|note| format!("; {note}")).collect();
+        let remark = format!("{}{notes}", row.resampled.in_words);
+        match remarks.iter_mut().find(|(other, _)| *other == remark) {
+            Some((_, names)) => names.push(name(row)),
+            None => remarks.push((remark, vec![name(row)])),
+        }
+    }
+    remarks.into_iter().map(|(remark, names)| format!("{}: {remark}.", names.join(", "))).collect()
+}
+
+fn recalls(table: &RecipeTable, width: usize) -> String {
+    let labels: Vec<String> = table.labels.iter().map(|label| printable(label).into_owned()).collect();
+    let head = labels.iter().map(|label| columns(label)).max().unwrap_or(0).min(width / 3);
+    let column = |row: &Row| columns(&name(row)).max(7) + 2;
+    let mut text = String::new();
+    let mut rest = table.rows.as_slice();
+    while !rest.is_empty() {
+        let mut used = head;
+        let fit = rest.iter().take_while(|row| {
+            used += column(row);
+            used <= width
+        });
+        let (block, after) = rest.split_at(fit.count().clamp(1, rest.len()));
+        let line = |head: String, cells: Vec<String>| {
+            format!("{head}{}", cells.concat()).trim_end().to_owned() + "\n"
+        };
+        text += &line(" ".repeat(head), block.iter().map(|row| right(&name(row), column(row))).collect());
+        for (class, label) in labels.iter().enumerate() {
+            let cell = |row: &Row| {
+                // A column's star stands where the others have a space.
+                right(&recall(row, class), column(row))
+            };
+            text += &line(left(&cut(label, head), head), block.iter().map(cell).collect());
+        }
+        rest = after;
+        if !rest.is_empty() {
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// The recall of a class, with a star after the lowest of the row.
+pub(super) fn recall(row: &Row, class: usize) -> String {
+    let lowest = row.recall.iter().filter_map(|recall| recall.mean).fold(f64::INFINITY, f64::min);
+    let highest = row.recall.iter().filter_map(|recall| recall.mean).fold(0.0, f64::max);
+    match row.recall.get(class) {
+        Some(Recall { mean: Some(mean), .. }) if *mean == lowest && lowest < highest => format!("{mean:.4}*"),
+        Some(Recall { mean: Some(mean), .. }) => format!("{mean:.4} "),
+        _ => "- ".to_owned(),
+    }
+}

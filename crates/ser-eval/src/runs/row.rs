@@ -1,0 +1,131 @@
+//! A row of the table: one protocol over several seeds.
+
+use ser_core::Result;
+use ser_core::text::thousands;
+use serde::Serialize;
+
+use crate::answers::recalls;
+use crate::metrics::{Bootstrap, BootstrapOptions, Scores, wilson_interval};
+use crate::runs::{Figure, Recall, figure};
+use crate::unit::{resampled, voices};
+use crate::{Answers, Recipe, Resampled, TestSide, Voices};
+
+/// A row of the table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The protocol, or `speaker-independent` for all speakers together.
+    pub protocol: String,
+    /// The beginning of the split's digest, where the protocol was dealt in more than one way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// Seeds of the runs.
+    pub seeds: Vec<u64>,
+    /// Utterances in the test set, or in all of them together.
+    pub n_utterances: u64,
+    /// Utterances in the training set; the smallest, where there are several.
+    pub n_train: u64,
+    /// Whether the test speakers were heard in training.
+    pub voices: Voices,
+    /// Accuracy.
+    pub accuracy: Figure,
+    /// UAR.
+    pub uar: Figure,
+    /// Macro-F1.
+    pub macro_f1: Figure,
+    /// What was drawn for the intervals.
+    pub resampled: Resampled,
+    /// Recall of each class, in index order.
+    pub recall: Vec<Recall>,
+    /// What else should be known.
+    pub notes: Vec<String>,
+}
+
+/// Runs that differ in nothing but their seeds; at least one.
+#[derive(Debug, Default)]
+pub(super) struct Group<'a> {
+    pub(super) runs: Vec<&'a Answers>,
+}
+
+impl<'a> Group<'a> {
+    fn first(&self) -> &'a Answers {
+        // Groups are made of the run that begins them.
+        self.runs[0]
+    }
+
+    pub(super) fn recipe(&self) -> &'a Recipe {
+        &self.first().recipe
+    }
+
+    pub(super) fn test(&self) -> &'a TestSide {
+        &self.first().test
+    }
+
+    pub(super) fn protocol(&self) -> &'a str {
+        &self.test().protocol
+    }
+
+    pub(super) fn split(&self) -> &'a str {
+        &self.test().split
+    }
+
+    pub(super) fn labels(&self) -> &'a [String] {
+        &self.test().labels
+    }
+
+    pub(super) fn row(&self, options: BootstrapOptions) -> Result<Row> {
+        let test = self.test();
+        let (resampled, units) = resampled(test);
+        let answers: Vec<&[usize]> = self.runs.iter().map(|run| run.predicted.as_slice()).collect();
+        let bootstrap = Bootstrap::new(&test.truth(), &answers, units.as_deref(), test.labels.len())?;
+        let replicates = bootstrap.run(options)?;
+        let [accuracy, uar, macro_f1] = figure::with_intervals(replicates.observed(), &replicates.mean());
+        Ok(Row {
+            protocol: test.protocol.clone(),
+            split: None,
+            seeds: self.runs.iter().map(|run| run.seed).collect(),
+            n_utterances: test.utterances.len() as u64,
+            n_train: test.train.utterances,
+            voices: voices(test),
+            accuracy,
+            uar,
+            macro_f1,
+            resampled,
+            recall: self.recall()?,
+            notes: notes(test, self.recipe(), replicates.observed())?,
+        })
+    }
+
+    fn recall(&self) -> Result<Vec<Recall>> {
+        let per_run: Vec<Vec<Option<f64>>> =
+            self.runs.iter().map(|run| Ok(recalls(&run.metrics(|_| true)?))).collect::<Result<_>>()?;
+        let of_class = |class: usize| per_run.iter().filter_map(|run| run[class]).collect::<Vec<f64>>();
+        let labels = self.labels().iter().enumerate();
+        Ok(labels.map(|(class, label)| figure::recall(label, &of_class(class))).collect())
+    }
+}
+
+fn notes(test: &TestSide, recipe: &Recipe, scores: &[Scores]) -> Result<Vec<String>> {
+    let n = test.utterances.len() as u64;
+    let mut notes = Vec::new();
+    if !test.audit.is_empty() {
+        notes.push(format!("the test {}", test.audit));
+    }
+    if recipe.get("fit.feature_normalisation") == Some("speaker") {
+        notes.push(
+            "features were normalised over the test speakers' own recordings, though not their labels"
+                .to_owned(),
+        );
+    }
+    if scores.len() == 1 {
+        notes.push("a single run, so nothing is known of how seeds differ".to_owned());
+    }
+    if scores.iter().all(|scores| scores.accuracy == 1.0) {
+        notes.push(format!(
+            "every answer is right, which leaves a bootstrap nothing to vary; with {} utterances the accuracy may still \
+             be as low as {:.4} (Wilson's 95 % interval of one run)",
+            thousands(n),
+            wilson_interval(n, n)?.lower
+        ));
+    }
+    Ok(notes)
+}

@@ -1,0 +1,194 @@
+//! The row over all speakers: each of them the test set of a model that never heard them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ser_core::Result;
+use ser_core::text::thousands;
+
+use crate::answers::recalls;
+use crate::metrics::{BootstrapOptions, Scores, bootstrap_mean, mean, sample_deviation};
+use crate::runs::figure::METRICS;
+use crate::runs::row::Group;
+use crate::runs::{Figure, Row, figure};
+use crate::unit::{MIN_UNITS, caution, voices};
+use crate::{Resampled, Unit, Voices};
+
+/// That row, and the UAR of each speaker, mean over seeds.
+pub(super) struct Pooled {
+    pub(super) row: Row,
+    pub(super) uar: Vec<(String, f64)>,
+}
+
+/// What the runs that never heard a speaker score on that speaker.
+struct Speaker {
+    name: String,
+    /// By seed.
+    scores: BTreeMap<u64, Scores>,
+    /// Recall of each class, mean over seeds; none where the speaker has no utterance of it.
+    recall: Vec<Option<f64>>,
+    n_utterances: u64,
+}
+
+impl Speaker {
+    fn scores(&self) -> Vec<Scores> {
+        self.scores.values().copied().collect()
+    }
+}
+
+/// One row over all speakers for each family of protocols that deals every speaker to a test side of its own or to a
+/// fold; none for a family with a single test side, or where a speaker is tested twice.
+pub(super) fn pooled(
+    groups: &[Group<'_>],
+    options: BootstrapOptions,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Pooled>> {
+    let mut families: BTreeMap<String, Vec<&Group<'_>>> = BTreeMap::new();
+    for group in groups.iter().filter(|group| voices(group.test()) == Voices::New) {
+        if let Some(family) = family(group.protocol()) {
+            families.entry(family).or_default().push(group);
+        }
+    }
+    let several = families.into_iter().filter(|(_, groups)| groups.len() > 1);
+    several.filter_map(|(name, groups)| over_speakers(&name, &groups, options, notes).transpose()).collect()
+}
+
+/// The name of the row that a protocol goes into. Another corpus has other voices too, but differs in more than these.
+fn family(protocol: &str) -> Option<String> {
+    if protocol.starts_with("speaker-") {
+        return Some("speaker-independent".to_owned());
+    }
+    let (_, folds) = protocol.strip_prefix("speakers-")?.split_once("-of-")?;
+    Some(format!("speakers, {folds} folds"))
+}
+
+fn over_speakers(
+    name: &str,
+    groups: &[&Group<'_>],
+    options: BootstrapOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<Pooled>> {
+    let mut speakers: Vec<Speaker> = Vec::new();
+    for group in groups {
+        for speaker_id in group.test().side().speakers {
+            if speakers.iter().any(|speaker| speaker.name == speaker_id) {
+                notes.push(format!("the speaker {speaker_id} is tested twice, so there is no row {name}"));
+                return Ok(None);
+            }
+            speakers.push(speaker(group, speaker_id)?);
+        }
+    }
+    let n_train = groups.iter().map(|group| group.test().train.utterances).min().unwrap_or(0);
+    let labels = groups[0].labels();
+    let row = row(name, &speakers, labels, n_train, options)?;
+    Ok(Some(Pooled { row, uar: uar_of_each(&speakers) }))
+}
+
+fn speaker(group: &Group<'_>, name: String) -> Result<Speaker> {
+    let (mut scores, mut per_run, mut n_utterances) = (BTreeMap::new(), Vec::new(), 0);
+    for run in &group.runs {
+        let metrics = run.metrics(|utterance| utterance.speaker.as_ref() == Some(&name))?;
+        scores.insert(run.seed, Scores::from(&metrics));
+        n_utterances = metrics.n_utterances;
+        per_run.push(recalls(&metrics));
+    }
+    let of_class = |class: usize| per_run.iter().filter_map(|run| run[class]).collect::<Vec<f64>>();
+    let recall =
+        (0..group.labels().len()).map(of_class).map(|values| (!values.is_empty()).then(|| mean(&values)));
+    Ok(Speaker { name, scores, recall: recall.collect(), n_utterances })
+}
+
+fn uar_of_each(speakers: &[Speaker]) -> Vec<(String, f64)> {
+    speakers.iter().map(|speaker| (speaker.name.clone(), Scores::mean(&speaker.scores()).uar)).collect()
+}
+
+fn row(
+    name: &str,
+    speakers: &[Speaker],
+    labels: &[String],
+    n_train: u64,
+    options: BootstrapOptions,
+) -> Result<Row> {
+    let n = speakers.len();
+    let per_speaker: Vec<Scores> = speakers.iter().map(|speaker| Scores::mean(&speaker.scores())).collect();
+    let seeds = common_seeds(speakers);
+    let per_seed: Vec<Scores> = (seeds.iter())
+        .map(|seed| {
+            let of_seed: Vec<Scores> =
+                speakers.iter().filter_map(|speaker| speaker.scores.get(seed)).copied().collect();
+            Scores::mean(&of_seed)
+        })
+        .collect();
+    let [accuracy, uar, macro_f1] = if n >= MIN_UNITS {
+        figure::with_intervals(&per_seed, &bootstrap_mean(&per_speaker, options)?)
+    } else {
+        with_ranges(&per_seed, &per_speaker)
+    };
+    let in_words = if n >= MIN_UNITS {
+        format!(
+            "{n} speakers, each counting the same: the interval is about speakers like these{}",
+            caution(n)
+        )
+    } else {
+        format!(
+            "{n} speakers are too few to resample: the second line is the range from the lowest to the highest, and \
+             says little about others"
+        )
+    };
+    let mut notes = Vec::new();
+    let all: BTreeSet<u64> = speakers.iter().flat_map(|speaker| speaker.scores.keys().copied()).collect();
+    if all.len() > seeds.len() {
+        notes.push(format!(
+            "{} of {} seeds were not trained for every speaker; the deviation leaves them out",
+            all.len() - seeds.len(),
+            all.len()
+        ));
+    }
+    let uar_of_each: Vec<String> =
+        uar_of_each(speakers).iter().map(|(name, uar)| format!("{name} {uar:.4}")).collect();
+    notes.push(format!(
+        "UAR of each speaker, mean over seeds: {}; {} utterances in all",
+        uar_of_each.join(", "),
+        thousands(speakers.iter().map(|speaker| speaker.n_utterances).sum())
+    ));
+    let of_class = |class: usize| speakers.iter().filter_map(|s| s.recall[class]).collect::<Vec<f64>>();
+    Ok(Row {
+        protocol: name.to_owned(),
+        split: None,
+        seeds,
+        n_utterances: speakers.iter().map(|speaker| speaker.n_utterances).sum(),
+        n_train,
+        voices: Voices::New,
+        accuracy,
+        uar,
+        macro_f1,
+        resampled: Resampled { unit: Unit::Speaker, n, in_words },
+        recall: (labels.iter().enumerate())
+            .map(|(class, label)| figure::Recall {
+                deviation: None,
+                ..figure::recall(label, &of_class(class))
+            })
+            .collect(),
+        notes,
+    })
+}
+
+/// Seeds that every speaker has a run of.
+fn common_seeds(speakers: &[Speaker]) -> Vec<u64> {
+    let Some((first, rest)) = speakers.split_first() else { return Vec::new() };
+    let common = |seed: &&u64| rest.iter().all(|speaker| speaker.scores.contains_key(seed));
+    first.scores.keys().filter(common).copied().collect()
+}
+
+fn with_ranges(per_seed: &[Scores], per_speaker: &[Scores]) -> [Figure; 3] {
+    METRICS.map(|metric| {
+        let values: Vec<f64> = per_speaker.iter().map(metric).collect();
+        let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Figure {
+            mean: mean(&values),
+            deviation: sample_deviation(&per_seed.iter().map(metric).collect::<Vec<_>>()),
+            interval: None,
+            range: Some([lowest, highest]),
+        }
+    })
+}

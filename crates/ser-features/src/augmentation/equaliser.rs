@@ -1,0 +1,47 @@
+//! Equaliser: a smooth random frequency response, as another microphone or room has.
+
+use ser_core::Result;
+use ser_core::random::Random;
+use serde::{Deserialize, Serialize};
+
+use crate::augmentation::recipe::require;
+use crate::{MelScale, hz_to_mel};
+
+/// `kind = "equaliser"`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Equaliser {
+    /// Frequencies at which a gain is drawn, 2 to 64: evenly spaced on the mel scale, from 0 Hz to half the sample rate.
+    #[serde(default = "five")]
+    pub nodes: usize,
+    /// Standard deviation of the gain at each node, in dB, 0 to 24, normal with mean 0. Gains are cut off at three
+    /// times that.
+    pub deviation_db: f64,
+}
+
+const fn five() -> usize {
+    5
+}
+
+impl Equaliser {
+    pub(super) fn validate(&self) -> Result<()> {
+        require((2..=64).contains(&self.nodes), "nodes", self.nodes, "2 to 64")?;
+        let deviation = self.deviation_db;
+        require((0.0..=24.0).contains(&deviation), "deviation_db", deviation, "0 to 24 dB")
+    }
+
+    pub(super) fn draw(&self, random: &mut Random) -> Vec<f64> {
+        (0..self.nodes).map(|_| self.deviation_db * random.normal().clamp(-3.0, 3.0)).collect()
+    }
+}
+
+/// Gain in dB at `frequency` Hz of the equaliser with these gains at its nodes: along half a cosine between two.
+pub(super) fn response_db(gains_db: &[f64], frequency: f64, sample_rate: f64) -> f64 {
+    let mel = |hz: f64| hz_to_mel(MelScale::Htk, hz);
+    let place = mel(frequency) / mel(0.5 * sample_rate) * gains_db.len().saturating_sub(1) as f64;
+    let before = place.floor().max(0.0);
+    let gain = |index: f64| gains_db.get(index as usize).or(gains_db.last()).copied().unwrap_or(0.0);
+    let (low, high) = (gain(before), gain(before + 1.0));
+    let part = (place - before).clamp(0.0, 1.0);
+    low + (high - low) * 0.5 * (1.0 - ser_core::elementary::cos(std::f64::consts::PI * part))
+}

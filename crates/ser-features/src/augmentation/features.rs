@@ -1,0 +1,56 @@
+//! Augmentation of features, which training applies to its batches: SpecAugment's masks and mixup.
+
+use ser_core::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::augmentation::recipe::require;
+
+/// The `[features]` table of a recipe. All zero, as by default, changes nothing.
+///
+/// Masks are those of Park et al. (2019), "SpecAugment": each covers a uniformly drawn number of frames or bands from 0
+/// to its greatest width, at a uniformly drawn place. Mixup is that of Zhang et al. (2018), "mixup: Beyond Empirical
+/// Risk Minimization".
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeatureAugmentation {
+    /// Number of masks over time.
+    pub time_masks: usize,
+    /// The greatest width of a mask over time, in frames.
+    pub time_mask_frames: usize,
+    /// Number of masks over frequency.
+    pub frequency_masks: usize,
+    /// The greatest width of a mask over frequency, in bands (or coefficients).
+    pub frequency_mask_bands: usize,
+    /// Both parameters of the Beta distribution that two utterances' shares are drawn from; 0 mixes nothing.
+    pub mixup_alpha: f64,
+}
+
+impl FeatureAugmentation {
+    /// Whether it leaves everything as it is.
+    pub fn is_empty(&self) -> bool {
+        !self.has_masks() && self.mixup_alpha == 0.0
+    }
+
+    /// Whether it masks anything.
+    pub fn has_masks(&self) -> bool {
+        let masks = |count: usize, width: usize| count > 0 && width > 0;
+        masks(self.time_masks, self.time_mask_frames)
+            || masks(self.frequency_masks, self.frequency_mask_bands)
+    }
+
+    /// Checks every value against its bounds.
+    ///
+    /// # Errors
+    /// [`ser_core::ErrorKind::Usage`], naming the parameter and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        let masks = |count: usize, key: &str| require(count <= 100, key, count, "0 to 100 masks");
+        masks(self.time_masks, "time_masks")?;
+        masks(self.frequency_masks, "frequency_masks")?;
+        let frames = self.time_mask_frames;
+        require(frames <= 1_000_000, "time_mask_frames", frames, "0 to 1,000,000 frames")?;
+        let bands = self.frequency_mask_bands;
+        require(bands <= 1_024, "frequency_mask_bands", bands, "0 to 1,024 bands")?;
+        let alpha = self.mixup_alpha;
+        require((0.0..=100.0).contains(&alpha), "mixup_alpha", alpha, "0 (no mixup) to 100")
+    }
+}

@@ -1,0 +1,136 @@
+//! Additive noise: of a colour, or of other people talking.
+
+use std::f64::consts::LOG10_2;
+use std::fmt;
+
+use ser_core::random::Random;
+use ser_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::augmentation::Range;
+use crate::augmentation::recipe::require;
+
+/// `kind = "noise"`
+///
+/// Either `colour` or `slope_db_per_octave`, and either `snr_db` or `floor_db`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noise {
+    /// What it sounds like. White if neither this nor a slope is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<Colour>,
+    /// How its power density changes with frequency, −12 to 12 dB per octave, uniform: 0 is white, −3 pink, −6 brown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slope_db_per_octave: Option<Range>,
+    /// Mean power of the utterance over mean power of the noise, −60 to 120 dB, uniform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snr_db: Option<Range>,
+    /// How far the noise's power density at 1 kHz lies below the highest that the utterance ever has: the loudest 100 Hz
+    /// of its loudest 32 ms. 0 to 120 dB, uniform. This is what a spectrogram shows as its floor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor_db: Option<Range>,
+    /// How many people talk in babble, 1 to 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talkers: Option<usize>,
+}
+
+/// A kind of noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Colour {
+    /// The same power in every hertz.
+    White,
+    /// The same power in every octave: −3 dB per octave.
+    Pink,
+    /// −6 dB per octave.
+    Brown,
+    /// Other training utterances, mixed.
+    Babble,
+}
+
+/// How loud noise is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Signal-to-noise ratio in dB.
+    SnrDb(f64),
+    /// How far it is below the utterance's highest power density, in dB.
+    FloorDb(f64),
+}
+
+/// Makes a level of its dB: one of the two variants.
+type LevelOf = fn(f64) -> Level;
+
+/// Talkers in babble if none are given.
+const TALKERS: usize = 4;
+
+impl Noise {
+    pub(super) fn validate(&self) -> Result<()> {
+        let refuse = |what: &str, mend: &str| Err(Error::new(ErrorKind::Usage, what).mend(mend));
+        match (self.colour, self.slope_db_per_octave) {
+            (Some(_), Some(_)) => {
+                return refuse("has both colour and slope_db_per_octave", "give one of them");
+            }
+            (_, Some(slope)) => slope.validate("slope_db_per_octave", -12.0, 12.0, "dB per octave")?,
+            _ => {}
+        }
+        self.level()?;
+        if let Some(talkers) = self.talkers {
+            if self.colour != Some(Colour::Babble) {
+                return refuse("has talkers, but only babble does", "give colour = \"babble\"");
+            }
+            require((1..=32).contains(&talkers), "talkers", talkers, "1 to 32")?;
+        }
+        if self.colour == Some(Colour::Babble) && self.floor_db.is_some() {
+            return refuse("has floor_db, but babble has no even floor", "give snr_db");
+        }
+        Ok(())
+    }
+
+    /// What its level is called, and the range that it is drawn from.
+    fn level(&self) -> Result<(LevelOf, Range)> {
+        match (self.snr_db, self.floor_db) {
+            (Some(snr), None) => {
+                snr.validate("snr_db", -60.0, 120.0, "dB")?;
+                Ok((Level::SnrDb, snr))
+            }
+            (None, Some(floor)) => {
+                floor.validate("floor_db", 0.0, 120.0, "dB")?;
+                Ok((Level::FloorDb, floor))
+            }
+            _ => {
+                Err(Error::new(ErrorKind::Usage, "needs either snr_db or floor_db").mend("give one of them"))
+            }
+        }
+    }
+
+    /// Slope in dB per octave (`None` for babble), and level.
+    ///
+    /// # Errors
+    /// Those of [`Self::validate`].
+    pub(super) fn draw(&self, random: &mut Random) -> Result<(Option<f64>, Level)> {
+        let (level, range) = self.level()?;
+        let slope = match (self.colour, self.slope_db_per_octave) {
+            (Some(Colour::Babble), _) => None,
+            (Some(Colour::Pink), _) => Some(-10.0 * LOG10_2),
+            (Some(Colour::Brown), _) => Some(-20.0 * LOG10_2),
+            (_, Some(slope)) => Some(slope.draw(random)),
+            (Some(Colour::White) | None, None) => Some(0.0),
+        };
+        Ok((slope, level(range.draw(random))))
+    }
+
+    /// How many people talk.
+    pub(super) fn talkers(&self) -> usize {
+        self.talkers.unwrap_or(TALKERS)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SnrDb(snr) => write!(f, "at {snr:.1} dB SNR"),
+            Self::FloorDb(floor) => write!(f, "{floor:.1} dB under the peak"),
+        }
+    }
+}

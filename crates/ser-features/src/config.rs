@@ -1,0 +1,414 @@
+//! Every parameter of feature extraction: defaults, bounds and the text that identifies a configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Debug, Display};
+
+use clap::ValueEnum;
+use ser_audio::Normalisation;
+use ser_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::MelFilterBank;
+
+/// The largest tensor of one utterance, and the largest mel spectrogram behind it, in bytes.
+const MAX_TENSOR_BYTES: usize = 64 << 20;
+
+/// What to compute from a recording. Names and meanings are librosa's; a TOML file may give any part of them.
+///
+/// ```
+/// use ser_features::FeatureConfig;
+/// let config = FeatureConfig::from_toml("hop_length = 160\ntop_db = 'none'")?;
+/// assert_eq!(config.shape(), [3, 40, 200]);
+/// # Ok::<(), ser_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeatureConfig {
+    /// Sampling rate that recordings are brought to, in Hz.
+    pub sample_rate: u32,
+    /// How the level of each recording is evened out.
+    pub normalisation: Normalisation,
+    /// Samples of a frame, and length of its Fourier transform.
+    pub n_fft: usize,
+    /// Samples under the window, which sits in the middle of the frame.
+    pub win_length: usize,
+    /// Samples from one frame to the next.
+    pub hop_length: usize,
+    /// Shape of the window.
+    pub window: Window,
+    /// Whether frame `t` is centred on sample `t · hop_length`, the clip being padded by `n_fft / 2` on either side;
+    /// otherwise it starts there and nothing is padded.
+    pub center: bool,
+    /// What the padding holds.
+    pub pad_mode: PadMode,
+    /// Number of mel bands.
+    pub n_mels: usize,
+    /// Lower edge of the lowest band, in Hz.
+    pub f_min: f64,
+    /// Upper edge of the highest band, in Hz.
+    pub f_max: f64,
+    /// Which mel scale.
+    pub mel_scale: MelScale,
+    /// How the filters are scaled.
+    pub mel_norm: MelNorm,
+    /// Power below which all is taken to be as quiet.
+    pub amin: f64,
+    /// Range kept below the loudest value of the clip, in dB; all of it if `None` (in text: `"none"`).
+    #[serde(with = "number_or_none")]
+    pub top_db: Option<f64>,
+    /// Number of cepstral coefficients kept.
+    pub n_mfcc: usize,
+    /// Frames that a derivative is computed over, odd.
+    pub delta_width: usize,
+    /// Number of derivatives: 0 is MFCC alone, 1 adds Δ, 2 adds Δ and ΔΔ.
+    pub delta_order: usize,
+    /// Frames of the tensor: longer clips are cut at the end, shorter ones filled up with zeros.
+    pub max_frames: usize,
+    /// What the rows of the tensor are.
+    #[serde(skip_serializing_if = "is_default")]
+    pub representation: Representation,
+    /// Frames before the first and after the last whose energy under the window lies within this of the loudest frame's,
+    /// in dB, are left out; none if `None` (in text: `"none"`).
+    #[serde(with = "number_or_none", skip_serializing_if = "Option::is_none")]
+    pub trim_top_db: Option<f64>,
+    /// Whether each row's mean over the frames kept is subtracted from it before derivatives are computed, which takes
+    /// away what a microphone and a voice add to every frame: B. S. Atal, "Effectiveness of linear prediction
+    /// characteristics of the speech wave for automatic speaker identification and verification", JASA 55 (1974).
+    #[serde(skip_serializing_if = "is_default")]
+    pub mean_subtraction: bool,
+}
+
+/// Fields added after the first caches were written are left out of the text where they change nothing, so that the keys
+/// of those caches stay what they are.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What the rows of a tensor are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum Representation {
+    /// `n_mfcc` cepstral coefficients: the cosine transform of the log mel spectrum.
+    #[default]
+    Mfcc,
+    /// The log mel spectrum itself, `n_mels` bands in dB.
+    LogMel,
+}
+
+/// Shape of the analysis window, always periodic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum Window {
+    /// `0.5 − 0.5·cos(2πn/N)`
+    Hann,
+    /// `0.54 − 0.46·cos(2πn/N)`
+    Hamming,
+}
+
+/// What is assumed before the first and after the last sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum PadMode {
+    /// Zeros.
+    Constant,
+    /// The clip mirrored about its first and its last sample.
+    Reflect,
+}
+
+/// Mel scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum MelScale {
+    /// Linear below 1 kHz, logarithmic above (Slaney's Auditory Toolbox).
+    Slaney,
+    /// `2595·log₁₀(1 + f/700)` (HTK).
+    Htk,
+}
+
+/// Scaling of the mel filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum MelNorm {
+    /// Equal area: divided by half the band's width in Hz.
+    Slaney,
+    /// Equal peak of 1.
+    None,
+}
+
+impl Default for FeatureConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 16_000,
+            normalisation: Normalisation::Peak,
+            n_fft: 512,
+            win_length: 512,
+            hop_length: 256,
+            window: Window::Hann,
+            center: true,
+            pad_mode: PadMode::Constant,
+            n_mels: 64,
+            f_min: 0.0,
+            f_max: 8_000.0,
+            mel_scale: MelScale::Slaney,
+            mel_norm: MelNorm::Slaney,
+            amin: 1e-10,
+            top_db: Some(80.0),
+            n_mfcc: 40,
+            delta_width: 9,
+            delta_order: 2,
+            max_frames: 200,
+            representation: Representation::Mfcc,
+            trim_top_db: None,
+            mean_subtraction: false,
+        }
+    }
+}
+
+impl FeatureConfig {
+    /// librosa's own analysis: 2,048-sample frames every 512 samples, 128 mel bands. The rest is as by default.
+    pub fn librosa() -> Self {
+        Self { n_fft: 2048, win_length: 2048, hop_length: 512, n_mels: 128, ..Self::default() }
+    }
+
+    /// 40 log mel bands from 60 to 7,600 Hz over the frames that hold speech, each band's mean subtracted; no derivatives:
+    /// features for networks that are to understand speakers they have never heard.
+    pub fn log_mel() -> Self {
+        Self {
+            representation: Representation::LogMel,
+            n_mels: 40,
+            n_mfcc: 40,
+            f_min: 60.0,
+            f_max: 7_600.0,
+            mel_scale: MelScale::Htk,
+            mel_norm: MelNorm::None,
+            top_db: Some(60.0),
+            delta_order: 0,
+            max_frames: 160,
+            trim_top_db: Some(35.0),
+            mean_subtraction: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same front end as [`log_mel`](Self::log_mel), with 40 cepstral coefficients of 80 bands.
+    pub fn mfcc_mean_subtracted() -> Self {
+        Self { representation: Representation::Mfcc, n_mels: 80, ..Self::log_mel() }
+    }
+
+    /// Reads a configuration in TOML; what it leaves out has its default.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for text that is not TOML, an unknown name, or a value that [`Self::validate`] refuses.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let message = error.message().replace('\n', " ");
+            Error::new(ErrorKind::Usage, format!("feature configuration, line {line}: {message}"))
+                .caused_by(error)
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks every value against its bounds and against the others.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`], naming the parameter, its value and what it may be; [`ErrorKind::Limit`] when each is
+    /// possible but the tensor would exceed 64 MiB.
+    pub fn validate(&self) -> Result<()> {
+        require(
+            (1_000..=384_000).contains(&self.sample_rate),
+            "sample_rate",
+            self.sample_rate,
+            "1,000 to 384,000 Hz",
+        )?;
+        require((2..=65_536).contains(&self.n_fft), "n_fft", self.n_fft, "2 to 65,536 samples")?;
+        let allowed = format!("1 to {} samples, not more than n_fft", self.n_fft);
+        require((1..=self.n_fft).contains(&self.win_length), "win_length", self.win_length, allowed)?;
+        require(
+            (1..=65_536).contains(&self.hop_length),
+            "hop_length",
+            self.hop_length,
+            "1 to 65,536 samples",
+        )?;
+        require((1..=1_024).contains(&self.n_mels), "n_mels", self.n_mels, "1 to 1,024 bands")?;
+        let half_rate = f64::from(self.sample_rate) / 2.0;
+        let allowed = format!("1 to {half_rate} Hz, not above half of sample_rate");
+        require((1.0..=half_rate).contains(&self.f_max), "f_max", self.f_max, allowed)?;
+        let highest = self.f_max - 1.0;
+        let allowed = format!("0 to {highest} Hz, at least 1 Hz below f_max");
+        require((0.0..=highest).contains(&self.f_min), "f_min", self.f_min, allowed)?;
+        require((1e-100..=1e100).contains(&self.amin), "amin", self.amin, "1e-100 to 1e100")?;
+        if let Some(top_db) = self.top_db {
+            require(top_db > 0.0 && top_db <= 1e4, "top_db", top_db, "above 0, to 10,000 dB, or \"none\"")?;
+        }
+        if let Some(trim) = self.trim_top_db {
+            require(trim > 0.0 && trim <= 1e4, "trim_top_db", trim, "above 0, to 10,000 dB, or \"none\"")?;
+        }
+        let allowed = format!("1 to {}, not more than n_mels", self.n_mels);
+        require((1..=self.n_mels).contains(&self.n_mfcc), "n_mfcc", self.n_mfcc, allowed)?;
+        let odd = (3..=999).contains(&self.delta_width) && self.delta_width % 2 == 1;
+        require(odd, "delta_width", self.delta_width, "an odd number of frames, 3 to 999")?;
+        require(self.delta_order <= 2, "delta_order", self.delta_order, "0, 1 (Δ) or 2 (Δ and ΔΔ)")?;
+        require(
+            (1..=1_000_000).contains(&self.max_frames),
+            "max_frames",
+            self.max_frames,
+            "1 to 1,000,000 frames",
+        )?;
+        self.validate_size()?;
+        if MelFilterBank::new(self).empty_bands().count() == self.n_mels {
+            let what = format!(
+                "no frequency bin of n_fft = {} falls between f_min = {} and f_max = {} Hz",
+                self.n_fft, self.f_min, self.f_max
+            );
+            return Err(Error::new(ErrorKind::Usage, what).mend("raise n_fft or widen the range"));
+        }
+        Ok(())
+    }
+
+    fn validate_size(&self) -> Result<()> {
+        let [channels, rows, max_frames] = self.shape();
+        let rows = (channels * rows).max(self.n_mels);
+        if max_frames * rows * size_of::<f32>() <= MAX_TENSOR_BYTES {
+            return Ok(());
+        }
+        let what = format!(
+            "max_frames = {max_frames} needs more than {} MiB an utterance, with {channels} channels of \
+             n_mfcc = {} and n_mels = {}",
+            MAX_TENSOR_BYTES >> 20,
+            self.n_mfcc,
+            self.n_mels
+        );
+        let most = MAX_TENSOR_BYTES / (rows * size_of::<f32>());
+        Err(Error::new(ErrorKind::Limit, what).mend(format!("give at most {most}")))
+    }
+
+    /// What is possible but hardly meant, one sentence each; for a command to show.
+    ///
+    /// Today that is mel bands so narrow that no frequency bin falls into them, which librosa warns of as well.
+    pub fn warnings(&self) -> Vec<String> {
+        if self.validate().is_err() {
+            return Vec::new();
+        }
+        let empty: Vec<usize> = MelFilterBank::new(self).empty_bands().collect();
+        let (Some(first), Some(last)) = (empty.first(), empty.last()) else { return Vec::new() };
+        vec![format!(
+            "{} of n_mels = {} mel bands (between {first} and {last}) hold no frequency bin of n_fft = {} and are \
+             the same in every clip; lower n_mels or raise n_fft",
+            empty.len(),
+            self.n_mels,
+            self.n_fft
+        )]
+    }
+
+    /// Shape of an utterance's tensor: channels, coefficients (or bands), frames.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.delta_order.saturating_add(1), self.rows(), self.max_frames]
+    }
+
+    /// Rows of a channel: coefficients or bands.
+    pub(super) fn rows(&self) -> usize {
+        match self.representation {
+            Representation::Mfcc => self.n_mfcc,
+            Representation::LogMel => self.n_mels,
+        }
+    }
+
+    /// Names of the channels, in order: `mfcc` or `log_mel`, `delta`, `delta_delta`.
+    pub fn channel_names(&self) -> Vec<&'static str> {
+        let first = match self.representation {
+            Representation::Mfcc => "mfcc",
+            Representation::LogMel => "log_mel",
+        };
+        [first, "delta", "delta_delta"].into_iter().take(self.delta_order.saturating_add(1)).collect()
+    }
+
+    /// The configuration as one line of JSON that is the same for equal configurations, everywhere and always: it is
+    /// part of cache keys. Fields are in the order of declaration, numbers in their shortest exact form.
+    pub fn to_canonical_json(&self) -> String {
+        // −0 equals 0 but would print otherwise.
+        let canonical = Self { f_min: self.f_min + 0.0, ..self.clone() };
+        #[expect(clippy::expect_used, reason = "numbers, booleans and unit variants always serialise")]
+        serde_json::to_string(&canonical).expect("a feature configuration is plain data")
+    }
+
+    /// Where two configurations differ, as `hop_length: 256 and 160`, sorted by name.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let fields = |config: &Self| -> BTreeMap<String, serde_json::Value> {
+            serde_json::from_str(&config.to_canonical_json()).unwrap_or_default()
+        };
+        let (ours, theirs) = (fields(self), fields(other));
+        let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        // Left out of the text where it is the default.
+        let shown =
+            |value: Option<&serde_json::Value>| value.map_or("default".to_owned(), ToString::to_string);
+        let differs = |name: &String| {
+            let (ours, theirs) = (ours.get(name), theirs.get(name));
+            (ours != theirs).then(|| format!("{name}: {} and {}", shown(ours), shown(theirs)))
+        };
+        names.into_iter().filter_map(differs).collect()
+    }
+}
+
+/// Refuses `value` of parameter `name` unless it `holds`; `allowed` completes "it must be …".
+fn require(holds: bool, name: &str, value: impl Debug, allowed: impl Display) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    let what = format!("{name} = {value:?} is not possible");
+    Err(Error::new(ErrorKind::Usage, what).mend(format!("it must be {allowed}")))
+}
+
+/// `top_db` as a number or `"none"`: TOML has no null, and a missing key means the default.
+mod number_or_none {
+    use std::fmt;
+
+    use serde::{Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(number) => serializer.serialize_f64(*number),
+            None => serializer.serialize_str("none"),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        deserializer.deserialize_any(NumberOrNone)
+    }
+
+    struct NumberOrNone;
+
+    impl de::Visitor<'_> for NumberOrNone {
+        type Value = Option<f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number or \"none\"")
+        }
+
+        fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+            Ok(Some(number))
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+            Ok(Some(number as f64))
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(Some(number as f64))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            match text {
+                "none" => Ok(None),
+                other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+            }
+        }
+    }
+}

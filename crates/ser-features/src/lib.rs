@@ -1,0 +1,57 @@
+//! Samples to MFCC or a log mel spectrum, with Δ and ΔΔ: pure functions.
+//!
+//! ```text
+//! samples ─▶ frame ─▶ power ─▶ mel ─▶ decibel ─▶ dct ─▶ rows ─▶ delta ─▶ Δ, ΔΔ
+//!            (padding, (FFT,    (filter (log,      (DCT-II)
+//!             window)   |X|²)    bank)   top_db)
+//! ```
+//!
+//! A row is an MFCC, or a mel band where the configuration asks for those and leaves out the DCT. Where it says so, what
+//! lies before and after the speech is trimmed, and each row's mean is subtracted.
+//!
+//! Each stage is a file of its own and does what librosa's function of the same purpose does; [`Extractor`] runs
+//! them one after the other. [`FeatureConfig`] holds every parameter.
+//!
+//! ```
+//! use ser_features::{Extractor, FeatureConfig};
+//!
+//! let mut extractor = Extractor::new(&FeatureConfig::default())?;
+//! let [channels, rows, max_frames] = extractor.shape();
+//! let mut tensor = vec![0.0_f32; channels * rows * max_frames];
+//! let one_second: Vec<f32> = (0..16_000).map(|n| (n as f32 * 0.1).sin()).collect();
+//! let utterance = extractor.extract(&one_second, &mut tensor)?;
+//! assert_eq!((utterance.frames, utterance.cut), (63, 0));
+//! # Ok::<(), ser_core::Error>(())
+//! ```
+
+pub mod augmentation;
+mod config;
+mod dct;
+mod decibel;
+mod delta;
+mod extractor;
+mod frame;
+mod mel;
+mod power;
+mod preset;
+mod spectrogram;
+mod trim;
+mod window;
+
+pub use spectrogram::MelSpectrogram;
+
+pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
+pub use dct::Dct;
+pub use decibel::{Decibels, power_to_db};
+pub use delta::Delta;
+pub use extractor::{Extraction, Extractor};
+pub use frame::Framing;
+pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
+pub use power::PowerSpectrum;
+pub use preset::Preset;
+pub use trim::trim;
+pub use window::window;
+
+/// Version of the computation. It goes into every cache key, so it must grow with any change that alters the
+/// numbers that the same configuration gives for the same samples.
+pub const EXTRACTOR_VERSION: u32 = 2;

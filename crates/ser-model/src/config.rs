@@ -1,0 +1,316 @@
+//! How a network is trained: everything that decides the result, in one struct, saved before training starts.
+
+use std::path::{Path, PathBuf};
+
+use ser_core::storage::read_text;
+use ser_core::{Error, ErrorKind, Result};
+use ser_features::augmentation::Recipe;
+use serde::{Deserialize, Serialize};
+
+use crate::network::NetworkConfig;
+
+pub use crate::choices::{
+    Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+};
+
+/// Most networks of an ensemble.
+pub const MOST_MEMBERS: u32 = 100;
+
+/// No recipe is read that is larger than this, bytes.
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
+
+/// The recipe of a run. Its defaults are those of the source document: Adam at 1e-3, 20 epochs, batches of 32, best
+/// validation accuracy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FitConfig {
+    /// The cache to train from.
+    pub cache: PathBuf,
+    /// Where the recordings are, as `FOLDER` or `NAME=FOLDER`, if waveforms are augmented; empty for where `ser-prep` found
+    /// them.
+    pub data: Vec<String>,
+    /// The feature set in it: the start of its name, or a preset that it was computed by; the newest if empty.
+    pub feature_set: String,
+    /// The protocol: `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
+    pub split: String,
+    /// Passes over the training side.
+    pub epochs: u32,
+    /// Utterances in a step.
+    pub batch_size: u32,
+    /// How weights follow the gradient.
+    pub optimizer: Optimizer,
+    /// The highest learning rate.
+    pub lr: f64,
+    /// How the learning rate changes over the run.
+    pub schedule: Schedule,
+    /// Epochs over which the learning rate rises from 0 at the beginning; may be a fraction.
+    pub warmup_epochs: f64,
+    /// Share of the highest learning rate that the schedule ends at.
+    pub final_lr: f64,
+    /// How strongly weights are drawn towards 0, all of them, biases and those of normalisation too. With AdamW a step takes
+    /// this share of a weight away, times the learning rate; with Adam this share is added to the gradient.
+    pub weight_decay: f64,
+    /// Norm that the gradient is shortened to where it is longer; 0 for never.
+    pub gradient_clip: f64,
+    /// Share of the target that is spread evenly over all classes.
+    pub label_smoothing: f64,
+    /// Which average of the weights is evaluated and kept.
+    pub averaging: Averaging,
+    /// Share of the average that stays at each step of the exponential moving average.
+    pub ema_decay: f64,
+    /// The epoch at whose beginning averaging starts, from 1.
+    pub average_from: u32,
+    /// Seed of initial weights, order, dropout and augmentation.
+    pub seed: u64,
+    /// How many networks are trained, with seeds of their own, to answer together.
+    pub members: u32,
+    /// Which epoch's weights are kept.
+    pub select: Selection,
+    /// Stop after this many epochs without a better one; 0 for never.
+    pub patience: u32,
+    /// Over what features are normalised before they go into the network.
+    pub feature_normalisation: Normalisation,
+    /// How much each class weighs in the loss.
+    pub class_weights: ClassWeights,
+    /// In what order utterances come.
+    pub sampling: Sampling,
+    /// Arithmetic of the network.
+    pub precision: Precision,
+    /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
+    pub device: String,
+    /// Threads of a step; 0 for one on every processor. Results are equal bit for bit only at equal numbers.
+    pub threads: u32,
+    /// Whether to compare every tensor with its checksum the first time it is used.
+    pub verify: bool,
+    /// Whether shards are mapped into memory, or read piece by piece.
+    pub mmap: bool,
+    /// A second place where the best checkpoint is kept, besides the folder of the run; nowhere if empty.
+    pub publish: PathBuf,
+    /// Architecture and sizes of the network.
+    pub network: NetworkConfig,
+    /// How utterances of the training side are augmented; not at all if it is empty.
+    pub augment: Recipe,
+}
+
+impl Default for FitConfig {
+    fn default() -> Self {
+        Self {
+            cache: PathBuf::from("cache"),
+            data: Vec::new(),
+            feature_set: String::new(),
+            split: "random".to_owned(),
+            epochs: 20,
+            batch_size: 32,
+            optimizer: Optimizer::Adam,
+            lr: 1e-3,
+            schedule: Schedule::Constant,
+            warmup_epochs: 0.0,
+            final_lr: 0.02,
+            weight_decay: 0.0,
+            gradient_clip: 0.0,
+            label_smoothing: 0.0,
+            averaging: Averaging::None,
+            ema_decay: 0.98,
+            average_from: 3,
+            seed: 0,
+            members: 1,
+            select: Selection::Accuracy,
+            patience: 0,
+            feature_normalisation: Normalisation::None,
+            class_weights: ClassWeights::None,
+            sampling: Sampling::Shuffled,
+            precision: Precision::Auto,
+            device: "auto".to_owned(),
+            threads: 0,
+            verify: true,
+            mmap: true,
+            publish: PathBuf::new(),
+            network: NetworkConfig::default(),
+            augment: Recipe::default(),
+        }
+    }
+}
+
+impl FitConfig {
+    /// Reads a recipe from TOML; what it does not name keeps its default.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no TOML, or has a key or value that means nothing here. All name the file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = read_text(path, "a recipe", MAX_BYTES)?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            Error::new(ErrorKind::Usage, format!("is no recipe: {}", error.to_string().trim_end())).at(path)
+        })?;
+        config.validate().map_err(|error| error.at(path))?;
+        Ok(config)
+    }
+
+    /// Whether a run begun by `earlier` can go on by this recipe: they may differ in how long and where it is trained,
+    /// not in what it learns. Where the learning rate depends on how long, not in that either.
+    pub fn continues(&self, earlier: &Self) -> bool {
+        let Self {
+            cache,
+            data,
+            feature_set,
+            mut epochs,
+            patience,
+            device,
+            threads,
+            verify,
+            mmap,
+            publish,
+            ..
+        } = self.clone();
+        if earlier.schedule != Schedule::Constant {
+            epochs = earlier.epochs;
+        }
+        let now = Self {
+            cache,
+            data,
+            feature_set,
+            epochs,
+            patience,
+            device,
+            threads,
+            verify,
+            mmap,
+            publish,
+            ..earlier.clone()
+        };
+        now == *self
+    }
+
+    /// The seed of member `number`, from 0: that of the run, where it is the only one, and else one that no ensemble of as
+    /// many members with another seed has. `None` if it is beyond what TOML can say.
+    pub fn member_seed(&self, number: u32) -> Option<u64> {
+        let seed = self.seed.checked_mul(self.members.into())?.checked_add(number.into())?;
+        Some(seed).filter(|seed| *seed <= i64::MAX as u64)
+    }
+
+    /// Checks that every value makes sense.
+    ///
+    /// # Errors
+    /// On the first that does not, naming its option and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        self.augment.validate()?;
+        let wrong = |option: &str, value: String, allowed: &str| {
+            Err(Error::new(ErrorKind::Usage, format!("{option} {value} makes no sense"))
+                .mend(format!("give {allowed}")))
+        };
+        match self {
+            c if !(1..=100_000).contains(&c.epochs) => {
+                wrong("--epochs", c.epochs.to_string(), "a number from 1 to 100000")
+            }
+            c if !(1..=65_536).contains(&c.batch_size) => {
+                wrong("--batch-size", c.batch_size.to_string(), "a number from 1 to 65536")
+            }
+            c if !(c.lr > 0.0 && c.lr <= 10.0) => {
+                wrong("--lr", c.lr.to_string(), "a positive number up to 10, such as 0.001")
+            }
+            c if !(0.0..=1.0).contains(&c.final_lr) => {
+                wrong("--final-lr", c.final_lr.to_string(), "a share of --lr from 0 to 1")
+            }
+            c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => {
+                wrong("--warmup-epochs", c.warmup_epochs.to_string(), "a number from 0 to --epochs")
+            }
+            c if !(0.0..=1.0).contains(&c.weight_decay) => {
+                wrong("--weight-decay", c.weight_decay.to_string(), "a number from 0 to 1, such as 0.01")
+            }
+            c if !(c.gradient_clip >= 0.0 && c.gradient_clip.is_finite()) => {
+                wrong("--gradient-clip", c.gradient_clip.to_string(), "0 for none, or a norm such as 5")
+            }
+            c if !(0.0..1.0).contains(&c.label_smoothing) => {
+                wrong("--label-smoothing", c.label_smoothing.to_string(), "a number from 0 to below 1")
+            }
+            c if !(0.0..1.0).contains(&c.ema_decay) => {
+                wrong("--ema-decay", c.ema_decay.to_string(), "a number from 0 to below 1, such as 0.98")
+            }
+            c if c.averaging != Averaging::None && !(1..=c.epochs).contains(&c.average_from) => {
+                wrong("--average-from", c.average_from.to_string(), "an epoch from 1 to --epochs")
+            }
+            c if c.patience > 0 && c.select == Selection::Last => {
+                wrong("--patience", c.patience.to_string(), "0 with --select last, which knows no best epoch")
+            }
+            c if !(1..=MOST_MEMBERS).contains(&c.members) => {
+                wrong("--members", c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
+            }
+            c if c.member_seed(c.members - 1).is_none() => {
+                let most = (i64::MAX as u64 + 1) / u64::from(c.members) - 1;
+                wrong("--seed", c.seed.to_string(), &format!("a number up to {most}"))
+            }
+            c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
+            _ => self.network.validate(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::CnnBilstmConfig;
+
+    #[test]
+    fn defaults_are_the_source_documents_recipe() {
+        let config = FitConfig::default();
+        assert_eq!((config.epochs, config.batch_size, config.lr), (20, 32, 1e-3));
+        assert_eq!((config.select, config.split.as_str(), config.seed), (Selection::Accuracy, "random", 0));
+        let network = CnnBilstmConfig { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 };
+        assert_eq!(config.network, NetworkConfig::CnnBilstm(network));
+        config.validate().unwrap();
+    }
+
+    #[test]
+    fn a_run_goes_on_for_longer_but_not_by_another_recipe() {
+        let begun = FitConfig::default();
+        let longer = FitConfig { epochs: 40, threads: 3, cache: "moved".into(), ..FitConfig::default() };
+        assert!(longer.continues(&begun));
+        for other in [
+            FitConfig { lr: 2e-3, ..FitConfig::default() },
+            FitConfig { seed: 1, ..FitConfig::default() },
+            FitConfig { batch_size: 16, ..FitConfig::default() },
+        ] {
+            assert!(!other.continues(&begun));
+        }
+    }
+
+    #[test]
+    fn a_recipe_reads_back_as_it_was_written() {
+        let config = FitConfig { lr: 3e-4, split: "word".into(), ..FitConfig::default() };
+        assert_eq!(toml::from_str::<FitConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn the_seed_of_every_member_can_be_written_in_toml() {
+        for members in [1, 2, 7, 100] {
+            let most = (1 << 63) / u64::from(members) - 1;
+            let config = FitConfig { seed: most, members, ..FitConfig::default() };
+            config.validate().unwrap();
+            let last = FitConfig { seed: config.member_seed(members - 1).unwrap(), ..FitConfig::default() };
+            assert_eq!(toml::from_str::<FitConfig>(&toml::to_string(&last).unwrap()).unwrap(), last);
+            let error = FitConfig { seed: most + 1, ..config }.validate().unwrap_err();
+            assert!(error.to_string().contains(&format!("a number up to {most}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_without_sense_are_refused_by_the_name_of_their_option() {
+        let network =
+            |network| FitConfig { network: NetworkConfig::CnnBilstm(network), ..FitConfig::default() };
+        let cases = [
+            (FitConfig { epochs: 0, ..FitConfig::default() }, "--epochs 0"),
+            (FitConfig { batch_size: 0, ..FitConfig::default() }, "--batch-size 0"),
+            (FitConfig { lr: f64::NAN, ..FitConfig::default() }, "--lr NaN"),
+            (FitConfig { lr: -1.0, ..FitConfig::default() }, "--lr -1"),
+            (FitConfig { seed: u64::MAX, ..FitConfig::default() }, "--seed 18446744073709551615"),
+            (FitConfig { members: 0, ..FitConfig::default() }, "--members 0"),
+            (FitConfig { threads: 5000, ..FitConfig::default() }, "--threads 5000"),
+            (network(CnnBilstmConfig { dropout: 1.0, ..CnnBilstmConfig::default() }), "network.dropout 1"),
+            (network(CnnBilstmConfig { hidden: 0, ..CnnBilstmConfig::default() }), "network.hidden 0"),
+        ];
+        for (config, said) in cases {
+            let error = config.validate().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().starts_with(said), "{error}");
+        }
+    }
+}

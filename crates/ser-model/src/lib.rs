@@ -1,0 +1,14 @@
+//! What a trained model is, without libtorch: the recipe it is trained by, the description of its network, and the
+//! checkpoint file that holds its weights.
+
+pub mod checkpoint;
+mod choices;
+mod config;
+mod member;
+pub mod network;
+
+pub use choices::{
+    Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+};
+pub use config::{FitConfig, MOST_MEMBERS};
+pub use member::MemberOrigin;

@@ -1,0 +1,39 @@
+//! Augmented copies that were separated from what they were made from.
+
+use std::collections::HashMap;
+
+use ser_cache::audit::CopyApart;
+
+use crate::audit::Utterance;
+
+/// The copies that stand on another side than their parent, or, where that is not there, than the first copy of it;
+/// sorted by path.
+pub(super) fn copies_apart<T: AsRef<str>>(sides: [&[&Utterance<T>]; 3]) -> Vec<CopyApart> {
+    let all =
+        || sides.iter().enumerate().flat_map(|(side, utterances)| utterances.iter().map(move |u| (side, u)));
+    let copies = || all().filter_map(|(side, u)| Some((side, u.path.as_ref(), u.parent.as_ref()?.as_ref())));
+    // By the path of a parent: a path of its family, and the side where that stands.
+    let mut families: HashMap<&str, (&str, Option<usize>)> =
+        copies().map(|(_, _, parent)| (parent, (parent, None))).collect();
+    if families.is_empty() {
+        return Vec::new();
+    }
+    for (side, utterance) in all() {
+        if let Some((_, place)) = families.get_mut(utterance.path.as_ref()) {
+            *place = Some(side);
+        }
+    }
+    let mut in_order: Vec<(usize, &str, &str)> = copies().collect();
+    in_order.sort_unstable_by_key(|(_, path, _)| *path);
+    let mut apart = Vec::new();
+    for (side, path, parent) in in_order {
+        match families.get_mut(parent) {
+            Some((first, place @ None)) => (*first, *place) = (path, Some(side)),
+            Some((first, Some(place))) if *place != side => {
+                apart.push(CopyApart { path: path.to_owned(), parent: (*first).to_owned() });
+            }
+            _ => {}
+        }
+    }
+    apart
+}

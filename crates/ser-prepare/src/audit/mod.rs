@@ -1,0 +1,223 @@
+//! Computes what the sides of a split have in common.
+//!
+//! Names say which speakers, words and sessions are on both sides of the test; [`Measured`] says it of the sounds
+//! themselves; a [`Shortcut`] says what is reached without listening.
+
+mod align;
+mod apart;
+mod bands;
+mod measured;
+mod near_duplicates;
+mod shortcuts;
+mod sketch;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ser_cache::audit::{Audit, Cue, Measured, NearDuplicate, Shortcut, Similar};
+use ser_cache::{Key, Utterance};
+
+pub(crate) use measured::measured;
+
+/// How many pairs of paths are listed; all are counted.
+const LISTED: usize = 100;
+
+/// Compares the sides of a split: training, validation, test. `labels` are the classes, `measured` what the
+/// tensors of all utterances say.
+pub fn audit_split<T: AsRef<str>>(
+    [train, val, test]: [&[&Utterance<T>]; 3],
+    labels: &[String],
+    measured: &Measured,
+) -> Audit {
+    let rest = [train, val];
+    let speakers = Shared::of(rest, test, |utterance| utterance.speaker.as_ref());
+    let words = Shared::of(rest, test, |utterance| utterance.word.as_ref());
+    let sessions = Shared::of(rest, test, |utterance| utterance.session.as_ref());
+    let keys: HashSet<&Key> = rest.into_iter().flatten().map(|utterance| &utterance.key).collect();
+    let owned = |names: &BTreeSet<&str>| names.iter().map(|&name| name.to_owned()).collect();
+    let mut copies_apart_list = apart::copies_apart([train, val, test]);
+    let mut near_duplicates_list = near_duplicates_across(rest, test, measured);
+    let counts = (copies_apart_list.len(), near_duplicates_list.len());
+    copies_apart_list.truncate(LISTED);
+    near_duplicates_list.truncate(LISTED);
+    Audit {
+        speakers_known: speakers.known,
+        test_speakers: owned(&speakers.test),
+        shared_speakers: owned(&speakers.shared),
+        words_known: words.known,
+        test_words: words.test.len(),
+        shared_words: words.shared.len(),
+        identical_sounds_across_sides: test.iter().filter(|u| keys.contains(&u.key)).count(),
+        sessions_known: sessions.known,
+        test_sessions: sessions.test.len(),
+        shared_sessions: sessions.shared.len(),
+        copies_apart: Some(counts.0),
+        near_duplicates_across_sides: measured.looked_for_near_duplicates().then_some(counts.1),
+        shortcuts: shortcuts_of(train, test, labels, measured),
+        copies_apart_list,
+        near_duplicates_list,
+    }
+}
+
+/// Names of the test side, and those of them that the rest has too; none where some are not known.
+#[derive(Default)]
+struct Shared<'a> {
+    known: bool,
+    test: BTreeSet<&'a str>,
+    shared: BTreeSet<&'a str>,
+}
+
+impl<'a> Shared<'a> {
+    fn of<T: AsRef<str> + 'a>(
+        rest: [&[&'a Utterance<T>]; 2],
+        test: &[&'a Utterance<T>],
+        name: impl Fn(&'a Utterance<T>) -> Option<&'a T>,
+    ) -> Self {
+        let names = |side: &[&'a Utterance<T>]| -> Option<BTreeSet<&'a str>> {
+            side.iter().map(|utterance| name(utterance).map(T::as_ref)).collect()
+        };
+        let [train, val] = rest.map(names);
+        let test = names(test);
+        match (train, val, &test) {
+            (Some(train), Some(val), Some(names)) => {
+                let shared = names.iter().filter(|name| train.contains(*name) || val.contains(*name));
+                Self { known: true, shared: shared.copied().collect(), test: test.unwrap_or_default() }
+            }
+            _ => Self { known: false, test: test.unwrap_or_default(), ..Self::default() },
+        }
+    }
+}
+
+fn near_duplicates_across<T: AsRef<str>>(
+    rest: [&[&Utterance<T>]; 2],
+    test: &[&Utterance<T>],
+    measured: &Measured,
+) -> Vec<NearDuplicate> {
+    let pairs: Vec<Similar> = measured.near_duplicates().collect();
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let wanted: HashSet<Key> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
+    let paths_of = |side: &[&Utterance<T>]| -> Vec<(Key, String)> {
+        let of_pairs = side.iter().filter(|utterance| wanted.contains(&utterance.key));
+        of_pairs.map(|utterance| (utterance.key, utterance.path.as_ref().to_owned())).collect()
+    };
+    let test: HashMap<Key, String> = paths_of(test).into_iter().collect();
+    let rest: HashMap<Key, String> = rest.into_iter().flat_map(paths_of).collect();
+    let across = pairs.iter().filter_map(|Similar { first, second, similarity }| {
+        let sides = test.get(first).zip(rest.get(second)).or_else(|| test.get(second).zip(rest.get(first)));
+        let (test, other) = sides?;
+        Some(NearDuplicate { test: test.clone(), other: other.clone(), similarity: *similarity })
+    });
+    let mut across: Vec<NearDuplicate> = across.collect();
+    across.sort_by(|a, b| (&a.test, &a.other).cmp(&(&b.test, &b.other)));
+    across
+}
+
+fn shortcuts_of<T: AsRef<str>>(
+    train: &[&Utterance<T>],
+    test: &[&Utterance<T>],
+    labels: &[String],
+    measured: &Measured,
+) -> Vec<Shortcut> {
+    let index: HashMap<&str, usize> = labels.iter().map(String::as_str).zip(0..).collect();
+    let of = |cue: Cue| {
+        let value = |utterance: &&Utterance<T>| {
+            let value = match cue {
+                Cue::Duration => Some(utterance.duration_s),
+                Cue::Silence => measured.silence(&utterance.key),
+                Cue::Level => measured.level_db(&utterance.key),
+            };
+            Some((*index.get(utterance.label.as_ref())?, shortcuts::value(cue, value?)))
+        };
+        let side = |side: &[&Utterance<T>]| side.iter().map(value).collect::<Option<Vec<_>>>();
+        shortcuts::shortcut(cue, labels.len(), side(train)?.into_iter(), side(test)?.into_iter())
+    };
+    [Cue::Duration, Cue::Silence, Cue::Level].into_iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prepare;
+    use crate::prepare::PrepareOptions;
+    use ser_cache::audit::{Requirement, require};
+    use ser_cache::{Cache, Copies};
+    use ser_core::progress::Silent;
+    use ser_core::storage::Storage;
+    use ser_corpus::split::Part;
+    use ser_features::augmentation::Recipe;
+
+    fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
+        Utterance {
+            key: Key::of(&[path.as_bytes()]),
+            path: path.to_owned(),
+            label: "sad".to_owned(),
+            speaker: None,
+            word: None,
+            session: Some(session.to_owned()),
+            parent: parent.map(str::to_owned),
+            corpus: None,
+            sample_rate: 16_000,
+            duration_s: 1.0,
+            frames: 63,
+            shard: String::new(),
+            row: 0,
+        }
+    }
+
+    fn audit(sides: [&[Utterance]; 3]) -> Audit {
+        let [train, val, test] = sides.map(|side| side.iter().collect::<Vec<_>>());
+        audit_split([&train, &val, &test], &["sad".to_owned()], &Measured::nothing())
+    }
+
+    #[test]
+    fn a_session_on_both_sides_of_the_test_is_counted() {
+        let rest = [utterance("a", "1", None), utterance("b", "2", None)];
+        let found = audit([&rest[..1], &rest[1..], &[utterance("c", "2", None), utterance("d", "3", None)]]);
+        assert_eq!((found.sessions_known, found.test_sessions, found.shared_sessions), (true, 2, 1));
+        assert!(found.in_short().contains("shares 1 of 2 sessions"), "{}", found.in_short());
+        require(&[Requirement::SessionIndependent], "random", &found).unwrap_err();
+        let found = audit([&rest[..1], &rest[1..], &[utterance("c", "4", None)]]);
+        require(&[Requirement::SessionIndependent], "random", &found).unwrap();
+    }
+
+    #[test]
+    fn an_augmented_copy_on_another_side_than_its_parent_or_sibling_is_named() {
+        let train = [utterance("a.wav", "1", None), utterance("a-noisy.wav", "1", Some("a.wav"))];
+        let together = audit([&train, &[], &[utterance("b.wav", "1", None)]]);
+        assert_eq!(together.copies_apart, Some(0));
+        let test = [utterance("a-fast.wav", "1", Some("a.wav")), utterance("c-fast.wav", "1", Some("c.wav"))];
+        let val = [utterance("c-noisy.wav", "1", Some("c.wav"))];
+        let found = audit([&train, &val, &test]);
+        let apart: Vec<_> =
+            found.copies_apart_list.iter().map(|copy| (copy.path.as_str(), copy.parent.as_str())).collect();
+        assert_eq!(apart, [("a-fast.wav", "a.wav"), ("c-noisy.wav", "c-fast.wav")]);
+        assert_eq!(found.copies_apart, Some(2));
+        require(&[Requirement::NoNearDuplicates], "random", &found).unwrap_err();
+    }
+
+    #[test]
+    fn a_copy_in_a_cache_that_is_planted_on_another_side_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (corpus, root) = (folder.path().join("corpus"), folder.path().join("cache"));
+        let speech = ser_synth::Options { words: 3, sample_rate: 16_000, ..ser_synth::Options::default() };
+        ser_synth::Corpus::new(speech).unwrap().write(&corpus).unwrap();
+        let gain = Recipe::from_toml("[[waveform]]\nkind = 'gain'\ndb = 3").unwrap();
+        let augment = Some(Copies::new(&gain, 1, 0).unwrap());
+        let options = PrepareOptions { augment, ..PrepareOptions::new(&corpus, &root) };
+        prepare(&options, &Storage::native(), &Silent).unwrap();
+        let cache = Cache::open(&root).unwrap();
+        let set = cache.feature_set(None).unwrap();
+        let split = cache.split(set, &"speaker-YAF".parse().unwrap()).unwrap();
+        let [mut train, val, mut test] = Part::ALL.map(|part| split.part(part).iter().collect::<Vec<_>>());
+        let measured = measured(&root, set, set.entries.iter(), 1).unwrap();
+        let found = audit_split([&train, &val, &test], &split.info.labels, &measured);
+        assert_eq!(found.copies_apart, Some(0));
+        let planted = train.remove(train.iter().position(|one| one.parent.is_some()).unwrap());
+        test.push(planted);
+        let found = audit_split([&train, &val, &test], &split.info.labels, &measured);
+        assert_eq!(found.copies_apart, Some(1));
+        assert_eq!(found.copies_apart_list[0].path, planted.path);
+        require(&[Requirement::NoNearDuplicates], "speaker-YAF", &found).unwrap_err();
+    }
+}

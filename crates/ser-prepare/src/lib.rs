@@ -1,0 +1,13 @@
+//! Sound to tensors: one pipeline (load, augment, extract), and everything that runs it.
+
+pub mod audit;
+mod copying;
+pub mod listen;
+mod prepare;
+mod recompute;
+pub mod repair;
+
+pub use prepare::{
+    CorpusReport, DEFAULT_SHARD_BYTES, Duplicate, NearDuplicatePair, NearDuplicates, PrepareOptions,
+    PrepareReport, Recording, Remark, prepare, recordings,
+};

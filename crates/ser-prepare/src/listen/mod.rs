@@ -1,0 +1,239 @@
+//! What augmentation sounds and looks like: examples before and after, as WAV files with spectrograms and a page.
+//!
+//! Nothing of it goes into a cache.
+
+mod page;
+mod picture;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ser_audio::{Limits, Loader, pcm16_wav};
+use ser_core::progress::Progress;
+use ser_core::random::Random;
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_features::FeatureConfig;
+use ser_features::augmentation::{Augmenter, Entry, Recipe};
+use serde::Serialize;
+
+use crate::prepare::Recording;
+
+/// The recipe whose steps are played where none is given: one of each kind.
+const EVERY_KIND: &str = include_str!("every_kind.toml");
+
+/// The peak that every example is brought to: a little below full scale.
+const PEAK: f32 = 0.95;
+
+/// What to write, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The recipe; one of each kind if there is none.
+    pub recipe: Option<Recipe>,
+    /// The folders of the recordings: examples in one of them would be taken for recordings.
+    pub corpora: Vec<PathBuf>,
+    /// How recordings are brought to one rate and level, and what spectrograms are computed by.
+    pub features: FeatureConfig,
+    /// Which files are too large, too long or too short.
+    pub limits: Limits,
+    /// Seed of what is drawn.
+    pub seed: u64,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Written {
+    /// The page.
+    pub page: PathBuf,
+    /// The examples.
+    pub examples: Vec<Example>,
+}
+
+/// A recording with its augmented versions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Example {
+    /// Its path in the corpus.
+    pub path: String,
+    /// Its class.
+    pub label: String,
+    /// Who speaks, if known.
+    pub speaker: Option<String>,
+    /// It and its versions.
+    pub takes: Vec<Take>,
+}
+
+/// A recording or a version of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Take {
+    /// What it is.
+    pub name: String,
+    /// What was drawn.
+    pub drawn: String,
+    /// Its files in the folder, without `.wav` and `.png`.
+    pub file: String,
+}
+
+/// Writes examples of what the recipe does to `recordings`: for the first usable one of each class and speaker, in the
+/// order of their paths, itself, each step alone, and the whole recipe.
+///
+/// # Errors
+/// When the folder lies in a corpus, is a cache or holds something else, when no recording can be used, or when writing fails.
+pub fn listen(
+    recordings: &[Recording],
+    options: &Options,
+    storage: &Storage,
+    progress: &dyn Progress,
+) -> Result<Written> {
+    check_place(options)?;
+    let earlier = page::files(&options.folder);
+    let recipe = match &options.recipe {
+        Some(recipe) => recipe.clone(),
+        None => Recipe::from_toml(EVERY_KIND)?,
+    };
+    let versions = versions(&recipe);
+    let mut augmenters = versions
+        .iter()
+        .map(|(name, recipe)| Ok((name.as_str(), Augmenter::new(recipe, options.features.sample_rate)?)))
+        .collect::<Result<Vec<_>>>()?;
+
+    let chosen = choose(recordings, options)?;
+    storage.make_folder(&options.folder)?;
+    progress.start(chosen.len() as u64, "examples");
+    let mut examples = Vec::new();
+    for (index, (recording, samples)) in chosen.iter().enumerate() {
+        let mut example = Example {
+            path: recording.path.clone(),
+            label: recording.label.clone(),
+            speaker: recording.speaker.clone(),
+            takes: Vec::new(),
+        };
+        let mut keep = |name: &str, drawn: String, samples: &[f32]| -> Result<()> {
+            let file = format!("{:02}-{:02}-{}", index + 1, example.takes.len(), plain(name));
+            let place = |ending: &str| options.folder.join(format!("{file}.{ending}"));
+            let sound = pcm16_wav(&at_peak(samples), options.features.sample_rate);
+            storage.replace_file(&place("wav"), &[&sound])?;
+            storage.replace_file(&place("png"), &[&picture::spectrogram(samples, &options.features)?])?;
+            example.takes.push(Take { name: name.to_owned(), drawn, file });
+            Ok(())
+        };
+        keep("original", String::new(), samples)?;
+        let mut augmented = Vec::new();
+        for (name, augmenter) in &mut augmenters {
+            let mut random = Random::new(&["ser listen", &options.seed.to_string(), &recording.path, name]);
+            // Babble of the other examples.
+            let mut babble = |random: &mut Random| {
+                let other = random.another(index, chosen.len())?;
+                chosen.get(other).map(|(_, samples)| samples.clone())
+            };
+            let applied = augmenter.augment(samples, &mut random, &mut babble, &mut augmented)?;
+            options.features.normalisation.apply(&mut augmented)?;
+            keep(name, applied.to_string(), &augmented)?;
+        }
+        examples.push(example);
+        progress.advance(1);
+    }
+    progress.finish();
+    let page = options.folder.join("index.html");
+    storage.replace_file(&page, &[page::page(&examples, options.seed).as_bytes()])?;
+    // What only an earlier page showed.
+    for file in earlier.difference(&page::files(&options.folder)) {
+        storage.remove(&options.folder.join(file))?;
+    }
+    Ok(Written { page, examples })
+}
+
+/// Each step alone and for certain, and the whole.
+fn versions(recipe: &Recipe) -> Vec<(String, Recipe)> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut versions: Vec<(String, Recipe)> = Vec::new();
+    for entry in &recipe.waveform {
+        let count = seen.entry(entry.waveform.kind()).or_default();
+        *count += 1;
+        let kind = entry.waveform.kind();
+        let name = if *count > 1 { format!("{kind} {count}") } else { kind.to_owned() };
+        let alone = Entry { probability: 1.0, ..entry.clone() };
+        versions.push((name, Recipe { waveform: vec![alone], ..Recipe::default() }));
+    }
+    if recipe.waveform.len() > 1 {
+        versions.push(("whole recipe".to_owned(), recipe.clone()));
+    }
+    versions
+}
+
+/// The first usable recording of each class and speaker, with its samples.
+fn choose<'a>(recordings: &'a [Recording], options: &Options) -> Result<Vec<(&'a Recording, Vec<f32>)>> {
+    let features = &options.features;
+    let mut loader = Loader::new(features.sample_rate, features.normalisation, options.limits);
+    let mut in_order: Vec<&Recording> = recordings.iter().collect();
+    in_order.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut chosen = BTreeMap::new();
+    let (mut bytes, mut refused) = (Vec::new(), None);
+    for recording in in_order {
+        let place = (recording.label.as_str(), recording.speaker.as_deref());
+        if chosen.contains_key(&place) {
+            continue;
+        }
+        let read = ser_audio::read_file(&recording.location, &options.limits, &mut bytes);
+        match read.and_then(|()| Ok(loader.load(&mut bytes)?.samples.to_vec())) {
+            Ok(samples) => _ = chosen.insert(place, (recording, samples)),
+            Err(error) => refused = Some(error.at(&recording.location)),
+        }
+    }
+    match (chosen.is_empty(), refused) {
+        (true, Some(error)) => Err(error),
+        (true, None) => Err(Error::new(ErrorKind::Unusable, "there is no recording to listen to")),
+        (false, _) => Ok(chosen.into_values().collect()),
+    }
+}
+
+/// Refuses a folder that lies in a corpus, or holds a cache or anything else that is not from here.
+fn check_place(options: &Options) -> Result<()> {
+    let folder = options.folder.as_path();
+    let place = resolved(folder);
+    if let Some(corpus) = options.corpora.iter().find(|corpus| place.starts_with(resolved(corpus))) {
+        let what = format!("lies in {}, where examples would be taken for recordings", corpus.display());
+        return Err(Error::new(ErrorKind::Mismatch, what)
+            .at(folder)
+            .mend("name another folder with --listen"));
+    }
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("cannot be listed", folder, error)),
+    };
+    if folder.join("index.bin").exists() || folder.join("shards").exists() {
+        return Err(Error::new(ErrorKind::Mismatch, "is a cache, where examples do not belong")
+            .at(folder)
+            .mend("name another folder with --listen"));
+    }
+    let ours = std::fs::read_to_string(folder.join("index.html"))
+        .is_ok_and(|page| page.starts_with(page::BEGINNING));
+    if ours || entries.count() == 0 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Mismatch, "holds other files").at(folder).mend("name a new or an empty folder"))
+}
+
+/// `path` without links and dots, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    match there {
+        Some((part, real)) => real.join(path.strip_prefix(part).unwrap_or(Path::new(""))),
+        None => path,
+    }
+}
+
+/// `samples` brought to the peak that every example has.
+fn at_peak(samples: &[f32]) -> Vec<f32> {
+    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    let scale = if peak > 0.0 { PEAK / peak } else { 0.0 };
+    samples.iter().map(|sample| sample * scale).collect()
+}
+
+/// A name for a file.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}

@@ -1,0 +1,309 @@
+//! From a folder of recordings to a cache: scan, hash, decode, extract, store, split.
+//!
+//! Work flows through in batches, so that memory does not grow with the corpus. What a run has stored in whole
+//! shards the next one finds, also if it was killed before it wrote the index.
+
+pub mod candidates;
+pub mod near_duplicates;
+pub mod options;
+pub mod report;
+mod select;
+mod splits;
+mod store;
+mod work;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rayon::prelude::*;
+use ser_cache::audit::{audit_folder, require_any};
+use ser_cache::generation::Generation;
+use ser_cache::{
+    Copies, FeatureSet, Index, Key, SeenFile, Sha, WriterLock, augmented_set_id, copy_path, generation,
+    index_path, key_of, manifests_folder, shards_folder,
+};
+use ser_core::progress::Progress;
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::{Annotation, AudioFile, Corpora};
+
+use crate::audit::measured;
+use crate::prepare::candidates::find_candidates;
+use crate::prepare::splits::Splits;
+use crate::prepare::store::Store;
+use crate::prepare::work::{Outcome, Workers};
+
+pub use candidates::{Recording, recordings};
+pub use near_duplicates::NearDuplicates;
+pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
+pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Remark};
+
+/// How many files are handled between two looks at what came out, and how many bytes their tensors may take. One
+/// such batch is stored while the next is computed.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 128 << 20;
+
+/// More threads than this are a slip of the finger.
+const MOST_JOBS: usize = 1024;
+
+/// A file on its way into the cache. All of them are in memory from the scan to the end, so they are kept small.
+struct Candidate {
+    file: AudioFile,
+    annotation: SharedAnnotation,
+    /// Which augmented copy it is of the recording that its annotation names as its parent, if it is one made here.
+    copy: Option<u32>,
+    /// The SHA-256 of its content, once known.
+    content: Option<Sha>,
+    /// The key of its tensor, once the store holds that.
+    key: Option<Key>,
+}
+
+impl Candidate {
+    /// The recording it is made from: itself, or the parent of a copy.
+    fn source(&self) -> &str {
+        match &self.annotation.parent {
+            Some(parent) if self.copy.is_some() => parent,
+            _ => &self.file.path,
+        }
+    }
+
+    /// Its key, if its content is known.
+    fn key_under(&self, configuration: &str, copies: Option<&Copies>) -> Option<Key> {
+        Some(key_under(&self.content?, configuration, copies.zip(self.copy)))
+    }
+}
+
+/// The key of a recording with this content, or of one of its copies.
+fn key_under(content: &Sha, configuration: &str, copy: Option<(&Copies, u32)>) -> Key {
+    match copy {
+        None => key_of(content, configuration),
+        Some((copies, number)) => copies.key(content, configuration, number),
+    }
+}
+
+/// An annotation whose names are in memory once for all files.
+type SharedAnnotation = Annotation<Arc<str>>;
+
+/// Brings the cache in `options.out` up to date with the corpora in `options.data`.
+///
+/// # Errors
+/// When the corpus holds nothing usable or contradicts itself, when the cache cannot be written, or, with
+/// `strict`, when any file cannot be used. What was in the cache before stays as it was.
+pub fn prepare(
+    options: &PrepareOptions,
+    storage: &Storage,
+    progress: &dyn Progress,
+) -> Result<PrepareReport> {
+    let started = Instant::now();
+    let configuration = options.features.to_canonical_json();
+    options.validate()?;
+    let corpora = Corpora::new(&options.data)?;
+
+    // What can be said before anything is made or computed is said first.
+    let mut report = PrepareReport::new(options, augmented_set_id(&configuration, options.augment.as_ref()));
+    let mut candidates = find_candidates(options, &corpora, &mut report)?;
+    if options.strict && !report.failed.is_empty() {
+        return Err(refuse(&report));
+    }
+    let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
+    ser_corpus::split::check_classes(originals.map(|candidate| &*candidate.annotation.label))
+        .map_err(|error| explain(error, options, &report))?;
+    add_copies(&mut candidates, options.augment.as_ref());
+
+    let lock = if options.dry_run {
+        None
+    } else {
+        storage.make_folder(&options.out)?;
+        Some(WriterLock::take(&options.out, options.wait)?)
+    };
+    generation::check_splits_place(&options.out)?;
+    let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
+    recall_contents(&mut candidates, &std::mem::take(&mut index.files), options.rehash);
+
+    let mut store = Store::open(options, &mut index, lock.as_ref().map(|_| storage))?;
+    if options.dry_run {
+        report.plan(&candidates, &store, &configuration, options.augment.as_ref());
+        report.seconds = started.elapsed().as_secs_f64();
+        return Ok(report);
+    }
+    for folder in [
+        options.out.clone(),
+        shards_folder(&options.out),
+        manifests_folder(&options.out),
+        audit_folder(&options.out),
+    ] {
+        storage.clear_scratch(&folder)?;
+    }
+
+    compute(options, &corpora, &configuration, &mut candidates, &mut store, &mut report, progress)?;
+    let used: Vec<Key> = candidates.iter().filter_map(|candidate| candidate.key).collect();
+    let written = store.finish(used)?;
+    report.shards_written = written.shards;
+    report.bytes_written = written.bytes;
+
+    let utterances = select::select(&candidates, &written.set, &options.limits, &mut report)?;
+    let entries = utterances.iter().map(|selected| selected.entry);
+    let measured = measured(&options.out, &written.set, entries, options.jobs)?;
+    let utterances = near_duplicates::settle(utterances, &measured, options.near_duplicates, &mut report);
+    report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
+    let recordings = utterances.iter().filter(|utterance| !utterance.copy);
+    report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
+    if options.strict && !report.failed.is_empty() {
+        return Err(refuse(&report));
+    }
+    let shard_names = splits::shard_names(&written.set);
+    let splits = Splits::new(&utterances, &written.set, &shard_names, options, &measured)
+        .map_err(|error| explain(error, options, &report))?;
+    drop(utterances);
+    let generation = Generation::of(splits.manifests_noted_in(&mut report))?;
+    require_any(&options.require, report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit)))?;
+    measured.write(storage, &options.out, &written.set.id)?;
+    let manifests = manifests_folder(&options.out);
+    storage.make_folder(&manifests)?;
+    generation.write(storage, &manifests, splits.manifests(|_| ()))?;
+    drop(splits);
+
+    let set = FeatureSet { manifests: generation.name(), ..written.set };
+    index.feature_sets.retain(|old| old.id != set.id);
+    index.feature_sets.push(set);
+    index.files = seen_files(candidates);
+    index.write(storage, &index_path(&options.out))?;
+    generation::point_splits_at(storage, &options.out, &generation.name())?;
+
+    report.seconds = started.elapsed().as_secs_f64();
+    report.real_time_factor = report.seconds / report.audio_seconds.max(1e-9);
+    report.write(storage, &options.out.join("prep-report.json"))?;
+    drop(lock);
+    Ok(report)
+}
+
+/// Adds the copies of every recording that is none itself, after all recordings.
+fn add_copies(candidates: &mut Vec<Candidate>, copies: Option<&Copies>) {
+    let Some(copies) = copies else { return };
+    let originals = candidates.len();
+    for index in 0..originals {
+        let Candidate { file, annotation, .. } = &candidates[index];
+        if annotation.parent.is_some() {
+            continue;
+        }
+        let parent: Arc<str> = file.path.as_str().into();
+        let (stat, annotation) = (file.stat, annotation.clone());
+        candidates.extend((1..=copies.copies).map(|number| Candidate {
+            file: AudioFile { path: copy_path(&parent, number), stat },
+            annotation: Annotation { parent: Some(parent.clone()), notes: Vec::new(), ..annotation.clone() },
+            copy: Some(number),
+            content: None,
+            key: None,
+        }));
+    }
+}
+
+/// Takes the content of files whose stat has not changed from those `seen` before.
+fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool) {
+    if rehash {
+        return;
+    }
+    let seen: HashMap<&str, &SeenFile> = seen.iter().map(|seen| (seen.path.as_str(), seen)).collect();
+    for candidate in candidates {
+        let seen = seen.get(candidate.source()).filter(|seen| seen.stat == candidate.file.stat);
+        candidate.content = seen.map(|seen| seen.content);
+    }
+}
+
+/// Sees to it that the store holds the tensor of every candidate that can be used, and gives these their keys.
+fn compute(
+    options: &PrepareOptions,
+    corpora: &Corpora,
+    configuration: &str,
+    candidates: &mut [Candidate],
+    store: &mut Store,
+    report: &mut PrepareReport,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut work: Vec<&mut Candidate> = Vec::new();
+    for candidate in candidates {
+        let key = candidate.key_under(configuration, options.augment.as_ref());
+        candidate.key = key.filter(|key| store.holds(key));
+        match candidate.key {
+            Some(_) => report.reused += 1,
+            None => work.push(candidate),
+        }
+    }
+    let workers = Workers::new(options, corpora, configuration)?;
+    progress.start(work.len() as u64, "files");
+    let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
+    let known = store.known();
+    let is_known = |key: &Key| known.contains(key);
+    let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<Outcome>| -> Result<()> {
+        for (candidate, outcome) in batch.iter_mut().zip(outcomes) {
+            report.bytes_read += outcome.bytes_read;
+            match outcome.result {
+                Ok(done) => {
+                    candidate.content = Some(done.content);
+                    candidate.key = Some(done.key);
+                    let mut is_new = false;
+                    if let Some((features, row)) = done.tensor {
+                        is_new = store.push(&features, row)?;
+                        workers.recycle(features);
+                    }
+                    *if is_new { &mut report.computed } else { &mut report.reused } += 1;
+                }
+                Err(error) => report.fail(candidate.file.path.clone(), &error),
+            }
+        }
+        progress.advance(batch.len() as u64);
+        Ok(())
+    };
+    let batch_size = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH);
+    let mut previous: (&mut [&mut Candidate], Vec<Outcome>) = (&mut [], Vec::new());
+    for batch in work.chunks_mut(batch_size) {
+        let (done, outcomes) = previous;
+        let jobs: Vec<(&str, Option<u32>)> =
+            batch.iter().map(|candidate| (candidate.source(), candidate.copy)).collect();
+        let compute =
+            || jobs.par_iter().map(|(path, copy)| workers.process(path, *copy, &is_known)).collect();
+        let computed = workers.install(compute, || take(done, outcomes))?;
+        previous = (batch, computed);
+    }
+    take(previous.0, previous.1)?;
+    progress.finish();
+    if options.augment.is_some() {
+        report.forget_copies_of_failures();
+    }
+    Ok(())
+}
+
+fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
+    let seen = candidates.into_iter().filter_map(|Candidate { file, content, copy, .. }| {
+        content.filter(|_| copy.is_none()).map(|content| SeenFile {
+            path: file.path,
+            stat: file.stat,
+            content,
+        })
+    });
+    seen.collect()
+}
+
+fn refuse(report: &PrepareReport) -> Error {
+    Error::new(
+        ErrorKind::Unusable,
+        format!("{} recordings cannot be used:{}", report.failed.len(), report.failed_lines(usize::MAX)),
+    )
+    .mend("mend or remove them, or leave out --strict")
+}
+
+/// Adds to an error about the whole corpus which recordings could not be used, since that may be its cause.
+fn explain(error: Error, options: &PrepareOptions, report: &PrepareReport) -> Error {
+    let error = match report.failed.is_empty() {
+        true => error,
+        false => {
+            let what = format!("{}; what could not be used:{}", error.reason(), report.failed_lines(20));
+            Error::new(error.kind(), what)
+        }
+    };
+    match &options.data[..] {
+        [only] => error.at(&only.folder),
+        _ => error,
+    }
+}

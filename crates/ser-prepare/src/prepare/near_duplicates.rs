@@ -1,0 +1,81 @@
+//! What becomes of recordings that are copies of others without being the same sound.
+
+use std::collections::{HashMap, HashSet};
+
+use clap::ValueEnum;
+use ser_cache::Key;
+use ser_cache::audit::{Measured, Similar};
+
+use crate::prepare::select::Selected;
+use crate::prepare::{NearDuplicatePair, PrepareReport};
+
+/// What becomes of near-duplicates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum NearDuplicates {
+    /// They are used and reported, and counted where they stand on two sides of a split
+    #[default]
+    Report,
+    /// Of each group of copies one is used, the one in the fewest folders, as with identical sounds
+    KeepOne,
+}
+
+/// Notes the pairs in `report`, and takes all but one of each group out if that is wanted.
+pub(super) fn settle<'a>(
+    mut utterances: Vec<Selected<'a>>,
+    measured: &Measured,
+    wanted: NearDuplicates,
+    report: &mut PrepareReport,
+) -> Vec<Selected<'a>> {
+    // A copy is like its parent, and like what that is like.
+    let copies: HashSet<Key> =
+        utterances.iter().filter(|utterance| utterance.copy).map(|copy| copy.entry.row.key).collect();
+    let of_copy = |pair: &Similar| copies.contains(&pair.first) || copies.contains(&pair.second);
+    let pairs: Vec<Similar> = measured.near_duplicates().filter(|pair| !of_copy(pair)).collect();
+    if pairs.is_empty() {
+        return utterances;
+    }
+    let in_pairs: HashSet<Key> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
+    let of_pairs = utterances.iter().filter(|selected| in_pairs.contains(&selected.entry.row.key));
+    let of_key: HashMap<Key, &Selected<'a>> =
+        of_pairs.map(|selected| (selected.entry.row.key, selected)).collect();
+    let rank =
+        |key: &Key| of_key.get(key).map(|selected| (selected.path.matches('/').count(), selected.path));
+    // Of each recording, one of its group that comes before it; the first of all has none.
+    let mut before: HashMap<Key, Key> = HashMap::new();
+    for Similar { first, second, similarity } in pairs {
+        let (kept, copy) = if rank(&first) <= rank(&second) { (first, second) } else { (second, first) };
+        if let (Some(one), Some(other)) = (of_key.get(&kept), of_key.get(&copy)) {
+            report.near_duplicates.push(NearDuplicatePair {
+                path: other.path.to_owned(),
+                of: one.path.to_owned(),
+                similarity,
+                labels_differ: one.annotation.label != other.annotation.label,
+            });
+        }
+        let (a, b) = (root(&before, kept), root(&before, copy));
+        match rank(&a).cmp(&rank(&b)) {
+            std::cmp::Ordering::Less => drop(before.insert(b, a)),
+            std::cmp::Ordering::Greater => drop(before.insert(a, b)),
+            std::cmp::Ordering::Equal => {}
+        }
+    }
+    if wanted == NearDuplicates::KeepOne {
+        for copy in before.keys() {
+            if let (Some(other), Some(one)) = (of_key.get(copy), of_key.get(&root(&before, *copy))) {
+                report.duplicate(other.path, one.path);
+            }
+        }
+        utterances.retain(|selected| !before.contains_key(&selected.entry.row.key));
+        let left: HashSet<&str> = utterances.iter().map(|selected| selected.path).collect();
+        utterances
+            .retain(|selected| !selected.copy || selected.parent.is_some_and(|path| left.contains(path)));
+    }
+    utterances
+}
+
+fn root(before: &HashMap<Key, Key>, mut key: Key) -> Key {
+    while let Some(earlier) = before.get(&key) {
+        key = *earlier;
+    }
+    key
+}

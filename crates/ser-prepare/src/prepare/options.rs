@@ -1,0 +1,135 @@
+//! What a preparation is asked to do.
+
+use std::path::PathBuf;
+
+use ser_audio::Limits;
+use ser_cache::Copies;
+use ser_cache::audit::Requirement;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::split::Fractions;
+use ser_corpus::{CorpusFolder, LabelSource, MapSource, Protocol};
+use ser_features::FeatureConfig;
+
+use crate::prepare::NearDuplicates;
+
+/// How large a shard is unless asked otherwise, bytes of tensors: a few hundred utterances.
+pub const DEFAULT_SHARD_BYTES: usize = 24 << 20;
+
+/// How large a shard may be, bytes of tensors. Three of them are in memory at a time.
+const SHARD_BYTES: std::ops::RangeInclusive<usize> = 4096..=1 << 30;
+
+/// Everything that decides what a preparation does.
+#[derive(Debug, Clone)]
+pub struct PrepareOptions {
+    /// Folders of recordings: one corpus each.
+    pub data: Vec<CorpusFolder>,
+    /// Folder of the cache.
+    pub out: PathBuf,
+    /// How features are computed.
+    pub features: FeatureConfig,
+    /// Augmented copies to keep of every recording.
+    pub augment: Option<Copies>,
+    /// Where labels come from: nothing for [`LabelSource::Auto`], one for all corpora, or one for each.
+    pub labels: Vec<LabelSource>,
+    /// Other names for labels.
+    pub map: Option<MapSource>,
+    /// Classes to leave out.
+    pub exclude: Vec<String>,
+    /// Shares of validation and test.
+    pub fractions: Fractions,
+    /// How many folds speakers are dealt to; 0 for none, nothing for five where there are speakers enough.
+    pub folds: Option<u32>,
+    /// Seed of the splits.
+    pub seed: u64,
+    /// Which files are too large, too long or too short.
+    pub limits: Limits,
+    /// What becomes of near-duplicates.
+    pub near_duplicates: NearDuplicates,
+    /// What at least one split must be.
+    pub require: Vec<Requirement>,
+    /// Bytes of tensors after which a shard is full.
+    pub shard_bytes: usize,
+    /// How many files are handled at once; 0 for one on every processor.
+    pub jobs: usize,
+    /// Whether to read files whose stat has not changed.
+    pub rehash: bool,
+    /// Whether a file that cannot be used is an error.
+    pub strict: bool,
+    /// Whether to wait for another writer.
+    pub wait: bool,
+    /// Whether to say what would be done and do nothing.
+    pub dry_run: bool,
+    /// The words of the command that asked, for the report; none where no command did.
+    pub arguments: Vec<String>,
+}
+
+impl PrepareOptions {
+    /// What `ser-prep --data <data> --out <out>` is asked to do.
+    pub fn new(data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
+        Self {
+            data: vec![CorpusFolder::from(data.into())],
+            out: out.into(),
+            features: FeatureConfig::default(),
+            augment: None,
+            labels: Vec::new(),
+            map: None,
+            exclude: Vec::new(),
+            fractions: Fractions::default(),
+            folds: None,
+            seed: 0,
+            limits: Limits::default(),
+            near_duplicates: NearDuplicates::default(),
+            require: Vec::new(),
+            shard_bytes: DEFAULT_SHARD_BYTES,
+            jobs: 0,
+            rehash: false,
+            strict: false,
+            wait: false,
+            dry_run: false,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Where the labels of the corpus come from that is at this place in `data`.
+    pub(super) fn labels_of(&self, corpus: usize) -> &LabelSource {
+        self.labels.get(corpus).or(self.labels.first()).unwrap_or(&LabelSource::Auto)
+    }
+
+    /// Checks what no type can: numbers within their ranges. The feature configuration has its own check.
+    pub(super) fn validate(&self) -> Result<()> {
+        self.features.validate()?;
+        self.fractions.validate()?;
+        self.limits.validate()?;
+        let (labels, data) = (self.labels.len(), self.data.len());
+        if labels > 1 && labels != data {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{labels} --labels are not about {data} --data"),
+            )
+            .mend("give --labels once for all, or once for each --data, in their order"));
+        }
+        if data > 1 && labels == 1 && matches!(self.labels[..], [LabelSource::Table(_)]) {
+            return Err(Error::new(ErrorKind::Usage, "a table of labels is about one corpus").mend(
+                "give --labels once for each --data, in their order; auto is for those that need none",
+            ));
+        }
+        if self.folds.is_some_and(|folds| folds != 0 && !Protocol::FOLDS.contains(&folds)) {
+            let (least, most) = (Protocol::FOLDS.start(), Protocol::FOLDS.end());
+            return Err(Error::new(ErrorKind::Usage, "that number of folds cannot be made")
+                .mend(format!("give --folds from {least} to {most}, or 0 for none")));
+        }
+        if !SHARD_BYTES.contains(&self.shard_bytes) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("a shard cannot be full at {} bytes", self.shard_bytes),
+            )
+            .mend(format!("give from {} to {}", SHARD_BYTES.start(), SHARD_BYTES.end())));
+        }
+        if self.jobs > crate::prepare::MOST_JOBS {
+            return Err(Error::new(ErrorKind::Usage, format!("{} jobs are too many", self.jobs)).mend(
+                format!("give at most {}, or 0 for one on every processor", crate::prepare::MOST_JOBS),
+            ));
+        }
+        Ok(())
+    }
+}

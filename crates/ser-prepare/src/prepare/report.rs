@@ -1,0 +1,410 @@
+//! What a preparation did, as numbers and as a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use ser_cache::audit::Audit;
+use ser_cache::{Copies, parse_copy_path};
+use ser_core::storage::Storage;
+use ser_core::{Error, Result};
+use ser_corpus::split::Part;
+use serde::{Serialize, Serializer};
+
+use crate::prepare::store::Store;
+use crate::prepare::{Candidate, PrepareOptions, SharedAnnotation};
+
+/// What a preparation found and did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PrepareReport {
+    /// The corpus, or where there are several, all of them.
+    #[serde(serialize_with = "one_or_all")]
+    pub data: Vec<PathBuf>,
+    /// The corpora: what each is called, and how its labels were found.
+    pub corpora: Vec<CorpusReport>,
+    /// The cache.
+    pub out: PathBuf,
+    /// The feature set that was brought up to date.
+    pub feature_set: String,
+    /// The words of the command, for whoever wants the same again.
+    pub arguments: Vec<String>,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// Recordings found.
+    pub found: usize,
+    /// Other files passed over.
+    pub ignored: usize,
+    /// Recordings of classes that were to be left out.
+    pub excluded: usize,
+    /// Recordings of labels that the label map leaves out.
+    pub dropped: usize,
+    /// The label map.
+    pub map: Option<String>,
+    /// Recordings that are utterances of the cache now.
+    pub used: usize,
+    /// Augmented copies of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub copies: usize,
+    /// How copies were made, if they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Copies>,
+    /// Recordings and copies whose tensor was computed (dry run: whose content would be read).
+    pub computed: usize,
+    /// Recordings and copies whose tensor was there already.
+    pub reused: usize,
+    /// Utterances with more frames than a tensor holds, cut at the end.
+    pub cut: usize,
+    /// Utterances with several channels, mixed down.
+    pub mixed_down: usize,
+    /// Recordings of a sound that another recording holds as well.
+    pub duplicates: Vec<Duplicate>,
+    /// Pairs of recordings that are copies of each other without being the same sound.
+    pub near_duplicates: Vec<NearDuplicatePair>,
+    /// Recordings that cannot be used, and why.
+    pub failed: Vec<Remark>,
+    /// What is odd about recordings that are used.
+    pub notes: Vec<Remark>,
+    /// Utterances of each class.
+    pub labels: BTreeMap<String, usize>,
+    /// Speakers, where every file names one.
+    pub speakers: Vec<String>,
+    /// The splits, with their numbers of utterances.
+    pub splits: BTreeMap<String, BTreeMap<Part, usize>>,
+    /// What the sides of each split have in common.
+    pub audits: BTreeMap<String, Audit>,
+    /// Splits that could not be made, and why.
+    pub left_out: Vec<String>,
+    /// Length of all utterances, seconds.
+    pub audio_seconds: f64,
+    /// Time taken, seconds.
+    pub seconds: f64,
+    /// Time taken for each second of audio.
+    pub real_time_factor: f64,
+    /// Bytes of recordings read.
+    pub bytes_read: u64,
+    /// Shards written.
+    pub shards_written: usize,
+    /// Bytes of shards written.
+    pub bytes_written: u64,
+}
+
+/// A corpus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CorpusReport {
+    /// What it is called, and where there are several also the first folder of its paths.
+    pub name: String,
+    /// Where it is.
+    pub data: PathBuf,
+    /// Recordings found in it.
+    pub found: usize,
+    /// By what they are labelled: a convention or a table, and how many names a convention was recognised by.
+    pub labels_by: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+fn one_or_all<S: Serializer>(data: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    match data {
+        [only] => only.serialize(serializer),
+        several => several.serialize(serializer),
+    }
+}
+
+/// A recording left out because its sound is there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Duplicate {
+    /// The recording left out.
+    pub path: String,
+    /// The recording kept.
+    pub kept: String,
+}
+
+/// Two recordings that are copies of each other: encoded again, trimmed, or otherwise altered a little.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NearDuplicatePair {
+    /// One of them.
+    pub path: String,
+    /// The other, with the shorter path.
+    pub of: String,
+    /// How similar they are, at most 1.
+    pub similarity: f64,
+    /// Whether they stand under two labels: one of these is probably wrong.
+    pub labels_differ: bool,
+}
+
+/// A sentence about a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// The recording.
+    pub path: String,
+    /// What there is to say.
+    pub text: String,
+}
+
+/// How many remarks of a kind the table shows; the JSON has them all.
+const SHOWN: usize = 20;
+
+impl PrepareReport {
+    pub(super) fn new(options: &PrepareOptions, feature_set: String) -> Self {
+        let data = options.data.iter().map(|corpus| corpus.folder.clone()).collect();
+        let (out, map) = (options.out.clone(), options.map.as_ref().map(ToString::to_string));
+        Self {
+            data,
+            out,
+            feature_set,
+            dry_run: options.dry_run,
+            arguments: options.arguments.clone(),
+            map,
+            augmentation: options.augment.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn fail(&mut self, path: String, error: &Error) {
+        self.failed.push(Remark { path, text: error.reason() });
+    }
+
+    pub(super) fn note(&mut self, path: &str, text: String) {
+        self.notes.push(Remark { path: path.to_owned(), text });
+    }
+
+    pub(super) fn duplicate(&mut self, path: &str, kept: &str) {
+        self.duplicates.push(Duplicate { path: path.to_owned(), kept: kept.to_owned() });
+    }
+
+    /// Says what would be done, from names and stats alone.
+    pub(super) fn plan(
+        &mut self,
+        candidates: &[Candidate],
+        store: &Store,
+        configuration: &str,
+        copies: Option<&Copies>,
+    ) {
+        for candidate in candidates {
+            let key = candidate.key_under(configuration, copies);
+            match key.is_some_and(|key| store.holds(&key)) {
+                true => self.reused += 1,
+                false => self.computed += 1,
+            }
+            if candidate.copy.is_some() {
+                self.copies += 1;
+                continue;
+            }
+            *self.labels.entry(candidate.annotation.label.to_string()).or_default() += 1;
+            for note in &candidate.annotation.notes {
+                self.note(&candidate.file.path, note.clone());
+            }
+        }
+        self.used = candidates.len() - self.copies;
+        self.sort();
+    }
+
+    /// What is wrong with a recording need not be said of each of its copies.
+    pub(super) fn forget_copies_of_failures(&mut self) {
+        let failed: BTreeSet<String> = self.failed.iter().map(|remark| remark.path.clone()).collect();
+        let parent_failed =
+            |path: &str| parse_copy_path(path).is_some_and(|(parent, _)| failed.contains(parent));
+        self.failed.retain(|remark| !parent_failed(&remark.path));
+    }
+
+    fn sort(&mut self) {
+        self.failed.sort_by(|a, b| a.path.cmp(&b.path));
+        self.notes.sort_by(|a, b| a.path.cmp(&b.path));
+        self.near_duplicates.sort_by(|a, b| (&a.path, &a.of).cmp(&(&b.path, &b.of)));
+        self.duplicates.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
+    /// The recordings that cannot be used, each on a line of its own behind a line break; at most `most`.
+    pub(super) fn failed_lines(&self, most: usize) -> String {
+        let line = |remark: &Remark| format!("\n  {}: {}", remark.path, remark.text);
+        let mut lines: String = self.failed.iter().take(most).map(line).collect();
+        if let Some(rest) = self.failed.len().checked_sub(most).filter(|rest| *rest > 0) {
+            lines.push_str(&format!("\n  and {rest} more"));
+        }
+        lines
+    }
+
+    /// Takes in the utterances, each with its length in seconds.
+    pub(super) fn summarise<'a>(&mut self, utterances: impl Iterator<Item = (&'a SharedAnnotation, f64)>) {
+        let mut speakers: Option<BTreeSet<&str>> = Some(BTreeSet::new());
+        let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
+        for (annotation, duration_s) in utterances {
+            self.used += 1;
+            *labels.entry(&annotation.label).or_default() += 1;
+            self.audio_seconds += duration_s;
+            match (&mut speakers, &annotation.speaker) {
+                (Some(speakers), Some(speaker)) => {
+                    speakers.insert(speaker);
+                }
+                _ => speakers = None,
+            }
+        }
+        self.labels = labels.into_iter().map(|(label, count)| (label.to_owned(), count)).collect();
+        self.speakers = speakers.into_iter().flatten().map(str::to_owned).collect();
+        self.sort();
+    }
+
+    /// Writes the report as JSON.
+    pub(super) fn write(&self, storage: &Storage, path: &Path) -> Result<()> {
+        storage.replace_file(path, &[self.to_json().as_bytes(), b"\n"])
+    }
+
+    /// The report as one JSON object.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self)
+            .unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
+    }
+
+    /// The report for people.
+    pub fn to_table(&self) -> String {
+        let mut text = String::new();
+        self.write_table(&mut text).map_or_else(|_| String::new(), |()| text)
+    }
+
+    fn write_table(&self, out: &mut String) -> std::fmt::Result {
+        let files = |count: usize| format!("{count:>7}");
+        match &self.corpora[..] {
+            [only] => {
+                writeln!(out, "recordings found   {}   in {}", files(self.found), only.data.display())?;
+                writeln!(out, "  labels by                  {}", only.labels_by)?;
+            }
+            several => {
+                writeln!(out, "recordings found   {}   in {} corpora", files(self.found), several.len())?;
+                for CorpusReport { name, data, found, labels_by } in several {
+                    let (found, data) = (files(*found), data.display());
+                    writeln!(out, "  {name:<16} {found}   in {data}; labels by {labels_by}")?;
+                }
+            }
+        }
+        if self.ignored > 0 {
+            writeln!(out, "  other files      {}   passed over", files(self.ignored))?;
+        }
+        if self.excluded > 0 {
+            writeln!(out, "  excluded         {}   by --exclude", files(self.excluded))?;
+        }
+        if let Some(map) = self.map.as_ref().filter(|_| self.dropped > 0) {
+            writeln!(out, "  left out         {}   by the label map {map}", files(self.dropped))?;
+        }
+        if self.dry_run {
+            writeln!(out, "  unchanged        {}   would be reused", files(self.reused))?;
+            writeln!(out, "  new or changed   {}   would be read", files(self.computed))?;
+        } else {
+            writeln!(out, "  computed         {}", files(self.computed))?;
+            writeln!(out, "  reused           {}", files(self.reused))?;
+            writeln!(out, "  duplicates       {}   each sound is kept once", files(self.duplicates.len()))?;
+        }
+        writeln!(out, "  unusable         {}", files(self.failed.len()))?;
+        writeln!(out, "utterances         {}", files(self.used))?;
+        if let Some(augmentation) = &self.augmentation {
+            let each = augmentation.copies;
+            writeln!(out, "  augmented copies {}   {each} of each, for training alone", files(self.copies))?;
+        }
+        if self.cut > 0 {
+            writeln!(out, "  cut at the end   {}   longer than a tensor", files(self.cut))?;
+        }
+        if self.mixed_down > 0 {
+            writeln!(out, "  mixed down       {}   from several channels", files(self.mixed_down))?;
+        }
+        let labels: Vec<String> =
+            self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
+        writeln!(out, "classes            {}   {}", files(self.labels.len()), labels.join(", "))?;
+        if !self.speakers.is_empty() {
+            writeln!(out, "speakers           {}   {}", files(self.speakers.len()), shorten(&self.speakers))?;
+        }
+        self.write_remarks(out)?;
+        if self.dry_run {
+            writeln!(out, "\nnothing was done: this was a dry run for feature set {}", self.feature_set)?;
+            return Ok(());
+        }
+        writeln!(out, "\nsplit                  train     val    test")?;
+        for (protocol, counts) in self.splits.iter().take(SHOWN) {
+            let count = |part: Part| counts.get(&part).copied().unwrap_or(0);
+            let (train, val, test) = (count(Part::Train), count(Part::Val), count(Part::Test));
+            writeln!(out, "  {protocol:<18} {train:>7} {val:>7} {test:>7}")?;
+        }
+        more(out, self.splits.len())?;
+        self.write_audits(out)?;
+        for line in &self.left_out {
+            writeln!(out, "  {line}")?;
+        }
+        writeln!(
+            out,
+            "\n{:.1} minutes of audio in {:.2} s ({:.0} times faster than real time), {} read, {} written",
+            self.audio_seconds / 60.0,
+            self.seconds,
+            self.audio_seconds / self.seconds.max(1e-9),
+            mebibytes(self.bytes_read),
+            mebibytes(self.bytes_written),
+        )?;
+        writeln!(out, "feature set {} in {}", self.feature_set, self.out.display())
+    }
+
+    /// What each test side shares with training and validation, in a line.
+    fn write_audits(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "\ntest and training       (duration alone: UAR of a classifier that knows nothing else)"
+        )?;
+        for (protocol, audit) in self.audits.iter().take(SHOWN) {
+            writeln!(out, "  {protocol:<18} {}", audit.in_short())?;
+        }
+        more(out, self.audits.len())
+    }
+
+    fn write_remarks(&self, out: &mut String) -> std::fmt::Result {
+        for (title, remarks) in [("noted", &self.notes), ("unusable", &self.failed)] {
+            if remarks.is_empty() {
+                continue;
+            }
+            writeln!(out, "\n{title}:")?;
+            let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
+            remarks.iter().for_each(|remark| *alike.entry(&remark.text).or_default() += 1);
+            // What holds for so many is a line, or nobody would see the others.
+            alike.retain(|_, count| *count > SHOWN);
+            for (text, count) in &alike {
+                writeln!(out, "  {count} recordings: {text}")?;
+            }
+            let others = || remarks.iter().filter(|remark| !alike.contains_key(remark.text.as_str()));
+            for remark in others().take(SHOWN) {
+                writeln!(out, "  {}: {}", remark.path, remark.text)?;
+            }
+            more(out, others().count())?;
+        }
+        if !self.duplicates.is_empty() {
+            writeln!(out, "\nduplicates:")?;
+            for duplicate in self.duplicates.iter().take(SHOWN) {
+                writeln!(out, "  {} sounds as {}", duplicate.path, duplicate.kept)?;
+            }
+            more(out, self.duplicates.len())?;
+        }
+        if !self.near_duplicates.is_empty() {
+            writeln!(out, "\nnear-duplicates:")?;
+            for pair in self.near_duplicates.iter().take(SHOWN) {
+                let labels = if pair.labels_differ { ", under another label" } else { "" };
+                writeln!(out, "  {} is a copy of {}{labels} ({:.3})", pair.path, pair.of, pair.similarity)?;
+            }
+            more(out, self.near_duplicates.len())?;
+        }
+        Ok(())
+    }
+}
+
+fn more(out: &mut String, count: usize) -> std::fmt::Result {
+    match count.checked_sub(SHOWN) {
+        None | Some(0) => Ok(()),
+        Some(rest) => writeln!(out, "  and {rest} more: prep-report.json has them all"),
+    }
+}
+
+fn shorten(names: &[String]) -> String {
+    match names.len() > SHOWN {
+        true => format!("{}, …", names[..SHOWN].join(", ")),
+        false => names.join(", "),
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}

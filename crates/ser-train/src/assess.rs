@@ -1,0 +1,283 @@
+//! What a checkpoint is worth on the test side of its split.
+
+use std::path::{Path, PathBuf};
+
+use ser_cache::audit::{Requirement, require};
+use ser_cache::{Access, Cache, FeatureSet, Sha, StoredSplit};
+use ser_core::progress::Progress;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_eval::run_record::{CommandLine, History, RunRecord, corpora_of};
+use ser_eval::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words, training_in_words};
+use ser_features::FeatureConfig;
+use ser_model::MemberOrigin;
+use ser_model::checkpoint::Checkpoint;
+
+use crate::batches::Batches;
+use crate::batches::normalisation::normaliser_of;
+use crate::device;
+use crate::evaluate::evaluate;
+use crate::network::Network;
+use crate::state::Origin;
+
+/// What to assess, and how.
+#[derive(Debug, Clone)]
+pub struct AssessOptions {
+    /// The checkpoint.
+    pub checkpoint: PathBuf,
+    /// The cache, if it is not where the checkpoint was trained.
+    pub cache: Option<PathBuf>,
+    /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
+    pub device: String,
+    /// Threads; 0 for one on every processor.
+    pub threads: u32,
+    /// How tensors are read.
+    pub access: Access,
+    /// What the split must be for its figures to be wanted.
+    pub require: Vec<Requirement>,
+}
+
+/// Predicts the test side with a checkpoint.
+///
+/// # Errors
+/// When the checkpoint is damaged, or the cache is missing, damaged, or not the one it was trained on: other features
+/// are named, and a split that has changed is refused, since test utterances may have been trained on.
+pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evaluation, Vec<Prediction>)> {
+    let Assessment { evaluation, predictions, .. } = assess_whole(options, progress)?;
+    Ok((evaluation, predictions))
+}
+
+/// All that comes of assessing a checkpoint.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// What it is worth.
+    pub evaluation: Evaluation,
+    /// What it answered, in the order of the test side.
+    pub predictions: Vec<Prediction>,
+    /// How it was trained.
+    pub origin: Origin,
+    /// The split it was trained and assessed on.
+    pub split: StoredSplit,
+}
+
+/// As [`assess`], with what the numbers rest on.
+///
+/// # Errors
+/// As [`assess`].
+pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<Assessment> {
+    let checkpoint = Checkpoint::read(&options.checkpoint)?;
+    let origin = Origin::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
+    let cache = open_cache(options, &origin)?;
+    let set = same_features(&cache, &origin)?;
+    let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
+    require(&options.require, &split.info.protocol, &split.info.audit)
+        .map_err(|error| error.at(&options.checkpoint))?;
+    let test = cache.part(set, &split, Part::Test)?;
+    if test.shape() != origin.model.input_shape {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!(
+                "its network takes utterances of shape {:?}, its feature set holds {:?}",
+                origin.model.input_shape,
+                test.shape()
+            ),
+        )
+        .at(&options.checkpoint));
+    }
+    let (device, _) = device::set_up(&options.device, options.threads)?;
+    let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
+    network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
+    let (way, utterances) = (origin.fit.feature_normalisation, split.part(Part::Test));
+    let normaliser = normaliser_of(&checkpoint, way, &test, utterances, device)
+        .map_err(|error| error.at(&options.checkpoint))?;
+    let batches = Batches::new(&test, device)?.normalised_by(normaliser);
+    let said = evaluate(&mut network, &test, &batches, progress)?;
+
+    let rows = said.probabilities.chunks_exact(said.classes);
+    let predictions: Vec<Prediction> = (split.part(Part::Test).iter().zip(&said.truth).zip(rows))
+        .map(|((utterance, truth), row)| Prediction::most_probable(&utterance.path, *truth, row.to_vec()))
+        .collect::<Result<_>>()?;
+    let provenance = provenance(options, &origin, &cache, &split);
+    let evaluation = Evaluation::new(checkpoint.labels, &predictions, provenance)?;
+    let evaluation = evaluation.with_audit(split.info.audit.clone());
+    Ok(Assessment { evaluation, predictions, origin, split })
+}
+
+/// What is known of the run behind a checkpoint. `report` is the command that evaluates it, for whoever wants the same
+/// numbers again.
+///
+/// # Errors
+/// As [`assess`].
+pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRecord> {
+    let bytes = std::fs::read(&options.checkpoint)
+        .map_err(|error| Error::io("cannot be read", &options.checkpoint, error))?;
+    let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| error.at(&options.checkpoint))?;
+    let origin = Origin::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
+    let cache = open_cache(options, &origin)?;
+    let set = same_features(&cache, &origin)?;
+    let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
+    let history = match &origin.metrics {
+        Some(record) => History::find(&options.checkpoint, record.epoch, record.finished),
+        None if !origin.members.is_empty() => {
+            History::Unknown("each network of an ensemble has curves of its own".to_owned())
+        }
+        None => History::Unknown("the checkpoint is from before the first epoch".to_owned()),
+    };
+    let no_json = |error: serde_json::Error| Error::new(ErrorKind::Damaged, error.to_string());
+    Ok(RunRecord {
+        version: origin.ser.clone(),
+        checkpoint_digest: Sha::of(&[&bytes]).to_string(),
+        n_parameters: origin.model.n_parameters(),
+        model: serde_json::to_value(&origin.model).map_err(no_json)?,
+        features: origin.features.clone(),
+        feature_set: origin.feature_set.clone(),
+        input_shape: origin.model.input_shape.to_vec(),
+        commands: commands(&origin, &cache, &split, report),
+        split_seed: origin.split.seed,
+        split_digest: origin.split.digest.to_string(),
+        sides: Part::ALL.map(|part| (part, side(&split, part))).into(),
+        counts_by_label: split.info.counts_by_label,
+        audit: split.info.audit,
+        history,
+        corpora: corpora_of(cache.root()),
+        fit: origin.fit,
+    })
+}
+
+/// The three commands. What `ser-prep` was called with is known of its last run alone; for an earlier one the command
+/// is put together from what the split and the features say.
+fn commands(origin: &Origin, cache: &Cache, split: &StoredSplit, report: Vec<String>) -> Vec<CommandLine> {
+    let root = cache.root().display().to_string();
+    let last = ser_cache::prep_report(cache.root())
+        .filter(|last| last["feature_set"] == origin.feature_set.as_str());
+    let given: Vec<String> = (last.iter().flat_map(|last| last["arguments"].as_array()).flatten())
+        .filter_map(|word| word.as_str().map(str::to_owned))
+        .collect();
+    let prep = match given.is_empty() {
+        false => [vec!["ser-prep".to_owned()], given].concat(),
+        true => {
+            let corpora = corpora_of(cache.root());
+            let folders = corpora.map_or_else(|| vec!["CORPUS".to_owned()], |corpora| corpora.as_given());
+            let data = folders.into_iter().flat_map(|folder| ["--data".to_owned(), folder]);
+            let seed = split.info.seed.to_string();
+            let (val, test) = (split.info.fractions.val.to_string(), split.info.fractions.test.to_string());
+            let rest = [
+                "--out",
+                &root,
+                "--seed",
+                &seed,
+                "--val-fraction",
+                &val,
+                "--test-fraction",
+                &test,
+                "--features",
+                "features.toml",
+            ];
+            std::iter::once("ser-prep".to_owned()).chain(data).chain(rest.map(str::to_owned)).collect()
+        }
+    };
+    let mut all = vec![("Prepare the recordings", prep)];
+    all.extend(training(origin, &root).into_iter().map(|words| ("Train, by the recipe below", words)));
+    all.push(("Report", report));
+    all.into_iter().map(|(purpose, words)| CommandLine { purpose: purpose.to_owned(), words }).collect()
+}
+
+/// The command, or commands, that train it again.
+fn training(origin: &Origin, cache: &str) -> Vec<Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let fit = ["ser-fit", "--config", "recipe.toml", "--cache", cache];
+    let together = (origin.members.iter().zip(0..))
+        .all(|(member, number)| origin.fit.member_seed(number) == Some(member.seed));
+    if together {
+        return vec![words(&fit)];
+    }
+    let runs: Vec<String> = (1..=origin.members.len()).map(|number| format!("member-{number}")).collect();
+    let alone = |(member, run): (&MemberOrigin, &String)| {
+        words(&[&fit[..], &["--members", "1", "--seed", &member.seed.to_string(), "--run", run]].concat())
+    };
+    let mut commands: Vec<Vec<String>> = origin.members.iter().zip(&runs).map(alone).collect();
+    let checkpoints = runs.iter().map(|run| format!("{run}/best.pt"));
+    let join = words(&["ser-fit", "--run", "ensemble", "--join"]).into_iter().chain(checkpoints);
+    commands.push(join.collect());
+    commands
+}
+
+fn side(split: &StoredSplit, part: Part) -> SplitSide {
+    SplitSide::of(split.part(part).iter().map(|u| (u.speaker.as_deref(), u.word.as_deref())))
+}
+
+fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
+    let trained = Path::new(&origin.split.cache);
+    let cache = Cache::open(options.cache.as_deref().unwrap_or(trained));
+    cache.map(|cache| cache.with_access(options.access)).map_err(|error| match options.cache {
+        None => Error::new(
+            ErrorKind::Missing,
+            format!("was trained from a cache that cannot be opened now ({error})"),
+        )
+        .at(&options.checkpoint)
+        .mend("say where it is with --cache"),
+        Some(_) => error,
+    })
+}
+
+fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet> {
+    if let Some(set) = cache.feature_sets().iter().find(|set| set.id == origin.feature_set) {
+        return Ok(set);
+    }
+    let trained: Option<FeatureConfig> = serde_json::from_value(origin.features.clone()).ok();
+    let newest = cache.feature_sets().last();
+    let newest: Option<FeatureConfig> = newest.and_then(|set| serde_json::from_str(&set.configuration).ok());
+    let differences = match (trained, newest) {
+        (Some(trained), Some(newest)) => trained.differences(&newest),
+        _ => Vec::new(),
+    };
+    let differences = match differences.is_empty() {
+        true => "they come from another version of ser".to_owned(),
+        false => format!("trained with and cached are {}", differences.join(", ")),
+    };
+    Err(Error::new(
+        ErrorKind::Mismatch,
+        format!("holds other features than the checkpoint was trained on: {differences}"),
+    )
+    .at(cache.root())
+    .mend("add that feature set with ser-prep, or give another --cache"))
+}
+
+fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String]) -> Result<StoredSplit> {
+    let protocol: Protocol = origin.split.protocol.parse()?;
+    let split = cache.split(set, &protocol)?;
+    if split.info.labels != labels {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!("holds the classes {:?}, the checkpoint knows {labels:?}", split.info.labels),
+        )
+        .at(cache.root())
+        .mend("give the --cache it was trained on"));
+    }
+    if split.digest != origin.split.digest {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!("has dealt its {protocol} split anew since this checkpoint was trained"),
+        )
+        .at(cache.root())
+        .mend("train again with ser-fit: utterances it has learnt from may be in the test side now"));
+    }
+    Ok(split)
+}
+
+fn provenance(options: &AssessOptions, origin: &Origin, cache: &Cache, split: &StoredSplit) -> Provenance {
+    let protocol = origin.split.protocol.clone();
+    let [train, val, test] = Part::ALL.map(|part| side(split, part));
+    let words = protocol_in_words(&protocol, &train, &val, &test);
+    let protocol_in_words = [vec![words], training_in_words(&origin.fit)].concat().join(" ");
+    Provenance {
+        checkpoint: options.checkpoint.display().to_string(),
+        epoch: u64::from(origin.epoch),
+        seed: origin.fit.seed,
+        members: origin.members.clone(),
+        cache: cache.root().display().to_string(),
+        protocol,
+        protocol_in_words,
+    }
+}

@@ -1,0 +1,124 @@
+//! Where the batches of a training side come from: the cache, or their recordings, augmented anew in each epoch.
+
+use std::thread::Scope;
+
+use ser_cache::Dataset;
+use ser_corpus::split::Part;
+use ser_model::FitConfig;
+use tch::{Device, Tensor};
+
+use crate::batches::normalisation::Normaliser;
+use crate::batches::on_the_fly::{Ahead, Computed, OnTheFly, Wanted};
+use crate::batches::{Batch, Batches, integers};
+use crate::torch::Result;
+use crate::train::Material;
+
+/// How many steps before it is wanted a batch is fetched from the disk, or computed.
+const AHEAD: usize = 4;
+
+/// The utterances of a training side.
+#[derive(Debug)]
+pub(crate) enum TrainingSource<'a> {
+    /// As the cache holds them.
+    Stored(Batches<'a>),
+    /// Augmented, with features that are computed of them as those of the cache were.
+    OnTheFly { utterances: Box<OnTheFly>, batches: ComputedBatches<'a> },
+}
+
+/// Makes batches of features that were computed of a dataset's utterances.
+#[derive(Debug)]
+pub(crate) struct ComputedBatches<'a> {
+    dataset: &'a Dataset,
+    device: Device,
+    normaliser: Normaliser,
+}
+
+/// The batches of an epoch's steps.
+#[derive(Debug)]
+pub(crate) struct Coming<'a> {
+    steps: &'a [Wanted<'a>],
+    feed: Feed<'a>,
+}
+
+#[derive(Debug)]
+enum Feed<'a> {
+    Cache(&'a Batches<'a>),
+    Recordings { ahead: Ahead, batches: &'a ComputedBatches<'a> },
+}
+
+impl<'a> TrainingSource<'a> {
+    /// The training side of `material` as the recipe `config` asks for it, on `device`, normalised by `normaliser`.
+    ///
+    /// # Errors
+    /// When a shard cannot be read, the device lacks memory, or recordings are wanted that are nowhere to be found.
+    pub(crate) fn new(
+        config: &FitConfig,
+        material: &'a Material,
+        normaliser: Normaliser,
+        device: Device,
+    ) -> Result<Self> {
+        let dataset = &material.train;
+        Ok(match OnTheFly::new(config, &material.set, material.split.part(Part::Train))? {
+            None => Self::Stored(Batches::new(dataset, device)?.normalised_by(normaliser)),
+            Some(utterances) => {
+                let batches = ComputedBatches { dataset, device, normaliser };
+                Self::OnTheFly { utterances: Box::new(utterances), batches }
+            }
+        })
+    }
+
+    /// Begins to get the batches of `steps` of `epoch` together.
+    pub(crate) fn start<'scope, 'env>(
+        &'env self,
+        scope: &'scope Scope<'scope, 'env>,
+        epoch: u32,
+        steps: &'env [Wanted<'env>],
+    ) -> Coming<'env> {
+        let feed = match self {
+            Self::Stored(batches) => {
+                steps.iter().take(AHEAD).for_each(|soon| batches.prefetch(soon.indices));
+                Feed::Cache(batches)
+            }
+            Self::OnTheFly { utterances, batches } => {
+                Feed::Recordings { ahead: utterances.start(scope, epoch, steps, AHEAD), batches }
+            }
+        };
+        Coming { steps, feed }
+    }
+}
+
+impl<'a> Coming<'a> {
+    /// The batch of step `position`; every step is to be asked for once, in order.
+    ///
+    /// # Errors
+    /// When one of its utterances cannot be read or computed, or the device lacks memory.
+    pub(crate) fn get(&self, position: usize) -> Result<Batch<'a>> {
+        let step = self.steps[position];
+        match &self.feed {
+            Feed::Recordings { ahead, batches } => batches.get(&ahead.next()?, step.indices),
+            Feed::Cache(batches) => {
+                let batch = batches.get(step.indices)?;
+                if let Some(later) = self.steps.get(position + AHEAD) {
+                    batches.prefetch(later.indices);
+                }
+                Ok(batch)
+            }
+        }
+    }
+}
+
+impl<'a> ComputedBatches<'a> {
+    /// The utterances `indices`, in that order, with the features that were `computed` of them.
+    ///
+    /// # Errors
+    /// When the device lacks memory.
+    fn get(&self, computed: &Computed, indices: &[usize]) -> Result<Batch<'a>> {
+        let [channels, bands, frames] = self.dataset.shape().map(|size| size as i64);
+        let features = Tensor::f_from_slice(&computed.features)?.f_view([-1, channels, bands, frames])?;
+        let features = features.f_to(self.device)?;
+        let frames = integers(computed.frames.iter().map(|&frames| i64::from(frames)), self.device)?;
+        let targets = integers(indices.iter().map(|&index| self.dataset.label(index) as i64), self.device)?;
+        let features = self.normaliser.apply(features, &frames, indices)?;
+        Ok(Batch::owned(features, frames, targets))
+    }
+}

@@ -1,0 +1,116 @@
+//! Lets every checkpoint answer its test side: for the table over runs and for comparing checkpoints.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ser_core::progress::{Progress, Silent};
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::split::Part;
+use ser_eval::compare::Comparison;
+use ser_eval::metrics::BootstrapOptions;
+use ser_eval::runs::{FoundRun, RunsReport, UnusableRun, find_runs};
+use ser_eval::{Answers, Recipe, SplitSide, TestSide, TestUtterance};
+
+use crate::assess::{AssessOptions, Assessment, assess_whole};
+
+/// Assesses every finished run below `folder` as `options` say, and makes the table. What cannot be used is listed in it.
+///
+/// # Errors
+/// When no run can be used, or `bootstrap` makes no sense.
+pub fn assess_runs(
+    folder: &Path,
+    options: &AssessOptions,
+    bootstrap: BootstrapOptions,
+    progress: &dyn Progress,
+) -> Result<RunsReport> {
+    let bootstrap = bootstrap.validate()?;
+    let found = find_runs(folder)?;
+    let (mut answers, mut unusable, mut sides) = (Vec::new(), Vec::new(), Sides::default());
+    progress.start(found.len() as u64, "runs");
+    for run in found {
+        match run.and_then(|run| answers_of_run(&run, options, &mut sides)) {
+            Ok(run) => answers.push(run),
+            // The same for every run: none can be assessed.
+            Err(error) if error.kind() == ErrorKind::Usage && error.path().is_none() => return Err(error),
+            Err(error) => {
+                let run = error.path().unwrap_or(folder).display().to_string();
+                unusable.push(UnusableRun { run, reason: error.reason() });
+            }
+        }
+        progress.advance(1);
+    }
+    progress.finish();
+    RunsReport::new(&folder.display().to_string(), &answers, unusable, bootstrap)
+}
+
+/// Assesses `checkpoints` as `options` say, and compares each with the first.
+///
+/// # Errors
+/// When one cannot be assessed, or their test sides are not the same utterances.
+pub fn compare_checkpoints(
+    checkpoints: &[PathBuf],
+    options: &AssessOptions,
+    bootstrap: BootstrapOptions,
+    progress: &dyn Progress,
+) -> Result<Comparison> {
+    let bootstrap = bootstrap.validate()?;
+    let mut sides = Sides::default();
+    let answers: Vec<Answers> = (checkpoints.iter())
+        .map(|checkpoint| {
+            let options = AssessOptions { checkpoint: checkpoint.clone(), ..options.clone() };
+            let name = checkpoint.display().to_string();
+            answers_of(assess_whole(&options, progress)?, name, &mut sides)
+        })
+        .collect::<Result<_>>()?;
+    Comparison::new(&answers, bootstrap)
+}
+
+/// Test sides by the digest of their split, each kept once for all runs on it.
+type Sides = HashMap<String, Arc<TestSide>>;
+
+fn answers_of_run(run: &FoundRun, options: &AssessOptions, sides: &mut Sides) -> Result<Answers> {
+    let options = AssessOptions { checkpoint: run.checkpoint(), ..options.clone() };
+    let whole = assess_whole(&options, &Silent)?;
+    let mut answers = answers_of(whole, run.folder.display().to_string(), sides)?;
+    // A run that was resumed for longer keeps its best checkpoint from before, which does not know of that.
+    if let Some(config) = &run.config {
+        answers.recipe.set("fit.epochs", config.epochs);
+        answers.recipe.set("fit.patience", config.patience);
+    }
+    Ok(answers)
+}
+
+fn answers_of(assessment: Assessment, name: String, sides: &mut Sides) -> Result<Answers> {
+    let Assessment { evaluation, predictions, origin, split } = assessment;
+    let config = serde_json::to_value(&origin)
+        .map_err(|error| Error::new(ErrorKind::Damaged, format!("cannot be described: {error}")).at(&name))?;
+    let digest = split.digest.to_string();
+    let test = sides.entry(digest.clone()).or_insert_with(|| {
+        let utterances =
+            split.part(Part::Test).iter().zip(&predictions).map(|(utterance, prediction)| TestUtterance {
+                path: utterance.path.clone(),
+                truth: prediction.truth,
+                speaker: utterance.speaker.clone(),
+                word: utterance.word.clone(),
+                duration_s: utterance.duration_s,
+            });
+        let train = split.part(Part::Train).iter();
+        Arc::new(TestSide {
+            protocol: split.info.protocol.clone(),
+            split: digest,
+            labels: evaluation.labels.clone(),
+            utterances: utterances.collect(),
+            train: SplitSide::of(train.map(|u| (u.speaker.as_deref(), u.word.as_deref()))),
+            audit: split.info.audit.in_short(),
+        })
+    });
+    Ok(Answers {
+        name,
+        seed: origin.fit.seed,
+        epoch: origin.epoch,
+        recipe: Recipe::of(&config, &evaluation.labels),
+        test: Arc::clone(test),
+        predicted: predictions.iter().map(|prediction| prediction.predicted).collect(),
+    })
+}

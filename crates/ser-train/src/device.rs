@@ -1,0 +1,171 @@
+//! Where a network computes, and what to do where that is not what was hoped for.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use ser_core::{Error, ErrorKind, Result};
+use ser_model::Precision;
+use tch::Device;
+
+use crate::foreign;
+
+/// A device asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+fn parse(text: &str) -> Result<Choice> {
+    let index = text.strip_prefix("cuda:").map(str::parse);
+    match (text, index) {
+        ("auto", _) => Ok(Choice::Auto),
+        ("cpu", _) => Ok(Choice::Cpu),
+        ("cuda", _) => Ok(Choice::Cuda(0)),
+        (_, Some(Ok(index))) => Ok(Choice::Cuda(index)),
+        _ => Err(Error::new(ErrorKind::Usage, format!("there is no device {text:?}"))
+            .mend("use --device auto, cpu, cuda or cuda:<N>")),
+    }
+}
+
+/// Sets up libtorch for `threads` threads (0 for all processors) and finds the device `name`: `auto`, `cpu`, `cuda` or
+/// `cuda:<N>`. `auto` takes CUDA where there is some; where there is a driver and CUDA still cannot be had, the second
+/// value says why.
+///
+/// # Errors
+/// When the name is none, or CUDA is asked for and cannot be had.
+pub fn set_up(name: &str, threads: u32) -> Result<(Device, Option<Error>)> {
+    let choice = parse(name)?;
+    foreign::keep_freed_memory();
+    tch::set_num_threads(thread_count(threads) as i32);
+    match choice {
+        Choice::Cpu => Ok((Device::Cpu, None)),
+        Choice::Auto if !has_nvidia_driver() => Ok((Device::Cpu, None)),
+        Choice::Auto => Ok(cuda(0).map_or_else(|why| (Device::Cpu, Some(why)), |device| (device, None))),
+        Choice::Cuda(index) => Ok((cuda(index)?, None)),
+    }
+}
+
+/// The arithmetic meant by `precision` on `device`: for `auto` bf16 where this processor computes with it natively,
+/// and f32 otherwise. On a GPU `auto` is f32.
+pub fn precision_for(precision: Precision, device: Device) -> Precision {
+    match precision {
+        Precision::Auto if device == Device::Cpu && instruction_sets().contains(&BF16) => Precision::Bf16,
+        Precision::Auto => Precision::F32,
+        chosen => chosen,
+    }
+}
+
+/// The number of threads meant by `threads`: itself, or the number of processors for 0.
+pub fn thread_count(threads: u32) -> u32 {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        threads => threads,
+    }
+}
+
+/// Loads libtorch's CUDA side, which the commands are not linked with, so that a run on the CPU never pays for it.
+fn cuda(index: usize) -> Result<Device> {
+    let mend = "use --device cpu, or see ser-fit --doctor";
+    let library = cuda_library().ok_or_else(|| {
+        Error::new(ErrorKind::Missing, "this libtorch has no CUDA side")
+            .mend("run ./just libtorch cuda, or use --device cpu")
+    })?;
+    // Before the first question about CUDA: libtorch remembers for good that there was none.
+    foreign::load_globally(&library)?;
+    if !tch::Cuda::is_available() {
+        return Err(Error::new(ErrorKind::Missing, "libtorch finds no usable CUDA device").mend(mend));
+    }
+    let count = tch::Cuda::device_count();
+    if index as i64 >= count {
+        return Err(Error::new(
+            ErrorKind::Missing,
+            format!("there are {count} CUDA devices, no cuda:{index}"),
+        )
+        .mend("give a lower number"));
+    }
+    Ok(Device::Cuda(index))
+}
+
+/// libtorch's folder of libraries: the one of `LIBTORCH` at run time, or the one it was built against.
+fn library_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("LIBTORCH").map(|root| Path::new(&root).join("lib"));
+    named.filter(|folder| folder.is_dir()).or_else(|| option_env!("SER_LIBTORCH_LIB").map(PathBuf::from))
+}
+
+fn cuda_library() -> Option<PathBuf> {
+    library_folder().map(|folder| folder.join("libtorch_cuda.so")).filter(|library| library.is_file())
+}
+
+fn has_nvidia_driver() -> bool {
+    Path::new("/proc/driver/nvidia/version").exists() || Path::new("/dev/nvidiactl").exists()
+}
+
+/// A page about libtorch, its devices and this processor, with what to do where CUDA was expected and is missing.
+pub fn doctor() -> String {
+    let mut page = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(page, "{name:<14} {value}");
+    };
+    line("libtorch", library_folder().map_or("unknown".to_owned(), |folder| folder.display().to_string()));
+    line("threads", format!("{} processors", thread_count(0)));
+    line("oneDNN", yes_no(tch::utils::has_mkldnn()));
+    line("MKL", yes_no(tch::utils::has_mkl()));
+    line("OpenMP", yes_no(tch::utils::has_openmp()));
+    line("instructions", instruction_sets().join(", "));
+    line("NVIDIA driver", yes_no(has_nvidia_driver()));
+    line(
+        "CUDA library",
+        cuda_library().map_or("not installed".to_owned(), |path| path.display().to_string()),
+    );
+    match (has_nvidia_driver(), cuda(0)) {
+        (_, Ok(_)) => line("CUDA devices", tch::Cuda::device_count().to_string()),
+        (true, Err(error)) => line("CUDA devices", format!("none: {error}")),
+        (false, Err(_)) => line("CUDA devices", "none: this machine has no NVIDIA driver".to_owned()),
+    }
+    page
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
+const BF16: &str = "bf16";
+
+/// Instruction sets of this processor that make a step faster.
+fn instruction_sets() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    let found = [
+        ("AVX2", std::is_x86_feature_detected!("avx2")),
+        ("AVX-512", std::is_x86_feature_detected!("avx512f")),
+        ("AVX-512 VNNI", std::is_x86_feature_detected!("avx512vnni")),
+        (BF16, std::is_x86_feature_detected!("avx512bf16")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let found: [(&str, bool); 0] = [];
+    found.into_iter().filter_map(|(name, has)| has.then_some(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_in_pytorch() {
+        assert_eq!(parse("cuda").unwrap(), Choice::Cuda(0));
+        assert_eq!(parse("cuda:3").unwrap(), Choice::Cuda(3));
+        assert_eq!(parse("auto").unwrap(), Choice::Auto);
+        for wrong in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.contains("--device auto, cpu, cuda"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_doctor_names_the_libtorch_it_sees() {
+        let page = doctor();
+        assert!(page.contains("libtorch"), "{page}");
+        assert!(page.contains("CUDA devices"), "{page}");
+    }
+}

@@ -1,0 +1,228 @@
+//! Training an ensemble: networks of one recipe with seeds of their own, whose answers are averaged.
+//!
+//! Each member is a run in `member-<i>/` of the ensemble's folder, and can be resumed and reported on like any other. Its
+//! seed is `seed · members + i`, so that ensembles with other seeds have no member in common. At the end their best
+//! checkpoints become one, which is the ensemble's.
+
+use std::path::{Path, PathBuf};
+
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_model::checkpoint::{Checkpoint, Value};
+use ser_model::{FitConfig, MOST_MEMBERS, MemberOrigin};
+
+use crate::batches::normalisation::STATISTICS;
+use crate::network::ensemble::prefix;
+use crate::run::{FitSummary, RunFolder};
+use crate::state::Origin;
+use crate::train::{Event, FitRequest, fit};
+
+/// Trains what the recipe of `request` asks for: one network, or as many as it has members.
+///
+/// # Errors
+/// Those of [`fit`]; and when an ensemble is to go on by another recipe than it was begun with, or with fewer epochs than
+/// one of its members has had.
+pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSummary> {
+    if request.config.members == 1 {
+        return fit(request);
+    }
+    let FitRequest { config, material, run, device, resume, stop, progress, on_event } = request;
+    if resume {
+        save_what_is_new(config, run)?;
+    }
+    let (mut members, mut summaries) = (Vec::new(), Vec::new());
+    for number in 0..config.members {
+        on_event(Event::Member { number: number + 1, of: config.members })?;
+        let config = member(config, number)?;
+        let folder = run.path().join(format!("member-{}", number + 1));
+        let has_begun = folder.join("config.toml").exists();
+        let run = match has_begun {
+            true => RunFolder::open(storage, &folder)?.0,
+            false => RunFolder::create(storage, &folder, &config)?,
+        };
+        let config = &config;
+        let done = fit(FitRequest {
+            config,
+            material,
+            run: &run,
+            device,
+            resume: has_begun,
+            stop,
+            progress,
+            on_event,
+        })
+        .map_err(|error| go_on(error, request.run))?;
+        check_length(&done, config, &folder)?;
+        members.push(Member::read(&done.checkpoint)?);
+        summaries.push(done);
+    }
+    run.save_best(&join(members, config)?)?;
+    FitSummary::of_ensemble(summaries, run.best_path())
+}
+
+/// Makes one checkpoint, `best.pt` in `folder`, of the networks in `checkpoints`, which were trained before, and returns
+/// where it is. What they have in common is what [`fit_members`] would have them have; their seeds may be any.
+///
+/// # Errors
+/// When there are fewer than two, one cannot be read, one is an ensemble itself, or they are of different shapes, features,
+/// splits, classes or feature normalisation; when `folder` holds a checkpoint already.
+pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storage) -> Result<PathBuf> {
+    let target = folder.join("best.pt");
+    if target.exists() {
+        return Err(Error::new(ErrorKind::Usage, "is there already")
+            .at(target)
+            .mend("choose another --run folder"));
+    }
+    let count = u32::try_from(checkpoints.len()).unwrap_or(u32::MAX);
+    if !(2..=MOST_MEMBERS).contains(&count) {
+        return Err(Error::new(ErrorKind::Usage, format!("{count} checkpoints are no ensemble"))
+            .mend(format!("name 2 to {MOST_MEMBERS} of them")));
+    }
+    let members = checkpoints.iter().map(|path| Member::read(path)).collect::<Result<Vec<_>>>()?;
+    if let Some(ensemble) = members.iter().find(|member| member.origin.model.members != 1) {
+        return Err(Error::new(ErrorKind::Unsupported, "is an ensemble itself")
+            .at(&ensemble.path)
+            .mend("name its members instead"));
+    }
+    for (number, member) in members.iter().enumerate() {
+        let state = &member.checkpoint.model_state;
+        if let Some(same) = members[..number].iter().find(|other| other.checkpoint.model_state == *state) {
+            return Err(Error::new(ErrorKind::Usage, format!("is the network of {}", same.path.display()))
+                .at(&member.path)
+                .mend("name each network once"));
+        }
+    }
+    let config = FitConfig { members: count, ..members[0].origin.fit.clone() };
+    let joined = join(members, &config)?;
+    storage.make_folder(folder)?;
+    joined.write(storage, &target)?;
+    Ok(target)
+}
+
+/// The recipe of member `number`, from 0.
+///
+/// # Errors
+/// When its seed is beyond the largest there is.
+fn member(config: &FitConfig, number: u32) -> Result<FitConfig> {
+    let seed = config.member_seed(number).ok_or_else(|| {
+        Error::new(ErrorKind::Usage, "the seeds of its members are beyond the largest there is")
+            .mend("give a smaller --seed")
+    })?;
+    Ok(FitConfig { seed, members: 1, publish: PathBuf::new(), ..config.clone() })
+}
+
+/// Has a later resumption of the ensemble in `run` go by what this one was told, such as more epochs: also for members that
+/// have not begun.
+///
+/// # Errors
+/// When the ensemble was begun by a recipe that `config` does not continue.
+fn save_what_is_new(config: &FitConfig, run: &RunFolder) -> Result<()> {
+    if !config.continues(&run.config()?) {
+        return Err(Error::new(ErrorKind::Mismatch, "holds an ensemble that was begun by another recipe")
+            .at(run.path())
+            .mend("give what it was begun with, or start a new run"));
+    }
+    run.save_config(config)
+}
+
+/// Refuses a member in `folder` that was trained for longer than the others will be.
+fn check_length(done: &FitSummary, config: &FitConfig, folder: &Path) -> Result<()> {
+    let epochs = done.history.len();
+    if epochs <= config.epochs as usize {
+        return Ok(());
+    }
+    let what = format!("was trained for {epochs} epochs, where its ensemble is to have {}", config.epochs);
+    Err(Error::new(ErrorKind::Mismatch, what)
+        .at(folder)
+        .mend(format!("continue the ensemble with --epochs {epochs}")))
+}
+
+/// An interruption of a member, with what to do about the ensemble.
+fn go_on(error: Error, run: &RunFolder) -> Error {
+    match error.kind() {
+        ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, error.reason())
+            .mend(format!("continue with: ser-fit --resume {}", run.path().display())),
+        _ => error,
+    }
+}
+
+/// A network to be joined to others.
+struct Member {
+    path: PathBuf,
+    checkpoint: Checkpoint,
+    origin: Origin,
+}
+
+impl Member {
+    /// # Errors
+    /// When it cannot be read, or is no checkpoint of ours.
+    fn read(path: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::read(path)?;
+        let origin = Origin::of(&checkpoint).map_err(|error| error.at(path))?;
+        Ok(Self { path: path.to_owned(), checkpoint, origin })
+    }
+
+    fn statistics(&self) -> Option<&Value> {
+        self.checkpoint.extra(STATISTICS)
+    }
+
+    /// In what it differs from `other` so that they cannot answer together, if in anything. Where their cache lay makes no
+    /// difference: the digest tells what is in it.
+    fn difference(&self, other: &Self) -> Option<&'static str> {
+        let (one, two) = (&self.origin, &other.origin);
+        let split = |origin: &Origin| {
+            let split = &origin.split;
+            (split.protocol.clone(), split.seed, split.digest)
+        };
+        let differences = [
+            (one.model != two.model, "network"),
+            (one.feature_set != two.feature_set, "feature set"),
+            (split(one) != split(two), "split"),
+            (self.checkpoint.labels != other.checkpoint.labels, "classes"),
+            (one.fit.feature_normalisation != two.fit.feature_normalisation, "feature normalisation"),
+            (self.statistics() != other.statistics(), "feature statistics"),
+        ];
+        differences.into_iter().find(|(differs, _)| *differs).map(|(_, what)| what)
+    }
+}
+
+/// One checkpoint whose network is all `members`, which were trained by the recipe `config`.
+///
+/// # Errors
+/// When there are none, or one of them differs from the first in what would make their common answer wrong.
+fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
+    let Some((first, others)) = members.split_first() else {
+        return Err(Error::new(ErrorKind::Usage, "an ensemble needs members"));
+    };
+    for member in others {
+        if let Some(what) = member.difference(first) {
+            let what = format!("differs in its {what} from {}", first.path.display());
+            return Err(Error::new(ErrorKind::Mismatch, what)
+                .at(&member.path)
+                .mend("take networks of one recipe on one split"));
+        }
+    }
+    // Of caches that moved meanwhile, the newest member knows the place.
+    let newest = members.last().unwrap_or(first);
+    let trained = |member: &Member| MemberOrigin { seed: member.origin.fit.seed, epoch: member.origin.epoch };
+    let mut origin = Origin {
+        fit: config.clone(),
+        metrics: None,
+        members: members.iter().map(trained).collect(),
+        ..newest.origin.clone()
+    };
+    origin.model.members = members.len();
+    let statistics = first.statistics().map(|statistics| (STATISTICS.to_owned(), statistics.clone()));
+    let mut joined = Checkpoint {
+        labels: first.checkpoint.labels.clone(),
+        config: origin.to_json()?,
+        model_state: Vec::new(),
+        extra: statistics.into_iter().collect(),
+    };
+    for (number, member) in members.into_iter().enumerate() {
+        let state = member.checkpoint.model_state.into_iter();
+        joined.model_state.extend(state.map(|(name, tensor)| (prefix(number) + &name, tensor)));
+    }
+    joined.model_state.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(joined)
+}

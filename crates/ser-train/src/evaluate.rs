@@ -1,0 +1,83 @@
+//! What a network says of every utterance of a dataset.
+
+use ser_cache::Dataset;
+use ser_core::progress::Progress;
+use ser_eval::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};
+use tch::Kind;
+
+use crate::batches::Batches;
+use crate::network::parameters::to_vec_f32;
+use crate::network::{Network, Pass};
+use crate::torch::Result;
+
+/// Utterances predicted at once. An utterance's result does not depend on it.
+const EVALUATION_BATCH: usize = 64;
+
+/// Predictions for a dataset, in its order.
+#[derive(Debug, Clone)]
+pub struct Predictions {
+    /// Probability of each class for each utterance, `[utterance, class]`, row-major.
+    pub probabilities: Vec<f32>,
+    /// True class of each utterance.
+    pub truth: Vec<usize>,
+    /// Most probable class of each utterance.
+    pub predicted: Vec<usize>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl Predictions {
+    /// Mean cross-entropy, nats for each utterance.
+    ///
+    /// # Errors
+    /// When there are no utterances.
+    pub fn loss(&self) -> Result<f64> {
+        Ok(mean_cross_entropy(&self.truth, &self.probabilities, self.classes)?)
+    }
+
+    /// Accuracy, UAR and the rest.
+    ///
+    /// # Errors
+    /// When there are no utterances.
+    pub fn metrics(&self) -> Result<Metrics> {
+        let mut counts = ConfusionMatrix::new(self.classes)?;
+        counts.add_batch(&self.truth, &self.predicted)?;
+        Ok(counts.metrics()?)
+    }
+}
+
+/// Predicts every utterance of `dataset`.
+///
+/// # Errors
+/// When a shard cannot be read or the device lacks memory.
+pub fn evaluate(
+    network: &mut Network,
+    dataset: &Dataset,
+    batches: &Batches<'_>,
+    progress: &dyn Progress,
+) -> Result<Predictions> {
+    let classes = network.architecture().classes;
+    let mut probabilities = Vec::with_capacity(dataset.len() * classes);
+    let all: Vec<usize> = (0..dataset.len()).collect();
+    progress.start(all.len() as u64, "utterances");
+    for portion in all.chunks(EVALUATION_BATCH) {
+        let batch = batches.get(portion)?;
+        let logits = tch::no_grad(|| network.forward(&batch.features, &batch.frames, Pass::Evaluation))?;
+        probabilities.extend(to_vec_f32(&logits.f_softmax(1, Kind::Float)?)?);
+        progress.advance(portion.len() as u64);
+    }
+    progress.finish();
+    let predicted = probabilities.chunks_exact(classes).map(most_probable).collect();
+    Ok(Predictions { probabilities, truth: dataset.labels().collect(), predicted, classes })
+}
+
+/// The class with the highest probability; the first of equals, as numpy's `argmax`.
+fn most_probable(probabilities: &[f32]) -> usize {
+    let mut best = 0;
+    for (class, probability) in probabilities.iter().enumerate() {
+        if *probability > probabilities[best] {
+            best = class;
+        }
+    }
+    best
+}

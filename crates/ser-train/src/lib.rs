@@ -1,0 +1,26 @@
+//! Networks and their training with libtorch: the only crate that links it.
+//!
+//! ```text
+//! cache ──▶ batches ──▶ network ──▶ loss ──▶ optimisation      (train)
+//!                          │
+//!                          └──▶ predictions ──▶ metrics        (evaluate, assess)
+//! ```
+//!
+//! [`train::fit`] trains one network, [`ensemble`] several as one, and [`matrix`] plans runs over protocols and seeds.
+//! [`assess`] runs a checkpoint on the test side of its split, [`collect`] many. What a run leaves in its folder is in
+//! [`run`].
+
+pub mod assess;
+pub mod batches;
+pub mod collect;
+pub mod device;
+pub mod ensemble;
+pub mod evaluate;
+mod foreign;
+pub mod matrix;
+pub mod network;
+pub mod optimisation;
+pub mod run;
+pub mod state;
+pub mod torch;
+pub mod train;

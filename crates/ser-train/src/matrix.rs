@@ -1,0 +1,174 @@
+//! Several protocols with several seeds each: one run decides nothing, since seeds differ by more than most ideas do.
+//!
+//! Runs lie in `<folder>/<protocol>/seed-<seed>/`. A run that is there is gone on with, and one that is finished is
+//! left as it is, so that the same command goes on after an interruption and adds what is new.
+
+use std::path::{Path, PathBuf};
+
+use ser_cache::{Access, Cache};
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::Protocol;
+use ser_model::{FitConfig, Precision};
+use tch::Device;
+
+use crate::device::precision_for;
+use crate::run::RunFolder;
+
+/// More seeds than this are a slip of the finger.
+const MOST_SEEDS: u64 = 1000;
+
+/// A run of the matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The seed.
+    pub seed: u64,
+    /// The folder of the run.
+    pub folder: PathBuf,
+}
+
+/// A run about to begin or to go on.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its recipe.
+    pub config: FitConfig,
+    /// Its folder.
+    pub run: RunFolder,
+    /// Whether it has begun before.
+    pub resume: bool,
+}
+
+/// The runs of `config` over the protocols that `wanted` names and `seeds` seeds from its own on; all protocols with
+/// one seed before any with the next.
+///
+/// `wanted` holds names of protocols, or beginnings of names with a `*` after them, between commas; `all` is `*`.
+///
+/// # Errors
+/// When the cache cannot be opened, has no such protocol, or the seeds are none, too many or too large.
+pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Result<Vec<Cell>> {
+    if !(1..=MOST_SEEDS).contains(&seeds) {
+        return Err(Error::new(ErrorKind::Usage, format!("--seeds {seeds} makes no sense"))
+            .mend(format!("give a number from 1 to {MOST_SEEDS}")));
+    }
+    let last = config.seed.checked_add(seeds - 1).map(|seed| FitConfig { seed, ..config.clone() });
+    if last.and_then(|last| last.member_seed(last.members.saturating_sub(1))).is_none() {
+        let what =
+            format!("--seeds {seeds} from --seed {} on are beyond the largest seed there is", config.seed);
+        return Err(Error::new(ErrorKind::Usage, what).mend("give a smaller --seed"));
+    }
+    let cache = Cache::open(&config.cache)?.with_access(Access { map: config.mmap, verify: config.verify });
+    let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
+    let protocols = choose(&cache.protocols(set)?, wanted)?;
+    let cell = |seed: u64, protocol: &Protocol| Cell {
+        folder: folder.join(protocol.to_string()).join(format!("seed-{seed}")),
+        protocol: protocol.clone(),
+        seed,
+    };
+    Ok((config.seed..config.seed + seeds)
+        .flat_map(|seed| protocols.iter().map(move |protocol| cell(seed, protocol)))
+        .collect())
+}
+
+impl Cell {
+    /// Makes the folder of this run of `config` on `device`, or opens it if the run has begun before.
+    ///
+    /// # Errors
+    /// When what is there was begun by another recipe, or the folder cannot be written.
+    pub fn prepare(&self, storage: &Storage, config: &FitConfig, device: Device) -> Result<Prepared> {
+        let mut config = FitConfig { split: self.protocol.to_string(), seed: self.seed, ..config.clone() };
+        if !self.folder.join("config.toml").exists() {
+            config.precision = precision_for(config.precision, device);
+            let run = RunFolder::create(storage, &self.folder, &config)?;
+            return Ok(Prepared { config, run, resume: false });
+        }
+        let (run, begun) = RunFolder::open(storage, &self.folder)?;
+        // A run goes on as it began, on whatever machine.
+        if config.precision == Precision::Auto {
+            config.precision = begun.precision;
+        }
+        if !config.continues(&begun) {
+            return Err(Error::new(ErrorKind::Mismatch, "holds a run that was begun by another recipe")
+                .at(&self.folder)
+                .mend("give the recipe it was begun with, or another --runs folder"));
+        }
+        Ok(Prepared { config, run, resume: true })
+    }
+}
+
+/// An interruption, with what to do about it: the whole matrix goes on by the same command.
+pub fn go_on_later(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, error.reason())
+            .mend("give the same command again: it goes on from there, and keeps what is finished"),
+        _ => error,
+    }
+}
+
+/// The protocols among `known` that `wanted` names, each once, in the order they are named.
+fn choose(known: &[Protocol], wanted: &str) -> Result<Vec<Protocol>> {
+    let mut chosen: Vec<Protocol> = Vec::new();
+    for name in wanted.split(',').map(str::trim) {
+        let name = if name == "all" { "*" } else { name };
+        let matches = |protocol: &&Protocol| match name.strip_suffix('*') {
+            Some(beginning) => protocol.to_string().starts_with(beginning),
+            None => protocol.to_string() == name,
+        };
+        let before = chosen.len();
+        let mut found = false;
+        for protocol in known.iter().filter(matches) {
+            found = true;
+            if !chosen[..before].contains(protocol) {
+                chosen.push(protocol.clone());
+            }
+        }
+        if !found {
+            let known: Vec<String> = known.iter().map(Protocol::to_string).collect();
+            return Err(Error::new(ErrorKind::Usage, format!("there is no protocol {name:?} in the cache"))
+                .mend(format!("choose among {}, or give all", known.join(", "))));
+        }
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Vec<Protocol> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn seeds_that_no_recipe_can_hold_are_refused_before_anything_is_trained() {
+        let folder = Path::new("nowhere");
+        let said = |seed: u64, members: u32, seeds: u64| {
+            let config = FitConfig { cache: folder.join("cache"), seed, members, ..FitConfig::default() };
+            plan(&config, "all", seeds, folder).unwrap_err().to_string()
+        };
+        let most = i64::MAX as u64;
+        for (seed, members, seeds) in [(most, 1, 2), (u64::MAX, 1, 1), (most / 2, 2, 2), (most / 10, 100, 1)]
+        {
+            let said = said(seed, members, seeds);
+            assert!(said.contains("beyond the largest seed"), "{seed}, {members}, {seeds}: {said}");
+        }
+        assert!(said(0, 1, 0).contains("--seeds 0 makes no sense"));
+        // There, only the cache is missing.
+        for (seed, members, seeds) in [(most, 1, 1), (most - 1, 1, 2), (most / 2, 2, 1)] {
+            assert!(said(seed, members, seeds).contains("cache"), "{seed}, {members}, {seeds}");
+        }
+    }
+
+    #[test]
+    fn protocols_are_chosen_by_name_by_beginning_or_all_at_once() {
+        let known = named(&["random", "speaker-OAF", "speaker-YAF", "word"]);
+        assert_eq!(choose(&known, "all").unwrap(), known);
+        assert_eq!(choose(&known, "speaker-*").unwrap(), named(&["speaker-OAF", "speaker-YAF"]));
+        assert_eq!(choose(&known, "word, random,word").unwrap(), named(&["word", "random"]));
+        assert_eq!(choose(&known, "word,all").unwrap().len(), 4);
+        for wrong in ["", "speaker", "random,sentence", "x*"] {
+            assert_eq!(choose(&known, wrong).unwrap_err().kind(), ErrorKind::Usage, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Batch normalisation (Ioffe & Szegedy, 2015).
+
+use ser_model::checkpoint;
+use tch::{Device, Kind, Tensor};
+
+use crate::network::layers::{Forward, Lengths, Plan};
+use crate::network::parameters::{Start, export_f32, find, import_f32};
+use crate::torch::Result;
+
+const MOMENTUM: f64 = 0.1;
+const EPSILON: f64 = 1e-5;
+
+/// What batch normalisation has seen so far.
+#[derive(Debug)]
+pub(crate) struct RunningStatistics {
+    name: String,
+    mean: Tensor,
+    var: Tensor,
+    batches: i64,
+}
+
+impl RunningStatistics {
+    pub(crate) fn fresh(name: &str, channels: i64, device: Device) -> Result<Self> {
+        let mean = Tensor::f_zeros([channels], (Kind::Float, device))?;
+        let var = Tensor::f_ones([channels], (Kind::Float, device))?;
+        Ok(Self { name: name.to_owned(), mean, var, batches: 0 })
+    }
+
+    /// Mean and variance.
+    pub(crate) fn values(&self) -> [&Tensor; 2] {
+        [&self.mean, &self.var]
+    }
+
+    pub(crate) fn export(&self) -> Result<[(String, checkpoint::Tensor); 3]> {
+        Ok([
+            (format!("{}.running_mean", self.name), export_f32(&self.mean)?),
+            (format!("{}.running_var", self.name), export_f32(&self.var)?),
+            (
+                format!("{}.num_batches_tracked", self.name),
+                checkpoint::Tensor::from_i64(&[], &[self.batches])?,
+            ),
+        ])
+    }
+
+    pub(crate) fn import(&mut self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
+        for (what, tensor) in [("running_mean", &mut self.mean), ("running_var", &mut self.var)] {
+            let name = format!("{}.{what}", self.name);
+            tensor.f_copy_(&import_f32(find(state, &name)?, &tensor.size(), &name)?)?;
+        }
+        let name = format!("{}.num_batches_tracked", self.name);
+        self.batches = find(state, &name)?.to_i64()?.first().copied().unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// Batch normalisation of some channels.
+#[derive(Debug)]
+pub(crate) struct BatchNorm {
+    /// Place of its weight, behind which lies its bias.
+    weight: usize,
+    statistics: usize,
+}
+
+impl BatchNorm {
+    pub(crate) fn new(plan: &mut Plan, name: &str, channels: i64) -> Self {
+        let weight = plan.weight(&format!("{name}.weight"), &[channels], Start::Constant(1.0));
+        plan.weight(&format!("{name}.bias"), &[channels], Start::Constant(0.0));
+        plan.statistics.push((format!("{}{name}", plan.prefix), channels));
+        Self { weight, statistics: plan.statistics.len() - 1 }
+    }
+
+    /// Normalises `x` `[N, channel, …]` by its own statistics, and records them.
+    pub(crate) fn learn(&self, forward: &mut Forward<'_>, x: &Tensor) -> Result<Tensor> {
+        let seen = &mut forward.statistics[self.statistics];
+        // Of one value there is no variance to record.
+        let alone = x.numel() as i64 <= x.size()[1];
+        let x = x.f_batch_norm(
+            Some(&forward.leaves[self.weight]),
+            Some(&forward.leaves[self.weight + 1]),
+            Some(&seen.mean),
+            Some(&seen.var),
+            !alone,
+            MOMENTUM,
+            EPSILON,
+            true,
+        )?;
+        seen.batches = seen.batches.saturating_add(1);
+        Ok(x)
+    }
+
+    /// The same by the statistics of the real positions alone; what is not real becomes zero. `x` is
+    /// `[B, channel, position, band]`, channels innermost in memory, where an utterance's real positions lie side by
+    /// side: they are copied together, normalised, and put back.
+    pub(crate) fn learn_real(
+        &self,
+        forward: &mut Forward<'_>,
+        x: &Tensor,
+        lengths: &Lengths,
+    ) -> Result<Tensor> {
+        if lengths.are_full() {
+            return self.learn(forward, x);
+        }
+        let [batch, channels, positions, bands] = sizes(x)?;
+        let rows = x.f_permute([0, 2, 3, 1])?.f_reshape([batch * positions, bands * channels])?;
+        let real = lengths.pack(&rows)?.f_view([-1, 1, bands, channels])?.f_permute([0, 3, 1, 2])?;
+        let real = self.learn(forward, &real)?;
+        let rows = real.f_permute([0, 2, 3, 1])?.f_reshape([-1, bands * channels])?;
+        let x = lengths.unpack(&rows)?.f_view([batch, positions, bands, channels])?;
+        Ok(x.f_permute([0, 3, 1, 2])?)
+    }
+
+    /// The statistics of training are constants by now: BatchNorm(w ∗ x + b) is a convolution with w·s and
+    /// (b − mean)·s + β, where s = γ/√(var + ε). `weight` is `[channel, …]`.
+    pub(crate) fn fold(
+        &self,
+        forward: &Forward<'_>,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
+        let leaves = forward.leaves;
+        let seen = &forward.statistics[self.statistics];
+        let scale = leaves[self.weight].f_div(&seen.var.f_add_scalar(EPSILON)?.f_sqrt()?)?;
+        let mut along_channels = vec![1; weight.dim()];
+        along_channels[0] = -1;
+        let weight = weight.f_mul(&scale.f_view(along_channels.as_slice())?)?;
+        let centred = match bias {
+            Some(bias) => bias.f_sub(&seen.mean)?,
+            None => seen.mean.f_neg()?,
+        };
+        Ok((weight, centred.f_mul(&scale)?.f_add(&leaves[self.weight + 1])?))
+    }
+}
+
+/// The four sizes of an image.
+fn sizes(x: &Tensor) -> Result<[i64; 4]> {
+    let (a, b, c, d) = x.size4()?;
+    Ok([a, b, c, d])
+}

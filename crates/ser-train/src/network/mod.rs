@@ -1,0 +1,190 @@
+//! The networks: an architecture a file, over layers that they share.
+//!
+//! | `arch` | in short |
+//! |---|---|
+//! | `cnn-bilstm` | two convolutions, a bidirectional LSTM, the mean over real frames |
+//! | `cnn-statistics` | three convolutions and one over time, mean and standard deviation over real frames |
+//! | `cnn-bilstm-attention` | two convolutions, a bidirectional LSTM, attentive statistics pooling |
+//! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
+//! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
+//!
+//! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
+//!
+//! All but `cnn-bilstm` are masked: padding never influences them, and a batch is computed no longer than its longest
+//! utterance.
+//!
+//! Names of weights are PyTorch's, so that a plain `nn.Module` loads them; `docs/architectures.md` holds those classes.
+//! A new architecture is a file here and one for its sizes in `network_config/`, a name in that folder's `arch.rs`, a
+//! variant with its lines in its `mod.rs`, a line in `architecture.rs`, and its class in the documentation.
+
+pub mod architecture;
+mod cnn_bilstm;
+mod cnn_bilstm_attention;
+mod cnn_statistics;
+mod cnn_transformer;
+mod conformer;
+pub mod ensemble;
+mod layers;
+pub mod parameters;
+#[cfg(test)]
+mod parity;
+
+use ser_core::random::Random;
+use ser_core::{Error, ErrorKind};
+use ser_model::{Precision, checkpoint};
+use tch::{Device, Kind, Tensor};
+
+use crate::network::layers::{Forward, RunningStatistics};
+use crate::network::parameters::Parameters;
+use crate::torch::Result;
+
+pub use architecture::Architecture;
+
+/// The layers of an architecture, in their order.
+trait Model: std::fmt::Debug + Send {
+    /// Logits `[B, class]` of each branch, for `features` `[B, channel, band, T]` of which the first `frames` `[B]` are
+    /// real. Most networks are one branch.
+    fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>>;
+}
+
+/// A network with its weights.
+#[derive(Debug)]
+pub struct Network {
+    architecture: Architecture,
+    model: Box<dyn Model>,
+    pub(crate) parameters: Parameters,
+    statistics: Vec<RunningStatistics>,
+    device: Device,
+    /// In which convolutions and LSTM learn.
+    learning: Kind,
+}
+
+/// What a pass is for.
+#[derive(Debug)]
+pub enum Pass<'a> {
+    /// Learning: BatchNorm uses and records the batch's own statistics, dropout draws from the generator.
+    Training(&'a mut Random),
+    /// Predicting: BatchNorm uses what it has recorded, nothing is dropped.
+    Evaluation,
+}
+
+impl Network {
+    /// A network with fresh weights, the same for a seed on every machine.
+    ///
+    /// # Errors
+    /// When the device lacks memory.
+    pub fn new(architecture: &Architecture, seed: u64, device: Device) -> Result<Self> {
+        let (model, plan) = architecture.plan();
+        let statistics =
+            plan.statistics.iter().map(|(name, size)| RunningStatistics::fresh(name, *size, device));
+        let statistics = statistics.collect::<Result<_>>()?;
+        let parameters = Parameters::initialise(plan.weights, seed, device)?;
+        let architecture = architecture.clone();
+        Ok(Self { architecture, model, parameters, statistics, device, learning: Kind::Float })
+    }
+
+    /// Lets convolutions and LSTM learn in the arithmetic `precision`, of which `Auto` stands for f32.
+    #[must_use]
+    pub fn learning_in(self, precision: Precision) -> Self {
+        let learning = if precision == Precision::Bf16 { Kind::BFloat16 } else { Kind::Float };
+        Self { learning, ..self }
+    }
+
+    /// Its shape.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Logits `[B, class]` of `features` `[B, channel, band, T]`, of which the first `frames` `[B]` are real.
+    ///
+    /// # Errors
+    /// When shapes disagree or the device lacks memory.
+    pub fn forward(&mut self, features: &Tensor, frames: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        answer(&self.branches(features, frames, pass)?)
+    }
+
+    /// Logits `[B, class]` of each branch, of which the loss is the mean of the branches' losses. [`answer`] makes one
+    /// answer of them.
+    ///
+    /// # Errors
+    /// When shapes disagree or the device lacks memory.
+    pub fn branches(&mut self, features: &Tensor, frames: &Tensor, pass: Pass<'_>) -> Result<Vec<Tensor>> {
+        let shape = self.architecture.input_shape.map(|size| size as i64);
+        if features.dim() != 4 || features.size()[1..] != shape {
+            // oneDNN's LSTM would take a wrong width without a word and read beyond its weights.
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("features of shape {:?} do not fit a network for {shape:?}", features.size()),
+            )
+            .into());
+        }
+        let (kind, dropping) = match pass {
+            Pass::Training(random) => (self.learning, Some(random)),
+            Pass::Evaluation => (Kind::Float, None),
+        };
+        let leaves = self.parameters.leaves();
+        let (statistics, device) = (&mut self.statistics, self.device);
+        let mut forward = Forward { leaves, statistics, dropping, kind, device };
+        self.model.branches(&mut forward, features, frames)
+    }
+
+    /// All that changes in learning, as tensors that share the network's memory: the weights in one, then BatchNorm's
+    /// statistics.
+    pub(crate) fn state(&self) -> Vec<Tensor> {
+        let weights = std::iter::once(self.parameters.flat());
+        weights
+            .chain(self.statistics.iter().flat_map(RunningStatistics::values))
+            .map(Tensor::shallow_clone)
+            .collect()
+    }
+
+    /// The state dict, with PyTorch's names.
+    ///
+    /// # Errors
+    /// When values cannot be copied from the device.
+    pub fn state_dict(&self) -> Result<Vec<(String, checkpoint::Tensor)>> {
+        let mut state = self.parameters.export()?;
+        for seen in &self.statistics {
+            state.extend(seen.export()?);
+        }
+        state.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(state)
+    }
+
+    /// Overwrites all weights and statistics.
+    ///
+    /// # Errors
+    /// When `state` is of another network.
+    pub fn load_state_dict(&mut self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
+        let known = self.parameters.leaves().len() + 3 * self.statistics.len();
+        if state.len() != known {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("the checkpoint holds {} tensors, this network has {known}", state.len()),
+            )
+            .mend("use a checkpoint of this network")
+            .into());
+        }
+        self.parameters.import(state)?;
+        self.statistics.iter_mut().try_for_each(|seen| seen.import(state))
+    }
+}
+
+/// The one answer `[B, class]` of some branches' logits: the mean of their log-probabilities, or the logits themselves of
+/// a single branch.
+///
+/// # Errors
+/// When shapes disagree or the device lacks memory.
+pub fn answer(branches: &[Tensor]) -> Result<Tensor> {
+    if let [logits] = branches {
+        return Ok(logits.shallow_clone());
+    }
+    let branches: Vec<Tensor> =
+        branches.iter().map(|logits| logits.f_log_softmax(-1, Kind::Float)).collect::<Result<_, _>>()?;
+    Ok(Tensor::f_stack(&branches, 0)?.f_mean_dim(0, false, Kind::Float)?)
+}

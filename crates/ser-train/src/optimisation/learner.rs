@@ -1,0 +1,98 @@
+//! One step of learning: forward, backward, Adam.
+
+use ser_core::random::Random;
+use ser_model::FitConfig;
+use tch::{Kind, Reduction, Tensor};
+
+use crate::batches::{Batch, Mixed};
+use crate::network::{Network, Pass, answer};
+use crate::optimisation::adam::{Adam, Regularisation};
+use crate::torch::Result;
+
+/// A network and the optimiser that changes it.
+#[derive(Debug)]
+pub struct Learner {
+    /// The network.
+    pub network: Network,
+    pub(crate) adam: Adam,
+    regularisation: Regularisation,
+    label_smoothing: f64,
+    /// `[class]`
+    class_weights: Option<Tensor>,
+}
+
+/// What a step gave, before it changed the network.
+#[derive(Debug)]
+pub struct Learnt {
+    /// Mean cross-entropy over the batch, weighted by class where classes weigh differently, nats, as a tensor without dimensions.
+    pub loss: Tensor,
+    /// `[B, class]`
+    pub logits: Tensor,
+}
+
+impl Learner {
+    /// Lets `network` learn by the optimiser of `config`.
+    ///
+    /// # Errors
+    /// When the device lacks memory.
+    pub fn new(network: Network, config: &FitConfig) -> Result<Self> {
+        let adam = Adam::new(&network.parameters)?;
+        let (regularisation, label_smoothing) = (Regularisation::of(config), config.label_smoothing);
+        Ok(Self { network, adam, regularisation, label_smoothing, class_weights: None })
+    }
+
+    /// Lets each class weigh in the loss as `weights` say; the mean over a batch is the weighted one.
+    ///
+    /// # Errors
+    /// When the device lacks memory.
+    pub fn weighing_classes(self, weights: Option<&[f32]>) -> Result<Self> {
+        let on_device = |weights: &[f32]| Tensor::f_from_slice(weights)?.f_to(self.network.device());
+        let class_weights = weights.map(on_device).transpose()?;
+        Ok(Self { class_weights, ..self })
+    }
+
+    /// Steps done.
+    pub(crate) fn steps(&self) -> u64 {
+        self.adam.steps.unsigned_abs()
+    }
+
+    /// Learns from `batch` at the learning rate `lr`; what the network drops out is drawn from `dropout`.
+    ///
+    /// # Errors
+    /// When shapes disagree or the device lacks memory.
+    pub fn step(&mut self, batch: &Batch<'_>, lr: f64, dropout: &mut Random) -> Result<Learnt> {
+        let branches = self.network.branches(&batch.features, &batch.frames, Pass::Training(dropout))?;
+        let loss = mean_over_branches(&branches, |logits| self.mean_cross_entropy(logits, batch))?;
+        let logits = answer(&branches)?;
+        let gradient = self.network.parameters.gradient(&loss)?;
+        self.adam.step(&mut self.network.parameters, &gradient, lr, self.regularisation)?;
+        Ok(Learnt { loss, logits })
+    }
+
+    /// Of a mixed batch, the loss towards either half of each mixture, weighted by its share.
+    fn mean_cross_entropy(&self, logits: &Tensor, batch: &Batch<'_>) -> Result<Tensor> {
+        let towards = |targets: &Tensor| {
+            let weights = self.class_weights.as_ref();
+            logits.f_cross_entropy_loss(targets, weights, Reduction::Mean, -100, self.label_smoothing)
+        };
+        let loss = towards(&batch.targets)?;
+        Ok(match &batch.mixed {
+            None => loss,
+            Some(Mixed { targets, share }) => {
+                loss.f_mul_scalar(1.0 - share)?.f_add(&towards(targets)?.f_mul_scalar(*share)?)?
+            }
+        })
+    }
+}
+
+/// The mean of the branches' losses: each branch learns as if it were alone.
+pub(crate) fn mean_over_branches(
+    branches: &[Tensor],
+    loss: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let losses: Vec<Tensor> = branches.iter().map(loss).collect::<Result<_>>()?;
+    match losses.as_slice() {
+        [loss] => Ok(loss.shallow_clone()),
+        losses => Ok(Tensor::f_stack(losses, 0)?.f_mean(Kind::Float)?),
+    }
+}

@@ -1,0 +1,249 @@
+//! The folder of a run: `config.toml`, `best.pt`, `last.pt` and the one before it, `previous.pt`, `metrics.jsonl` and
+//! events for TensorBoard.
+
+pub mod summary;
+mod tensorboard;
+
+pub use summary::FitSummary;
+
+use std::path::{Path, PathBuf};
+
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_model::FitConfig;
+use ser_model::checkpoint::Checkpoint;
+
+use crate::state::{EpochRecord, Origin};
+
+/// A run's folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    folder: PathBuf,
+    /// A second place where the best checkpoint is kept.
+    published: Option<PathBuf>,
+    storage: Storage,
+}
+
+/// A checkpoint to continue from.
+pub(crate) struct Newest {
+    pub(crate) path: PathBuf,
+    pub(crate) checkpoint: Checkpoint,
+    /// What is wrong with newer ones.
+    pub(crate) skipped: Vec<Error>,
+}
+
+impl RunFolder {
+    /// Makes the folder and writes the recipe into it.
+    ///
+    /// # Errors
+    /// When a run is there already, or the folder cannot be written.
+    pub fn create(storage: &Storage, folder: &Path, config: &FitConfig) -> Result<Self> {
+        let run = Self::at(storage, folder, config);
+        if run.config_path().exists() {
+            return Err(Error::new(ErrorKind::Usage, "holds a run already").at(folder).mend(format!(
+                "continue it with --resume {}, or choose another folder with --run",
+                folder.display()
+            )));
+        }
+        storage.make_folder(folder)?;
+        run.save_config(config)?;
+        Ok(run)
+    }
+
+    /// Opens the folder of an earlier run.
+    ///
+    /// # Errors
+    /// When there is none, or its recipe cannot be read.
+    pub fn open(storage: &Storage, folder: &Path) -> Result<(Self, FitConfig)> {
+        let config = folder.join("config.toml");
+        if !config.is_file() {
+            return Err(Error::new(ErrorKind::Missing, "holds no run")
+                .at(folder)
+                .mend("give the folder of a run, such as runs/<timestamp>"));
+        }
+        let config = FitConfig::read(&config)?;
+        // What was being written when the run was killed.
+        storage.clear_scratch(folder)?;
+        Ok((Self::at(storage, folder, &config), config))
+    }
+
+    /// Removes the folder if it holds nothing but recipes, so that a run which was refused before its first step can be
+    /// begun again in the same place.
+    ///
+    /// # Errors
+    /// When it cannot be read or removed.
+    pub fn take_back(&self) -> Result<()> {
+        match holds_recipes_alone(&self.folder, true) {
+            Ok(true) => self.storage.remove(&self.folder),
+            Ok(false) => Ok(()),
+            Err(error) => Err(Error::io("cannot be listed", &self.folder, error)),
+        }
+    }
+
+    fn at(storage: &Storage, folder: &Path, config: &FitConfig) -> Self {
+        let published = (!config.publish.as_os_str().is_empty()).then(|| config.publish.clone());
+        Self { folder: folder.to_owned(), published, storage: storage.clone() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the best checkpoint is to be found.
+    pub fn best_path(&self) -> PathBuf {
+        self.published.clone().unwrap_or_else(|| self.folder.join("best.pt"))
+    }
+
+    /// Where the newest checkpoint is.
+    pub fn last_path(&self) -> PathBuf {
+        self.folder.join("last.pt")
+    }
+
+    /// Where the checkpoint before the newest is.
+    fn previous_path(&self) -> PathBuf {
+        self.folder.join("previous.pt")
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    fn own_best_path(&self) -> PathBuf {
+        self.folder.join("best.pt")
+    }
+
+    /// The newest whole checkpoint to continue from; none if the run was stopped before it had saved anything.
+    ///
+    /// # Errors
+    /// When there are only damaged ones.
+    pub(crate) fn newest(&self) -> Result<Option<Newest>> {
+        let mut skipped = Vec::new();
+        for path in [self.last_path(), self.previous_path()] {
+            if !path.exists() {
+                continue;
+            }
+            match Checkpoint::read(&path) {
+                Ok(checkpoint) => return Ok(Some(Newest { path, checkpoint, skipped })),
+                Err(error) => skipped.push(error),
+            }
+        }
+        match skipped.into_iter().next() {
+            Some(error) => Err(Error::new(error.kind(), error.reason())
+                .at(self.last_path())
+                .mend("no earlier one is whole either, so start a new run")
+                .caused_by(error)),
+            None => self.check_untouched().map(|()| None),
+        }
+    }
+
+    /// A run that was killed in its first epoch can start over, since it comes to the same again. Not one that lost its
+    /// state later: starting over would replace what it has found.
+    fn check_untouched(&self) -> Result<()> {
+        let best = self.own_best_path();
+        if best.exists() && Origin::of(&Checkpoint::read(&best)?)?.epoch > 1 {
+            return Err(Error::new(ErrorKind::Missing, "is not there, and the run cannot go on without it")
+                .at(self.last_path())
+                .mend("start a new run; best.pt can still be reported on"));
+        }
+        Ok(())
+    }
+
+    /// Reads `config.toml`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no recipe.
+    pub(crate) fn config(&self) -> Result<FitConfig> {
+        FitConfig::read(&self.config_path())
+    }
+
+    /// Writes `config.toml`.
+    pub(crate) fn save_config(&self, config: &FitConfig) -> Result<()> {
+        let text = toml::to_string(config)
+            .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
+        self.storage.replace_file(&self.config_path(), &[text.as_bytes()])
+    }
+
+    /// Keeps `checkpoint` as the best.
+    pub(crate) fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
+        self.storage.replace_file(&self.own_best_path(), &[&checkpoint.to_bytes()?])?;
+        self.publish_best()
+    }
+
+    /// Brings the second place up to date, where another run may have left its best checkpoint meanwhile.
+    pub(crate) fn publish_best(&self) -> Result<()> {
+        let own = self.own_best_path();
+        match &self.published {
+            Some(path) if own.exists() => {
+                let bytes = std::fs::read(&own).map_err(|error| Error::io("cannot be read", &own, error))?;
+                self.storage.replace_file(path, &[&bytes])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps `checkpoint` as the newest, and the one that was the newest as the one before it.
+    pub(crate) fn save_last(&self, checkpoint: &Checkpoint) -> Result<()> {
+        if self.last_path().exists() {
+            self.storage.keep_as(&self.last_path(), &self.previous_path())?;
+        }
+        self.storage.replace_file(&self.last_path(), &[&checkpoint.to_bytes()?])
+    }
+
+    /// Puts an older checkpoint in the place of a damaged newer one, which would otherwise take the older one's place
+    /// at the next save.
+    pub(crate) fn go_back_to(&self, path: &Path) -> Result<()> {
+        if path == self.last_path() { Ok(()) } else { self.storage.keep_as(path, &self.last_path()) }
+    }
+
+    /// Writes `metrics.jsonl` and TensorBoard's events.
+    pub(crate) fn save_metrics(&self, history: &[EpochRecord]) -> Result<()> {
+        let mut lines = Vec::new();
+        for record in history {
+            serde_json::to_writer(&mut lines, record)
+                .map_err(|error| Error::new(ErrorKind::Io, format!("metrics cannot be written: {error}")))?;
+            lines.push(b'\n');
+        }
+        self.storage.replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
+        tensorboard::write(&self.storage, &self.folder.join("events.out.tfevents.ser"), history)
+    }
+}
+
+/// Whether nothing lies in `folder` but a recipe and, where there may be members, folders of theirs that hold no more.
+fn holds_recipes_alone(folder: &Path, may_have_members: bool) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_member = may_have_members
+            && entry.file_name().as_encoded_bytes().starts_with(b"member-")
+            && entry.file_type()?.is_dir();
+        if entry.file_name() != "config.toml" && !(is_member && holds_recipes_alone(&entry.path(), false)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_taken_back_unless_anything_but_recipes_lies_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let (storage, folder) = (Storage::native(), parent.path().join("run"));
+        let create = |folder: &Path| RunFolder::create(&storage, folder, &FitConfig::default());
+        let run = create(&folder).unwrap();
+        assert!(create(&folder).unwrap_err().to_string().contains("holds a run already"));
+        create(&folder.join("member-1")).unwrap();
+        run.take_back().unwrap();
+        assert!(!folder.exists());
+        for kept in ["last.pt", "notes.txt", "member-1/last.pt", "other/config.toml"] {
+            let run = create(&folder).unwrap();
+            std::fs::create_dir_all(folder.join(kept).parent().unwrap()).unwrap();
+            std::fs::write(folder.join(kept), "").unwrap();
+            run.take_back().unwrap();
+            assert!(folder.join(kept).exists() && folder.join("config.toml").exists(), "{kept}");
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+}

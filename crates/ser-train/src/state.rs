@@ -1,0 +1,292 @@
+//! What a checkpoint of ours carries besides weights.
+
+use ser_cache::{FeatureSet, Sha, StoredSplit};
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::Protocol;
+use ser_model::checkpoint::{Checkpoint, Value};
+use ser_model::network::Arch;
+use ser_model::{FitConfig, MemberOrigin, checkpoint};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use crate::network::parameters::{export_f32, import_f32};
+use crate::network::{Architecture, Network};
+use crate::optimisation::adam::Adam;
+use crate::torch;
+
+/// The `config` of a checkpoint: how it came to be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Origin {
+    /// Version of this program.
+    pub ser: String,
+    /// Shape of the network.
+    pub model: Architecture,
+    /// The feature configuration, canonical.
+    pub features: serde_json::Value,
+    /// Name of the feature set.
+    pub feature_set: String,
+    /// The split.
+    pub split: SplitOrigin,
+    /// The recipe.
+    pub fit: FitConfig,
+    /// Epoch after which the weights were taken; 0 before the first.
+    pub epoch: u32,
+    /// What that epoch gave.
+    pub metrics: Option<EpochRecord>,
+    /// How each network of an ensemble was trained, in their order; empty for one network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberOrigin>,
+}
+
+/// The split a network was trained on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitOrigin {
+    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
+    pub protocol: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Digest of its manifests.
+    pub digest: Sha,
+    /// The cache, as an absolute path.
+    pub cache: String,
+}
+
+/// What an epoch gave: a line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Its number, from 1.
+    pub epoch: u32,
+    /// Mean cross-entropy over the training side while it was being learnt, as weighted as the loss is, nats.
+    pub train_loss: f64,
+    /// Correct / all over the training side, likewise; of two utterances that are mixed, only the class of the first counts,
+    /// whatever its share.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy over the validation side after the epoch, nats.
+    pub val_loss: f64,
+    /// Correct / all over the validation side.
+    pub val_accuracy: f64,
+    /// Mean recall over classes on the validation side.
+    pub val_uar: f64,
+    /// Time taken, validation included, seconds.
+    pub seconds: f64,
+    /// Training utterances learnt from in a second.
+    pub samples_per_s: f64,
+    /// Share of that time in which steps waited for their utterances.
+    pub waiting_share: f64,
+    /// Validation utterances predicted in a second.
+    pub validated_per_s: f64,
+    /// When it ended, seconds since 1970.
+    pub finished: f64,
+    /// Whether it is the best so far.
+    pub best: bool,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Standing {
+    /// The epoch in progress, from 1.
+    pub(super) epoch: u32,
+    /// Steps of it that are done.
+    pub(super) step: u64,
+    /// What those steps gave.
+    pub(super) sums: Sums,
+    /// Epochs that are over.
+    pub(super) history: Vec<EpochRecord>,
+}
+
+/// Sums over the steps of an epoch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Sums {
+    /// Cross-entropy, summed over utterances, as bits of an `f64`, which text could round.
+    pub(super) loss_bits: u64,
+    pub(super) correct: i64,
+    pub(super) seconds: f64,
+    /// Seconds of them spent on getting utterances together.
+    pub(super) waiting: f64,
+}
+
+impl Origin {
+    /// Describes a network about to be trained.
+    pub(super) fn new(
+        model: &Architecture,
+        set: &FeatureSet,
+        split: &StoredSplit,
+        config: &FitConfig,
+    ) -> Result<Self> {
+        let cache = std::path::absolute(&config.cache)
+            .map_err(|error| Error::io("cannot be made an absolute path", &config.cache, error))?;
+        Ok(Self {
+            ser: env!("CARGO_PKG_VERSION").to_owned(),
+            model: model.clone(),
+            features: serde_json::from_str(&set.configuration).map_err(not_json)?,
+            feature_set: set.id.clone(),
+            split: SplitOrigin {
+                protocol: split.info.protocol.clone(),
+                seed: split.info.seed,
+                digest: split.digest,
+                cache: cache.to_string_lossy().into_owned(),
+            },
+            fit: config.clone(),
+            epoch: 0,
+            metrics: None,
+            members: Vec::new(),
+        })
+    }
+
+    /// As a checkpoint carries it.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub(super) fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(not_json)
+    }
+
+    /// Reads the `config` of a checkpoint, and checks that it describes the network whose weights lie beside it. So
+    /// whoever builds that network takes memory in proportion to the file.
+    ///
+    /// # Errors
+    /// When it is not what this program writes, or describes a network that makes no sense or is another.
+    pub fn of(checkpoint: &Checkpoint) -> Result<Self> {
+        if let Ok(Named { model }) = serde_json::from_str(&checkpoint.config) {
+            // That of a newer version is not damaged.
+            Arch::named(&model.arch)?;
+        }
+        let origin: Self = serde_json::from_str(&checkpoint.config).map_err(not_json)?;
+        origin.model.validate()?;
+        let protocol: Result<Protocol> = origin.split.protocol.parse();
+        protocol.map_err(|error| {
+            Error::new(
+                ErrorKind::Damaged,
+                format!("its configuration cannot be understood: {}", error.reason()),
+            )
+        })?;
+        if checkpoint.labels.len() != origin.model.classes {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                format!("names {} labels for {} classes", checkpoint.labels.len(), origin.model.classes),
+            ));
+        }
+        origin.model.check_shapes(&checkpoint.model_state)?;
+        Ok(origin)
+    }
+}
+
+/// The name of an architecture, known or not.
+#[derive(Deserialize)]
+struct Named {
+    model: NamedModel,
+}
+
+#[derive(Deserialize)]
+struct NamedModel {
+    arch: String,
+}
+
+fn not_json(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {error}"))
+        .caused_by(error)
+}
+
+/// A checkpoint of `network` as it is now.
+pub(super) fn checkpoint_of(network: &Network, labels: &[String], origin: &Origin) -> Result<Checkpoint> {
+    Ok(Checkpoint {
+        labels: labels.to_vec(),
+        config: origin.to_json()?,
+        model_state: network.state_dict()?,
+        extra: Vec::new(),
+    })
+}
+
+/// What `last.pt` carries on top, so that a run continues as if it had never stopped. The generator needs no state:
+/// every stream follows from the seed, the epoch and the step.
+pub(super) fn add_resume_state(
+    checkpoint: &mut Checkpoint,
+    adam: &Adam,
+    seed: u64,
+    standing: &Standing,
+) -> torch::Result<()> {
+    let seed = i64::from_le_bytes(seed.to_le_bytes());
+    checkpoint.extra.extend([
+        (
+            "optimizer".to_owned(),
+            Value::dict([
+                ("name", Value::Text("adam".to_owned())),
+                ("step", Value::Int(adam.steps)),
+                ("exp_avg", Value::Tensor(export_f32(&adam.mean)?)),
+                ("exp_avg_sq", Value::Tensor(export_f32(&adam.square)?)),
+            ]),
+        ),
+        (
+            "generator".to_owned(),
+            Value::dict([("name", Value::Text("chacha8".to_owned())), ("seed", Value::Int(seed))]),
+        ),
+        ("epoch".to_owned(), Value::Int(i64::from(standing.epoch))),
+        ("standing".to_owned(), Value::Text(serde_json::to_string(standing).map_err(not_json)?)),
+    ]);
+    Ok(())
+}
+
+/// Restores what [`add_resume_state`] saved.
+///
+/// # Errors
+/// When the checkpoint carries none, or that of another network.
+pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> torch::Result<Standing> {
+    let lacks = |what: &str| {
+        Error::new(ErrorKind::Damaged, format!("lacks {what}, so no run can be continued from it"))
+            .mend("give the folder of a run, which holds last.pt")
+    };
+    let optimizer = checkpoint.extra("optimizer").ok_or_else(|| lacks("an optimizer"))?;
+    let moment = |name: &str, into: &mut Tensor| -> torch::Result<()> {
+        let stored: &checkpoint::Tensor =
+            optimizer.get(name).and_then(Value::as_tensor).ok_or_else(|| lacks(name))?;
+        into.f_copy_(&import_f32(stored, &into.size(), name)?)?;
+        Ok(())
+    };
+    moment("exp_avg", &mut adam.mean)?;
+    moment("exp_avg_sq", &mut adam.square)?;
+    adam.steps = optimizer.get("step").and_then(Value::as_int).ok_or_else(|| lacks("step"))?;
+    let standing =
+        checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
+    let standing: Standing = serde_json::from_str(standing).map_err(not_json)?;
+    let possible = 0..=i64::from(i32::MAX);
+    let sensible = possible.contains(&adam.steps)
+        && possible.contains(&standing.sums.correct)
+        && standing.history.len() as u64 + 1 == u64::from(standing.epoch)
+        && standing.history.iter().zip(1..).all(|(record, epoch)| record.epoch == epoch);
+    Ok(sensible.then_some(standing).ok_or_else(|| {
+        Error::new(ErrorKind::Damaged, "says of its run what cannot be: its epochs or steps do not add up")
+    })?)
+}
+
+/// Sums kept on the device while an epoch runs, so that no step waits for a number to be read.
+#[derive(Debug)]
+pub(super) struct DeviceSums {
+    loss: Tensor,
+    correct: Tensor,
+}
+
+impl DeviceSums {
+    pub(super) fn new(sums: &Sums, device: tch::Device) -> torch::Result<Self> {
+        Ok(Self {
+            loss: Tensor::f_from_slice(&[f64::from_bits(sums.loss_bits)])?.f_to(device)?,
+            correct: Tensor::f_from_slice(&[sums.correct])?.f_to(device)?,
+        })
+    }
+
+    /// Adds a step: its mean `loss` and its `logits` `[B, class]` for `targets` `[B]`.
+    pub(super) fn add(&mut self, loss: &Tensor, logits: &Tensor, targets: &Tensor) -> torch::Result<()> {
+        tch::no_grad(|| {
+            let batch = targets.size()[0];
+            let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(batch)?;
+            let _ = self.loss.f_add_(&loss)?;
+            let correct = logits.f_argmax(1, false)?.f_eq_tensor(targets)?.f_sum(Kind::Int64)?;
+            let _ = self.correct.f_add_(&correct)?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn read(&self, seconds: f64, waiting: f64) -> torch::Result<Sums> {
+        let loss = self.loss.f_double_value(&[0])?;
+        Ok(Sums { loss_bits: loss.to_bits(), correct: self.correct.f_int64_value(&[0])?, seconds, waiting })
+    }
+}

@@ -1,0 +1,406 @@
+//! The training loop.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ser_cache::{Access, Cache, Dataset, FeatureSet, StoredSplit};
+use ser_core::progress::{Progress, Silent};
+use ser_core::random::Random;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::Protocol;
+use ser_corpus::split::Part;
+use ser_model::checkpoint::Checkpoint;
+use ser_model::{FitConfig, Selection};
+use tch::Device;
+
+use crate::batches::feature_augmentation::augment;
+use crate::batches::imbalance::{class_weights, order};
+use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_training};
+use crate::batches::on_the_fly::Wanted;
+use crate::batches::source::TrainingSource;
+use crate::batches::{Batch, Batches};
+use crate::evaluate::evaluate;
+use crate::network::{Architecture, Network};
+use crate::optimisation::Learner;
+use crate::optimisation::averaging::Average;
+use crate::optimisation::schedule::LearningRates;
+use crate::run::{Newest, RunFolder};
+use crate::state;
+use crate::state::{DeviceSums, EpochRecord, Origin, Standing, Sums};
+
+pub use crate::run::FitSummary;
+
+/// What a run works with.
+#[derive(Debug)]
+pub struct Material {
+    /// The feature set.
+    pub set: FeatureSet,
+    /// The split.
+    pub split: StoredSplit,
+    /// Utterances to learn from.
+    pub train: Dataset,
+    /// Utterances to choose the best epoch by.
+    pub val: Dataset,
+}
+
+impl Material {
+    /// Opens what `config` asks for.
+    ///
+    /// # Errors
+    /// When the cache does not have it, or it is damaged, or no network fits it.
+    pub fn open(config: &FitConfig) -> Result<Self> {
+        let protocol: Protocol = config.split.parse()?;
+        let access = Access { map: config.mmap, verify: config.verify };
+        let cache = Cache::open(&config.cache)?.with_access(access);
+        let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
+        let split = cache.split(set, &protocol)?;
+        let train = cache.part(set, &split, Part::Train)?;
+        let val = cache.part(set, &split, Part::Val)?;
+        Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
+        Ok(Self { set: set.clone(), split, train, val })
+    }
+}
+
+/// What [`fit`] needs.
+#[expect(missing_debug_implementations, reason = "closures have nothing to show")]
+pub struct FitRequest<'a> {
+    /// The recipe.
+    pub config: &'a FitConfig,
+    /// What to learn from.
+    pub material: &'a Material,
+    /// Where checkpoints go.
+    pub run: &'a RunFolder,
+    /// Where to compute.
+    pub device: Device,
+    /// Whether to continue from `last.pt` of the run.
+    pub resume: bool,
+    /// Raised from outside to stop after the step in progress.
+    pub stop: &'a AtomicBool,
+    /// Hears how far an epoch is.
+    pub progress: &'a dyn Progress,
+    /// Hears what happens.
+    pub on_event: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
+}
+
+/// What happens in a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A newer checkpoint of the run is damaged, so that it is continued from an older one.
+    Skipped {
+        /// What is wrong with the newer one.
+        damaged: &'a Error,
+        /// The one it is continued from.
+        from: &'a Path,
+    },
+    /// An epoch is over.
+    Epoch(&'a EpochRecord),
+    /// The epochs to come are of another member of an ensemble.
+    Member {
+        /// Which, from 1.
+        number: u32,
+        /// How many there are.
+        of: u32,
+    },
+}
+
+/// Trains a network. A resumed run ends bit for bit like one that was never interrupted (on a CPU, with the same
+/// number of threads).
+///
+/// When `stop` is raised, the step in progress is finished, the state saved, and the error is of kind
+/// [`ErrorKind::Interrupted`].
+///
+/// # Errors
+/// When the material, the recipe or the checkpoint is unusable, when the loss becomes infinite, or on interruption.
+pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
+    let FitRequest { config, material, run, device, resume, stop, progress, on_event } = request;
+    let mut trainer = Trainer::new(config, material, run, device)?;
+    if resume {
+        trainer.resume(on_event)?;
+    }
+    let stopped_early = loop {
+        if trainer.standing.epoch > config.epochs {
+            break false;
+        }
+        if config.patience > 0 && trainer.epochs_since_best() >= config.patience {
+            break true;
+        }
+        trainer.learn(stop, progress)?;
+        let record = trainer.finish_epoch()?;
+        on_event(Event::Epoch(&record))?;
+    };
+    let best_epoch = trainer.best().map_or(0, |best| best.epoch);
+    Ok(FitSummary {
+        history: trainer.standing.history,
+        stopped_early,
+        best_epoch,
+        checkpoint: run.best_path(),
+        members: Vec::new(),
+    })
+}
+
+struct Trainer<'a> {
+    config: &'a FitConfig,
+    material: &'a Material,
+    run: &'a RunFolder,
+    origin: Origin,
+    learner: Learner,
+    learning_rates: LearningRates,
+    average: Option<Average>,
+    train: Rc<TrainingSource<'a>>,
+    val: Batches<'a>,
+    /// What features are normalised with, if it is part of the checkpoint.
+    statistics: Option<Statistics>,
+    standing: Standing,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(
+        config: &'a FitConfig,
+        material: &'a Material,
+        run: &'a RunFolder,
+        device: Device,
+    ) -> Result<Self> {
+        let labels = &material.split.info.labels;
+        let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
+        let network = Network::new(&architecture, config.seed, device)?.learning_in(config.precision);
+        let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
+        let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
+        let normaliser = |dataset: &Dataset, part: Part| {
+            let (way, utterances) = (config.feature_normalisation, material.split.part(part));
+            Normaliser::new(way, dataset, utterances, statistics.as_ref(), device)
+        };
+        let train = normaliser(&material.train, Part::Train)?;
+        let val = normaliser(&material.val, Part::Val)?;
+        let steps_per_epoch = material.train.len().div_ceil(config.batch_size as usize);
+        Ok(Self {
+            learning_rates: LearningRates::new(config, steps_per_epoch),
+            average: Average::new(config, &network)?,
+            origin: Origin::new(&architecture, &material.set, &material.split, config)?,
+            learner: Learner::new(network, config)?.weighing_classes(weights.as_deref())?,
+            train: Rc::new(TrainingSource::new(config, material, train, device)?),
+            val: Batches::new(&material.val, device)?.normalised_by(val),
+            statistics,
+            standing: Standing { epoch: 1, ..Standing::default() },
+            config,
+            material,
+            run,
+        })
+    }
+
+    /// Takes up where the run stopped: at its very beginning, if it was stopped before it had saved anything.
+    fn resume(&mut self, on_event: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<()> {
+        let Some(Newest { path, checkpoint, skipped }) = self.run.newest()? else {
+            return self.run.save_config(self.config);
+        };
+        for damaged in &skipped {
+            on_event(Event::Skipped { damaged, from: &path })?;
+        }
+        let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
+        if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set
+        {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "was trained on another split or feature set than the cache holds now",
+            )
+            .at(&path)
+            .mend("start a new run, since utterances may have changed sides"));
+        }
+        if !self.config.continues(&earlier.fit) {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "was trained by another recipe than config.toml says now",
+            )
+            .at(&path)
+            .mend("put config.toml back as it was, or start a new run"));
+        }
+        self.learner.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
+        self.standing = state::restore_resume_state(&checkpoint, &mut self.learner.adam)
+            .map_err(|error| error.at(&path))?;
+        if let Some(average) = &mut self.average {
+            average.restore(&checkpoint).map_err(|error| error.at(&path))?;
+        }
+        self.run.go_back_to(&path)?;
+        // A later resumption goes by what this one was told, such as more epochs.
+        self.run.save_config(self.config)?;
+        self.run.publish_best()
+    }
+
+    /// Runs what is left of the current epoch's steps.
+    fn learn(&mut self, stop: &AtomicBool, progress: &dyn Progress) -> Result<()> {
+        let started = Instant::now();
+        let earlier = self.standing.sums.clone();
+        let mut waiting = earlier.waiting;
+        let mut sums = DeviceSums::new(&self.standing.sums, self.learner.network.device())?;
+        let order = self.order();
+        let batch_size = self.config.batch_size as usize;
+        let steps: Vec<Wanted<'_>> = (order.chunks(batch_size).enumerate())
+            .map(|(step, indices)| Wanted { place: step * batch_size, indices })
+            .collect();
+        let done = usize::try_from(self.standing.step).unwrap_or(usize::MAX).min(steps.len());
+        let (done, left) = steps.split_at(done);
+        progress.start(order.len() as u64, "utterances");
+        done.iter().for_each(|step| progress.advance(step.indices.len() as u64));
+        let train = Rc::clone(&self.train);
+        std::thread::scope(|scope| -> Result<()> {
+            let coming = train.start(scope, self.standing.epoch, left);
+            for (position, step) in left.iter().enumerate() {
+                let asked = Instant::now();
+                let batch = coming.get(position)?;
+                waiting += asked.elapsed().as_secs_f64();
+                self.step(batch, &mut sums)?;
+                self.standing.step += 1;
+                progress.advance(step.indices.len() as u64);
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        progress.finish();
+        self.standing.sums = sums.read(earlier.seconds + started.elapsed().as_secs_f64(), waiting)?;
+        if stop.load(Ordering::Relaxed) {
+            self.save_last()?;
+            return Err(self.interrupted());
+        }
+        Ok(())
+    }
+
+    /// One step.
+    fn step(&mut self, batch: Batch<'_>, sums: &mut DeviceSums) -> Result<()> {
+        let place = [u64::from(self.standing.epoch), self.standing.step];
+        let mut augmentation = self.random("feature augmentation", &place);
+        let batch = augment(batch, &self.config.augment.features, &mut augmentation)?;
+        let mut dropout = self.random("dropout", &place);
+        let lr = self.learning_rates.at(self.learner.steps());
+        let learnt = self.learner.step(&batch, lr, &mut dropout)?;
+        if let Some(average) = &mut self.average {
+            average.see_step(&self.learner.network, self.standing.epoch)?;
+        }
+        Ok(sums.add(&learnt.loss, &learnt.logits, &batch.targets)?)
+    }
+
+    /// The training side in this epoch's order.
+    fn order(&self) -> Vec<usize> {
+        let mut random = self.random("order", &[u64::from(self.standing.epoch)]);
+        order(self.config.sampling, self.material.train.labels(), &mut random)
+    }
+
+    /// The generator for `what` at a place in the run. It follows from the seed and the place alone, so that a resumed
+    /// run needs no generator's state.
+    fn random(&self, what: &str, place: &[u64]) -> Random {
+        let numbers: Vec<String> = [&[self.config.seed], place].concat().iter().map(u64::to_string).collect();
+        let purpose: Vec<&str> = std::iter::once(what).chain(numbers.iter().map(String::as_str)).collect();
+        Random::new(&purpose)
+    }
+
+    /// Validates, keeps the best, saves, and moves on to the next epoch.
+    fn finish_epoch(&mut self) -> Result<EpochRecord> {
+        let started = Instant::now();
+        let sums = self.standing.sums.clone();
+        let utterances = self.material.train.len() as f64;
+        let train_loss = f64::from_bits(sums.loss_bits) / utterances;
+        if !train_loss.is_finite() {
+            return Err(self.diverged(&format!("the loss became {train_loss}")));
+        }
+        if let Some(average) = &mut self.average {
+            average.see_epoch(&self.learner.network, self.standing.epoch)?;
+        }
+        self.exchange_average()?;
+        let predictions = evaluate(&mut self.learner.network, &self.material.val, &self.val, &Silent)?;
+        let validation_s = started.elapsed().as_secs_f64();
+        if predictions.probabilities.iter().any(|probability| probability.is_nan()) {
+            return Err(self.diverged("the network's answers became NaN"));
+        }
+        let metrics = predictions.metrics()?;
+        let mut record = EpochRecord {
+            epoch: self.standing.epoch,
+            train_loss,
+            train_accuracy: sums.correct as f64 / utterances,
+            val_loss: predictions.loss()?,
+            val_accuracy: metrics.accuracy,
+            val_uar: metrics.uar,
+            seconds: sums.seconds + started.elapsed().as_secs_f64(),
+            samples_per_s: utterances / sums.seconds.max(1e-9),
+            waiting_share: sums.waiting / sums.seconds.max(1e-9),
+            validated_per_s: self.material.val.len() as f64 / validation_s.max(1e-9),
+            finished: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            best: false,
+        };
+        record.best = self.best().is_none_or(|best| self.is_better(&record, best));
+        self.standing.history.push(record.clone());
+        self.origin.epoch = record.epoch;
+        self.origin.metrics = Some(record.clone());
+        if record.best {
+            let best = self.checkpoint()?;
+            self.run.save_best(&best)?;
+        }
+        self.exchange_average()?;
+        self.run.save_metrics(&self.standing.history)?;
+        self.standing.epoch += 1;
+        self.standing.step = 0;
+        self.standing.sums = Sums::default();
+        self.save_last()?;
+        Ok(record)
+    }
+
+    /// Puts the average of the weights, if there is one, in their place; a second time, and they are back.
+    fn exchange_average(&mut self) -> Result<()> {
+        match &mut self.average {
+            Some(average) => Ok(average.exchange(&mut self.learner.network)?),
+            None => Ok(()),
+        }
+    }
+
+    fn is_better(&self, new: &EpochRecord, best: &EpochRecord) -> bool {
+        let score = |record: &EpochRecord| match self.config.select {
+            Selection::Accuracy => record.val_accuracy,
+            Selection::Uar => record.val_uar,
+            Selection::Last => f64::from(record.epoch),
+        };
+        score(new) > score(best) || (score(new) == score(best) && new.val_loss < best.val_loss)
+    }
+
+    fn best(&self) -> Option<&EpochRecord> {
+        self.standing.history.iter().rev().find(|record| record.best)
+    }
+
+    fn epochs_since_best(&self) -> u32 {
+        self.standing.history.iter().rev().take_while(|record| !record.best).count() as u32
+    }
+
+    fn labels(&self) -> &'a [String] {
+        &self.material.split.info.labels
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut checkpoint = state::checkpoint_of(&self.learner.network, self.labels(), &self.origin)?;
+        if let Some(statistics) = &self.statistics {
+            checkpoint.extra.push(statistics.to_entry(self.material.train.shape())?);
+        }
+        Ok(checkpoint)
+    }
+
+    fn save_last(&self) -> Result<()> {
+        let mut last = self.checkpoint()?;
+        if let Some(average) = &self.average {
+            last.extra.push(average.to_entry()?);
+        }
+        state::add_resume_state(&mut last, &self.learner.adam, self.config.seed, &self.standing)?;
+        self.run.save_last(&last)
+    }
+
+    fn diverged(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Unusable, format!("{what} in epoch {}", self.standing.epoch))
+            .mend(format!("start a new run with a lower --lr, which was {}", self.config.lr))
+    }
+
+    fn interrupted(&self) -> Error {
+        Error::new(
+            ErrorKind::Interrupted,
+            format!("stopped after step {} of epoch {}", self.standing.step, self.standing.epoch),
+        )
+        .mend(format!("continue with: ser-fit --resume {}", self.run.path().display()))
+    }
+}

@@ -1,0 +1,113 @@
+//! The search: a study begun or gone on with, and what comes of it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use serde_json::json;
+
+use crate::worker::{Shared, locked};
+use crate::{BaseRecipe, Journal, Operation, Outcome, Replay, Setup, Space, Study, Trainer, Trial, setup};
+
+/// What [`search`] needs.
+#[derive(Debug)]
+pub struct Search<'a> {
+    /// The folder of the study.
+    pub folder: &'a Path,
+    /// What is searched over.
+    pub space: &'a Space,
+    /// What all trials have in common.
+    pub recipe: &'a BaseRecipe,
+    /// What the search is about.
+    pub setup: &'a Setup,
+    /// How many trials the study is to have.
+    pub trials: u64,
+    /// How many are trained at once.
+    pub workers: usize,
+    /// After what time no trial is begun any more.
+    pub timeout: Option<Duration>,
+    /// How trials are trained.
+    pub trainer: &'a Trainer,
+    /// Raised from outside to stop: trials save their state, and the same search goes on with them.
+    pub stop: &'a AtomicBool,
+}
+
+/// What happens in a search.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A trial begins, or goes on where an earlier process left it.
+    Began {
+        /// Its number.
+        number: u64,
+        /// Whether it goes on.
+        resumed: bool,
+    },
+    /// A trial has ended.
+    Ended(&'a Trial),
+}
+
+/// Searches until the study has its trials, and returns what came of it. Several processes may search in one study.
+///
+/// # Errors
+/// When the study holds another search, the journal cannot be written, the first trials all fail, or on interruption.
+pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&Event<'_>) + Sync)) -> Result<Outcome> {
+    let mut journal = Journal::open(search.folder)?;
+    let study = open_study(search, &mut journal)?;
+    let shared = Shared::new(search, study, journal, on_event)?;
+    let worked = shared.work_all(search.workers);
+    let (outcome, written) = {
+        let journal = locked(&shared.journal);
+        let (replay, study) = (journal.replay(), &shared.study);
+        let outcome = Outcome::new(search.folder, study, replay)?;
+        let recipe_of = |number: u64| {
+            let trial = replay.trials(study.id).find(|trial| trial.number == number)?;
+            Some(search.recipe.with(search.space, trial.values()))
+        };
+        let written = outcome.write_best(recipe_of, &Storage::native());
+        (outcome, written)
+    };
+    worked?;
+    written?;
+    shared.check_hope()?;
+    if search.stop.load(Ordering::Relaxed) {
+        return Err(Error::new(ErrorKind::Interrupted, "stopped; every trial has saved its state")
+            .at(search.folder)
+            .mend("go on with the same command"));
+    }
+    Ok(outcome)
+}
+
+/// The study of this search, begun if the journal has none.
+fn open_study(search: &Search<'_>, journal: &mut Journal) -> Result<Study> {
+    let name = std::path::absolute(search.folder).ok();
+    let name =
+        name.as_deref().and_then(Path::file_name).map_or("study".into(), |name| name.to_string_lossy());
+    let setup = serde_json::to_value(search.setup).map_err(|error| {
+        Error::new(ErrorKind::Unsupported, format!("the search cannot be written as JSON: {error}"))
+    })?;
+    journal.transact("ser-tune", |replay| {
+        if let Some(study) = study_of(replay) {
+            let continues = search.setup.continues(&Setup::of(study)?);
+            return continues.map(|()| (Vec::new(), ())).map_err(|error| error.at(search.folder));
+        }
+        let direction = search.setup.objective.direction();
+        let objective = json!(search.setup.objective.name());
+        let attr = |key: &str, value| Operation::SetStudyUserAttr { study_id: 0, key: key.to_owned(), value };
+        let begin = vec![
+            Operation::CreateStudy { name: name.into_owned(), direction },
+            attr(setup::KEY, setup),
+            attr("objective", objective),
+        ];
+        Ok((begin, ()))
+    })?;
+    let study = study_of(journal.replay()).cloned();
+    study.ok_or_else(|| Error::new(ErrorKind::Damaged, "holds no study").at(search.folder))
+}
+
+/// The study in a journal that is ours, or else its first.
+pub(super) fn study_of(replay: &Replay) -> Option<&Study> {
+    let studies = replay.studies();
+    studies.iter().find(|study| study.user_attrs.contains_key(setup::KEY)).or(studies.first())
+}

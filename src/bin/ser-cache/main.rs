@@ -1,0 +1,273 @@
+//! `ser-cache`: looks after a cache that `ser-prep` made.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use ser::{Bar, Ending};
+use ser_cache::Cache;
+use ser_cache::care::difference::compare;
+use ser_cache::care::export::{export_csv, export_numpy, protocols};
+use ser_cache::care::garbage::{GarbageOptions, collect};
+use ser_cache::care::listing::list;
+use ser_cache::care::usage::usage;
+use ser_cache::care::verify::verify;
+use ser_core::Result;
+use ser_core::storage::Storage;
+use ser_corpus::{CorpusFolder, Protocol};
+use ser_prepare::repair::{RepairOptions, repair};
+
+/// Look after a tensor cache: list, verify and repair, measure, clear, export and compare.
+#[derive(Debug, Parser)]
+#[command(name = "ser-cache", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the feature sets: shape, configuration, splits, size, and which is the newest
+    Ls(Ls),
+    /// Read everything and name all damage, with the recordings it came from; 1 if there is any
+    Verify(Verify),
+    /// Say how many bytes are what, and how many gc would free
+    Du(Du),
+    /// Remove what no feature set names; never while the cache is being read or written
+    Gc(Gc),
+    /// Copy a split into .npy files, or all utterances into a CSV file
+    Export(Export),
+    /// Say which utterances of two caches differ, and why; 0 if none does, 1 if one does or it failed
+    Diff(Diff),
+}
+
+#[derive(Debug, Args)]
+struct Where {
+    /// Folder of the cache
+    #[arg(value_name = "FOLDER", default_value = "cache", conflicts_with = "cache")]
+    folder: PathBuf,
+    /// The same, as other commands name it
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Printing {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
+struct Ls {
+    #[command(flatten)]
+    place: Where,
+    /// Print all fields of the configurations, not only those that are not as by default
+    #[arg(long)]
+    long: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    #[command(flatten)]
+    place: Where,
+    /// Rebuild damaged shards byte for byte, from the rows that are whole and the recordings of the others; what
+    /// cannot be rebuilt is set aside, so that ser-prep makes it anew
+    #[arg(long)]
+    repair: bool,
+    /// Folder of recordings, as given to ser-prep: once for each corpus, FOLDER or NAME=FOLDER [default: where ser-prep
+    /// found them]
+    #[arg(long, value_name = "FOLDER", requires = "repair")]
+    data: Vec<CorpusFolder>,
+    /// Wait while another process writes the cache
+    #[arg(long, requires = "repair")]
+    wait: bool,
+    /// Files read at once; 0 for one on every processor
+    #[arg(long, short, default_value_t = 0)]
+    jobs: usize,
+    #[command(flatten)]
+    printing: Printing,
+}
+
+#[derive(Debug, Args)]
+struct Du {
+    #[command(flatten)]
+    place: Where,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Gc {
+    #[command(flatten)]
+    place: Where,
+    /// Say what would be removed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// First forget this feature set, given by the start of its name; may be given more than once
+    #[arg(long, value_name = "FEATURE_SET")]
+    drop: Vec<String>,
+    /// Wait until nobody writes or reads the cache
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    printing: Printing,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    #[command(flatten)]
+    place: Where,
+    /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random; with --csv all]
+    #[arg(long, value_name = "PROTOCOL")]
+    split: Option<Protocol>,
+    /// Feature set, by the start of its name [default: the newest]
+    #[arg(long, value_name = "ID")]
+    feature_set: Option<String>,
+    /// Folder for <side>_features.npy, <side>_frames.npy, <side>_labels.npy and <side>.jsonl of each side, and
+    /// labels.json
+    #[arg(long, value_name = "FOLDER", required_unless_present = "csv", conflicts_with = "csv")]
+    numpy: Option<PathBuf>,
+    /// File for a line for each utterance, with its side in each split
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    #[command(flatten)]
+    printing: Printing,
+}
+
+#[derive(Debug, Args)]
+struct Diff {
+    /// Folder of the first cache
+    a: PathBuf,
+    /// Folder of the second cache
+    b: PathBuf,
+    /// Feature set, by the start of its name; given twice, that of the first and of the second [default: the newest]
+    #[arg(long, value_name = "ID")]
+    feature_set: Vec<String>,
+    #[command(flatten)]
+    printing: Printing,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ser::run("ser-cache", || match &arguments.command {
+        Command::Ls(options) => options.run(),
+        Command::Verify(options) => options.run(),
+        Command::Du(options) => options.run(),
+        Command::Gc(options) => options.run(),
+        Command::Export(options) => options.run(),
+        Command::Diff(options) => options.run(),
+    })
+}
+
+impl Where {
+    fn root(&self) -> &PathBuf {
+        self.cache.as_ref().unwrap_or(&self.folder)
+    }
+}
+
+impl Printing {
+    fn print(&self, value: &impl serde::Serialize, table: impl FnOnce() -> String) -> Result<()> {
+        match (self.quiet, self.json) {
+            (true, _) => Ok(()),
+            (false, true) => ser::print(&format!("{}\n", ser::to_json(value)?)),
+            (false, false) => ser::print(&table()),
+        }
+    }
+
+    fn bar(&self) -> Bar {
+        Bar::new(self.quiet || self.json)
+    }
+}
+
+fn loud(json: bool) -> Printing {
+    Printing { json, quiet: false }
+}
+
+impl Ls {
+    fn run(&self) -> Result<Ending> {
+        let listing = list(self.place.root())?;
+        loud(self.json).print(&listing, || listing.to_table(self.long))?;
+        Ok(if listing.unreadable.is_empty() { Ending::Done } else { Ending::SomeUnusable })
+    }
+}
+
+impl Verify {
+    fn run(&self) -> Result<Ending> {
+        let (root, bar) = (self.place.root(), self.printing.bar());
+        let whole = if self.repair {
+            let (root, data) = (root.clone(), self.data.clone());
+            let options = RepairOptions { root, data, jobs: self.jobs, wait: self.wait };
+            let repair = repair(&options, &Storage::native(), &bar)?;
+            self.printing.print(&repair, || repair.to_table())?;
+            repair.is_whole()
+        } else {
+            let verification = verify(root, self.jobs, &bar)?;
+            self.printing.print(&verification, || verification.to_table())?;
+            verification.is_whole()
+        };
+        Ok(if whole { Ending::Done } else { Ending::AnsweredNo })
+    }
+}
+
+impl Du {
+    fn run(&self) -> Result<Ending> {
+        let usage = usage(self.place.root())?;
+        loud(self.json).print(&usage, || usage.to_table())?;
+        Ok(Ending::Done)
+    }
+}
+
+impl Gc {
+    fn run(&self) -> Result<Ending> {
+        let (root, drop) = (self.place.root().clone(), self.drop.clone());
+        let options = GarbageOptions { root, drop, dry_run: self.dry_run, wait: self.wait };
+        let collected = collect(&options, &Storage::native())?;
+        self.printing.print(&collected, || collected.to_table())?;
+        Ok(Ending::Done)
+    }
+}
+
+impl Export {
+    fn run(&self) -> Result<Ending> {
+        let cache = Cache::open(self.place.root())?;
+        let set = cache.feature_set(self.feature_set.as_deref())?;
+        let storage = Storage::native();
+        let exported = match (&self.numpy, &self.csv) {
+            (Some(folder), _) => {
+                let protocol = self.split.clone().unwrap_or(Protocol::Random);
+                export_numpy(&cache, set, &protocol, folder, &storage, &self.printing.bar())?
+            }
+            (None, Some(file)) => {
+                let protocols = match &self.split {
+                    Some(protocol) => vec![protocol.clone()],
+                    None => protocols(&cache, set)?,
+                };
+                export_csv(&cache, set, &protocols, file, &storage)?
+            }
+            (None, None) => return Ok(Ending::Done),
+        };
+        self.printing.print(&exported, || {
+            let files: String = exported.files.iter().map(|file| format!("{}\n", file.display())).collect();
+            format!("{files}{} utterances of feature set {}\n", exported.utterances, exported.feature_set)
+        })?;
+        Ok(Ending::Done)
+    }
+}
+
+impl Diff {
+    fn run(&self) -> Result<Ending> {
+        let (a, b) = (Cache::open(&self.a)?, Cache::open(&self.b)?);
+        let id = |number: usize| self.feature_set.get(number).or(self.feature_set.last()).map(String::as_str);
+        let difference = compare((&a, a.feature_set(id(0))?), (&b, b.feature_set(id(1))?))?;
+        self.printing.print(&difference, || difference.to_table())?;
+        Ok(if difference.equal { Ending::Done } else { Ending::AnsweredNo })
+    }
+}

@@ -1,0 +1,107 @@
+//! What `ser-fit` prints: a line for each epoch.
+
+use std::path::Path;
+
+use ser::print;
+use ser_core::Result;
+use ser_model::{FitConfig, Precision};
+use ser_train::run::FitSummary;
+use ser_train::train::{Event, Material};
+use tch::Device;
+
+/// Prints a run as it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct FitTable {
+    silent: bool,
+}
+
+impl FitTable {
+    /// A table that prints nothing if it is `silent`.
+    pub fn new(silent: bool) -> Self {
+        Self { silent }
+    }
+
+    /// Says what is trained on what, where, and heads the columns.
+    ///
+    /// # Errors
+    /// When stdout cannot be written; likewise below.
+    pub fn introduce(
+        &self,
+        material: &Material,
+        device: Device,
+        config: &FitConfig,
+        run: &Path,
+    ) -> Result<()> {
+        if self.silent {
+            return Ok(());
+        }
+        let [channels, n_mfcc, frames] = material.train.shape();
+        let device = match device {
+            Device::Cpu => format!("cpu, {} threads", tch::get_num_threads()),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        let precision = if config.precision == Precision::Bf16 { "bf16" } else { "f32" };
+        print(&format!(
+            "split {}: {} utterances to train, {} to validate, {} classes\n\
+             its test {}\n\
+             feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
+             {} on {device}, {precision}; run in {}\n\n\
+             epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
+            material.split.info.protocol,
+            material.train.len(),
+            material.val.len(),
+            material.split.info.labels.len(),
+            material.split.info.audit.in_short(),
+            material.set.id,
+            config.network.arch().name(),
+            run.display(),
+        ))
+    }
+
+    /// Prints an epoch; a damaged checkpoint, which is no result, goes to stderr.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn add(&self, event: &Event<'_>) -> Result<()> {
+        let record = match event {
+            Event::Skipped { damaged, from } => {
+                eprintln!("ser-fit: {damaged}; continuing from {}", from.display());
+                return Ok(());
+            }
+            Event::Epoch(_) | Event::Member { .. } if self.silent => return Ok(()),
+            Event::Member { number, of } => return print(&format!("member {number} of {of}\n")),
+            Event::Epoch(record) => record,
+        };
+        print(&format!(
+            "{:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>7.2}  {:>9.0}{}\n",
+            record.epoch,
+            record.train_loss,
+            record.train_accuracy,
+            record.val_loss,
+            record.val_accuracy,
+            record.val_uar,
+            record.seconds,
+            record.samples_per_s,
+            if record.best { "  best" } else { "" },
+        ))
+    }
+
+    /// Says where the best checkpoint is and what to do with it.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn conclude(&self, summary: &FitSummary) -> Result<()> {
+        if self.silent {
+            return Ok(());
+        }
+        let best = |network: &FitSummary| {
+            format!("{}{}", network.best_epoch, if network.stopped_early { " (stopped early)" } else { "" })
+        };
+        let best: Vec<String> = summary.networks().iter().map(best).collect();
+        print(&format!(
+            "\nbest epoch {}; see what it is worth with: ser-report --checkpoint {}\n",
+            best.join(", "),
+            summary.checkpoint.display(),
+        ))
+    }
+}

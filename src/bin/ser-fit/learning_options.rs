@@ -1,0 +1,138 @@
+//! Options for everything that decides what a network learns: those of a recipe that a resumed run cannot change.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ser::set;
+use ser_core::Result;
+use ser_features::augmentation::Recipe;
+use ser_model::network::{Arch, NetworkConfig};
+use ser_model::{
+    Averaging, ClassWeights, FitConfig, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+};
+
+/// What a network learns from and how. Each overrides the recipe.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Recipe")]
+pub struct LearningOptions {
+    /// Feature set in the cache: the start of its name, or a preset that it was computed by [default: the newest]
+    #[arg(long, value_name = "ID")]
+    feature_set: Option<String>,
+    // Not as documentation, which would read the brackets as HTML.
+    #[arg(
+        long,
+        value_name = "PROTOCOL",
+        conflicts_with = "protocols",
+        help = "Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random]"
+    )]
+    split: Option<String>,
+    /// Architecture of the network; its sizes are those of the recipe, if that has the same, or else its defaults
+    /// [default: cnn-bilstm]
+    #[arg(long, value_enum)]
+    arch: Option<Arch>,
+    /// Share of the head's units that are dropped in training [default: 0.3]
+    #[arg(long, value_name = "SHARE")]
+    dropout: Option<f64>,
+    /// Utterances in a step [default: 32]
+    #[arg(long)]
+    batch_size: Option<u32>,
+    /// How weights follow the gradient [default: adam]
+    #[arg(long, value_enum)]
+    optimizer: Option<Optimizer>,
+    /// Highest learning rate [default: 0.001]
+    #[arg(long)]
+    lr: Option<f64>,
+    /// How the learning rate changes over the run [default: constant]
+    #[arg(long, value_enum)]
+    schedule: Option<Schedule>,
+    /// Epochs over which the learning rate rises from 0, or a fraction of one [default: 0]
+    #[arg(long, value_name = "EPOCHS")]
+    warmup_epochs: Option<f64>,
+    /// Share of the highest learning rate that cosine and one-cycle end at [default: 0.02]
+    #[arg(long, value_name = "SHARE")]
+    final_lr: Option<f64>,
+    /// Weight decay [default: 0]
+    #[arg(long)]
+    weight_decay: Option<f64>,
+    /// Norm that longer gradients are shortened to; 0 for never [default: 0]
+    #[arg(long, value_name = "NORM")]
+    gradient_clip: Option<f64>,
+    /// Share of the target that is spread evenly over the classes [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    label_smoothing: Option<f64>,
+    /// Average of the weights that is evaluated and kept in their place [default: none]
+    #[arg(long, value_enum)]
+    averaging: Option<Averaging>,
+    /// Share of the exponential moving average that stays at a step [default: 0.98]
+    #[arg(long, value_name = "SHARE")]
+    ema_decay: Option<f64>,
+    /// Epoch at whose beginning averaging starts [default: 3]
+    #[arg(long, value_name = "EPOCH")]
+    average_from: Option<u32>,
+    /// Recipe in TOML by which utterances of the training side are augmented while the network learns
+    #[arg(long, value_name = "FILE")]
+    augment: Option<PathBuf>,
+    /// Seed of initial weights, order, dropout and augmentation [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Networks to train, with seeds of their own, that answer together as one ensemble [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    members: Option<u32>,
+    /// Which epoch's weights are kept [default: accuracy]
+    #[arg(long, value_enum)]
+    select: Option<Selection>,
+    /// Bring each coefficient to mean 0 and standard deviation 1 over what [default: none]
+    #[arg(long, value_enum, value_name = "OVER")]
+    feature_normalisation: Option<Normalisation>,
+    /// How much each class weighs in the loss [default: none]
+    #[arg(long, value_enum, value_name = "WEIGHTS")]
+    class_weights: Option<ClassWeights>,
+    /// In what order the utterances of an epoch come [default: shuffled]
+    #[arg(long, value_enum, value_name = "ORDER")]
+    sampling: Option<Sampling>,
+    /// Arithmetic of the network [default: auto]
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
+    /// Recipe in TOML; options given here override it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl LearningOptions {
+    /// The recipe asked for: that of `--config`, or else the default one, with what is given beside it.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is no recipe.
+    pub fn recipe(&self) -> Result<FitConfig> {
+        let mut config = self.config.as_deref().map_or_else(|| Ok(FitConfig::default()), FitConfig::read)?;
+        set(&mut config.feature_set, &self.feature_set);
+        set(&mut config.split, &self.split);
+        if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {
+            config.network = NetworkConfig::of(arch);
+        }
+        if let Some(share) = self.dropout {
+            config.network.set_dropout(share);
+        }
+        set(&mut config.batch_size, &self.batch_size);
+        set(&mut config.optimizer, &self.optimizer);
+        set(&mut config.lr, &self.lr);
+        set(&mut config.schedule, &self.schedule);
+        set(&mut config.warmup_epochs, &self.warmup_epochs);
+        set(&mut config.final_lr, &self.final_lr);
+        set(&mut config.weight_decay, &self.weight_decay);
+        set(&mut config.gradient_clip, &self.gradient_clip);
+        set(&mut config.label_smoothing, &self.label_smoothing);
+        set(&mut config.averaging, &self.averaging);
+        set(&mut config.ema_decay, &self.ema_decay);
+        set(&mut config.average_from, &self.average_from);
+        set(&mut config.augment, &self.augment.as_deref().map(Recipe::read).transpose()?);
+        set(&mut config.seed, &self.seed);
+        set(&mut config.members, &self.members);
+        set(&mut config.select, &self.select);
+        set(&mut config.feature_normalisation, &self.feature_normalisation);
+        set(&mut config.class_weights, &self.class_weights);
+        set(&mut config.sampling, &self.sampling);
+        set(&mut config.precision, &self.precision);
+        Ok(config)
+    }
+}

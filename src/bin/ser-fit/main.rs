@@ -1,0 +1,226 @@
+//! `ser-fit`: a cache in, a trained network out.
+
+mod fit_table;
+mod learning_options;
+mod matrix_table;
+mod place_options;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use ser::{Bar, Ending};
+use ser_cache::audit::{Requirement, require};
+use ser_core::storage::Storage;
+use ser_core::{ErrorKind, Result};
+use ser_model::FitConfig;
+use ser_train::ensemble::{fit_members, join_checkpoints};
+use ser_train::matrix::Prepared;
+use ser_train::run::{FitSummary, RunFolder};
+use ser_train::train::{FitRequest, Material};
+use ser_train::{device, matrix};
+use tch::Device;
+
+use fit_table::FitTable;
+use learning_options::LearningOptions;
+use matrix_table::MatrixTable;
+use place_options::PlaceOptions;
+
+/// Train a network on a cache and keep the checkpoint of the best validation epoch.
+#[derive(Debug, Parser)]
+#[command(name = "ser-fit", version)]
+struct Arguments {
+    #[command(flatten)]
+    place: PlaceOptions,
+    #[command(flatten)]
+    learning: LearningOptions,
+    /// Fail, before anything is trained, unless the split is this; may be given more than once
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
+    /// Folder of the run [default: runs/<time>, with the best checkpoint also in ./best.pt]
+    #[arg(long, value_name = "FOLDER")]
+    run: Option<PathBuf>,
+    /// Train several protocols, each with several seeds: names between commas, speaker-* for all that begin so, or all
+    #[arg(long, value_name = "PROTOCOLS", requires = "runs", conflicts_with_all = ["run", "resume"])]
+    protocols: Option<String>,
+    /// How many seeds, from --seed on
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "protocols")]
+    seeds: u64,
+    /// Folder of these runs, <protocol>/seed-<seed>/ each; the same command again goes on where it stopped
+    #[arg(long, value_name = "FOLDER", requires = "protocols")]
+    runs: Option<PathBuf>,
+    /// Continue the run in this folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "LearningOptions"])]
+    resume: Option<PathBuf>,
+    /// Train nothing: make one ensemble, in the folder of --run, of checkpoints of one recipe that were trained before
+    #[arg(long, value_name = "CHECKPOINT", num_args = 2.., requires = "run",
+        conflicts_with_all = ["LearningOptions", "PlaceOptions", "protocols", "resume", "require"])]
+    join: Vec<PathBuf>,
+    /// Say which libtorch, devices and instruction sets there are, and do nothing else
+    #[arg(long)]
+    doctor: bool,
+    /// Print one JSON object at the end instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ser::run("ser-fit", || run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> Result<Ending> {
+    if arguments.doctor {
+        ser::print(&device::doctor())?;
+        return Ok(Ending::Done);
+    }
+    if let (Some(folder), [_, ..]) = (&arguments.run, arguments.join.as_slice()) {
+        return join(arguments, folder);
+    }
+    let (config, run) = arguments.recipe()?;
+    let (device, without_cuda) = device::set_up(&config.device, config.threads)?;
+    if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
+        eprintln!("ser-fit: training on the CPU: {reason}");
+    }
+    let stop = ser::stop_on_interrupt("ser-fit: finishing this step")?;
+    match (&arguments.protocols, &arguments.runs) {
+        (Some(protocols), Some(folder)) => fit_matrix(arguments, &config, protocols, folder, device, &stop),
+        _ => fit_one(arguments, config, run, device, &stop),
+    }
+}
+
+fn fit_one(
+    arguments: &Arguments,
+    mut config: FitConfig,
+    run: Option<RunFolder>,
+    device: Device,
+    stop: &AtomicBool,
+) -> Result<Ending> {
+    // A run goes on as it began, on whatever machine.
+    config.precision = device::precision_for(config.precision, device);
+    let material = arguments.material(&config)?;
+    let run = match run {
+        Some(run) => run,
+        None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,
+    };
+    let table = FitTable::new(arguments.quiet || arguments.json);
+    table.introduce(&material, device, &config, run.path())?;
+    let request = FitRequest {
+        config: &config,
+        material: &material,
+        run: &run,
+        device,
+        resume: arguments.resume.is_some(),
+        stop,
+        progress: &Bar::new(arguments.quiet || arguments.json),
+        on_event: &mut |event| table.add(&event),
+    };
+    let summary = train(request)?;
+    table.conclude(&summary)?;
+    if arguments.json {
+        ser::print(&format!("{}\n", ser::to_json(&summary)?))?;
+    }
+    Ok(Ending::Done)
+}
+
+fn fit_matrix(
+    arguments: &Arguments,
+    config: &FitConfig,
+    protocols: &str,
+    folder: &Path,
+    device: Device,
+    stop: &AtomicBool,
+) -> Result<Ending> {
+    let cells = matrix::plan(config, protocols, arguments.seeds, folder)?;
+    let table = MatrixTable::new(arguments.quiet || arguments.json);
+    table.introduce(&cells)?;
+    let mut summaries = Vec::with_capacity(cells.len());
+    for cell in &cells {
+        let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
+        let material = arguments.material(&config)?;
+        let request = FitRequest {
+            config: &config,
+            material: &material,
+            run: &run,
+            device,
+            resume,
+            stop,
+            progress: &Bar::new(arguments.quiet || arguments.json),
+            on_event: &mut |event| FitTable::new(true).add(&event),
+        };
+        let summary = train(request).map_err(matrix::go_on_later)?;
+        table.add(cell, &summary)?;
+        summaries.push(summary);
+    }
+    table.conclude(folder)?;
+    if arguments.json {
+        ser::print(&format!("{}\n", ser::to_json(&summaries)?))?;
+    }
+    Ok(Ending::Done)
+}
+
+/// Trains, and leaves no folder of a run that was refused before it began.
+fn train(request: FitRequest<'_>) -> Result<FitSummary> {
+    let (run, resume) = (request.run, request.resume);
+    fit_members(request, &Storage::native()).or_else(|error| {
+        if !resume && error.kind() != ErrorKind::Interrupted {
+            run.take_back()?;
+        }
+        Err(error)
+    })
+}
+
+fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
+    let joined = join_checkpoints(&arguments.join, folder, &Storage::native())?;
+    let text = match arguments.json {
+        true => format!("{}\n", ser::to_json(&serde_json::json!({ "checkpoint": joined }))?),
+        false => {
+            format!("see what they are worth together with: ser-report --checkpoint {}\n", joined.display())
+        }
+    };
+    if !arguments.quiet {
+        ser::print(&text)?;
+    }
+    Ok(Ending::Done)
+}
+
+impl Arguments {
+    /// The recipe, and the folder of the run if there is one already.
+    fn recipe(&self) -> Result<(FitConfig, Option<RunFolder>)> {
+        let (mut config, run) = match &self.resume {
+            Some(folder) => {
+                let (run, config) = RunFolder::open(&Storage::native(), folder)?;
+                (config, Some(run))
+            }
+            None => (self.learning.recipe()?, None),
+        };
+        self.place.apply(&mut config);
+        if run.is_none() {
+            // A recipe taken from another run does not bring that run's place along.
+            config.publish = if self.run.is_none() && self.runs.is_none() {
+                PathBuf::from("best.pt")
+            } else {
+                PathBuf::new()
+            };
+        }
+        config.validate()?;
+        Ok((config, run))
+    }
+
+    /// What `config` asks for, if it is what is required.
+    fn material(&self, config: &FitConfig) -> Result<Material> {
+        let material = Material::open(config)?;
+        let info = &material.split.info;
+        require(&self.require, &info.protocol, &info.audit).map_err(|error| error.at(&config.cache))?;
+        Ok(material)
+    }
+
+    fn run_folder(&self) -> PathBuf {
+        let now = || jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S%.3f").to_string();
+        self.run.clone().unwrap_or_else(|| PathBuf::from("runs").join(now()))
+    }
+}

@@ -1,0 +1,73 @@
+//! What `ser-fit --protocols` prints: a line for each run.
+
+use ser::print;
+use ser_core::Result;
+use ser_train::matrix::Cell;
+use ser_train::run::FitSummary;
+use ser_train::state::EpochRecord;
+
+/// Prints the runs of a matrix as they end.
+#[derive(Debug, Clone, Copy)]
+pub struct MatrixTable {
+    silent: bool,
+}
+
+impl MatrixTable {
+    /// A table that prints nothing if it is `silent`.
+    pub fn new(silent: bool) -> Self {
+        Self { silent }
+    }
+
+    /// Heads the columns for `cells`.
+    ///
+    /// # Errors
+    /// When stdout cannot be written; likewise below.
+    pub fn introduce(&self, cells: &[Cell]) -> Result<()> {
+        self.print(|| {
+            format!(
+                "{} runs\n\nprotocol            seed  epochs  best epoch   val acc   val UAR  seconds\n",
+                cells.len()
+            )
+        })
+    }
+
+    /// Prints a run; of an ensemble, a line for each of its networks.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn add(&self, cell: &Cell, summary: &FitSummary) -> Result<()> {
+        self.print(|| summary.networks().iter().map(|network| line(cell, network)).collect())
+    }
+
+    /// Says how to see what they are worth.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn conclude(&self, folder: &std::path::Path) -> Result<()> {
+        self.print(|| {
+            format!(
+                "\nvalidation says nothing of the test sides; see those with: ser-report --runs {}\n",
+                folder.display()
+            )
+        })
+    }
+
+    fn print(&self, text: impl FnOnce() -> String) -> Result<()> {
+        if self.silent { Ok(()) } else { print(&text()) }
+    }
+}
+
+fn line(cell: &Cell, network: &FitSummary) -> String {
+    let best = network.history.iter().rev().find(|record| record.best);
+    let value = |of: fn(&EpochRecord) -> f64| best.map_or(f64::NAN, of);
+    format!(
+        "{:<18} {:>5}  {:>6}  {:>10}  {:>8.4}  {:>8.4}  {:>7.1}\n",
+        cell.protocol.to_string(),
+        cell.seed,
+        network.history.len(),
+        network.best_epoch,
+        value(|record| record.val_accuracy),
+        value(|record| record.val_uar),
+        network.history.iter().map(|record| record.seconds).sum::<f64>(),
+    )
+}

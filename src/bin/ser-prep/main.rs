@@ -1,0 +1,238 @@
+//! `ser-prep`: recordings in, a tensor cache with split manifests out.
+
+mod feature_options;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use ser::{Bar, Ending};
+use ser_audio::Limits;
+use ser_cache::Copies;
+use ser_cache::audit::Requirement;
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::split::Fractions;
+use ser_corpus::{CorpusFolder, LabelSource, MapSource, doctor};
+use ser_features::augmentation::Recipe;
+use ser_prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, listen, prepare, recordings};
+
+use feature_options::FeatureOptions;
+
+/// Decode every recording of a corpus, compute MFCC, Δ and ΔΔ, and keep them in a content-addressed cache with split
+/// manifests. What is in the cache already is not computed again.
+#[derive(Debug, Parser)]
+#[command(name = "ser-prep", version)]
+struct Arguments {
+    /// Folder of recordings; given more than once, several corpora in one cache, each under its folder's name or the
+    /// one in front: NAME=FOLDER
+    #[arg(long, value_name = "FOLDER", required = true)]
+    data: Vec<CorpusFolder>,
+    /// Folder of the cache
+    #[arg(long, value_name = "FOLDER", default_value = "cache")]
+    out: PathBuf,
+    /// Say what the corpus is, what is missing, doubled, odd or wrong in it, and what it is like in numbers; writes
+    /// nothing. Ends with 3 where there is something to mend (1 with --strict)
+    #[arg(long, conflicts_with_all = ["out", "exclude", "val_fraction", "test_fraction", "seed", "shard_bytes",
+        "rehash", "dry_run", "wait", "augment", "listen", "FeatureOptions"])]
+    doctor: bool,
+    /// Where labels come from: auto (the convention that names follow, else folder), tess, ravdess, crema-d, emo-db, savee,
+    /// folder, filename, or a CSV file with the columns path,label[,speaker,word,session,parent]; once for all corpora, or
+    /// once for each, in their order
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
+    labels: Vec<LabelSource>,
+    /// Other names for labels: common, calm-is-neutral, four, or a TOML file with a table [labels] of from = "to" and a
+    /// list drop = ["label"]
+    #[arg(long, value_name = "MAP")]
+    map: Option<MapSource>,
+    /// Leave out this class, as it is called after --map; may be given more than once
+    #[arg(long, value_name = "LABEL")]
+    exclude: Vec<String>,
+    /// Keep augmented copies of every recording, made by this recipe: docs/augmentation.md. They stand in training with
+    /// the recording they were made from, and nowhere else
+    #[arg(long, value_name = "FILE")]
+    augment: Option<PathBuf>,
+    /// How many augmented copies to keep of each recording
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "augment")]
+    copies: u32,
+    /// Seed of the augmented copies [default: that of the splits]
+    #[arg(long, value_name = "SEED", requires = "augment")]
+    augment_seed: Option<u64>,
+    /// Write examples of what augmentation does into this folder, and nothing else: WAV files, spectrograms and a page,
+    /// for one utterance of each class and speaker; by the recipe of --augment, else one of each kind
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dry_run", "copies", "rehash", "wait"])]
+    listen: Option<PathBuf>,
+    /// Share of the utterances (or words) for validation
+    #[arg(long, value_name = "SHARE", default_value_t = Fractions::default().val)]
+    val_fraction: f64,
+    /// Share of the utterances (or words) for test
+    #[arg(long, value_name = "SHARE", default_value_t = Fractions::default().test)]
+    test_fraction: f64,
+    /// Folds that speakers are dealt to, each of two speakers or more; 0 for none [default: 5 from 10 speakers on]
+    #[arg(long, value_name = "NUMBER")]
+    folds: Option<u32>,
+    /// Seed of the splits
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// What becomes of recordings that are copies of others: encoded again, trimmed, louder
+    #[arg(long, value_enum, default_value_t = NearDuplicates::Report)]
+    near_duplicates: NearDuplicates,
+    /// Fail, before any split is changed, unless a split fulfils this; may be given more than once, for one that fulfils
+    /// all
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
+    /// Bytes of tensors in a file of the cache
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SHARD_BYTES)]
+    shard_bytes: usize,
+    /// Files handled at once; 0 for one on every processor
+    #[arg(long, short, default_value_t = 0)]
+    jobs: usize,
+    /// Read every file again, also those whose size and times have not changed
+    #[arg(long)]
+    rehash: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Fail, before any split is changed, if a file cannot be used
+    #[arg(long)]
+    strict: bool,
+    /// Wait while another process writes the cache
+    #[arg(long)]
+    wait: bool,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+    /// Longest recording, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().max_duration_s)]
+    max_duration: f64,
+    /// Shortest recording, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().min_duration_s)]
+    min_duration: f64,
+    /// Longest time that decoding a file may take, seconds of processor time
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().max_decoding_s)]
+    file_timeout: f64,
+    /// Largest file, bytes
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_bytes)]
+    max_bytes: u64,
+    #[command(flatten)]
+    features: FeatureOptions,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ser::run("ser-prep", || run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> Result<Ending> {
+    if arguments.doctor {
+        return examine(arguments);
+    }
+    if let Some(folder) = &arguments.listen {
+        return write_examples(arguments, folder);
+    }
+    let options = arguments.options()?;
+    if !arguments.quiet {
+        for warning in options.features.warnings() {
+            eprintln!("ser-prep: {warning}");
+        }
+    }
+    let report = prepare(&options, &Storage::native(), &Bar::new(arguments.quiet || arguments.json))?;
+    if arguments.json {
+        ser::print(&format!("{}\n", report.to_json()))?;
+    } else if arguments.quiet {
+        for remark in &report.failed {
+            let _ = writeln!(std::io::stderr(), "ser-prep: {}: {}", remark.path, remark.text);
+        }
+    } else {
+        ser::print(&report.to_table())?;
+    }
+    Ok(if report.failed.is_empty() { Ending::Done } else { Ending::SomeUnusable })
+}
+
+fn examine(arguments: &Arguments) -> Result<Ending> {
+    let PrepareOptions { data, labels, limits, jobs, .. } = arguments.options()?;
+    let ([corpus], [labels]) = (&data[..], &labels[..]) else {
+        return Err(Error::new(ErrorKind::Usage, "--doctor examines one corpus at a time")
+            .mend("give --data and --labels once"));
+    };
+    let options = doctor::Options { data: corpus.folder.clone(), labels: labels.clone(), limits, jobs };
+    let report = doctor::examine(&options, &Bar::new(arguments.quiet || arguments.json))?;
+    if arguments.json {
+        ser::print(&format!("{}\n", ser::to_json(&report)?))?;
+    } else if arguments.quiet {
+        if !report.healthy {
+            let _ = writeln!(std::io::stderr(), "ser-prep: {}", report.verdict);
+        }
+    } else {
+        ser::print(&report.to_table(ser::terminal_width().min(80)))?;
+    }
+    Ok(match (report.healthy, arguments.strict) {
+        (true, _) => Ending::Done,
+        (false, false) => Ending::SomeUnusable,
+        (false, true) => Ending::AnsweredNo,
+    })
+}
+
+fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
+    let prepare = arguments.options()?;
+    let options = listen::Options {
+        folder: folder.to_owned(),
+        recipe: arguments.augment.as_deref().map(Recipe::read).transpose()?,
+        corpora: prepare.data.iter().map(|corpus| corpus.folder.clone()).collect(),
+        features: prepare.features.clone(),
+        limits: prepare.limits,
+        seed: arguments.augment_seed.unwrap_or(arguments.seed),
+    };
+    let bar = Bar::new(arguments.quiet || arguments.json);
+    let written = listen::listen(&recordings(&prepare)?, &options, &Storage::native(), &bar)?;
+    if arguments.json {
+        ser::print(&format!("{}\n", ser::to_json(&written)?))?;
+    } else if !arguments.quiet {
+        let takes: usize = written.examples.iter().map(|example| example.takes.len()).sum();
+        ser::print(&format!("{takes} examples, to be heard and seen at {}\n", written.page.display()))?;
+    }
+    Ok(Ending::Done)
+}
+
+impl Arguments {
+    fn copies(&self) -> Result<Option<Copies>> {
+        let Some(path) = &self.augment else { return Ok(None) };
+        let seed = self.augment_seed.unwrap_or(self.seed);
+        let copies = Recipe::read(path).and_then(|recipe| Copies::new(&recipe, self.copies, seed));
+        copies.map(Some).map_err(|error| error.at(path))
+    }
+
+    fn options(&self) -> Result<PrepareOptions> {
+        Ok(PrepareOptions {
+            data: self.data.clone(),
+            out: self.out.clone(),
+            features: self.features.config()?,
+            augment: if self.listen.is_some() { None } else { self.copies()? },
+            labels: self.labels.clone(),
+            map: self.map.clone(),
+            folds: self.folds,
+            exclude: self.exclude.clone(),
+            fractions: Fractions { val: self.val_fraction, test: self.test_fraction },
+            seed: self.seed,
+            limits: Limits {
+                max_bytes: self.max_bytes,
+                max_duration_s: self.max_duration,
+                min_duration_s: self.min_duration,
+                max_decoding_s: self.file_timeout,
+            },
+            near_duplicates: self.near_duplicates,
+            require: self.require.clone(),
+            shard_bytes: self.shard_bytes,
+            jobs: self.jobs,
+            rehash: self.rehash,
+            strict: self.strict,
+            wait: self.wait,
+            dry_run: self.dry_run,
+            arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! `ser-report`: a checkpoint in, what it is worth on the test side out.
+
+mod report_files;
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use ser::{Bar, Ending, Switch};
+use ser_cache::Access;
+use ser_cache::audit::Requirement;
+use ser_core::{Error, ErrorKind, Result};
+use ser_eval::metrics::BootstrapOptions;
+use ser_eval::{
+    Prediction, compare, predictions_csv, render, runs, wrong_predictions, wrong_predictions_table,
+};
+use ser_train::assess::{AssessOptions, assess, run_record};
+use ser_train::collect::{assess_runs, compare_checkpoints};
+
+use report_files::ReportFiles;
+
+/// Evaluate a checkpoint on the test side of the split it was trained on: accuracy, UAR, classification report,
+/// confusion matrix, and what the split can and cannot show.
+///
+/// Two or more checkpoints are compared on the test side they share: ser-report a.pt b.pt. With --runs, every run below a
+/// folder goes into one table of protocols and seeds.
+#[derive(Debug, Parser)]
+#[command(name = "ser-report", version)]
+struct Arguments {
+    /// Checkpoints to compare with the first of them, on the same test side; one alone is evaluated
+    #[arg(value_name = "CHECKPOINT", conflicts_with = "checkpoint")]
+    checkpoints: Vec<PathBuf>,
+    /// Checkpoint to evaluate
+    #[arg(long, value_name = "FILE", default_value = "best.pt")]
+    checkpoint: PathBuf,
+    /// Make one table of every run below this folder: protocol by accuracy, UAR and macro-F1, mean and deviation over
+    /// seeds, 95 % interval by bootstrap over what the protocol has new, and what knowing the voice is worth
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["checkpoints", "checkpoint", "errors"])]
+    runs: Option<PathBuf>,
+    /// Print the table of --runs as Markdown
+    #[arg(long, requires = "runs", conflicts_with_all = ["json", "quiet"])]
+    markdown: bool,
+    /// How often test sets are resampled for an interval
+    #[arg(long, value_name = "N", default_value_t = BootstrapOptions::default().resamples)]
+    resamples: u32,
+    /// Folder of the cache [default: where it was trained]
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// Fail, before anything is evaluated, unless the split is this; may be given more than once
+    #[arg(long, value_enum, value_name = "WHAT")]
+    require: Vec<Requirement>,
+    /// List the clips it got wrong, the most confident mistakes first
+    #[arg(long)]
+    errors: bool,
+    /// Write path, true and predicted class and all probabilities into this CSV file; with --runs, the table
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Print one JSON object instead of a page
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+    /// auto, cpu, cuda or cuda:<N>
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Threads; 0 for one on every processor
+    #[arg(long, default_value_t = 0)]
+    threads: u32,
+    /// Whether every tensor is compared with its checksum
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    verify: Switch,
+    /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted
+    #[arg(long)]
+    no_mmap: bool,
+    #[command(flatten)]
+    files: ReportFiles,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ser::run("ser-report", || run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> Result<Ending> {
+    match (&arguments.runs, arguments.checkpoints.as_slice()) {
+        (Some(folder), _) => report_runs(arguments, folder),
+        (None, [_, _, ..]) => report_comparison(arguments),
+        (None, [one]) => report_checkpoint(arguments, one),
+        (None, []) => report_checkpoint(arguments, &arguments.checkpoint),
+    }
+}
+
+fn assess_options(arguments: &Arguments, checkpoint: &Path) -> AssessOptions {
+    AssessOptions {
+        checkpoint: checkpoint.to_owned(),
+        cache: arguments.cache.clone(),
+        device: arguments.device.clone(),
+        threads: arguments.threads,
+        access: Access { map: !arguments.no_mmap, verify: arguments.verify.into() },
+        require: arguments.require.clone(),
+    }
+}
+
+fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending> {
+    let options = assess_options(arguments, checkpoint);
+    let (mut evaluation, predictions) = assess(&options, &Bar::new(arguments.quiet || arguments.json))?;
+    if let Some(path) = &arguments.csv {
+        write_csv(path, &evaluation.labels, &predictions)?;
+    }
+    if arguments.files.wanted() {
+        let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        let run =
+            run_record(&options, std::iter::once("ser-report".to_owned()).chain(command.skip(1)).collect())?;
+        arguments.files.write(&evaluation, &predictions, run)?;
+    }
+    let wrong = wrong_predictions(&evaluation.labels, &predictions)?;
+    if arguments.json {
+        if arguments.errors {
+            evaluation = evaluation.with_errors(&predictions)?;
+        }
+        ser::print(&format!("{}\n", ser::to_json(&evaluation)?))?;
+    } else if !arguments.quiet {
+        ser::print(&render(&evaluation, ser::terminal_width())?)?;
+        if arguments.errors {
+            ser::print(&format!("\n{}", wrong_predictions_table(&wrong)))?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+/// Every run below `folder` in one table.
+fn report_runs(arguments: &Arguments, folder: &Path) -> Result<Ending> {
+    let bar = Bar::new(arguments.quiet || arguments.json);
+    let report = assess_runs(folder, &assess_options(arguments, folder), bootstrap(arguments), &bar)?;
+    if let Some(path) = &arguments.csv {
+        let file =
+            std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
+        runs::csv::write(BufWriter::new(file), &report).map_err(|error| error.at(path))?;
+    }
+    if arguments.json {
+        ser::print(&format!("{}\n", ser::to_json(&report)?))?;
+    } else if arguments.markdown {
+        ser::print(&runs::markdown::render(&report))?;
+    } else if !arguments.quiet {
+        ser::print(&runs::page::render(&report, ser::terminal_width()))?;
+    }
+    Ok(if report.unusable.is_empty() { Ending::Done } else { Ending::SomeUnusable })
+}
+
+/// Two or more checkpoints on the same test side.
+fn report_comparison(arguments: &Arguments) -> Result<Ending> {
+    if arguments.csv.is_some() || arguments.errors {
+        return Err(Error::new(ErrorKind::Usage, "--csv and --errors are about one checkpoint")
+            .mend("leave them out, or name one checkpoint"));
+    }
+    let bar = Bar::new(arguments.quiet || arguments.json);
+    let options = assess_options(arguments, Path::new(""));
+    let comparison = compare_checkpoints(&arguments.checkpoints, &options, bootstrap(arguments), &bar)?;
+    if arguments.json {
+        ser::print(&format!("{}\n", ser::to_json(&comparison)?))?;
+    } else if !arguments.quiet {
+        ser::print(&compare::page::render(&comparison, ser::terminal_width()))?;
+    }
+    Ok(Ending::Done)
+}
+
+fn bootstrap(arguments: &Arguments) -> BootstrapOptions {
+    BootstrapOptions { resamples: arguments.resamples, ..BootstrapOptions::default() }
+}
+
+fn write_csv(path: &Path, labels: &[String], predictions: &[Prediction]) -> Result<()> {
+    let file = std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
+    predictions_csv(BufWriter::new(file), labels, predictions).map_err(|error| error.at(path))
+}

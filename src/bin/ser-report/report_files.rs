@@ -1,0 +1,68 @@
+//! Options of `ser-report` for what can be shown to others: a page, figures, a model card.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ser_core::Result;
+use ser_core::storage::Storage;
+use ser_corpus::{Corpora, CorpusFolder};
+use ser_eval::html::{Audio, PageOptions, html_page};
+use ser_eval::run_record::RunRecord;
+use ser_eval::{Evaluation, Prediction, figures, model_card, write_figures};
+
+/// Files to write besides what is printed.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Files to show")]
+pub struct ReportFiles {
+    /// Write the whole report as one HTML page that needs no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the confusion matrix, curves and reliability diagram into this folder, as SVG and PNG
+    #[arg(long, value_name = "FOLDER")]
+    figures: Option<PathBuf>,
+    /// Write a model card in Markdown
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
+    /// Players for the mistakes in the page
+    #[arg(long, value_enum, default_value_t)]
+    audio: Audio,
+    /// Folder of the recordings, for --audio, as given to ser-prep: once for each corpus, FOLDER or NAME=FOLDER
+    /// [default: where ser-prep found them]
+    #[arg(long, value_name = "FOLDER")]
+    data: Vec<CorpusFolder>,
+}
+
+impl ReportFiles {
+    /// Whether any file is asked for.
+    pub fn wanted(&self) -> bool {
+        self.html.is_some() || self.figures.is_some() || self.card.is_some()
+    }
+
+    /// Writes what is asked for, each file whole or not at all.
+    ///
+    /// # Errors
+    /// When a file cannot be written, the folders of recordings cannot stand beside each other, or the predictions are not those of the evaluation.
+    pub fn write(
+        &self,
+        evaluation: &Evaluation,
+        predictions: &[Prediction],
+        mut run: RunRecord,
+    ) -> Result<()> {
+        let storage = Storage::native();
+        if !self.data.is_empty() {
+            run.corpora = Some(Corpora::new(&self.data)?);
+        }
+        if let Some(path) = &self.html {
+            let options = PageOptions { audio: self.audio, path };
+            let page = html_page(evaluation, predictions, Some(&run), &options)?;
+            storage.replace_file(path, &[page.as_bytes()])?;
+        }
+        if let Some(folder) = &self.figures {
+            write_figures(folder, &figures(evaluation, Some(&run)), &storage)?;
+        }
+        if let Some(path) = &self.card {
+            storage.replace_file(path, &[model_card(evaluation, &run).as_bytes()])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! What `ser-tune` prints: a line for each trial as it ends, and at the end a table of all.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use ser::print;
+use ser_core::Result;
+use ser_core::text::columns;
+use ser_tune::{Event, Outcome, TrialSummary};
+use serde_json::Value as Json;
+
+/// Prints a search as it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct TuneTable {
+    silent: bool,
+}
+
+impl TuneTable {
+    /// A table that prints nothing if it is `silent`.
+    pub fn new(silent: bool) -> Self {
+        Self { silent }
+    }
+
+    /// Says on stderr what happens.
+    pub fn add(&self, event: &Event<'_>) {
+        if self.silent {
+            return;
+        }
+        match event {
+            Event::Began { number, resumed: true } => eprintln!("trial {number} goes on"),
+            Event::Began { .. } => {}
+            Event::Ended(trial) => {
+                let value = trial.value.map_or(String::new(), |value| format!("  {value:.4}"));
+                let error = trial.text_attr("error").map_or(String::new(), |error| format!("  {error}"));
+                let params = in_words(&trial.external_params());
+                eprintln!("trial {} {}{value}  {params}{error}", trial.number, trial.state.name());
+            }
+        }
+    }
+
+    /// Prints all trials, the importance of the options, and the best.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn conclude(&self, outcome: &Outcome) -> Result<()> {
+        if self.silent { Ok(()) } else { print(&text(outcome)) }
+    }
+}
+
+fn text(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let mut rows =
+        vec![["trial", "state", outcome.objective.name(), "epochs", "seconds", "options"].map(String::from)];
+    rows.extend(outcome.trials.iter().map(row));
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    for [number, state, value, epochs, seconds, options] in &rows {
+        let [a, b, c, d, e] = widths;
+        let _ =
+            writeln!(text, "{number:>a$}  {state:<b$}  {value:>c$}  {epochs:>d$}  {seconds:>e$}  {options}");
+    }
+    if !outcome.importance.is_empty() {
+        let _ = writeln!(text, "\nimportance of the options (PED-ANOVA, of 1)");
+        let mut options: Vec<(&String, &f64)> = outcome.importance.iter().collect();
+        options.sort_by(|a, b| b.1.total_cmp(a.1));
+        let width = options.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
+        for (name, importance) in options {
+            let _ = writeln!(text, "  {name:<width$}  {importance:.3}");
+        }
+    }
+    match &outcome.best {
+        None => text += "\nno trial is complete yet\n",
+        Some(best) => {
+            let _ = writeln!(
+                text,
+                "\nbest: trial {} with {} {:.4} on the validation side, which chose it and so flatters it\n\
+                 train it with: ser-fit --config {}",
+                best.number,
+                outcome.objective.name(),
+                best.value.unwrap_or(f64::NAN),
+                outcome.best_path().display(),
+            );
+        }
+    }
+    text
+}
+
+fn row(trial: &TrialSummary) -> [String; 6] {
+    let error = trial.error.as_ref().map_or(String::new(), |error| format!("  {error}"));
+    [
+        trial.number.to_string(),
+        trial.state.to_owned(),
+        trial.value.map_or("-".to_owned(), |value| format!("{value:.4}")),
+        trial.epochs.to_string(),
+        trial.seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.1}")),
+        in_words(&trial.params) + &error,
+    ]
+}
+
+/// Options in a line; numbers with as many digits as tell them apart.
+fn in_words(params: &BTreeMap<String, Json>) -> String {
+    let word = |(name, value): (&String, &Json)| match value {
+        Json::Number(number) if number.is_f64() => {
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            let shown = if number.abs() >= 0.001 { format!("{number:.4}") } else { format!("{number:.2e}") };
+            format!("{name}={shown}")
+        }
+        Json::String(text) => format!("{name}={text}"),
+        value => format!("{name}={value}"),
+    };
+    params.iter().map(word).collect::<Vec<_>>().join(" ")
+}
