@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser::fit::checkpoint::{Checkpoint, read_bytes, to_bytes};
+use ser_model::checkpoint::{Checkpoint, read_bytes, to_bytes};
 use ser_fuzz::{memory, wrap};
 
 fuzz_target!(init: ser_fuzz::start("checkpoint"), |data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser::features::FeatureConfig;
+use ser_features::FeatureConfig;
 use ser_fuzz::memory;
 
 fuzz_target!(init: ser_fuzz::start("configuration"), |data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser::cache::Index;
+use ser_cache::Index;
 use ser_fuzz::{memory, wrap};
 
 fuzz_target!(init: ser_fuzz::start("index"), |data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser::tune::{Journal, Outcome};
+use ser_tune::{Journal, Outcome};
 use ser_fuzz::{memory, seeds};
 
 fuzz_target!(init: ser_fuzz::start("journal"), |data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser::corpus::table::LabelTable;
+use ser_corpus::LabelTable;
 use ser_fuzz::memory;
 
 fuzz_target!(init: ser_fuzz::start("labels"), |data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser::cache::StoredSplit;
+use ser_cache::StoredSplit;
 use ser_fuzz::{memory, wrap};
 
 fuzz_target!(init: ser_fuzz::start("manifest"), |data: &[u8]| {

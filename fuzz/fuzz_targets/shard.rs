@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser::cache::{Checksum, Layout, Shard};
+use ser_cache::{Checksum, Layout, Shard};
 use ser_fuzz::{memory, seeds, wrap};
 
 fuzz_target!(init: ser_fuzz::start("shard"), |data: &[u8]| {

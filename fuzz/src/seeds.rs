@@ -3,14 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser::cache::{PrepareOptions, prepare};
-use ser::features::FeatureConfig;
-use ser::progress::Silent;
-use ser::storage::Storage;
-use ser::synth;
-use ser::tune::{
-    BaseRecipe, Direction, Journal, Objective, Operation, Pruner, Setup, Space, TrialState, suggest,
-};
+use ser_prepare::{PrepareOptions, prepare};
+use ser_features::FeatureConfig;
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_tune::{BaseRecipe, Direction, Journal, Objective, Operation, Pruner, Setup, Space, TrialState, suggest};
 
 use crate::wrap;
 
@@ -183,8 +180,8 @@ impl SmallCache {
     /// A cache of three synthetic words in `out`.
     fn make() -> Result<Self, Problem> {
         let folder = tempfile::tempdir()?;
-        let corpus = synth::Options { words: 3, sample_rate: 8_000, ..Default::default() };
-        synth::Corpus::new(corpus)?.write(&folder.path().join("data"))?;
+        let corpus = ser_synth::Options { words: 3, sample_rate: 8_000, ..Default::default() };
+        ser_synth::Corpus::new(corpus)?.write(&folder.path().join("data"))?;
         let options = PrepareOptions {
             features: small_features(),
             shard_bytes: 1 << 16,

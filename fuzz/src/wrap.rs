@@ -1,6 +1,6 @@
 //! Right checksums around wrong contents: without them a fuzzer gets no further than the checksum.
 
-use ser::cache::Sha;
+use ser_cache::Sha;
 
 /// The name of a shard with these bytes, and of a generation's manifest.
 pub fn sha(bytes: &[u8]) -> String {

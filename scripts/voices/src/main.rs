@@ -2,8 +2,8 @@
 //! Writes FOLDER/LIBRARY/CHANGE/VALUE/NAME; prints CPU milliseconds per second of speech, of the second of two runs.
 
 use rustix::time::{ClockId, clock_gettime};
-use ser::augmentation::{Augmenter, Recipe};
-use ser::random::Random;
+use ser_features::augmentation::{Augmenter, Recipe};
+use ser_core::random::Random;
 use std::{error::Error, fs, num::NonZeroU16, num::NonZeroU32, path::Path, time::Duration};
 
 type Run = Box<dyn FnMut(&[f32]) -> Vec<f32>>;
