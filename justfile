@@ -1,4 +1,4 @@
-# The door to everything: `./just` lists the recipes, `./just demo` shows the pipeline at work. Each recipe that
+# The entry point: `./just` lists the recipes, `./just demo` shows the pipeline at work. Each recipe that
 # needs libtorch fetches it first.
 
 set positional-arguments
@@ -11,7 +11,7 @@ demo_epochs := "12"
 default:
     @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} --list --unsorted
 
-# Make a small speech corpus, or take the folder DATA, and run the three commands on it
+# Make a small speech corpus, or use the folder DATA, and run the three commands on it
 demo DATA="": (_folder DATA) build
     @scripts/demo {{ demo_words }} {{ demo_epochs }} {{ quote(invocation_directory()) }} "$1"
 
@@ -39,7 +39,7 @@ lint: setup
 bench *ARGS: setup
     cargo bench "$@"
 
-# Measure ser beside what people use today, on DATA or a synthetic corpus, and write docs/benchmarks.md
+# Compare ser with commonly used tools, on DATA or a synthetic corpus, and write docs/benchmarks.md
 bench-peers *ARGS: build
     @scripts/bench/peers {{ quote(invocation_directory()) }} "$@"
 
@@ -71,7 +71,7 @@ libtorch FLAVOUR="":
 _compilers:
     @scripts/compilers
 
-# Refuses a wrong DATA before the build rather than after it.
+# Rejects a wrong DATA before the build rather than after it.
 [no-exit-message, private]
 _folder DATA:
     @cd {{ quote(invocation_directory()) }} && [ -z "$1" ] || [ -d "$1" ] || \

@@ -6,13 +6,13 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ser_audio::{Container, Limits, Resampler, decode};
-use ser_cache::{Checksum, Hex, Layout, Row, Sha, Shard, ShardBuffer, Source, shard_path};
+use ser_cache::{Checksum, Hex, RowInfo, Sha, Shard, ShardBuffer, ShardLayout, TensorSource, shard_path};
 use ser_core::random::Random;
 use ser_core::storage::Storage;
-use ser_features::augmentation::{Augmenter, Recipe};
+use ser_features::augmentation::{AugmentationRecipe, Augmenter};
 use ser_features::{Delta, Extractor, FeatureConfig};
 
-/// A voiced-like sum of harmonics with a little noise, at 16 kHz.
+/// A voiced-sounding sum of harmonics with a little noise, at 16 kHz.
 fn utterance(seconds: f64) -> Vec<f32> {
     let mut state = 1_u32;
     (0..(seconds * 16_000.0) as usize)
@@ -100,10 +100,10 @@ fn cache(criterion: &mut Criterion) {
         bencher.iter(|| Checksum::of_row(black_box(&features), 100));
     });
 
-    let layout = Layout { shape: [3, 40, 200], configuration: "{}".to_owned() };
+    let layout = ShardLayout { shape: [3, 40, 200], configuration: "{}".to_owned() };
     let mut buffer = ShardBuffer::default();
     for number in 0..ROWS {
-        let source = Source {
+        let source = TensorSource {
             sample_rate: 24_414,
             channels: 1,
             container: Container::Wav,
@@ -111,7 +111,7 @@ fn cache(criterion: &mut Criterion) {
             sound: Hex([number as u8; 16]),
         };
         let checksum = Checksum::of_row(&features, 100);
-        let row = Row { key: Hex([number as u8; 32]), frames: 100, frames_cut: 0, checksum, source };
+        let row = RowInfo { key: Hex([number as u8; 32]), frames: 100, frames_cut: 0, checksum, source };
         buffer.push(&features, row);
     }
     let folder = tempfile::tempdir().unwrap();
@@ -139,12 +139,12 @@ fn augmentation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("augmentation");
     group.throughput(Throughput::Elements(u64::from(SECONDS)));
     let utterance = utterance(f64::from(SECONDS));
-    let shipped = Recipe::from_toml(include_str!("../recipes/augmentation.toml")).unwrap();
+    let shipped = AugmentationRecipe::from_toml(include_str!("../recipes/augmentation.toml")).unwrap();
     let alone = shipped.waveform.iter().enumerate().map(|(number, step)| {
-        let recipe = Recipe { waveform: vec![step.clone()], ..Recipe::default() };
+        let recipe = AugmentationRecipe { waveform: vec![step.clone()], ..AugmentationRecipe::default() };
         (format!("step {} of the recipe shipped", number + 1), recipe)
     });
-    let recipes: Vec<(String, Recipe)> =
+    let recipes: Vec<(String, AugmentationRecipe)> =
         alone.chain([("the recipe shipped".to_owned(), shipped.clone())]).collect();
     let mut out = Vec::new();
     for (name, recipe) in recipes {

@@ -32,15 +32,18 @@ const CLASSES: usize = 7;
 /// A training side of a few batches, with the default features.
 fn dataset() -> Dataset {
     let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let corpus =
-        ser_synth::Corpus::new(ser_synth::Options { words: 10, ..ser_synth::Options::default() }).unwrap();
+    let corpus = ser_synth::SynthCorpus::new(ser_synth::SynthOptions {
+        words: 10,
+        ..ser_synth::SynthOptions::default()
+    })
+    .unwrap();
     corpus.write(data.path()).unwrap();
     let options = PrepareOptions::new(data.path(), out.path());
     prepare(&options, &Storage::native(), &Silent).unwrap();
     let cache = Cache::open(out.path()).unwrap();
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
-    // What is mapped stays after its file is gone.
+    // Mapped data outlives its file's name.
     cache.part(set, &split, Part::Train).unwrap()
 }
 

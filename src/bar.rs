@@ -1,4 +1,4 @@
-//! A progress bar on stderr; nothing where stderr is no terminal.
+//! A progress bar on stderr; nothing if stderr is not a terminal.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;

@@ -12,7 +12,7 @@ pub enum Ending {
     Done,
     /// Done, but some inputs could not be used; each was named.
     SomeUnusable,
-    /// What was asked has been answered, with no: there is damage, or a difference, and it was named.
+    /// The answer is no: there is damage, or a difference, and it was reported.
     AnsweredNo,
 }
 

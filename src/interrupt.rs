@@ -1,4 +1,4 @@
-//! Ctrl-C: once to stop in good order, twice to stop.
+//! Ctrl-C: once to stop cleanly, twice to stop at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use ser_core::{Error, ErrorKind, Result};
 
-/// Prints a result to stdout. A reader that has gone away, as `head` does, is no error.
+/// Prints a result to stdout. A reader that closes early, as `head` does, is not an error.
 ///
 /// # Errors
 /// When stdout cannot be written for another reason, such as a full disk.
@@ -21,13 +21,13 @@ pub fn print(text: &str) -> Result<()> {
 /// A value as one JSON object.
 ///
 /// # Errors
-/// When it holds something that JSON cannot say.
+/// When it holds something that JSON cannot express.
 pub fn to_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string_pretty(value)
         .map_err(|error| Error::new(ErrorKind::Unsupported, format!("cannot be written as JSON: {error}")))
 }
 
-/// Columns of the terminal; 100 where stdout is none.
+/// Columns of the terminal; 100 where stdout is not one.
 pub fn terminal_width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stdout());
     size.map_or(100, |size| usize::from(size.ws_col).max(40))

@@ -1,11 +1,11 @@
-//! Checkpoints: what PyTorch writes is read, what is written PyTorch opens, and nothing else is believed.
+//! Checkpoints: we read what PyTorch writes, PyTorch reads what we write, and nothing else is accepted.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 mod common_python;
@@ -20,7 +20,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use ser_core::ErrorKind;
 use ser_core::storage::Storage;
 use ser_model::checkpoint::{
-    Checkpoint, Dtype, Key, MAX_FILE_BYTES, Tensor, Value, read, read_bytes, to_bytes, write,
+    Checkpoint, DictKey, Dtype, MAX_FILE_BYTES, Tensor, Value, read, read_bytes, to_bytes, write,
 };
 use serde_json::json;
 
@@ -63,7 +63,7 @@ fn typed_access_widens_but_never_rounds() {
 #[test]
 fn the_bytes_of_a_checkpoint_are_pinned() {
     // written.pt was checked with PyTorch when it was committed. If the format changes on purpose, raise the
-    // version where old readers would be misled, and write the file anew with SER_WRITE_FIXTURES=1.
+    // version where old readers would be misled, and rewrite the file with SER_WRITE_FIXTURES=1.
     let bytes = resumable().to_bytes().unwrap();
     if std::env::var_os("SER_WRITE_FIXTURES").is_some() {
         fs::write(fixture("written.pt"), &bytes).unwrap();
@@ -323,7 +323,7 @@ fn structures_that_explode_in_memory_are_refused() {
     let kind = |code: &[u8]| read_bytes(&zip(&[("data.pkl", code)])).unwrap_err().kind();
     // A list that holds itself.
     assert_eq!(kind(b"\x80\x02]q\0h\0a."), ErrorKind::Limit);
-    // Nested deeper than any checkpoint, and deeper than any call stack.
+    // Nested deeper than any checkpoint or call stack.
     assert_eq!(kind(&[b"\x80\x02N", [0x85; 65].as_slice(), b"."].concat()), ErrorKind::Limit);
     assert_eq!(kind(&[b"\x80\x02N", vec![0x85; 2_000_000].as_slice(), b"."].concat()), ErrorKind::Limit);
     // A tuple of forty lists, each holding the one before twice.
@@ -403,7 +403,7 @@ fn other_formats_are_refused_with_a_way_out() {
         (zip(&[("data.pkl", none), ("code/__torch__.py", b"")]), "TorchScript"),
         (zip(&[("data.pkl", none), ("byteorder", b"big")]), "big-endian"),
         (zip(&[("data.pkl", none), ("version", b"11\n")]), "unknown version 11"),
-        (zip(&[("data.pkl", none), ("version", b"x")]), "no version"),
+        (zip(&[("data.pkl", none), ("version", b"x")]), "give the version"),
         (zip(&[("data.pkl", none), ("extra/notes", b"x")]), "`extra/notes`"),
         (zip(&[("notes.txt", b"x")]), "`notes.txt`"),
         (zip(&[]), "does not start"),
@@ -431,7 +431,7 @@ fn archives_that_hide_something_are_refused() {
         (vec![(local(0) + 8, &[8, 0][..]), (central(0) + 10, &[8, 0])], "deflated"),
         (vec![(local(0) + 8, &[93, 0]), (central(0) + 10, &[93, 0])], "compressed"),
         (vec![(local(0) + 6, &[1, 0]), (central(0) + 8, &[1, 0])], "encrypted"),
-        (vec![(local(0) + 6, &[0, 0x20]), (central(0) + 8, &[0, 0x20])], "way of its own"),
+        (vec![(local(0) + 6, &[0, 0x20]), (central(0) + 8, &[0, 0x20])], "unusual way"),
         (vec![(local(0) + 6, &[8, 0]), (central(0) + 8, &[8, 0])], "contradicts"),
         (vec![(local(0) + 8, &[8, 0])], "contradicts"),
         (vec![(local(0) + 30, b"x")], "contradicts"),
@@ -485,7 +485,7 @@ fn contradictory_zip64_records_are_refused() {
 // The checkpoint's own keys.
 
 #[test]
-fn files_that_are_no_checkpoint_of_this_version_are_refused_clearly() {
+fn files_that_are_not_checkpoints_of_this_version_are_refused_clearly() {
     let own = || {
         vec![
             ("format", Value::from("ser")),
@@ -515,9 +515,9 @@ fn files_that_are_no_checkpoint_of_this_version_are_refused_clearly() {
     assert!(message("version", Some(Value::Int(0))).contains("`version`"));
     assert!(message("labels", None).contains("lacks `labels`"));
     assert!(message("labels", Some(Value::List(vec![]))).contains("no labels"));
-    assert!(message("labels", Some(Value::List(vec![Value::Int(1)]))).contains("no text"));
+    assert!(message("labels", Some(Value::List(vec![Value::Int(1)]))).contains("not a string"));
     assert!(message("labels", Some(Value::List(vec!["a".into(), "a".into()]))).contains("\"a\" twice"));
-    assert!(message("config", Some("{".into())).contains("no JSON object"));
+    assert!(message("config", Some("{".into())).contains("not a JSON object"));
     assert!(message("config", Some(Value::None)).contains("`config`"));
     assert!(
         message("model_state_dict", Some(Value::dict([("w", Value::Int(1))]))).contains("model_state_dict")
@@ -615,7 +615,7 @@ fn resumable() -> Checkpoint {
         ("first_moment", moments.into()),
         ("amsgrad", false.into()),
         ("weight_decay", Value::None),
-        ("groups", Value::Dict(vec![(Key::Int(0), vec![Value::Int(-1), Value::Int(1 << 33)].into())])),
+        ("groups", Value::Dict(vec![(DictKey::Int(0), vec![Value::Int(-1), Value::Int(1 << 33)].into())])),
     ]);
     Checkpoint {
         labels: ["angry", "disgust", "überrascht 😮"].map(String::from).to_vec(),
@@ -651,7 +651,7 @@ fn any_value() -> impl Strategy<Value = Value> {
             .prop_map(|values| Value::Tensor(Tensor::from_i64(&[values.len()], &values).unwrap())),
     ];
     leaf.prop_recursive(4, 40, 6, |inner| {
-        let keys = prop_oneof![any::<String>().prop_map(Key::Text), any::<i64>().prop_map(Key::Int)];
+        let keys = prop_oneof![any::<String>().prop_map(DictKey::Text), any::<i64>().prop_map(DictKey::Int)];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Tuple),
@@ -673,9 +673,9 @@ fn as_json(value: &Value) -> serde_json::Value {
         Value::List(items) => items.iter().map(as_json).collect(),
         Value::Tuple(items) => json!({"tuple": items.iter().map(as_json).collect::<Vec<_>>()}),
         Value::Dict(entries) => {
-            let key = |key: &Key| match key {
-                Key::Text(text) => json!(text),
-                Key::Int(number) => json!(number),
+            let key = |key: &DictKey| match key {
+                DictKey::Text(text) => json!(text),
+                DictKey::Int(number) => json!(number),
             };
             json!({"dict": entries.iter().map(|(k, v)| json!([key(k), as_json(v)])).collect::<Vec<_>>()})
         }

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 mod common_fit;
@@ -124,7 +124,7 @@ fn unfinished_and_damaged_runs_are_listed_and_the_exit_code_says_so() {
     std::fs::remove_dir_all(folder.path().join("seed-0")).unwrap();
     std::fs::remove_dir_all(folder.path().join("seed-1")).unwrap();
     let text = fail(report(&["--runs"]).arg(folder.path()), 1);
-    assert!(text.contains("holds 2 runs, of which none can be used; the first: "), "{text}");
+    assert!(text.contains("holds 2 runs, none of which can be used; the first: "), "{text}");
 }
 
 #[test]

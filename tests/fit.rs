@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 mod common_fit;
@@ -229,7 +229,7 @@ fn a_run_in_bf16_resumes_bit_for_bit_and_keeps_its_arithmetic() {
     assert!(losses.fold(0.0, f64::max) < 0.05, "{f32:?}, {whole:?}");
     let run = folder.path().join("stopped");
     train_and_stop(&bf16, &run, Stop::AfterStep(5)).unwrap_err();
-    // As it is told to go on: by its own recipe alone.
+    // Resumed as instructed: with its own recipe alone.
     let (_, remembered) = RunFolder::open(&Storage::native(), &run).unwrap();
     assert_eq!(remembered.precision, Precision::Bf16);
     assert_eq!(Ended::of(resume(&remembered, &run).unwrap(), &run), whole);
@@ -244,7 +244,7 @@ fn a_run_that_was_stopped_before_it_saved_anything_resumes_from_its_beginning() 
     let run = folder.path().join("killed");
     RunFolder::create(&Storage::native(), &run, &config).unwrap();
     assert_eq!(Ended::of(resume(&config, &run).unwrap(), &run), whole);
-    // But not one whose state was lost: that would overwrite what it has found.
+    // But not one whose state was lost: that would overwrite its results.
     assert_eq!(epoch_of(&run, "best.pt"), 2);
     std::fs::remove_file(run.join("last.pt")).unwrap();
     std::fs::remove_file(run.join("previous.pt")).unwrap();
@@ -260,7 +260,7 @@ fn more_epochs_extend_a_run_as_if_it_had_been_given_them_at_once() {
     let whole = Ended::of(train(&long, &folder.path().join("whole")).unwrap(), &folder.path().join("whole"));
     let run = folder.path().join("run");
     train(&short, &run).unwrap();
-    // Interrupted while it was extended: going on needs no second word about the epochs.
+    // Interrupted while it was extended: resuming does not need the number of epochs again.
     go(&long, &run, true, Stop::AfterStep(6)).unwrap_err();
     let (_, remembered) = RunFolder::open(&Storage::native(), &run).unwrap();
     assert_eq!(remembered.epochs, 4);
@@ -269,7 +269,7 @@ fn more_epochs_extend_a_run_as_if_it_had_been_given_them_at_once() {
 
 #[cfg(unix)]
 #[test]
-fn control_c_finishes_the_step_and_says_how_to_go_on() {
+fn control_c_finishes_the_step_and_says_how_to_resume() {
     let folder = tempfile::tempdir().unwrap();
     let prepared = self::prepared();
     let start = |run: &str| {
@@ -343,7 +343,7 @@ fn a_damaged_last_checkpoint_is_skipped_for_the_one_before_it() {
         assert_eq!(Ended::at(&run), whole);
     }
 
-    // Both: nothing is left to go on from, and nothing is touched.
+    // Both: nothing is left to continue from, and nothing is touched.
     for name in ["last.pt", "previous.pt"] {
         std::fs::write(run.join(name), &last[..last.len() / 3]).unwrap();
     }
@@ -353,7 +353,7 @@ fn a_damaged_last_checkpoint_is_skipped_for_the_one_before_it() {
 }
 
 #[test]
-fn what_is_no_run_is_not_resumed() {
+fn a_folder_that_is_not_a_run_is_not_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let text = fail(ser_fit(folder.path()).args(["--resume", "nowhere"]), 1);
     assert!(text.contains("nowhere: holds no run; give the folder of a run"), "{text}");
@@ -432,17 +432,17 @@ fn a_wrong_value_is_refused_by_the_name_of_its_option() {
     std::fs::write(folder.path().join("unknown.toml"), "epochs = 3\nlearning_rate = 0.1\n").unwrap();
     std::fs::write(folder.path().join("text.toml"), "epochs = \"three\"\n").unwrap();
     let mut usage: Vec<(&[&str], &str)> = vec![
-        (&["--lr", "0"], "--lr 0 makes no sense; give a positive number up to 10"),
-        (&["--lr", "NaN"], "--lr NaN makes no sense"),
-        (&["--lr=-0.1"], "--lr -0.1 makes no sense"),
+        (&["--lr", "0"], "--lr 0 is not valid; give a positive number up to 10"),
+        (&["--lr", "NaN"], "--lr NaN is not valid"),
+        (&["--lr=-0.1"], "--lr -0.1 is not valid"),
         (&["--lr", "fast"], "invalid value 'fast' for '--lr"),
-        (&["--epochs", "0"], "--epochs 0 makes no sense; give a number from 1"),
+        (&["--epochs", "0"], "--epochs 0 is not valid; give a number from 1"),
         (&["--epochs=-1"], "invalid value '-1' for '--epochs"),
-        (&["--batch-size", "0"], "--batch-size 0 makes no sense"),
-        (&["--seed", "18446744073709551615"], "--seed 18446744073709551615 makes no sense"),
-        (&["--threads", "100000"], "--threads 100000 makes no sense"),
+        (&["--batch-size", "0"], "--batch-size 0 is not valid"),
+        (&["--seed", "18446744073709551615"], "--seed 18446744073709551615 is not valid"),
+        (&["--threads", "100000"], "--threads 100000 is not valid"),
         (&["--split", "sentence"], "sentence"),
-        (&["--device", "gpu"], "there is no device \"gpu\"; use --device auto, cpu, cuda or cuda:<N>"),
+        (&["--device", "gpu"], "unknown device \"gpu\"; use --device auto, cpu, cuda or cuda:<N>"),
         (&["--select", "loss"], "possible values: accuracy, uar"),
         (&["--precision", "f16"], "possible values: auto, f32, bf16"),
         (&["--verify", "maybe"], "possible values: on, off"),
@@ -462,7 +462,7 @@ fn a_wrong_value_is_refused_by_the_name_of_its_option() {
             &["--split", "speaker-XYZ"],
             "no split \"speaker-XYZ\"; choose one of random, speaker-OAF, speaker-YAF, word",
         ),
-        (&["--feature-set", "zz"], "no single feature set \"zz\"; choose one of "),
+        (&["--feature-set", "zz"], "no unique feature set \"zz\"; choose one of "),
         (&["--config", "none.toml"], "none.toml: cannot be read"),
         (
             &["--cache", "nowhere"],
@@ -527,16 +527,16 @@ fn a_damaged_tensor_is_found_when_it_is_first_used() {
         let text = fail(&mut start(&format!("{part}-verified")), 1);
         let name = shard.file_name().unwrap().to_str().unwrap();
         assert!(
-            text.contains(name) && text.contains(&format!("row {row} is not what was written")),
+            text.contains(name) && text.contains(&format!("row {row} has changed since it was written")),
             "{text}"
         );
         assert!(text.contains("run ser-prep again"), "{text}");
         assert!(!folder.path().join(part).join("best.pt").exists());
         let unmapped = fail(start(&format!("{part}-read")).arg("--no-mmap"), 1);
-        assert!(unmapped.contains(&format!("row {row} is not what was written")), "{unmapped}");
+        assert!(unmapped.contains(&format!("row {row} has changed since it was written")), "{unmapped}");
         succeed(start(&format!("{part}-not-verified")).args(["--verify", "off"]));
     }
-    // And advice that works: the shard is made anew.
+    // And the advice works: the shard is made again.
     let (shard, _) = damage(&cache, "val");
     std::fs::remove_file(shard).unwrap();
     let mut prep = ser_prep(folder.path());
@@ -695,7 +695,7 @@ fn set_tensor(checkpoint: &mut Checkpoint, name: &str, tensor: Result<Tensor>) {
 }
 
 fn set_step(checkpoint: &mut Checkpoint, step: i64) {
-    let Value::Dict(entries) = extra(checkpoint, "optimizer") else { panic!("the optimizer is no dict") };
+    let Value::Dict(entries) = extra(checkpoint, "optimizer") else { panic!("the optimizer is not a dict") };
     entries.iter_mut().find(|(key, _)| *key == "step".into()).unwrap().1 = Value::Int(step);
 }
 

@@ -6,7 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 mod common_fit;
@@ -14,9 +14,9 @@ mod common_fit;
 use std::path::Path;
 
 use ser_core::storage::Storage;
-use ser_features::augmentation::Recipe;
+use ser_features::augmentation::AugmentationRecipe;
 use ser_model::checkpoint::{Checkpoint, Tensor, Value};
-use ser_model::{Averaging, FitConfig, Normalisation, Optimizer, Schedule, Selection};
+use ser_model::{Averaging, FeatureNormalisation, FitConfig, Optimizer, Schedule, Selection};
 use ser_train::state::Origin;
 
 use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
@@ -64,7 +64,7 @@ fn strong_recipe(epochs: u32) -> FitConfig {
         average_from: 1,
         ema_decay: 0.8,
         select: Selection::Last,
-        augment: Recipe::from_toml(AUGMENTATION).unwrap(),
+        augment: AugmentationRecipe::from_toml(AUGMENTATION).unwrap(),
         ..recipe(&prepared().cache, epochs)
     }
 }
@@ -97,7 +97,7 @@ fn what_is_augmented_follows_from_the_seed() {
     let first = loss("first", &config);
     assert_eq!(loss("again", &config), first);
     assert_ne!(loss("other", &FitConfig { seed: 1, ..config.clone() }), first);
-    assert_ne!(loss("plain", &FitConfig { augment: Recipe::default(), ..config }), first);
+    assert_ne!(loss("plain", &FitConfig { augment: AugmentationRecipe::default(), ..config }), first);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn keys_of(object: &serde_json::Value) -> Vec<&String> {
     object.as_object().unwrap().keys().collect()
 }
 
-/// Told only once to have more epochs.
+/// Given more epochs only once.
 #[test]
 fn an_ensemble_resumed_for_longer_stays_so_when_it_is_interrupted_once_more() {
     let folder = tempfile::tempdir().unwrap();
@@ -245,7 +245,7 @@ fn an_ensemble_resumed_for_longer_stays_so_when_it_is_interrupted_once_more() {
     assert!(error.contains("member-1") && error.contains("trained for 3 epochs"), "{error}");
     assert!(error.contains("--epochs 3"), "{error}");
     let error = resume(&FitConfig { lr: 0.5, ..ensemble(3) }, &run).unwrap_err().to_string();
-    assert!(error.contains("begun by another recipe"), "{error}");
+    assert!(error.contains("started with another recipe"), "{error}");
 }
 
 #[test]
@@ -260,12 +260,14 @@ fn what_cannot_answer_together_is_not_joined() {
     let one = train("one", &config);
     let elsewhere = train("elsewhere", &FitConfig { split: "word".to_owned(), ..config.clone() });
     let both = train("both", &FitConfig { members: 2, ..config.clone() });
-    let config = FitConfig { feature_normalisation: Normalisation::Training, ..config };
+    let config = FitConfig { feature_normalisation: FeatureNormalisation::Training, ..config };
     let normalised = train("normalised", &config);
     let other_seed = train("other-seed", &FitConfig { seed: 1, ..config.clone() });
-    let by_utterance =
-        train("by-utterance", &FitConfig { feature_normalisation: Normalisation::Utterance, ..config });
-    // Of another training side than the digest of its split says.
+    let by_utterance = train(
+        "by-utterance",
+        &FitConfig { feature_normalisation: FeatureNormalisation::Utterance, ..config },
+    );
+    // With a training side other than the digest of its split says.
     let other_statistics = folder.path().join("other-statistics.pt");
     let mut changed = Checkpoint::read(&other_seed).unwrap();
     let shape =
@@ -427,5 +429,5 @@ fn the_recipes_that_are_shipped_are_recipes() {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
     let shipped = FitConfig::read(&recipes.join("speaker-independent.toml")).unwrap();
     shipped.validate().unwrap();
-    assert_eq!(shipped.augment, Recipe::read(&recipes.join("augmentation.toml")).unwrap());
+    assert_eq!(shipped.augment, AugmentationRecipe::read(&recipes.join("augmentation.toml")).unwrap());
 }

@@ -1,4 +1,4 @@
-//! `ser-fit` killed at random moments: what it had saved stays whole, and it goes on from there. `SER_KILLS` sets how
+//! `ser-fit` killed at random moments: what it saved stays intact, and it continues from there. `SER_KILLS` sets how
 //! often (20).
 #![cfg(all(unix, feature = "torch"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
@@ -34,7 +34,7 @@ fn a_training_killed_at_any_moment_keeps_its_checkpoints_and_ends_as_if_nothing_
         command.args(["--epochs", EPOCHS, "--quiet", "--run"]).arg(run);
         command
     };
-    let go_on = |run: &Path| {
+    let resume = |run: &Path| {
         let mut command = ser_fit(folder.path());
         command.arg("--quiet").arg("--resume").arg(run);
         command
@@ -47,7 +47,7 @@ fn a_training_killed_at_any_moment_keeps_its_checkpoints_and_ends_as_if_nothing_
     let (mut kills_left, mut completed, mut left) = (kills(), 0, BTreeMap::new());
     let run = folder.path().join("run");
     while kills_left > 0 {
-        let mut command = if run.join("config.toml").exists() { go_on(&run) } else { begin(&run) };
+        let mut command = if run.join("config.toml").exists() { resume(&run) } else { begin(&run) };
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let before = whole_ones(&run);
         // Counted in writes, not in time: starting takes longer than all the rest, and more so on a busy machine.
@@ -67,12 +67,12 @@ fn a_training_killed_at_any_moment_keeps_its_checkpoints_and_ends_as_if_nothing_
         }
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         completed += 1;
-        assert!(Ended::at(&run) == expected, "the resumed run ended otherwise");
+        assert!(Ended::at(&run) == expected, "the resumed run ended differently");
         assert_eq!(names_in(&run), names_in(&whole));
         fs::remove_dir_all(&run).unwrap();
     }
-    succeed(&mut if run.join("config.toml").exists() { go_on(&run) } else { begin(&run) });
-    assert!(Ended::at(&run) == expected, "the resumed run ended otherwise");
+    succeed(&mut if run.join("config.toml").exists() { resume(&run) } else { begin(&run) });
+    assert!(Ended::at(&run) == expected, "the resumed run ended differently");
     assert_eq!(names_in(&run), names_in(&whole));
     println!("{} kills, after epochs {left:?}; {} whole runs", kills(), completed + 1);
     assert!(left.len() >= 3, "{left:?}");

@@ -33,7 +33,7 @@ fn grow(bytes: usize) {
     PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
 }
 
-// SAFETY: everything is handed on to the system's allocator; only sizes are noted.
+// SAFETY: everything is forwarded to the system's allocator; only sizes are recorded.
 #[expect(unsafe_code, reason = "an allocator is unsafe by nature")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
@@ -112,7 +112,7 @@ fn no_size_in_a_recording_decides_how_much_memory_is_taken() {
 }
 
 #[test]
-fn codebooks_that_unfold_to_gigabytes_are_refused() {
+fn codebooks_that_expand_to_gigabytes_are_refused() {
     let original =
         fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio/chirp.ogg")).unwrap();
     let identification = &original[28..58];

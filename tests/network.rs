@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 use std::path::PathBuf;
@@ -207,28 +207,28 @@ fn a_configuration_that_describes_no_sensible_network_is_refused_before_one_is_b
     assert_eq!(refusal("classes", json!(5)).unwrap(), small_model());
 
     let cases = [
-        ("arch", json!("transformer"), "no architecture \"transformer\""),
-        ("classes", json!(0), "makes no sense"),
-        ("classes", json!(1), "makes no sense"),
+        ("arch", json!("transformer"), "unknown architecture \"transformer\""),
+        ("classes", json!(0), "is not valid"),
+        ("classes", json!(1), "is not valid"),
         ("classes", json!(6), "5 labels for 6 classes"),
-        ("classes", json!(u64::MAX), "makes no sense"),
+        ("classes", json!(u64::MAX), "is not valid"),
         ("classes", json!(-1), "cannot be understood"),
-        ("hidden", json!(0), "makes no sense"),
-        ("hidden", json!(1_000_000), "makes no sense"),
+        ("hidden", json!(0), "is not valid"),
+        ("hidden", json!(1_000_000), "is not valid"),
         ("hidden", json!(1e300), "cannot be understood"),
         ("dense", json!(-12), "cannot be understood"),
         ("channels", json!([4]), "cannot be understood"),
-        ("channels", json!([0, 8]), "makes no sense"),
-        ("channels", json!([4_000_000_000u32, 4_000_000_000u32]), "makes no sense"),
-        ("dropout", json!(1.0), "makes no sense"),
-        ("dropout", json!(-0.1), "makes no sense"),
+        ("channels", json!([0, 8]), "is not valid"),
+        ("channels", json!([4_000_000_000u32, 4_000_000_000u32]), "is not valid"),
+        ("dropout", json!(1.0), "is not valid"),
+        ("dropout", json!(-0.1), "is not valid"),
         ("dropout", json!(null), "cannot be understood"),
         ("input_shape", json!([3, 3, 40]), "too small"),
         ("input_shape", json!([0, 12, 40]), "too small"),
-        ("input_shape", json!([3, 12, usize::MAX]), "makes no sense"),
-        ("input_shape", json!([3, usize::MAX, usize::MAX]), "makes no sense"),
+        ("input_shape", json!([3, 12, usize::MAX]), "is not valid"),
+        ("input_shape", json!([3, usize::MAX, usize::MAX]), "is not valid"),
         ("depth", json!(3), "unknown field"),
-        // Each size is sensible for itself, but together they are 137 GB that the file does not hold.
+        // Each size is plausible by itself, but together they are 137 GB that the file does not hold.
         ("input_shape", json!([3, 524_288, 40]), "shape [64, 24]"),
         ("hidden", json!(8192), "shape"),
         ("channels", json!([8192, 8192]), "shape [4, 3, 3, 3]"),

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 mod common_fit;
@@ -31,7 +31,7 @@ fn the_three_commands_work_one_after_the_other() {
         .collect();
     left.sort();
     assert_eq!(left, ["best.pt", "cache", "corpus", "runs"]);
-    // Once more, on what is there: nothing is computed again, and the second run stands beside the first.
+    // Once more, on existing data: nothing is computed again, and the second run is beside the first.
     succeed(ser_prep(folder.path()).args(["--data", "corpus", "--out", "cache/"]));
     succeed(ser_fit(folder.path()).args(["--cache", "cache/", "--epochs", "1"]));
     assert_eq!(std::fs::read_dir(folder.path().join("runs")).unwrap().count(), 2);

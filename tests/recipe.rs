@@ -6,7 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 mod common_fit;
@@ -21,7 +21,7 @@ use ser_core::storage::Storage;
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
 use ser_model::checkpoint::{Checkpoint, Value};
-use ser_model::{ClassWeights, FitConfig, Normalisation, Sampling};
+use ser_model::{ClassWeights, FeatureNormalisation, FitConfig, Sampling};
 use ser_train::batches::Batches;
 use ser_train::batches::normalisation::{Normaliser, normaliser_of};
 use ser_train::train::Material;
@@ -40,7 +40,7 @@ fn a_normalised_utterance_has_mean_0_and_deviation_1_over_its_real_frames_and_ze
     let (train, split) = side(Part::Train);
     let utterances = split.part(Part::Train);
     let normaliser =
-        Normaliser::new(Normalisation::Utterance, &train, utterances, None, Device::Cpu).unwrap();
+        Normaliser::new(FeatureNormalisation::Utterance, &train, utterances, None, Device::Cpu).unwrap();
     let normalised = rows(&train, normaliser);
     let [_, _, frames] = train.shape();
     for (index, tensor) in normalised.iter().enumerate() {
@@ -60,7 +60,8 @@ fn a_normalised_utterance_has_mean_0_and_deviation_1_over_its_real_frames_and_ze
 #[test]
 fn the_training_sides_statistics_are_in_the_checkpoint_and_are_those_of_its_real_frames() {
     let folder = tempfile::tempdir().unwrap();
-    let config = FitConfig { feature_normalisation: Normalisation::Training, ..recipe(&prepared().cache, 1) };
+    let config =
+        FitConfig { feature_normalisation: FeatureNormalisation::Training, ..recipe(&prepared().cache, 1) };
     train(&config, &folder.path().join("run")).unwrap();
     let checkpoint = Checkpoint::read(folder.path().join("run/best.pt")).unwrap();
 
@@ -94,7 +95,8 @@ fn the_training_sides_statistics_are_in_the_checkpoint_and_are_those_of_its_real
 fn a_speakers_statistics_take_his_voice_out_of_every_coefficient() {
     let (train, split) = side(Part::Train);
     let utterances = split.part(Part::Train);
-    let normaliser = Normaliser::new(Normalisation::Speaker, &train, utterances, None, Device::Cpu).unwrap();
+    let normaliser =
+        Normaliser::new(FeatureNormalisation::Speaker, &train, utterances, None, Device::Cpu).unwrap();
     let normalised = rows(&train, normaliser);
     let [_, _, frames] = train.shape();
     for speaker in ["OAF", "YAF"] {
@@ -112,7 +114,9 @@ fn a_speakers_statistics_take_his_voice_out_of_every_coefficient() {
 fn a_report_normalises_as_the_training_did() {
     let folder = tempfile::tempdir().unwrap();
     let (test, split) = side(Part::Test);
-    for way in [Normalisation::Utterance, Normalisation::Training, Normalisation::Speaker] {
+    for way in
+        [FeatureNormalisation::Utterance, FeatureNormalisation::Training, FeatureNormalisation::Speaker]
+    {
         let config = FitConfig { feature_normalisation: way, ..recipe(&prepared().cache, 2) };
         let run = folder.path().join(format!("{way:?}").to_lowercase());
         train(&config, &run).unwrap();
@@ -143,7 +147,8 @@ fn a_report_normalises_as_the_training_did() {
 #[test]
 fn statistics_of_another_shape_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let config = FitConfig { feature_normalisation: Normalisation::Training, ..recipe(&prepared().cache, 1) };
+    let config =
+        FitConfig { feature_normalisation: FeatureNormalisation::Training, ..recipe(&prepared().cache, 1) };
     train(&config, &folder.path().join("run")).unwrap();
     let mut checkpoint = Checkpoint::read(folder.path().join("run/best.pt")).unwrap();
     let tensor = ser_model::checkpoint::Tensor::from_f32(&[2], &[0.0, 1.0]).unwrap();
@@ -152,7 +157,7 @@ fn statistics_of_another_shape_are_refused() {
     checkpoint.extra = vec![("feature_statistics".to_owned(), value)];
     let (test, split) = side(Part::Test);
     let utterances = split.part(Part::Test);
-    let made = normaliser_of(&checkpoint, Normalisation::Training, &test, utterances, Device::Cpu);
+    let made = normaliser_of(&checkpoint, FeatureNormalisation::Training, &test, utterances, Device::Cpu);
     assert_eq!(made.unwrap_err().kind(), ErrorKind::Mismatch);
 }
 
@@ -160,7 +165,7 @@ fn statistics_of_another_shape_are_refused() {
 fn a_normalised_run_resumes_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let config = |epochs| FitConfig {
-        feature_normalisation: Normalisation::Training,
+        feature_normalisation: FeatureNormalisation::Training,
         class_weights: ClassWeights::Balanced,
         sampling: Sampling::Balanced,
         ..recipe(&prepared().cache, epochs)
@@ -214,10 +219,10 @@ fn the_documented_pytorch_class_agrees_on_normalised_features() {
     let script = script.split("```").next().unwrap();
     std::fs::write(folder.path().join("evaluate.py"), script).unwrap();
     for (way, members) in [
-        (Normalisation::None, 1),
-        (Normalisation::Utterance, 1),
-        (Normalisation::Training, 1),
-        (Normalisation::Training, 2),
+        (FeatureNormalisation::None, 1),
+        (FeatureNormalisation::Utterance, 1),
+        (FeatureNormalisation::Training, 1),
+        (FeatureNormalisation::Training, 2),
     ] {
         let config = FitConfig { feature_normalisation: way, members, ..recipe(&prepared().cache, 4) };
         let run = folder.path().join(format!("{way:?}-{members}"));
@@ -283,7 +288,7 @@ fn a_class_of_few_utterances_is_recalled_better_when_classes_weigh_or_come_alike
 const PROTOCOLS: &str = "random,speaker-*";
 
 #[test]
-fn a_matrix_trains_every_protocol_with_every_seed_and_goes_on_where_it_stopped() {
+fn a_matrix_trains_every_protocol_with_every_seed_and_continues_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let matrix = |epochs: &str, protocols: &str| {
         let mut command = ser_fit(folder.path());
@@ -313,12 +318,12 @@ fn a_matrix_trains_every_protocol_with_every_seed_and_goes_on_where_it_stopped()
             "{cell} has changed"
         );
     }
-    // More epochs go on; another recipe does not.
+    // More epochs continue it; another recipe does not.
     succeed(&mut matrix("2", PROTOCOLS));
     let lines = std::fs::read_to_string(runs.join("random/seed-0/metrics.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 2);
     let complaint = fail(matrix("2", PROTOCOLS).args(["--lr", "0.5"]), 1);
-    assert!(complaint.contains("begun by another recipe"), "{complaint}");
+    assert!(complaint.contains("started with another recipe"), "{complaint}");
     assert!(!folder.path().join("best.pt").exists(), "no run of a matrix is published");
     let complaint = fail(&mut matrix("1", "sentence"), 2);
     assert!(complaint.contains("choose among random, speaker-OAF, speaker-YAF, word"), "{complaint}");

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 mod common_fit;
@@ -177,7 +177,7 @@ fn the_page_the_figures_and_the_card_tell_of_the_run() {
         assert!(page.contains(&number) && card.contains(&number), "{number}");
     }
     assert!(page.contains(digest) && card.contains(digest));
-    // The history lies beside the checkpoint, the recordings where ser-prep found them.
+    // The history is beside the checkpoint, the recordings where ser-prep found them.
     assert!(page.contains("8 epochs; the checkpoint is of epoch"), "{page}");
     let wrong = object["n_utterances"].as_u64().unwrap() - object["n_correct"].as_u64().unwrap();
     assert_eq!(page.matches("<audio ").count() as u64, wrong.min(24));
@@ -241,12 +241,12 @@ fn a_cache_of_other_features_is_refused_and_the_difference_named() {
     };
     prep(&["--n-mfcc", "20", "--hop-length", "128"]);
     let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
-    assert!(text.contains("holds other features than the checkpoint was trained on"), "{text}");
+    assert!(text.contains("holds features other than those the checkpoint was trained on"), "{text}");
     for part in ["n_mfcc", "40", "20", "hop_length", "256", "128"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("n_mels"), "{text}");
-    // The advice helps: several feature sets lie side by side, and the right one is found.
+    // The advice works: several feature sets are side by side, and the right one is found.
     prep(&[]);
     prep(&["--n-mfcc", "20"]);
     let ours = json(report(folder.path()).args(["--json", "--cache", "cache"]));
@@ -260,7 +260,7 @@ fn a_split_that_has_changed_is_refused() {
     let mut prep = ser_prep(folder.path());
     succeed(prep.args(["--quiet", "--seed", "4", "--data"]).arg(&prepared("report", &[]).corpus));
     let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
-    assert!(text.contains("has dealt its random split anew since this checkpoint was trained"), "{text}");
+    assert!(text.contains("has redrawn its random split since this checkpoint was trained"), "{text}");
     assert!(text.contains("train again"), "{text}");
 }
 
@@ -270,14 +270,14 @@ fn a_damaged_tensor_is_found_before_it_is_counted() {
     copy_folder(&prepared("report", &[]).cache, &folder.path().join("cache"));
     let (_, row) = damage(&folder.path().join("cache"), "test");
     let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
-    assert!(text.contains(&format!("row {row} is not what was written")), "{text}");
+    assert!(text.contains(&format!("row {row} has changed since it was written")), "{text}");
     succeed(report(folder.path()).args(["--cache", "cache", "--verify", "off"]));
 }
 
 // The checkpoint.
 
 #[test]
-fn what_is_no_checkpoint_is_refused() {
+fn files_that_are_not_checkpoints_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = std::fs::read(checkpoint()).unwrap();
     let mut altered = bytes.clone();
@@ -287,7 +287,7 @@ fn what_is_no_checkpoint_is_refused() {
         ("altered.pt", &altered, ""),
         ("cut.pt", &bytes[..bytes.len() / 2], ""),
         ("empty.pt", b"", ""),
-        ("text.pt", b"these are no weights", ""),
+        ("text.pt", b"these are not weights", ""),
         ("foreign.pt", &std::fs::read(torch).unwrap(), "not a checkpoint of ser"),
     ];
     for (name, content, said) in cases {
@@ -318,7 +318,7 @@ fn a_checkpoint_that_contradicts_itself_is_refused() {
         &|config, _| config["model"]["hidden"] = 8192.into(),
         "made.pt: holds head.0.weight of shape [16, 24]",
     );
-    refuses(&|config, _| config["model"]["arch"] = "vgg".into(), "there is no architecture \"vgg\"");
+    refuses(&|config, _| config["model"]["arch"] = "vgg".into(), "unknown architecture \"vgg\"");
     refuses(
         &|config, _| config["model"]["input_shape"][2] = 40.into(),
         "takes utterances of shape [3, 40, 40]",
@@ -328,7 +328,7 @@ fn a_checkpoint_that_contradicts_itself_is_refused() {
         "made.pt: its configuration cannot be understood",
     );
     refuses(&|config, _| config["split"]["protocol"] = "speaker-../../../x".into(), "cannot be understood");
-    refuses(&|config, _| config["feature_set"] = "0123".into(), "holds other features");
+    refuses(&|config, _| config["feature_set"] = "0123".into(), "holds features other than");
     refuses(&|config, _| config["epoch"] = (-1).into(), "cannot be understood");
     refuses(&|_, checkpoint| checkpoint.labels.swap(0, 1), "holds the classes");
     refuses(&|_, checkpoint| drop(checkpoint.labels.pop()), "names 6 labels for 7 classes");
@@ -339,7 +339,7 @@ fn a_checkpoint_that_contradicts_itself_is_refused() {
 fn a_wrong_option_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let cases: [(&[&str], i32, &str); 4] = [
-        (&["--device", "tpu"], 2, "there is no device \"tpu\""),
+        (&["--device", "tpu"], 2, "unknown device \"tpu\""),
         (&["--json", "--quiet"], 2, "cannot be used with"),
         (&["--verify", "maybe"], 2, "possible values: on, off"),
         (&["--csv", "no/such/folder.csv"], 1, "no/such/folder.csv: cannot be written"),

@@ -1,4 +1,4 @@
-//! The command `ser-tune`: it finds good recipes, loses no trial whatever happens to it, and Optuna reads its journal.
+//! The command `ser-tune`: it finds good recipes, never loses a trial, and Optuna reads its journal.
 //!
 //! Most tests train with a stand-in for ser-fit, tests/fixtures/tune/ser-fit, which computes its metrics by a formula.
 #![cfg(unix)]
@@ -127,7 +127,7 @@ fn epochs_in(study: &Path) -> usize {
 }
 
 fn is_alive(process: u32) -> bool {
-    // A process that nobody has waited for yet is dead all the same.
+    // A process that has not been waited for yet is dead too.
     let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
@@ -270,7 +270,8 @@ fn options_of_an_architecture_are_searched_over_where_a_trial_has_it() {
     fs::write(place.path("space.toml"), space.replace(r#", when = { "network.arch" = "cnn-bilstm" }"#, ""))
         .unwrap();
     let ran = run(&mut place.tune("other")).ends(2);
-    let said = "space.toml: network.hidden = 64 is refused beside network.arch = \"cnn-transformer\": ";
+    let said =
+        "space.toml: network.hidden = 64 is refused together with network.arch = \"cnn-transformer\": ";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     fs::write(
         place.path("space.toml"),
@@ -323,10 +324,13 @@ fn a_search_space_that_ser_fit_does_not_take_is_refused_before_any_trial() {
         ("learning_rate = { float = [0.1, 0.2] }", "unknown field `learning_rate`, expected one of `cache`"),
         (
             "network.dropout = { float = [0.0, 1.5] }",
-            "network.dropout 1.5 makes no sense; give a number from 0",
+            "network.dropout 1.5 is not valid; give a number from 0",
         ),
         ("epochs = { float = [1.0, 2.0] }", "epochs = 1.0 is refused: invalid type"),
-        ("lr = { normal = [1.0, 2.0] }", "lr has \"normal\", from which nothing is chosen; write { float"),
+        (
+            "lr = { normal = [1.0, 2.0] }",
+            "lr has \"normal\", which is not a kind of distribution; write { float",
+        ),
     ] {
         fs::write(place.path("space.toml"), space).unwrap();
         let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
@@ -341,12 +345,12 @@ fn an_ensemble_is_refused_before_any_trial_since_a_trial_is_one_network() {
     fs::write(place.path("base.toml"), "epochs = 6\nmembers = 3\n").unwrap();
     let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
     let said =
-        "base.toml: members = 3 makes an ensemble, and a trial is one network; search without it, then train";
+        "base.toml: members = 3 makes an ensemble, but a trial is one network; search without it, then train";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     fs::write(place.path("base.toml"), "epochs = 6\n").unwrap();
     fs::write(place.path("space.toml"), "members = { int = [1, 5] }").unwrap();
     let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
-    let said = "space.toml: members is not to be searched over: a trial is one network";
+    let said = "space.toml: members cannot be searched over: a trial is one network";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert!(!place.path("study").exists());
 }
@@ -355,10 +359,10 @@ fn an_ensemble_is_refused_before_any_trial_since_a_trial_is_one_network() {
 fn a_base_recipe_that_ser_fit_does_not_take_is_refused_by_its_name() {
     let place = Place::new();
     for (recipe, said) in [
-        ("epochs = ", "base.toml: is no TOML: "),
+        ("epochs = ", "base.toml: is not TOML: "),
         ("learning_rate = 1", "base.toml: unknown field `learning_rate`, expected one of `cache`"),
         ("[network]\nhiden = 3", "base.toml: network cnn-bilstm: unknown field `hiden`"),
-        ("epochs = 0", "base.toml: --epochs 0 makes no sense"),
+        ("epochs = 0", "base.toml: --epochs 0 is not valid"),
     ] {
         fs::write(place.path("base.toml"), recipe).unwrap();
         let ran = run(place.tune("study").args(["--trials", "3"])).ends(2);
@@ -377,7 +381,7 @@ fn no_metric_of_the_test_side_can_be_chosen() {
 }
 
 #[test]
-fn a_trial_that_fails_is_put_down_with_its_error_and_the_search_goes_on() {
+fn a_failed_trial_is_recorded_with_its_error_and_the_search_continues() {
     let place = Place::new();
     let found = outcome(place.tune("study").args(["--trials", "20", "--seed", "4"]).env("FAKE_FAIL", "0.3"));
     assert_numbered(&found, 20);
@@ -401,7 +405,7 @@ fn when_the_first_trials_all_fail_the_search_stops_with_the_first_error() {
         "{}",
         ran.stderr
     );
-    // Once the reason is mended, the same command goes on, and those trials count.
+    // Once the cause is fixed, the same command continues, and those trials count.
     let found = outcome(place.tune("study").args(["--trials", "20"]));
     assert_eq!((trials(&found).len(), count(&found, "FAIL")), (20, 3));
 }
@@ -431,7 +435,7 @@ fn another_search_in_the_same_folder_is_refused_with_the_difference() {
 // What interrupts it.
 
 #[test]
-fn a_search_killed_at_any_moment_goes_on_with_the_same_command_and_leaves_no_process() {
+fn a_search_killed_at_any_moment_continues_with_the_same_command_and_leaves_no_process() {
     let place = Place::new();
     let command = || {
         let mut command = place.tune("study");
@@ -472,7 +476,7 @@ fn a_search_killed_at_any_moment_goes_on_with_the_same_command_and_leaves_no_pro
 }
 
 #[test]
-fn ctrl_c_lets_the_trials_save_their_state_and_the_same_command_goes_on() {
+fn ctrl_c_lets_the_trials_save_their_state_and_the_same_command_continues() {
     let place = Place::new();
     let command = || {
         let mut command = place.tune("study");
@@ -486,7 +490,7 @@ fn ctrl_c_lets_the_trials_save_their_state_and_the_same_command_goes_on() {
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let ran = Ran::of(&child.wait_with_output().unwrap()).ends(130);
-    assert!(ran.stderr.contains("go on with the same command"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("continue with the same command"), "{}", ran.stderr);
     let left = Journal::read(&place.path("study")).unwrap();
     assert!(left.trials(0).any(|trial| trial.state == TrialState::Running));
     assert!(processes(&place.path("study")).iter().all(|process| !is_alive(process.0)));
@@ -510,7 +514,7 @@ fn several_processes_search_in_one_study_and_no_trial_is_lost_or_there_twice() {
             .unwrap()
     };
     let mut searches = [start(), start(), start()];
-    // One of them does not live to see the end.
+    // One of them is killed before the end.
     std::thread::sleep(Duration::from_millis(150));
     searches[0].kill().unwrap();
     searches[0].wait().unwrap();
@@ -533,7 +537,7 @@ fn a_torn_line_and_a_lock_left_behind_do_no_harm() {
     std::os::unix::fs::symlink("./././journal.log", place.path("study/journal.log.lock")).unwrap();
     let started = Instant::now();
     let found = outcome(place.tune("study").args(["--trials", "4"]));
-    assert!(started.elapsed() < Duration::from_secs(20), "it waited for a lock that nobody holds");
+    assert!(started.elapsed() < Duration::from_secs(20), "it waited for a lock that is not held");
     assert_numbered(&found, 4);
     assert!(fs::read(&journal).unwrap().starts_with(&before));
     assert!(!place.path("study/journal.log.lock").exists());
@@ -542,7 +546,7 @@ fn a_torn_line_and_a_lock_left_behind_do_no_harm() {
     lines[2] = "not JSON".to_owned();
     fs::write(&journal, lines.join("\n") + "\n").unwrap();
     let ran = run(place.tune("study").args(["--trials", "5"])).ends(1);
-    assert!(ran.stderr.contains("journal.log: line 3 is no operation of a journal"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("journal.log: line 3 is not a journal operation"), "{}", ran.stderr);
     assert!(ran.stderr.contains("put the journal back as it was"), "{}", ran.stderr);
 }
 
@@ -557,7 +561,7 @@ fn a_journal_with_a_distribution_that_no_option_can_have_is_refused_by_its_line_
     let line = 1 + whole.lines().position(|line| line.contains("\"op_code\":4")).unwrap();
     for (step, said) in [("0", "whose step is not above 0"), ("-8", "whose step is not above 0")] {
         let broken = whole.replace(steps, &steps.replace('8', step));
-        // A last line is no torn one for that.
+        // That does not make the last line a torn one.
         let last = broken.lines().take(line).collect::<Vec<_>>().join("\n") + "\n";
         for journaled in [&broken, &last] {
             fs::write(&journal, journaled).unwrap();
@@ -595,7 +599,7 @@ fn the_best_trial_may_be_one_that_was_trained_elsewhere() {
 }
 
 #[test]
-fn trials_go_on_where_the_cache_is_now() {
+fn trials_continue_where_the_cache_is_now() {
     let place = Place::new();
     let moved = place.path("moved");
     std::os::unix::fs::symlink(cache(), &moved).unwrap();
@@ -616,13 +620,12 @@ fn trials_go_on_where_the_cache_is_now() {
 }
 
 #[test]
-fn a_run_left_by_another_study_is_not_taken_for_a_trial() {
+fn a_run_left_by_another_study_is_not_mistaken_for_a_trial() {
     let place = Place::new();
     outcome(place.tune("study").args(["--trials", "2"]));
     fs::remove_file(place.path("study/journal.log")).unwrap();
     let ran = run(place.tune("study").args(["--trials", "2"])).ends(1);
-    let said =
-        "study/trials/0000: holds a run that the journal of its study knows nothing of; put the journal";
+    let said = "study/trials/0000: holds a run that is unknown to the journal of its study; put the journal";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert!(place.path("study/trials/0000/metrics.jsonl").exists());
 }
@@ -637,7 +640,7 @@ fn in_optuna(python: &Path, study: &Path, options: &[&str]) -> Value {
 }
 
 #[test]
-fn optuna_and_its_dashboard_see_what_ser_tune_says_and_optuna_can_go_on() {
+fn optuna_and_its_dashboard_see_what_ser_tune_says_and_optuna_can_continue() {
     let Some(python) = python_with("optuna, optuna_dashboard") else { return };
     let place = Place::new();
     let tune = |trials: &str| {
@@ -679,7 +682,7 @@ fn optuna_and_its_dashboard_see_what_ser_tune_says_and_optuna_can_go_on() {
     assert_eq!(seen["dashboard"]["studies"][0]["study_name"], "my study");
     assert_eq!(seen["dashboard"]["detail"]["trials"].as_array().unwrap().len(), 30);
 
-    // Optuna's own sampler adds trials; ours goes on after them, and they count.
+    // Optuna's own sampler adds trials; ours continues after them, and they count.
     let seen = in_optuna(&python, &study, &["--go-on", "3"]);
     assert_eq!(seen["trials"].as_array().unwrap().len(), 33);
     let found = outcome(&mut tune("36"));
@@ -737,7 +740,7 @@ fn the_pruners_stop_the_trials_that_optunas_stop_after_the_same_epoch() {
     let asha = Pruner::Asha { min_epochs: 2, reduction_factor: 3 };
     let median = Pruner::Median { min_epochs: 3, startup_trials: 4 };
     let lasted = judged(asha, Direction::Maximize, &curves);
-    assert_eq!(lasted[0], 12, "with nobody to compare it to, a trial goes on");
+    assert_eq!(lasted[0], 12, "with nothing to compare it to, a trial continues");
     assert!(lasted.iter().all(|epochs| [2, 6, 12].contains(epochs)), "{lasted:?}");
     assert!(judged(median, Direction::Maximize, &curves)[..4].iter().all(|epochs| *epochs == 12));
     let Some(python) = python_with("optuna") else { return };
@@ -748,7 +751,7 @@ fn the_pruners_stop_the_trials_that_optunas_stop_after_the_same_epoch() {
                 Pruner::Median { min_epochs, startup_trials } => (min_epochs, 0, startup_trials),
                 Pruner::None => (0, 0, 0),
             };
-            // A metric to be made small falls.
+            // A metric to minimise falls.
             let sign = if direction == Direction::Minimize { -1.0 } else { 1.0 };
             let turn = |curve: &Vec<Option<f64>>| {
                 curve.iter().map(|value| value.map(|value| sign * value)).collect()

@@ -83,7 +83,7 @@ fn ask_python() -> Result<PathBuf, String> {
     }
 }
 
-/// A variable that tch's build script heeds too; another value means another build.
+/// A variable that tch's build script reads too; another value means another build.
 fn variable(name: &str) -> Option<std::ffi::OsString> {
     println!("cargo::rerun-if-env-changed={name}");
     env::var_os(name)

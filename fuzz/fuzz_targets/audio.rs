@@ -18,7 +18,7 @@ fuzz_target!(init: ser_fuzz::start("audio"), |data: &[u8]| {
     BUFFERS.with_borrow_mut(|(bytes, mono)| {
         bytes.clear();
         bytes.extend_from_slice(data);
-        wrap::mend_ogg(bytes);
+        wrap::fix_ogg_checksums(bytes);
         // Two seconds at the highest rate are 6 MiB of samples, which a growing vector holds three times.
         let outcome = memory::bounded(64 * bytes.len() + (32 << 20), || decode(bytes, &limits, mono));
         match outcome {
@@ -26,7 +26,7 @@ fuzz_target!(init: ser_fuzz::start("audio"), |data: &[u8]| {
                 assert!(mono.len() as u64 == recording.samples && recording.samples > 0);
                 assert!(mono.iter().all(|sample| sample.is_finite()));
             }
-            // The panic of a foreign decoder costs a file and no more. In what we wrote it is a mistake.
+            // A panic in a third-party decoder costs a file and no more. In our code it is a bug.
             Err(error) => {
                 let cause = error.source().map(ToString::to_string).unwrap_or_default();
                 let ours = cause.contains("ser-audio/") && !cause.contains("symphonia");

@@ -1,4 +1,4 @@
-//! Any file as an index, and any payload behind a right checksum.
+//! Any file as an index, and any payload with a valid checksum.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser_tune::{Journal, Outcome};
+use ser_tune::{Journal, StudySummary};
 use ser_fuzz::{memory, seeds};
 
 fuzz_target!(init: ser_fuzz::start("journal"), |data: &[u8]| {
@@ -23,7 +23,7 @@ fuzz_target!(init: ser_fuzz::start("journal"), |data: &[u8]| {
             let numbers = replay.trials(study.id).map(|trial| trial.number);
             assert!(numbers.eq(0..replay.trials(study.id).count() as u64));
         }
-        let Ok(outcome) = Outcome::read(&folder) else { return };
+        let Ok(outcome) = StudySummary::read(&folder) else { return };
         let sum: f64 = outcome.importance.values().sum();
         assert!(outcome.importance.is_empty() || (sum - 1.0).abs() < 1e-6, "{:?}", outcome.importance);
         assert!(outcome.best.is_none_or(|best| best.value.is_some_and(f64::is_finite)));

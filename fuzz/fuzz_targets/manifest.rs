@@ -1,4 +1,4 @@
-//! Any text as `split.toml` and its three manifests, with right digests.
+//! Any text as `split.toml` and its three manifests, with valid digests.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

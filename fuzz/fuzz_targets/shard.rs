@@ -1,16 +1,16 @@
-//! Any file as a shard, and any header before data of any length under a right name.
+//! Any file as a shard, and any header before data of any length with a matching name.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser_cache::{Checksum, Layout, Shard};
+use ser_cache::{Checksum, ShardLayout, Shard};
 use ser_fuzz::{memory, seeds, wrap};
 
 fuzz_target!(init: ser_fuzz::start("shard"), |data: &[u8]| {
     thread_local! {
         static FOLDER: tempfile::TempDir = ser_fuzz::scratch_folder();
-        static LAYOUT: Layout = {
+        static LAYOUT: ShardLayout = {
             let features = seeds::small_features();
-            Layout { shape: features.shape(), configuration: features.to_canonical_json() }
+            ShardLayout { shape: features.shape(), configuration: features.to_canonical_json() }
         };
     }
     let file = match data {

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: a bound on memory, wrappings with right checksums, seeds.
+//! What the fuzz targets share: a bound on memory, wrappers with valid checksums, seeds.
 
 pub mod memory;
 pub mod seeds;

@@ -7,7 +7,7 @@ use ser_prepare::{PrepareOptions, prepare};
 use ser_features::FeatureConfig;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
-use ser_tune::{BaseRecipe, Direction, Journal, Objective, Operation, Pruner, Setup, Space, TrialState, suggest};
+use ser_tune::{BaseRecipe, Direction, Journal, Objective, Operation, Pruner, SearchSetup, Space, TrialState, suggest};
 
 use crate::wrap;
 
@@ -51,7 +51,7 @@ fn files(folder: &Path) -> Result<Seeds, Problem> {
 
 fn audio() -> Result<Seeds, Problem> {
     let mut seeds = files(&fixtures("audio"))?;
-    // The beginnings of those that are too large are headers all the same.
+    // The first bytes of those that are too large are still headers.
     seeds.iter_mut().for_each(|seed| seed.truncate(LARGEST));
     Ok(seeds)
 }
@@ -112,7 +112,7 @@ fn small_study(trials: u64) -> Result<Vec<u8>, Problem> {
          network.dropout = { float = [0.0, 0.6] }\nnetwork.hidden = { categorical = [64, 128] }",
     )?;
     let recipe = BaseRecipe::parse("")?;
-    let setup = Setup::new(Objective::ValUar, Pruner::None, 0, &space, &recipe)?;
+    let setup = SearchSetup::new(Objective::ValUar, Pruner::None, 0, &space, &recipe)?;
     let direction = Direction::Maximize;
     let value = serde_json::to_value(&setup)?;
     let mut operations = vec![
@@ -180,8 +180,8 @@ impl SmallCache {
     /// A cache of three synthetic words in `out`.
     fn make() -> Result<Self, Problem> {
         let folder = tempfile::tempdir()?;
-        let corpus = ser_synth::Options { words: 3, sample_rate: 8_000, ..Default::default() };
-        ser_synth::Corpus::new(corpus)?.write(&folder.path().join("data"))?;
+        let corpus = ser_synth::SynthOptions { words: 3, sample_rate: 8_000, ..Default::default() };
+        ser_synth::SynthCorpus::new(corpus)?.write(&folder.path().join("data"))?;
         let options = PrepareOptions {
             features: small_features(),
             shard_bytes: 1 << 16,

@@ -1,4 +1,4 @@
-//! Right checksums around wrong contents: without them a fuzzer gets no further than the checksum.
+//! Valid checksums around arbitrary contents: without them a fuzzer gets no further than the checksum.
 
 use ser_cache::Sha;
 
@@ -71,7 +71,7 @@ pub fn archive_data(bytes: &[u8]) -> Option<Vec<(String, std::ops::Range<usize>)
 }
 
 /// Puts the right checksum into every page of an Ogg file, as far as there are pages.
-pub fn mend_ogg(bytes: &mut [u8]) {
+pub fn fix_ogg_checksums(bytes: &mut [u8]) {
     let mut at = 0;
     while let Some(header) = bytes.get(at..at + 27).filter(|header| header.starts_with(b"OggS")) {
         let segments = usize::from(header[26]);

@@ -61,7 +61,7 @@ def main():
     os.makedirs(arguments.out, exist_ok=True)
     paths = recordings(arguments.data)[: arguments.files]
     jobs = [(path, os.path.join(arguments.out, f"{number}.npy")) for number, path in enumerate(paths)]
-    # What librosa compiles at its first use is no part of the work.
+    # What librosa compiles on first use is not part of the work.
     prepare(jobs[0])
     with multiprocessing.Pool(arguments.processes) as pool:
         pool.map(prepare, jobs[: arguments.processes], chunksize=1)

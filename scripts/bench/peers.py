@@ -1,4 +1,4 @@
-"""Measures ser beside the Python programs people use today, both in one go on this machine, and writes a table.
+"""Compares ser with commonly used Python programs, both in one run on this machine, and writes a table.
 
     python peers.py TESS --ser target/release --scratch FOLDER --out docs/benchmarks.md
 

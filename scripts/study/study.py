@@ -1,9 +1,9 @@
-"""Trains every recipe of rows.toml on each speaker of a corpus, and writes what they are worth into a document.
+"""Trains every recipe of rows.toml on each speaker of a corpus, and writes their results into a document.
 
     python3 scripts/study/study.py DATA --runs RUNS [--seeds 5] [--jobs 2] [--only ROW ...] [--table-only]
 
 Python 3.11 and nothing else. ser-prep, ser-fit and ser-report do the work; each run is on one thread, `--jobs` rows at a
-time. It goes on where it stopped: finished runs are kept. Between `<!-- table -->` and `<!-- end of table -->` the
+time. It continues where it stopped: finished runs are kept. Between `<!-- table -->` and `<!-- end of table -->` the
 document is replaced.
 """
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ser_core::{Error, ErrorKind, Result};
-use ser_synth::{Corpus, Emotion, Oddity, Options, Summary};
+use ser_synth::{SynthCorpus, Emotion, Oddity, SynthOptions, Summary};
 
 /// Writes a folder of synthetic emotional speech, shaped and named as TESS.
 ///
@@ -26,7 +26,7 @@ Examples:
   ser-synth --out odd --words 3 --oddities aiff,truncated,nan"
 )]
 struct Arguments {
-    /// Folder to write; made if need be
+    /// Folder to write; created if needed
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
@@ -50,7 +50,7 @@ struct Arguments {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     emotions: Option<Vec<Emotion>>,
 
-    /// Plant oddities of real corpora, separated by commas, or all of them: aiff, rate, list, name, truncated, empty,
+    /// Add oddities of real corpora, separated by commas, or all of them: aiff, rate, list, name, truncated, empty,
     /// silent, duplicate, not-audio, nan
     #[arg(long, value_name = "LIST", num_args = 0..=1, default_missing_value = "all")]
     oddities: Option<String>,
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let corpus = Corpus::new(Options {
+    let corpus = SynthCorpus::new(SynthOptions {
         words: arguments.words,
         speakers: arguments.speakers,
         sample_rate: arguments.sample_rate,
@@ -97,7 +97,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         (_, Arguments { quiet: true, .. }) => return Ok(()),
         (summary, _) => table(&summary, arguments, start.elapsed()),
     };
-    // A reader that has seen enough, such as `head`, is no failure.
+    // A reader that closes early, such as `head`, is not a failure.
     match stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::new(ErrorKind::Io, format!("cannot print: {error}")))
@@ -116,8 +116,8 @@ fn oddities(list: &str) -> Result<Vec<Oddity>> {
         .map(|name| {
             Oddity::from_str(name, true).map_err(|_| {
                 let known = Oddity::ALL.map(Oddity::name).join(", ");
-                Error::new(ErrorKind::Usage, format!("there is no oddity {name:?}"))
-                    .mend(format!("choose among {known}, or all"))
+                Error::new(ErrorKind::Usage, format!("unknown oddity {name:?}"))
+                    .help(format!("choose among {known}, or all"))
             })
         })
         .collect()

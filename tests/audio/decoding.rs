@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use ser_audio::{Container, Limits, Loader, Normalisation, Recording, decode, read_file};
+use ser_audio::{Container, DecodedRecording, LevelNormalisation, Limits, Loader, decode, read_file};
 use ser_core::{Error, ErrorKind};
 
 mod making {
@@ -91,7 +91,7 @@ mod making {
         bytes
     }
 
-    /// `compression` makes it an AIFF-C; the data are bytes as they shall stand in the file.
+    /// `compression` makes it an AIFF-C; the data are bytes as they are in the file.
     pub(crate) fn aiff(
         data: &[u8],
         frames: u32,
@@ -127,7 +127,7 @@ mod making {
     }
 }
 
-fn decoded(bytes: &[u8]) -> (Recording, Vec<f32>) {
+fn decoded(bytes: &[u8]) -> (DecodedRecording, Vec<f32>) {
     let mut mono = Vec::new();
     let recording = decode(bytes, &Limits::default(), &mut mono).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(recording.samples, mono.len() as u64);
@@ -356,7 +356,7 @@ fn chunks_around_the_data_change_nothing() {
 }
 
 #[test]
-fn a_wrong_riff_size_is_no_reason_to_refuse() {
+fn a_wrong_riff_size_is_accepted() {
     let samples = making::noise(2_000, 1);
     for size in [0u32, 36, 4_036 - 8, u32::MAX] {
         let mut bytes = making::wav(&samples, 1, 16_000, 16);
@@ -441,12 +441,12 @@ fn a_truncated_file_is_refused_with_both_lengths() {
     assert_eq!(error.kind(), ErrorKind::Damaged);
     assert_eq!(
         error.to_string(),
-        "is cut short: its header promises 2.100 s (33600 samples), 1.034 s (16544) are there; \
+        "is cut short: its header declares 2.100 s (33600 samples) but it has 1.034 s (16544); \
          copy it again from its source"
     );
     let bytes = making::aiff(&making::pcm_be(&samples, 16), 33_600, 1, 16_000, 16, None);
     let error = refused(&bytes[..bytes.len() - 2]).to_string();
-    assert!(error.contains("2.100 s (33600 samples), 2.100 s (33599)"), "{error}");
+    assert!(error.contains("2.100 s (33600 samples) but it has 2.100 s (33599)"), "{error}");
     let flac = fixture("chirp.flac");
     let error = refused(&flac[..flac.len() - 1_000]).to_string();
     assert!(error.contains("0.500 s (8000 samples)"), "{error}");
@@ -456,7 +456,7 @@ fn a_truncated_file_is_refused_with_both_lengths() {
     assert!(error.contains("0.500 s (8000 samples)"), "{error}");
     let mp4 = fixture("chirp-aac-faststart.m4a");
     let error = refused(&mp4[..mp4.len() - 700]).to_string();
-    assert!(error.contains("is cut short: it promises 5191 bytes, 4491 are there"), "{error}");
+    assert!(error.contains("is cut short: it declares 5191 bytes but has 4491"), "{error}");
 }
 
 #[test]
@@ -488,7 +488,7 @@ fn no_prefix_of_a_recording_passes_for_the_whole() {
                 let mut accepted = 0;
                 for length in 0..bytes.len() {
                     if decode(&bytes[..length], &Limits::default(), &mut mono).is_ok() {
-                        // Only what stands behind the last sample may be missing.
+                        // Only what follows the last sample may be missing.
                         assert!(mono == whole, "{name} cut to {length} of {} bytes", bytes.len());
                         accepted += 1;
                     }
@@ -579,11 +579,11 @@ fn a_corrupt_frame_in_the_middle_is_refused() {
         let error = refused(&bytes);
         assert_eq!(error.kind(), ErrorKind::Damaged, "{name}: {error}");
     }
-    // A hole in an MP3: a decoder would go on with the next frame.
+    // A gap in an MP3: a decoder would continue with the next frame.
     let mut bytes = fixture("chirp-info.mp3");
     bytes.drain(2_000..2_100);
     let error = refused(&bytes);
-    assert!(error.to_string().contains("no audio frame"), "{error}");
+    assert!(error.to_string().contains("not an audio frame"), "{error}");
     // A lost page in an Ogg.
     let bytes = fixture("chirp-ogg-flac.ogg");
     let pages: Vec<usize> = (0..bytes.len() - 4).filter(|&at| &bytes[at..at + 4] == b"OggS").collect();
@@ -605,7 +605,7 @@ fn several_recordings_in_one_ogg_are_refused() {
 }
 
 #[test]
-fn samples_that_are_no_numbers_are_refused_with_their_place() {
+fn samples_that_are_not_numbers_are_refused_with_their_position() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut samples = vec![0.25; 16_000];
         samples[12_000] = bad;
@@ -642,7 +642,7 @@ fn nothing_silence_and_a_snippet_are_refused() {
     let error = refused(&making::wav(&making::noise(1, 1), 1, 16_000, 16));
     assert_eq!(error.kind(), ErrorKind::Unusable);
     assert!(error.to_string().contains("0.0001 s (1 samples)"), "{error}");
-    // Exactly the least is enough.
+    // Exactly the minimum is enough.
     assert_eq!(decoded(&making::wav(&making::noise(800, 1), 1, 16_000, 16)).0.duration_s(), 0.05);
 }
 
@@ -759,7 +759,7 @@ fn only_regular_files_are_read_and_nothing_is_waited_for() {
 
 #[test]
 fn equal_audio_has_an_equal_hash_in_every_lossless_container() {
-    let mut loader = Loader::new(16_000, Normalisation::Peak, Limits::default());
+    let mut loader = Loader::new(16_000, LevelNormalisation::Peak, Limits::default());
     let hash = loader.load(&mut fixture("chirp.wav")).unwrap().audio_hash;
     for name in [
         "chirp.flac",
@@ -783,7 +783,7 @@ fn equal_audio_has_an_equal_hash_in_every_lossless_container() {
 fn a_loader_gives_the_same_for_a_clip_whatever_came_before() {
     let names = ["chirp.wav", "chirp-stereo.ogg", "chirp.opus", "chirp-aac.m4a", "chirp-pipe.flac"];
     let other = making::wav(&making::noise(30_000, 2), 2, 24_414, 24);
-    for normalisation in [Normalisation::Peak, Normalisation::Rms, Normalisation::None] {
+    for normalisation in [LevelNormalisation::Peak, LevelNormalisation::Rms, LevelNormalisation::None] {
         let mut kept = Loader::new(16_000, normalisation, Limits::default());
         for mut bytes in names.map(fixture).into_iter().chain([other.clone()]) {
             let mut fresh = Loader::new(16_000, normalisation, Limits::default());
@@ -800,7 +800,7 @@ fn a_loader_gives_the_same_for_a_clip_whatever_came_before() {
 fn a_loaded_clip_is_resampled_and_then_normalised() {
     let samples = making::noise(24_414, 2);
     let mut bytes = making::wav(&samples, 2, 24_414, 16);
-    let mut loader = Loader::new(16_000, Normalisation::Peak, Limits::default());
+    let mut loader = Loader::new(16_000, LevelNormalisation::Peak, Limits::default());
     let clip = loader.load(&mut bytes).unwrap();
     assert_eq!(clip.samples.len(), 16_000);
     assert_eq!(clip.samples.iter().fold(0f32, |peak, x| peak.max(x.abs())), 1.0);
@@ -828,7 +828,7 @@ fn all_of_tess_is_decoded_and_its_oddities_are_as_described() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "wav"))
         .collect();
     assert_eq!(files.len(), 2_798);
-    let mut loader = Loader::new(16_000, Normalisation::Peak, Limits::default());
+    let mut loader = Loader::new(16_000, LevelNormalisation::Peak, Limits::default());
     let mut bytes = Vec::new();
     let (mut aiff, mut other_rates, mut hashes) = (Vec::new(), Vec::new(), std::collections::BTreeSet::new());
     for path in &files {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use safetensors::{Dtype, SafeTensors};
 use ser_features::{
-    Dct, Decibels, Delta, Extractor, FeatureConfig, Framing, MelFilterBank, PowerSpectrum, power_to_db,
+    Dct, Decibels, Delta, Extractor, FeatureConfig, FrameLayout, MelFilterBank, PowerSpectrum, power_to_db,
     window,
 };
 
@@ -56,7 +56,7 @@ impl Case {
 
     fn windowed(&self, index: usize) -> Vec<f64> {
         let mut frame = vec![f64::NAN; self.config.n_fft];
-        Framing::new(&self.config).windowed(&self.tensor("samples"), index, &self.window(), &mut frame);
+        FrameLayout::new(&self.config).windowed(&self.tensor("samples"), index, &self.window(), &mut frame);
         frame
     }
 
@@ -130,7 +130,7 @@ fn windowed_frames_agree() {
 fn the_number_of_frames_agrees() {
     for case in Case::all() {
         let samples = case.tensor("samples").len();
-        assert_eq!(Framing::new(&case.config).count(samples).unwrap(), case.frames(), "{}", case.name);
+        assert_eq!(FrameLayout::new(&case.config).count(samples).unwrap(), case.frames(), "{}", case.name);
     }
 }
 
@@ -248,7 +248,7 @@ fn the_front_ends_for_unseen_speakers_agree() {
         assert_eq!((channels, rows), (1, 40));
         let mut tensor = vec![f32::NAN; rows * max_frames];
         let utterance = extractor.extract(&case.tensor("samples"), &mut tensor).unwrap();
-        let all = Framing::new(&preset).count(case.tensor("samples").len()).unwrap();
+        let all = FrameLayout::new(&preset).count(case.tensor("samples").len()).unwrap();
         assert!(utterance.frames < all, "nothing was trimmed");
         let (real, padding): (Vec<_>, Vec<_>) =
             tensor.chunks_exact(max_frames).map(|row| row.split_at(utterance.frames)).unzip();

@@ -1,4 +1,4 @@
-//! Augmented copies in a cache: where they stand, what they are computed from, and that the cache's care knows them.
+//! Augmented copies in a cache: their sides, what they are computed from, and that `ser-cache` handles them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -8,13 +8,13 @@ use ser_cache::care::difference::compare;
 use ser_cache::care::garbage::{GarbageOptions, collect};
 use ser_cache::care::listing::list;
 use ser_cache::care::verify::verify;
-use ser_cache::{Cache, Copies, Utterance};
+use ser_cache::{Cache, CopySettings, Utterance};
 use ser_core::progress::Silent;
 use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_corpus::split::{Fractions, Part, SplitPlanner, Subject};
-use ser_features::augmentation::Recipe;
+use ser_corpus::split::{Fractions, Part, SplitPlanner, UtteranceInfo};
+use ser_features::augmentation::AugmentationRecipe;
 use ser_prepare::repair::{RepairOptions, repair};
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 
@@ -30,8 +30,8 @@ floor_db = [20, 40]
 probability = 0.5
 ";
 
-fn copies(copies: u32, seed: u64) -> Copies {
-    Copies::new(&Recipe::from_toml(RECIPE).unwrap(), copies, seed).unwrap()
+fn copies(copies: u32, seed: u64) -> CopySettings {
+    CopySettings::new(&AugmentationRecipe::from_toml(RECIPE).unwrap(), copies, seed).unwrap()
 }
 
 struct Place {
@@ -53,11 +53,11 @@ impl Place {
         self.folder.path().join("cache")
     }
 
-    fn options(&self, augment: Option<Copies>) -> PrepareOptions {
+    fn options(&self, augment: Option<CopySettings>) -> PrepareOptions {
         PrepareOptions { augment, shard_bytes: 1 << 20, ..common::options(&self.data(), &self.out()) }
     }
 
-    fn prepare(&self, augment: Option<Copies>) -> PrepareReport {
+    fn prepare(&self, augment: Option<CopySettings>) -> PrepareReport {
         prepare(&self.options(augment), &Storage::native(), &Silent).unwrap()
     }
 
@@ -80,7 +80,7 @@ fn sides(cache: &Cache) -> BTreeMap<String, Vec<(Part, Utterance)>> {
 }
 
 #[test]
-fn no_copy_ever_stands_on_another_side_than_its_parent() {
+fn no_copy_is_ever_on_a_different_side_from_its_parent() {
     let place = Place::speech(4);
     for seed in [0, 1, 17] {
         let mut options = place.options(Some(copies(2, 3)));
@@ -134,9 +134,9 @@ fn no_copy_is_apart_in_splits_over_several_corpora_and_folds_either() {
         }
     }
     for seed in 0..8 {
-        let subjects: Vec<Subject<'_>> = names
+        let subjects: Vec<UtteranceInfo<'_>> = names
             .iter()
-            .map(|(path, label, speaker, word, parent, corpus)| Subject {
+            .map(|(path, label, speaker, word, parent, corpus)| UtteranceInfo {
                 path,
                 label,
                 speaker: Some(speaker),
@@ -174,7 +174,7 @@ fn an_augmented_recording_that_hides_its_parent_is_seen_by_its_sound() {
         .iter()
         .map(|bytes| f32::from(i16::from_le_bytes(*bytes)) / 32_768.0)
         .collect();
-    let recipe = Recipe::from_toml(
+    let recipe = AugmentationRecipe::from_toml(
         "[[waveform]]\nkind = 'gain'\ndb = -9\n[[waveform]]\nkind = 'noise'\ncolour = 'white'\nsnr_db = 35",
     );
     let mut augmenter = ser_features::augmentation::Augmenter::new(&recipe.unwrap(), 16_000).unwrap();
@@ -309,7 +309,7 @@ fn a_run_that_was_killed_is_taken_up_where_it_was() {
 }
 
 #[test]
-fn the_command_makes_copies_says_so_and_refuses_what_makes_no_sense() {
+fn the_command_makes_copies_says_so_and_refuses_invalid_options() {
     let place = Place::speech(2);
     let recipe = place.folder.path().join("recipe.toml");
     fs::write(&recipe, RECIPE).unwrap();
@@ -328,7 +328,7 @@ fn the_command_makes_copies_says_so_and_refuses_what_makes_no_sense() {
         (&0.into(), &84.into(), &28.into())
     );
     let none = ser_prep(base.iter().chain(&["--copies", "0"])).ends(2);
-    assert!(none.stderr.contains("0 copies of each recording cannot be made"), "{}", none.stderr);
+    assert!(none.stderr.contains("0 copies of each recording are not allowed"), "{}", none.stderr);
     ser_prep(["--data", &data, "--out", &out, "--copies", "3"]).ends(2);
     fs::write(&recipe, "[[waveform]]\nkind = 'gain'\ndb = [3, -3]").unwrap();
     let bad = ser_prep(base).ends(2);

@@ -34,7 +34,7 @@ fn examples_are_written_for_each_class_and_speaker_and_nothing_else() {
             check_picture(&written[&format!("{stem}.png")], (bytes.len() - 44) / 2);
         }
     }
-    // The same again, the page being ours; elsewhere nothing is written over.
+    // The same again, since the page is ours; nothing else is overwritten.
     ser_prep(arguments).ends(0);
     assert_eq!(contents(&listen), written);
     fs::write(listen.join("mine.txt"), "kept").unwrap();

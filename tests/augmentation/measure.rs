@@ -3,12 +3,12 @@
 use std::f64::consts::{PI, TAU};
 
 use ser_core::random::Random;
-use ser_features::augmentation::{Applied, Augmenter, Recipe};
+use ser_features::augmentation::{Applied, AugmentationRecipe, Augmenter};
 
 pub(crate) const RATE: u32 = 16_000;
 
 pub(crate) fn augmented(recipe: &str, samples: &[f32], seed: &str) -> (Vec<f32>, Applied) {
-    let recipe = Recipe::from_toml(recipe).unwrap();
+    let recipe = AugmentationRecipe::from_toml(recipe).unwrap();
     let mut augmenter = Augmenter::new(&recipe, RATE).unwrap();
     let mut out = Vec::new();
     let mut random = Random::new(&["augmentation test", seed]);

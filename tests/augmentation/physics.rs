@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use ser_core::random::Random;
-use ser_features::augmentation::{Augmenter, Recipe, Step};
+use ser_features::augmentation::{AugmentationRecipe, Augmenter, Step};
 use ser_synth::{Emotion, utterance};
 
 use crate::measure::{AH, RATE, augmented, db, f0, formants, middle, power, step, tone_power, vowel};
@@ -168,7 +168,8 @@ fn babble_hits_its_ratio_and_is_made_of_what_it_is_given() {
     let original = vowel(120.0, &AH, 2.0);
     let other: Vec<f32> = (0..5000).map(|n| (TAU * 0.11 * f64::from(n)).sin() as f32 * 0.01).collect();
     let recipe =
-        Recipe::from_toml(&step("kind = 'noise'\ncolour = 'babble'\ntalkers = 3\nsnr_db = 6")).unwrap();
+        AugmentationRecipe::from_toml(&step("kind = 'noise'\ncolour = 'babble'\ntalkers = 3\nsnr_db = 6"))
+            .unwrap();
     let mut augmenter = Augmenter::new(&recipe, RATE).unwrap();
     let (mut out, mut asked) = (Vec::new(), 0);
     let mut random = Random::new(&["test"]);

@@ -1,10 +1,10 @@
-//! Recipes: what is drawn, what is refused, and that nothing breaks whatever comes.
+//! Recipes: what is drawn, what is refused, and robustness to any input.
 
 use std::f64::consts::TAU;
 
 use proptest::prelude::*;
 use ser_core::random::Random;
-use ser_features::augmentation::{Augmenter, Recipe, Step};
+use ser_features::augmentation::{AugmentationRecipe, Augmenter, Step};
 use ser_synth::{Emotion, utterance};
 
 use crate::measure::{RATE, step};
@@ -13,7 +13,7 @@ const EVERYTHING: &str = include_str!("../../recipes/augmentation.toml");
 
 #[test]
 fn the_recipe_that_is_shipped_does_what_it_says() {
-    let recipe = Recipe::from_toml(EVERYTHING).unwrap();
+    let recipe = AugmentationRecipe::from_toml(EVERYTHING).unwrap();
     let kinds: Vec<&str> = recipe.waveform.iter().map(|entry| entry.waveform.kind()).collect();
     assert_eq!(kinds, ["pitch-shift", "vtlp", "time-stretch", "equaliser", "noise"]);
     let original = utterance("OAF", "moon", Emotion::Happy, 1, RATE).unwrap();
@@ -32,7 +32,7 @@ fn the_recipe_that_is_shipped_does_what_it_says() {
 
 #[test]
 fn draws_depend_on_the_recipe_and_the_seed_alone() {
-    let recipe = Recipe::from_toml(EVERYTHING).unwrap();
+    let recipe = AugmentationRecipe::from_toml(EVERYTHING).unwrap();
     let mut augmenter = Augmenter::new(&recipe, RATE).unwrap();
     let mut out = Vec::new();
     let (mut one, mut other) = (Random::new(&["test", "7"]), Random::new(&["test", "7"]));
@@ -53,7 +53,7 @@ const PINNED: &str = "pitch-shift +1.05 semitones, formants kept, vtlp × 0.862,
 
 #[test]
 fn an_utterance_is_the_same_on_every_thread_and_after_any_other() {
-    let recipe = Recipe::from_toml(EVERYTHING).unwrap();
+    let recipe = AugmentationRecipe::from_toml(EVERYTHING).unwrap();
     let speech = utterance("YAF", "moon", Emotion::Fear, 1, RATE).unwrap();
     let once = || {
         let mut augmenter = Augmenter::new(&recipe, RATE).unwrap();
@@ -77,7 +77,7 @@ fn an_utterance_is_the_same_on_every_thread_and_after_any_other() {
 
 #[test]
 fn samples_that_cannot_be_augmented_are_refused_and_odd_ones_are_not() {
-    let recipe = Recipe::from_toml(EVERYTHING).unwrap();
+    let recipe = AugmentationRecipe::from_toml(EVERYTHING).unwrap();
     let mut augmenter = Augmenter::new(&recipe, RATE).unwrap();
     let mut out = Vec::new();
     let mut random = Random::new(&["test"]);
@@ -140,7 +140,7 @@ proptest! {
         rate in prop_oneof![Just(1_000_u32), Just(8_000), Just(16_000), Just(44_100), Just(384_000)],
         seed in any::<u32>(),
     ) {
-        let recipe = match Recipe::from_toml(&steps.concat()) {
+        let recipe = match AugmentationRecipe::from_toml(&steps.concat()) {
             Ok(recipe) => recipe,
             // Each step is possible, but not all are together.
             Err(error) => {
@@ -148,7 +148,7 @@ proptest! {
                 return Ok(());
             }
         };
-        let again = Recipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap();
+        let again = AugmentationRecipe::from_toml(&toml::to_string(&recipe).unwrap()).unwrap();
         prop_assert_eq!(again.to_canonical_json(), recipe.to_canonical_json());
         let mut augmenter = Augmenter::new(&recipe, rate).unwrap();
         let mut out = Vec::new();
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_that_is_taken_for_a_recipe_is_one_that_reads_back_and_works(
+    fn a_text_accepted_as_a_recipe_reads_back_and_works(
         words in prop::collection::vec(prop_oneof![
             Just("[[waveform]]\n"), Just("[features]\n"), Just("kind = 'noise'\n"), Just("kind = 'gain'\n"),
             Just("snr_db = [nan, inf]\n"), Just("db = 1e400\n"), Just("db = [1, 2, 3]\n"), Just("probability = -1\n"),
@@ -171,8 +171,8 @@ proptest! {
             Just("[[waveform]]\nkind = 'vtlp'\nfactor = [0.9, 1.1]\n"), Just("probability = 0.5\n"),
         ], 0..8),
     ) {
-        if let Ok(recipe) = Recipe::from_toml(&words.concat()) {
-            let again: Recipe = serde_json::from_str(&recipe.to_canonical_json()).unwrap();
+        if let Ok(recipe) = AugmentationRecipe::from_toml(&words.concat()) {
+            let again: AugmentationRecipe = serde_json::from_str(&recipe.to_canonical_json()).unwrap();
             prop_assert_eq!(&again, &recipe);
             let tone: Vec<f32> = (0..800).map(|n| (n as f32 * 0.1).sin()).collect();
             let mut out = Vec::new();
@@ -191,7 +191,7 @@ fn a_wrong_recipe_is_refused_with_what_is_wrong_and_what_it_may_be() {
         ("kind = 'noise'\nsnr_db = 3\nfloor_db = 3", "needs either snr_db or floor_db"),
         (
             "kind = 'noise'\nsnr_db = [10, 300]",
-            "snr_db = [10, 300] is not possible; it must be [low, high] within -60 to 120 dB",
+            "snr_db = [10, 300] is not allowed; it must be [low, high] within -60 to 120 dB",
         ),
         ("kind = 'pitch-shift'\nsemitones = [5, -5]", "semitones = [5, -5]"),
         ("kind = 'pitch-shift'\nsemitones = 5\nformant = 'keep'", "unknown field `formant`"),
@@ -199,22 +199,23 @@ fn a_wrong_recipe_is_refused_with_what_is_wrong_and_what_it_may_be() {
         ("kind = 'gain'\ndb = 'loud'", "it must be [low, high] or one number in `db`"),
         ("kind = 'echo'", "unknown variant `echo`"),
         ("db = 3", "missing field `kind`"),
-        ("kind = 'gain'\ndb = 3\nprobability = 1.5", "probability = 1.5 is not possible; it must be 0 to 1"),
+        ("kind = 'gain'\ndb = 3\nprobability = 1.5", "probability = 1.5 is not allowed; it must be 0 to 1"),
         ("kind = 'telephone'\nband = 3", "unknown field `band`"),
-        ("kind = 'equaliser'\nnodes = 1\ndeviation_db = 3", "nodes = 1 is not possible; it must be 2 to 64"),
+        ("kind = 'equaliser'\nnodes = 1\ndeviation_db = 3", "nodes = 1 is not allowed; it must be 2 to 64"),
     ] {
-        let error = Recipe::from_toml(&step(text)).unwrap_err().to_string();
+        let error = AugmentationRecipe::from_toml(&step(text)).unwrap_err().to_string();
         assert!(error.contains(wanted), "{text}: {error}");
     }
     let second = format!("{}\n{}", step("kind = 'gain'\ndb = 3"), step("kind = 'gain'\nbd = 3"));
-    let error = Recipe::from_toml(&second).unwrap_err().to_string();
+    let error = AugmentationRecipe::from_toml(&second).unwrap_err().to_string();
     assert!(error.contains("waveform 2: kind = \"gain\": unknown field `bd`"), "{error}");
-    let error = Recipe::from_toml("[features]\ntime_masks = 1000").unwrap_err().to_string();
+    let error = AugmentationRecipe::from_toml("[features]\ntime_masks = 1000").unwrap_err().to_string();
     assert!(
-        error.contains("features: time_masks = 1000 is not possible; it must be 0 to 100 masks"),
+        error.contains("features: time_masks = 1000 is not allowed; it must be 0 to 100 masks"),
         "{error}"
     );
-    let unreadable = |path: &str| Recipe::read(std::path::Path::new(path)).unwrap_err().to_string();
+    let unreadable =
+        |path: &str| AugmentationRecipe::read(std::path::Path::new(path)).unwrap_err().to_string();
     let missing = unreadable("no/such/recipe.toml");
     assert!(
         missing.starts_with("no/such/recipe.toml: cannot be read as an augmentation recipe"),

@@ -82,7 +82,7 @@ fn small() -> FeatureConfig {
     FeatureConfig { n_mels: 8, n_mfcc: 4, max_frames: 8, ..FeatureConfig::default() }
 }
 
-/// The error says what is wrong and names a command that mends it.
+/// The error says what is wrong and names a command that fixes it.
 fn helps(error: &Error) {
     let text = error.to_string();
     assert!(text.contains("ser-prep") || text.contains("ser-fit"), "{text}");
@@ -212,7 +212,7 @@ fn a_split_under_the_name_of_another_is_refused() {
     swap("random", "word");
     helps(&made.check().unwrap_err());
     swap("random", "word");
-    // Also where the index is of the same mind, since a split that tests known words must not pass for one of unknown.
+    // Even if the index agrees, since a split that tests known words must not pass for one of unknown words.
     made.check().unwrap();
     swap("word", "random");
     let name = ser_cache::generation::generation_name(&generation).unwrap();
@@ -220,7 +220,7 @@ fn a_split_under_the_name_of_another_is_refused() {
     made.forge_index(|index| index.feature_sets[0].manifests = name);
     let error = made.check().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch);
-    assert!(error.to_string().contains("is the split \"word\" under the name of another"), "{error}");
+    assert!(error.to_string().contains("is the split \"word\" under another split's name"), "{error}");
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn versions_of_the_future_are_refused_with_the_command_that_rebuilds() {
     let text = error.to_string();
     assert!(text.contains("is an index of version 2; this program reads version 1"), "{text}");
     assert!(text.contains("ser-prep --data <recordings> --out <another folder>"), "{text}");
-    // A writer neither takes it for damaged nor replaces it.
+    // A writer neither treats it as damaged nor replaces it.
     let writer = prepare(&options(made.data.path(), made.out.path()), &Storage::native(), &Silent);
     assert_eq!(writer.unwrap_err().to_string(), text);
     assert_eq!(fs::read(made.path("index.bin")).unwrap(), index);
@@ -279,7 +279,7 @@ fn versions_of_the_future_are_refused_with_the_command_that_rebuilds() {
 
 // --- paths and links ---
 
-/// Paths that lead somewhere else, as written by somebody who wants them to.
+/// Paths that lead somewhere else, as an attacker would write them.
 const ASTRAY: [&str; 20] = [
     "/etc/passwd",
     "../secret.wav",
@@ -334,7 +334,7 @@ fn a_path_in_a_manifest_or_an_index_that_leads_astray_is_refused() {
         let made = Made::plain();
         made.forge(|utterance| utterance.shard.clone_from(&shard));
         let error = made.check().expect_err(&shard);
-        assert!(error.to_string().contains("is no shard's place in a cache"), "{error}");
+        assert!(error.to_string().contains("is not the path of a shard in a cache"), "{error}");
     }
 }
 
@@ -349,7 +349,7 @@ fn a_protocol_in_a_manifest_that_is_none_is_refused() {
         fs::write(&path, whole.replace("protocol = \"random\"", &format!("protocol = {protocol:?}")))
             .unwrap();
         let error = StoredSplit::read(&made.random()).expect_err(protocol);
-        assert!(error.to_string().contains("there is no protocol"), "{error}");
+        assert!(error.to_string().contains("unknown protocol"), "{error}");
     }
 }
 
@@ -417,7 +417,7 @@ fn links_that_lead_out_of_the_cache_are_refused_and_those_inside_are_not() {
     }
     assert_eq!(made.check().unwrap(), 8);
 
-    // A writer does not build on a shard outside, and puts its own in the link's place.
+    // A writer does not reuse a shard outside, and replaces the link with its own.
     let shard = made.shard();
     let away = outside.path().join("away");
     fs::rename(&shard, &away).unwrap();

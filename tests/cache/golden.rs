@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser_cache::{Cache, Layout, Sha, Shard, feature_set_id};
+use ser_cache::{Cache, Sha, Shard, ShardLayout, feature_set_id};
 use ser_core::ErrorKind;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
@@ -45,8 +45,10 @@ fn compare(root: &Path, expected: &BTreeMap<Sha, Expected>) -> usize {
     let cache = Cache::open(root).unwrap();
     let mut compared = 0;
     for set in cache.feature_sets() {
-        let layout =
-            Layout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() };
+        let layout = ShardLayout {
+            shape: set.shape.map(|size| size as usize),
+            configuration: set.configuration.clone(),
+        };
         for name in &set.shards {
             let path = root.join(format!("shards/{name}.safetensors"));
             assert!(!Shard::open(&path, &layout).unwrap().verified_rows().unwrap().is_empty());
@@ -107,7 +109,7 @@ fn an_old_cache_holds_what_was_stored() {
 }
 
 #[test]
-fn a_writer_of_today_goes_on_with_an_old_cache() {
+fn the_current_writer_extends_an_old_cache() {
     for version in READABLE {
         let folder = tempfile::tempdir().unwrap();
         let (data, out) = (folder.path().join("corpus"), folder.path().join("cache"));
@@ -118,7 +120,7 @@ fn a_writer_of_today_goes_on_with_an_old_cache() {
             let report = prepare(&options, &Storage::native(), &Silent).unwrap();
             (report.computed, report.reused)
         };
-        // Where the extractor is still the same, nothing is computed again; a newer one makes a feature set beside.
+        // Where the extractor is still the same, nothing is computed again; a newer one adds another feature set.
         let same = Cache::open(&out)
             .unwrap()
             .feature_set(Some(&feature_set_id(&features().to_canonical_json())))

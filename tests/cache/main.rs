@@ -1,4 +1,4 @@
-//! The cache and the commands that make it and look after it.
+//! The cache and the commands that make and maintain it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
 mod checked;

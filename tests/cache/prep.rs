@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use ser_synth::{Corpus, Oddity};
+use ser_synth::{Oddity, SynthCorpus};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -161,9 +161,9 @@ fn wrong_usage_ends_with_2_and_says_what_is_possible() {
     for (arguments, says) in [
         (&["--no-such-option"][..], "unexpected argument"),
         (&["--quiet", "--json"], "cannot be used with"),
-        (&["--val-fraction", "0.5", "--test-fraction", "0.5"], "no usable fractions"),
-        (&["--test-fraction", "0"], "no usable fractions"),
-        (&["--hop-length", "0"], "hop_length = 0 is not possible; it must be 1 to"),
+        (&["--val-fraction", "0.5", "--test-fraction", "0.5"], "not usable fractions"),
+        (&["--test-fraction", "0"], "not usable fractions"),
+        (&["--hop-length", "0"], "hop_length = 0 is not allowed; it must be 1 to"),
         (&["--n-mfcc", "65"], "not more than n_mels"),
         (&["--window", "kaiser"], "hann, hamming"),
         (&["--top-db", "much"], "give a number of dB or none"),
@@ -250,7 +250,7 @@ fn a_cache_that_cannot_be_written_ends_with_1_and_names_the_place() {
     let place = Place::plain();
     fs::write(place.out(), b"a file").unwrap();
     let ran = place.prep(&[]).ends(1);
-    assert!(ran.stderr.contains("cache: cannot be made a folder"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cache: cannot be created as a folder"), "{}", ran.stderr);
     assert!(ran.stderr.contains("move that file away"), "{}", ran.stderr);
     assert_eq!(fs::read(place.out()).unwrap(), b"a file");
 }
@@ -295,7 +295,7 @@ fn every_feature_option_makes_another_feature_set() {
         }
     }
     assert_eq!(seen.len(), 23);
-    // Saying a default, or the same in other words, changes nothing.
+    // Giving a default explicitly, or an equivalent value, changes nothing.
     assert_eq!(id(&["--n-fft", "512", "--hop-length", "256", "--preset", "default"]), default);
     let librosa = ["--n-fft", "2048", "--hop-length", "512", "--n-mels", "128"];
     assert_eq!(id(&["--preset", "librosa"]), id(&librosa));
@@ -326,7 +326,7 @@ fn a_features_file_is_read_and_options_override_it() {
     for (text, says) in [
         ("n_mfcc = 13\nhop_lenght = 160\n", "line 2: unknown field `hop_lenght`"),
         ("n_mfcc = \"many\"\n", "line 1"),
-        ("n_mfcc = 400\n", "n_mfcc = 400 is not possible"),
+        ("n_mfcc = 400\n", "n_mfcc = 400 is not allowed"),
         ("= 3", "line 1"),
     ] {
         fs::write(&file, text).unwrap();
@@ -399,16 +399,16 @@ fn a_second_run_computes_nothing_through_the_command_as_well() {
 // --- bad recordings and bad corpora ---
 
 #[test]
-fn every_oddity_is_noted_mended_or_refused_with_its_reason() {
+fn every_oddity_is_reported_handled_or_refused_with_its_reason() {
     let place = Place::empty();
-    let options = ser_synth::Options { words: 4, oddities: Oddity::ALL.to_vec(), ..Default::default() };
-    let planted = Corpus::new(options).unwrap().write(place.data()).unwrap().oddities;
+    let options = ser_synth::SynthOptions { words: 4, oddities: Oddity::ALL.to_vec(), ..Default::default() };
+    let planted = SynthCorpus::new(options).unwrap().write(place.data()).unwrap().oddities;
     let report = place.json(3, &[]);
     let (failed, notes) = (remarks(&report, "failed"), remarks(&report, "notes"));
 
     let mut refused = BTreeSet::new();
     for (oddity, reason) in [
-        (Oddity::Truncated, "is cut short: its header promises"),
+        (Oddity::Truncated, "is cut short: its header declares"),
         (Oddity::Empty, "is empty (0 bytes)"),
         (Oddity::Silent, "is digital silence"),
         (Oddity::NotAudio, "is not audio of a known kind"),
@@ -460,14 +460,14 @@ fn a_damaged_empty_or_foreign_file_is_named_and_the_rest_is_used() {
     refused(
         "half.wav",
         &whole[..whole.len() / 2],
-        "is cut short: its header promises 0.100 s (1600 samples)",
+        "is cut short: its header declares 0.100 s (1600 samples)",
         &[],
     );
     refused("head.wav", &whole[..20], "", &[]);
     refused("empty.wav", b"", "is empty (0 bytes)", &[]);
     refused("text.wav", b"this is not a recording", "is not audio of a known kind", &[]);
     refused("page.wav", b"<html><body>404</body></html>", "is a web page", &[]);
-    refused("picture.flac", b"\x89PNG\r\n\x1a\n0000", "is a picture", &[]);
+    refused("picture.flac", b"\x89PNG\r\n\x1a\n0000", "is an image", &[]);
     refused("zeros.mp3", &[0; 4096], "is empty space (zero bytes)", &[]);
 }
 
@@ -476,7 +476,7 @@ fn recordings_of_no_one_or_silent_samples_are_named() {
     refused("none.wav", &wav(16_000, &[]), "holds no samples", &[]);
     refused("one.wav", &wav(16_000, &[5]), "lasts only 0.0001 s (1 samples)", &[]);
     refused("silent.wav", &wav(16_000, &[0; 1600]), "is digital silence", &[]);
-    // One sample is enough if nothing longer is asked for.
+    // One sample is enough if nothing longer is required.
     let place = Place::plain();
     put(place.data(), "calm/one.wav", &wav(16_000, &[5]));
     put(place.data(), "loud/one.wav", &wav(44_100, &[-7, 3]));
@@ -487,7 +487,7 @@ fn recordings_of_no_one_or_silent_samples_are_named() {
 }
 
 #[test]
-fn floats_that_are_no_numbers_are_named() {
+fn floats_that_are_not_numbers_are_named() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut samples: Vec<f32> =
             noise(60, 1600).into_iter().map(|sample| f32::from(sample) / 32768.0).collect();
@@ -569,7 +569,7 @@ fn what_cannot_be_opened_is_named_and_nothing_waits_for_it() {
     let failed = remarks(&place.json(3, &[]), "failed");
     for (path, reason) in [
         ("calm/fifo.wav", "is a FIFO, not a file"),
-        ("calm/link.wav", "cannot be looked at"),
+        ("calm/link.wav", "cannot be accessed"),
         ("calm/zero.wav", "is a device, not a file"),
         ("calm/loop", "is a link back to"),
     ] {
@@ -588,11 +588,11 @@ fn what_cannot_be_opened_is_named_and_nothing_waits_for_it() {
     let failed = remarks(&place.json(3, &[]), "failed");
     fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o755)).unwrap();
     assert!(failed["calm/closed.wav"].contains("cannot read: Permission denied"), "{failed:?}");
-    assert!(failed["locked"].contains("cannot be looked at"), "{failed:?}");
+    assert!(failed["locked"].contains("cannot be accessed"), "{failed:?}");
 }
 
 #[test]
-fn a_corpus_that_is_no_corpus_ends_with_its_message_and_leaves_nothing_behind() {
+fn an_unusable_corpus_ends_with_its_message_and_leaves_nothing_behind() {
     let place = Place::empty();
     let refused = |code: i32, says: &str| {
         let ran = place.prep(&[]).ends(code);
@@ -693,7 +693,7 @@ fn all_of_tess_is_used_its_oddities_are_noted_and_a_second_run_computes_nothing(
     assert_eq!(
         named,
         [
-            ("OAF_food_fear.wav", "has 96000 Hz where most have 24414 Hz; resampled like all"),
+            ("OAF_food_fear.wav", "has 96000 Hz where most have 24414 Hz; resampled like the rest"),
             ("OA_bite_neutral.wav", "its folder says speaker OAF, its name says OA"),
             ("YAF_germ_angry.wav", "is AIFF inside .wav"),
             ("YAF_neat_fear.wav", "is AIFF inside .wav"),

@@ -1,5 +1,5 @@
-//! The command `ser-cache`: every sort of damage is named, what can be repaired is repaired to the same bytes, and
-//! nothing is removed that anybody needs.
+//! The command `ser-cache`: every kind of damage is reported, what can be repaired is repaired to the same bytes, and
+//! nothing that is needed is removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -142,7 +142,7 @@ fn a_whole_cache_verifies_and_every_byte_of_it_was_read() {
     let covered = before.iter().filter(|(name, _)| kept.iter().any(|folder| name.starts_with(folder)));
     let bytes: usize = covered.map(|(_, bytes)| bytes.len()).sum();
     assert_eq!(found["bytes"], bytes);
-    assert!(made.run("verify", &[]).ends(0).stdout.contains("everything is what was written"));
+    assert!(made.run("verify", &[]).ends(0).stdout.contains("everything is as it was written"));
     let quiet = made.run("verify", &["--quiet"]).ends(0);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
 }
@@ -161,7 +161,7 @@ fn a_flipped_bit_is_found_in_every_file_wherever_it_is() {
         for at in places {
             flip(&path, at);
             flips += 1;
-            // A version that nobody knows is refused, not called damage.
+            // An unknown version is refused, not called damage.
             match verify(&made.root(), 1, &Silent) {
                 Ok(found) => assert!(!found.is_whole(), "{name}: byte {at} was flipped and not found"),
                 Err(error) => {
@@ -254,11 +254,11 @@ fn an_index_that_disagrees_with_a_whole_shard_is_damage() {
     index.write(&Storage::native(), &made.root().join("index.bin")).unwrap();
     let found = verify(&made.root(), 0, &Silent).unwrap();
     assert_eq!(found.damage.len(), 1, "{:?}", found.damage);
-    assert!(found.damage[0].what.contains("the index says otherwise of 1 rows"), "{:?}", found.damage);
+    assert!(found.damage[0].what.contains("the index disagrees about 1 rows"), "{:?}", found.damage);
 }
 
 #[test]
-fn what_is_merely_left_over_is_noted_and_no_damage() {
+fn leftovers_are_noted_and_are_not_damage() {
     let made = Made::plain();
     let orphan = made.root().join(format!("shards/{}.safetensors", "ab".repeat(32)));
     fs::write(&orphan, b"not a shard").unwrap();
@@ -308,11 +308,11 @@ fn repair_gives_the_same_bytes_and_recomputes_only_what_is_damaged() {
     assert_eq!(recomputed.len(), 4);
     assert!(made.kept() == whole, "the cache is not what it was");
     made.run("verify", &[]).ends(0);
-    assert!(made.run("verify", &["--repair"]).ends(0).stdout.contains("everything is what was written"));
+    assert!(made.run("verify", &["--repair"]).ends(0).stdout.contains("everything is as it was written"));
 }
 
 #[test]
-fn what_cannot_be_repaired_is_set_aside_and_ser_prep_mends_it() {
+fn what_cannot_be_repaired_is_set_aside_and_ser_prep_rebuilds_it() {
     let made = Made::plain();
     let whole = made.kept();
     let shard = made.shards()[0].clone();
@@ -337,7 +337,7 @@ fn what_cannot_be_repaired_is_set_aside_and_ser_prep_mends_it() {
 }
 
 #[test]
-fn a_recording_that_changed_is_not_taken_for_the_one_it_was() {
+fn a_changed_recording_is_not_mistaken_for_the_original() {
     let made = Made::plain();
     let shard = made.shards()[0].clone();
     flip(&shard, data_at(&shard) + 3);
@@ -360,7 +360,7 @@ fn a_damaged_index_is_set_aside_and_ser_prep_ends_with_the_undisturbed_bytes() {
     flip(&shard, data_at(&shard) + 2 * ROW);
     flip(&made.manifests_of(&whole).join("word/test.jsonl"), 5);
     let ran = made.run("verify", &["--repair"]).ends(1);
-    assert!(ran.stdout.contains("index.bin: cannot be known any more; it was set aside"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("index.bin: cannot be recovered; it was set aside"), "{}", ran.stdout);
     made.prepare();
     let mut now = made.kept();
     now.retain(|name, _| !name.ends_with(".damaged"));
@@ -377,7 +377,7 @@ impl Made {
 }
 
 #[test]
-fn damaged_manifests_are_mended_by_ser_prep_and_the_link_by_repair() {
+fn damaged_manifests_are_rebuilt_by_ser_prep_and_the_link_by_repair() {
     let made = Made::speech();
     let whole = made.kept();
     fs::remove_file(made.root().join("splits")).unwrap();
@@ -386,19 +386,19 @@ fn damaged_manifests_are_mended_by_ser_prep_and_the_link_by_repair() {
     assert!(made.root().join("splits/random/train.jsonl").is_file());
     flip(&made.manifests().join("random/split.toml"), 20);
     let ran = made.run("verify", &["--repair"]).ends(1);
-    assert!(ran.stdout.contains("is written anew with the splits"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("is rewritten with the splits"), "{}", ran.stdout);
     made.prepare();
     assert!(made.kept() == whole, "the cache is not what it was");
 }
 
 #[test]
-fn an_index_that_names_a_file_outside_the_corpus_is_not_believed() {
+fn an_index_that_names_a_file_outside_the_corpus_is_rejected() {
     let made = Made::plain();
     let mut index = made.index();
     index.files[0].path = "../outside.wav".to_owned();
     index.write(&Storage::native(), &made.root().join("index.bin")).unwrap();
     let ran = made.run("verify", &["--repair"]).ends(1);
-    assert!(ran.stdout.contains("it names a file outside the corpus"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("it names a file outside the corpus folder"), "{}", ran.stdout);
 }
 
 #[test]
@@ -422,7 +422,7 @@ fn a_repair_waits_for_the_writer_or_fails_at_once() {
 
 // --- du and gc ---
 
-/// Leaves garbage of every sort, and says what it is.
+/// Leaves garbage of every kind, and returns what it is.
 fn leave_garbage(made: &Made) -> BTreeSet<String> {
     let old = relative(&made.root(), &made.manifests());
     prepare(&PrepareOptions { seed: 1, ..made.options() }, &Storage::native(), &Silent).unwrap();
@@ -500,7 +500,7 @@ fn gc_drops_a_feature_set_and_leaves_the_other_as_it_was() {
     made.run("verify", &[]).ends(0);
     assert!(made.run("ls", &[]).ends(0).stdout.contains("no feature set"));
     let ran = made.run("gc", &["--drop", "zz"]).ends(1);
-    assert!(ran.stderr.contains("holds no single feature set"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("holds no unique feature set"), "{}", ran.stderr);
     made.prepare();
     made.run("verify", &[]).ends(0);
 }
@@ -668,7 +668,7 @@ fn a_damaged_tensor_is_not_exported() {
     }
     let ran = made.run("export", &["--numpy", folder.to_str().unwrap()]).ends(1);
     assert!(
-        ran.stderr.contains("is not what was written") && ran.stderr.contains("--repair"),
+        ran.stderr.contains("has changed since it was written") && ran.stderr.contains("--repair"),
         "{}",
         ran.stderr
     );
@@ -791,7 +791,7 @@ fn diff_tells_another_seed_label_and_configuration_apart() {
 // --- hostile places ---
 
 #[test]
-fn what_is_no_cache_is_refused_by_every_command_and_left_alone() {
+fn a_folder_that_is_not_a_cache_is_refused_by_every_command_and_left_alone() {
     let place = tempfile::tempdir().unwrap();
     let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
     put(place.path(), "file", b"a file");
@@ -804,7 +804,7 @@ fn what_is_no_cache_is_refused_by_every_command_and_left_alone() {
         (&missing, "missing: "),
         (&file, "file: "),
         (&empty, "empty: holds no cache; make one with: ser-prep"),
-        (&foreign, "foreign/index.bin: is no whole index"),
+        (&foreign, "foreign/index.bin: is not a valid index"),
     ] {
         for command in [
             &["ls", root][..],
@@ -818,9 +818,9 @@ fn what_is_no_cache_is_refused_by_every_command_and_left_alone() {
             &["diff", root, root],
         ] {
             let ran = ser_cache(command).ends(1);
-            // A damaged index is what verify is there to find.
+            // Finding a damaged index is the job of verify.
             if command[0] == "verify" && root == &foreign {
-                assert!(ran.stdout.contains("index.bin: is no whole index"), "{ran:?}");
+                assert!(ran.stdout.contains("index.bin: is not a valid index"), "{ran:?}");
                 let aside = path("foreign/index.bin.damaged");
                 if Path::new(&aside).exists() {
                     fs::rename(aside, path("foreign/index.bin")).unwrap();

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ser_cache::generation::Generation;
-use ser_cache::{Access, Cache, FeatureSet, Index, Layout, Shard, SplitManifest};
+use ser_cache::{Cache, FeatureSet, Index, ReadOptions, Shard, ShardLayout, SplitManifest};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind};
@@ -246,7 +246,7 @@ fn a_folder_called_splits_that_is_not_ours_is_left_alone() {
         plain_corpus(made.data(), &["calm", "loud"], 3);
         put(made.out(), content, b"years of work");
         let error = prepare(&made.options(), &Storage::native(), &Silent).unwrap_err();
-        assert!(error.to_string().contains("splits: stands where"), "{error}");
+        assert!(error.to_string().contains("splits: is where"), "{error}");
         assert_eq!(fs::read(made.out().join(content)).unwrap(), b"years of work");
         assert!(!made.index().exists());
     }
@@ -293,7 +293,7 @@ fn whole_shards_of_an_interrupted_run_are_taken_over() {
     assert_eq!((counts(&report), report.shards_written), ((0, 42, 42), 0));
     assert!(kept(made.out()) == whole, "contents differ");
 
-    // Killed while the last shard was written: its half stands under a scratch name.
+    // Killed while the last shard was written: half of it is under a scratch name.
     fs::remove_file(made.index()).unwrap();
     let index = Index::decode(&whole["index.bin"]).unwrap();
     let last = index.feature_sets[0].shards.last().unwrap();
@@ -362,7 +362,7 @@ fn a_shard_cut_short_under_its_reader_is_an_error() {
     for map in [true, false] {
         let made = Made::plain();
         made.prepare();
-        let cache = made.cache().with_access(Access { map, verify: true });
+        let cache = made.cache().with_access(ReadOptions { map, verify: true });
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &Protocol::Random).unwrap();
         let train = cache.part(set, &split, Part::Train).unwrap();
@@ -381,12 +381,12 @@ fn a_tensor_is_compared_with_its_checksum_once_if_it_is_mapped_and_else_always()
     for (map, verify, found) in [(true, true, 0), (false, true, 1), (true, false, 0), (false, false, 0)] {
         let made = Made::plain();
         made.prepare();
-        let cache = made.cache().with_access(Access { map, verify });
+        let cache = made.cache().with_access(ReadOptions { map, verify });
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &Protocol::Random).unwrap();
         let train = cache.part(set, &split, Part::Train).unwrap();
         train.stretches(&[0]).unwrap();
-        // Flipped in place, which no writer of ours does.
+        // Flipped in place, which our writers never do.
         let shard = made.shards().remove(0);
         let mut bytes = fs::read(&shard).unwrap();
         let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -488,10 +488,10 @@ fn an_index_with_any_byte_wrong_missing_or_too_much_is_refused() {
         prepare(&made.options(), &Storage::native(), &Silent).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Damaged);
-        assert!(error.to_string().contains("index.bin: is no whole index"), "{error}");
+        assert!(error.to_string().contains("index.bin: is not a valid index"), "{error}");
         assert!(error.to_string().contains("delete it and run ser-prep again"), "{error}");
     }
-    // And what it advises, helps.
+    // And its advice works.
     fs::remove_file(made.index()).unwrap();
     assert_eq!(counts(&made.prepare()), (0, 8, 8));
     assert_eq!(fs::read(made.index()).unwrap(), whole);
@@ -507,7 +507,7 @@ fn an_index_of_another_version_is_told_from_a_damaged_one() {
     assert!(error.to_string().contains("version 2; this program reads version 1"), "{error}");
 }
 
-/// Changes the index as no damage could: with a right checksum.
+/// Changes the index as no damage could: with a valid checksum.
 fn forge(made: &Made, change: impl FnOnce(&mut Index)) {
     let mut index = Index::read(&made.index()).unwrap().unwrap();
     change(&mut index);
@@ -545,7 +545,7 @@ fn an_index_that_contradicts_the_manifests_is_refused() {
         forge(&made, |index| change(&mut index.feature_sets[0]));
         let error = check(made.out()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch);
-        assert!(error.to_string().contains("otherwise than in the index"), "{error}");
+        assert!(error.to_string().contains("differs between a manifest and the index"), "{error}");
     }
 }
 
@@ -592,7 +592,7 @@ fn a_manifest_can_point_nowhere_but_where_its_tensor_lies() {
 }
 
 #[test]
-fn a_manifest_with_any_byte_wrong_missing_or_too_much_is_found_and_made_anew() {
+fn a_manifest_with_any_byte_wrong_missing_or_extra_is_found_and_rebuilt() {
     let made = Made::plain();
     let whole = kept(made.out());
     for name in ["train.jsonl", "test.jsonl", "split.toml"] {
@@ -626,7 +626,7 @@ fn a_manifest_with_any_byte_wrong_missing_or_too_much_is_found_and_made_anew() {
 }
 
 #[test]
-fn a_shard_cut_short_or_too_long_is_refused_and_made_anew() {
+fn a_truncated_or_extended_shard_is_refused_and_rebuilt() {
     let made = Made::plain();
     let [path] = made.shards().try_into().unwrap();
     let whole = fs::read(&path).unwrap();
@@ -683,7 +683,7 @@ fn a_damaged_shard_that_no_index_names_is_not_taken_over_but_replaced() {
 
 #[test]
 fn a_shard_that_promises_what_it_does_not_hold_is_refused() {
-    let layout = Layout { shape: [1, 2, 4], configuration: "{}".to_owned() };
+    let layout = ShardLayout { shape: [1, 2, 4], configuration: "{}".to_owned() };
     let row = 8 * 4;
     let metadata = json!({"format": "ser-shard", "version": "1", "configuration": "{}", "rows": "[]"});
     let features =
@@ -773,7 +773,7 @@ fn a_second_writer_fails_at_once_and_names_the_first() {
 }
 
 #[test]
-fn a_writer_that_waits_goes_on_when_the_first_is_done() {
+fn a_waiting_writer_continues_when_the_first_is_done() {
     let made = Made::plain();
     put(made.data(), "loud/new.wav", &wav(16_000, &noise(77, 1600)));
     let lock = hold(made.out());

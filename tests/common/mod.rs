@@ -63,8 +63,8 @@ pub(crate) fn plain_corpus(folder: &Path, classes: &[&str], files: usize) {
 
 /// A synthetic corpus of two speakers, seven emotions and `words` words at 16 kHz.
 pub(crate) fn speech(folder: &Path, words: usize) -> ser_synth::Summary {
-    let options = ser_synth::Options { words, sample_rate: 16_000, ..Default::default() };
-    ser_synth::Corpus::new(options).unwrap().write(folder).unwrap()
+    let options = ser_synth::SynthOptions { words, sample_rate: 16_000, ..Default::default() };
+    ser_synth::SynthCorpus::new(options).unwrap().write(folder).unwrap()
 }
 
 /// Options as the command has them by default.
@@ -107,7 +107,7 @@ impl Ran {
         Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
-    /// Its exit code must be this.
+    /// Checks its exit code.
     pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:?}");
         self

@@ -10,7 +10,7 @@ use ser_core::storage::{Disk, NativeDisk, WritableFile};
 /// What happens once an operation has failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum After {
-    /// All goes well again.
+    /// Everything works again.
     Healthy,
     /// Nothing can be written any more, but things can be removed: a full disk.
     OnlyRemoving,
@@ -40,7 +40,7 @@ impl Failing {
         Self { failure, left: Arc::new(AtomicI64::new(failure.healthy)) }
     }
 
-    /// Whether it came to the failure.
+    /// Whether the failure was reached.
     pub(crate) fn has_failed(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0
     }

@@ -15,7 +15,7 @@ use ser_core::storage::{SCRATCH_PREFIX, folder_of};
 
 use super::recording::Operation;
 
-/// A file, folder or link as it stands in a folder.
+/// A file, folder or link in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Node {
     File(Sha),
@@ -52,7 +52,7 @@ impl Blobs {
         fs::read(self.folder.join(sha.to_string())).unwrap()
     }
 
-    /// Takes down what is below `root`, without the lock and the report, which say when a run was and not what it did.
+    /// Records what is below `root`, without the lock and the report, which tell when a run was and not what it did.
     pub(crate) fn tree(&self, root: &Path) -> Tree {
         let entries = walkdir::WalkDir::new(root).min_depth(1).into_iter().map(Result::unwrap);
         let node = |entry: walkdir::DirEntry| {
@@ -85,7 +85,7 @@ impl Blobs {
     }
 }
 
-/// What becomes of bytes that were not synced.
+/// The fate of bytes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
     Kept,

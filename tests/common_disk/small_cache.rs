@@ -97,7 +97,7 @@ fn folders_in(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Everything that the clock has no part in, and links by what they say.
+/// Everything that does not depend on the clock, and links by their targets.
 pub(crate) fn kept(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = walkdir::WalkDir::new(out).min_depth(1).into_iter().map(Result::unwrap);
     let files = entries.filter(|entry| !entry.file_type().is_dir()).map(|entry| {

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use ser_model::network::{CnnBilstmConfig, NetworkConfig};
 use ser_model::{FitConfig, Precision};
-use ser_synth::{Corpus, Options};
+use ser_synth::{SynthCorpus, SynthOptions};
 
 /// A network that trains in milliseconds.
 pub(crate) fn small_network() -> NetworkConfig {
@@ -83,7 +83,10 @@ pub(crate) fn prepared(test_file: &str, features: &[&str]) -> &'static Prepared 
 
 /// Writes a corpus of 2 speakers and 7 emotions.
 pub(crate) fn synthesise(folder: &Path, words: usize) {
-    Corpus::new(Options { words, sample_rate: 16_000, ..Options::default() }).unwrap().write(folder).unwrap();
+    SynthCorpus::new(SynthOptions { words, sample_rate: 16_000, ..SynthOptions::default() })
+        .unwrap()
+        .write(folder)
+        .unwrap();
 }
 
 pub(crate) fn ser_prep(folder: &Path) -> Command {

@@ -1,4 +1,4 @@
-//! Training from a test, stopping it where the test wants, and telling whether two runs came to the same.
+//! Training from a test, stopping it where the test wants, and comparing the results of two runs.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use ser_train::device;
 use ser_train::ensemble::fit_members;
 use ser_train::run::{FitSummary, RunFolder};
 use ser_train::state::EpochRecord;
-use ser_train::train::{Event, FitRequest, Material};
+use ser_train::train::{FitEvent, FitRequest, Material};
 
 /// When a run is to be stopped.
 #[derive(Debug, Clone, Copy)]
@@ -62,11 +62,11 @@ pub(crate) fn go(config: &FitConfig, folder: &Path, resume: bool, stop: Stop) ->
             stop: &raised,
             progress: if matches!(stop, Stop::AfterStep(_)) { &counter } else { &Silent },
             on_event: &mut |event| match (stop, event) {
-                (Stop::AfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
+                (Stop::AfterEpoch(epoch), FitEvent::Epoch(record)) if record.epoch == epoch => {
                     raised.store(true, Ordering::Relaxed);
                     Ok(())
                 }
-                (Stop::KilledAfterEpoch(epoch), Event::Epoch(record)) if record.epoch == epoch => {
+                (Stop::KilledAfterEpoch(epoch), FitEvent::Epoch(record)) if record.epoch == epoch => {
                     Err(Error::new(ErrorKind::Io, "as if the process were gone"))
                 }
                 _ => Ok(()),
@@ -76,7 +76,7 @@ pub(crate) fn go(config: &FitConfig, folder: &Path, resume: bool, stop: Stop) ->
     )
 }
 
-/// Raises a flag after a number of steps.
+/// Sets a flag after a number of steps.
 struct StepCounter<'a> {
     raised: &'a AtomicBool,
     left: AtomicU64,
@@ -104,7 +104,7 @@ pub(crate) struct Ended {
     pub(crate) history: Vec<EpochRecord>,
 }
 
-/// Without the weights, which nobody could read.
+/// Without the weights, which would be unreadable.
 impl std::fmt::Debug for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ended").field("history", &self.history).finish_non_exhaustive()

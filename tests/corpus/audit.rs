@@ -244,7 +244,7 @@ fn a_run_again_takes_the_measurement_from_the_cache_and_one_about_other_recordin
     let place = Place::speech();
     put(&place.data, "OAF_angry/OAF_mp_angry.mp3", &fixture("YAF_bar_angry.mp3"));
     assert_eq!(place.prepare().near_duplicates.len(), 1);
-    // A measurement that says otherwise, but is whole: it is believed, and so nothing was measured.
+    // A different but intact measurement is trusted, so nothing was measured again.
     let path = place.audit_file();
     let text = fs::read_to_string(&path).unwrap();
     let (header, content) = text.trim_end().split_once('\n').unwrap();
@@ -264,7 +264,7 @@ fn a_run_again_takes_the_measurement_from_the_cache_and_one_about_other_recordin
 }
 
 #[test]
-fn a_damaged_measurement_is_noticed_and_made_anew() {
+fn a_damaged_measurement_is_noticed_and_rebuilt() {
     let place = Place::speech();
     put(&place.data, "OAF_angry/OAF_mp_angry.mp3", &fixture("YAF_bar_angry.mp3"));
     place.prepare();
@@ -309,10 +309,10 @@ fn the_gate_names_the_speakers() {
     gate(Requirement::SpeakerIndependent, "speaker-OAF").unwrap();
     gate(Requirement::WordIndependent, "word").unwrap();
     gate(Requirement::WordIndependent, "speaker-OAF").unwrap_err();
-    // Nobody knows the sessions, so nobody can promise anything of them.
+    // The sessions are unknown, so nothing can be promised about them.
     let error = gate(Requirement::SessionIndependent, "speaker-OAF").unwrap_err().to_string();
     assert!(error.contains("not every recording names its session"), "{error}");
-    // An audit of before near-duplicates were looked for promises nothing either.
+    // An audit from before near-duplicates were searched for promises nothing either.
     let old: Audit = toml::from_str(
         "speakers_known = true\ntest_speakers = []\nshared_speakers = []\nwords_known = true\ntest_words = 0\n\
          shared_words = 0\nidentical_sounds_across_sides = 0",

@@ -103,7 +103,7 @@ fn a_corpus_of_codes_is_labelled_without_being_told_how() {
     assert!(report.labels.values().all(|count| *count == 24));
     assert_eq!(report.speakers.len(), 12);
     assert_eq!(report.failed.len(), 1);
-    assert!(report.failed[0].text.contains("emotion 09 is none of 01 to 08"), "{:?}", report.failed);
+    assert!(report.failed[0].text.contains("emotion 09 is not one of 01 to 08"), "{:?}", report.failed);
     assert!(report.to_table().contains("labels by                  ravdess, as 144 of 145 names say"));
     assert!(report.splits.contains_key("speakers-5-of-5") && report.splits.contains_key("speaker-12"));
     // With one corpus nothing has its name in front.
@@ -126,7 +126,7 @@ fn another_convention_than_names_follow_refuses_them_all() {
 // --- several ---
 
 #[test]
-fn several_corpora_stand_side_by_side_and_nothing_of_two_is_one() {
+fn several_corpora_are_kept_apart_in_one_cache() {
     let place = Place::new();
     ravdess(&place.folder("RAVDESS"));
     savee(&place.folder("SAVEE"));
@@ -220,7 +220,7 @@ fn a_corpus_has_the_name_it_is_given_also_where_its_cache_is_repaired() {
     // The report says where they are.
     assert_eq!(repaired(Vec::new()), (shards.len(), Vec::new()));
     assert_eq!(contents(&place.cache()), before);
-    // Or whoever repairs.
+    // Or a repair.
     fs::rename(place.folder("b/audio"), place.folder("moved")).unwrap();
     let given = |text: String| text.parse::<CorpusFolder>().unwrap();
     let folders = [
@@ -231,9 +231,9 @@ fn a_corpus_has_the_name_it_is_given_also_where_its_cache_is_repaired() {
     let (_, left) = repaired(Vec::new());
     assert!(!left.is_empty());
     assert!(
-        left[0].mend.contains("--data audio=") && left[0].mend.contains("--data Surrey="),
+        left[0].help.contains("--data audio=") && left[0].help.contains("--data Surrey="),
         "{}",
-        left[0].mend
+        left[0].help
     );
 }
 
@@ -261,9 +261,9 @@ fn what_several_corpora_are_asked_for_must_make_sense() {
         assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
         error.to_string()
     };
-    assert!(with(vec![LabelSource::Auto; 3], &["a", "b"]).contains("3 --labels are not about 2 --data"));
-    assert!(with(vec![LabelSource::Auto; 2], &["a"]).contains("2 --labels are not about 1 --data"));
-    assert!(with(vec![table], &["a", "b"]).contains("about one corpus"));
+    assert!(with(vec![LabelSource::Auto; 3], &["a", "b"]).contains("3 --labels do not match 2 --data"));
+    assert!(with(vec![LabelSource::Auto; 2], &["a"]).contains("2 --labels do not match 1 --data"));
+    assert!(with(vec![table], &["a", "b"]).contains("describes one corpus"));
     assert!(with(Vec::new(), &["a", "a"]).contains("is given twice"));
     assert!(with(Vec::new(), &["a", "a/DC"]).contains("lies in"));
     assert!(with(Vec::new(), &[]).contains("no folder of recordings"));
@@ -308,7 +308,7 @@ fn a_label_map_renames_and_leaves_out_before_anything_is_excluded() {
 
     put(&place.folder("maps"), "map.toml", b"[labels]\nangre = \"high\"\n");
     let error = place.prepare(&options).unwrap_err();
-    assert!(error.to_string().contains("speaks of the label \"angre\"; there is angry, disgust"), "{error}");
+    assert!(error.to_string().contains("mentions the label \"angre\"; there is angry, disgust"), "{error}");
     let unknown = PrepareOptions { map: Some("comon".parse().unwrap()), ..options };
     let error = place.prepare(&unknown).unwrap_err().to_string();
     assert!(
@@ -335,7 +335,7 @@ fn copies_reach_manifests_with_their_parents_and_only_in_training() {
     put(&place.folder("data"), "deep/0.wav", &speak(Emotion::Sad, 700));
     put(&place.folder("data"), "deep/0-loud.wav", &speak(Emotion::Sad, 990));
     rows += "deep/0.wav,sad,s0,w0,day0,\ndeep/0-loud.wav,sad,,,,deep/0.wav\n";
-    // A copy that is its parent, where it would be kept for its name; and the copy of a file that is no recording.
+    // A copy that is its parent, where it would be kept for its name; and the copy of a file that is not a recording.
     put(&place.folder("data"), "deep/7.wav", &speak(Emotion::Sad, 993));
     put(&place.folder("data"), "7-same.wav", &speak(Emotion::Sad, 993));
     rows += "deep/7.wav,angry,s1,w7,day1,\n7-same.wav,angry,,,,deep/7.wav\n";

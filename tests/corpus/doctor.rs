@@ -1,4 +1,4 @@
-//! The doctor: what it says of a corpus, with one planted case for each kind of finding, and nothing of a healthy one.
+//! The doctor: what it says about a corpus, with one planted case per kind of finding, and none about a healthy one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,9 +8,9 @@ use std::process::Command;
 use rayon::prelude::*;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
-use ser_corpus::doctor::{FindingKind, Options, Report, examine};
+use ser_corpus::doctor::{DoctorReport, ExamineOptions, FindingKind, examine};
 use ser_prepare::prepare;
-use ser_synth::{Corpus, Oddity};
+use ser_synth::{Oddity, SynthCorpus};
 use tempfile::TempDir;
 
 use crate::common::{contents, noise, plain_corpus, put, ser_prep, wav, wav_of};
@@ -28,17 +28,17 @@ const EMOTIONS: [(&str, &str); 7] = [
 /// The words of TESS, as the doctor knows them.
 const WORDS: &str = include_str!("../../crates/ser-corpus/src/doctor/expectation/tess_words.txt");
 
-fn diagnose(folder: &Path) -> Report {
-    examine(&Options::new(folder), &Silent).unwrap()
+fn diagnose(folder: &Path) -> DoctorReport {
+    examine(&ExamineOptions::new(folder), &Silent).unwrap()
 }
 
 /// All kinds of findings, with how many there are of each.
-fn kinds(report: &Report) -> Vec<(FindingKind, usize)> {
+fn kinds(report: &DoctorReport) -> Vec<(FindingKind, usize)> {
     report.findings.iter().map(|finding| (finding.kind, finding.count)).collect()
 }
 
 /// Path and text of all findings of a kind.
-fn items(report: &Report, kind: FindingKind) -> Vec<(&str, &str)> {
+fn items(report: &DoctorReport, kind: FindingKind) -> Vec<(&str, &str)> {
     let finding = report.finding(kind).unwrap_or_else(|| panic!("no {kind:?} in {:?}", report.findings));
     finding.items.iter().map(|item| (item.path.as_str(), item.text.as_str())).collect()
 }
@@ -51,7 +51,7 @@ fn healthy() -> TempDir {
 }
 
 /// The healthy corpus with one more file; the report must have findings of one kind alone.
-fn with_file(path: &str, bytes: &[u8], kind: FindingKind) -> (Report, String) {
+fn with_file(path: &str, bytes: &[u8], kind: FindingKind) -> (DoctorReport, String) {
     let folder = healthy();
     put(folder.path(), path, bytes);
     let report = diagnose(folder.path());
@@ -192,7 +192,7 @@ fn what_tess_lacks_and_has_too_much_is_named() {
         report.verdict
     );
     assert!(
-        report.verdict.contains("To mend: 1 unusable, 2 with a name and a folder that disagree."),
+        report.verdict.contains("To fix: 1 unusable, 2 with a name and a folder that disagree."),
         "{}",
         report.verdict
     );
@@ -224,7 +224,7 @@ fn a_doubled_copy_is_recognised_as_the_kaggle_copy_is() {
     assert_eq!(kinds(&report), [(FindingKind::Doubled, 2800)]);
     assert!(report.healthy, "doubling changes nothing");
     let doubled = report.finding(FindingKind::Doubled).unwrap();
-    let summary = "All in TESS Toronto emotional speech set data/, which repeats what lies beside it.";
+    let summary = "All in TESS Toronto emotional speech set data/, which repeats what is beside it.";
     assert_eq!(doubled.summary.as_deref(), Some(summary));
     assert!(doubled.items.iter().all(|item| item.path.starts_with("TESS Toronto")), "the copy is the copy");
     assert!(report.verdict.starts_with("This is TESS, complete"), "{}", report.verdict);
@@ -236,13 +236,13 @@ fn a_doubled_copy_is_recognised_as_the_kaggle_copy_is() {
 #[test]
 fn every_oddity_of_the_synthetic_corpus_is_found_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let options = ser_synth::Options {
+    let options = ser_synth::SynthOptions {
         words: 10,
         sample_rate: 16_000,
         oddities: Oddity::ALL.to_vec(),
         ..Default::default()
     };
-    let summary = Corpus::new(options).unwrap().write(folder.path()).unwrap();
+    let summary = SynthCorpus::new(options).unwrap().write(folder.path()).unwrap();
     let report = diagnose(folder.path());
     for (oddity, kind) in [
         (Oddity::Aiff, FindingKind::Disguised),
@@ -311,7 +311,7 @@ fn what_cannot_be_decoded_is_sorted_by_its_reason() {
     ] {
         let (report, text) = with_file("calm/odd.wav", bytes, kind);
         assert!(text.contains(reason), "{text}");
-        assert!(!report.healthy && report.verdict.contains("To mend: 1 unusable."), "{}", report.verdict);
+        assert!(!report.healthy && report.verdict.contains("To fix: 1 unusable."), "{}", report.verdict);
         assert_eq!((report.numbers.recordings, report.numbers.usable), (9, 8));
     }
 }
@@ -368,7 +368,7 @@ fn where_no_rate_prevails_it_is_said_once_and_not_for_each_file() {
         put(folder.path(), &format!("calm/other{file}.wav"), &wav(8_000, &noise(500 + file, 800)));
     }
     let report = diagnose(folder.path());
-    let text = "no sample rate prevails: 4 have 8000 Hz, 8 have 16000 Hz";
+    let text = "no sample rate predominates: 4 have 8000 Hz, 8 have 16000 Hz";
     assert_eq!(items(&report, FindingKind::OtherRate), [("", text)]);
 }
 
@@ -435,7 +435,10 @@ fn a_table_of_labels_says_what_is_what() {
     let table = folder.path().join("labels.csv");
     let rows = (0..4).map(|n| format!("calm/{n:03}.wav,calm,A,w{n}\n")).collect::<String>();
     fs::write(&table, format!("path,label,speaker,word\n{rows}")).unwrap();
-    let options = Options { labels: ser_corpus::LabelSource::Table(table), ..Options::new(folder.path()) };
+    let options = ExamineOptions {
+        labels: ser_corpus::LabelSource::Table(table),
+        ..ExamineOptions::new(folder.path())
+    };
     let report = examine(&options, &Silent).unwrap();
     assert_eq!(report.finding(FindingKind::Unlabelled).unwrap().count, 4);
     assert_eq!(report.numbers.speakers["A"], 4);
@@ -481,7 +484,7 @@ fn pipes_loops_broken_links_and_strange_names_are_named_and_nothing_hangs() {
     for (path, reason) in [
         ("calm/pipe.wav", "is a FIFO"),
         ("calm/loop", "is a link back to"),
-        ("calm/gone.wav", "cannot be looked at"),
+        ("calm/gone.wav", "cannot be accessed"),
         ("calm/device.wav", "is a device"),
         ("calm/\u{fffd}.wav", "has a name that is not UTF-8"),
     ] {
@@ -540,7 +543,7 @@ fn doctor(folder: &Path, more: &[&str]) -> crate::common::Ran {
 }
 
 #[test]
-fn the_command_ends_with_3_where_there_is_something_to_mend_and_writes_nothing() {
+fn the_command_exits_with_3_where_there_is_something_to_fix_and_writes_nothing() {
     let folder = healthy();
     doctor(folder.path(), &[]).ends(0);
     doctor(folder.path(), &["--quiet"]).ends(0);
@@ -548,7 +551,7 @@ fn the_command_ends_with_3_where_there_is_something_to_mend_and_writes_nothing()
     let before = contents(folder.path());
     let ran = doctor(folder.path(), &[]).ends(3);
     assert!(
-        ran.stdout.starts_with("9 recordings in 2 classes. To mend: 1 unusable.\n\nTo mend\n"),
+        ran.stdout.starts_with("9 recordings in 2 classes. To fix: 1 unusable.\n\nTo fix\n"),
         "{}",
         ran.stdout
     );
@@ -601,8 +604,8 @@ fn options_that_make_no_sense_with_it_are_refused() {
 fn a_table_fits_80_columns_where_names_allow_it() {
     let folder = tempfile::tempdir().unwrap();
     let oddities = Oddity::ALL.to_vec();
-    let options = ser_synth::Options { words: 3, sample_rate: 16_000, oddities, ..Default::default() };
-    Corpus::new(options).unwrap().write(folder.path()).unwrap();
+    let options = ser_synth::SynthOptions { words: 3, sample_rate: 16_000, oddities, ..Default::default() };
+    SynthCorpus::new(options).unwrap().write(folder.path()).unwrap();
     let table = diagnose(folder.path()).to_table(80);
     for line in table.lines() {
         assert!(line.chars().count() <= 80, "{line:?}");

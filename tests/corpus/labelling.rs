@@ -149,7 +149,7 @@ mod unix {
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(scan.files.len(), 1);
         assert_eq!(scan.unusable[0].0, "b");
-        assert!(scan.unusable[0].1.reason().contains("cannot be looked at"), "{}", scan.unusable[0].1);
+        assert!(scan.unusable[0].1.reason().contains("cannot be accessed"), "{}", scan.unusable[0].1);
     }
 }
 
@@ -291,7 +291,7 @@ fn a_table_may_name_sessions_and_what_copies_were_made_from() {
     assert_eq!((original.session.as_deref(), original.parent.as_deref()), (Some("monday"), None));
     let copy = annotator.annotate("a/1-noisy.wav").unwrap();
     assert_eq!(copy.parent.as_deref(), Some("a/1.wav"));
-    // What the copy's row leaves open is as its parent's.
+    // What the copy's row leaves out is its parent's.
     assert_eq!(copy, Annotation { parent: copy.parent.clone(), ..original });
 }
 
@@ -301,7 +301,7 @@ fn a_copy_of_nothing_of_a_copy_or_of_another_label_is_refused_with_both_names() 
         ("a.wav,x,b.wav", "a.wav is a copy of b.wav, which has no row"),
         ("a.wav,x,a.wav", "a.wav is a copy of a.wav, which is a copy itself"),
         ("a.wav,x,\nb.wav,x,a.wav\nc.wav,x,b.wav", "c.wav is a copy of b.wav, which is a copy itself"),
-        ("a.wav,x,\nb.wav,y,a.wav", "b.wav is labelled \"y\", the recording it is a copy of, a.wav, \"x\""),
+        ("a.wav,x,\nb.wav,y,a.wav", "b.wav is labelled \"y\", but the recording it copies, a.wav, \"x\""),
         ("a.wav,x,../a.wav", "row 1"),
     ] {
         let error = refusal(&format!("path,label,parent\n{rows}\n"));
@@ -440,9 +440,9 @@ fn names_of_tess_are_read_by_folder_or_by_file() {
 #[test]
 fn names_that_do_not_follow_a_convention_are_refused_with_what_is_wrong() {
     for (convention, path, says) in [
-        (Convention::Ravdess, "Actor_01/03-01-09-01-01-01-01.wav", "emotion 09 is none of 01 to 08"),
+        (Convention::Ravdess, "Actor_01/03-01-09-01-01-01-01.wav", "emotion 09 is not one of 01 to 08"),
         (Convention::Ravdess, "03-01-05-01-03-01-01.wav", "statement 03"),
-        (Convention::Ravdess, "03-01-05-01-01-01-25.wav", "actor 25 is none of 01 to 24"),
+        (Convention::Ravdess, "03-01-05-01-01-01-25.wav", "actor 25 is not one of 01 to 24"),
         (Convention::Ravdess, "03-01-05-01-01-01-00.wav", "actor 00"),
         (Convention::Ravdess, "02-01-05-01-01-01-01.mp4", "video only"),
         (Convention::Ravdess, "03-01-05-01-01-01.wav", "not seven numbers"),
@@ -450,20 +450,20 @@ fn names_that_do_not_follow_a_convention_are_refused_with_what_is_wrong() {
         (Convention::Ravdess, "3-1-5-1-1-1-1.wav", "not seven numbers"),
         (Convention::Ravdess, "+3-01-05-01-01-01-01.wav", "not seven numbers"),
         (Convention::CremaD, "1092_DFA_ANG_XX.wav", "actor \"1092\""),
-        (Convention::CremaD, "1001_XYZ_ANG_XX.wav", "sentence \"XYZ\" is none of DFA"),
-        (Convention::CremaD, "1001_DFA_JOY_XX.wav", "emotion \"JOY\" is none of ANG"),
+        (Convention::CremaD, "1001_XYZ_ANG_XX.wav", "sentence \"XYZ\" is not one of DFA"),
+        (Convention::CremaD, "1001_DFA_JOY_XX.wav", "emotion \"JOY\" is not one of ANG"),
         (Convention::CremaD, "1001_DFA_ANG_99.wav", "level \"99\""),
         (Convention::CremaD, "1001_DFA_ANG.wav", "is not <actor>"),
         (Convention::EmoDb, "04a01Fa.wav", "speaker \"04\""),
         (Convention::EmoDb, "03a03Fa.wav", "text \"a03\""),
-        (Convention::EmoDb, "03a01Xa.wav", "emotion \"X\" is none of W"),
+        (Convention::EmoDb, "03a01Xa.wav", "emotion \"X\" is not one of W"),
         (Convention::EmoDb, "03a01Fab.wav", "is not <speaker>"),
         (Convention::EmoDb, "03a01.wav", "is not <speaker>"),
         (Convention::EmoDb, "äöüß.wav", "is not <speaker>"),
-        (Convention::Savee, "XX/a01.wav", "speaker \"XX\" is none of DC"),
+        (Convention::Savee, "XX/a01.wav", "speaker \"XX\" is not one of DC"),
         (Convention::Savee, "a01.wav", "speaker \"\""),
-        (Convention::Savee, "DC/a16.wav", "sentence 16 is none of 1 to 15"),
-        (Convention::Savee, "DC/n31.wav", "sentence 31 is none of 1 to 30"),
+        (Convention::Savee, "DC/a16.wav", "sentence 16 is not one of 1 to 15"),
+        (Convention::Savee, "DC/n31.wav", "sentence 31 is not one of 1 to 30"),
         (Convention::Savee, "DC/x01.wav", "emotion \"x\""),
         (Convention::Savee, "DC/a1.wav", "is not <emotion><number>"),
         (Convention::Savee, "DC/ä01.wav", "is not <emotion><number>"),
@@ -565,9 +565,9 @@ fn class_folders_count_even_if_files_are_named_as_in_tess() {
 #[test]
 fn auto_says_the_same_of_tess_and_of_plain_folders_as_folder() {
     let oddities = ser_synth::Oddity::ALL.to_vec();
-    let options = ser_synth::Options { words: 3, oddities, ..Default::default() };
+    let options = ser_synth::SynthOptions { words: 3, oddities, ..Default::default() };
     let folder = tempfile::tempdir().unwrap();
-    ser_synth::Corpus::new(options).unwrap().write(folder.path()).unwrap();
+    ser_synth::SynthCorpus::new(options).unwrap().write(folder.path()).unwrap();
     let tess = paths(folder.path());
     let plain = names_of(Convention::Folder, 30);
     for (paths, convention) in [(tess, Convention::Tess), (plain, Convention::Folder)] {
@@ -580,7 +580,7 @@ fn auto_says_the_same_of_tess_and_of_plain_folders_as_folder() {
     }
 }
 
-// --- the corpus as it is handed around ---
+// --- the corpus as it is distributed ---
 
 fn prepare(options: &ser_prepare::PrepareOptions) -> ser_prepare::PrepareReport {
     ser_prepare::prepare(options, &ser_core::storage::Storage::native(), &ser_core::progress::Silent).unwrap()

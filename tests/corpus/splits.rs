@@ -1,10 +1,12 @@
-//! How utterances are dealt to train, validation and test.
+//! How utterances are assigned to train, validation and test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use ser_core::ErrorKind;
-use ser_corpus::split::{Fractions, MOST_LINES, Part, Split, SplitPlan, SplitPlanner, Subject, plan_splits};
+use ser_corpus::split::{
+    Fractions, MOST_LINES, Part, Split, SplitPlan, SplitPlanner, UtteranceInfo, plan_splits,
+};
 use ser_corpus::{Annotation, Protocol};
 
 type Corpus = Vec<(String, Annotation)>;
@@ -202,7 +204,7 @@ fn one_file_that_does_not_say_its_word_leaves_out_the_word_protocol_and_no_other
     for split in &plan.splits {
         assert_partition(split, corpus.len());
     }
-    // Without words, validation is dealt as in the random protocol.
+    // Without words, validation is drawn as in the random protocol.
     assert_eq!(of(&plan, "speaker-YAF").val.len(), 210);
 }
 
@@ -211,7 +213,7 @@ fn a_single_speaker_cannot_be_left_out() {
     let corpus: Corpus =
         tess().into_iter().filter(|(_, annotation)| annotation.speaker.as_deref() == Some("OAF")).collect();
     let plan = plan(&corpus, 0);
-    assert_eq!(plan.left_out, ["no speaker split: there is only one speaker"]);
+    assert_eq!(plan.left_out, ["no speaker split: there is just one speaker"]);
     assert_eq!(plan.splits.len(), 2);
 }
 
@@ -295,7 +297,7 @@ fn many_speakers(utterances: &[usize]) -> Corpus {
 }
 
 fn plan_of_folds(corpus: &Corpus, folds: Option<u32>, seed: u64) -> SplitPlan {
-    let subjects = corpus.iter().map(|(path, a)| Subject::of(path, a)).collect();
+    let subjects = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
     let planner = SplitPlanner::new(subjects, Fractions::default(), seed).unwrap().with_folds(folds);
     let mut left_out = Vec::new();
     let splits = planner.splits(|why| left_out.push(why)).collect();
@@ -368,7 +370,7 @@ fn a_split_for_each_speaker_is_made_up_to_a_stated_number_of_lines() {
     let per_speaker = |speakers: usize| MOST_LINES / (speakers * speakers);
     for (speakers, made) in [(100, 100), (101, 0)] {
         let corpus = many_speakers(&vec![per_speaker(100); speakers]);
-        let subjects = corpus.iter().map(|(path, a)| Subject::of(path, a)).collect();
+        let subjects = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
         let planner = SplitPlanner::new(subjects, Fractions::default(), 0).unwrap();
         let mut left_out = Vec::new();
         let protocols: Vec<Protocol> =
@@ -464,7 +466,7 @@ fn assert_copies_follow(corpus: &Corpus, split: &Split) {
 }
 
 #[test]
-fn copies_change_nothing_about_how_the_others_are_dealt() {
+fn copies_do_not_change_how_the_others_are_split() {
     let originals = tess();
     let mut corpus = originals.clone();
     corpus.extend(originals.iter().step_by(3).map(|original| copy_of(original, 1)));
@@ -480,7 +482,7 @@ fn copies_change_nothing_about_how_the_others_are_dealt() {
 }
 
 #[test]
-fn a_copy_of_nobody_or_of_a_copy_is_refused_with_both_names() {
+fn a_copy_without_a_parent_or_of_a_copy_is_refused_with_both_names() {
     let originals: Corpus =
         (0..12).map(|n| utterance(format!("{n}.wav"), ["a", "b"][n % 2], None, None)).collect();
     let with = |extra: Vec<(String, Annotation)>| {
@@ -489,7 +491,7 @@ fn a_copy_of_nobody_or_of_a_copy_is_refused_with_both_names() {
     let orphan = copy_of(&utterance("gone.wav".to_owned(), "a", None, None), 1);
     let error = with(vec![orphan]);
     assert!(
-        error.starts_with("gone.wav-copy1: is a copy of gone.wav, which is no recording here"),
+        error.starts_with("gone.wav-copy1: is a copy of gone.wav, which is not a recording here"),
         "{error}"
     );
     let first = copy_of(&originals[0], 1);
@@ -574,7 +576,7 @@ proptest! {
             corpus.push(original);
             corpus.extend(copies);
         }
-        let subjects = corpus.iter().map(|(path, a)| Subject::of(path, a)).collect();
+        let subjects = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
         let Ok(planner) = SplitPlanner::new(subjects, Fractions::default(), seed) else { return Ok(()) };
         let mut tested: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
         for split in planner.with_folds(folds).splits(|_| ()) {

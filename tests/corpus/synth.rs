@@ -8,20 +8,20 @@ use std::process::{Command, Output};
 use realfft::RealFftPlanner;
 use ser_core::ErrorKind;
 use ser_synth::{
-    Corpus, Emotion, MAX_SPEAKERS, Oddity, Options, Summary, WORD_COUNT, speakers, utterance, words,
+    Emotion, MAX_SPEAKERS, Oddity, Summary, SynthCorpus, SynthOptions, WORD_COUNT, speakers, utterance, words,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 const RATE: u32 = 24_414;
 
-fn small() -> Options {
-    Options { words: 2, ..Options::default() }
+fn small() -> SynthOptions {
+    SynthOptions { words: 2, ..SynthOptions::default() }
 }
 
-fn written(options: Options) -> (TempDir, Summary) {
+fn written(options: SynthOptions) -> (TempDir, Summary) {
     let folder = tempfile::tempdir().unwrap();
-    let summary = Corpus::new(options).unwrap().write(folder.path()).unwrap();
+    let summary = SynthCorpus::new(options).unwrap().write(folder.path()).unwrap();
     (folder, summary)
 }
 
@@ -67,7 +67,7 @@ fn pcm(data: &[u8]) -> Vec<f32> {
 
 /// The one file with `oddity`: its path and bytes, and the same file of the corpus without oddities.
 fn planted(oddity: Oddity) -> (String, Vec<u8>, Vec<u8>) {
-    let (folder, summary) = written(Options { oddities: vec![oddity], ..small() });
+    let (folder, summary) = written(SynthOptions { oddities: vec![oddity], ..small() });
     let (plain, _) = written(small());
     let path = summary.oddities[&oddity][0].clone();
     let bytes = fs::read(folder.path().join(&path)).unwrap();
@@ -121,7 +121,7 @@ fn folders_and_files_are_named_as_in_tess() {
 
 #[test]
 fn a_file_is_mono_16_bit_wav_with_a_header_of_44_bytes() {
-    let (folder, _) = written(Options { speakers: 1, emotions: vec![Emotion::Happy], ..small() });
+    let (folder, _) = written(SynthOptions { speakers: 1, emotions: vec![Emotion::Happy], ..small() });
     for (path, bytes) in contents(folder.path()) {
         let chunks = chunks(&bytes);
         let names: Vec<&[u8]> = chunks.iter().map(|(name, _)| *name).collect();
@@ -136,8 +136,12 @@ fn a_file_is_mono_16_bit_wav_with_a_header_of_44_bytes() {
 
 #[test]
 fn more_speakers_and_fewer_emotions_come_as_asked() {
-    let (folder, summary) =
-        written(Options { words: 1, speakers: 4, emotions: vec![Emotion::Sad, Emotion::Angry], ..small() });
+    let (folder, summary) = written(SynthOptions {
+        words: 1,
+        speakers: 4,
+        emotions: vec![Emotion::Sad, Emotion::Angry],
+        ..small()
+    });
     assert_eq!(summary.speakers, ["OAF", "YAF", "S03", "S04"]);
     let files = contents(folder.path());
     assert_eq!(files.len(), 8);
@@ -150,7 +154,7 @@ fn more_speakers_and_fewer_emotions_come_as_asked() {
 fn one_thread_and_many_write_the_same_bytes() {
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let options = Options { oddities: Oddity::ALL.to_vec(), ..small() };
+        let options = SynthOptions { oddities: Oddity::ALL.to_vec(), ..small() };
         contents(pool.install(|| written(options)).0.path())
     };
     let (one, five) = (on(1), on(5));
@@ -161,7 +165,7 @@ fn one_thread_and_many_write_the_same_bytes() {
 #[test]
 fn an_utterance_does_not_depend_on_the_size_of_its_corpus() {
     let (small_folder, _) = written(small());
-    let (large_folder, _) = written(Options { words: 5, speakers: 3, ..Options::default() });
+    let (large_folder, _) = written(SynthOptions { words: 5, speakers: 3, ..SynthOptions::default() });
     let large = contents(large_folder.path());
     for (path, bytes) in contents(small_folder.path()) {
         assert!(large[&path] == bytes, "{path}");
@@ -298,7 +302,7 @@ fn the_formants_of_front_and_back_vowels_lie_where_they_should() {
 
 #[test]
 fn aiff_files_hold_the_same_samples_under_another_header() {
-    let (folder, summary) = written(Options { oddities: vec![Oddity::Aiff], ..small() });
+    let (folder, summary) = written(SynthOptions { oddities: vec![Oddity::Aiff], ..small() });
     let (plain, _) = written(small());
     assert_eq!(summary.oddities[&Oddity::Aiff].len(), 2);
     for path in &summary.oddities[&Oddity::Aiff] {
@@ -319,11 +323,11 @@ fn the_file_at_another_rate_lasts_as_long() {
     assert_eq!(u32_at(chunks(&file)[0].1, 4), 96_000);
     let (here, there) = ((file.len() - 44) as f64 / 96_000.0, (original.len() - 44) as f64 / f64::from(RATE));
     assert!((here - there).abs() < 0.01, "{path}: {here} and {there}");
-    let (folder, summary) = written(Options {
+    let (folder, summary) = written(SynthOptions {
         words: 1,
         sample_rate: 96_000,
         oddities: vec![Oddity::Rate],
-        ..Options::default()
+        ..SynthOptions::default()
     });
     let file = fs::read(folder.path().join(&summary.oddities[&Oddity::Rate][0])).unwrap();
     assert_eq!(u32_at(&file, 24), 48_000);
@@ -331,7 +335,7 @@ fn the_file_at_another_rate_lasts_as_long() {
 
 #[test]
 fn half_of_the_files_carry_a_list_chunk_after_the_samples() {
-    let (folder, summary) = written(Options { oddities: vec![Oddity::List], ..small() });
+    let (folder, summary) = written(SynthOptions { oddities: vec![Oddity::List], ..small() });
     let (plain, _) = written(small());
     let marked: BTreeSet<&String> = summary.oddities[&Oddity::List].iter().collect();
     assert_eq!(marked.len(), 14);
@@ -388,7 +392,7 @@ fn a_float_file_has_a_stretch_of_nan_between_speech() {
 
 #[test]
 fn the_duplicate_is_one_more_file_with_the_same_bytes() {
-    let (folder, summary) = written(Options { oddities: vec![Oddity::Duplicate], ..small() });
+    let (folder, summary) = written(SynthOptions { oddities: vec![Oddity::Duplicate], ..small() });
     let [copy] = summary.oddities[&Oddity::Duplicate].as_slice() else { panic!("{:?}", summary.oddities) };
     let original = copy.split_once('/').unwrap().1;
     let read = |path: &str| fs::read(folder.path().join(path)).unwrap();
@@ -399,7 +403,7 @@ fn the_duplicate_is_one_more_file_with_the_same_bytes() {
 
 #[test]
 fn all_oddities_fall_on_different_files() {
-    let (folder, summary) = written(Options { oddities: Oddity::ALL.to_vec(), ..small() });
+    let (folder, summary) = written(SynthOptions { oddities: Oddity::ALL.to_vec(), ..small() });
     assert_eq!(summary.oddities.len(), Oddity::ALL.len());
     let paths: Vec<&String> = summary.oddities.values().flatten().collect();
     assert!(paths.iter().all(|path| folder.path().join(path).is_file()));
@@ -411,14 +415,14 @@ fn all_oddities_fall_on_different_files() {
 
 #[test]
 fn too_few_utterances_for_the_oddities_are_refused() {
-    let options = Options {
+    let options = SynthOptions {
         words: 1,
         speakers: 1,
         emotions: vec![Emotion::Sad],
         oddities: vec![Oddity::Aiff],
-        ..Options::default()
+        ..SynthOptions::default()
     };
-    let error = Corpus::new(options).unwrap_err();
+    let error = SynthCorpus::new(options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().starts_with("2 utterances are needed"), "{error}");
 }
@@ -505,7 +509,7 @@ fn absurd_options_are_refused_with_what_would_do() {
         (&["--speakers", "100"], "100 speakers are too many; ask for 1 to 99"),
         (&["--sample-rate", "7999"], "7999 Hz is outside 8000 to 192000 Hz"),
         (&["--sample-rate", "192001"], "192001 Hz is outside 8000 to 192000 Hz"),
-        (&["--oddities", "aiff,ghost"], "there is no oddity \"ghost\"; choose among aiff, rate"),
+        (&["--oddities", "aiff,ghost"], "unknown oddity \"ghost\"; choose among aiff, rate"),
         (&["--emotions", "bored"], "invalid value 'bored'"),
         (&["--words", "-1"], "'-1'"),
         (&["--seed", "x"], "invalid value 'x'"),
@@ -521,8 +525,8 @@ fn absurd_options_are_refused_with_what_would_do() {
 #[test]
 fn unknown_speakers_words_and_rates_are_refused_by_the_library() {
     for (speaker, word, rate, message) in [
-        ("XAF", "moon", RATE, "there is no speaker \"XAF\""),
-        ("S02", "moon", RATE, "there is no speaker \"S02\""),
+        ("XAF", "moon", RATE, "unknown speaker \"XAF\""),
+        ("S02", "moon", RATE, "unknown speaker \"S02\""),
         ("OAF", "synthesiser", RATE, "the word \"synthesiser\" is not in the list"),
         ("OAF", "moon", 0, "a sample rate of 0 Hz is outside"),
     ] {

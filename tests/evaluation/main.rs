@@ -1,4 +1,4 @@
-//! What is said of a network's answers: metrics, statistics, tables over runs, the page.
+//! Evaluation of a network's answers: metrics, statistics, tables over runs, the page.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
 #[cfg(feature = "png")]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use ser_core::ErrorKind;
 use ser_eval::metrics::{
-    Average, Calibration, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval,
+    Calibration, ClassAverage, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval,
 };
 use ser_eval::{
     Evaluation, Prediction, Provenance, classification_report, confusion_matrix, protocol_in_words, render,
@@ -96,7 +96,7 @@ fn every_number_is_that_of_scikit_learn_and_scipy() {
         for (ours, theirs) in
             [(metrics.macro_average, case.macro_average), (metrics.weighted_average, case.weighted)]
         {
-            let Average { precision, recall, f1 } = ours;
+            let ClassAverage { precision, recall, f1 } = ours;
             equal(precision, theirs[0], "average precision");
             equal(recall, theirs[1], "average recall");
             equal(f1, theirs[2], "average F1");
@@ -184,7 +184,7 @@ fn classes_without_utterances_or_predictions_are_named() {
 }
 
 #[test]
-fn input_that_makes_no_sense_is_an_error() {
+fn invalid_input_is_an_error() {
     let kind = |truth: &[usize], predicted: &[usize], n| Metrics::of(truth, predicted, n).unwrap_err().kind();
     assert_eq!(kind(&[], &[], 2), ErrorKind::Unusable);
     assert_eq!(kind(&[0], &[0, 1], 2), ErrorKind::Mismatch);

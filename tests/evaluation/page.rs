@@ -11,7 +11,7 @@ use ser_core::storage::Storage;
 use ser_corpus::Corpora;
 use ser_corpus::split::Part;
 use ser_eval::html::{Audio, PageOptions, html_page};
-use ser_eval::run_record::{CommandLine, Epoch, History, RunRecord};
+use ser_eval::run_record::{CommandLine, EpochHistory, History, RunRecord};
 use ser_eval::{
     Evaluation, Prediction, Provenance, SplitSide, figures, model_card, protocol_in_words, write_figures,
 };
@@ -22,7 +22,7 @@ use crate::common::{noise, wav};
 use crate::common_python::python_with;
 
 const TESS: [&str; 7] = ["angry", "disgust", "fear", "happy", "neutral", "pleasant_surprise", "sad"];
-/// Names that would do harm where they are taken for anything but text.
+/// Names that would do harm if treated as anything but text.
 const HOSTILE: [&str; 4] = [
     "<script>document.title='x'</script>",
     "\"><img src=x onerror=alert(1)>'&amp;",
@@ -84,7 +84,7 @@ fn names_from_the_corpus_are_text_wherever_they_stand() {
     }
     let card = model_card(&example.evaluation, &example.run);
     assert!(!card.contains('\u{202e}') && !card.contains('\u{7}'), "{card}");
-    // Behind the metadata, which is YAML, and outside of the commands, which are code, nothing is markup.
+    // After the metadata, which is YAML, and outside the commands, which are code, nothing is markup.
     let text = card.split_once("\n---\n").unwrap().1;
     for line in text.lines().filter(|line| !line.starts_with("    ")) {
         assert!(!line.contains(['<']) && !line.contains("[c]("), "{line}");
@@ -240,7 +240,7 @@ fn a_browser_shows_the_page_without_complaint() {
     let mut tess = Example::of_tess();
     tess.give_recordings(&out);
     let mut hostile = Example::hostile();
-    hostile.run.history = History::Unknown("no metrics.jsonl lies beside the checkpoint".to_owned());
+    hostile.run.history = History::Unknown("no metrics.jsonl is next to the checkpoint".to_owned());
     let examples = [
         ("linked", tess.page_at(Audio::Link, &out.join("linked.html"))),
         ("embedded", tess.page_at(Audio::Embed, &out.join("embedded.html"))),
@@ -442,14 +442,14 @@ impl Example {
         html_page(&self.evaluation, &self.predictions, None, &options).unwrap()
     }
 
-    fn figures(&self) -> Vec<ser_eval::Figure> {
+    fn figures(&self) -> Vec<ser_eval::Plot> {
         figures(&self.evaluation, Some(&self.run))
     }
 }
 
-fn epoch(epoch: u32) -> Epoch {
+fn epoch(epoch: u32) -> EpochHistory {
     let t = f64::from(epoch);
-    Epoch {
+    EpochHistory {
         epoch,
         train_loss: 1.9 * (-t / 3.0).exp() + 0.02,
         train_accuracy: 1.0 - 0.8 * (-t / 2.5).exp(),

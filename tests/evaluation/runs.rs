@@ -6,13 +6,13 @@ use ser_core::ErrorKind;
 use ser_eval::compare::Comparison;
 use ser_eval::metrics::{BootstrapOptions, McNemarTest};
 use ser_eval::runs::{RunsReport, UnusableRun};
-use ser_eval::{Answers, Recipe, SplitSide, TestSide, TestUtterance, Unit, Voices, compare, runs};
+use ser_eval::{Answers, SplitSide, TestSide, TestUtterance, TrainingSettings, Unit, Voices, compare, runs};
 use serde_json::json;
 
 const CLASSES: usize = 4;
 const WORDS: usize = 12;
 
-/// The tests' resamples: few, since what they come to is compared with SciPy elsewhere.
+/// The tests' resamples: few, since the results are compared with SciPy elsewhere.
 fn options() -> BootstrapOptions {
     BootstrapOptions { resamples: 400, seed: 0 }
 }
@@ -56,7 +56,7 @@ fn run(test: &Arc<TestSide>, seed: u64, lr: f64, wrong: impl Fn(usize) -> bool) 
         name: format!("runs/{}/seed-{seed}", test.protocol),
         seed,
         epoch: 7,
-        recipe: Recipe::of(&json!({"fit": {"lr": lr, "seed": seed}}), &test.labels),
+        recipe: TrainingSettings::of(&json!({"fit": {"lr": lr, "seed": seed}}), &test.labels),
         test: Arc::clone(test),
         predicted: test.utterances.iter().enumerate().map(answer).collect(),
     }
@@ -239,8 +239,9 @@ fn the_same_seed_is_counted_once_and_another_deal_of_a_split_is_another_row() {
     let again =
         RunsReport::new("runs", &[run(&side, 0, 0.001, |i| i == 3), copy], vec![], options()).unwrap();
     assert_eq!(again.recipes[0].rows[0].seeds, [0]);
-    let expected =
-        ["copy has protocol, recipe and seed of runs/random/seed-0, and its answers, and was not counted"];
+    let expected = [
+        "copy has the protocol, recipe and seed of runs/random/seed-0, and its answers, and was not counted",
+    ];
     assert_eq!(again.notes, expected);
 
     let mut other = (*side).clone();
@@ -307,7 +308,7 @@ fn no_runs_are_an_error() {
 
 fn pair() -> [Answers; 2] {
     let side = random_side();
-    // The second mends 30 of the first's 40 errors and makes 4 of its own, all in class 0.
+    // The second corrects 30 of the first's 40 errors and makes 4 of its own, all in class 0.
     let first = run(&side, 0, 0.001, |i| i < 40);
     let second = run(&side, 1, 0.002, |i| i < 10 || (i >= 40 && i % 4 == 0 && i < 56));
     [first, second]
@@ -366,8 +367,8 @@ fn other_test_utterances_are_refused_and_the_difference_named() {
     let longer = refused(&|test| test.utterances[3].duration_s = 1.25);
     assert!(longer.contains("OAF/0_3.wav (1.250 s) and OAF/0_3.wav (1.500 s)"), "{longer}");
     let labels = refused(&|test| test.labels[1] = "joy".to_owned());
-    assert!(labels.contains("knows the classes angry, joy, happy, sad"), "{labels}");
-    // Another digest over the same utterances is another feature set, and no obstacle.
+    assert!(labels.contains("has the classes angry, joy, happy, sad"), "{labels}");
+    // Another digest over the same utterances means another feature set, which is allowed.
     let mut test = (*second.test).clone();
     test.split = "another".to_owned();
     let other = Answers { test: Arc::new(test), ..second };

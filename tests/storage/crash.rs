@@ -126,7 +126,7 @@ impl World {
         let paths: BTreeSet<&PathBuf> = found.keys().chain(expected.keys()).collect();
         let other: Vec<_> =
             paths.into_iter().filter(|path| found.get(*path) != expected.get(*path)).collect();
-        assert!(other.is_empty(), "{when}: the next run ends otherwise in {other:?}");
+        assert!(other.is_empty(), "{when}: the next run ends differently in {other:?}");
     }
 
     fn disk_index(&self, tree: &Tree) -> Index {
@@ -308,7 +308,7 @@ fn a_run_that_forgets_to_sync_is_found_out() {
             after: run.after.clone(),
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.lose_power(&wrong)));
-        assert!(result.is_err(), "nobody noticed: {forgotten}");
+        assert!(result.is_err(), "not noticed: {forgotten}");
         for entry in fs::read_dir(world.folder.path()).unwrap() {
             let path = entry.unwrap().path();
             if path.file_name().unwrap().to_string_lossy().starts_with("state-") {

@@ -318,7 +318,7 @@ fn a_full_file_system_leaves_the_old_cache_and_the_error_names_the_file() {
                     assert!(kept || newer, "{} is not as it was", path.display());
                 }
                 assert_eq!(scratches(&back), Vec::<PathBuf>::new());
-                // With room again, the next run ends as if nothing had happened.
+                // With space again, the next run ends as if nothing had happened.
                 assert!(run(&format!("{prep} {}", back.display())).status.success());
                 assert_same(&kept(&back), &expected, &said);
             }

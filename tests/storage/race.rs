@@ -33,7 +33,7 @@ fn end(child: Child) -> Ran {
     Ran::of(&child.wait_with_output().unwrap())
 }
 
-/// What a run over `data` leaves that nobody disturbs.
+/// What an undisturbed run over `data` leaves.
 fn undisturbed(data: &Path, more: &[&str]) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let out = tempfile::tempdir().unwrap();
     end(start(data, out.path(), more)).ends(0);
@@ -157,7 +157,7 @@ fn readers_see_one_version_while_writers_replace_it() {
         }
         drop(stop);
     });
-    // Whoever opened the cache before all this still has what was opened.
+    // A cache opened before all this still gives what was opened.
     assert_eq!(paths_of(&early), first);
     println!(
         "{} versions, {} of them seen, {} times read",
@@ -168,7 +168,7 @@ fn readers_see_one_version_while_writers_replace_it() {
     assert!(seen.into_inner().unwrap().len() >= 3);
 }
 
-/// Lets the readers go also when the test fails.
+/// Releases the readers even if the test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -219,7 +219,7 @@ fn neither_jobs_nor_interruptions_nor_the_order_on_disk_change_a_byte() {
         assert_same(&kept(&disturbed.out), &expected, &format!("interrupted after {healthy} operations"));
     }
 
-    // The same files in folders that list them otherwise.
+    // The same files in folders that list them in another order.
     let reversed = folder.path().join("reversed");
     for (path, bytes) in contents(&data).into_iter().rev() {
         crate::common::put(&reversed, &path, &bytes);
@@ -229,7 +229,7 @@ fn neither_jobs_nor_interruptions_nor_the_order_on_disk_change_a_byte() {
     let [mut a, mut b] = [expected, kept(&other.out)];
     let [a_index, b_index] = [&mut a, &mut b].map(|kept| {
         let index = Index::decode(&kept.remove(Path::new("index.bin")).unwrap()).unwrap();
-        // The only place where the files' times and numbers stand.
+        // The only place that holds the files' times and inode numbers.
         let files: Vec<_> = index.files.iter().map(|seen| (seen.path.clone(), seen.content)).collect();
         (index.feature_sets, files)
     });

@@ -51,17 +51,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
         (Some(common), None) if common.frames == 0 => samples(bytes, &common, bytes.len(), 8, bytes.len()),
         (_, None) => {
             Err(Error::new(ErrorKind::Damaged, "ends before its samples begin (it has no SSND chunk)")
-                .mend(COPY_AGAIN))
+                .help(COPY_AGAIN))
         }
         (None, Some(_)) => {
             Err(Error::new(ErrorKind::Damaged, "does not describe its samples (it has no COMM chunk)")
-                .mend(COPY_AGAIN))
+                .help(COPY_AGAIN))
         }
     }
 }
 
 fn cut_header() -> Error {
-    Error::new(ErrorKind::Damaged, "is cut short inside its header").mend(COPY_AGAIN)
+    Error::new(ErrorKind::Damaged, "is cut short inside its header").help(COPY_AGAIN)
 }
 
 fn samples<'a>(
@@ -79,7 +79,7 @@ fn samples<'a>(
     let sound = bytes.get(start..end).unwrap_or_default();
     if streamed && !sound.len().is_multiple_of(block.bytes.max(1)) {
         return Err(Error::new(ErrorKind::Damaged, "ends in the middle of a sample, so it is cut short")
-            .mend(COPY_AGAIN));
+            .help(COPY_AGAIN));
     }
     Ok(SampleData {
         codec,
@@ -140,7 +140,7 @@ impl Common {
             _ => {
                 let name = String::from_utf8_lossy(&self.compression).into_owned();
                 let what = format!("is an AIFF with {}-bit {name:?} inside", self.bits);
-                return Err(Error::new(ErrorKind::Unsupported, what).mend("convert it to 16-bit PCM WAV"));
+                return Err(Error::new(ErrorKind::Unsupported, what).help("convert it to 16-bit PCM WAV"));
             }
         };
         Ok((codec, Block::frame(self.channels, width)))

@@ -1,6 +1,6 @@
-//! Decoders of other people's on a thread of their own, so that one that never returns costs one file.
+//! Third-party decoders on a thread of their own, so that one that never returns costs one file.
 //!
-//! A thread cannot be killed. One whose decoder has not come back in time is left behind with the file's bytes, and
+//! A thread cannot be killed. One whose decoder has not returned in time is abandoned with the file's bytes, and
 //! ends when its decoder does or with the process; the next file is served by a new one.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -9,20 +9,20 @@ use std::time::Duration;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::deadline::{Deadline, too_slow};
-use crate::{Limits, Recording};
+use crate::{DecodedRecording, Limits};
 
 /// How a thread decodes: as [`crate::decode()`] does.
-pub(super) type Decode = fn(&[u8], &Limits, &mut Vec<f32>) -> Result<Recording>;
+pub(super) type Decode = fn(&[u8], &Limits, &mut Vec<f32>) -> Result<DecodedRecording>;
 
-/// How long is waited at a time. A process that was stopped meanwhile finds at most this much of its patience gone.
+/// How long to wait at a time. A process that was suspended meanwhile loses at most this much of its time limit.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What is waited beyond twice the limit, so that a decoder that can stop by itself does so first.
+/// How much longer than twice the limit to wait, so that a decoder that can stop by itself does so first.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A thread that decodes one file at a time for the thread that owns this.
 #[derive(Debug)]
-pub(super) struct Companion {
+pub(super) struct DecoderThread {
     decode: Decode,
     thread: Option<Thread>,
 }
@@ -33,7 +33,7 @@ struct Thread {
     decoded: Receiver<Decoded>,
 }
 
-/// A file on its way to the thread, with the buffer for its samples.
+/// A file sent to the thread, with the buffer for its samples.
 struct File {
     bytes: Vec<u8>,
     limits: Limits,
@@ -44,25 +44,25 @@ struct File {
 struct Decoded {
     bytes: Vec<u8>,
     mono: Vec<f32>,
-    outcome: Result<Recording>,
+    outcome: Result<DecodedRecording>,
 }
 
-impl Companion {
+impl DecoderThread {
     /// Starts no thread before there is a file for it.
     pub(super) fn new(decode: Decode) -> Self {
         Self { decode, thread: None }
     }
 
-    /// Decodes `bytes` into `mono`. Both are lent to the thread; when it is given up, both are left empty.
+    /// Decodes `bytes` into `mono`. Both are moved to the thread; if it is abandoned, both are left empty.
     ///
     /// # Errors
-    /// Those of the decoder; `Limit` when it has not come back after twice [`Limits::max_decoding_s`] and a second.
+    /// Those of the decoder; `Limit` when it has not returned after twice [`Limits::max_decoding_s`] and a second.
     pub(super) fn decode(
         &mut self,
         bytes: &mut Vec<u8>,
         limits: &Limits,
         mono: &mut Vec<f32>,
-    ) -> Result<Recording> {
+    ) -> Result<DecodedRecording> {
         let thread = match self.thread.take() {
             Some(thread) => thread,
             None => Thread::start(self.decode)?,
@@ -76,9 +76,9 @@ impl Companion {
                 self.thread = Some(thread);
                 decoded.outcome
             }
-            Err(RecvTimeoutError::Timeout) => Err(too_slow(limits, "its decoder does not come back")),
+            Err(RecvTimeoutError::Timeout) => Err(too_slow(limits, "its decoder does not return")),
             Err(RecvTimeoutError::Disconnected) => {
-                Err(Error::new(ErrorKind::Damaged, "ends the thread of its decoder"))
+                Err(Error::new(ErrorKind::Damaged, "ends its decoder's thread"))
             }
         }
     }
@@ -98,7 +98,7 @@ impl Thread {
         };
         std::thread::Builder::new().name("ser-decoder".to_owned()).spawn(work).map_err(|error| {
             Error::new(ErrorKind::Io, format!("cannot be decoded: no thread can be started: {error}"))
-                .mend("give fewer --jobs")
+                .help("give fewer --jobs")
         })?;
         Ok(Self { files, decoded })
     }
@@ -122,7 +122,7 @@ mod tests {
     use std::time::Instant;
 
     /// Hangs on a file of one byte, and ends its thread on one of two.
-    fn decode(bytes: &[u8], _: &Limits, mono: &mut Vec<f32>) -> Result<Recording> {
+    fn decode(bytes: &[u8], _: &Limits, mono: &mut Vec<f32>) -> Result<DecodedRecording> {
         match bytes.len() {
             1 => loop {
                 std::thread::park();
@@ -131,13 +131,13 @@ mod tests {
             _ => mono.push(0.5),
         }
         let container = Container::Ogg;
-        Ok(Recording { container, codec: "test", sample_rate: 8_000, channels: 1, samples: 1 })
+        Ok(DecodedRecording { container, codec: "test", sample_rate: 8_000, channels: 1, samples: 1 })
     }
 
     #[test]
-    fn a_decoder_that_never_comes_back_costs_one_file() {
+    fn a_decoder_that_never_returns_costs_one_file() {
         let limits = Limits { max_decoding_s: 0.05, ..Limits::default() };
-        let mut companion = Companion::new(decode);
+        let mut companion = DecoderThread::new(decode);
         let mut mono = Vec::new();
         let mut load = |bytes: &[u8]| {
             let mut bytes = bytes.to_vec();
@@ -153,7 +153,7 @@ mod tests {
         let error = outcome.unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(10));
         assert_eq!((error.kind(), bytes.len(), mono.len()), (ErrorKind::Limit, 0, 0));
-        assert!(error.to_string().contains("its decoder does not come back"), "{error}");
+        assert!(error.to_string().contains("its decoder does not return"), "{error}");
         assert!(error.to_string().contains("--file-timeout"), "{error}");
         assert_eq!(load(&[1, 2, 3]).0.unwrap().samples, 1);
 

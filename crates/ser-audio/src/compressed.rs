@@ -24,7 +24,7 @@ use crate::refusal::{
 };
 use crate::{Container, Limits, mix, mp4, mpeg, ogg, vorbis};
 
-/// Frames that the header of a stream may announce for one packet. Decoders allocate by it; the largest real
+/// Frames that the header of a stream may declare for one packet. Decoders allocate by it; the largest real
 /// one is FLAC's, with 65,535.
 const MAX_PACKET_FRAMES: u64 = 1 << 17;
 
@@ -48,10 +48,12 @@ pub(super) fn decode(
     if let Source::Flac { frame_bytes, .. } = &source
         && packet_bytes < *frame_bytes
     {
-        // Frames that failed their checksum were passed over, or the last one is incomplete.
-        let what =
-            format!("is cut short or corrupt: {} bytes of it are no FLAC frames", frame_bytes - packet_bytes);
-        return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+        // Frames that failed their checksum were skipped, or the last one is incomplete.
+        let what = format!(
+            "is cut short or corrupt: {} bytes of it are not FLAC frames",
+            frame_bytes - packet_bytes
+        );
+        return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
     }
     if matches!(source, Source::Flac { .. })
         && extent.promised.is_some_and(|promised| mono.len() as u64 > promised)
@@ -113,7 +115,7 @@ impl<'a> Source<'a> {
             Self::Caf(bytes) => Box::new(CafReader::try_new(seekable(bytes), options)?),
             Self::Mp4(bytes) => {
                 let mut stream = seekable(bytes);
-                // The reader expects to stand behind the size of the first box, where the probe would leave it.
+                // The reader expects to be just after the size of the first box, where the probe would leave it.
                 stream.ignore_bytes(4)?;
                 Box::new(IsoMp4Reader::try_new(stream, options)?)
             }
@@ -129,7 +131,7 @@ impl<'a> Source<'a> {
             Self::Mp3(stream) | Self::Adts(stream) => frames_extent(stream, track, stated),
             Self::Mp4(bytes) => mp4_extent(bytes, track, parameters, stated),
             // The packet table counts without the delay, which is still in the packets. All packets are there, or
-            // the demuxer had complained; some encoders count the last one as a full one.
+            // the demuxer would have complained; some encoders count the last one as a full one.
             Self::Caf(_) => {
                 let skip = u64::from(track.delay.unwrap_or(0));
                 let slack =
@@ -154,7 +156,7 @@ struct Extent {
     trim: bool,
     /// Frames of encoder delay at the start.
     skip: u64,
-    /// Frames after `skip` that are heard, at most.
+    /// At most this many frames after `skip` are audible.
     keep: Option<u64>,
 }
 
@@ -198,7 +200,7 @@ fn frames_extent(stream: &FrameStream<'_>, track: &Track, stated: Option<u64>) -
 
 fn more_than_promised() -> Error {
     Error::new(ErrorKind::Damaged, "holds more audio than its header says, as if joined from several files")
-        .mend("split it or encode it again")
+        .help("split it or encode it again")
 }
 
 fn mp4_extent(
@@ -228,8 +230,8 @@ fn stream<'a>(source: Box<dyn MediaSource + 'a>) -> MediaSourceStream<'a> {
 fn header_error(error: SymphoniaError) -> Error {
     match error {
         SymphoniaError::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
-            let what = "is cut short: it ends before its header says that its data end";
-            Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN).caused_by(io)
+            let what = "is cut short: it ends before the end of data that its header gives";
+            Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN).caused_by(io)
         }
         other => decoder_error(other, 0, 1),
     }
@@ -242,16 +244,16 @@ fn audio_track(reader: &dyn FormatReader) -> Result<(Track, AudioCodecParameters
     };
     reader.tracks().iter().find_map(audio).ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "holds no audio that can be decoded")
-            .mend("convert it to WAV or FLAC")
+            .help("convert it to WAV or FLAC")
     })
 }
 
-/// Refuses what would make a decoder allocate out of all proportion before it has decoded anything.
+/// Rejects what would make a decoder allocate far too much before it has decoded anything.
 fn check_sizes(parameters: &AudioCodecParameters) -> Result<()> {
     let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count().max(1));
     check_channels(channels)?;
     if parameters.max_frames_per_packet.is_some_and(|frames| frames > MAX_PACKET_FRAMES) {
-        return Err(Error::new(ErrorKind::Damaged, "announces impossibly long packets").mend(COPY_AGAIN));
+        return Err(Error::new(ErrorKind::Damaged, "declares impossibly long packets").help(COPY_AGAIN));
     }
     match &parameters.extra_data {
         Some(headers) if parameters.codec == CODEC_ID_VORBIS => vorbis::check_codebooks(headers),
@@ -297,7 +299,7 @@ fn decode_track(
         if decoded.frames() == 0 {
             empty_packets += 1;
             if empty_packets > MAX_EMPTY_PACKETS {
-                return Err(Error::new(ErrorKind::Damaged, "is a stream of empty packets").mend(COPY_AGAIN));
+                return Err(Error::new(ErrorKind::Damaged, "is a stream of empty packets").help(COPY_AGAIN));
             }
             continue;
         }
@@ -313,7 +315,7 @@ fn decode_track(
                 let at = done as f64 / f64::from(rate.max(1));
                 let what = format!("changes its sample rate or its channels after {at:.3} s");
                 return Err(
-                    Error::new(ErrorKind::Unsupported, what).mend("split it where the format changes")
+                    Error::new(ErrorKind::Unsupported, what).help("split it where the format changes")
                 );
             }
             Some(_) => {}
@@ -325,7 +327,7 @@ fn decode_track(
     }
     if decoder.finalize().verify_ok == Some(false) {
         let what = "is corrupt: the checksum of its samples (MD5) does not match";
-        return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+        return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
     }
     let codec = decoder.codec_info().short_name;
     let format = match format {
@@ -341,12 +343,12 @@ fn spec_of(decoded: &GenericAudioBufferRef<'_>) -> (u32, usize) {
     (decoded.spec().rate(), decoded.spec().channels().count())
 }
 
-/// The size of everything behind the metadata blocks (RFC 9639, section 8.1).
+/// The size of everything after the metadata blocks (RFC 9639, section 8.1).
 fn flac_frame_bytes(bytes: &[u8]) -> Result<u64> {
     let mut at = 4usize;
     loop {
         let Some([kind, size @ ..]) = take::<4>(bytes, at) else {
-            return Err(Error::new(ErrorKind::Damaged, "is cut short inside its header").mend(COPY_AGAIN));
+            return Err(Error::new(ErrorKind::Damaged, "is cut short inside its header").help(COPY_AGAIN));
         };
         let [high, middle, low] = size;
         at = at.saturating_add(4 + u32::from_be_bytes([0, high, middle, low]) as usize);

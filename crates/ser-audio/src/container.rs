@@ -59,7 +59,7 @@ impl Container {
         }
     }
 
-    /// Whether the samples have to be decoded by a codec, rather than lie in the file as they are or in small blocks.
+    /// Whether the samples need a codec, rather than being stored in the file as they are or in small blocks.
     pub(super) fn holds_codec(self) -> bool {
         !matches!(self, Self::Wav | Self::Aiff)
     }
@@ -94,8 +94,8 @@ impl fmt::Display for Container {
     }
 }
 
-/// What people have under the name of a recording that is none, or none that can be decoded here.
-const FOREIGN: &[(&[u8], &str)] = &[
+/// Files named like recordings that are not, or that cannot be decoded here.
+const OTHER_FORMATS: &[(&[u8], &str)] = &[
     (b"RIFX", "a big-endian WAV (RIFX)"),
     (b"riff", "a Wave64 file"),
     (b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
@@ -109,19 +109,19 @@ const FOREIGN: &[(&[u8], &str)] = &[
     (b"\x1f\x8b", "a gzip archive"),
     (b"Rar!", "a RAR archive"),
     (b"%PDF", "a PDF"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
     (b"<", "a web page or XML"),
     (b"version https://git-lfs", "a Git LFS pointer, not the recording itself"),
     (b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "empty space (zero bytes), as an interrupted download leaves"),
 ];
 
 fn unrecognised(bytes: &[u8]) -> Error {
-    const MEND: &str = "convert it to WAV or FLAC, or take it out of the corpus";
-    if let Some((_, name)) = FOREIGN.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return Error::new(ErrorKind::Unsupported, format!("is {name}")).mend(MEND);
+    const HELP: &str = "convert it to WAV or FLAC, or take it out of the corpus";
+    if let Some((_, name)) = OTHER_FORMATS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Error::new(ErrorKind::Unsupported, format!("is {name}")).help(HELP);
     }
     let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let what = format!("is not audio of a known kind (its first bytes are {})", first.join(" "));
-    Error::new(ErrorKind::Unsupported, what).mend(MEND)
+    Error::new(ErrorKind::Unsupported, what).help(HELP)
 }

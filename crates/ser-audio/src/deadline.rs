@@ -9,7 +9,7 @@ use ser_core::{Error, ErrorKind, Result};
 
 use crate::Limits;
 
-/// A limit on the time that passes from its making on.
+/// A limit on the time that passes after it is created.
 pub(super) struct Deadline {
     limits: Limits,
     ends: Duration,
@@ -23,11 +23,11 @@ impl Deadline {
 
     /// What [`Limits::max_decoding_s`] says.
     pub(super) fn limit(limits: &Limits) -> Duration {
-        // What is no duration is no limit: the options are checked where they come in.
+        // Anything that is not a duration sets no limit: options are checked where they are parsed.
         Duration::try_from_secs_f64(limits.max_decoding_s).unwrap_or(Duration::MAX)
     }
 
-    /// Refuses to go on when the time is over; `done_s` seconds of audio have been decoded.
+    /// Returns an error once the time is up; `done_s` seconds of audio have been decoded.
     pub(super) fn check(&self, done_s: f64) -> Result<()> {
         if thread_time() <= self.ends {
             return Ok(());
@@ -36,11 +36,11 @@ impl Deadline {
     }
 }
 
-/// The error for a file whose decoder takes too long.
+/// The error for a file that takes too long to decode.
 pub(super) fn too_slow(limits: &Limits, how: &str) -> Error {
     let limit = limits.max_decoding_s;
     Error::new(ErrorKind::Limit, format!("takes more than the limit of {limit} s to decode: {how}"))
-        .mend("convert it to WAV, or raise the limit with --file-timeout")
+        .help("convert it to WAV, or raise the limit with --file-timeout")
 }
 
 #[cfg(unix)]

@@ -6,9 +6,9 @@ use crate::guard::guarded;
 use crate::refusal::seconds;
 use crate::{Container, Limits, aiff, compressed, pcm, wav};
 
-/// What a recording is, as decoded.
+/// A decoded recording's properties.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recording {
+pub struct DecodedRecording {
     /// The container, told from the content.
     pub container: Container,
     /// Short name of the codec, such as `pcm_s16le` or `vorbis`.
@@ -21,7 +21,7 @@ pub struct Recording {
     pub samples: u64,
 }
 
-impl Recording {
+impl DecodedRecording {
     /// The length in seconds.
     pub fn duration_s(&self) -> f64 {
         seconds(self.samples, self.sample_rate)
@@ -50,16 +50,16 @@ impl Recording {
 /// * `Limit`: above [`Limits::max_bytes`], or [`Limits::max_duration_s`] was reached.
 /// * `Unusable`: empty, without samples, shorter than [`Limits::min_duration_s`], with a sample that is not
 ///   finite, or digital silence.
-pub fn decode(bytes: &[u8], limits: &Limits, mono: &mut Vec<f32>) -> Result<Recording> {
+pub fn decode(bytes: &[u8], limits: &Limits, mono: &mut Vec<f32>) -> Result<DecodedRecording> {
     mono.clear();
     if bytes.is_empty() {
         return Err(
-            Error::new(ErrorKind::Unusable, "is empty (0 bytes)").mend("copy it again from its source")
+            Error::new(ErrorKind::Unusable, "is empty (0 bytes)").help("copy it again from its source")
         );
     }
     if bytes.len() as u64 > limits.max_bytes {
         let what = format!("has {} bytes, more than the limit of {}", bytes.len(), limits.max_bytes);
-        return Err(Error::new(ErrorKind::Limit, what).mend("cut it into utterances"));
+        return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
     }
     let container = Container::of(bytes)?;
     let format = guarded(|| match container {
@@ -68,7 +68,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, mono: &mut Vec<f32>) -> Result<Reco
         _ => compressed::decode(bytes, container, limits, mono),
     })?;
     check_samples(mono, format.sample_rate, limits)?;
-    Ok(Recording {
+    Ok(DecodedRecording {
         container,
         codec: format.codec,
         sample_rate: format.sample_rate,
@@ -80,7 +80,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, mono: &mut Vec<f32>) -> Result<Reco
 fn check_samples(mono: &[f32], sample_rate: u32, limits: &Limits) -> Result<()> {
     if mono.is_empty() {
         return Err(
-            Error::new(ErrorKind::Unusable, "holds no samples").mend("record it again or leave it out")
+            Error::new(ErrorKind::Unusable, "holds no samples").help("record it again or leave it out")
         );
     }
     // Without their sign, the bits of larger numbers are larger integers; infinity and NaN come last.
@@ -89,12 +89,12 @@ fn check_samples(mono: &[f32], sample_rate: u32, limits: &Limits) -> Result<()> 
         let first = mono.iter().position(|sample| !sample.is_finite()).unwrap_or(0);
         let at = seconds(first as u64, sample_rate);
         let what = format!("holds a sample that is not a finite number, at {at:.3} s (sample {first})");
-        return Err(Error::new(ErrorKind::Unusable, what).mend("export it again"));
+        return Err(Error::new(ErrorKind::Unusable, what).help("export it again"));
     }
     limits.check_duration(mono.len() as u64, sample_rate)?;
     if loudest == 0 {
         return Err(
-            Error::new(ErrorKind::Unusable, "is digital silence").mend("record it again or leave it out")
+            Error::new(ErrorKind::Unusable, "is digital silence").help("record it again or leave it out")
         );
     }
     Ok(())

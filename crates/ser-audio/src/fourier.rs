@@ -1,4 +1,4 @@
-//! Fourier transforms of several signals side by side, with the same bits on every machine.
+//! Fourier transforms of several signals side by side, bit-identical on every machine.
 //!
 //! Each signal has its own lane of a vector, so a lane never meets another: whatever vector instructions a
 //! processor has, every number comes from the same additions and multiplications in the same order, and none are
@@ -196,7 +196,7 @@ impl<T: Real> Fourier<T> {
         self.levels.split_at(self.levels.partition_point(|level| level.length > NEAR))
     }
 
-    /// The last step where the length is no power of four; its own inverse, but for a factor.
+    /// The last step where the length is not a power of four; its own inverse, but for a factor.
     #[inline(always)]
     fn pairs<const L: usize>(&self, data: &mut [Lanes<T, L>]) {
         if self.len.trailing_zeros() % 2 == 1 {

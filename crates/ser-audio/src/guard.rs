@@ -1,12 +1,12 @@
 //! A decoder that panics costs one file, not the run.
 //!
-//! The decoders are other people's code, fed with bytes nobody vouches for, and arithmetic overflow is checked
+//! The decoders are third-party code fed with untrusted bytes, and arithmetic overflow is checked
 //! in every build of this crate. Such a panic is caught and becomes an error with the panic's text as its cause.
 //!
 //! The standard library prints a panic through one process-wide hook before it unwinds. The first decode
 //! therefore puts a hook in front of the one it finds, which keeps quiet exactly while the panicking thread is
-//! inside a decoder and hands on everything else; the panics of other code and other threads are reported as
-//! ever. A program that installs a hook of its own later merely sees the decoders' panics too.
+//! inside a decoder and passes on everything else; panics of other code and other threads are reported as
+//! usual. A program that installs a hook of its own later merely sees the decoders' panics too.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -29,7 +29,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     outcome.unwrap_or_else(|_| {
         let text = PANIC_TEXT.take().unwrap_or_else(|| "panic".into());
         Err(Error::new(ErrorKind::Damaged, "makes its decoder fail, so it must be damaged")
-            .mend("copy it again from its source, or convert it to WAV")
+            .help("copy it again from its source, or convert it to WAV")
             .caused_by(text))
     })
 }

@@ -42,9 +42,9 @@ mod wav;
 pub use encode::{float_wav, pcm16, pcm16_wav};
 
 pub use container::Container;
-pub use decode::{Recording, decode};
-pub use loader::{Clip, Loader, audio_hash};
-pub use normalise::{Normalisation, RMS_TARGET};
+pub use decode::{DecodedRecording, decode};
+pub use loader::{LoadedClip, Loader, audio_hash};
+pub use normalise::{LevelNormalisation, RMS_TARGET};
 pub use read::read_file;
 pub use resample::{Resampler, ResamplerPool, resampled_len};
 
@@ -54,12 +54,12 @@ pub const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 /// The most channels that are accepted.
 pub const MAX_CHANNELS: u16 = 64;
 
-/// How large and how long a recording may be.
+/// Limits on the size and length of a recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Size of the file in bytes.
     pub max_bytes: u64,
-    /// Longest duration in seconds. Decoding stops as soon as it is passed.
+    /// Longest duration in seconds. Decoding stops as soon as it is exceeded.
     pub max_duration_s: f64,
     /// Shortest duration in seconds.
     pub min_duration_s: f64,

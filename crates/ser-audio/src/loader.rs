@@ -3,13 +3,13 @@
 use ser_core::Result;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::companion::Companion;
-use crate::{Container, Limits, Normalisation, Recording, ResamplerPool, decode};
+use crate::companion::DecoderThread;
+use crate::{Container, DecodedRecording, LevelNormalisation, Limits, ResamplerPool, decode};
 
-/// A thread's workshop for recordings: decodes, mixes down, resamples and normalises one after another.
+/// A thread's loader of recordings: decodes, mixes down, resamples and normalises one after another.
 ///
 /// ```
-/// use ser_audio::{Limits, Loader, Normalisation};
+/// use ser_audio::{Limits, Loader, LevelNormalisation};
 /// # fn wav() -> Vec<u8> {
 /// #     let samples: Vec<u8> = (0..8000u32).flat_map(|n| ((n * n % 251) as i16 * 100).to_le_bytes()).collect();
 /// #     let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
@@ -28,9 +28,9 @@ use crate::{Container, Limits, Normalisation, Recording, ResamplerPool, decode};
 /// ```
 #[derive(Debug)]
 pub struct Loader {
-    normalisation: Normalisation,
+    normalisation: LevelNormalisation,
     limits: Limits,
-    companion: Companion,
+    companion: DecoderThread,
     resamplers: ResamplerPool,
     mono: Vec<f32>,
     resampled: Vec<f32>,
@@ -38,9 +38,9 @@ pub struct Loader {
 
 /// A recording, ready for the features.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Clip<'a> {
+pub struct LoadedClip<'a> {
     /// What was decoded.
-    pub recording: Recording,
+    pub recording: DecodedRecording,
     /// Identity of the audio by its content: see [`audio_hash`].
     pub audio_hash: u128,
     /// Mono samples at the loader's rate, normalised.
@@ -49,32 +49,32 @@ pub struct Clip<'a> {
 
 impl Loader {
     /// A loader to `sample_rate` Hz.
-    pub fn new(sample_rate: u32, normalisation: Normalisation, limits: Limits) -> Self {
+    pub fn new(sample_rate: u32, normalisation: LevelNormalisation, limits: Limits) -> Self {
         let resamplers = ResamplerPool::new(sample_rate);
-        let companion = Companion::new(decode);
+        let companion = DecoderThread::new(decode);
         Self { normalisation, limits, companion, resamplers, mono: Vec::new(), resampled: Vec::new() }
     }
 
     /// Decodes the bytes of one file. The clip borrows the loader's buffers until the next call.
     ///
     /// A file with a codec inside is decoded on a second thread. One that takes far longer than
-    /// [`Limits::max_decoding_s`] is given up together with that thread; then `bytes` is left empty.
+    /// [`Limits::max_decoding_s`] is abandoned together with that thread; then `bytes` is left empty.
     ///
     /// # Errors
-    /// Those of [`decode()`], [`crate::Resampler::process`] and [`Normalisation::apply`]; none names a file.
-    pub fn load(&mut self, bytes: &mut Vec<u8>) -> Result<Clip<'_>> {
+    /// Those of [`decode()`], [`crate::Resampler::process`] and [`LevelNormalisation::apply`]; none names a file.
+    pub fn load(&mut self, bytes: &mut Vec<u8>) -> Result<LoadedClip<'_>> {
         let recording = self.decode(bytes)?;
         let audio_hash = audio_hash(recording.sample_rate, &self.mono);
         self.resamplers.get(recording.sample_rate)?.process(&self.mono, &mut self.resampled)?;
         self.normalisation.apply(&mut self.resampled)?;
-        Ok(Clip { recording, audio_hash, samples: &self.resampled })
+        Ok(LoadedClip { recording, audio_hash, samples: &self.resampled })
     }
 
     /// The first half of [`load`](Self::load): decodes and mixes down, and leaves the result in [`mono`](Self::mono).
     ///
     /// # Errors
     /// Those of [`decode()`]; none names a file.
-    pub fn decode(&mut self, bytes: &mut Vec<u8>) -> Result<Recording> {
+    pub fn decode(&mut self, bytes: &mut Vec<u8>) -> Result<DecodedRecording> {
         match Container::of(bytes) {
             Ok(container) if container.holds_codec() => {
                 self.companion.decode(bytes, &self.limits, &mut self.mono)
@@ -83,7 +83,7 @@ impl Loader {
         }
     }
 
-    /// The mono samples that were decoded last, at their own rate; of a recording that was refused, as many as there
+    /// The mono samples that were decoded last, at their own rate; of a rejected recording, as many as there
     /// were.
     pub fn mono(&self) -> &[f32] {
         &self.mono

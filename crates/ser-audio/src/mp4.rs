@@ -17,28 +17,31 @@ pub(super) fn check_boxes(bytes: &[u8]) -> Result<()> {
     let mut rest = bytes;
     while !rest.is_empty() {
         let Some((_, _, size)) = box_header(rest).filter(|&(_, header, size)| header <= size) else {
-            return Err(Error::new(ErrorKind::Damaged, "is cut short or corrupt: it ends in no proper box")
-                .mend(COPY_AGAIN));
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                "is cut short or corrupt: it does not end with a complete box",
+            )
+            .help(COPY_AGAIN));
         };
         rest = rest.get(size..).ok_or_else(|| {
             let promised = (bytes.len() - rest.len()).saturating_add(size);
-            let what = format!("is cut short: it promises {promised} bytes, {} are there", bytes.len());
-            Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN)
+            let what = format!("is cut short: it declares {promised} bytes but has {}", bytes.len());
+            Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN)
         })?;
     }
     if find(bytes, b"moov").is_none() {
         let what = "is an MP4 without an index (moov), as an interrupted recording leaves";
-        return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+        return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
     }
     Ok(())
 }
 
-/// The part of a track that is heard.
+/// The audible part of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edit {
-    /// The first sample that is heard, in units of the track's own time scale.
+    /// The first audible sample, in units of the track's own time scale.
     pub(super) start: u64,
-    /// How long it is heard, in units of the movie's time scale; 0 means to the end.
+    /// Its audible length, in units of the movie's time scale; 0 means to the end.
     pub(super) duration: u64,
     /// Units of the movie's time scale in a second.
     pub(super) movie_timescale: u32,
@@ -85,7 +88,7 @@ fn single_edit(list: &[u8], movie_timescale: u32) -> Result<Option<Edit>> {
         (edit, None) => Ok(edit),
         (_, Some(_)) => {
             Err(Error::new(ErrorKind::Unsupported, "is an MP4 edited together from several pieces")
-                .mend("export it as WAV"))
+                .help("export it as WAV"))
         }
     }
 }
@@ -100,7 +103,7 @@ fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(bytes).find(|(found, _)| found == kind).map(|(_, content)| content)
 }
 
-/// The boxes that `bytes` consist of: kind and content. Ends at the first that is not whole.
+/// The boxes that `bytes` consist of: kind and content. Ends at the first incomplete one.
 fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let (kind, header, size) = box_header(bytes)?;

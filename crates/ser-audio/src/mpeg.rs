@@ -1,8 +1,8 @@
 //! Bare frame streams, MP3 and AAC in ADTS: whether every frame is there, from the first to the last byte.
 //!
-//! Such streams have no table of contents. A decoder that loses its place searches for the next frame and says
-//! nothing, so the chain of frames is followed here first. Frame headers: ISO/IEC 11172-3, 13818-3 and the
-//! customary MPEG 2.5 extension; ADTS: ISO/IEC 13818-7.
+//! Such streams have no table of contents. A decoder that loses its place silently searches for the next frame
+//! so the chain of frames is followed here first. Frame headers: ISO/IEC 11172-3, 13818-3 and the
+//! usual MPEG 2.5 extension; ADTS: ISO/IEC 13818-7.
 
 use ser_core::{Error, ErrorKind, Result};
 
@@ -74,8 +74,8 @@ fn follow(bytes: &[u8], read_header: ReadHeader) -> Result<FrameStream<'_>> {
             if rest.len() < 10 {
                 return Err(incomplete(frames, first));
             }
-            let what = format!("is corrupt {}: what follows is no audio frame", place(frames, first));
-            return Err(Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN));
+            let what = format!("is corrupt {}: what follows is not an audio frame", place(frames, first));
+            return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
         };
         if rest.len() < header.size {
             return Err(incomplete(frames, first));
@@ -83,7 +83,7 @@ fn follow(bytes: &[u8], read_header: ReadHeader) -> Result<FrameStream<'_>> {
         let first = first.get_or_insert(header);
         if first.sample_rate != header.sample_rate || first.length != header.length {
             let what = format!("changes its sample rate {}", place(frames, Some(*first)));
-            return Err(Error::new(ErrorKind::Unsupported, what).mend("split it where the format changes"));
+            return Err(Error::new(ErrorKind::Unsupported, what).help("split it where the format changes"));
         }
         at += header.size;
         frames += 1;
@@ -100,7 +100,7 @@ fn place(frames: u64, first: Option<Header>) -> String {
 
 fn incomplete(frames: u64, first: Option<Header>) -> Error {
     let what = format!("is cut short: its last frame, {}, is incomplete", place(frames, first));
-    Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN)
+    Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN)
 }
 
 fn starts_with_frame(bytes: &[u8], read_header: ReadHeader) -> bool {
@@ -180,7 +180,7 @@ fn adts_header(bytes: &[u8]) -> Option<Header> {
     (size >= 7).then_some(Header { size, length, sample_rate })
 }
 
-/// Where the audio starts behind an ID3v2 tag (0 without one): <https://id3.org/id3v2.4.0-structure>, section 3.1.
+/// Where the audio starts after an ID3v2 tag (0 without one): <https://id3.org/id3v2.4.0-structure>, section 3.1.
 pub(super) fn after_id3v2(bytes: &[u8]) -> usize {
     match bytes {
         [b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] => {

@@ -3,7 +3,7 @@
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-/// The root mean square that [`Normalisation::Rms`] brings a clip to (−20 dB relative to full scale).
+/// The root mean square that [`LevelNormalisation::Rms`] brings a clip to (−20 dB relative to full scale).
 pub const RMS_TARGET: f32 = 0.1;
 
 /// How the samples of a clip are scaled, one factor for the whole clip.
@@ -12,7 +12,7 @@ pub const RMS_TARGET: f32 = 0.1;
 /// exactly the stated level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Normalisation {
+pub enum LevelNormalisation {
     /// The largest |sample| becomes 1.
     #[default]
     Peak,
@@ -22,7 +22,7 @@ pub enum Normalisation {
     None,
 }
 
-impl Normalisation {
+impl LevelNormalisation {
     /// Scales `samples` in place.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Normalisation {
         let peak = f32::from_bits(samples.iter().map(magnitude).fold(0, u32::max));
         if !peak.is_finite() {
             return Err(Error::new(ErrorKind::Unusable, "holds samples too large to work with")
-                .mend("save it again with samples between -1 and 1"));
+                .help("save it again with samples between -1 and 1"));
         }
         let factor = match self {
             Self::None => return Ok(()),
@@ -46,7 +46,7 @@ impl Normalisation {
         };
         if !(factor as f32).is_finite() {
             return Err(Error::new(ErrorKind::Unusable, "is too quiet to be normalised")
-                .mend("leave it out of the corpus"));
+                .help("leave it out of the corpus"));
         }
         for sample in samples {
             *sample = (f64::from(*sample) * factor) as f32;
@@ -63,7 +63,7 @@ mod tests {
     fn peak_brings_the_largest_sample_to_exactly_one() {
         for peak in [0.3f32, 1e-20, 0.999_999_9, 7.5, 1e30] {
             let mut samples = [0.1 * peak, -peak, 0.25 * peak];
-            Normalisation::Peak.apply(&mut samples).unwrap();
+            LevelNormalisation::Peak.apply(&mut samples).unwrap();
             assert_eq!(samples[1], -1.0, "{peak}");
             assert!((samples[2] - 0.25).abs() < 1e-6);
         }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn rms_brings_the_root_mean_square_to_its_target() {
         let mut samples: Vec<f32> = (0..1000).map(|n| (n as f32 * 0.1).sin() * 0.7).collect();
-        Normalisation::Rms.apply(&mut samples).unwrap();
+        LevelNormalisation::Rms.apply(&mut samples).unwrap();
         let rms = (samples.iter().map(|x| x * x).sum::<f32>() / 1000.0).sqrt();
         assert!((rms - RMS_TARGET).abs() < 1e-6, "{rms}");
     }
@@ -80,28 +80,30 @@ mod tests {
     #[test]
     fn none_changes_nothing() {
         let mut samples = [0.5, -0.25];
-        Normalisation::None.apply(&mut samples).unwrap();
+        LevelNormalisation::None.apply(&mut samples).unwrap();
         assert_eq!(samples, [0.5, -0.25]);
     }
 
     #[test]
     fn what_has_no_finite_factor_is_refused() {
         for bad in [[0.0, 0.0], [1e-42, 0.0], [f32::INFINITY, 0.0], [f32::NAN, 0.5]] {
-            let error = Normalisation::Peak.apply(&mut bad.clone()).unwrap_err();
+            let error = LevelNormalisation::Peak.apply(&mut bad.clone()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unusable, "{bad:?}");
         }
-        assert!(Normalisation::Rms.apply(&mut [0.0; 4]).is_err());
-        assert!(Normalisation::Peak.apply(&mut []).is_err());
+        assert!(LevelNormalisation::Rms.apply(&mut [0.0; 4]).is_err());
+        assert!(LevelNormalisation::Peak.apply(&mut []).is_err());
     }
 
     #[test]
     fn its_names_in_files_and_on_the_command_line_are_the_same() {
         use clap::ValueEnum;
-        for (value, name) in
-            [(Normalisation::Peak, "peak"), (Normalisation::Rms, "rms"), (Normalisation::None, "none")]
-        {
+        for (value, name) in [
+            (LevelNormalisation::Peak, "peak"),
+            (LevelNormalisation::Rms, "rms"),
+            (LevelNormalisation::None, "none"),
+        ] {
             assert_eq!(serde_json::to_value(value).unwrap(), name);
-            assert_eq!(Normalisation::from_str(name, false), Ok(value));
+            assert_eq!(LevelNormalisation::from_str(name, false), Ok(value));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Ogg: whether every page is there and intact, up to the one that is marked as the last.
 //!
-//! Page layout: RFC 3533, section 6. A demuxer passes over a page with a wrong checksum and goes on; a recording
-//! with such a hole is not one.
+//! Page layout: RFC 3533, section 6. A demuxer skips a page with a wrong checksum and continues; a recording
+//! with such a gap is not valid.
 
 use ser_core::{Error, ErrorKind, Result};
 use symphonia::core::checksum::Crc32;
@@ -39,7 +39,7 @@ pub(super) fn check_pages(bytes: &[u8]) -> Result<()> {
                     ErrorKind::Unsupported,
                     "holds several recordings, one after another",
                 )
-                .mend("split it into files of their own"));
+                .help("split it into separate files"));
             }
             refuse_codec(page.body)?;
             let (next_page, ended) = (page.number.wrapping_add(1), page.flags & LAST_PAGE != 0);
@@ -75,14 +75,14 @@ fn page(bytes: &[u8]) -> Result<Page<'_>> {
     let cut = || damaged("is cut short inside a page");
     let header = take::<PAGE_HEADER>(bytes, 0).ok_or_else(cut)?;
     let [b'O', b'g', b'g', b'S', 0, flags, .., n_segments] = header else {
-        return Err(damaged("is corrupt: something else stands where a page should begin"));
+        return Err(damaged("is corrupt: something else is where a page should begin"));
     };
     let segments = bytes.get(PAGE_HEADER..PAGE_HEADER + usize::from(n_segments)).ok_or_else(cut)?;
     let start = PAGE_HEADER + segments.len();
     let end = start + segments.iter().map(|&size| usize::from(size)).sum::<usize>();
     let (page, body) = bytes.get(..end).zip(bytes.get(start..end)).ok_or_else(cut)?;
 
-    // The checksum is taken with zeros in its own place.
+    // The checksum is computed with its own field set to zero.
     let mut checksum = Crc32::new(0);
     let (before, after) = (page.get(..22), page.get(26..));
     checksum.process_buf_bytes(before.unwrap_or_default());
@@ -99,11 +99,11 @@ fn refuse_codec(first_packet: &[u8]) -> Result<()> {
     let known: [(&[u8], &str); 3] = [(b"OpusHead", "Opus"), (b"Speex   ", "Speex"), (b"\x80theora", "video")];
     match known.iter().find(|(magic, _)| first_packet.starts_with(magic)) {
         Some((_, name)) => Err(Error::new(ErrorKind::Unsupported, format!("is an Ogg with {name} inside"))
-            .mend("convert it to WAV or FLAC")),
+            .help("convert it to WAV or FLAC")),
         None => Ok(()),
     }
 }
 
 fn damaged(what: &str) -> Error {
-    Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN)
+    Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN)
 }

@@ -1,6 +1,6 @@
 //! Samples that lie in the file one after another: PCM, float, G.711 and ADPCM in fixed blocks.
 //!
-//! WAV and AIFF are taken apart here and not by symphonia's readers, which cannot say how much of a cut file is
+//! WAV and AIFF are parsed here and not by symphonia's readers, which cannot say how much of a cut file is
 //! there, take a streamed file (data size 0) for an empty one, and stop at 26 channels. The samples themselves
 //! are decoded by symphonia's codecs, straight from the file's bytes.
 
@@ -23,9 +23,9 @@ pub(super) struct SampleData<'a> {
     pub(super) sample_rate: u32,
     pub(super) channels: u16,
     pub(super) block: Block,
-    /// The bytes that are there, at most as many as the header promises.
+    /// The bytes that are present, at most as many as the header declares.
     pub(super) bytes: &'a [u8],
-    /// How many frames the header promises; nothing for a stream of unknown length.
+    /// How many frames the header declares; `None` for a stream of unknown length.
     pub(super) promised: Option<u64>,
 }
 
@@ -52,7 +52,7 @@ impl Block {
 pub(super) fn decode(data: &SampleData<'_>, limits: &Limits, mono: &mut Vec<f32>) -> Result<Format> {
     check_format(data.sample_rate, usize::from(data.channels))?;
     if data.block.bytes == 0 || data.block.frames == 0 {
-        return Err(Error::new(ErrorKind::Damaged, "describes samples of no size"));
+        return Err(Error::new(ErrorKind::Damaged, "describes samples of zero size"));
     }
     let present = data.block.frames_in(data.bytes.len() as u64);
     let frames = data.promised.unwrap_or(present);

@@ -1,4 +1,4 @@
-//! What the decoders have in common: limits, and the sentences in which a recording is refused.
+//! What the decoders share: limits, and the messages with which a recording is rejected.
 
 use ser_core::{Error, ErrorKind, Result};
 use symphonia::core::errors::Error as SymphoniaError;
@@ -12,7 +12,7 @@ pub(super) struct Format {
     pub(super) channels: u16,
 }
 
-/// The remedy for a file that lost something on its way.
+/// The remedy for a file that was truncated in transit.
 pub(super) const COPY_AGAIN: &str = "copy it again from its source";
 
 pub(super) fn seconds(samples: u64, sample_rate: u32) -> f64 {
@@ -24,7 +24,7 @@ pub(super) fn check_format(sample_rate: u32, channels: usize) -> Result<()> {
     if !SAMPLE_RATES.contains(&sample_rate) {
         let (low, high) = (SAMPLE_RATES.start(), SAMPLE_RATES.end());
         let what = format!("states a sample rate of {sample_rate} Hz, outside of {low} to {high} Hz");
-        return Err(Error::new(ErrorKind::Unsupported, what).mend("resample it"));
+        return Err(Error::new(ErrorKind::Unsupported, what).help("resample it"));
     }
     check_channels(channels)
 }
@@ -33,7 +33,7 @@ pub(super) fn check_format(sample_rate: u32, channels: usize) -> Result<()> {
 pub(super) fn check_channels(channels: usize) -> Result<()> {
     if channels == 0 || channels > usize::from(MAX_CHANNELS) {
         let what = format!("states {channels} channels; 1 to {MAX_CHANNELS} are handled");
-        return Err(Error::new(ErrorKind::Unsupported, what).mend("mix it down"));
+        return Err(Error::new(ErrorKind::Unsupported, what).help("mix it down"));
     }
     Ok(())
 }
@@ -53,17 +53,17 @@ pub(super) fn too_long(frames: Option<u64>, limits: &Limits, sample_rate: u32) -
         }
         _ => format!("lasts more than the limit of {limit} s"),
     };
-    Error::new(ErrorKind::Limit, what).mend("cut it into utterances, or raise the limit with --max-duration")
+    Error::new(ErrorKind::Limit, what).help("cut it into utterances, or raise the limit with --max-duration")
 }
 
 /// The error for a recording that holds `present` of `promised` frames.
 pub(super) fn cut_short(promised: u64, present: u64, sample_rate: u32) -> Error {
     let what = format!(
-        "is cut short: its header promises {:.3} s ({promised} samples), {:.3} s ({present}) are there",
+        "is cut short: its header declares {:.3} s ({promised} samples) but it has {:.3} s ({present})",
         seconds(promised, sample_rate),
         seconds(present, sample_rate),
     );
-    Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN)
+    Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN)
 }
 
 /// The error for a recording whose bytes ended too early, after `present` frames.
@@ -75,12 +75,12 @@ pub(super) fn shorter_than_promised(promised: Option<u64>, present: u64, sample_
                 "is cut short: it ends inside its data, after {:.3} s",
                 seconds(present, sample_rate)
             );
-            Error::new(ErrorKind::Damaged, what).mend(COPY_AGAIN)
+            Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN)
         }
     }
 }
 
-/// What symphonia reported after `done` samples, in our words.
+/// What symphonia reported after `done` samples, as one of our errors.
 pub(super) fn decoder_error(error: SymphoniaError, done: usize, sample_rate: u32) -> Error {
     let at = format!("after {:.3} s", seconds(done as u64, sample_rate));
     let (kind, what) = match &error {
@@ -88,22 +88,22 @@ pub(super) fn decoder_error(error: SymphoniaError, done: usize, sample_rate: u32
             (ErrorKind::Damaged, format!("is cut short: it ends inside its data, {at}"))
         }
         SymphoniaError::Unsupported(what) => (ErrorKind::Unsupported, format!("cannot be decoded ({what})")),
-        SymphoniaError::LimitError(what) => (ErrorKind::Limit, format!("goes beyond a limit {at} ({what})")),
+        SymphoniaError::LimitError(what) => (ErrorKind::Limit, format!("exceeds a limit {at} ({what})")),
         SymphoniaError::ResetRequired => {
             (ErrorKind::Unsupported, format!("holds several recordings, the second {at}"))
         }
         SymphoniaError::DecodeError(what) => (ErrorKind::Damaged, format!("is corrupt {at} ({what})")),
         other => (ErrorKind::Damaged, format!("cannot be decoded {at} ({other})")),
     };
-    let mend = match kind {
+    let help = match kind {
         ErrorKind::Damaged => COPY_AGAIN,
         _ => "convert it to WAV or FLAC",
     };
-    Error::new(kind, what).mend(mend).caused_by(error)
+    Error::new(kind, what).help(help).caused_by(error)
 }
 
 impl Limits {
-    /// Refuses limits that nothing can be within.
+    /// Rejects limits that nothing can satisfy.
     ///
     /// # Errors
     /// `Usage`, naming the option.
@@ -114,7 +114,7 @@ impl Limits {
                 ErrorKind::Usage,
                 format!("no recording can last from {least} to {most} seconds"),
             )
-            .mend("give a --max-duration above --min-duration, and that 0 or above"));
+            .help("give a --max-duration above --min-duration, and that 0 or above"));
         }
         let decoding = self.max_decoding_s;
         if !(decoding > 0.0 && decoding.is_finite()) {
@@ -122,7 +122,7 @@ impl Limits {
                 ErrorKind::Usage,
                 format!("no file can be decoded in {decoding} seconds"),
             )
-            .mend("give a --file-timeout above 0"));
+            .help("give a --file-timeout above 0"));
         }
         Ok(())
     }
@@ -138,11 +138,11 @@ impl Limits {
         let duration = seconds(frames, sample_rate);
         if duration < self.min_duration_s {
             let what = format!(
-                "lasts only {duration:.4} s ({frames} samples), less than the least of {} s",
+                "lasts only {duration:.4} s ({frames} samples), less than the minimum of {} s",
                 self.min_duration_s
             );
             return Err(Error::new(ErrorKind::Unusable, what)
-                .mend("leave it out, or lower the limit with --min-duration"));
+                .help("leave it out, or lower the limit with --min-duration"));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! Vorbis: how large the tables are that a decoder would unfold from a stream's headers.
+//! Vorbis: the size of the tables that a decoder would expand from a stream's headers.
 //!
 //! A codebook of 131,072 vectors of 32 values, 17 MB, can be described in 30 bytes, and a stream may have 256 of
-//! them. Real ones stay far below a megabyte all together. So their sizes are added up before a decoder makes them.
+//! them. Real ones stay far below a megabyte in total, so their sizes are added up before a decoder builds them.
 //! Layout: Vorbis I specification, section 3.2.1; bits come with the least significant first.
 
 use ser_core::{Error, ErrorKind, Result};
@@ -9,7 +9,7 @@ use ser_core::{Error, ErrorKind, Result};
 use crate::pcm::take;
 use crate::refusal::COPY_AGAIN;
 
-/// Values of 4 bytes that all codebooks of a stream may unfold to.
+/// Values of 4 bytes that all codebooks of a stream may expand to.
 const MOST_VALUES: u64 = 1 << 22;
 
 /// Values of 4 bytes that an entry costs besides its vector: its codeword, and its place in a tree.
@@ -22,7 +22,7 @@ const SYNC: u32 = 0x56_43_42;
 /// Checks the codebooks in `headers`, the identification header and the setup header of a stream.
 ///
 /// # Errors
-/// `Limit` where they are too large. What is no codebook at all is left to the decoder.
+/// `Limit` where they are too large. Anything that is not a codebook is left to the decoder.
 pub(super) fn check_codebooks(headers: &[u8]) -> Result<()> {
     if take(headers, IDENTIFICATION_BYTES) != Some(SETUP) {
         return Ok(());
@@ -35,8 +35,8 @@ pub(super) fn check_codebooks(headers: &[u8]) -> Result<()> {
         let Some((entries, dimensions)) = bits.codebook_size() else { break };
         values += u64::from(entries) * (u64::from(dimensions) + VALUES_OF_ENTRY);
         if values > MOST_VALUES {
-            let what = "describes Vorbis codebooks far larger than any encoder's";
-            return Err(Error::new(ErrorKind::Limit, what).mend(COPY_AGAIN));
+            let what = "describes Vorbis codebooks far larger than any encoder writes";
+            return Err(Error::new(ErrorKind::Limit, what).help(COPY_AGAIN));
         }
         if bits.skip_codebook(entries, dimensions).is_none() {
             break;
@@ -82,7 +82,7 @@ impl Bits<'_> {
         Some((self.read(24)?, dimensions))
     }
 
-    /// Passes over the lengths of its codewords and its vectors.
+    /// Skips the lengths of its codewords and its vectors.
     fn skip_codebook(&mut self, entries: u32, dimensions: u32) -> Option<()> {
         let ordered = self.read(1)? == 1;
         if ordered {
@@ -103,7 +103,7 @@ impl Bits<'_> {
         }
         let values = match self.read(4)? {
             0 => return Some(()),
-            1 => u64::from(lattice(entries, dimensions)),
+            1 => u64::from(vector_root(entries, dimensions)),
             2 => u64::from(entries) * u64::from(dimensions),
             _ => return None,
         };
@@ -114,7 +114,7 @@ impl Bits<'_> {
 }
 
 /// The largest number whose `dimensions`th power is at most `entries`.
-fn lattice(entries: u32, dimensions: u32) -> u32 {
+fn vector_root(entries: u32, dimensions: u32) -> u32 {
     let fits = |number: u32| number.checked_pow(dimensions).is_some_and(|power| power <= entries);
     let (mut low, mut high) = (0, entries);
     while low < high {
@@ -133,7 +133,7 @@ mod tests {
         for (entries, dimensions, root) in
             [(81, 4, 3), (80, 4, 2), (1, 9, 1), (131_072, 32, 1), (6_561, 8, 3), (7, 1, 7)]
         {
-            assert_eq!(lattice(entries, dimensions), root);
+            assert_eq!(vector_root(entries, dimensions), root);
         }
     }
 

@@ -3,7 +3,7 @@
 //! Chunks: Microsoft, "Multiple Channel Audio Data and WAVE Files"; RF64 and BW64: ITU-R BS.2088.
 //!
 //! The size of the outer RIFF chunk is not relied on, since many programs write it wrong. What follows the data
-//! is not looked at. A file written to a pipe, whose data size was never filled in (0, or a placeholder just
+//! is ignored. A file written to a pipe, whose data size was never filled in (0, or a placeholder just
 //! under 2 or 4 GiB), reaches to the end of the file.
 
 use ser_core::{Error, ErrorKind, Result};
@@ -31,14 +31,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
                 ErrorKind::Damaged,
                 "ends before its samples begin (it has no data chunk)",
             )
-            .mend(COPY_AGAIN));
+            .help(COPY_AGAIN));
         };
         let size = u32::from_le_bytes(size);
         let body = at.saturating_add(8);
         let end = body.saturating_add(size as usize);
         let content = || {
             let problem =
-                || Error::new(ErrorKind::Damaged, "is cut short inside its header").mend(COPY_AGAIN);
+                || Error::new(ErrorKind::Damaged, "is cut short inside its header").help(COPY_AGAIN);
             bytes.get(body..end).ok_or_else(problem)
         };
         match &id {
@@ -47,7 +47,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
             b"ds64" => facts.data_size = take(content()?, 8).map(u64::from_le_bytes),
             b"data" => {
                 let format = format
-                    .ok_or_else(|| Error::new(ErrorKind::Damaged, "has samples before their description"))?;
+                    .ok_or_else(|| Error::new(ErrorKind::Damaged, "has its samples before their format"))?;
                 return samples(bytes, body, size, &format, &facts);
             }
             _ => {}
@@ -81,7 +81,7 @@ fn samples<'a>(
 ) -> Result<SampleData<'a>> {
     let rest = bytes.get(start..).unwrap_or_default();
     let riff_size = take(bytes, 4).map_or(0, u32::from_le_bytes);
-    // A finished header is right about the file's size; an empty data chunk under it is really empty.
+    // A complete header has the file's true size; an empty data chunk in it is really empty.
     let unfinished = u64::from(riff_size) + 8 != bytes.len() as u64;
     let size = match (size, facts.data_size) {
         (u32::MAX, Some(size)) => Some(size),
@@ -93,12 +93,12 @@ fn samples<'a>(
     let present = size.map_or(rest.len(), |size| usize::try_from(size).unwrap_or(usize::MAX).min(rest.len()));
     if size.is_none() && !present.is_multiple_of(block.bytes.max(1)) {
         return Err(Error::new(ErrorKind::Damaged, "ends in the middle of a sample, so it is cut short")
-            .mend(COPY_AGAIN));
+            .help(COPY_AGAIN));
     }
     let mut promised = size.map(|size| block.frames_in(size));
     if let (Some(frames), true) = (facts.frames.map(u64::from), block.frames > 1) {
         let blocks = block.frames_in(present as u64);
-        // The last block is filled up; `fact` has the true count. It may also betray a missing block.
+        // The last block is padded; `fact` has the true count. It may also reveal a missing block.
         if size.is_some() && frames.saturating_add(block.frames) > blocks {
             promised = Some(frames);
         }
@@ -157,7 +157,7 @@ impl FormatChunk {
                         ErrorKind::Unsupported,
                         "is a WAV of an unknown extensible format",
                     )
-                    .mend("convert it to 16-bit PCM WAV"));
+                    .help("convert it to 16-bit PCM WAV"));
                 }
             }
         }
@@ -184,7 +184,7 @@ impl FormatChunk {
     }
 
     /// Bytes of one sample. Samples narrower than their room are left-justified, so the room is what counts; a
-    /// block size that contradicts the rest is passed over.
+    /// block size that contradicts the rest is ignored.
     fn sample_width(&self) -> u16 {
         let by_bits = self.bits.div_ceil(8);
         match self.block_align.checked_div(self.channels) {
@@ -199,7 +199,7 @@ impl FormatChunk {
     fn adpcm_block(&self, header_bytes: u16, header_frames: u64) -> Result<Block> {
         let channels = self.channels;
         if self.bits != 4 || !(1..=2).contains(&channels) || self.block_align < header_bytes * channels {
-            return Err(Error::new(ErrorKind::Damaged, "describes impossible ADPCM blocks"));
+            return Err(Error::new(ErrorKind::Damaged, "describes invalid ADPCM blocks"));
         }
         let nibbles = u64::from(self.block_align - header_bytes * channels) * 2;
         let frames = nibbles / u64::from(channels) + header_frames;
@@ -216,6 +216,6 @@ impl FormatChunk {
             tag => format!("format 0x{tag:04x}"),
         };
         Error::new(ErrorKind::Unsupported, format!("is a WAV with {inside} inside"))
-            .mend("convert it to 16-bit PCM WAV")
+            .help("convert it to 16-bit PCM WAV")
     }
 }

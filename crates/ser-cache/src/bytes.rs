@@ -11,18 +11,18 @@ use ser_core::{Error, ErrorKind, Result};
 
 /// How the tensors of a cache are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
+pub struct ReadOptions {
     /// Whether files are mapped into memory, which copies nothing. Without, they are read piece by piece.
     ///
     /// A program that cuts a mapped file short, or a network file system that loses it, can end this process with
-    /// the signal SIGBUS. The length is looked at before each batch is used, so only what happens within that batch
+    /// the signal SIGBUS. The length is checked before each batch is used, so only what happens within that batch
     /// does; where files are read, it is always an error.
     pub map: bool,
     /// Whether each tensor is compared with its checksum the first time it is used; each time, if it is not mapped.
     pub verify: bool,
 }
 
-impl Default for Access {
+impl Default for ReadOptions {
     /// Mapped and verified.
     fn default() -> Self {
         Self { map: true, verify: true }
@@ -41,13 +41,13 @@ pub(super) struct FileBytes {
 impl FileBytes {
     /// Opens the regular file at `path`.
     pub(super) fn open(path: &Path, map: bool) -> Result<Self> {
-        // A FIFO would be waited for.
+        // Opening a FIFO would block.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
         let file = file.map_err(|error| Error::io("cannot be opened", path, error))?;
-        let metadata = file.metadata().map_err(|error| Error::io("cannot be looked at", path, error))?;
+        let metadata = file.metadata().map_err(|error| Error::io("cannot be accessed", path, error))?;
         if !metadata.is_file() {
-            return Err(damaged(path, "is no regular file"));
+            return Err(damaged(path, "is not a regular file"));
         }
         let len = usize::try_from(metadata.len()).map_err(|_| damaged(path, "is too large for memory"))?;
         let map = if map { Some(map_file(&file, path)?) } else { None };
@@ -106,9 +106,9 @@ impl FileBytes {
     }
 
     /// Lets the operating system fetch `len` bytes from the byte `at` on, while the caller does something else. They may
-    /// be in memory by the time they are read; if not, reading waits for them as ever.
+    /// be in memory by the time they are read; if not, reading waits for them as usual.
     pub(super) fn prefetch(&self, at: usize, len: usize) {
-        // It is no more than advice: where it fails, nothing is lost.
+        // It is only a hint: if it fails, nothing is lost.
         let _ = match &self.map {
             Some(map) if at.checked_add(len).is_some_and(|end| end <= self.len) => {
                 map.advise_range(memmap2::Advice::WillNeed, at, len)
@@ -124,9 +124,8 @@ impl FileBytes {
     fn mapped(&self, at: usize, len: usize) -> Result<Option<&[u8]>> {
         let end = at.checked_add(len).filter(|end| *end <= self.len).ok_or_else(|| self.too_short())?;
         let Some(map) = &self.map else { return Ok(None) };
-        // Touching mapped pages behind the end of a file that was cut short would end the process.
-        let now =
-            self.file.metadata().map_err(|error| Error::io("cannot be looked at", &self.path, error))?;
+        // Touching mapped pages beyond the end of a truncated file would end the process.
+        let now = self.file.metadata().map_err(|error| Error::io("cannot be accessed", &self.path, error))?;
         if now.len() != self.len as u64 {
             return Err(self.cut_short());
         }
@@ -141,7 +140,7 @@ impl FileBytes {
     }
 
     fn too_short(&self) -> Error {
-        damaged(&self.path, &format!("has {} bytes, fewer than it promises", self.len))
+        damaged(&self.path, &format!("has {} bytes, fewer than it declares", self.len))
     }
 
     fn cut_short(&self) -> Error {
@@ -157,7 +156,7 @@ fn map_file(file: &File, path: &Path) -> Result<Mmap> {
     #[expect(unsafe_code, reason = "a mapped file is memory that others could change")]
     let map = unsafe { Mmap::map(file) };
     map.map_err(|error| {
-        Error::io("cannot be mapped into memory", path, error).mend("read it without mapping: --no-mmap")
+        Error::io("cannot be mapped into memory", path, error).help("read it without mapping: --no-mmap")
     })
 }
 
@@ -210,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused() {
+    fn files_that_are_not_regular_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(FileBytes::open(folder.path(), true).unwrap_err().to_string().contains("no regular file"));
+        assert!(FileBytes::open(folder.path(), true).unwrap_err().to_string().contains("not a regular file"));
     }
 }

@@ -14,16 +14,16 @@ use crate::dataset::DatasetRow;
 use crate::generation::{generation_name, generation_place};
 use crate::readers::ReadersLock;
 use crate::{
-    Access, Dataset, Entry, FeatureSet, Index, Shard, StoredSplit, Utterance, feature_set_id, index_path,
-    layout_of, manifest_shard, shard_path, shards_folder, stays_inside,
+    Dataset, FeatureSet, Index, ReadOptions, Shard, StoredSplit, TensorEntry, Utterance, check_inside,
+    feature_set_id, index_path, layout_of, manifest_shard, shard_path, shards_folder,
 };
 
-/// A cache opened for reading: one consistent version, whatever a writer does meanwhile.
+/// A cache opened for reading: one consistent version, whatever a writer does in the meantime.
 #[derive(Debug)]
 pub struct Cache {
     pub(crate) root: PathBuf,
     pub(crate) index: Index,
-    pub(crate) access: Access,
+    pub(crate) access: ReadOptions,
     /// Keeps what the index names from being removed.
     pub(crate) readers: Arc<ReadersLock>,
 }
@@ -34,25 +34,25 @@ impl Cache {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(root: &Path) -> Result<Self> {
-        stays_inside(root, &index_path(root))?;
+        check_inside(root, &index_path(root))?;
         // Before the index is read, so that nothing it names can be removed in between.
         let readers = Arc::new(ReadersLock::share(root));
         if root.exists() && !root.is_dir() {
-            return Err(Error::new(ErrorKind::Mismatch, "is no folder, so no cache")
+            return Err(Error::new(ErrorKind::Mismatch, "is not a folder, so not a cache")
                 .at(root)
-                .mend("name the cache's folder"));
+                .help("name the cache's folder"));
         }
         let index = Index::read(&index_path(root))?.ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds no cache")
                 .at(root)
-                .mend(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
+                .help(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
         })?;
-        Ok(Self { root: root.to_owned(), index, access: Access::default(), readers })
+        Ok(Self { root: root.to_owned(), index, access: ReadOptions::default(), readers })
     }
 
     /// Lets its tensors be read in another way than by default.
     #[must_use]
-    pub fn with_access(self, access: Access) -> Self {
+    pub fn with_access(self, access: ReadOptions) -> Self {
         Self { access, ..self }
     }
 
@@ -79,13 +79,13 @@ impl Cache {
         match (found.next(), found.next(), wanted) {
             (Some(set), None, _) | (Some(set), _, None) => Ok(set),
             (None, _, _) | (_, Some(_), _) => {
-                let what = format!("holds no single feature set {:?}", wanted.unwrap_or_default());
+                let what = format!("holds no unique feature set {:?}", wanted.unwrap_or_default());
                 let known: Vec<&str> = self.index.feature_sets.iter().map(|set| set.id.as_str()).collect();
-                let mend = match (preset, wanted) {
+                let help = match (preset, wanted) {
                     (Some(_), Some(name)) => format!("run ser-prep with --preset {name}"),
                     _ => format!("choose one of {}", known.join(", ")),
                 };
-                Err(Error::new(ErrorKind::Missing, what).at(&self.root).mend(mend))
+                Err(Error::new(ErrorKind::Missing, what).at(&self.root).help(help))
             }
         }
     }
@@ -107,7 +107,7 @@ impl Cache {
         }
         Err(Error::new(ErrorKind::Missing, "lacks the split manifests that its index names")
             .at(&self.root)
-            .mend("run ser-prep again: it makes anew what is missing"))
+            .help("run ser-prep again: it rebuilds what is missing"))
     }
 
     /// The split of `protocol` over the utterances of `set`.
@@ -120,25 +120,25 @@ impl Cache {
         if !folder.is_dir() {
             return Err(Error::new(ErrorKind::Missing, format!("holds no split {:?}", protocol.to_string()))
                 .at(&self.root)
-                .mend(format!("choose one of {}", names_in(&generation).join(", "))));
+                .help(format!("choose one of {}", names_in(&generation).join(", "))));
         }
         if generation_name(&generation)? != set.manifests {
-            return Err(Error::new(ErrorKind::Damaged, "holds other manifests than were written")
+            return Err(Error::new(ErrorKind::Damaged, "holds manifests other than those that were written")
                 .at(generation)
-                .mend("run ser-prep again: it makes anew what is damaged"));
+                .help("run ser-prep again: it rebuilds what is damaged"));
         }
         for name in StoredSplit::FILES {
-            stays_inside(&self.root, &folder.join(name))?;
+            check_inside(&self.root, &folder.join(name))?;
         }
         let split = StoredSplit::read(&folder)?;
         if split.info.protocol != protocol.to_string() {
-            let what = format!("is the split {:?} under the name of another", split.info.protocol);
-            return Err(Error::new(ErrorKind::Mismatch, what).at(folder).mend("run ser-prep again"));
+            let what = format!("is the split {:?} under another split's name", split.info.protocol);
+            return Err(Error::new(ErrorKind::Mismatch, what).at(folder).help("run ser-prep again"));
         }
         if split.info.feature_set != set.id {
-            return Err(Error::new(ErrorKind::Mismatch, "is a split of another feature set")
+            return Err(Error::new(ErrorKind::Mismatch, "is a split of a different feature set")
                 .at(folder)
-                .mend("run ser-prep again"));
+                .help("run ser-prep again"));
         }
         Ok(split)
     }
@@ -160,7 +160,7 @@ impl Cache {
                 None => {
                     let name = set.shards.get(entry.shard as usize).ok_or_else(|| unknown(utterance))?;
                     let path = shard_path(&shards_folder(&self.root), name);
-                    stays_inside(&self.root, &path)?;
+                    check_inside(&self.root, &path)?;
                     dataset.shards.push(Shard::open_by(&path, &layout, access.map)?);
                     opened.insert(entry.shard, dataset.shards.len() - 1);
                     dataset.shards.len() - 1
@@ -195,7 +195,7 @@ impl Cache {
 
     /// The entry of an utterance, which must lie where the manifest says. So a manifest can name nothing outside
     /// the cache.
-    pub fn entry_of<'a>(&self, set: &'a FeatureSet, utterance: &Utterance) -> Result<&'a Entry> {
+    pub fn entry_of<'a>(&self, set: &'a FeatureSet, utterance: &Utterance) -> Result<&'a TensorEntry> {
         let entry = set.entry(&utterance.key).ok_or_else(|| unknown(utterance))?;
         let shard = set.shards.get(entry.shard as usize).map(manifest_shard);
         let agrees = shard.as_deref() == Some(utterance.shard.as_str())
@@ -206,9 +206,9 @@ impl Cache {
 }
 
 pub(crate) fn unknown(utterance: &Utterance) -> Error {
-    Error::new(ErrorKind::Mismatch, "stands in a manifest otherwise than in the index")
+    Error::new(ErrorKind::Mismatch, "differs between a manifest and the index")
         .at(&utterance.path)
-        .mend("run ser-prep again")
+        .help("run ser-prep again")
 }
 
 pub(crate) fn names_in(folder: &Path) -> Vec<String> {

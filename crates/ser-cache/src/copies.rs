@@ -5,23 +5,23 @@ use std::path::Path;
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::EXTRACTOR_VERSION;
-use ser_features::augmentation::{AUGMENTATION_VERSION, Colour, Recipe, Waveform};
+use ser_features::augmentation::{AUGMENTATION_VERSION, AugmentationRecipe, Colour, Waveform};
 use serde::{Deserialize, Serialize};
 
 use crate::generation::generation_place;
 use crate::manifest::{DESCRIPTION, read_text};
-use crate::{FeatureSet, Key, Sha, SplitInfo};
+use crate::{FeatureSet, Sha, SplitInfo, TensorKey};
 
 /// The most copies of a recording.
 pub const MOST_COPIES: u32 = 1000;
 
-/// What stands between a recording's path and the number of its copy.
+/// The separator between a recording's path and the number of its copy.
 const MARK: &str = "#copy-";
 
 /// Copies of every recording by one recipe; as a table of `split.toml`, and part of a feature set's identity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Copies {
+pub struct CopySettings {
     /// How many there are of each recording.
     pub copies: u32,
     /// Seed of what is drawn.
@@ -32,27 +32,27 @@ pub struct Copies {
     pub recipe: String,
 }
 
-impl Copies {
+impl CopySettings {
     /// `copies` of each recording by what `recipe` does to waveforms.
     ///
     /// # Errors
     /// `Usage` for no or too many copies, for a recipe that leaves waveforms as they are, and for one with babble: a copy
     /// serves in every protocol whose training holds its parent, and would carry into one the voices that another tests.
-    pub fn new(recipe: &Recipe, copies: u32, seed: u64) -> Result<Self> {
-        let refuse = |what: &str, mend: &str| Err(Error::new(ErrorKind::Usage, what).mend(mend));
+    pub fn new(recipe: &AugmentationRecipe, copies: u32, seed: u64) -> Result<Self> {
+        let refuse = |what: &str, help: &str| Err(Error::new(ErrorKind::Usage, what).help(help));
         recipe.validate()?;
         if !(1..=MOST_COPIES).contains(&copies) {
-            let what = format!("{copies} copies of each recording cannot be made");
+            let what = format!("{copies} copies of each recording are not allowed");
             return refuse(&what, &format!("give 1 to {MOST_COPIES}"));
         }
         if recipe.leaves_waveforms() {
-            return refuse("the recipe does nothing to waveforms", "give it a [[waveform]] step");
+            return refuse("the recipe does not change waveforms", "give it a [[waveform]] step");
         }
         let is_babble = |waveform: &Waveform| matches!(waveform, Waveform::Noise(noise) if noise.colour == Some(Colour::Babble));
         if recipe.waveform.iter().any(|entry| is_babble(&entry.waveform)) {
             return refuse(
-                "babble cannot be kept in a cache: a copy made with the voices of other recordings would carry them \
-                 into training where a split tests by them",
+                "babble cannot be cached: a copy made with the voices of other recordings would carry them \
+                 into training, where a split may test on them",
                 "augment in training (ser-fit --augment), or take the step out of the recipe",
             );
         }
@@ -62,22 +62,22 @@ impl Copies {
     /// The recipe.
     ///
     /// # Errors
-    /// `Damaged` when its JSON is none, `Unsupported` when it is of another version.
-    pub fn recipe(&self) -> Result<Recipe> {
+    /// `Damaged` when it is not valid JSON, `Unsupported` when it is of another version.
+    pub fn recipe(&self) -> Result<AugmentationRecipe> {
         if self.version != AUGMENTATION_VERSION {
             let what = format!("copies were made by version {} of the augmentation", self.version);
-            return Err(Error::new(ErrorKind::Unsupported, what).mend("run ser-prep again"));
+            return Err(Error::new(ErrorKind::Unsupported, what).help("run ser-prep again"));
         }
         let waveform = serde_json::from_str(&self.recipe).map_err(|error| {
             Error::new(ErrorKind::Damaged, format!("holds no augmentation recipe: {error}"))
         })?;
-        let recipe = Recipe { waveform, ..Recipe::default() };
+        let recipe = AugmentationRecipe { waveform, ..AugmentationRecipe::default() };
         recipe.validate()?;
         Ok(recipe)
     }
 
     /// The key of copy `number` of the file with this content under a feature configuration.
-    pub fn key(&self, file: &Sha, configuration: &str, number: u32) -> Key {
+    pub fn key(&self, file: &Sha, configuration: &str, number: u32) -> TensorKey {
         Sha::of(&[
             b"ser copy 1\0",
             &file.0,
@@ -95,13 +95,13 @@ impl Copies {
         Random::new(&["ser copy", &self.seed.to_string(), &file.to_string(), &number.to_string()])
     }
 
-    /// What tells it from others, for people.
+    /// What distinguishes it from others, for people.
     pub(super) fn in_short(&self) -> String {
         let recipe: String = Sha::of(&[self.recipe.as_bytes()]).to_string().chars().take(12).collect();
         format!("{} copies with seed {} by recipe {recipe}", self.copies, self.seed)
     }
 
-    /// Everything that tells it from others, for digests.
+    /// Everything that distinguishes it from others, for digests.
     pub(super) fn identity(&self) -> Vec<u8> {
         let mut bytes = b"augmentation\0".to_vec();
         bytes.extend(self.version.to_le_bytes());
@@ -113,7 +113,7 @@ impl Copies {
 }
 
 /// What the copies of `set` in the cache in `root` were made by, as its manifests say; `None` if it has none.
-pub fn copies_of(root: &Path, set: &FeatureSet) -> Option<Copies> {
+pub fn copies_of(root: &Path, set: &FeatureSet) -> Option<CopySettings> {
     let generation = root.join(generation_place(&set.manifests));
     let folders = std::fs::read_dir(generation).into_iter().flatten().flatten();
     let read = |folder: std::fs::DirEntry| {
@@ -139,22 +139,22 @@ pub fn parse_copy_path(path: &str) -> Option<(&str, u32)> {
 mod tests {
     use super::*;
 
-    fn recipe(db: f64) -> Recipe {
-        Recipe::from_toml(&format!("[[waveform]]\nkind = 'gain'\ndb = {db:?}")).unwrap()
+    fn recipe(db: f64) -> AugmentationRecipe {
+        AugmentationRecipe::from_toml(&format!("[[waveform]]\nkind = 'gain'\ndb = {db:?}")).unwrap()
     }
 
     #[test]
     fn a_key_depends_on_the_file_the_recipe_the_seed_and_the_number() {
         let (file, other) = (Sha::of(&[b"a"]), Sha::of(&[b"b"]));
-        let copies = Copies::new(&recipe(3.0), 2, 7).unwrap();
+        let copies = CopySettings::new(&recipe(3.0), 2, 7).unwrap();
         let key = copies.key(&file, "{}", 1);
-        assert_eq!(Copies::new(&recipe(3.0), 9, 7).unwrap().key(&file, "{}", 1), key);
+        assert_eq!(CopySettings::new(&recipe(3.0), 9, 7).unwrap().key(&file, "{}", 1), key);
         let others = [
             copies.key(&other, "{}", 1),
             copies.key(&file, "{ }", 1),
             copies.key(&file, "{}", 2),
-            Copies::new(&recipe(3.0), 2, 8).unwrap().key(&file, "{}", 1),
-            Copies::new(&recipe(4.0), 2, 7).unwrap().key(&file, "{}", 1),
+            CopySettings::new(&recipe(3.0), 2, 8).unwrap().key(&file, "{}", 1),
+            CopySettings::new(&recipe(4.0), 2, 7).unwrap().key(&file, "{}", 1),
             crate::key_of(&file, "{}"),
         ];
         assert!(others.iter().all(|other| *other != key));
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn what_should_not_be_kept_is_refused() {
-        assert!(Copies::new(&recipe(3.0), 0, 0).is_err());
-        assert!(Copies::new(&Recipe::default(), 1, 0).is_err());
+        assert!(CopySettings::new(&recipe(3.0), 0, 0).is_err());
+        assert!(CopySettings::new(&AugmentationRecipe::default(), 1, 0).is_err());
         let babble = "[[waveform]]\nkind = 'noise'\ncolour = 'babble'\nsnr_db = 5";
-        let error = Copies::new(&Recipe::from_toml(babble).unwrap(), 1, 0).unwrap_err();
-        assert!(error.to_string().contains("babble cannot be kept"), "{error}");
+        let error = CopySettings::new(&AugmentationRecipe::from_toml(babble).unwrap(), 1, 0).unwrap_err();
+        assert!(error.to_string().contains("babble cannot be cached"), "{error}");
     }
 
     #[test]
@@ -175,6 +175,9 @@ mod tests {
         for path in ["a.wav", "a.wav#copy-", "a.wav#copy-01", "a.wav#copy-x", "a.wav#copy--1"] {
             assert_eq!(parse_copy_path(path), None, "{path}");
         }
-        assert_eq!(Copies::new(&recipe(3.0), 1, 0).unwrap().recipe().unwrap().waveform, recipe(3.0).waveform);
+        assert_eq!(
+            CopySettings::new(&recipe(3.0), 1, 0).unwrap().recipe().unwrap().waveform,
+            recipe(3.0).waveform
+        );
     }
 }

@@ -7,7 +7,7 @@ use ser_corpus::{Corpora, Corpus, CorpusFolder};
 /// No report of a preparation is read that is larger than this, bytes.
 const LARGEST_REPORT: u64 = 1 << 26;
 
-/// Where the last `ser-prep` found the corpora of the cache in `root`, by its `prep-report.json`, which is no part of the
+/// Where the last `ser-prep` found the corpora of the cache in `root`, by its `prep-report.json`, which is not part of the
 /// cache and may be missing or wrong. A relative folder counts from here or, if it is not there, from where the cache lies.
 pub fn corpora_of(root: &Path) -> Option<Corpora> {
     let report = prep_report(root)?;

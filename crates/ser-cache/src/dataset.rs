@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use ser_core::Result;
 
 use crate::readers::ReadersLock;
-use crate::{Access, Checksum, Shard};
+use crate::{Checksum, ReadOptions, Shard};
 
 /// The tensors of a side of a split, in their shards.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Dataset {
     pub(super) shape: [usize; 3],
     pub(super) shards: Vec<Shard>,
     pub(super) rows: Vec<DatasetRow>,
-    pub(super) access: Access,
+    pub(super) access: ReadOptions,
     /// Keeps the shards from being removed.
     pub(super) _readers: Arc<ReadersLock>,
 }
@@ -89,8 +89,8 @@ impl Dataset {
         indices.chunk_by(follows).map(|side_by_side| self.stretch(side_by_side)).collect()
     }
 
-    /// Lets the operating system fetch the tensors of the utterances `indices`, which will be wanted soon, so that a cache
-    /// larger than the memory keeps nobody waiting.
+    /// Lets the operating system fetch the tensors of the utterances `indices`, which will be needed soon, so that a cache
+    /// larger than memory does not stall training.
     pub fn prefetch(&self, indices: &[usize]) {
         for row in indices.iter().filter_map(|index| self.rows.get(*index)) {
             self.shards[row.shard].prefetch(row.position);
@@ -105,7 +105,7 @@ impl Dataset {
             let row_len = self.shape.iter().product();
             for (index, features) in indices.iter().zip(stretch.chunks_exact(row_len)) {
                 let row = &self.rows[*index];
-                // What is read anew may come from the disk anew.
+                // What is read again may come from the disk again.
                 if !self.access.map || !row.checked.load(Ordering::Relaxed) {
                     shard.check_features(row.position, features, row.frames, &row.checksum)?;
                     row.checked.store(true, Ordering::Relaxed);

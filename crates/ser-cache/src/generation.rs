@@ -69,7 +69,7 @@ impl Generation {
     /// asked for once more, one at a time.
     ///
     /// # Errors
-    /// When writing fails; what stands under its name is then as it was.
+    /// When writing fails; what has its name is then unchanged.
     pub fn write<U: Serialize>(
         &self,
         storage: &Storage,
@@ -78,7 +78,7 @@ impl Generation {
     ) -> Result<()> {
         let target = folder.join(self.name.to_string());
         if self.is_at(&target) {
-            // Whoever put it there may have been killed before its name was durable.
+            // The process that wrote it may have been killed before its name was durable.
             return storage.sync_folder(folder);
         }
         storage.replace_folder(&target, |scratch| {
@@ -147,7 +147,7 @@ fn name_of<'a>(descriptions: impl Iterator<Item = (&'a str, &'a str)>) -> Sha {
 /// When one cannot be read.
 pub fn generation_name(folder: &Path) -> Result<Sha> {
     let listing = std::fs::read_dir(folder)
-        .map_err(|error| Error::io("cannot be listed", folder, error).mend("run ser-prep again"))?;
+        .map_err(|error| Error::io("cannot be listed", folder, error).help("run ser-prep again"))?;
     let mut descriptions: BTreeMap<String, String> = BTreeMap::new();
     for entry in listing {
         let path = entry.map_err(|error| Error::io("cannot be listed", folder, error))?.path();
@@ -180,7 +180,7 @@ fn unwritable(why: &str) -> Error {
 /// that followed its links made of it.
 ///
 /// # Errors
-/// When something else stands there.
+/// When something else is there.
 pub fn check_splits_place(root: &Path) -> Result<()> {
     let place = root.join("splits");
     let names_in = |folder: &Path| -> Vec<PathBuf> {
@@ -197,10 +197,10 @@ pub fn check_splits_place(root: &Path) -> Result<()> {
     }
     Err(Error::new(
         ErrorKind::Mismatch,
-        "stands where the link to the split manifests belongs, and is something else",
+        "is where the link to the split manifests belongs, and is something else",
     )
     .at(place)
-    .mend("move it away, or name another folder with --out"))
+    .help("move it away, or name another folder with --out"))
 }
 
 /// The folder of the generation called `name`, relative to the cache.
@@ -208,11 +208,11 @@ pub fn generation_place(name: &Sha) -> PathBuf {
     Path::new("manifests").join(name.to_string())
 }
 
-/// Points the link `splits` of the cache at a generation. What stands there is replaced: see
+/// Points the link `splits` of the cache at a generation. What is there is replaced: see
 /// [`check_splits_place`].
 ///
 /// # Errors
-/// When the file system knows no links.
+/// When the file system has no links.
 pub fn point_splits_at(storage: &Storage, root: &Path, generation: &Sha) -> Result<()> {
     let link = root.join("splits");
     let target = generation_place(generation);

@@ -18,7 +18,7 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{FileStat, check_relative};
 use serde::{Deserialize, Serialize};
 
-use crate::{Key, Row, Sha};
+use crate::{RowInfo, Sha, TensorKey};
 
 const MAGIC: &[u8; 8] = b"SERINDEX";
 const VERSION: u32 = 1;
@@ -50,18 +50,18 @@ pub struct FeatureSet {
     /// Its shards, in the order of their names.
     pub shards: Vec<Sha>,
     /// Where each tensor lies, sorted by key.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TensorEntry>,
 }
 
 /// Where a tensor lies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct TensorEntry {
     /// Position of its shard in [`FeatureSet::shards`].
     pub shard: u32,
     /// Row in the shard.
     pub position: u32,
-    /// What is known of it.
-    pub row: Row,
+    /// What is known about it.
+    pub row: RowInfo,
 }
 
 /// A file whose content is known as long as its stat stays the same.
@@ -77,7 +77,7 @@ pub struct SeenFile {
 
 impl FeatureSet {
     /// The entry with this key.
-    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+    pub fn entry(&self, key: &TensorKey) -> Option<&TensorEntry> {
         let position = self.entries.binary_search_by(|entry| entry.row.key.cmp(key)).ok()?;
         self.entries.get(position)
     }
@@ -105,7 +105,7 @@ impl Index {
     pub fn write(&self, storage: &Storage, path: &Path) -> Result<()> {
         let (header, payload) = self.encode()?;
         if holds(path, &[&header, &payload]).is_ok_and(|same| same) {
-            // Whoever wrote it may have been killed before its name was durable.
+            // The process that wrote it may have been killed before its name was durable.
             return storage.sync_folder(&folder_of(path));
         }
         storage.replace_file(path, &[&header, &payload])
@@ -120,21 +120,21 @@ impl Index {
         Ok((header, payload))
     }
 
-    /// Decodes what [`Index::write`] wrote. The checksum is compared before anything is believed.
+    /// Decodes what [`Index::write`] wrote. The checksum is verified before anything is trusted.
     ///
     /// # Errors
     /// When a bit is wrong, missing or too much.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let damaged = |what: &str| {
-            Error::new(ErrorKind::Damaged, format!("is no whole index: {what}"))
-                .mend("delete it and run ser-prep again: tensors in whole shards are found again")
+            Error::new(ErrorKind::Damaged, format!("is not a valid index: {what}"))
+                .help("delete it and run ser-prep again: tensors in whole shards are found again")
         };
         let (magic, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| damaged("it is too short"))?;
         let (version, rest) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("it is too short"))?;
         let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(|| damaged("it is too short"))?;
         let (sha, payload) = rest.split_first_chunk::<32>().ok_or_else(|| damaged("it is too short"))?;
         if magic != MAGIC {
-            return Err(damaged("it starts otherwise"));
+            return Err(damaged("it starts differently"));
         }
         let version = u32::from_le_bytes(*version);
         if version != VERSION {
@@ -142,7 +142,7 @@ impl Index {
                 ErrorKind::Unsupported,
                 format!("is an index of version {version}; this program reads version {VERSION}"),
             )
-            .mend(
+            .help(
                 "make another with: ser-prep --data <recordings> --out <another folder>; or use the ser that made it",
             ));
         }
@@ -155,7 +155,7 @@ impl Index {
         let (index, used) =
             decode_payload(payload).map_err(|error| damaged(&format!("it cannot be decoded ({error})")))?;
         if used != payload.len() {
-            return Err(damaged("something follows it"));
+            return Err(damaged("there is data after its end"));
         }
         index.validate().map_err(damaged)?;
         Ok(index)
@@ -163,7 +163,7 @@ impl Index {
 
     fn validate(&self) -> Result<(), &'static str> {
         if self.files.iter().any(|file| check_relative(&file.path).is_err()) {
-            return Err("it names a file outside the corpus");
+            return Err("it names a file outside the corpus folder");
         }
         for set in &self.feature_sets {
             let values = set.shape.iter().try_fold(1u32, |product, &size| product.checked_mul(size));

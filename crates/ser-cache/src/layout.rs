@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{FeatureSet, Layout, Sha};
+use crate::{FeatureSet, Sha, ShardLayout};
 
 /// How a manifest names a shard: relative to the cache.
 pub fn manifest_shard(name: &Sha) -> String {
     format!("shards/{name}.safetensors")
 }
 
-pub fn layout_of(set: &FeatureSet) -> Layout {
-    Layout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() }
+pub fn layout_of(set: &FeatureSet) -> ShardLayout {
+    ShardLayout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() }
 }
 
 pub fn index_path(root: &Path) -> PathBuf {

@@ -10,7 +10,7 @@
 //!         prep-report.json                what the last run did                     (prepare)
 //! ```
 //!
-//! [`care`] looks after a cache that is there: verifies, repairs, lists, clears, exports and compares.
+//! [`care`] maintains an existing cache: verifies, repairs, lists, cleans up, exports and compares.
 
 pub mod audit;
 mod bytes;
@@ -32,17 +32,17 @@ mod row;
 mod shard;
 
 pub use audit::Audit;
-pub use bytes::Access;
+pub use bytes::ReadOptions;
 pub use cache::Cache;
-pub use copies::{Copies, copies_of, copy_path, parse_copy_path};
+pub use copies::{CopySettings, copies_of, copy_path, parse_copy_path};
 pub use corpora::{corpora_of, prep_report};
 pub use dataset::Dataset;
 pub use digest::{Checksum, Hex, Sha};
 pub use feature_set::{augmented_set_id, feature_set_id};
-pub use index::{Entry, FeatureSet, Index, SeenFile};
-pub use inside::stays_inside;
+pub use index::{FeatureSet, Index, SeenFile, TensorEntry};
+pub use inside::check_inside;
 pub use layout::{index_path, layout_of, manifest_shard, manifests_folder, shards_folder};
 pub use lock::WriterLock;
 pub use manifest::{SplitInfo, SplitManifest, StoredSplit, Utterance};
-pub use row::{Key, Row, Source, key_of};
-pub use shard::{ALIGNMENT, Layout, Shard, ShardBuffer, rows_per_shard, shard_path};
+pub use row::{RowInfo, TensorKey, TensorSource, key_of};
+pub use shard::{ALIGNMENT, Shard, ShardBuffer, ShardLayout, rows_per_shard, shard_path};

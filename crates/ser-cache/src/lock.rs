@@ -9,11 +9,11 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
 use ser_core::{Error, ErrorKind, Result};
 
-/// How often a holder that has not said who it is yet is asked again, and after what time.
-const PATIENCE: u32 = 50;
+/// How often, and at what interval, a holder that has not written its name yet is asked again.
+const HOLDER_RETRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Held by the process that writes the cache. The operating system lets go of it when the process ends, however it
+/// Held by the process that writes the cache. The operating system releases it when the process ends, however it
 /// ends.
 #[derive(Debug)]
 pub struct WriterLock {
@@ -40,7 +40,7 @@ impl WriterLock {
                     Ok(()) => break,
                     Err(Errno::WOULDBLOCK) => {
                         let holder = holder_of(&file);
-                        if asked == PATIENCE || may_be_alive(&holder) {
+                        if asked == HOLDER_RETRIES || process_may_exist(&holder) {
                             return Err(busy(root, &holder));
                         }
                         // The name is that of an earlier holder, which was killed: the present one is about to
@@ -60,7 +60,7 @@ impl WriterLock {
 }
 
 impl Drop for WriterLock {
-    /// A name that stayed would be taken for that of the next holder.
+    /// A leftover name would be mistaken for that of the next holder.
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
     }
@@ -72,8 +72,8 @@ fn holder_of(mut file: &File) -> String {
     String::from_utf8_lossy(&holder).trim().to_owned()
 }
 
-/// Whether `process <number>` is there; yes where nobody can tell.
-fn may_be_alive(holder: &str) -> bool {
+/// Whether `process <number>` exists; true where that is not known.
+fn process_may_exist(holder: &str) -> bool {
     let processes = Path::new("/proc");
     let number = holder.strip_prefix("process ").filter(|number| number.parse::<u32>().is_ok());
     number.is_some_and(|number| !processes.join("self").exists() || processes.join(number).exists())
@@ -83,5 +83,5 @@ fn busy(root: &Path, holder: &str) -> Error {
     let holder = if holder.is_empty() { String::new() } else { format!(" ({holder})") };
     Error::new(ErrorKind::Io, format!("is being written by another process{holder}"))
         .at(root)
-        .mend("wait until it is done, or say --wait")
+        .help("wait until it is done, or give --wait")
 }

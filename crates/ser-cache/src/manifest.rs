@@ -1,21 +1,21 @@
-//! Split manifests: which utterance stands on which side of a split, in files that Python reads with `json`.
+//! Split manifests: which utterance is on which side of a split, in files that Python reads with `json`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::split::{Fractions, LeftOut, Part};
+use ser_corpus::split::{Fractions, Part, Unassigned};
 use ser_corpus::{Protocol, check_relative};
 use serde::{Deserialize, Serialize};
 
-use crate::{Audit, Copies, Key, Sha};
+use crate::{Audit, CopySettings, Sha, TensorKey};
 
 /// An utterance: a line of a manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Utterance<T = String> {
     /// Identity of its tensor.
-    pub key: Key,
+    pub key: TensorKey,
     /// Its file, relative to the corpus; where there are several, with the corpus's name in front.
     pub path: T,
     /// Its class.
@@ -52,7 +52,7 @@ impl Utterance {
         let name = self.shard.strip_prefix("shards/").and_then(|name| name.strip_suffix(".safetensors"));
         match name.map(str::parse::<Sha>) {
             Some(Ok(_)) => Ok(()),
-            _ => Err(format!("{:?} is no shard's place in a cache", self.shard)),
+            _ => Err(format!("{:?} is not the path of a shard in a cache", self.shard)),
         }
     }
 }
@@ -72,21 +72,21 @@ pub struct SplitInfo {
     pub fractions: Fractions,
     /// Utterances on each side.
     pub counts: BTreeMap<Part, usize>,
-    /// Utterances of the cache that stand on no side.
-    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
-    pub left_out: LeftOut,
+    /// Utterances of the cache that are on no side.
+    #[serde(default, skip_serializing_if = "Unassigned::is_empty")]
+    pub left_out: Unassigned,
     /// How the augmented copies were made, if there are any that `ser-prep` made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub augmentation: Option<Copies>,
+    pub augmentation: Option<CopySettings>,
     /// Utterances of each class on each side.
     pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
-    /// What the sides have in common.
+    /// What the sides share.
     pub audit: Audit,
     /// SHA-256 of each manifest.
     pub manifests: BTreeMap<Part, Sha>,
 }
 
-/// A split ready to be written. What an utterance is, is left to whoever makes it, as long as it is written as an
+/// A split ready to be written. The type of an utterance is up to the caller, as long as it serialises like an
 /// [`Utterance`].
 #[derive(Debug, Clone)]
 pub struct SplitManifest<U = Utterance> {
@@ -117,7 +117,7 @@ impl StoredSplit {
     /// Reads the split in `folder` (`manifests/<generation>/<protocol>`), comparing digests.
     ///
     /// # Errors
-    /// When a file is missing or is not what was written.
+    /// When a file is missing or has changed since it was written.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(DESCRIPTION);
         let text = read_text(&path)?;
@@ -158,11 +158,11 @@ fn unknown_name<T>() -> Option<T> {
 
 pub(super) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
-        .map_err(|error| Error::io("cannot be read", path, error).mend("run ser-prep again"))
+        .map_err(|error| Error::io("cannot be read", path, error).help("run ser-prep again"))
 }
 
 fn damaged(path: &Path, why: String) -> Error {
-    Error::new(ErrorKind::Damaged, format!("is no whole manifest: {why}"))
+    Error::new(ErrorKind::Damaged, format!("is not a valid manifest: {why}"))
         .at(path)
-        .mend("run ser-prep again: it makes anew what is damaged")
+        .help("run ser-prep again: it rebuilds what is damaged")
 }

@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 use crate::{Checksum, Sha};
 
 /// The identity of a tensor: SHA-256 over what it was computed from.
-pub type Key = Sha;
+pub type TensorKey = Sha;
 
 /// The key of the tensor that a file gives under a feature configuration.
 ///
 /// `file` is the SHA-256 of the file's bytes, `configuration` the canonical JSON of the feature configuration.
-/// Neither the file's name nor its place nor its times play a part.
-pub fn key_of(file: &Sha, configuration: &str) -> Key {
+/// The file's name, location and times do not matter.
+pub fn key_of(file: &Sha, configuration: &str) -> TensorKey {
     let configuration = Sha::of(&[configuration.as_bytes()]);
     Sha::of(&[b"ser key 1\0", &file.0, &configuration.0, &EXTRACTOR_VERSION.to_le_bytes()])
 }
 
 /// The recording a tensor was computed from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Source {
+pub struct TensorSource {
     /// Sample rate of the file, Hz.
     pub sample_rate: u32,
     /// Channels of the file, mixed down to one.
@@ -34,7 +34,7 @@ pub struct Source {
     pub sound: Checksum,
 }
 
-impl Source {
+impl TensorSource {
     /// Length in seconds.
     pub fn duration_s(&self) -> f64 {
         self.samples as f64 / f64::from(self.sample_rate.max(1))
@@ -43,9 +43,9 @@ impl Source {
 
 /// A row of a shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct RowInfo {
     /// Its identity.
-    pub key: Key,
+    pub key: TensorKey,
     /// How many of the tensor's frames are real, the rest being padding.
     pub frames: u32,
     /// How many further frames the recording had, cut off at the end.
@@ -53,5 +53,5 @@ pub struct Row {
     /// Checksum of the tensor and `frames`.
     pub checksum: Checksum,
     /// The recording it was computed from.
-    pub source: Source,
+    pub source: TensorSource,
 }

@@ -21,7 +21,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::bytes::FileBytes;
-use crate::{Checksum, Hex, Row, Sha};
+use crate::{Checksum, Hex, RowInfo, Sha};
 
 /// Where the data starts is a multiple of this, bytes: the size of a memory page.
 pub const ALIGNMENT: usize = 4096;
@@ -36,14 +36,14 @@ pub fn rows_per_shard(row_len: usize, bytes: usize) -> usize {
 
 /// Which features a shard holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub struct ShardLayout {
     /// Shape of one utterance: `[channel, n_mfcc, frame]`.
     pub shape: [usize; 3],
     /// Canonical JSON of the feature configuration.
     pub configuration: String,
 }
 
-impl Layout {
+impl ShardLayout {
     /// Values in one utterance's tensor.
     pub fn row_len(&self) -> usize {
         self.shape.iter().product()
@@ -54,12 +54,12 @@ impl Layout {
 #[derive(Debug, Default)]
 pub struct ShardBuffer {
     features: Vec<f32>,
-    rows: Vec<Row>,
+    rows: Vec<RowInfo>,
 }
 
 impl ShardBuffer {
     /// Adds an utterance.
-    pub fn push(&mut self, features: &[f32], row: Row) {
+    pub fn push(&mut self, features: &[f32], row: RowInfo) {
         self.features.extend_from_slice(features);
         self.rows.push(row);
     }
@@ -85,7 +85,7 @@ impl ShardBuffer {
     ///
     /// # Errors
     /// When writing fails.
-    pub fn write(&self, storage: &Storage, folder: &Path, layout: &Layout) -> Result<(Sha, u64)> {
+    pub fn write(&self, storage: &Storage, folder: &Path, layout: &ShardLayout) -> Result<(Sha, u64)> {
         let header = self.header(layout)?;
         let length = (header.len() as u64).to_le_bytes();
         let frames: Vec<i32> = self.rows.iter().map(|row| row.frames as i32).collect();
@@ -97,7 +97,7 @@ impl ShardBuffer {
         Ok((name, pieces.iter().map(|piece| piece.len() as u64).sum()))
     }
 
-    fn header(&self, layout: &Layout) -> Result<Vec<u8>> {
+    fn header(&self, layout: &ShardLayout) -> Result<Vec<u8>> {
         let internal = |error| {
             Error::new(ErrorKind::Unsupported, format!("cannot describe a shard: {error}")).caused_by(error)
         };
@@ -145,21 +145,21 @@ impl Shard {
     /// place.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, or holds other features. Its values are not looked at: their
+    /// When it cannot be read, is damaged, or holds other features. Its values are not read: their
     /// checksums are for [`Shard::check`].
-    pub fn open(path: &Path, layout: &Layout) -> Result<Self> {
+    pub fn open(path: &Path, layout: &ShardLayout) -> Result<Self> {
         Self::open_by(path, layout, true)
     }
 
     /// As [`Shard::open`]; mapped into memory only if asked to.
-    pub fn open_by(path: &Path, layout: &Layout, map: bool) -> Result<Self> {
-        let bytes = FileBytes::open(path, map).map_err(|error| error.mend(MEND))?;
+    pub fn open_by(path: &Path, layout: &ShardLayout, map: bool) -> Result<Self> {
+        let bytes = FileBytes::open(path, map).map_err(|error| error.help(HELP))?;
         let damaged = |what: String| damaged(path, what);
         let (data, metadata) = read_header(&bytes)?;
         let extra = metadata.metadata().as_ref();
         let field = |name: &str| extra.and_then(|extra| extra.get(name)).map_or("", String::as_str);
         if field("format") != "ser-shard" {
-            return Err(damaged("is no shard of ser".to_owned()));
+            return Err(damaged("is not a ser shard".to_owned()));
         }
         if field("version") != VERSION {
             return Err(damaged(format!(
@@ -211,7 +211,7 @@ impl Shard {
             return Err(damaged(self.path(), format!("has {} rows, not row {last}", self.rows)));
         }
         let at = self.features_at + first * self.row_len * size_of::<f32>();
-        self.bytes.floats(at, count * self.row_len).map_err(|error| error.mend(MEND))
+        self.bytes.floats(at, count * self.row_len).map_err(|error| error.help(HELP))
     }
 
     /// The first `count` values of the tensor in `row`.
@@ -223,7 +223,7 @@ impl Shard {
             return Err(damaged(self.path(), format!("has {} rows of {} values", self.rows, self.row_len)));
         }
         let at = self.features_at + row * self.row_len * size_of::<f32>();
-        self.bytes.floats(at, count).map_err(|error| error.mend(MEND))
+        self.bytes.floats(at, count).map_err(|error| error.help(HELP))
     }
 
     /// Lets the operating system fetch the tensor in `row`, which will be wanted soon.
@@ -243,7 +243,7 @@ impl Shard {
             return Err(damaged(self.path(), format!("has {} rows, not row {row}", self.rows)));
         }
         let stored = self.bytes.bytes(self.frames_at + row * size_of::<i32>(), size_of::<i32>());
-        let stored = stored.map_err(|error| error.mend(MEND))?;
+        let stored = stored.map_err(|error| error.help(HELP))?;
         Ok(stored.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     }
 
@@ -270,7 +270,7 @@ impl Shard {
         if Checksum::of_row(features, frames) == *expected {
             return Ok(());
         }
-        Err(damaged(self.path(), format!("row {row} is not what was written: its checksum differs")))
+        Err(damaged(self.path(), format!("row {row} has changed since it was written: its checksum differs")))
     }
 
     /// Reads what the shard says of its own rows, and checks each row against it and the whole file against its
@@ -278,17 +278,20 @@ impl Shard {
     ///
     /// # Errors
     /// When anything differs.
-    pub fn verified_rows(&self) -> Result<Vec<Row>> {
+    pub fn verified_rows(&self) -> Result<Vec<RowInfo>> {
         let mut hasher = Sha256::new();
         self.bytes.for_each_piece(|piece| hasher.update(piece))?;
         let name = Hex(hasher.finalize().into()).to_string();
         if self.path().file_stem().and_then(|stem| stem.to_str()) != Some(&name) {
-            return Err(damaged(self.path(), "does not have the content its name promises".to_owned()));
+            return Err(damaged(
+                self.path(),
+                "does not have the content that its name gives the digest of".to_owned(),
+            ));
         }
         let (_, metadata) = read_header(&self.bytes)?;
         let rows =
             metadata.metadata().as_ref().and_then(|extra| extra.get("rows")).map_or("", String::as_str);
-        let rows: Vec<Row> = serde_json::from_str(rows)
+        let rows: Vec<RowInfo> = serde_json::from_str(rows)
             .map_err(|error| damaged(self.path(), format!("has a damaged list of rows: {error}")))?;
         if rows.len() != self.rows {
             return Err(damaged(
@@ -311,7 +314,7 @@ fn read_header(bytes: &FileBytes) -> Result<(usize, Metadata)> {
     }
     let length = bytes.bytes(0, 8)?.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
     let fits = usize::try_from(length).ok().filter(|length| *length <= bytes.len() - 8);
-    let length = fits.ok_or_else(|| damaged(&format!("it promises a header of {length} bytes")))?;
+    let length = fits.ok_or_else(|| damaged(&format!("it declares a header of {length} bytes")))?;
     if length > LARGEST_HEADER {
         return Err(damaged(&format!("its header has {length} bytes, more than {LARGEST_HEADER}")));
     }
@@ -326,8 +329,8 @@ fn read_header(bytes: &FileBytes) -> Result<(usize, Metadata)> {
 /// No header is read that is larger than this, bytes: about a hundred thousand rows.
 const LARGEST_HEADER: usize = 64 << 20;
 
-const MEND: &str = "run ser-cache verify --repair, or delete this shard and run ser-prep again";
+const HELP: &str = "run ser-cache verify --repair, or delete this shard and run ser-prep again";
 
 fn damaged(path: &Path, what: String) -> Error {
-    Error::new(ErrorKind::Damaged, what).at(path).mend(MEND)
+    Error::new(ErrorKind::Damaged, what).at(path).help(HELP)
 }

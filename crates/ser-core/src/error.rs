@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The command line or a configuration asks for something that makes no sense.
+    /// The command line or a configuration asks for something invalid.
     Usage,
     /// The operating system refused to read or write.
     Io,
@@ -30,11 +30,11 @@ pub enum ErrorKind {
     Interrupted,
 }
 
-/// An error that reads as one sentence: the file it is about, what is wrong, and what mends it.
+/// An error that reads as one sentence: the file it is about, what is wrong, and how to fix it.
 ///
 /// ```
 /// use ser::{Error, ErrorKind};
-/// let error = Error::new(ErrorKind::Unusable, "holds no samples").at("bar.wav").mend("record it again");
+/// let error = Error::new(ErrorKind::Unusable, "holds no samples").at("bar.wav").help("record it again");
 /// assert_eq!(error.to_string(), "bar.wav: holds no samples; record it again");
 /// ```
 #[derive(Debug)]
@@ -47,14 +47,14 @@ struct Inner {
     kind: ErrorKind,
     path: Option<PathBuf>,
     what: String,
-    mend: Option<String>,
+    help: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind`; `what` completes the sentence "this file …", or stands alone without a file.
     pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { kind, path: None, what: what.into(), mend: None, source: None }) }
+        Self { inner: Box::new(Inner { kind, path: None, what: what.into(), help: None, source: None }) }
     }
 
     /// An operating system error that happened while doing `what` ("cannot read", "cannot create").
@@ -73,8 +73,8 @@ impl Error {
 
     /// Adds what the reader can do about it, as an imperative without a final stop.
     #[must_use]
-    pub fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.inner.mend.get_or_insert_with(|| mend.into());
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.inner.help.get_or_insert_with(|| help.into());
         self
     }
 
@@ -97,8 +97,8 @@ impl Error {
 
     /// What is wrong and what to do, without the path, for tables that have a column of paths.
     pub fn reason(&self) -> String {
-        match &self.inner.mend {
-            Some(mend) => format!("{}; {mend}", self.inner.what),
+        match &self.inner.help {
+            Some(help) => format!("{}; {help}", self.inner.what),
             None => self.inner.what.clone(),
         }
     }
@@ -110,8 +110,8 @@ impl fmt::Display for Error {
             write!(f, "{}: ", path.display())?;
         }
         f.write_str(&self.inner.what)?;
-        match &self.inner.mend {
-            Some(mend) => write!(f, "; {mend}"),
+        match &self.inner.help {
+            Some(help) => write!(f, "; {help}"),
             None => Ok(()),
         }
     }
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn the_first_path_and_the_first_remedy_stay() {
-        let error = Error::new(ErrorKind::Damaged, "is cut short").at("inner").mend("copy it again");
-        let error = error.at("outer").mend("give up");
+        let error = Error::new(ErrorKind::Damaged, "is cut short").at("inner").help("copy it again");
+        let error = error.at("outer").help("give up");
         assert_eq!(error.to_string(), "inner: is cut short; copy it again");
         assert_eq!(error.reason(), "is cut short; copy it again");
         assert_eq!(error.kind(), ErrorKind::Damaged);

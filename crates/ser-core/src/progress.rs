@@ -1,6 +1,6 @@
-//! Telling whoever waits how far the work is.
+//! Reporting progress.
 
-/// Hears how far a piece of work is. Every stage that takes long takes one.
+/// Receives the progress of a piece of work. Every long stage takes one.
 pub trait Progress: Sync {
     /// Work on `total` units begins.
     fn start(&self, total: u64, unit: &str);
@@ -10,7 +10,7 @@ pub trait Progress: Sync {
     fn finish(&self);
 }
 
-/// Tells nobody.
+/// Reports nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -1,6 +1,6 @@
-//! What is known of an utterance besides its sound.
+//! What is known about an utterance besides its sound.
 
-/// What is known of an utterance besides its sound.
+/// What is known about an utterance besides its sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation<T = String> {
     /// The class.
@@ -15,12 +15,12 @@ pub struct Annotation<T = String> {
     pub parent: Option<T>,
     /// The corpus it is from, where there are several.
     pub corpus: Option<T>,
-    /// What looked odd: names that disagree with one another.
+    /// Oddities: names that contradict each other.
     pub notes: Vec<String>,
 }
 
 impl Annotation {
-    /// An utterance of which nothing is known but its class.
+    /// An utterance with only its class known.
     pub fn labelled(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
@@ -53,7 +53,7 @@ pub fn is_speaker_id(id: &str) -> bool {
 }
 
 /// Whether `name` can be part of a protocol's name and so of a folder's: 1 to 128 of `A-Z a-z 0-9 . _ -`, no dot
-/// first. Twice as long as a speaker's ID, since the name of a corpus may stand before that.
+/// first. Twice as long as a speaker's ID, since the name of a corpus may precede it.
 pub fn names_a_folder(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (1..=128).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)

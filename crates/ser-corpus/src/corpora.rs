@@ -1,4 +1,4 @@
-//! Several corpora side by side, each under a name of its own, so that nothing of two is taken for the same.
+//! Several corpora side by side, each under its own name, so that nothing of one is mistaken for another's.
 //!
 //! With one corpus a path is relative to it, and names are as they are. With several a path is `<name>/<path>`, a
 //! speaker `<name>-<ID>`, and words and sessions have the name in front as well.
@@ -15,7 +15,7 @@ use crate::{Annotation, check_relative, is_speaker_id};
 /// A folder of recordings as the command line names it: `FOLDER` or `NAME=FOLDER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorpusFolder {
-    /// What to call the corpus; by default its folder's name.
+    /// Name of the corpus; by default its folder's name.
     pub name: Option<String>,
     /// Where it is.
     pub folder: PathBuf,
@@ -45,7 +45,7 @@ impl FromStr for CorpusFolder {
 }
 
 impl From<OsString> for CorpusFolder {
-    /// As from a text, for folders whose names are none.
+    /// As from a string, for folders whose names are not valid.
     fn from(text: OsString) -> Self {
         match text.to_str() {
             Some(text) => text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {}),
@@ -63,7 +63,7 @@ impl From<PathBuf> for CorpusFolder {
 /// A folder of recordings and its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Corpus {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Where it is.
     pub data: PathBuf,
@@ -76,19 +76,19 @@ pub struct Corpora {
 }
 
 impl Corpora {
-    /// Names each of `folders`: as asked, or as the folder is called, made unique.
+    /// Names each of `folders`: as requested, or after the folder, made unique.
     ///
     /// # Errors
     /// When there are none, when one folder is given twice or lies in another, or when names that were asked for cannot
-    /// stand beside each other.
+    /// be combined.
     pub fn new(folders: &[CorpusFolder]) -> Result<Self> {
         if folders.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "no folder of recordings is given")
-                .mend("give one with --data, or several with --data for each"));
+                .help("give one with --data, or several with --data for each"));
         }
         check_apart(folders)?;
         let mut members: Vec<Corpus> = Vec::with_capacity(folders.len());
-        // Names that were asked for come first, so that the others give way.
+        // Names that were asked for come first, so that the others yield.
         let asked = folders.iter().filter_map(|folder| folder.name.as_ref());
         let mut taken: Vec<String> = Vec::new();
         for name in asked {
@@ -99,7 +99,7 @@ impl Corpora {
                         "the corpora {other:?} and {name:?} cannot be told apart in the names of speakers"
                     ),
                 )
-                .mend("give them names of which none is the other, nor begins with the other and a hyphen"));
+                .help("give them different names, neither beginning with the other and a hyphen"));
             }
             taken.push(name.clone());
         }
@@ -124,7 +124,7 @@ impl Corpora {
             .collect();
         match folders.iter().all(|folder| folder.name.as_deref().is_some_and(is_corpus_name)) {
             true => Self::new(&folders),
-            false => Err(Error::new(ErrorKind::Damaged, "a corpus has a name that none can have")),
+            false => Err(Error::new(ErrorKind::Damaged, "a corpus has a name that is not allowed")),
         }
     }
 
@@ -150,7 +150,7 @@ impl Corpora {
     /// Where the recording at `path` is to be opened, `path` being as in manifests.
     ///
     /// # Errors
-    /// `Missing` if it names none of these corpora, `Unusable` if it is no plain path below one.
+    /// `Missing` if it names none of these corpora, `Unusable` if it is not a plain path below one.
     pub fn location(&self, path: &str) -> Result<PathBuf> {
         let (corpus, inside) = match &self.members[..] {
             [only] => (only, path),
@@ -166,8 +166,8 @@ impl Corpora {
 
     fn no_such_corpus(&self, path: &str, name: &str) -> Error {
         let known: Vec<&str> = self.members.iter().map(|corpus| corpus.name.as_str()).collect();
-        let what = format!("is of a corpus {name:?}, and there is none but {}", known.join(", "));
-        Error::new(ErrorKind::Missing, what).at(path).mend(format!("give --data {name}=FOLDER for it"))
+        let what = format!("is of a corpus {name:?}, but there is only {}", known.join(", "));
+        Error::new(ErrorKind::Missing, what).at(path).help(format!("give --data {name}=FOLDER for it"))
     }
 
     /// The path in manifests of what lies at `inside` in `corpus`.
@@ -178,7 +178,7 @@ impl Corpora {
         }
     }
 
-    /// What is known of an utterance of `corpus`, so that nothing is taken for something of another.
+    /// What is known of an utterance of `corpus`, so that nothing is mistaken for another corpus's.
     pub fn annotation(&self, corpus: &Corpus, annotation: Annotation) -> Annotation {
         if !self.are_several() {
             return annotation;
@@ -226,7 +226,7 @@ fn unique(name: String, taken: &[String]) -> String {
         let kept: String = plain.chars().take(LONGEST_NAME - number.len().min(LONGEST_NAME)).collect();
         kept + &number
     };
-    // One of so many is free.
+    // One of so many must be free.
     let mut candidates = std::iter::once(plain.clone()).chain((2..).map(numbered));
     candidates.find(is_free).unwrap_or(name)
 }
@@ -245,7 +245,7 @@ fn check_apart(folders: &[CorpusFolder]) -> Result<()> {
                 };
                 return Err(Error::new(ErrorKind::Usage, what)
                     .at(&folders[other].folder)
-                    .mend("give each corpus once with --data"));
+                    .help("give each corpus once with --data"));
             }
         }
     }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_cannot_stand_beside_each_other_are_refused() {
+    fn names_that_cannot_be_combined_are_refused() {
         for folders in [["a=/x", "A=/y"], ["a=/x", "a-b=/y"], ["/x", "/x"], ["/x", "/x/y"], ["/x/y", "/x"]] {
             let folders = folders.map(|folder| folder.parse().unwrap());
             assert_eq!(Corpora::new(&folders).unwrap_err().kind(), ErrorKind::Usage, "{folders:?}");
@@ -297,7 +297,7 @@ mod tests {
             assert_eq!(corpora.location(path).unwrap_err().kind(), ErrorKind::Missing, "{path}");
         }
         let text = corpora.location("C/calm/1.wav").unwrap_err().to_string();
-        assert!(text.contains("none but A, B") && text.contains("--data C=FOLDER"), "{text}");
+        assert!(text.contains("only A, B") && text.contains("--data C=FOLDER"), "{text}");
         let only = Corpora::new(&["A=/x".parse().unwrap()]).unwrap();
         assert_eq!(only.location("calm/1.wav").unwrap(), Path::new("/x/calm/1.wav"));
         assert!(only.location("../1.wav").is_err());

@@ -26,7 +26,7 @@ pub const SHIPPED: [(&str, &str); 3] = [
     ("four", include_str!("maps/four.toml")),
 ];
 
-/// More than this is no map.
+/// Larger files are not maps.
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// Where a label map comes from.
@@ -69,15 +69,15 @@ pub struct LabelMap {
 /// Label → its new name; "" leaves it out.
 type Entries = BTreeMap<String, String>;
 
-/// What becomes of a label.
+/// The fate of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mapped<'a> {
-    /// It stays.
+    /// It is unchanged.
     Same,
-    /// It is called this.
+    /// It is renamed to this.
     To(&'a str),
     /// Its utterances are left out.
-    LeftOut,
+    Dropped,
 }
 
 #[derive(Deserialize)]
@@ -106,13 +106,13 @@ impl LabelMap {
     /// Reads the map.
     ///
     /// # Errors
-    /// When it cannot be read, is no label map, or says two things of one label.
+    /// When it cannot be read, is not a label map, or maps a label twice.
     pub fn read(source: &MapSource) -> Result<Self> {
         match source {
             MapSource::File(path) => {
                 let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
                 let text = read_text(path, "a label map", LARGEST_FILE).map_err(|error| {
-                    error.mend(format!("give --map {}, or a TOML file", shipped.join(", ")))
+                    error.help(format!("give --map {}, or a TOML file", shipped.join(", ")))
                 })?;
                 Self::parse(&text, path)
             }
@@ -126,15 +126,15 @@ impl LabelMap {
     /// Reads the map in `text`, which is from `source`.
     ///
     /// # Errors
-    /// When it is no label map, or says two things of one label.
+    /// When it is not a label map, or maps a label twice.
     pub fn parse(text: &str, source: &Path) -> Result<Self> {
         let damaged = |what: String| {
             Error::new(ErrorKind::Damaged, what)
                 .at(source)
-                .mend("a label map has a table [labels] of from = \"to\", and a list drop = [\"label\"]")
+                .help("a label map has a table [labels] of from = \"to\", and a list drop = [\"label\"]")
         };
         let file: File = toml::from_str(text)
-            .map_err(|error| damaged(format!("is no label map: {}", error.message().trim_end())))?;
+            .map_err(|error| damaged(format!("is not a label map: {}", error.message().trim_end())))?;
         let File { optional, drop, labels, corpus } = file;
         let for_all = entries(drop, labels).map_err(damaged)?;
         let for_corpus = (corpus.into_iter())
@@ -147,12 +147,12 @@ impl LabelMap {
         Ok(Self { source: source.to_owned(), optional, for_all, for_corpus })
     }
 
-    /// What becomes of `label` in `corpus`.
+    /// What `label` in `corpus` is mapped to.
     pub fn of(&self, corpus: &str, label: &str) -> Mapped<'_> {
         let own = self.for_corpus.get(corpus).and_then(|entries| entries.get(label));
         match own.or_else(|| self.for_all.get(label)).map(String::as_str) {
             None => Mapped::Same,
-            Some("") => Mapped::LeftOut,
+            Some("") => Mapped::Dropped,
             Some(name) => Mapped::To(name),
         }
     }
@@ -160,7 +160,7 @@ impl LabelMap {
     /// Checks that every entry is about a label that there is. `found` are the labels of each corpus before the map.
     ///
     /// # Errors
-    /// Naming the entry and what there is. A map that says `optional = true` is content with anything.
+    /// Naming the entry and what there is. A map with `optional = true` accepts anything.
     pub fn check(&self, found: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
         if self.optional {
             return Ok(());
@@ -168,23 +168,23 @@ impl LabelMap {
         let refuse = |what: String, there: Vec<&str>| {
             Err(Error::new(ErrorKind::Usage, what)
                 .at(&self.source)
-                .mend(format!("there is {}; or write optional = true", there.join(", "))))
+                .help(format!("there is {}; or write optional = true", there.join(", "))))
         };
         for (name, entries) in &self.for_corpus {
             let Some(labels) = found.get(name) else {
                 return refuse(
-                    format!("speaks of the corpus {name:?}"),
+                    format!("mentions the corpus {name:?}"),
                     found.keys().map(String::as_str).collect(),
                 );
             };
             if let Some(label) = entries.keys().find(|label| !labels.contains(*label)) {
-                let what = format!("speaks of the label {label:?} of the corpus {name:?}");
+                let what = format!("mentions the label {label:?} of the corpus {name:?}");
                 return refuse(what, labels.iter().map(String::as_str).collect());
             }
         }
         let all: BTreeSet<&str> = found.values().flatten().map(String::as_str).collect();
         match self.for_all.keys().find(|label| !all.contains(label.as_str())) {
-            Some(label) => refuse(format!("speaks of the label {label:?}"), all.into_iter().collect()),
+            Some(label) => refuse(format!("mentions the label {label:?}"), all.into_iter().collect()),
             None => Ok(()),
         }
     }
@@ -197,7 +197,9 @@ fn entries(drop: Vec<String>, mut labels: Entries) -> Result<Entries, String> {
         }
     }
     match labels.iter().find(|(from, to)| from.is_empty() || to.trim() != to.as_str()) {
-        Some((from, to)) => Err(format!("{from:?} = {to:?}: a label is neither empty nor between spaces")),
+        Some((from, to)) => {
+            Err(format!("{from:?} = {to:?}: a label is neither empty nor surrounded by spaces"))
+        }
         None => Ok(labels),
     }
 }
@@ -227,20 +229,20 @@ mod tests {
             "drop = [\"calm\"]\n[labels]\na = \"b\"\nx = \"\"\n[corpus.E]\ndrop = [\"a\"]\n[corpus.E.labels]\ncalm = \"neutral\"\n",
         )
         .unwrap();
-        assert_eq!((map.of("D", "a"), map.of("E", "a")), (Mapped::To("b"), Mapped::LeftOut));
-        assert_eq!((map.of("D", "calm"), map.of("E", "calm")), (Mapped::LeftOut, Mapped::To("neutral")));
-        assert_eq!((map.of("D", "x"), map.of("D", "b")), (Mapped::LeftOut, Mapped::Same));
+        assert_eq!((map.of("D", "a"), map.of("E", "a")), (Mapped::To("b"), Mapped::Dropped));
+        assert_eq!((map.of("D", "calm"), map.of("E", "calm")), (Mapped::Dropped, Mapped::To("neutral")));
+        assert_eq!((map.of("D", "x"), map.of("D", "b")), (Mapped::Dropped, Mapped::Same));
     }
 
     #[test]
-    fn what_is_no_map_is_refused_with_what_is_wrong() {
+    fn invalid_maps_are_refused_with_what_is_wrong() {
         for (text, says) in [
-            ("labels = 3", "is no label map"),
+            ("labels = 3", "is not a label map"),
             ("[lables]\na = \"b\"", "unknown field"),
             ("drop = [\"a\"]\n[labels]\na = \"b\"", "both drops and renames \"a\""),
-            ("[labels]\na = \" b\"", "between spaces"),
+            ("[labels]\na = \" b\"", "surrounded by spaces"),
             ("[labels]\n\"\" = \"b\"", "neither empty"),
-            ("[corpus.X.labels]\na = 1", "is no label map"),
+            ("[corpus.X.labels]\na = 1", "is not a label map"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");

@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads audio. [`scan()`] lists files, [`conventions`] and [`table`] say what an utterance is labelled
 //! and who speaks which word, [`label_map`] gives labels other names, [`corpora`] keeps several corpora apart, and
-//! [`split`] deals utterances to train, validation and test.
+//! [`split`] assigns utterances to train, validation and test.
 
 mod annotation;
 pub mod conventions;
@@ -23,8 +23,8 @@ pub use corpora::{Corpora, Corpus, CorpusFolder};
 pub use label_map::{LabelMap, MapSource, Mapped};
 pub use protocol::Protocol;
 pub use relative::check_relative;
-pub use scan::{AudioFile, FileStat, PassedBy, Scan, scan, scan_noting};
-pub use split::{Fractions, LeftOut, Part, Split, SplitPlan, SplitPlanner, Subject, plan_splits};
+pub use scan::{AudioFile, FileStat, OtherEntry, Scan, scan, scan_noting};
+pub use split::{Fractions, Part, Split, SplitPlan, SplitPlanner, Unassigned, UtteranceInfo, plan_splits};
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The names of the ways in which utterances are dealt to train, validation and test.
+//! The names of the ways in which utterances are assigned to train, validation and test.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use ser_core::{Error, ErrorKind, Result};
 
 use crate::names_a_folder;
 
-/// How utterances are dealt to train, validation and test.
+/// How utterances are assigned to train, validation and test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// At random, stratified by label and speaker.
@@ -16,7 +16,7 @@ pub enum Protocol {
     Word,
     /// Everything this speaker says is test; the others are train and validation.
     Speaker(String),
-    /// The speakers are dealt to folds: one is test, the next validation, the others train.
+    /// The speakers are assigned to folds: one is test, the next validation, the others train.
     SpeakerFold {
         /// Which fold is test, from 1.
         fold: u32,
@@ -57,8 +57,8 @@ impl FromStr for Protocol {
                 .or_else(|| speaker_fold(text)),
         };
         protocol.ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("there is no protocol {text:?}"))
-                .mend("use random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME>")
+            Error::new(ErrorKind::Usage, format!("unknown protocol {text:?}"))
+                .help("use random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME>")
         })
     }
 }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_protocol_is_refused() {
+    fn unknown_protocols_are_refused() {
         for name in [
             "",
             "speaker-",

@@ -1,8 +1,8 @@
-//! The one rule for paths that are read from a file: they lead down from a folder, and nowhere else.
+//! The one rule for paths that are read from a file: they stay below a folder.
 
 use ser_core::{Error, ErrorKind, Result};
 
-/// Checks that `path` leads to something below the folder it is relative to, for whoever reads it: with `/` between
+/// Checks that `path` leads to something below the folder it is relative to, for safe reading: with `/` between
 /// names, none of them empty, `.` or `..`; without a zero byte, a backslash or a drive letter in front, which other
 /// systems take for something else; and also once its percent-encoding, if it is any, is decoded.
 ///
@@ -19,7 +19,7 @@ use ser_core::{Error, ErrorKind, Result};
 pub fn check_relative(path: &str) -> Result<()> {
     let refuse = |what: &str| {
         Err(Error::new(ErrorKind::Unusable, format!("the path {path:?} {what}"))
-            .mend("rename it, without \\, %2F and the like"))
+            .help("rename it, without \\, %2F and the like"))
     };
     for text in [Some(path.as_bytes().to_vec()), percent_decoded(path)].into_iter().flatten() {
         if text.contains(&0) {

@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 use crate::check_relative;
 
-/// File name extensions taken for recordings. What a file really is, its content decides later.
+/// File name extensions of recordings. The content later decides what a file really is.
 pub const EXTENSIONS: [&str; 14] =
     ["wav", "wave", "aif", "aiff", "aifc", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "caf", "opus"];
 
@@ -30,7 +30,7 @@ impl AudioFile {
     }
 }
 
-/// What the file system says of a file. When it is unchanged, so, we assume, is the file.
+/// What the file system says of a file. If it is unchanged, the file is assumed to be, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FileStat {
     /// Size in bytes.
@@ -38,7 +38,7 @@ pub struct FileStat {
     /// Time of the last change of content, nanoseconds since 1970.
     pub modified_ns: i128,
     /// Time of the last change of content or attributes, nanoseconds since 1970; 0 where there is none. It
-    /// betrays an edit whose modification time was set back.
+    /// reveals an edit whose modification time was reset.
     pub changed_ns: i128,
     /// Number of the file in its file system; 0 where there is none.
     pub inode: u64,
@@ -76,42 +76,42 @@ impl FileStat {
 pub struct Scan {
     /// Recordings, sorted by path.
     pub files: Vec<AudioFile>,
-    /// How many files with other extensions were passed over. Hidden files, hidden folders and `__MACOSX` are not
+    /// How many files with other extensions were ignored. Hidden files, hidden folders and `__MACOSX` are not
     /// even counted.
     pub ignored: usize,
-    /// What could not be looked at, each error naming its path.
+    /// What could not be accessed, each error naming its path.
     pub unusable: Vec<(String, Error)>,
 }
 
-/// What a walk comes by that is no recording.
+/// What a walk meets that is not a recording.
 #[derive(Debug, Clone, Copy)]
-pub enum PassedBy<'a> {
+pub enum OtherEntry<'a> {
     /// A folder below the corpus.
     Folder(&'a Path),
-    /// A file that is not named as a recording, or a link to nothing.
+    /// A file that is not named as a recording, or a broken link.
     Other(&'a Path),
 }
 
 /// Walks through the folder `root` and everything under it. Symbolic links are followed, loops refused.
 ///
 /// # Errors
-/// When `root` is no folder that can be listed. Trouble further down is listed in [`Scan::unusable`].
+/// When `root` is not a folder that can be listed. Errors further down are listed in [`Scan::unusable`].
 pub fn scan(root: &Path) -> Result<Scan> {
     scan_noting(root, |_| ())
 }
 
-/// As [`scan()`], telling `note` of everything else on the way. What is hidden stays untold.
+/// As [`scan()`], telling `note` of everything else on the way. Hidden files are not reported.
 ///
 /// # Errors
 /// As [`scan()`].
-pub fn scan_noting(root: &Path, mut note: impl FnMut(PassedBy<'_>)) -> Result<Scan> {
+pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<Scan> {
     let metadata = std::fs::metadata(root).map_err(|source| {
-        Error::io("cannot open the corpus", root, source).mend("give the folder of recordings with --data")
+        Error::io("cannot open the corpus", root, source).help("give the folder of recordings with --data")
     })?;
     if !metadata.is_dir() {
         return Err(Error::new(ErrorKind::Usage, "is not a folder")
             .at(root)
-            .mend("give the folder that holds one folder of recordings for each class"));
+            .help("give the folder that holds one folder of recordings for each class"));
     }
     let mut found = Scan::default();
     let walk = WalkDir::new(root).follow_links(true).into_iter();
@@ -119,13 +119,13 @@ pub fn scan_noting(root: &Path, mut note: impl FnMut(PassedBy<'_>)) -> Result<Sc
         match entry {
             Err(error) if error.path().is_some_and(is_stray_link) => {
                 found.ignored += 1;
-                error.path().into_iter().for_each(|path| note(PassedBy::Other(path)));
+                error.path().into_iter().for_each(|path| note(OtherEntry::Other(path)));
             }
             Err(error) => found.note_walk_error(root, &error),
-            Ok(entry) if entry.file_type().is_dir() => note(PassedBy::Folder(entry.path())),
+            Ok(entry) if entry.file_type().is_dir() => note(OtherEntry::Folder(entry.path())),
             Ok(entry) if !has_audio_extension(entry.path()) => {
                 found.ignored += 1;
-                note(PassedBy::Other(entry.path()));
+                note(OtherEntry::Other(entry.path()));
             }
             Ok(entry) => match describe(root, &entry) {
                 Ok(file) => found.files.push(file),
@@ -146,8 +146,8 @@ impl Scan {
                 ErrorKind::Unusable,
                 format!("is a link back to {}, a folder that holds it", ancestor.display()),
             ),
-            (None, Some(io)) => Error::new(ErrorKind::Io, format!("cannot be looked at: {io}")),
-            (None, None) => Error::new(ErrorKind::Io, "cannot be looked at"),
+            (None, Some(io)) => Error::new(ErrorKind::Io, format!("cannot be accessed: {io}")),
+            (None, None) => Error::new(ErrorKind::Io, "cannot be accessed"),
         };
         self.unusable.push((relative_lossy(root, path), problem.at(path)));
     }
@@ -160,17 +160,17 @@ fn describe(root: &Path, entry: &walkdir::DirEntry) -> Result<AudioFile> {
     let Some(parts) = parts else {
         return Err(Error::new(ErrorKind::Unusable, "has a name that is not UTF-8")
             .at(location)
-            .mend("rename it, since manifests are UTF-8"));
+            .help("rename it, since manifests are UTF-8"));
     };
     let path = parts.join("/");
     check_relative(&path).map_err(|error| error.at(location))?;
     let metadata = entry
         .metadata()
-        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be looked at: {error}")).at(location))?;
+        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be accessed: {error}")).at(location))?;
     Ok(AudioFile { path, stat: FileStat::of(&metadata) })
 }
 
-/// A link to nothing that would not have been taken for a recording anyway.
+/// A broken link that would not have been a recording anyway.
 fn is_stray_link(path: &Path) -> bool {
     let leads_nowhere = |path| {
         std::fs::metadata(path)

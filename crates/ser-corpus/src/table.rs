@@ -9,9 +9,9 @@ use serde::Deserialize;
 use crate::{Annotation, Convention, check_relative, is_speaker_id};
 
 /// A table of labels: columns `path` (relative to the corpus) and `label`, and optionally `speaker`, `word`, `session`
-/// and `parent` (for an augmented copy: the path of the recording it was made from); other columns are passed over.
+/// and `parent` (for an augmented copy: the path of the recording it was made from); other columns are ignored.
 ///
-/// What a copy's row leaves open, speaker, word or session, is as its parent's.
+/// A speaker, word or session that a copy's row leaves out is its parent's.
 #[derive(Debug)]
 pub struct LabelTable {
     file: PathBuf,
@@ -19,7 +19,7 @@ pub struct LabelTable {
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct TableRow {
     path: String,
     label: String,
     speaker: Option<String>,
@@ -39,10 +39,10 @@ impl LabelTable {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(|error| {
             Error::new(ErrorKind::Io, format!("cannot be read as a table of labels: {error}"))
                 .at(file)
-                .mend(format!("give --labels auto, {}, or a CSV file", conventions.join(", ")))
+                .help(format!("give --labels auto, {}, or a CSV file", conventions.join(", ")))
         })?;
         let damaged = |what: String| {
-            Error::new(ErrorKind::Damaged, what).at(file).mend(
+            Error::new(ErrorKind::Damaged, what).at(file).help(
                 "a table of labels has the columns path,label and optionally speaker,word,session,parent",
             )
         };
@@ -53,7 +53,7 @@ impl LabelTable {
             return Err(damaged(format!("has no column {lacking:?}, only {found:?}")));
         }
         let mut rows = HashMap::new();
-        for (number, row) in reader.deserialize::<Row>().enumerate() {
+        for (number, row) in reader.deserialize::<TableRow>().enumerate() {
             let row = row.map_err(|error| damaged(format!("row {}: {error}", number + 1)))?;
             if row.path.is_empty() || row.label.is_empty() {
                 return Err(damaged(format!("row {} lacks its path or its label", number + 1)));
@@ -74,12 +74,12 @@ impl LabelTable {
                 return Err(Error::new(
                     ErrorKind::Damaged,
                     format!(
-                        "row {}: {speaker:?} cannot be a speaker's ID, since it names a folder",
+                        "row {}: {speaker:?} cannot be a speaker's ID, since IDs name folders",
                         number + 1
                     ),
                 )
                 .at(file)
-                .mend("use 1 to 64 of the characters A-Z a-z 0-9 . _ - and no dot in front"));
+                .help("use 1 to 64 of the characters A-Z a-z 0-9 . _ - and no dot in front"));
             }
             let parent = known(row.parent).as_deref().map(plain_path).transpose()?;
             let session = known(row.session);
@@ -116,7 +116,7 @@ impl LabelTable {
         self.rows.get(path).cloned().ok_or_else(|| {
             Error::new(ErrorKind::Missing, format!("is not in the table {}", self.file.display()))
                 .at(path)
-                .mend("add a row for it, or move it out of the corpus")
+                .help("add a row for it, or move it out of the corpus")
         })
     }
 }
@@ -135,7 +135,7 @@ fn copies_completed(rows: &HashMap<String, Annotation>) -> Result<Vec<(String, A
         }
         if parent.label != copy.label {
             return Err(format!(
-                "{path} is labelled {:?}, the recording it is a copy of, {name}, {:?}",
+                "{path} is labelled {:?}, but the recording it copies, {name}, {:?}",
                 copy.label, parent.label
             ));
         }

@@ -6,7 +6,7 @@ use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::metrics::{ClassMetrics, Metrics, Scores};
-use crate::{Recipe, SplitSide};
+use crate::{SplitSide, TrainingSettings};
 
 /// The test side of a split, and who was heard in training.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub struct TestSide {
     pub utterances: Vec<TestUtterance>,
     /// The training side.
     pub train: SplitSide,
-    /// The audit of the split in short: `shares 2 of 2 speakers; duration alone 0.43`. Empty if nobody looked.
+    /// The audit of the split in short: `shares 2 of 2 speakers; duration alone 0.43`. Empty if not audited.
     pub audit: String,
 }
 
@@ -50,8 +50,8 @@ pub struct Answers {
     /// Its epoch, counted from 1.
     pub epoch: u32,
     /// Everything else that decided what it learnt.
-    pub recipe: Recipe,
-    /// What it was asked.
+    pub recipe: TrainingSettings,
+    /// The test side.
     pub test: Arc<TestSide>,
     /// Index of the class it answered for each utterance.
     pub predicted: Vec<usize>,

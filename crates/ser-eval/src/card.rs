@@ -217,7 +217,7 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
             thousands(m.support)
         );
     }
-    put!(card, "\nTo get the same numbers:\n");
+    put!(card, "\nTo reproduce the numbers:\n");
     for command in &run.commands {
         put!(card, "    {}", printable(&command.quoted()));
     }

@@ -1,8 +1,8 @@
-//! The table that everyone knows from scikit-learn.
+//! The classification report known from scikit-learn.
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::metrics::{Average, ClassMetrics, Metrics};
+use crate::metrics::{ClassAverage, ClassMetrics, Metrics};
 
 /// Decimals of every number of the report.
 const DIGITS: usize = 4;
@@ -29,8 +29,8 @@ pub fn classification_report(metrics: &Metrics, labels: &[String]) -> Result<Str
 pub(super) fn layout(
     rows: &[(&str, &ClassMetrics)],
     accuracy: f64,
-    macro_average: &Average,
-    weighted_average: &Average,
+    macro_average: &ClassAverage,
+    weighted_average: &ClassAverage,
 ) -> String {
     let longest = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
     let width = longest.max("weighted avg".len());
@@ -39,7 +39,7 @@ pub(super) fn layout(
         format!("{name:>width$}  {precision:>9.DIGITS$} {recall:>9.DIGITS$} {f1:>9.DIGITS$} {support:>9}\n")
     };
     let average =
-        |name: &str, average: &Average| line(name, [average.precision, average.recall, average.f1], n);
+        |name: &str, average: &ClassAverage| line(name, [average.precision, average.recall, average.f1], n);
 
     let mut report =
         format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");

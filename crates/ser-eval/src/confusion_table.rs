@@ -52,7 +52,7 @@ pub fn confusion_matrix(
     Ok(table)
 }
 
-/// What stands where.
+/// The layout of the table.
 struct Layout {
     /// Begins each row; all padded to the same width.
     row_heads: Vec<String>,
@@ -164,7 +164,7 @@ fn cell(count: u64) -> String {
     if count == 0 { ".".into() } else { count.to_string() }
 }
 
-/// `part` of `whole` in percent. Only the whole of it is 100, whatever rounding says.
+/// `part` of `whole` in percent; 100 only if they are equal, despite rounding.
 fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "none".into();

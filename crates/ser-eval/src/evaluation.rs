@@ -8,7 +8,7 @@ use ser_model::MemberOrigin;
 use serde::Serialize;
 
 use crate::metrics::{
-    Average, Calibration, ClassMetrics, ConfusionMatrix, Interval, Metrics, RELIABILITY_BINS,
+    Calibration, ClassAverage, ClassMetrics, ConfusionMatrix, Interval, Metrics, RELIABILITY_BINS,
     mean_cross_entropy,
 };
 use crate::{Prediction, WrongPrediction, wrong_predictions};
@@ -16,7 +16,7 @@ use crate::{Prediction, WrongPrediction, wrong_predictions};
 /// A model's test set result. Serialised, it is the object that `--json` prints; numbers are not rounded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// What was evaluated on what.
+    /// What was evaluated, and on what.
     #[serde(flatten)]
     pub provenance: Provenance,
     /// Labels in index order.
@@ -31,7 +31,7 @@ pub struct Evaluation {
     pub accuracy_interval: Interval,
     /// See [`Metrics::uar`].
     pub uar: f64,
-    /// The most that guesses which ignore the recording reach on average: 1 / classes that have test utterances
+    /// The best average UAR of guesses that ignore the recording: 1 / classes that have test utterances
     /// (what scikit-learn's `balanced_accuracy_score(adjusted=True)` subtracts).
     pub chance_uar: f64,
     /// See [`Metrics::macro_f1`].
@@ -41,9 +41,9 @@ pub struct Evaluation {
     /// How far stated confidence and observed accuracy lie apart, in [`RELIABILITY_BINS`] bins.
     pub calibration: Calibration,
     /// See [`Metrics::macro_average`].
-    pub macro_average: Average,
+    pub macro_average: ClassAverage,
     /// See [`Metrics::weighted_average`].
-    pub weighted_average: Average,
+    pub weighted_average: ClassAverage,
     /// Metrics of each class, in index order.
     pub classes: Vec<LabelledClass>,
     /// Counts; rows are true, columns predicted, both in the order of `labels`.
@@ -60,7 +60,7 @@ pub struct Evaluation {
     pub errors: Option<Vec<WrongPrediction>>,
 }
 
-/// What was evaluated on what.
+/// What was evaluated, and on what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Provenance {
     /// The checkpoint evaluated.
@@ -132,7 +132,7 @@ pub struct Definitions {
     pub macro_f1: &'static str,
     /// Mean cross-entropy.
     pub cross_entropy: &'static str,
-    /// What is reached without listening.
+    /// What can be reached without listening.
     pub shortcuts: &'static str,
     /// Expected calibration error.
     pub ece: &'static str,

@@ -56,12 +56,12 @@ pub use confusion_table::confusion_matrix;
 pub use evaluation::{DEFINITIONS, Definitions, Evaluation, LabelledClass, Provenance};
 #[cfg(feature = "png")]
 pub use figures::write_figures;
-pub use figures::{Figure, figures};
+pub use figures::{Plot, figures};
 pub use page::render;
 pub use predictions::{
     Prediction, WrongPrediction, predictions_csv, wrong_predictions, wrong_predictions_table,
 };
 pub use protocol::{SplitSide, protocol_in_words};
-pub use recipe::Recipe;
+pub use recipe::TrainingSettings;
 pub use training::training_in_words;
 pub use unit::{Resampled, Unit, Voices};

@@ -7,7 +7,7 @@ use crate::classification_report::layout;
 use crate::metrics::ClassMetrics;
 use crate::{Evaluation, confusion_matrix, wrong_predictions_table};
 
-/// Narrower than this, tables are no tables.
+/// The narrowest useful width of a table, in columns.
 const MIN_WIDTH: usize = 40;
 
 /// The page for a terminal of `width` columns: the metrics with what they mean, what the protocol says about

@@ -52,7 +52,7 @@ impl Prediction {
         if let Some(value) = self.probabilities.iter().find(|value| !(0.0..=1.0).contains(*value)) {
             let error =
                 Error::new(ErrorKind::Unusable, format!("got {value} where a probability was expected"));
-            return Err(error.at(&self.path).mend("train again: the model's weights have diverged"));
+            return Err(error.at(&self.path).help("train again: the model's weights have diverged"));
         }
         Ok(())
     }

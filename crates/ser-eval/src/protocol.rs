@@ -89,17 +89,17 @@ pub fn protocol_in_words(protocol: &str, train: &SplitSide, val: &SplitSide, tes
         _ => 0,
     };
     if not_new > 0 {
-        text += &format!(" The protocol's name, {protocol}, promises otherwise.");
+        text += &format!(" The protocol's name, {protocol}, says otherwise.");
     }
     text
 }
 
-/// How much of one thing, speakers or words, is known.
+/// How much is known about speakers or words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// Of no utterance in training or of none in test.
+    /// Unknown for every utterance in training or in test.
     Nowhere,
-    /// Not of this many utterances in training and test together.
+    /// Unknown for this many utterances in training and test together.
     ExceptFor(u64),
     Everywhere,
 }
@@ -303,10 +303,10 @@ mod tests {
         let text = protocol_in_words("speaker-YAF", &sides.0, &SplitSide::default(), &sides.1);
         let expected = "the test speaker (YAF) was also in training, so this says how well the model knows this \
                         voice, not how it does on a new one; 6 of the 8 test words were also in training. The \
-                        protocol's name, speaker-YAF, promises otherwise.";
+                        protocol's name, speaker-YAF, says otherwise.";
         assert!(text.ends_with(expected), "{text}");
         let text = protocol_in_words("word", &sides.0, &SplitSide::default(), &sides.1);
-        assert!(text.ends_with("The protocol's name, word, promises otherwise."), "{text}");
+        assert!(text.ends_with("The protocol's name, word, says otherwise."), "{text}");
     }
 
     #[test]

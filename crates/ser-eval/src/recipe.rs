@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Settings of a checkpoint's `config` that say which run of the matrix it is, or where and how fast it was trained,
 /// and not what was learnt.
-const NO_SETTINGS: [&str; 15] = [
+const NOT_SETTINGS: [&str; 15] = [
     "epoch",
     "metrics",
     "fit.seed",
@@ -31,9 +31,9 @@ const LONGEST_SETTING: usize = 8;
 
 /// The settings of a recipe, each with its value as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Recipe(BTreeMap<String, String>);
+pub struct TrainingSettings(BTreeMap<String, String>);
 
-impl Recipe {
+impl TrainingSettings {
     /// The recipe in a checkpoint's `config` for a network of the classes `labels`. Settings that this version does not
     /// know are settings too.
     pub fn of(config: &Value, labels: &[String]) -> Self {
@@ -77,7 +77,7 @@ impl Recipe {
 }
 
 fn flatten(name: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
-    if is_below(name, &NO_SETTINGS) {
+    if is_below(name, &NOT_SETTINGS) {
         return;
     }
     match value {
@@ -104,23 +104,23 @@ fn is_below(name: &str, settings: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    fn recipe(lr: f64, seed: u64, set: &str, more: Value) -> Recipe {
+    fn recipe(lr: f64, seed: u64, set: &str, more: Value) -> TrainingSettings {
         let config = serde_json::json!({
             "epoch": seed, "metrics": {"val_accuracy": lr}, "feature_set": set, "features": {"n_mfcc": 40},
             "fit": {"lr": lr, "seed": seed, "epochs": 20, "more": more}, "metrics_kept": 1,
         });
-        Recipe::of(&config, &["a".to_owned()])
+        TrainingSettings::of(&config, &["a".to_owned()])
     }
 
     #[test]
-    fn the_seed_and_the_place_are_no_settings() {
+    fn the_seed_and_the_place_are_not_settings() {
         assert_eq!(recipe(0.1, 1, "x", Value::Null), recipe(0.1, 2, "x", Value::Null));
         assert!(recipe(0.1, 1, "x", Value::Null).0.contains_key("metrics_kept"));
     }
 
     #[test]
     fn what_an_older_version_does_not_state_is_the_default() {
-        let of = |fit: Value| Recipe::of(&serde_json::json!({ "fit": fit }), &[]);
+        let of = |fit: Value| TrainingSettings::of(&serde_json::json!({ "fit": fit }), &[]);
         let older = of(serde_json::json!({"lr": 0.1, "network": {"hidden": 12}}));
         let network = serde_json::json!({"arch": "cnn-bilstm", "hidden": 12});
         assert_eq!(older, of(serde_json::json!({"lr": 0.1, "network": network, "optimizer": "adam"})));
@@ -134,16 +134,20 @@ mod tests {
     fn what_differs_is_named_with_both_values() {
         let (a, b) = (recipe(0.1, 1, "x", Value::Null), recipe(0.2, 1, "y", true.into()));
         assert_eq!(
-            Recipe::differences(&[&a, &b]),
+            TrainingSettings::differences(&[&a, &b]),
             [["lr 0.1", "more null"].map(String::from), ["lr 0.2", "more true"].map(String::from)]
         );
         let c = recipe(0.1, 1, "z", Value::Null);
-        assert_eq!(Recipe::differences(&[&a, &c])[1], ["feature_set z"], "derived, but all there is");
-        assert_eq!(Recipe::differences(&[&a]), [Vec::<String>::new()]);
+        assert_eq!(
+            TrainingSettings::differences(&[&a, &c])[1],
+            ["feature_set z"],
+            "derived, but all there is"
+        );
+        assert_eq!(TrainingSettings::differences(&[&a]), [Vec::<String>::new()]);
     }
 
     #[test]
-    fn statistics_learnt_from_the_data_are_no_settings() {
+    fn statistics_learnt_from_the_data_are_not_settings() {
         assert_eq!(recipe(0.1, 1, "x", vec![1.5; 40].into()), recipe(0.1, 1, "x", vec![2.5; 40].into()));
         assert_ne!(recipe(0.1, 1, "x", vec![1; 2].into()), recipe(0.1, 1, "x", vec![2; 2].into()));
     }

@@ -1,4 +1,4 @@
-//! What is known of the run behind an evaluation: what a reader needs to judge the numbers and to get them again.
+//! What is known about the run behind an evaluation: what a reader needs to judge and reproduce the numbers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,13 +44,13 @@ pub struct RunRecord {
     pub sides: BTreeMap<Part, SplitSide>,
     /// Utterances of each class on each side.
     pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
-    /// What the sides have in common.
+    /// What the sides share.
     pub audit: Audit,
     /// The epochs of the training.
     pub history: History,
-    /// Where recordings are looked for, if anywhere.
+    /// Where recordings are searched for, if anywhere.
     pub corpora: Option<Corpora>,
-    /// The commands that give the same again, in their order.
+    /// The commands that reproduce it, in order.
     pub commands: Vec<CommandLine>,
 }
 
@@ -96,14 +96,14 @@ fn shell_word(word: &str) -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub enum History {
     /// All of them, in order.
-    Epochs(Vec<Epoch>),
+    Epochs(Vec<EpochHistory>),
     /// Nothing, for this reason.
     Unknown(String),
 }
 
-/// A line of `metrics.jsonl`. What was no number when it was written is none here.
+/// A line of `metrics.jsonl`. Values that were not numbers are `None` here.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Epoch {
+pub struct EpochHistory {
     /// Its number, from 1.
     pub epoch: u32,
     /// Mean cross-entropy over the training side while it was being learnt, nats.
@@ -131,7 +131,7 @@ fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
 }
 
 impl History {
-    /// The history of the run that `checkpoint` came out of. It is looked for beside the checkpoint and, since `ser-fit`
+    /// The history of the run that `checkpoint` came out of. It is searched for beside the checkpoint and, since `ser-fit`
     /// leaves a copy of its best checkpoint in the folder it was called from, in `runs/*/` beside it. A file belongs to
     /// the checkpoint if it holds its epoch, told by the moment it `finished`.
     pub fn find(checkpoint: &Path, epoch: u32, finished: f64) -> Self {
@@ -139,9 +139,10 @@ impl History {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let belongs = |epochs: &[Epoch]| epochs.iter().any(|e| e.epoch == epoch && e.finished == finished);
+        let belongs =
+            |epochs: &[EpochHistory]| epochs.iter().any(|e| e.epoch == epoch && e.finished == finished);
         let mut reason =
-            "no metrics.jsonl lies beside the checkpoint, nor in a folder of runs/ there".to_owned();
+            "no metrics.jsonl is next to the checkpoint, nor in a folder of runs/ there".to_owned();
         let runs = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
         let mut folders: Vec<PathBuf> = runs.take(MAX_RUNS_SEARCHED).map(|entry| entry.path()).collect();
         folders.sort();
@@ -160,15 +161,15 @@ impl History {
 }
 
 /// None if there is no such file.
-fn read_history(path: &Path) -> Option<Result<Vec<Epoch>, String>> {
+fn read_history(path: &Path) -> Option<Result<Vec<EpochHistory>, String>> {
     let size = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.len();
     if size > MAX_HISTORY_BYTES {
         return Some(Err(format!("{size} bytes are too many")));
     }
-    let parse = |text: String| -> Result<Vec<Epoch>, String> {
-        let mut epochs: Vec<Epoch> = Vec::new();
+    let parse = |text: String| -> Result<Vec<EpochHistory>, String> {
+        let mut epochs: Vec<EpochHistory> = Vec::new();
         for (number, line) in text.lines().enumerate() {
-            let epoch: Epoch =
+            let epoch: EpochHistory =
                 serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1))?;
             if epoch.epoch == 0 || epochs.last().is_some_and(|before| before.epoch >= epoch.epoch) {
                 return Err(format!("line {}: epoch {} is out of order", number + 1, epoch.epoch));

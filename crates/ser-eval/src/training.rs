@@ -1,14 +1,16 @@
-//! What of a recipe a reader of its figures must know, in words.
+//! What a reader of the results must know about the recipe, in words.
 
-use ser_model::{Averaging, ClassWeights, FitConfig, Normalisation, Sampling};
+use ser_model::{Averaging, ClassWeights, FeatureNormalisation, FitConfig, Sampling};
 
 /// A sentence for each thing done to recordings, features, classes or weights in training; none for the plain recipe.
 pub fn training_in_words(config: &FitConfig) -> Vec<String> {
     let features = match config.feature_normalisation {
-        Normalisation::None => None,
-        Normalisation::Utterance => Some("Features were normalised over each utterance."),
-        Normalisation::Training => Some("Features were normalised with the statistics of the training side."),
-        Normalisation::Speaker => Some(
+        FeatureNormalisation::None => None,
+        FeatureNormalisation::Utterance => Some("Features were normalised over each utterance."),
+        FeatureNormalisation::Training => {
+            Some("Features were normalised with the statistics of the training side.")
+        }
+        FeatureNormalisation::Speaker => Some(
             "Features were normalised over all utterances of each speaker, of the test speakers too: their recordings \
              were used before the test, though not their labels, which is not possible for a voice heard once.",
         ),
@@ -39,23 +41,23 @@ fn augmentation(config: &FitConfig) -> Option<String> {
     done.extend(masks.then_some("masks over time and frequency"));
     done.extend(mixup.then_some("mixup"));
     (!done.is_empty())
-        .then(|| format!("What it learnt from was augmented anew in every epoch: {}.", done.join(", ")))
+        .then(|| format!("The training side was augmented anew in every epoch: {}.", done.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ser_features::augmentation::Recipe;
+    use ser_features::augmentation::AugmentationRecipe;
 
     #[test]
     fn the_plain_recipe_needs_no_words_and_the_test_speakers_recordings_do() {
         assert!(training_in_words(&FitConfig::default()).is_empty());
         let config = FitConfig {
-            feature_normalisation: Normalisation::Speaker,
+            feature_normalisation: FeatureNormalisation::Speaker,
             class_weights: ClassWeights::Balanced,
             sampling: Sampling::Balanced,
             averaging: Averaging::Swa,
-            augment: Recipe::from_toml(
+            augment: AugmentationRecipe::from_toml(
                 "[[waveform]]\nkind = 'gain'\ndb = 3\n[features]\ntime_masks = 1\ntime_mask_frames = 9\nmixup_alpha = 1",
             )
             .unwrap(),

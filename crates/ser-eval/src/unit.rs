@@ -27,7 +27,7 @@ pub enum Unit {
     Speaker,
 }
 
-/// What was drawn for an interval, and so what it is about.
+/// What was resampled for an interval, and so what it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resampled {
     /// What is drawn.
@@ -52,8 +52,8 @@ pub enum Voices {
     Unknown,
 }
 
-/// What to say of an interval over few units.
-const TOO_NARROW: &str = "of so few, a bootstrap makes it somewhat too narrow";
+/// A remark on an interval over few units.
+const TOO_NARROW: &str = "with so few, a bootstrap makes it somewhat too narrow";
 
 /// That remark for an interval over `n` speakers, or nothing.
 pub(super) fn caution(n: usize) -> String {
@@ -142,9 +142,10 @@ pub(super) fn resampled(test: &TestSide) -> (Resampled, Option<Vec<usize>>) {
             Unit::Utterance,
             format!("{utterances}: the interval is about such utterances of voices that the model knows"),
         ),
-        _ => {
-            (Unit::Utterance, format!("{utterances}, taken as independent: nobody knows who speaks them all"))
-        }
+        _ => (
+            Unit::Utterance,
+            format!("{utterances}, taken as independent: not all of their speakers are known"),
+        ),
     };
     let in_words = match voices {
         Voices::Mixed if unit == Unit::Utterance => format!("{utterances} of known and new voices together"),
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_speaker_is_not_resampled_and_that_is_said() {
+    fn a_single_speaker_is_not_resampled_and_the_report_says_so() {
         let test = side((&["OAF"], &WORDS), (&["YAF"], &WORDS));
         assert_eq!(drawn(&test), (Unit::Utterance, 6));
         let words = resampled(&test).0.in_words;

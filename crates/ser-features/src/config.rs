@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Display};
 
 use clap::ValueEnum;
-use ser_audio::Normalisation;
+use ser_audio::LevelNormalisation;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +26,8 @@ const MAX_TENSOR_BYTES: usize = 64 << 20;
 pub struct FeatureConfig {
     /// Sampling rate that recordings are brought to, in Hz.
     pub sample_rate: u32,
-    /// How the level of each recording is evened out.
-    pub normalisation: Normalisation,
+    /// How the level of each recording is normalised.
+    pub normalisation: LevelNormalisation,
     /// Samples of a frame, and length of its Fourier transform.
     pub n_fft: usize,
     /// Samples under the window, which sits in the middle of the frame.
@@ -51,7 +51,7 @@ pub struct FeatureConfig {
     pub mel_scale: MelScale,
     /// How the filters are scaled.
     pub mel_norm: MelNorm,
-    /// Power below which all is taken to be as quiet.
+    /// Floor of the power, before the logarithm.
     pub amin: f64,
     /// Range kept below the loudest value of the clip, in dB; all of it if `None` (in text: `"none"`).
     #[serde(with = "number_or_none")]
@@ -144,7 +144,7 @@ impl Default for FeatureConfig {
     fn default() -> Self {
         Self {
             sample_rate: 16_000,
-            normalisation: Normalisation::Peak,
+            normalisation: LevelNormalisation::Peak,
             n_fft: 512,
             win_length: 512,
             hop_length: 256,
@@ -170,7 +170,7 @@ impl Default for FeatureConfig {
 }
 
 impl FeatureConfig {
-    /// librosa's own analysis: 2,048-sample frames every 512 samples, 128 mel bands. The rest is as by default.
+    /// librosa's own analysis: 2,048-sample frames every 512 samples, 128 mel bands. The rest is the default.
     pub fn librosa() -> Self {
         Self { n_fft: 2048, win_length: 2048, hop_length: 512, n_mels: 128, ..Self::default() }
     }
@@ -268,7 +268,7 @@ impl FeatureConfig {
                 "no frequency bin of n_fft = {} falls between f_min = {} and f_max = {} Hz",
                 self.n_fft, self.f_min, self.f_max
             );
-            return Err(Error::new(ErrorKind::Usage, what).mend("raise n_fft or widen the range"));
+            return Err(Error::new(ErrorKind::Usage, what).help("raise n_fft or widen the range"));
         }
         Ok(())
     }
@@ -287,7 +287,7 @@ impl FeatureConfig {
             self.n_mels
         );
         let most = MAX_TENSOR_BYTES / (rows * size_of::<f32>());
-        Err(Error::new(ErrorKind::Limit, what).mend(format!("give at most {most}")))
+        Err(Error::new(ErrorKind::Limit, what).help(format!("give at most {most}")))
     }
 
     /// What is possible but hardly meant, one sentence each; for a command to show.
@@ -333,7 +333,7 @@ impl FeatureConfig {
     /// The configuration as one line of JSON that is the same for equal configurations, everywhere and always: it is
     /// part of cache keys. Fields are in the order of declaration, numbers in their shortest exact form.
     pub fn to_canonical_json(&self) -> String {
-        // −0 equals 0 but would print otherwise.
+        // −0 equals 0 but would print differently.
         let canonical = Self { f_min: self.f_min + 0.0, ..self.clone() };
         #[expect(clippy::expect_used, reason = "numbers, booleans and unit variants always serialise")]
         serde_json::to_string(&canonical).expect("a feature configuration is plain data")
@@ -362,8 +362,8 @@ fn require(holds: bool, name: &str, value: impl Debug, allowed: impl Display) ->
     if holds {
         return Ok(());
     }
-    let what = format!("{name} = {value:?} is not possible");
-    Err(Error::new(ErrorKind::Usage, what).mend(format!("it must be {allowed}")))
+    let what = format!("{name} = {value:?} is not allowed");
+    Err(Error::new(ErrorKind::Usage, what).help(format!("it must be {allowed}")))
 }
 
 /// `top_db` as a number or `"none"`: TOML has no null, and a missing key means the default.

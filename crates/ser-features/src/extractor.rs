@@ -204,5 +204,5 @@ fn refuse_non_finite(samples: &[f32]) -> Result<()> {
     let at = samples.iter().position(|sample| !sample.is_finite()).unwrap_or(0);
     let what =
         format!("sample {at} is {}, not a finite number", samples.get(at).copied().unwrap_or(f32::NAN));
-    Err(Error::new(ErrorKind::Unusable, what).mend("write the recording again without such samples"))
+    Err(Error::new(ErrorKind::Unusable, what).help("write the recording again without such samples"))
 }

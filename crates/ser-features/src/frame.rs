@@ -7,14 +7,14 @@ use crate::{FeatureConfig, PadMode};
 /// Where frames lie: frame `t` covers `n_fft` samples, centred on (or, without `center`, starting at) sample
 /// `t · hop_length`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Framing {
+pub struct FrameLayout {
     n_fft: usize,
     hop_length: usize,
     center: bool,
     pad_mode: PadMode,
 }
 
-impl Framing {
+impl FrameLayout {
     /// The framing that `config` describes; a `hop_length` of 0, which validation refuses, counts as 1.
     pub fn new(config: &FeatureConfig) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Framing {
                 ErrorKind::Unusable,
                 format!("has {samples} samples, fewer than one frame of n_fft = {}", self.n_fft),
             )
-            .mend("lower n_fft, or set center = true so that short clips are padded")),
+            .help("lower n_fft, or set center = true so that short clips are padded")),
         }
     }
 
@@ -90,11 +90,11 @@ impl Framing {
 mod tests {
     use super::*;
 
-    fn framing(n_fft: usize, hop_length: usize, center: bool, pad_mode: PadMode) -> Framing {
-        Framing { n_fft, hop_length, center, pad_mode }
+    fn framing(n_fft: usize, hop_length: usize, center: bool, pad_mode: PadMode) -> FrameLayout {
+        FrameLayout { n_fft, hop_length, center, pad_mode }
     }
 
-    fn frame(framing: Framing, samples: &[f32], index: usize) -> Vec<f64> {
+    fn frame(framing: FrameLayout, samples: &[f32], index: usize) -> Vec<f64> {
         let mut frame = vec![f64::NAN; framing.n_fft];
         framing.windowed(samples, index, &vec![1.0; framing.n_fft], &mut frame);
         frame

@@ -45,7 +45,7 @@ pub use dct::Dct;
 pub use decibel::{Decibels, power_to_db};
 pub use delta::Delta;
 pub use extractor::{Extraction, Extractor};
-pub use frame::Framing;
+pub use frame::FrameLayout;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
 pub use power::PowerSpectrum;
 pub use preset::Preset;

@@ -2,12 +2,12 @@
 
 use ser_core::Result;
 
-use crate::{FeatureConfig, Framing, MelFilterBank, PowerSpectrum, window};
+use crate::{FeatureConfig, FrameLayout, MelFilterBank, PowerSpectrum, window};
 
 /// The stages from samples to mel power, with their workspaces.
 #[derive(Debug, Clone)]
 pub struct MelSpectrogram {
-    framing: Framing,
+    framing: FrameLayout,
     window: Vec<f64>,
     spectrum: PowerSpectrum,
     bank: MelFilterBank,
@@ -20,7 +20,7 @@ impl MelSpectrogram {
     pub fn new(config: &FeatureConfig) -> Self {
         let spectrum = PowerSpectrum::new(config.n_fft);
         Self {
-            framing: Framing::new(config),
+            framing: FrameLayout::new(config),
             window: window(config.window, config.win_length, config.n_fft),
             bank: MelFilterBank::new(config),
             frame: vec![0.0; config.n_fft],

@@ -29,7 +29,7 @@ impl Selection {
 /// Over what each coefficient of the features is brought to mean 0 and standard deviation 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Normalisation {
+pub enum FeatureNormalisation {
     /// Nothing: features go in as they are
     #[default]
     None,

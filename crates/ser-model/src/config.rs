@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result};
-use ser_features::augmentation::Recipe;
+use ser_features::augmentation::AugmentationRecipe;
 use serde::{Deserialize, Serialize};
 
 use crate::network::NetworkConfig;
 
 pub use crate::choices::{
-    Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+    Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
 
 /// Most networks of an ensemble.
@@ -69,7 +69,7 @@ pub struct FitConfig {
     /// Stop after this many epochs without a better one; 0 for never.
     pub patience: u32,
     /// Over what features are normalised before they go into the network.
-    pub feature_normalisation: Normalisation,
+    pub feature_normalisation: FeatureNormalisation,
     /// How much each class weighs in the loss.
     pub class_weights: ClassWeights,
     /// In what order utterances come.
@@ -89,7 +89,7 @@ pub struct FitConfig {
     /// Architecture and sizes of the network.
     pub network: NetworkConfig,
     /// How utterances of the training side are augmented; not at all if it is empty.
-    pub augment: Recipe,
+    pub augment: AugmentationRecipe,
 }
 
 impl Default for FitConfig {
@@ -116,7 +116,7 @@ impl Default for FitConfig {
             members: 1,
             select: Selection::Accuracy,
             patience: 0,
-            feature_normalisation: Normalisation::None,
+            feature_normalisation: FeatureNormalisation::None,
             class_weights: ClassWeights::None,
             sampling: Sampling::Shuffled,
             precision: Precision::Auto,
@@ -126,7 +126,7 @@ impl Default for FitConfig {
             mmap: true,
             publish: PathBuf::new(),
             network: NetworkConfig::default(),
-            augment: Recipe::default(),
+            augment: AugmentationRecipe::default(),
         }
     }
 }
@@ -135,17 +135,18 @@ impl FitConfig {
     /// Reads a recipe from TOML; what it does not name keeps its default.
     ///
     /// # Errors
-    /// When it cannot be read, is no TOML, or has a key or value that means nothing here. All name the file.
+    /// When it cannot be read, is not TOML, or has an unknown key or value. All name the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path, "a recipe", MAX_BYTES)?;
         let config: Self = toml::from_str(&text).map_err(|error| {
-            Error::new(ErrorKind::Usage, format!("is no recipe: {}", error.to_string().trim_end())).at(path)
+            Error::new(ErrorKind::Usage, format!("is not a recipe: {}", error.to_string().trim_end()))
+                .at(path)
         })?;
         config.validate().map_err(|error| error.at(path))?;
         Ok(config)
     }
 
-    /// Whether a run begun by `earlier` can go on by this recipe: they may differ in how long and where it is trained,
+    /// Whether a run started with `earlier` can continue with this recipe: they may differ in how long and where they train,
     /// not in what it learns. Where the learning rate depends on how long, not in that either.
     pub fn continues(&self, earlier: &Self) -> bool {
         let Self {
@@ -187,15 +188,15 @@ impl FitConfig {
         Some(seed).filter(|seed| *seed <= i64::MAX as u64)
     }
 
-    /// Checks that every value makes sense.
+    /// Checks that every value is valid.
     ///
     /// # Errors
     /// On the first that does not, naming its option and what is allowed.
     pub fn validate(&self) -> Result<()> {
         self.augment.validate()?;
         let wrong = |option: &str, value: String, allowed: &str| {
-            Err(Error::new(ErrorKind::Usage, format!("{option} {value} makes no sense"))
-                .mend(format!("give {allowed}")))
+            Err(Error::new(ErrorKind::Usage, format!("{option} {value} is not valid"))
+                .help(format!("give {allowed}")))
         };
         match self {
             c if !(1..=100_000).contains(&c.epochs) => {
@@ -208,7 +209,7 @@ impl FitConfig {
                 wrong("--lr", c.lr.to_string(), "a positive number up to 10, such as 0.001")
             }
             c if !(0.0..=1.0).contains(&c.final_lr) => {
-                wrong("--final-lr", c.final_lr.to_string(), "a share of --lr from 0 to 1")
+                wrong("--final-lr", c.final_lr.to_string(), "a fraction of --lr from 0 to 1")
             }
             c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => {
                 wrong("--warmup-epochs", c.warmup_epochs.to_string(), "a number from 0 to --epochs")
@@ -229,7 +230,7 @@ impl FitConfig {
                 wrong("--average-from", c.average_from.to_string(), "an epoch from 1 to --epochs")
             }
             c if c.patience > 0 && c.select == Selection::Last => {
-                wrong("--patience", c.patience.to_string(), "0 with --select last, which knows no best epoch")
+                wrong("--patience", c.patience.to_string(), "0 with --select last, which has no best epoch")
             }
             c if !(1..=MOST_MEMBERS).contains(&c.members) => {
                 wrong("--members", c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_goes_on_for_longer_but_not_by_another_recipe() {
+    fn a_run_continues_for_longer_but_not_with_another_recipe() {
         let begun = FitConfig::default();
         let longer = FitConfig { epochs: 40, threads: 3, cache: "moved".into(), ..FitConfig::default() };
         assert!(longer.continues(&begun));
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn values_without_sense_are_refused_by_the_name_of_their_option() {
+    fn invalid_values_are_refused_by_the_name_of_their_option() {
         let network =
             |network| FitConfig { network: NetworkConfig::CnnBilstm(network), ..FitConfig::default() };
         let cases = [

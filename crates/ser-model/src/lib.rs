@@ -8,7 +8,7 @@ mod member;
 pub mod network;
 
 pub use choices::{
-    Averaging, ClassWeights, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+    Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
 pub use config::{FitConfig, MOST_MEMBERS};
 pub use member::MemberOrigin;

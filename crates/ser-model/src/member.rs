@@ -1,4 +1,4 @@
-//! What tells the networks of an ensemble apart.
+//! What distinguishes the networks of an ensemble.
 
 use serde::{Deserialize, Serialize};
 

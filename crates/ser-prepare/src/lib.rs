@@ -8,6 +8,6 @@ mod recompute;
 pub mod repair;
 
 pub use prepare::{
-    CorpusReport, DEFAULT_SHARD_BYTES, Duplicate, NearDuplicatePair, NearDuplicates, PrepareOptions,
-    PrepareReport, Recording, Remark, prepare, recordings,
+    CorpusReport, DEFAULT_SHARD_BYTES, Duplicate, LabelledRecording, NearDuplicatePair, NearDuplicates,
+    PrepareOptions, PrepareReport, Remark, prepare, recordings,
 };

@@ -1,7 +1,7 @@
-//! One tensor anew, from its recording.
+//! Recomputes one tensor from its recording.
 
 use ser_audio::{Limits, Loader};
-use ser_cache::{Checksum, Copies, FeatureSet, Row, Sha, key_of, parse_copy_path};
+use ser_cache::{Checksum, CopySettings, FeatureSet, RowInfo, Sha, key_of, parse_copy_path};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Corpora;
 use ser_features::{Extractor, FeatureConfig};
@@ -21,7 +21,11 @@ pub(super) struct Recomputer<'a> {
 impl<'a> Recomputer<'a> {
     /// # Errors
     /// When the configuration of `set` is none that this program knows, or its `copies` were made by another version.
-    pub(super) fn new(corpora: &'a Corpora, set: &'a FeatureSet, copies: Option<&Copies>) -> Result<Self> {
+    pub(super) fn new(
+        corpora: &'a Corpora,
+        set: &'a FeatureSet,
+        copies: Option<&CopySettings>,
+    ) -> Result<Self> {
         let config: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
             Error::new(ErrorKind::Unsupported, format!("feature set {}: {error}", set.id))
         })?;
@@ -40,7 +44,7 @@ impl<'a> Recomputer<'a> {
     ///
     /// # Errors
     /// When none has, each with its reason.
-    pub(super) fn tensor(&mut self, row: &Row, sources: &[String]) -> Result<Vec<f32>> {
+    pub(super) fn tensor(&mut self, row: &RowInfo, sources: &[String]) -> Result<Vec<f32>> {
         let mut reasons = Vec::new();
         for source in sources {
             match self.tensor_from(row, source) {
@@ -49,13 +53,13 @@ impl<'a> Recomputer<'a> {
             }
         }
         let what = match reasons.is_empty() {
-            true => "no recording of it is known".to_owned(),
+            true => "its recording is not known".to_owned(),
             false => reasons.join("; "),
         };
         Err(Error::new(ErrorKind::Missing, what))
     }
 
-    fn tensor_from(&mut self, row: &Row, source: &str) -> Result<Vec<f32>> {
+    fn tensor_from(&mut self, row: &RowInfo, source: &str) -> Result<Vec<f32>> {
         let copy = self.copier.as_mut().and_then(|copier| {
             let (parent, number) = parse_copy_path(source)?;
             Some((copier, parent, number))
@@ -85,6 +89,9 @@ impl<'a> Recomputer<'a> {
         if u32::try_from(frames) == Ok(row.frames) && Checksum::of_row(&tensor, row.frames) == row.checksum {
             return Ok(tensor);
         }
-        Err(Error::new(ErrorKind::Mismatch, "gives other values on this machine than when it was written"))
+        Err(Error::new(
+            ErrorKind::Mismatch,
+            "gives different values on this machine from when it was written",
+        ))
     }
 }

@@ -1,4 +1,4 @@
-//! Mends a cache: rebuilds damaged shards byte for byte, and clears the way for `ser-prep` where it cannot.
+//! Repairs a cache: rebuilds damaged shards byte for byte, and clears the way for `ser-prep` where it cannot.
 //!
 //! A shard is a function of its rows, and a row of its recording. So a damaged shard is put together again from the
 //! rows whose checksums are right and from recordings that still have the content they had, and takes its place only
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use ser_cache::care::damage::{Damage, DamageKind};
 use ser_cache::care::verify::{Verification, verify};
-use ser_cache::care::{Remains, Role, SET_ASIDE, Sources, no_cache, survey};
+use ser_cache::care::{Role, SET_ASIDE, SalvagedShard, Sources, no_cache, survey};
 use ser_cache::{
-    Entry, FeatureSet, Index, Sha, ShardBuffer, WriterLock, copies_of, corpora_of, generation, index_path,
-    layout_of, shard_path, shards_folder,
+    FeatureSet, Index, Sha, ShardBuffer, TensorEntry, WriterLock, copies_of, corpora_of, generation,
+    index_path, layout_of, shard_path, shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::storage::{SCRATCH_PREFIX, Storage, folder_of};
@@ -31,7 +31,7 @@ pub struct RepairOptions {
     pub root: PathBuf,
     /// The corpora it was made from; if none are given, those that `prep-report.json` names.
     pub data: Vec<CorpusFolder>,
-    /// Threads; 0 for one on every processor.
+    /// Threads; 0 for one per processor.
     pub jobs: usize,
     /// Whether to wait for another writer.
     pub wait: bool,
@@ -42,13 +42,13 @@ pub struct RepairOptions {
 pub struct Repair {
     /// What was found before.
     pub verification: Verification,
-    /// What is whole again.
+    /// What was repaired.
     pub repaired: Vec<Repaired>,
     /// What is not.
-    pub left: Vec<Left>,
+    pub left: Vec<NotRepaired>,
 }
 
-/// Something that is whole again.
+/// Something that was repaired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Repaired {
     /// What, relative to the cache.
@@ -61,13 +61,14 @@ pub struct Repaired {
 
 /// Something that could not be repaired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub struct NotRepaired {
     /// What, relative to the cache.
     pub path: String,
     /// Why it could not, and what has been done with it.
     pub why: String,
-    /// What mends it.
-    pub mend: String,
+    /// How to repair it.
+    #[serde(rename = "mend")]
+    pub help: String,
 }
 
 /// Verifies the cache and repairs what can be repaired, as its only writer.
@@ -94,7 +95,7 @@ pub fn repair(options: &RepairOptions, storage: &Storage, progress: &dyn Progres
     };
     let mut workshop = Workshop { root, storage, index: &index, data, sources: HashMap::new() };
     let mut repair = Repair { verification, repaired: Vec::new(), left: Vec::new() };
-    workshop.mend_all(&mut repair)?;
+    workshop.repair_all(&mut repair)?;
     Ok(repair)
 }
 
@@ -107,7 +108,7 @@ struct Workshop<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    fn mend_all(&mut self, repair: &mut Repair) -> Result<()> {
+    fn repair_all(&mut self, repair: &mut Repair) -> Result<()> {
         let damage = repair.verification.damage.clone();
         let index_damaged = damage.iter().any(|damage| damage.kind == DamageKind::Index);
         let newest = self.index.feature_sets.last();
@@ -120,17 +121,17 @@ impl<'a> Workshop<'a> {
         for damage in &damage {
             match damage.kind {
                 DamageKind::Index if damage.path == "index.bin" => {
-                    repair.left.push(self.left(&damage.path, "cannot be known any more; it was set aside"));
+                    repair.left.push(self.left(&damage.path, "cannot be recovered; it was set aside"));
                 }
                 DamageKind::Index => {
-                    repair.left.push(self.left(&damage.path, "is whole; the index was set aside"));
+                    repair.left.push(self.left(&damage.path, "is intact; the index was set aside"));
                 }
-                DamageKind::Shard => self.mend_shard(damage, repair)?,
+                DamageKind::Shard => self.repair_shard(damage, repair)?,
                 DamageKind::Manifest => {
-                    repair.left.push(self.left(&damage.path, "is written anew with the splits"));
+                    repair.left.push(self.left(&damage.path, "is rewritten with the splits"));
                 }
                 DamageKind::Audit => {
-                    // ser-prep makes it anew, and nothing else needs it.
+                    // ser-prep rebuilds it, and nothing else needs it.
                     let place = self.root.join(&damage.path);
                     self.storage.remove(&place)?;
                     self.storage.sync_folder(&folder_of(&place))?;
@@ -140,12 +141,12 @@ impl<'a> Workshop<'a> {
             }
         }
         match newest {
-            Some(set) if !index_damaged => self.mend_splits(set, repair),
+            Some(set) if !index_damaged => self.repair_splits(set, repair),
             _ => Ok(()),
         }
     }
 
-    fn mend_shard(&mut self, damage: &Damage, repair: &mut Repair) -> Result<()> {
+    fn repair_shard(&mut self, damage: &Damage, repair: &mut Repair) -> Result<()> {
         let path = self.root.join(&damage.path);
         let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<Sha>().ok());
         let found = name.and_then(|name| Some((name, self.find(&name)?)));
@@ -161,7 +162,7 @@ impl<'a> Workshop<'a> {
             }
             Err(error) => {
                 let mut why = error.reason();
-                // Where it stands ser-prep would believe the rows that its header lists.
+                // In its place ser-prep would trust the rows that its header lists.
                 if path.symlink_metadata().is_ok() {
                     self.set_aside(&path, &path.with_extension(SET_ASIDE))?;
                     why.push_str("; it was set aside");
@@ -189,8 +190,9 @@ impl<'a> Workshop<'a> {
         set: &'a FeatureSet,
         shard: usize,
     ) -> Result<Result<(usize, usize)>> {
-        let entries: Vec<&Entry> = set.entries.iter().filter(|entry| entry.shard as usize == shard).collect();
-        let remains = Remains::of(path, set, &entries);
+        let entries: Vec<&TensorEntry> =
+            set.entries.iter().filter(|entry| entry.shard as usize == shard).collect();
+        let remains = SalvagedShard::of(path, set, &entries);
         let (root, index) = (self.root, self.index);
         let sources = self.sources.entry(&set.id).or_insert_with(|| Sources::of(root, index, set));
         let data = self.data.as_ref();
@@ -208,7 +210,7 @@ impl<'a> Workshop<'a> {
                         Some(Err(error)) => Err(Error::new(error.kind(), error.reason())),
                         None => Err(Error::new(
                             ErrorKind::Missing,
-                            "nobody says where the corpus is: give --data",
+                            "the location of the corpus is not known: give --data",
                         )),
                     };
                     let tensor = tensor.map_err(|error| {
@@ -233,7 +235,7 @@ impl<'a> Workshop<'a> {
         }))
     }
 
-    /// Writes the shard under a name that nobody looks at, and gives it its own if it has earned it.
+    /// Writes the shard under a scratch name, and renames it if its content matches.
     fn put_in_place(&self, buffer: &ShardBuffer, set: &FeatureSet, path: &Path, name: &Sha) -> Result<bool> {
         let shards = shards_folder(self.root);
         let scratch = shards.join(format!("{SCRATCH_PREFIX}{}-repair", std::process::id()));
@@ -255,7 +257,7 @@ impl<'a> Workshop<'a> {
         Ok(written)
     }
 
-    fn mend_splits(&self, newest: &FeatureSet, repair: &mut Repair) -> Result<()> {
+    fn repair_splits(&self, newest: &FeatureSet, repair: &mut Repair) -> Result<()> {
         let wanted = generation::generation_place(&newest.manifests);
         let link = self.root.join("splits");
         if std::fs::read_link(&link).is_ok_and(|target| target == wanted) {
@@ -271,10 +273,10 @@ impl<'a> Workshop<'a> {
                 generation::point_splits_at(self.storage, self.root, &newest.manifests)?;
                 repair.repaired.push(Repaired { path: "splits".to_owned(), kept: 0, recomputed: 0 });
             }
-            Err(error) => repair.left.push(Left {
+            Err(error) => repair.left.push(NotRepaired {
                 path: "splits".to_owned(),
                 why: error.reason(),
-                mend: "move it away and say this again".to_owned(),
+                help: "move it away and run this again".to_owned(),
             }),
         }
         Ok(())
@@ -286,7 +288,7 @@ impl<'a> Workshop<'a> {
         self.storage.sync_folder(&ser_core::storage::folder_of(place))
     }
 
-    fn left(&self, path: &str, why: &str) -> Left {
+    fn left(&self, path: &str, why: &str) -> NotRepaired {
         let several = self.data.as_ref().is_some_and(Corpora::are_several);
         let folder = |Corpus { name, data }: &Corpus| match several {
             true => format!("--data {name}={}", data.display()),
@@ -294,21 +296,21 @@ impl<'a> Workshop<'a> {
         };
         let data: Option<Vec<String>> = self.data.as_ref().map(|data| data.iter().map(folder).collect());
         let data = data.map_or("--data <recordings>".to_owned(), |data| data.join(" "));
-        let mend = format!(
+        let help = format!(
             "run ser-prep {data} --out {}, with the other options that the cache was made with",
             self.root.display()
         );
-        Left { path: path.to_owned(), why: why.to_owned(), mend }
+        NotRepaired { path: path.to_owned(), why: why.to_owned(), help }
     }
 }
 
 fn unknown_row(position: usize) -> Error {
-    let what = format!("row {position} is known neither to the index nor to what is left of its header");
+    let what = format!("row {position} is in neither the index nor what is left of its header");
     Error::new(ErrorKind::Missing, what)
 }
 
 impl Repair {
-    /// Whether everything is what was written, now.
+    /// Whether everything is as it was written, now.
     pub fn is_whole(&self) -> bool {
         self.left.is_empty()
     }
@@ -327,12 +329,12 @@ impl Repair {
                 }
             };
         }
-        for Left { path, why, .. } in &self.left {
+        for NotRepaired { path, why, .. } in &self.left {
             let _ = writeln!(text, "not repaired {path}: {why}");
         }
-        let mends: BTreeSet<&str> = self.left.iter().map(|left| left.mend.as_str()).collect();
-        for mend in mends {
-            let _ = writeln!(text, "to mend the rest: {mend}");
+        let mends: BTreeSet<&str> = self.left.iter().map(|left| left.help.as_str()).collect();
+        for help in mends {
+            let _ = writeln!(text, "to repair the rest: {help}");
         }
         text
     }

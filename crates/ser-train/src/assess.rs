@@ -1,9 +1,9 @@
-//! What a checkpoint is worth on the test side of its split.
+//! Evaluates a checkpoint on the test side of its split.
 
 use std::path::{Path, PathBuf};
 
 use ser_cache::audit::{Requirement, require};
-use ser_cache::{Access, Cache, FeatureSet, Sha, StoredSplit};
+use ser_cache::{Cache, FeatureSet, ReadOptions, Sha, StoredSplit};
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
@@ -30,11 +30,11 @@ pub struct AssessOptions {
     pub cache: Option<PathBuf>,
     /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
     pub device: String,
-    /// Threads; 0 for one on every processor.
+    /// Threads; 0 for one per processor.
     pub threads: u32,
     /// How tensors are read.
-    pub access: Access,
-    /// What the split must be for its figures to be wanted.
+    pub access: ReadOptions,
+    /// What the split must satisfy to be evaluated.
     pub require: Vec<Requirement>,
 }
 
@@ -48,10 +48,10 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
     Ok((evaluation, predictions))
 }
 
-/// All that comes of assessing a checkpoint.
+/// Everything that assessing a checkpoint gives.
 #[derive(Debug, Clone)]
 pub struct Assessment {
-    /// What it is worth.
+    /// Its evaluation.
     pub evaluation: Evaluation,
     /// What it answered, in the order of the test side.
     pub predictions: Vec<Prediction>,
@@ -61,7 +61,7 @@ pub struct Assessment {
     pub split: StoredSplit,
 }
 
-/// As [`assess`], with what the numbers rest on.
+/// As [`assess`], with what the numbers are based on.
 ///
 /// # Errors
 /// As [`assess`].
@@ -104,8 +104,8 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     Ok(Assessment { evaluation, predictions, origin, split })
 }
 
-/// What is known of the run behind a checkpoint. `report` is the command that evaluates it, for whoever wants the same
-/// numbers again.
+/// What is known about the run behind a checkpoint. `report` is the command that evaluates it, to reproduce the
+/// numbers.
 ///
 /// # Errors
 /// As [`assess`].
@@ -216,7 +216,7 @@ fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
             format!("was trained from a cache that cannot be opened now ({error})"),
         )
         .at(&options.checkpoint)
-        .mend("say where it is with --cache"),
+        .help("say where it is with --cache"),
         Some(_) => error,
     })
 }
@@ -234,14 +234,14 @@ fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet
     };
     let differences = match differences.is_empty() {
         true => "they come from another version of ser".to_owned(),
-        false => format!("trained with and cached are {}", differences.join(", ")),
+        false => format!("those of the training and of the cache are {}", differences.join(", ")),
     };
     Err(Error::new(
         ErrorKind::Mismatch,
-        format!("holds other features than the checkpoint was trained on: {differences}"),
+        format!("holds features other than those the checkpoint was trained on: {differences}"),
     )
     .at(cache.root())
-    .mend("add that feature set with ser-prep, or give another --cache"))
+    .help("add that feature set with ser-prep, or give another --cache"))
 }
 
 fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String]) -> Result<StoredSplit> {
@@ -253,15 +253,15 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
             format!("holds the classes {:?}, the checkpoint knows {labels:?}", split.info.labels),
         )
         .at(cache.root())
-        .mend("give the --cache it was trained on"));
+        .help("give the --cache it was trained on"));
     }
     if split.digest != origin.split.digest {
         return Err(Error::new(
             ErrorKind::Mismatch,
-            format!("has dealt its {protocol} split anew since this checkpoint was trained"),
+            format!("has redrawn its {protocol} split since this checkpoint was trained"),
         )
         .at(cache.root())
-        .mend("train again with ser-fit: utterances it has learnt from may be in the test side now"));
+        .help("train again with ser-fit: utterances it was trained on may be in the test side now"));
     }
     Ok(split)
 }

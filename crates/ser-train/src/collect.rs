@@ -1,4 +1,4 @@
-//! Lets every checkpoint answer its test side: for the table over runs and for comparing checkpoints.
+//! Evaluates checkpoints on their test sides: for the table over runs and for comparing checkpoints.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use ser_corpus::split::Part;
 use ser_eval::compare::Comparison;
 use ser_eval::metrics::BootstrapOptions;
 use ser_eval::runs::{FoundRun, RunsReport, UnusableRun, find_runs};
-use ser_eval::{Answers, Recipe, SplitSide, TestSide, TestUtterance};
+use ser_eval::{Answers, SplitSide, TestSide, TestUtterance, TrainingSettings};
 
 use crate::assess::{AssessOptions, Assessment, assess_whole};
 
 /// Assesses every finished run below `folder` as `options` say, and makes the table. What cannot be used is listed in it.
 ///
 /// # Errors
-/// When no run can be used, or `bootstrap` makes no sense.
+/// When no run can be used, or `bootstrap` is not valid.
 pub fn assess_runs(
     folder: &Path,
     options: &AssessOptions,
@@ -73,7 +73,7 @@ fn answers_of_run(run: &FoundRun, options: &AssessOptions, sides: &mut Sides) ->
     let options = AssessOptions { checkpoint: run.checkpoint(), ..options.clone() };
     let whole = assess_whole(&options, &Silent)?;
     let mut answers = answers_of(whole, run.folder.display().to_string(), sides)?;
-    // A run that was resumed for longer keeps its best checkpoint from before, which does not know of that.
+    // A run that was resumed for longer may keep an earlier best checkpoint, with the earlier settings.
     if let Some(config) = &run.config {
         answers.recipe.set("fit.epochs", config.epochs);
         answers.recipe.set("fit.patience", config.patience);
@@ -109,7 +109,7 @@ fn answers_of(assessment: Assessment, name: String, sides: &mut Sides) -> Result
         name,
         seed: origin.fit.seed,
         epoch: origin.epoch,
-        recipe: Recipe::of(&config, &evaluation.labels),
+        recipe: TrainingSettings::of(&config, &evaluation.labels),
         test: Arc::clone(test),
         predicted: predictions.iter().map(|prediction| prediction.predicted).collect(),
     })

@@ -1,4 +1,4 @@
-//! Where a network computes, and what to do where that is not what was hoped for.
+//! Where a network computes, and what to do if a device is not available.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -24,17 +24,17 @@ fn parse(text: &str) -> Result<Choice> {
         ("cpu", _) => Ok(Choice::Cpu),
         ("cuda", _) => Ok(Choice::Cuda(0)),
         (_, Some(Ok(index))) => Ok(Choice::Cuda(index)),
-        _ => Err(Error::new(ErrorKind::Usage, format!("there is no device {text:?}"))
-            .mend("use --device auto, cpu, cuda or cuda:<N>")),
+        _ => Err(Error::new(ErrorKind::Usage, format!("unknown device {text:?}"))
+            .help("use --device auto, cpu, cuda or cuda:<N>")),
     }
 }
 
 /// Sets up libtorch for `threads` threads (0 for all processors) and finds the device `name`: `auto`, `cpu`, `cuda` or
-/// `cuda:<N>`. `auto` takes CUDA where there is some; where there is a driver and CUDA still cannot be had, the second
+/// `cuda:<N>`. `auto` takes CUDA where there is some; where there is a driver but still no CUDA, the second
 /// value says why.
 ///
 /// # Errors
-/// When the name is none, or CUDA is asked for and cannot be had.
+/// When the name is unknown, or CUDA is requested and not available.
 pub fn set_up(name: &str, threads: u32) -> Result<(Device, Option<Error>)> {
     let choice = parse(name)?;
     foreign::keep_freed_memory();
@@ -65,17 +65,17 @@ pub fn thread_count(threads: u32) -> u32 {
     }
 }
 
-/// Loads libtorch's CUDA side, which the commands are not linked with, so that a run on the CPU never pays for it.
+/// Loads libtorch's CUDA library, which the commands are not linked with, so that a run on the CPU never pays for it.
 fn cuda(index: usize) -> Result<Device> {
-    let mend = "use --device cpu, or see ser-fit --doctor";
+    let help = "use --device cpu, or see ser-fit --doctor";
     let library = cuda_library().ok_or_else(|| {
-        Error::new(ErrorKind::Missing, "this libtorch has no CUDA side")
-            .mend("run ./just libtorch cuda, or use --device cpu")
+        Error::new(ErrorKind::Missing, "this libtorch was built without CUDA")
+            .help("run ./just libtorch cuda, or use --device cpu")
     })?;
-    // Before the first question about CUDA: libtorch remembers for good that there was none.
+    // Before the first query about CUDA: libtorch permanently remembers that there was none.
     foreign::load_globally(&library)?;
     if !tch::Cuda::is_available() {
-        return Err(Error::new(ErrorKind::Missing, "libtorch finds no usable CUDA device").mend(mend));
+        return Err(Error::new(ErrorKind::Missing, "libtorch finds no usable CUDA device").help(help));
     }
     let count = tch::Cuda::device_count();
     if index as i64 >= count {
@@ -83,7 +83,7 @@ fn cuda(index: usize) -> Result<Device> {
             ErrorKind::Missing,
             format!("there are {count} CUDA devices, no cuda:{index}"),
         )
-        .mend("give a lower number"));
+        .help("give a lower number"));
     }
     Ok(Device::Cuda(index))
 }

@@ -15,12 +15,12 @@ use crate::batches::normalisation::STATISTICS;
 use crate::network::ensemble::prefix;
 use crate::run::{FitSummary, RunFolder};
 use crate::state::Origin;
-use crate::train::{Event, FitRequest, fit};
+use crate::train::{FitEvent, FitRequest, fit};
 
 /// Trains what the recipe of `request` asks for: one network, or as many as it has members.
 ///
 /// # Errors
-/// Those of [`fit`]; and when an ensemble is to go on by another recipe than it was begun with, or with fewer epochs than
+/// Those of [`fit`]; and when an ensemble is to continue with another recipe than it started with, or with fewer epochs than
 /// one of its members has had.
 pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSummary> {
     if request.config.members == 1 {
@@ -32,7 +32,7 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
     }
     let (mut members, mut summaries) = (Vec::new(), Vec::new());
     for number in 0..config.members {
-        on_event(Event::Member { number: number + 1, of: config.members })?;
+        on_event(FitEvent::Member { number: number + 1, of: config.members })?;
         let config = member(config, number)?;
         let folder = run.path().join(format!("member-{}", number + 1));
         let has_begun = folder.join("config.toml").exists();
@@ -51,7 +51,7 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
             progress,
             on_event,
         })
-        .map_err(|error| go_on(error, request.run))?;
+        .map_err(|error| with_resume_hint(error, request.run))?;
         check_length(&done, config, &folder)?;
         members.push(Member::read(&done.checkpoint)?);
         summaries.push(done);
@@ -69,27 +69,30 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
 pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storage) -> Result<PathBuf> {
     let target = folder.join("best.pt");
     if target.exists() {
-        return Err(Error::new(ErrorKind::Usage, "is there already")
+        return Err(Error::new(ErrorKind::Usage, "already exists")
             .at(target)
-            .mend("choose another --run folder"));
+            .help("choose another --run folder"));
     }
     let count = u32::try_from(checkpoints.len()).unwrap_or(u32::MAX);
     if !(2..=MOST_MEMBERS).contains(&count) {
-        return Err(Error::new(ErrorKind::Usage, format!("{count} checkpoints are no ensemble"))
-            .mend(format!("name 2 to {MOST_MEMBERS} of them")));
+        return Err(Error::new(ErrorKind::Usage, format!("{count} checkpoints are not an ensemble"))
+            .help(format!("name 2 to {MOST_MEMBERS} of them")));
     }
     let members = checkpoints.iter().map(|path| Member::read(path)).collect::<Result<Vec<_>>>()?;
     if let Some(ensemble) = members.iter().find(|member| member.origin.model.members != 1) {
         return Err(Error::new(ErrorKind::Unsupported, "is an ensemble itself")
             .at(&ensemble.path)
-            .mend("name its members instead"));
+            .help("name its members instead"));
     }
     for (number, member) in members.iter().enumerate() {
         let state = &member.checkpoint.model_state;
         if let Some(same) = members[..number].iter().find(|other| other.checkpoint.model_state == *state) {
-            return Err(Error::new(ErrorKind::Usage, format!("is the network of {}", same.path.display()))
-                .at(&member.path)
-                .mend("name each network once"));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("is the same network as {}", same.path.display()),
+            )
+            .at(&member.path)
+            .help("name each network once"));
         }
     }
     let config = FitConfig { members: count, ..members[0].origin.fit.clone() };
@@ -105,22 +108,25 @@ pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storag
 /// When its seed is beyond the largest there is.
 fn member(config: &FitConfig, number: u32) -> Result<FitConfig> {
     let seed = config.member_seed(number).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, "the seeds of its members are beyond the largest there is")
-            .mend("give a smaller --seed")
+        Error::new(ErrorKind::Usage, "the seeds of its members go beyond the largest seed")
+            .help("give a smaller --seed")
     })?;
     Ok(FitConfig { seed, members: 1, publish: PathBuf::new(), ..config.clone() })
 }
 
-/// Has a later resumption of the ensemble in `run` go by what this one was told, such as more epochs: also for members that
+/// Makes a later resumption of the ensemble in `run` use the settings of this one, such as more epochs: also for members that
 /// have not begun.
 ///
 /// # Errors
-/// When the ensemble was begun by a recipe that `config` does not continue.
+/// When the ensemble was started with a recipe that `config` does not continue.
 fn save_what_is_new(config: &FitConfig, run: &RunFolder) -> Result<()> {
     if !config.continues(&run.config()?) {
-        return Err(Error::new(ErrorKind::Mismatch, "holds an ensemble that was begun by another recipe")
-            .at(run.path())
-            .mend("give what it was begun with, or start a new run"));
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            "holds an ensemble that was started with another recipe",
+        )
+        .at(run.path())
+        .help("give the recipe it was started with, or start a new run"));
     }
     run.save_config(config)
 }
@@ -131,22 +137,22 @@ fn check_length(done: &FitSummary, config: &FitConfig, folder: &Path) -> Result<
     if epochs <= config.epochs as usize {
         return Ok(());
     }
-    let what = format!("was trained for {epochs} epochs, where its ensemble is to have {}", config.epochs);
+    let what = format!("was trained for {epochs} epochs, but its ensemble is to have {}", config.epochs);
     Err(Error::new(ErrorKind::Mismatch, what)
         .at(folder)
-        .mend(format!("continue the ensemble with --epochs {epochs}")))
+        .help(format!("continue the ensemble with --epochs {epochs}")))
 }
 
 /// An interruption of a member, with what to do about the ensemble.
-fn go_on(error: Error, run: &RunFolder) -> Error {
+fn with_resume_hint(error: Error, run: &RunFolder) -> Error {
     match error.kind() {
         ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, error.reason())
-            .mend(format!("continue with: ser-fit --resume {}", run.path().display())),
+            .help(format!("continue with: ser-fit --resume {}", run.path().display())),
         _ => error,
     }
 }
 
-/// A network to be joined to others.
+/// A network to be combined with others.
 struct Member {
     path: PathBuf,
     checkpoint: Checkpoint,
@@ -155,7 +161,7 @@ struct Member {
 
 impl Member {
     /// # Errors
-    /// When it cannot be read, or is no checkpoint of ours.
+    /// When it cannot be read, or is not a checkpoint of ours.
     fn read(path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
         let origin = Origin::of(&checkpoint).map_err(|error| error.at(path))?;
@@ -199,10 +205,10 @@ fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
             let what = format!("differs in its {what} from {}", first.path.display());
             return Err(Error::new(ErrorKind::Mismatch, what)
                 .at(&member.path)
-                .mend("take networks of one recipe on one split"));
+                .help("take networks of one recipe on one split"));
         }
     }
-    // Of caches that moved meanwhile, the newest member knows the place.
+    // If the cache has moved meanwhile, the newest member knows where it is.
     let newest = members.last().unwrap_or(first);
     let trained = |member: &Member| MemberOrigin { seed: member.origin.fit.seed, epoch: member.origin.epoch };
     let mut origin = Origin {

@@ -1,4 +1,4 @@
-//! What a network says of every utterance of a dataset.
+//! The predictions of a network for every utterance of a dataset.
 
 use ser_cache::Dataset;
 use ser_core::progress::Progress;

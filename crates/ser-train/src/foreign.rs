@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::torch::Result;
 
-/// A tensor over memory that belongs to somebody else, such as a mapped shard. It must be read only.
+/// A tensor over borrowed memory, such as a mapped shard. It must only be read.
 #[derive(Debug)]
 pub(super) struct View<'a> {
     tensor: Tensor,
@@ -40,7 +40,7 @@ impl<'a> View<'a> {
 
     /// The tensor itself.
     ///
-    /// It no longer borrows the memory: whoever takes it must drop it before the memory goes.
+    /// It no longer borrows the memory: the caller must drop it before the memory is freed.
     pub(super) fn into_tensor(self) -> Tensor {
         self.tensor
     }
@@ -72,7 +72,7 @@ pub(super) fn load_globally(library: &Path) -> Result<()> {
     let loaded = loaded.map_err(|error| {
         Error::new(ErrorKind::Missing, format!("cannot be loaded: {error}"))
             .at(library)
-            .mend("run ./just libtorch on a machine with an NVIDIA driver")
+            .help("run ./just libtorch on a machine with an NVIDIA driver")
     })?;
     std::mem::forget(loaded);
     Ok(())

@@ -1,11 +1,11 @@
-//! Several protocols with several seeds each: one run decides nothing, since seeds differ by more than most ideas do.
+//! Several protocols with several seeds each: one run proves nothing, since seeds often differ by more than ideas do.
 //!
-//! Runs lie in `<folder>/<protocol>/seed-<seed>/`. A run that is there is gone on with, and one that is finished is
-//! left as it is, so that the same command goes on after an interruption and adds what is new.
+//! Runs lie in `<folder>/<protocol>/seed-<seed>/`. An existing run is continued, and a finished one is
+//! left as it is, so that the same command continues after an interruption and adds what is new.
 
 use std::path::{Path, PathBuf};
 
-use ser_cache::{Access, Cache};
+use ser_cache::{Cache, ReadOptions};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
@@ -15,12 +15,12 @@ use tch::Device;
 use crate::device::precision_for;
 use crate::run::RunFolder;
 
-/// More seeds than this are a slip of the finger.
+/// More seeds than this are a typing mistake.
 const MOST_SEEDS: u64 = 1000;
 
 /// A run of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
+pub struct MatrixRun {
     /// The protocol.
     pub protocol: Protocol,
     /// The seed.
@@ -29,14 +29,14 @@ pub struct Cell {
     pub folder: PathBuf,
 }
 
-/// A run about to begin or to go on.
+/// A run about to start or to continue.
 #[derive(Debug)]
 pub struct Prepared {
     /// Its recipe.
     pub config: FitConfig,
     /// Its folder.
     pub run: RunFolder,
-    /// Whether it has begun before.
+    /// Whether it was started before.
     pub resume: bool,
 }
 
@@ -47,21 +47,21 @@ pub struct Prepared {
 ///
 /// # Errors
 /// When the cache cannot be opened, has no such protocol, or the seeds are none, too many or too large.
-pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Result<Vec<Cell>> {
+pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Result<Vec<MatrixRun>> {
     if !(1..=MOST_SEEDS).contains(&seeds) {
-        return Err(Error::new(ErrorKind::Usage, format!("--seeds {seeds} makes no sense"))
-            .mend(format!("give a number from 1 to {MOST_SEEDS}")));
+        return Err(Error::new(ErrorKind::Usage, format!("--seeds {seeds} is not valid"))
+            .help(format!("give a number from 1 to {MOST_SEEDS}")));
     }
     let last = config.seed.checked_add(seeds - 1).map(|seed| FitConfig { seed, ..config.clone() });
     if last.and_then(|last| last.member_seed(last.members.saturating_sub(1))).is_none() {
-        let what =
-            format!("--seeds {seeds} from --seed {} on are beyond the largest seed there is", config.seed);
-        return Err(Error::new(ErrorKind::Usage, what).mend("give a smaller --seed"));
+        let what = format!("--seeds {seeds} from --seed {} on go beyond the largest seed", config.seed);
+        return Err(Error::new(ErrorKind::Usage, what).help("give a smaller --seed"));
     }
-    let cache = Cache::open(&config.cache)?.with_access(Access { map: config.mmap, verify: config.verify });
+    let cache =
+        Cache::open(&config.cache)?.with_access(ReadOptions { map: config.mmap, verify: config.verify });
     let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
     let protocols = choose(&cache.protocols(set)?, wanted)?;
-    let cell = |seed: u64, protocol: &Protocol| Cell {
+    let cell = |seed: u64, protocol: &Protocol| MatrixRun {
         folder: folder.join(protocol.to_string()).join(format!("seed-{seed}")),
         protocol: protocol.clone(),
         seed,
@@ -71,11 +71,11 @@ pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Resu
         .collect())
 }
 
-impl Cell {
+impl MatrixRun {
     /// Makes the folder of this run of `config` on `device`, or opens it if the run has begun before.
     ///
     /// # Errors
-    /// When what is there was begun by another recipe, or the folder cannot be written.
+    /// When an existing run was started with another recipe, or the folder cannot be written.
     pub fn prepare(&self, storage: &Storage, config: &FitConfig, device: Device) -> Result<Prepared> {
         let mut config = FitConfig { split: self.protocol.to_string(), seed: self.seed, ..config.clone() };
         if !self.folder.join("config.toml").exists() {
@@ -84,24 +84,24 @@ impl Cell {
             return Ok(Prepared { config, run, resume: false });
         }
         let (run, begun) = RunFolder::open(storage, &self.folder)?;
-        // A run goes on as it began, on whatever machine.
+        // A run continues as it began, whatever the machine.
         if config.precision == Precision::Auto {
             config.precision = begun.precision;
         }
         if !config.continues(&begun) {
-            return Err(Error::new(ErrorKind::Mismatch, "holds a run that was begun by another recipe")
+            return Err(Error::new(ErrorKind::Mismatch, "holds a run that was started with another recipe")
                 .at(&self.folder)
-                .mend("give the recipe it was begun with, or another --runs folder"));
+                .help("give the recipe it was started with, or another --runs folder"));
         }
         Ok(Prepared { config, run, resume: true })
     }
 }
 
-/// An interruption, with what to do about it: the whole matrix goes on by the same command.
-pub fn go_on_later(error: Error) -> Error {
+/// An interruption, with what to do about it: the same command continues the whole matrix.
+pub fn with_rerun_hint(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, error.reason())
-            .mend("give the same command again: it goes on from there, and keeps what is finished"),
+            .help("run the same command again: it continues from there and keeps what is finished"),
         _ => error,
     }
 }
@@ -126,7 +126,7 @@ fn choose(known: &[Protocol], wanted: &str) -> Result<Vec<Protocol>> {
         if !found {
             let known: Vec<String> = known.iter().map(Protocol::to_string).collect();
             return Err(Error::new(ErrorKind::Usage, format!("there is no protocol {name:?} in the cache"))
-                .mend(format!("choose among {}, or give all", known.join(", "))));
+                .help(format!("choose among {}, or give all", known.join(", "))));
         }
     }
     Ok(chosen)
@@ -153,7 +153,7 @@ mod tests {
             let said = said(seed, members, seeds);
             assert!(said.contains("beyond the largest seed"), "{seed}, {members}, {seeds}: {said}");
         }
-        assert!(said(0, 1, 0).contains("--seeds 0 makes no sense"));
+        assert!(said(0, 1, 0).contains("--seeds 0 is not valid"));
         // There, only the cache is missing.
         for (seed, members, seeds) in [(most, 1, 1), (most - 1, 1, 2), (most / 2, 2, 1)] {
             assert!(said(seed, members, seeds).contains("cache"), "{seed}, {members}, {seeds}");

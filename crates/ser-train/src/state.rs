@@ -1,4 +1,4 @@
-//! What a checkpoint of ours carries besides weights.
+//! What our checkpoints carry besides weights.
 
 use ser_cache::{FeatureSet, Sha, StoredSplit};
 use ser_core::{Error, ErrorKind, Result};
@@ -14,7 +14,7 @@ use crate::network::{Architecture, Network};
 use crate::optimisation::adam::Adam;
 use crate::torch;
 
-/// The `config` of a checkpoint: how it came to be.
+/// The `config` of a checkpoint: how it was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Origin {
     /// Version of this program.
@@ -81,9 +81,9 @@ pub struct EpochRecord {
     pub best: bool,
 }
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Standing {
+pub(super) struct TrainingState {
     /// The epoch in progress, from 1.
     pub(super) epoch: u32,
     /// Steps of it that are done.
@@ -101,7 +101,7 @@ pub(super) struct Sums {
     pub(super) loss_bits: u64,
     pub(super) correct: i64,
     pub(super) seconds: f64,
-    /// Seconds of them spent on getting utterances together.
+    /// Seconds of them spent waiting for utterances.
     pub(super) waiting: f64,
 }
 
@@ -142,10 +142,10 @@ impl Origin {
     }
 
     /// Reads the `config` of a checkpoint, and checks that it describes the network whose weights lie beside it. So
-    /// whoever builds that network takes memory in proportion to the file.
+    /// building that network takes memory in proportion to the file.
     ///
     /// # Errors
-    /// When it is not what this program writes, or describes a network that makes no sense or is another.
+    /// When it is not what this program writes, or describes an invalid or a different network.
     pub fn of(checkpoint: &Checkpoint) -> Result<Self> {
         if let Ok(Named { model }) = serde_json::from_str(&checkpoint.config) {
             // That of a newer version is not damaged.
@@ -203,7 +203,7 @@ pub(super) fn add_resume_state(
     checkpoint: &mut Checkpoint,
     adam: &Adam,
     seed: u64,
-    standing: &Standing,
+    standing: &TrainingState,
 ) -> torch::Result<()> {
     let seed = i64::from_le_bytes(seed.to_le_bytes());
     checkpoint.extra.extend([
@@ -230,10 +230,10 @@ pub(super) fn add_resume_state(
 ///
 /// # Errors
 /// When the checkpoint carries none, or that of another network.
-pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> torch::Result<Standing> {
+pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> torch::Result<TrainingState> {
     let lacks = |what: &str| {
         Error::new(ErrorKind::Damaged, format!("lacks {what}, so no run can be continued from it"))
-            .mend("give the folder of a run, which holds last.pt")
+            .help("give the folder of a run, which holds last.pt")
     };
     let optimizer = checkpoint.extra("optimizer").ok_or_else(|| lacks("an optimizer"))?;
     let moment = |name: &str, into: &mut Tensor| -> torch::Result<()> {
@@ -247,14 +247,14 @@ pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> 
     adam.steps = optimizer.get("step").and_then(Value::as_int).ok_or_else(|| lacks("step"))?;
     let standing =
         checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
-    let standing: Standing = serde_json::from_str(standing).map_err(not_json)?;
+    let standing: TrainingState = serde_json::from_str(standing).map_err(not_json)?;
     let possible = 0..=i64::from(i32::MAX);
     let sensible = possible.contains(&adam.steps)
         && possible.contains(&standing.sums.correct)
         && standing.history.len() as u64 + 1 == u64::from(standing.epoch)
         && standing.history.iter().zip(1..).all(|(record, epoch)| record.epoch == epoch);
     Ok(sensible.then_some(standing).ok_or_else(|| {
-        Error::new(ErrorKind::Damaged, "says of its run what cannot be: its epochs or steps do not add up")
+        Error::new(ErrorKind::Damaged, "contradicts itself: its epochs or steps do not add up")
     })?)
 }
 

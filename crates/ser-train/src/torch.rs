@@ -23,11 +23,11 @@ impl TorchError {
 impl From<tch::TchError> for TorchError {
     fn from(error: tch::TchError) -> Self {
         let text = error.to_string();
-        // libtorch appends a C++ stack, which helps nobody here.
+        // libtorch appends a C++ stack trace, which is of no use here.
         let first = text.lines().next().unwrap_or("unknown").to_owned();
         let wrapped = Error::new(ErrorKind::Io, format!("libtorch: {first}")).caused_by(error);
         Self(match text.contains("out of memory") || text.contains("not enough memory") {
-            true => wrapped.mend("give a smaller --batch-size, or --device cpu"),
+            true => wrapped.help("give a smaller --batch-size, or --device cpu"),
             false => wrapped,
         })
     }

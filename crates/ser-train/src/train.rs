@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use ser_cache::{Access, Cache, Dataset, FeatureSet, StoredSplit};
+use ser_cache::{Cache, Dataset, FeatureSet, ReadOptions, StoredSplit};
 use ser_core::progress::{Progress, Silent};
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind, Result};
@@ -18,21 +18,21 @@ use tch::Device;
 use crate::batches::feature_augmentation::augment;
 use crate::batches::imbalance::{class_weights, order};
 use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_training};
-use crate::batches::on_the_fly::Wanted;
+use crate::batches::on_the_fly::StepRequest;
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches};
 use crate::evaluate::evaluate;
 use crate::network::{Architecture, Network};
 use crate::optimisation::Learner;
-use crate::optimisation::averaging::Average;
+use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;
-use crate::run::{Newest, RunFolder};
+use crate::run::{ResumePoint, RunFolder};
 use crate::state;
-use crate::state::{DeviceSums, EpochRecord, Origin, Standing, Sums};
+use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
 
 pub use crate::run::FitSummary;
 
-/// What a run works with.
+/// The data of a run.
 #[derive(Debug)]
 pub struct Material {
     /// The feature set.
@@ -52,7 +52,7 @@ impl Material {
     /// When the cache does not have it, or it is damaged, or no network fits it.
     pub fn open(config: &FitConfig) -> Result<Self> {
         let protocol: Protocol = config.split.parse()?;
-        let access = Access { map: config.mmap, verify: config.verify };
+        let access = ReadOptions { map: config.mmap, verify: config.verify };
         let cache = Cache::open(&config.cache)?.with_access(access);
         let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
         let split = cache.split(set, &protocol)?;
@@ -76,17 +76,17 @@ pub struct FitRequest<'a> {
     pub device: Device,
     /// Whether to continue from `last.pt` of the run.
     pub resume: bool,
-    /// Raised from outside to stop after the step in progress.
+    /// Set from outside to stop after the step in progress.
     pub stop: &'a AtomicBool,
-    /// Hears how far an epoch is.
+    /// Receives the progress of an epoch.
     pub progress: &'a dyn Progress,
-    /// Hears what happens.
-    pub on_event: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
+    /// Receives events.
+    pub on_event: &'a mut dyn FnMut(FitEvent<'_>) -> Result<()>,
 }
 
 /// What happens in a run.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum FitEvent<'a> {
     /// A newer checkpoint of the run is damaged, so that it is continued from an older one.
     Skipped {
         /// What is wrong with the newer one.
@@ -96,7 +96,7 @@ pub enum Event<'a> {
     },
     /// An epoch is over.
     Epoch(&'a EpochRecord),
-    /// The epochs to come are of another member of an ensemble.
+    /// The following epochs are of another member of an ensemble.
     Member {
         /// Which, from 1.
         number: u32,
@@ -128,7 +128,7 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         }
         trainer.learn(stop, progress)?;
         let record = trainer.finish_epoch()?;
-        on_event(Event::Epoch(&record))?;
+        on_event(FitEvent::Epoch(&record))?;
     };
     let best_epoch = trainer.best().map_or(0, |best| best.epoch);
     Ok(FitSummary {
@@ -147,12 +147,12 @@ struct Trainer<'a> {
     origin: Origin,
     learner: Learner,
     learning_rates: LearningRates,
-    average: Option<Average>,
+    average: Option<WeightAverage>,
     train: Rc<TrainingSource<'a>>,
     val: Batches<'a>,
     /// What features are normalised with, if it is part of the checkpoint.
     statistics: Option<Statistics>,
-    standing: Standing,
+    standing: TrainingState,
 }
 
 impl<'a> Trainer<'a> {
@@ -176,44 +176,44 @@ impl<'a> Trainer<'a> {
         let steps_per_epoch = material.train.len().div_ceil(config.batch_size as usize);
         Ok(Self {
             learning_rates: LearningRates::new(config, steps_per_epoch),
-            average: Average::new(config, &network)?,
+            average: WeightAverage::new(config, &network)?,
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
             learner: Learner::new(network, config)?.weighing_classes(weights.as_deref())?,
             train: Rc::new(TrainingSource::new(config, material, train, device)?),
             val: Batches::new(&material.val, device)?.normalised_by(val),
             statistics,
-            standing: Standing { epoch: 1, ..Standing::default() },
+            standing: TrainingState { epoch: 1, ..TrainingState::default() },
             config,
             material,
             run,
         })
     }
 
-    /// Takes up where the run stopped: at its very beginning, if it was stopped before it had saved anything.
-    fn resume(&mut self, on_event: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<()> {
-        let Some(Newest { path, checkpoint, skipped }) = self.run.newest()? else {
+    /// Continues where the run stopped: at its very start, if it was stopped before it had saved anything.
+    fn resume(&mut self, on_event: &mut dyn FnMut(FitEvent<'_>) -> Result<()>) -> Result<()> {
+        let Some(ResumePoint { path, checkpoint, skipped }) = self.run.newest()? else {
             return self.run.save_config(self.config);
         };
         for damaged in &skipped {
-            on_event(Event::Skipped { damaged, from: &path })?;
+            on_event(FitEvent::Skipped { damaged, from: &path })?;
         }
         let earlier = Origin::of(&checkpoint).map_err(|error| error.at(&path))?;
         if earlier.split.digest != self.origin.split.digest || earlier.feature_set != self.origin.feature_set
         {
             return Err(Error::new(
                 ErrorKind::Mismatch,
-                "was trained on another split or feature set than the cache holds now",
+                "was trained on another split or feature set, not those the cache holds now",
             )
             .at(&path)
-            .mend("start a new run, since utterances may have changed sides"));
+            .help("start a new run, since utterances may have changed sides"));
         }
         if !self.config.continues(&earlier.fit) {
             return Err(Error::new(
                 ErrorKind::Mismatch,
-                "was trained by another recipe than config.toml says now",
+                "was trained with another recipe, not what config.toml says now",
             )
             .at(&path)
-            .mend("put config.toml back as it was, or start a new run"));
+            .help("put config.toml back as it was, or start a new run"));
         }
         self.learner.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
         self.standing = state::restore_resume_state(&checkpoint, &mut self.learner.adam)
@@ -221,8 +221,8 @@ impl<'a> Trainer<'a> {
         if let Some(average) = &mut self.average {
             average.restore(&checkpoint).map_err(|error| error.at(&path))?;
         }
-        self.run.go_back_to(&path)?;
-        // A later resumption goes by what this one was told, such as more epochs.
+        self.run.restore_previous(&path)?;
+        // A later resumption uses the settings of this one, such as more epochs.
         self.run.save_config(self.config)?;
         self.run.publish_best()
     }
@@ -235,8 +235,8 @@ impl<'a> Trainer<'a> {
         let mut sums = DeviceSums::new(&self.standing.sums, self.learner.network.device())?;
         let order = self.order();
         let batch_size = self.config.batch_size as usize;
-        let steps: Vec<Wanted<'_>> = (order.chunks(batch_size).enumerate())
-            .map(|(step, indices)| Wanted { place: step * batch_size, indices })
+        let steps: Vec<StepRequest<'_>> = (order.chunks(batch_size).enumerate())
+            .map(|(step, indices)| StepRequest { place: step * batch_size, indices })
             .collect();
         let done = usize::try_from(self.standing.step).unwrap_or(usize::MAX).min(steps.len());
         let (done, left) = steps.split_at(done);
@@ -276,7 +276,7 @@ impl<'a> Trainer<'a> {
         let lr = self.learning_rates.at(self.learner.steps());
         let learnt = self.learner.step(&batch, lr, &mut dropout)?;
         if let Some(average) = &mut self.average {
-            average.see_step(&self.learner.network, self.standing.epoch)?;
+            average.update_after_step(&self.learner.network, self.standing.epoch)?;
         }
         Ok(sums.add(&learnt.loss, &learnt.logits, &batch.targets)?)
     }
@@ -305,7 +305,7 @@ impl<'a> Trainer<'a> {
             return Err(self.diverged(&format!("the loss became {train_loss}")));
         }
         if let Some(average) = &mut self.average {
-            average.see_epoch(&self.learner.network, self.standing.epoch)?;
+            average.update_after_epoch(&self.learner.network, self.standing.epoch)?;
         }
         self.exchange_average()?;
         let predictions = evaluate(&mut self.learner.network, &self.material.val, &self.val, &Silent)?;
@@ -345,7 +345,7 @@ impl<'a> Trainer<'a> {
         Ok(record)
     }
 
-    /// Puts the average of the weights, if there is one, in their place; a second time, and they are back.
+    /// Swaps the average of the weights, if there is one, with them; a second call restores them.
     fn exchange_average(&mut self) -> Result<()> {
         match &mut self.average {
             Some(average) => Ok(average.exchange(&mut self.learner.network)?),
@@ -393,7 +393,7 @@ impl<'a> Trainer<'a> {
 
     fn diverged(&self, what: &str) -> Error {
         Error::new(ErrorKind::Unusable, format!("{what} in epoch {}", self.standing.epoch))
-            .mend(format!("start a new run with a lower --lr, which was {}", self.config.lr))
+            .help(format!("start a new run with a lower --lr, which was {}", self.config.lr))
     }
 
     fn interrupted(&self) -> Error {
@@ -401,6 +401,6 @@ impl<'a> Trainer<'a> {
             ErrorKind::Interrupted,
             format!("stopped after step {} of epoch {}", self.standing.step, self.standing.epoch),
         )
-        .mend(format!("continue with: ser-fit --resume {}", self.run.path().display()))
+        .help(format!("continue with: ser-fit --resume {}", self.run.path().display()))
     }
 }

@@ -13,7 +13,7 @@ use crate::Space;
 /// Largest recipe that is read, bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
 /// Options that say where and how fast a trial is trained, not what it learns.
-const CIRCUMSTANCES: [&str; 7] = ["data", "cache", "device", "threads", "verify", "mmap", "publish"];
+const NOT_LEARNT_FROM: [&str; 7] = ["data", "cache", "device", "threads", "verify", "mmap", "publish"];
 
 /// The recipe of a search or a trial, as a TOML document: what `ser-fit --config` takes for one network.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ impl BaseRecipe {
     /// Reads a recipe, or takes an empty one, in which every option has its default.
     ///
     /// # Errors
-    /// When it cannot be read, or is no recipe.
+    /// When it cannot be read, or is not a recipe.
     pub fn read(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self(Table::new())) };
         let text = read_text(path, "a recipe", MAX_BYTES)?;
@@ -35,10 +35,10 @@ impl BaseRecipe {
     /// Reads a recipe from text.
     ///
     /// # Errors
-    /// When it is no TOML.
+    /// When it is not TOML.
     pub fn parse(text: &str) -> Result<Self> {
         let table: Result<Table, _> = toml::from_str(text);
-        table.map(Self).map_err(|error| Error::new(ErrorKind::Usage, format!("is no TOML: {error}")))
+        table.map(Self).map_err(|error| Error::new(ErrorKind::Usage, format!("is not TOML: {error}")))
     }
 
     /// Sets the option with the dotted key `key`.
@@ -73,7 +73,7 @@ impl BaseRecipe {
     /// What `ser-fit` makes of it.
     ///
     /// # Errors
-    /// When it has an option that `ser-fit` does not know, a value that makes no sense, or makes an ensemble.
+    /// When it has an option that `ser-fit` does not know, a value that is not valid, or makes an ensemble.
     pub fn config(&self) -> Result<FitConfig> {
         let config: FitConfig = self.0.clone().try_into().map_err(|error: toml::de::Error| {
             let text = error.to_string();
@@ -82,9 +82,9 @@ impl BaseRecipe {
         config.validate()?;
         // An ensemble's epochs are those of its members, each in a folder of its own.
         if config.members != 1 {
-            let what = format!("members = {} makes an ensemble, and a trial is one network", config.members);
+            let what = format!("members = {} makes an ensemble, but a trial is one network", config.members);
             return Err(Error::new(ErrorKind::Usage, what)
-                .mend("search without it, then train best.toml with --members"));
+                .help("search without it, then train best.toml with --members"));
         }
         Ok(config)
     }
@@ -98,15 +98,15 @@ impl BaseRecipe {
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))
     }
 
-    /// What of it decides what is learnt, every default filled in: two recipes with the same are the same search.
+    /// The settings that decide what is learnt, with every default filled in: equal ones make the same search.
     ///
     /// # Errors
     /// As [`BaseRecipe::config`].
-    pub fn substance(&self) -> Result<Self> {
+    pub fn settings_that_decide(&self) -> Result<Self> {
         let config = self.config()?;
         let mut table = Table::try_from(&config)
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
-        table.retain(|key, _| !CIRCUMSTANCES.contains(&key));
+        table.retain(|key, _| !NOT_LEARNT_FROM.contains(&key));
         Ok(Self(table))
     }
 
@@ -150,14 +150,15 @@ mod tests {
     fn a_recipe_of_an_ensemble_is_refused_since_a_trial_is_one_network() {
         let error = BaseRecipe::parse("members = 3").unwrap().config().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert!(error.to_string().starts_with("members = 3 makes an ensemble, and a trial is one network"));
+        assert!(error.to_string().starts_with("members = 3 makes an ensemble, but a trial is one network"));
         BaseRecipe::parse("members = 1").unwrap().config().unwrap();
     }
 
     #[test]
     fn the_substance_leaves_out_where_it_is_trained() {
-        let substance = |text: &str| BaseRecipe::parse(text).unwrap().substance().unwrap();
-        assert_eq!(substance("cache = 'a'\nthreads = 4"), substance("lr = 0.001"));
-        assert_ne!(substance("lr = 0.002"), substance(""));
+        let settings_that_decide =
+            |text: &str| BaseRecipe::parse(text).unwrap().settings_that_decide().unwrap();
+        assert_eq!(settings_that_decide("cache = 'a'\nthreads = 4"), settings_that_decide("lr = 0.001"));
+        assert_ne!(settings_that_decide("lr = 0.002"), settings_that_decide(""));
     }
 }

@@ -1,4 +1,4 @@
-//! Whether ser-fit takes what a search space can make of the base recipe, found out before any trial.
+//! Checks before any trial that ser-fit accepts what a search space can make of the base recipe.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use ser_core::{Error, ErrorKind, Result};
 use crate::{BaseRecipe, Distribution, Space};
 
 impl BaseRecipe {
-    /// Makes sure, before any trial, that `ser-fit` takes every option of `space` at its edges, and beside every choice
+    /// Checks, before any trial, that `ser-fit` accepts every option of `space` at its bounds, and with every choice
     /// of another.
     ///
     /// # Errors
-    /// On the first option that it does not take, naming it and what is allowed.
+    /// On the first option that it does not accept, naming it and what is allowed.
     pub fn check(&self, space: &Space) -> Result<()> {
         self.config()?;
         for (key, distribution) in space.iter().filter(|(key, _)| space.condition(key).is_none()) {
@@ -31,7 +31,7 @@ impl BaseRecipe {
         Ok(())
     }
 
-    /// Makes sure of every option beside one choice of the option `key`.
+    /// Checks every option together with one choice of the option `key`.
     fn check_beside(&self, space: &Space, key: &str, choice: f64) -> Result<()> {
         for (other, distribution) in space.iter().filter(|(other, _)| *other != key) {
             for value in edges(distribution) {
@@ -40,8 +40,8 @@ impl BaseRecipe {
                 };
                 self.try_with(space, together).map_err(|reason| {
                     let (option, beside) = (said(space, other, value), said(space, key, choice));
-                    Error::new(ErrorKind::Usage, format!("{option} is refused beside {beside}: {reason}")).mend(
-                        "say in its when which choices it goes with, such as when = { \"network.arch\" = \"conformer\" }",
+                    Error::new(ErrorKind::Usage, format!("{option} is refused together with {beside}: {reason}")).help(
+                        "state in its when the choices it goes with, such as when = { \"network.arch\" = \"conformer\" }",
                     )
                 })?;
             }
@@ -49,7 +49,7 @@ impl BaseRecipe {
         Ok(())
     }
 
-    /// Why `ser-fit` does not take this recipe with `values`, if it does not.
+    /// Why `ser-fit` does not accept this recipe with `values`, if it does not.
     fn try_with(&self, space: &Space, values: BTreeMap<&str, f64>) -> Result<(), String> {
         self.with(space, values).config().map(drop).map_err(|error| error.reason())
     }
@@ -112,7 +112,7 @@ mod tests {
             ),
             (
                 "network.dropout = { float = [0.0, 1.0] }",
-                "network.dropout = 1.0 is refused: network.dropout 1 makes no",
+                "network.dropout = 1.0 is refused: network.dropout 1 is not",
             ),
             ("select = { categorical = ['uar', 'test_uar'] }", "unknown variant `test_uar`, expected"),
             ("lr.high = { float = [0.0, 1.0] }", "lr.high = 0.0 is refused: invalid type: map"),
@@ -137,19 +137,19 @@ mod tests {
         for (entry, said) in [
             (
                 "network.hidden = { int = [8, 64] }",
-                "network.hidden = 8 is refused beside network.arch = \"cnn-transformer\": ",
+                "network.hidden = 8 is refused together with network.arch = \"cnn-transformer\": ",
             ),
             (
                 "network.blocks = { int = [1, 4], when = { 'network.arch' = ['conformer', 'cnn-transformer'] } }",
-                "network.blocks = 1 is refused beside network.arch = \"cnn-transformer\": ",
+                "network.blocks = 1 is refused together with network.arch = \"cnn-transformer\": ",
             ),
             (
                 "network.kernel = { int = [3, 300], when = { 'network.arch' = 'conformer' } }",
-                "network.kernel = 300 is refused beside network.arch = \"conformer\": network.kernel 300 makes no sense",
+                "network.kernel = 300 is refused together with network.arch = \"conformer\": network.kernel 300 is not valid",
             ),
         ] {
             let error = check("", &format!("{ARCHITECTURES}{entry}")).unwrap_err().to_string();
-            assert!(error.contains(said) && error.contains("say in its when"), "{error}");
+            assert!(error.contains(said) && error.contains("state in its when"), "{error}");
         }
     }
 
@@ -164,6 +164,9 @@ mod tests {
     fn choices_that_do_not_go_together_are_refused() {
         let heads = "network.heads = { categorical = [3, 4] }\nnetwork.width = { categorical = [96, 128] }";
         let error = check("[network]\narch = 'conformer'", heads).unwrap_err().to_string();
-        assert!(error.contains("network.width = 128 is refused beside network.heads = 3: "), "{error}");
+        assert!(
+            error.contains("network.width = 128 is refused together with network.heads = 3: "),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The process that trains a trial: begun, stopped, and never left behind.
+//! The process that trains a trial: started, stopped, and never left behind.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,13 +13,13 @@ use ser_model::FitConfig;
 /// First argument of a ser-tune that is to become the trainer.
 pub const LAUNCH: &str = "__launch";
 /// How long a process that was asked to stop may take to save its state.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How much of what a failed process complained about is kept, bytes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much of a failed process's stderr is kept, bytes.
 const MAX_COMPLAINT: u64 = 4000;
 
 /// How trials are trained.
 #[derive(Debug, Clone)]
-pub struct Trainer {
+pub struct TrialRunner {
     /// The ser-fit to run.
     pub ser_fit: PathBuf,
     /// The ser-tune that runs it, so that it dies with us; without one it is run directly.
@@ -28,10 +28,10 @@ pub struct Trainer {
     pub threads: Option<usize>,
 }
 
-impl Trainer {
+impl TrialRunner {
     /// Begins or continues the run in `folder`, in the latter case with the places that `config` names: cache and
     /// recordings may have moved. The process holds `lock` as its standard input, so the lock is held as long as it lives,
-    /// and what it complains about goes to `output.txt`.
+    /// and its stderr goes to `output.txt`.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -89,10 +89,10 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// How it ended: with success, or with what it complained about. None while it runs.
+    /// How it ended: with success, or with its stderr. `None` while it runs.
     ///
     /// # Errors
-    /// When the operating system does not say.
+    /// When the operating system reports an error.
     pub(super) fn ended(&mut self) -> Result<Option<Result<(), String>>> {
         let status = self.child.try_wait();
         let status = status.map_err(|error| Error::io("cannot be watched", &self.output, error))?;
@@ -104,7 +104,7 @@ impl Running {
     pub(super) fn stop(&mut self) {
         self.signal(false);
         let asked = Instant::now();
-        while asked.elapsed() < PATIENCE {
+        while asked.elapsed() < STOP_TIMEOUT {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
@@ -112,7 +112,7 @@ impl Running {
         }
     }
 
-    /// Its last words, or else its exit status.
+    /// The end of its stderr, or else its exit status.
     fn complaint(&self, status: &str) -> String {
         let mut text = Vec::new();
         let file = File::open(&self.output).and_then(|mut file| {
@@ -156,7 +156,7 @@ impl Drop for Running {
 /// When it cannot; on success this never returns.
 pub fn launch(arguments: &[OsString]) -> Error {
     let [asker, program, arguments @ ..] = arguments else {
-        return Error::new(ErrorKind::Usage, format!("{LAUNCH} is not meant for people"));
+        return Error::new(ErrorKind::Usage, format!("{LAUNCH} is for internal use"));
     };
     if let Err(error) = die_with(asker) {
         return error;

@@ -1,4 +1,4 @@
-//! When an option is there: some options mean something only beside a certain choice of another, as the sizes of one
+//! When an option is present: some options apply only with a certain choice of another, such as the sizes of one
 //! architecture do.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use toml::Value as Toml;
 
 use crate::entry::wrong;
 
-/// An option is there only while another, chosen from a list, has one of these choices.
+/// An option is present only while another, categorical one has one of these choices.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Condition {
     key: String,
@@ -23,7 +23,7 @@ impl Condition {
     ///
     /// # Errors
     /// When it names another number of options than one, an option that has no choices or is not always there, or a
-    /// choice that the option has not.
+    /// choice that the option does not have.
     pub(super) fn read<'a>(
         key: &str,
         when: &Toml,
@@ -35,7 +35,9 @@ impl Condition {
         let known = choices_of(&on).ok_or_else(|| {
             wrong(
                 key,
-                &format!("depends on {on}, which is no categorical option of the space that is always there"),
+                &format!(
+                    "depends on {on}, which is not a categorical option of the space that is always there"
+                ),
             )
         })?;
         // A choice may itself be a list.
@@ -45,7 +47,8 @@ impl Condition {
         };
         let place = |choice: &Toml| {
             let place = known.iter().position(|known| known == choice);
-            let unknown = || wrong(key, &format!("depends on {on} = {choice}, which is none of its choices"));
+            let unknown =
+                || wrong(key, &format!("depends on {on} = {choice}, which is not one of its choices"));
             Ok((place.ok_or_else(unknown)?, choice.to_string()))
         };
         let choices: BTreeMap<usize, String> = asked.iter().map(place).collect::<Result<_>>()?;

@@ -113,7 +113,7 @@ impl Distribution {
     pub fn from_json(text: &str) -> Result<Self> {
         let wrong = || {
             let what = format!("holds the distribution {}, which is not known here", shortened(text));
-            Error::new(ErrorKind::Unsupported, what).mend("use a newer version of ser-tune")
+            Error::new(ErrorKind::Unsupported, what).help("use a newer version of ser-tune")
         };
         let json: Json = serde_json::from_str(text).map_err(|error| wrong().caused_by(error))?;
         let name = json["name"].as_str().ok_or_else(wrong)?;
@@ -139,18 +139,18 @@ impl Distribution {
             }
             _ => return Err(wrong()),
         };
-        match distribution.nonsense() {
+        match distribution.why_invalid() {
             None => Ok(distribution),
             Some(why) => {
                 let what = format!("holds the distribution {}, {why}", shortened(text));
                 Err(Error::new(ErrorKind::Unusable, what)
-                    .mend("put the journal back as it was, or give another --study folder"))
+                    .help("put the journal back as it was, or give another --study folder"))
             }
         }
     }
 
     /// Why no option can be chosen from it, if so; completes the sentence "a distribution, …".
-    fn nonsense(&self) -> Option<&'static str> {
+    fn why_invalid(&self) -> Option<&'static str> {
         match *self {
             Self::Float { low, high, .. } if !(low.is_finite() && high.is_finite() && low <= high) => {
                 Some("whose bounds are not in order")
@@ -159,7 +159,7 @@ impl Distribution {
                 Some("whose bounds are too far apart")
             }
             Self::Float { low, log: true, .. } if low <= 0.0 => {
-                Some("which begins where there is no logarithm")
+                Some("which begins where the logarithm is undefined")
             }
             Self::Float { log: true, step: Some(_), .. } => Some("which has a step on a logarithmic scale"),
             Self::Float { step: Some(step), .. } if !(step.is_finite() && step > 0.0) => {
@@ -169,7 +169,9 @@ impl Distribution {
                 Some("which has too many steps")
             }
             Self::Int { low, high, .. } if low > high => Some("whose bounds are not in order"),
-            Self::Int { low, log: true, .. } if low < 1 => Some("which begins where there is no logarithm"),
+            Self::Int { low, log: true, .. } if low < 1 => {
+                Some("which begins where the logarithm is undefined")
+            }
             Self::Int { log: true, step, .. } if step != 1 => Some("which has a step on a logarithmic scale"),
             Self::Int { step, .. } if step < 1 => Some("whose step is not above 0"),
             Self::Categorical { ref choices } if choices.is_empty() => Some("which has no choice"),
@@ -242,7 +244,7 @@ mod tests {
         for (text, said) in [
             (float(r#""low": 1, "high": 0, "log": false, "step": null"#), "whose bounds are not in order"),
             (float(r#""low": -1e308, "high": 1e308, "log": false, "step": null"#), "too far apart"),
-            (float(r#""low": 0, "high": 1, "log": true, "step": null"#), "where there is no logarithm"),
+            (float(r#""low": 0, "high": 1, "log": true, "step": null"#), "where the logarithm is undefined"),
             (float(r#""low": 1, "high": 2, "log": true, "step": 0.5"#), "a step on a logarithmic scale"),
             (float(r#""low": 0, "high": 1, "log": false, "step": 0"#), "whose step is not above 0"),
             (float(r#""low": 0, "high": 1, "log": false, "step": -0.5"#), "whose step is not above 0"),
@@ -251,7 +253,7 @@ mod tests {
             (float(r#""low": 0, "high": NaN, "log": false, "step": null"#), "which is not known here"),
             (float(r#""low": 0, "log": false, "step": null"#), "which is not known here"),
             (int(r#""low": 2, "high": 1, "log": false, "step": 1"#), "whose bounds are not in order"),
-            (int(r#""low": 0, "high": 1, "log": true, "step": 1"#), "where there is no logarithm"),
+            (int(r#""low": 0, "high": 1, "log": true, "step": 1"#), "where the logarithm is undefined"),
             (int(r#""low": 1, "high": 9, "log": true, "step": 2"#), "a step on a logarithmic scale"),
             (int(r#""low": 0, "high": 1, "log": false, "step": 0"#), "whose step is not above 0"),
             (int(r#""low": 0, "high": 1, "log": false, "step": -1"#), "whose step is not above 0"),

@@ -15,7 +15,7 @@ const KINDS: [&str; 5] = ["float", "log_float", "int", "log_int", "categorical"]
 
 /// An error about the entry `key`, with what an entry may say.
 pub(super) fn wrong(key: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("{key} {what}")).mend(
+    Error::new(ErrorKind::Usage, format!("{key} {what}")).help(
         "write { float = [low, high] }, { log_float = [low, high] }, { int = [low, high] } or { log_int = [low, high] }, \
          float and int also with step, or { categorical = [choice, …] }; any of them also with when",
     )
@@ -48,16 +48,16 @@ pub(super) fn distribution(key: &str, table: &toml::Table) -> Result<(Distributi
             let (low, high) = bounds(key, &numbers, values)?;
             let log = kind.as_str() == "log_float";
             if log && low <= 0.0 {
-                return Err(wrong(key, &format!("begins at {low}, which has no logarithm")));
+                return Err(wrong(key, &format!("begins at {low}, where the logarithm is undefined")));
             }
             let step = match step {
                 None => None,
                 Some(step) => Some(as_float(step).filter(|step| *step > 0.0).ok_or_else(|| {
-                    wrong(key, &format!("has the step {step}, which is no positive number"))
+                    wrong(key, &format!("has the step {step}, which is not a positive number"))
                 })?),
             };
             if step.is_some_and(|step| (high - low) / step > 1e9) {
-                return Err(wrong(key, "has more steps than make sense"));
+                return Err(wrong(key, "has too many steps"));
             }
             // The last step that is in the range, as Optuna has it.
             let high = step.map_or(high, |step| low + ((high - low) / step + 1e-9).floor() * step);
@@ -81,7 +81,7 @@ pub(super) fn distribution(key: &str, table: &toml::Table) -> Result<(Distributi
                 None => 1,
                 Some(step) => {
                     let step = step.as_integer().filter(|step| (1..=MAX_INT).contains(step));
-                    step.ok_or_else(|| wrong(key, "has a step that is no positive whole number"))?
+                    step.ok_or_else(|| wrong(key, "has a step that is not a positive whole number"))?
                 }
             };
             Ok((Distribution::Int { low, high: low + (high - low) / step * step, log, step }, Vec::new()))
@@ -90,7 +90,7 @@ pub(super) fn distribution(key: &str, table: &toml::Table) -> Result<(Distributi
             if values.is_empty() || values.len() > MAX_CHOICES {
                 return Err(wrong(
                     key,
-                    &format!("has {} choices; from 1 to {MAX_CHOICES} make sense", values.len()),
+                    &format!("has {} choices; from 1 to {MAX_CHOICES} are allowed", values.len()),
                 ));
             }
             let choices: Vec<Json> =

@@ -12,9 +12,9 @@ use crate::Objective;
 /// Largest `metrics.jsonl` that is read, bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// A line of `metrics.jsonl`. What was no number when it was written is none here.
+/// A line of `metrics.jsonl`. Values that were not numbers are `None` here.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Epoch {
+pub(super) struct EpochLine {
     /// Its number, from 1.
     pub(super) epoch: u64,
     #[serde(default)]
@@ -31,8 +31,8 @@ pub(super) struct Epoch {
     pub(super) best: bool,
 }
 
-impl Epoch {
-    /// The objective after it; NaN if it was no number.
+impl EpochLine {
+    /// The objective after it; NaN if it was not a number.
     pub(super) fn objective(&self, objective: Objective) -> f64 {
         let value = match objective {
             Objective::ValUar => self.val_uar,
@@ -44,7 +44,7 @@ impl Epoch {
 }
 
 /// The epoch whose weights are in `best.pt`.
-pub(super) fn kept(epochs: &[Epoch]) -> Option<&Epoch> {
+pub(super) fn kept(epochs: &[EpochLine]) -> Option<&EpochLine> {
     epochs.iter().rev().find(|epoch| epoch.best).or(epochs.last())
 }
 
@@ -52,7 +52,7 @@ pub(super) fn kept(epochs: &[Epoch]) -> Option<&Epoch> {
 #[derive(Debug, Default)]
 pub(super) struct Follower {
     seen: Option<(u64, SystemTime)>,
-    epochs: Vec<Epoch>,
+    epochs: Vec<EpochLine>,
 }
 
 impl Follower {
@@ -60,7 +60,7 @@ impl Follower {
     ///
     /// # Errors
     /// When it cannot be read, or is not what ser-fit writes.
-    pub(super) fn look(&mut self, folder: &Path) -> Result<&[Epoch]> {
+    pub(super) fn look(&mut self, folder: &Path) -> Result<&[EpochLine]> {
         let path = folder.join("metrics.jsonl");
         let Ok(metadata) = std::fs::metadata(&path) else { return Ok(&self.epochs) };
         let stamp = metadata.modified().ok().map(|time| (metadata.len(), time));
@@ -72,7 +72,8 @@ impl Follower {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let parse = |line: &str| {
             serde_json::from_str(line).map_err(|error| {
-                Error::new(ErrorKind::Damaged, format!("holds a line that is no epoch: {error}")).at(&path)
+                Error::new(ErrorKind::Damaged, format!("holds a line that is not an epoch: {error}"))
+                    .at(&path)
             })
         };
         self.epochs = whole.lines().map(parse).collect::<Result<_>>()?;

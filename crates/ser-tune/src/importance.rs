@@ -1,7 +1,7 @@
 //! How much each option matters: PED-ANOVA (Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying
 //! Hyperparameter Importance in Arbitrary Subspaces", 2023), which is Optuna's default since its version 5.
 //!
-//! An option matters if its values in the best tenth of the trials are spread otherwise than in all: the measure is the
+//! An option matters if its values in the best tenth of the trials differ in distribution from all: the measure is the
 //! Pearson divergence between Parzen estimators of the two. fANOVA would need a random forest for little more.
 
 use std::collections::{BTreeMap, BTreeSet};

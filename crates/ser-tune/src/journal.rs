@@ -2,7 +2,7 @@
 //!
 //! Several processes may write at the same time, Optuna among them. Who writes holds Optuna's lock, the symbolic link
 //! `<journal>.lock`, and before it a lock of the operating system on `<journal>.flock`. The second tells a link that a
-//! killed ser-tune left behind, which is removed at once, from one that somebody holds.
+//! killed ser-tune left behind, which is removed at once, from one that is held.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind as IoErrorKind, Read, Seek, SeekFrom, Write};
@@ -18,10 +18,10 @@ use ser_core::{Error, ErrorKind, Result};
 use crate::{Operation, Replay};
 
 /// After what time a lock is taken from a holder that has written nothing; Optuna's default.
-const GRACE: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest journal that is read, bytes.
 const MAX_BYTES: u64 = 1 << 30;
-/// Where our link points to: the journal, spelt as nobody else spells it.
+/// Where our link points to: the journal, in a spelling that only we use.
 const OUR_LINK: &str = "./././journal.log";
 /// Name of the journal in the folder of a study.
 const NAME: &str = "journal.log";
@@ -67,7 +67,7 @@ impl Journal {
         if !path.is_file() {
             return Err(Error::new(ErrorKind::Missing, "holds no study")
                 .at(folder)
-                .mend("give the folder of a search, which holds journal.log"));
+                .help("give the folder of a search, which holds journal.log"));
         }
         let flock = File::open(&path).map_err(|error| Error::io("cannot be opened", &path, error))?;
         let mut journal = Self { path, flock, replay: Replay::default(), read: 0, lines: 0 };
@@ -80,7 +80,7 @@ impl Journal {
         &self.replay
     }
 
-    /// Lets `decide` see the journal as it is now and say what is to be added to it, while nobody else writes. What is
+    /// Lets `decide` see the current journal and return what to add to it, under the lock. What is
     /// added is on disk when this returns.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Journal {
     /// One write and a sync, so that a crash leaves whole lines, or one torn one at the end.
     fn append(&self, operations: &[Operation], worker: &str) -> Result<()> {
         let io = |error| {
-            Error::io("cannot be written", &self.path, error).mend("make room; what it holds stays as it is")
+            Error::io("cannot be written", &self.path, error).help("make room; what it holds stays as it is")
         };
         let mut lines = String::new();
         for operation in operations {
@@ -127,7 +127,7 @@ impl Journal {
         let mut file = File::open(&self.path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         let unusable = |error: Error| {
-            error.at(&self.path).mend("give another --study folder, or put the journal back as it was")
+            error.at(&self.path).help("give another --study folder, or put the journal back as it was")
         };
         if size > MAX_BYTES || size < self.read {
             let what = if size < self.read { "has become shorter" } else { "is too large for a journal" };
@@ -141,7 +141,7 @@ impl Journal {
             let (line, after) = rest.split_at(end + 1);
             let applied = match std::str::from_utf8(line) {
                 Ok(line) => self.replay.apply(line.trim_end()),
-                Err(_) => Err(Error::new(ErrorKind::Damaged, "is no text")),
+                Err(_) => Err(Error::new(ErrorKind::Damaged, "is not text")),
             };
             if let Err(error) = applied {
                 if after.is_empty() && error.kind() == ErrorKind::Damaged {
@@ -167,7 +167,7 @@ impl Journal {
         let flock_file = self.flock.try_clone().map_err(io)?;
         retry_on_intr(|| flock(&flock_file, FlockOperation::LockExclusive))
             .map_err(|error| io(error.into()))?;
-        // Let go of also where what follows fails.
+        // Released even if what follows fails.
         let mut locked =
             Locked { link: self.path.with_extension("log.lock"), flock: flock_file, linked: false };
         let mut seen: (Option<SystemTime>, Instant) = (None, Instant::now());
@@ -184,7 +184,7 @@ impl Journal {
             }
             let left_behind =
                 std::fs::read_link(&locked.link).is_ok_and(|target| target == Path::new(OUR_LINK));
-            if left_behind || seen.1.elapsed() > GRACE {
+            if left_behind || seen.1.elapsed() > LOCK_TIMEOUT {
                 remove_link(&locked.link);
                 continue;
             }

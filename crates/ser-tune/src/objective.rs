@@ -1,4 +1,4 @@
-//! What a search makes as good as it can: a metric of the validation side.
+//! What a search optimises: a metric of the validation side.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a journal is made of: operations, one a line, as JournalStorage of Optuna writes them.
+//! What a journal consists of: operations, one per line, as Optuna's JournalStorage writes them.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ pub(super) const SET_TRIAL_USER_ATTR: u64 = 8;
 pub(super) const SET_TRIAL_SYSTEM_ATTR: u64 = 9;
 pub(super) const DISCARD_TRIALS: u64 = 10;
 
-/// Something that is to stand in the journal.
+/// An operation for the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
     /// A study begins.
     CreateStudy {
-        /// Its name, one of a kind in the journal.
+        /// Its name, unique in the journal.
         name: String,
         /// Which way is better.
         direction: Direction,
@@ -63,7 +63,7 @@ pub enum Operation {
         trial_id: u64,
         /// The epoch, from 1.
         step: u64,
-        /// The objective; NaN if it was no number.
+        /// The objective; NaN if it was not a number.
         value: f64,
     },
     /// A remark on a trial.

@@ -1,4 +1,4 @@
-//! What came of a search so far.
+//! The results of a search so far.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use serde_json::Value as Json;
 
 use crate::search::study_of;
 use crate::{
-    BaseRecipe, Direction, Journal, Objective, Replay, Setup, Study, Trial, TrialState, importance,
+    BaseRecipe, Direction, Journal, Objective, Replay, SearchSetup, Study, Trial, TrialState, importance,
     trial_folder,
 };
 
 /// A study, its trials and its best.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outcome {
+pub struct StudySummary {
     /// The folder of the study.
     pub folder: PathBuf,
     /// Name of the study.
     pub study: String,
-    /// What was made as good as it could be.
+    /// The objective that was optimised.
     pub objective: Objective,
     /// Which way is better.
     pub direction: Direction,
@@ -56,7 +56,7 @@ pub struct TrialSummary {
     pub error: Option<String>,
 }
 
-impl Outcome {
+impl StudySummary {
     /// Reads the study in `folder`.
     ///
     /// # Errors
@@ -66,13 +66,13 @@ impl Outcome {
         let study = study_of(&replay).ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds a journal without a study")
                 .at(folder)
-                .mend("begin one there with ser-tune --space")
+                .help("begin one there with ser-tune --space")
         })?;
         Self::new(folder, study, &replay)
     }
 
     pub(super) fn new(folder: &Path, study: &Study, replay: &Replay) -> Result<Self> {
-        let setup = Setup::of(study).map_err(|error| error.at(folder))?;
+        let setup = SearchSetup::of(study).map_err(|error| error.at(folder))?;
         let direction = setup.objective.direction();
         let mut best: Option<(&Trial, f64)> = None;
         for trial in replay.trials(study.id).filter(|trial| trial.state == TrialState::Complete) {

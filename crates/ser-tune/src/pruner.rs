@@ -1,4 +1,4 @@
-//! When a trial is stopped early: by what its objective is after an epoch, beside that of others.
+//! When a trial is stopped early: by its objective after an epoch, compared with that of others.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -13,11 +13,11 @@ pub enum Pruner {
     None,
     /// Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020), as
     /// Optuna's `SuccessiveHalvingPruner`: after epochs `min_epochs`, `min_epochs · reduction_factor`,
-    /// `min_epochs · reduction_factor²`, … only the best of each `reduction_factor` trials go on.
+    /// `min_epochs · reduction_factor²`, … only the best of each `reduction_factor` trials continue.
     Asha {
         /// The epoch of the first comparison.
         min_epochs: u32,
-        /// One in so many goes on.
+        /// One in this many continues.
         reduction_factor: u32,
     },
     /// Stops a trial whose best value so far is worse than the median of the complete trials' values after the same
@@ -25,31 +25,31 @@ pub enum Pruner {
     Median {
         /// The first epoch after which trials are compared.
         min_epochs: u32,
-        /// So many trials must be complete before any is stopped.
+        /// This many trials must be complete before any is stopped.
         startup_trials: u32,
     },
 }
 
 /// What a pruner decides after an epoch.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Verdict {
+pub struct PrunerDecision {
     /// Whether the trial is stopped.
     pub stop: bool,
-    /// Remarks to put down with the trial, which later decisions rest on.
+    /// Attributes to record with the trial, which later decisions need.
     pub remarks: Vec<(String, f64)>,
 }
 
 impl Pruner {
-    /// Judges `trial`, whose last intermediate value has just come, among the `others` of its study.
+    /// Judges `trial` after its latest intermediate value, among the `others` of its study.
     pub fn judge<'a>(
         self,
         trial: &Trial,
         direction: Direction,
         others: impl Iterator<Item = &'a Trial>,
-    ) -> Verdict {
+    ) -> PrunerDecision {
         let others: Vec<&Trial> = others.filter(|other| other.id != trial.id).collect();
         match self {
-            Self::None => Verdict::default(),
+            Self::None => PrunerDecision::default(),
             Self::Asha { min_epochs, reduction_factor } => {
                 halve(trial, direction, &others, u64::from(min_epochs), u64::from(reduction_factor))
             }
@@ -61,7 +61,7 @@ impl Pruner {
                     u64::from(min_epochs),
                     startup_trials as usize,
                 );
-                Verdict { stop, remarks: Vec::new() }
+                PrunerDecision { stop, remarks: Vec::new() }
             }
         }
     }
@@ -72,8 +72,14 @@ fn rung_key(rung: u32) -> String {
     format!("completed_rung_{rung}")
 }
 
-fn halve(trial: &Trial, direction: Direction, others: &[&Trial], min_epochs: u64, factor: u64) -> Verdict {
-    let mut verdict = Verdict::default();
+fn halve(
+    trial: &Trial,
+    direction: Direction,
+    others: &[&Trial],
+    min_epochs: u64,
+    factor: u64,
+) -> PrunerDecision {
+    let mut verdict = PrunerDecision::default();
     let Some((epoch, value)) = trial.last_intermediate() else { return verdict };
     let mut rung = (0..).find(|rung| !trial.system_attrs.contains_key(&rung_key(*rung))).unwrap_or(0);
     loop {
@@ -82,18 +88,18 @@ fn halve(trial: &Trial, direction: Direction, others: &[&Trial], min_epochs: u64
             return verdict;
         }
         if value.is_nan() {
-            return Verdict { stop: true, ..verdict };
+            return PrunerDecision { stop: true, ..verdict };
         }
         let key = rung_key(rung);
         let at_rung = others.iter().filter_map(|other| other.system_attrs.get(&key).and_then(Json::as_f64));
         let mut losses: Vec<f64> = at_rung.chain([value]).map(|value| direction.loss(value)).collect();
         losses.sort_by(f64::total_cmp);
         verdict.remarks.push((key, value));
-        // Of the first few, the best alone goes on.
+        // Of the first few, only the best continues.
         let last_promoted = (losses.len() as u64 / factor.max(1)).saturating_sub(1);
         let bound = losses.get(last_promoted as usize).copied().unwrap_or(f64::INFINITY);
         if direction.loss(value) > bound {
-            return Verdict { stop: true, ..verdict };
+            return PrunerDecision { stop: true, ..verdict };
         }
         rung += 1;
     }

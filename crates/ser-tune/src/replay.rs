@@ -58,7 +58,7 @@ impl Replay {
     /// nothing here either.
     ///
     /// # Errors
-    /// When it is no operation.
+    /// When it is not an operation.
     pub(super) fn apply(&mut self, line: &str) -> Result<()> {
         let json: Json = match serde_json::from_str(line) {
             Ok(json) => json,
@@ -157,7 +157,7 @@ impl Replay {
                     ErrorKind::Unsupported,
                     format!("holds operation {operation}, which is not known here"),
                 )
-                .mend("use a newer version of ser-tune"));
+                .help("use a newer version of ser-tune"));
             }
         }
         Ok(())
@@ -165,7 +165,7 @@ impl Replay {
 }
 
 fn wrong() -> Error {
-    Error::new(ErrorKind::Damaged, "is no operation of a journal")
+    Error::new(ErrorKind::Damaged, "is not a journal operation")
 }
 
 fn number(json: &Json, key: &str) -> Result<u64> {

@@ -1,4 +1,4 @@
-//! The search: a study begun or gone on with, and what comes of it.
+//! The search: a study started or continued, and its results.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +8,11 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
-use crate::worker::{Shared, locked};
-use crate::{BaseRecipe, Journal, Operation, Outcome, Replay, Setup, Space, Study, Trainer, Trial, setup};
+use crate::worker::{WorkerShared, locked};
+use crate::{
+    BaseRecipe, Journal, Operation, Replay, SearchSetup, Space, Study, StudySummary, Trial, TrialRunner,
+    setup,
+};
 
 /// What [`search`] needs.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ pub struct Search<'a> {
     /// What all trials have in common.
     pub recipe: &'a BaseRecipe,
     /// What the search is about.
-    pub setup: &'a Setup,
+    pub setup: &'a SearchSetup,
     /// How many trials the study is to have.
     pub trials: u64,
     /// How many are trained at once.
@@ -29,38 +32,38 @@ pub struct Search<'a> {
     /// After what time no trial is begun any more.
     pub timeout: Option<Duration>,
     /// How trials are trained.
-    pub trainer: &'a Trainer,
-    /// Raised from outside to stop: trials save their state, and the same search goes on with them.
+    pub trainer: &'a TrialRunner,
+    /// Set from outside to stop: trials save their state, and the same search can continue them.
     pub stop: &'a AtomicBool,
 }
 
 /// What happens in a search.
 #[derive(Debug)]
-pub enum Event<'a> {
-    /// A trial begins, or goes on where an earlier process left it.
+pub enum SearchEvent<'a> {
+    /// A trial starts, or continues where an earlier process left it.
     Began {
         /// Its number.
         number: u64,
-        /// Whether it goes on.
+        /// Whether it continues.
         resumed: bool,
     },
     /// A trial has ended.
     Ended(&'a Trial),
 }
 
-/// Searches until the study has its trials, and returns what came of it. Several processes may search in one study.
+/// Searches until the study has its trials, and returns the results. Several processes may search in one study.
 ///
 /// # Errors
 /// When the study holds another search, the journal cannot be written, the first trials all fail, or on interruption.
-pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&Event<'_>) + Sync)) -> Result<Outcome> {
+pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&SearchEvent<'_>) + Sync)) -> Result<StudySummary> {
     let mut journal = Journal::open(search.folder)?;
     let study = open_study(search, &mut journal)?;
-    let shared = Shared::new(search, study, journal, on_event)?;
+    let shared = WorkerShared::new(search, study, journal, on_event)?;
     let worked = shared.work_all(search.workers);
     let (outcome, written) = {
         let journal = locked(&shared.journal);
         let (replay, study) = (journal.replay(), &shared.study);
-        let outcome = Outcome::new(search.folder, study, replay)?;
+        let outcome = StudySummary::new(search.folder, study, replay)?;
         let recipe_of = |number: u64| {
             let trial = replay.trials(study.id).find(|trial| trial.number == number)?;
             Some(search.recipe.with(search.space, trial.values()))
@@ -74,7 +77,7 @@ pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&Event<'_>) + Sync)) -> Re
     if search.stop.load(Ordering::Relaxed) {
         return Err(Error::new(ErrorKind::Interrupted, "stopped; every trial has saved its state")
             .at(search.folder)
-            .mend("go on with the same command"));
+            .help("continue with the same command"));
     }
     Ok(outcome)
 }
@@ -89,7 +92,7 @@ fn open_study(search: &Search<'_>, journal: &mut Journal) -> Result<Study> {
     })?;
     journal.transact("ser-tune", |replay| {
         if let Some(study) = study_of(replay) {
-            let continues = search.setup.continues(&Setup::of(study)?);
+            let continues = search.setup.continues(&SearchSetup::of(study)?);
             return continues.map(|()| (Vec::new(), ())).map_err(|error| error.at(search.folder));
         }
         let direction = search.setup.objective.direction();

@@ -1,4 +1,4 @@
-//! What makes a search the search it is. It stands in the journal, so that a study goes on as it began.
+//! What defines a search. It is stored in the journal, so that a study continues as it began.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ pub(super) const KEY: &str = "ser_tune";
 
 /// What a search is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setup {
-    /// What is made as good as it can be.
+pub struct SearchSetup {
+    /// The objective to optimise.
     pub objective: Objective,
     /// When trials are stopped early.
     pub pruner: Pruner,
@@ -21,14 +21,14 @@ pub struct Setup {
     pub seed: u64,
     /// The distribution of each option, as JSON texts.
     pub space: BTreeMap<String, String>,
-    /// When options are there that are not always there, in words.
+    /// When conditional options are present, in words.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conditions: BTreeMap<String, String>,
     /// The base recipe in TOML.
     pub recipe: String,
 }
 
-impl Setup {
+impl SearchSetup {
     /// Describes a search.
     ///
     /// # Errors
@@ -54,12 +54,12 @@ impl Setup {
     /// The search that a study in a journal is.
     ///
     /// # Errors
-    /// When it is none of ours.
+    /// When it is not ours.
     pub fn of(study: &Study) -> Result<Self> {
         let setup = study.user_attrs.get(KEY).cloned().unwrap_or_default();
         serde_json::from_value(setup).map_err(|error| {
-            Error::new(ErrorKind::Mismatch, format!("its study {:?} was not begun by ser-tune", study.name))
-                .mend("give another --study folder")
+            Error::new(ErrorKind::Mismatch, format!("its study {:?} was not started by ser-tune", study.name))
+                .help("give another --study folder")
                 .caused_by(error)
         })
     }
@@ -91,8 +91,10 @@ impl Setup {
         for key in self.space.keys().filter(|key| earlier.space.contains_key(*key)) {
             compare(&format!("the when of {key} in the space"), when(earlier, key), when(self, key));
         }
-        let substance = |recipe: &str| BaseRecipe::parse(recipe).and_then(|recipe| recipe.substance());
-        let (before, now) = (substance(&earlier.recipe)?.flat(), substance(&self.recipe)?.flat());
+        let settings_that_decide =
+            |recipe: &str| BaseRecipe::parse(recipe).and_then(|recipe| recipe.settings_that_decide());
+        let (before, now) =
+            (settings_that_decide(&earlier.recipe)?.flat(), settings_that_decide(&self.recipe)?.flat());
         for key in now.keys().chain(before.keys().filter(|key| !now.contains_key(*key))) {
             compare(&format!("{key} in the base recipe"), of(&before, key), of(&now, key));
         }
@@ -100,6 +102,6 @@ impl Setup {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Mismatch, format!("holds another search: {}", differences.join("; ")))
-            .mend("search on as it was begun, or give another --study folder"))
+            .help("continue the search as it was started, or give another --study folder"))
     }
 }

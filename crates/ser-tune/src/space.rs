@@ -12,7 +12,7 @@ use crate::{Condition, Distribution};
 
 /// Largest search space that is read, bytes.
 const MAX_BYTES: u64 = 1 << 20;
-/// What makes no sense to search over, and why.
+/// What cannot be searched over, and why.
 const REFUSED: [(&str, &str); 4] = [
     ("cache", "trials on different data cannot be compared"),
     ("split", "trials on different validation sides cannot be compared"),
@@ -26,7 +26,7 @@ pub struct Space {
     options: BTreeMap<String, Distribution>,
     /// The choices of categorical options as the recipe has them.
     choices: BTreeMap<String, Vec<Toml>>,
-    /// When options are there that are not always there.
+    /// When conditional options are present.
     conditions: BTreeMap<String, Condition>,
 }
 
@@ -59,7 +59,7 @@ impl Space {
     /// As there.
     pub fn parse(text: &str) -> Result<Self> {
         let table: toml::Table = toml::from_str(text).map_err(|error| {
-            Error::new(ErrorKind::Usage, format!("is no TOML: {}", error.to_string().trim_end()))
+            Error::new(ErrorKind::Usage, format!("is not TOML: {}", error.to_string().trim_end()))
         })?;
         let mut space = Self::default();
         let mut whens = BTreeMap::new();
@@ -72,7 +72,7 @@ impl Space {
         }
         if space.options.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "names no option to search over")
-                .mend("give at least one, such as lr = { log_float = [1e-4, 1e-2] }"));
+                .help("give at least one, such as lr = { log_float = [1e-4, 1e-2] }"));
         }
         Ok(space)
     }
@@ -92,7 +92,7 @@ impl Space {
                         let names: Vec<&str> = table.keys().map(String::as_str).collect();
                         return Err(wrong(
                             &key,
-                            &format!("has {:?}, from which nothing is chosen", names.join(", ")),
+                            &format!("has {:?}, which is not a kind of distribution", names.join(", ")),
                         ));
                     }
                     self.add(&key, table, whens)?;
@@ -102,7 +102,7 @@ impl Space {
                     if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == root) {
                         return Err(Error::new(
                             ErrorKind::Usage,
-                            format!("{key} is not to be searched over: {why}"),
+                            format!("{key} cannot be searched over: {why}"),
                         ));
                     }
                     let (distribution, choices) = distribution(&key, table)?;
@@ -116,7 +116,7 @@ impl Space {
                         return Err(wrong(&key, "is there twice"));
                     }
                 }
-                _ => return Err(wrong(&key, "does not say what it is chosen from")),
+                _ => return Err(wrong(&key, "does not say what to choose it from")),
             }
         }
         Ok(())
@@ -150,7 +150,7 @@ impl Space {
         }
     }
 
-    /// When options are there that are not always there, in words, by key.
+    /// When conditional options are present, in words, by key.
     pub(super) fn conditions_in_words(&self) -> BTreeMap<String, String> {
         self.conditions.iter().map(|(key, condition)| (key.clone(), condition.to_string())).collect()
     }
@@ -226,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_by_its_key() {
+    fn invalid_entries_are_refused_by_their_key() {
         for (text, said) in [
             ("", "names no option"),
-            ("lr = 0.1", "lr does not say what it is chosen from"),
-            ("lr = { log_float = [0.0, 1.0] }", "lr begins at 0, which has no logarithm"),
+            ("lr = 0.1", "lr does not say what to choose it from"),
+            ("lr = { log_float = [0.0, 1.0] }", "lr begins at 0, where the logarithm is undefined"),
             ("lr = { float = [1.0, 0.0] }", "lr has its larger bound first"),
             ("lr = { float = [1.0] }", "lr needs two numbers"),
-            ("lr = { normal = [1.0, 2.0] }", "lr has \"normal\", from which nothing is chosen"),
+            ("lr = { normal = [1.0, 2.0] }", "lr has \"normal\", which is not a kind of distribution"),
             ("lr = { float = [0.0, nan] }", "lr needs two numbers"),
             ("lr = { float = [0.0, 1.0], int = [1, 2] }", "lr has float and int, which do not go together"),
             ("batch_size = { int = [1.5, 2] }", "batch_size needs two numbers"),
@@ -241,15 +241,15 @@ mod tests {
             ("batch_size = { log_int = [0, 2] }", "batch_size begins at 0"),
             ("a.b = { categorical = [] }", "a.b has 0 choices"),
             ("a.b = { categorical = [1, 1] }", "a.b has the choice 1 twice"),
-            ("split = { categorical = ['random', 'word'] }", "split is not to be searched over"),
-            ("members = { int = [1, 5] }", "members is not to be searched over: a trial is one network"),
+            ("split = { categorical = ['random', 'word'] }", "split cannot be searched over"),
+            ("members = { int = [1, 5] }", "members cannot be searched over: a trial is one network"),
             ("a = { int = [1, 2], when = 'b' }", "a has a when that is not {"),
             ("a = { int = [1, 2], when = { b = 1, c = 2 } }", "a has a when that is not {"),
-            ("a = { int = [1, 2], when = { b = 1 } }", "a depends on b, which is no categorical option"),
-            ("a = { int = [1, 2], when = { b = 1 } }\nb = { int = [1, 2] }", "a depends on b, which is no"),
+            ("a = { int = [1, 2], when = { b = 1 } }", "a depends on b, which is not a categorical option"),
+            ("a = { int = [1, 2], when = { b = 1 } }\nb = { int = [1, 2] }", "a depends on b, which is not"),
             (
                 "a = { int = [1, 2], when = { b = 3 } }\nb = { categorical = [1, 2] }",
-                "a depends on b = 3, which is none of its choices",
+                "a depends on b = 3, which is not one of its choices",
             ),
             (
                 "a = { int = [1, 2], when = { b = [] } }\nb = { categorical = [1, 2] }",
@@ -258,9 +258,9 @@ mod tests {
             (
                 "a = { categorical = [1], when = { b = 1 } }\nb = { categorical = [1], when = { c = 1 } }\n\
                  c = { categorical = [1] }",
-                "a depends on b, which is no categorical option of the space that is always there",
+                "a depends on b, which is not a categorical option of the space that is always there",
             ),
-            ("lr = [", "is no TOML"),
+            ("lr = [", "is not TOML"),
             ("a.b = { float = [0, 1] }\n'a.b' = { float = [0, 1] }", "a.b is there twice"),
         ] {
             let error = Space::parse(text).unwrap_err();

@@ -3,7 +3,7 @@
 //! ("multivariate"), since a learning rate is good for a batch size and not by itself.
 //!
 //! Trials are divided into the best tenth and the rest. Of the recipes that an estimator of the first draws, that one
-//! is taken which is most more likely among the best than among the rest. Running trials count among the rest, so that
+//! is chosen with the highest ratio of likelihoods, best over rest. Running trials count among the rest, so that
 //! workers do not all try the same ("constant liar").
 //!
 //! Options with a condition are drawn after the one that decides, those with the same condition together, and only from
@@ -21,7 +21,7 @@ use ser_core::random::Random;
 use crate::parzen::Joint;
 use crate::{Direction, Distribution, Space, Trial, TrialState};
 
-/// So many finished trials are drawn at random before any estimate.
+/// This many trials are drawn at random before any estimate.
 pub const STARTUP_TRIALS: usize = 10;
 /// How many values are drawn and compared.
 const CANDIDATES: usize = 24;
@@ -39,7 +39,7 @@ pub fn suggest<'a>(
     trials: impl Iterator<Item = &'a Trial>,
 ) -> BTreeMap<String, (Distribution, f64)> {
     let trials: Vec<&Trial> = trials.filter(|trial| trial.number != number).collect();
-    let told = trials.iter().filter(|trial| is_told(trial)).count();
+    let finished = trials.iter().filter(|trial| has_finished_value(trial)).count();
     let random = |what: &str| Random::new(&["suggestion", &seed.to_string(), &number.to_string(), what]);
     let mut suggested = BTreeMap::<String, (Distribution, f64)>::new();
     for (condition, options) in space.groups() {
@@ -47,7 +47,7 @@ pub fn suggest<'a>(
         if condition.is_some_and(|it| !value_of(it.key()).is_some_and(|value| it.holds(value))) {
             continue;
         }
-        let values: Vec<f64> = if told < STARTUP_TRIALS {
+        let values: Vec<f64> = if finished < STARTUP_TRIALS {
             options.iter().map(|(name, distribution)| at_random(distribution, &mut random(name))).collect()
         } else {
             let what = condition.map_or("all options".to_owned(), ToString::to_string);
@@ -122,21 +122,22 @@ fn promising(
     options.iter().map(value).collect()
 }
 
-fn is_told(trial: &Trial) -> bool {
+fn has_finished_value(trial: &Trial) -> bool {
     matches!(trial.state, TrialState::Complete | TrialState::Pruned)
 }
 
 /// The best and the rest, each in the order of their numbers. Complete trials come before pruned ones, and of pruned
 /// ones those that lasted longer; trials that failed are left out.
 fn divide<'a>(trials: &[&'a Trial], direction: Direction) -> (Vec<&'a Trial>, Vec<&'a Trial>) {
-    let mut told: Vec<&Trial> = trials.iter().copied().filter(|trial| is_told(trial)).collect();
-    let count = ((BEST_SHARE * told.len() as f64).ceil() as usize).min(MOST_BEST);
-    told.sort_by(|a, b| rank(a, direction).partial_cmp(&rank(b, direction)).unwrap_or(Ordering::Equal));
-    let mut rest = told.split_off(count.min(told.len()));
+    let mut finished: Vec<&Trial> =
+        trials.iter().copied().filter(|trial| has_finished_value(trial)).collect();
+    let count = ((BEST_SHARE * finished.len() as f64).ceil() as usize).min(MOST_BEST);
+    finished.sort_by(|a, b| rank(a, direction).partial_cmp(&rank(b, direction)).unwrap_or(Ordering::Equal));
+    let mut rest = finished.split_off(count.min(finished.len()));
     rest.extend(trials.iter().filter(|trial| trial.state == TrialState::Running));
-    told.sort_by_key(|trial| trial.number);
+    finished.sort_by_key(|trial| trial.number);
     rest.sort_by_key(|trial| trial.number);
-    (told, rest)
+    (finished, rest)
 }
 
 /// Sorts the better before the worse.

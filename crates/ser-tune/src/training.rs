@@ -1,4 +1,4 @@
-//! The training of one trial: its process is watched, its epochs are put down, and it is stopped when it does poorly.
+//! Training one trial: watches its process, records its epochs, and stops it when it does poorly.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use serde_json::json;
 
 use crate::child::Running;
 use crate::epochs::{Follower, kept};
-use crate::worker::{Shared, Task, locked, remark};
+use crate::worker::{Task, WorkerShared, locked, remark};
 use crate::{Operation, TrialState};
 
-/// How often a running trial is looked at.
-const GLANCE: Duration = Duration::from_millis(20);
+/// How often a running trial is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A trial in training.
 pub(super) struct Training<'a> {
     /// What its worker shares with the others.
-    pub(super) shared: &'a Shared<'a>,
+    pub(super) shared: &'a WorkerShared<'a>,
     /// The trial.
     pub(super) task: &'a Task,
     /// The name of its worker in the journal.
@@ -31,7 +31,7 @@ impl Training<'_> {
         let recipe_path = self.task.folder.join("recipe.toml");
         let recipe = search.recipe.with(search.space, self.task.trial.values());
         Storage::native().replace_file(&recipe_path, &[recipe.to_toml()?.as_bytes()])?;
-        // Two options can make a recipe together that neither makes beside the defaults; then ser-fit says why.
+        // Two options may be invalid together though each is valid with the defaults; then ser-fit says why.
         let config = recipe.config().ok();
         let epochs = config.as_ref().map_or(self.shared.epochs, |config| u64::from(config.epochs));
         let mut process =
@@ -62,7 +62,7 @@ impl Training<'_> {
                     process.stop();
                     return Ok(());
                 }
-                None => std::thread::sleep(GLANCE),
+                None => std::thread::sleep(POLL_INTERVAL),
                 Some(Err(complaint)) => return self.fail(&mut process, &complaint),
                 Some(Ok(())) => {
                     let Some(best) = kept(known) else {
@@ -70,7 +70,7 @@ impl Training<'_> {
                     };
                     let value = best.objective(search.setup.objective);
                     if !value.is_finite() {
-                        let what = format!("{} is no number", search.setup.objective.name());
+                        let what = format!("{} is not a number", search.setup.objective.name());
                         return self.fail(&mut process, &what);
                     }
                     let seconds: f64 = known.iter().filter_map(|epoch| epoch.seconds).sum();
@@ -85,10 +85,10 @@ impl Training<'_> {
         }
     }
 
-    /// Puts down the objective after an epoch, and stops the trial if it is to be pruned.
+    /// Records the objective after an epoch, and stops the trial if it is to be pruned.
     fn tell(&self, epoch: u64, value: f64, seconds: f64, is_last: bool) -> Result<bool> {
         let trial_id = self.task.trial.id;
-        let Shared { search, study, journal, .. } = self.shared;
+        let WorkerShared { search, study, journal, .. } = self.shared;
         let direction = search.setup.objective.direction();
         locked(journal).transact(self.worker, |replay| {
             let mut trial = replay.trial(trial_id).cloned().unwrap_or_else(|| self.task.trial.clone());

@@ -1,4 +1,4 @@
-//! A trial: one recipe and what came of it.
+//! A trial: one recipe and its result.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub enum TrialState {
     Pruned = 2,
     /// It ended with an error.
     Fail = 3,
-    /// It is to be run by somebody; only other programs make such trials.
+    /// It is still to be run; only other programs create such trials.
     Waiting = 4,
 }
 

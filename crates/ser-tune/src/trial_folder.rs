@@ -17,7 +17,7 @@ pub(super) fn path_of(study: &Path, number: u64) -> PathBuf {
     study.join(relative(number))
 }
 
-/// Refuses the folder of a new trial in which something was trained already.
+/// Rejects the folder of a new trial in which something was trained already.
 ///
 /// # Errors
 /// `Mismatch`, naming the folder.
@@ -25,13 +25,13 @@ pub(super) fn check_unused(folder: &Path) -> Result<()> {
     if !folder.join("config.toml").exists() {
         return Ok(());
     }
-    let what = "holds a run that the journal of its study knows nothing of";
+    let what = "holds a run that is unknown to the journal of its study";
     Err(Error::new(ErrorKind::Mismatch, what)
         .at(folder)
-        .mend("put the journal it belongs to back, or move the folder of trials away"))
+        .help("put the journal it belongs to back, or move the folder of trials away"))
 }
 
-/// Takes the lock of a trial, which ends with the last process that holds it; none if somebody has it.
+/// Takes the lock of a trial, which ends with the last process that holds it; `None` if it is held.
 pub(super) fn lock(folder: &Path) -> Result<Option<File>> {
     Storage::native().make_folder(folder)?;
     let path = folder.join("supervisor.lock");

@@ -11,27 +11,29 @@ use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, json};
 
 use crate::training::Training;
-use crate::{Event, Journal, Operation, Replay, Search, Study, Trial, TrialState, suggest, trial_folder};
+use crate::{
+    Journal, Operation, Replay, Search, SearchEvent, Study, Trial, TrialState, suggest, trial_folder,
+};
 
-/// How often those are looked at that another process trains.
-const LONG_GLANCE: Duration = Duration::from_millis(250);
-/// When so many trials have failed and none has come to anything, something is wrong with all.
-const HOPELESS: usize = 3;
+/// How often trials of other processes are polled.
+const OTHER_PROCESS_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// When this many trials have failed and none succeeded, something is wrong with all of them.
+const FAILED_TRIALS_TO_GIVE_UP: usize = 3;
 
 /// What the workers share.
-pub(super) struct Shared<'a> {
+pub(super) struct WorkerShared<'a> {
     pub(super) search: &'a Search<'a>,
     pub(super) study: Study,
     pub(super) journal: Mutex<Journal>,
     /// Numbers of the trials that this process trains.
     ours: Mutex<BTreeSet<u64>>,
     tally: Mutex<Tally>,
-    /// Raised when a worker cannot go on, so that the others stop too.
+    /// Set when a worker cannot continue, so that the others stop too.
     halt: AtomicBool,
     deadline: Option<Instant>,
     /// Epochs of the base recipe, after which there is nothing left to save by stopping.
     pub(super) epochs: u64,
-    on_event: &'a (dyn Fn(&Event<'_>) + Sync),
+    on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
 }
 
 /// The trials of this process that failed.
@@ -58,16 +60,16 @@ enum Next {
     Nothing,
 }
 
-impl<'a> Shared<'a> {
+impl<'a> WorkerShared<'a> {
     /// What the workers of `search` share in the beginning.
     ///
     /// # Errors
-    /// When the base recipe is none.
+    /// When the base recipe is not valid.
     pub(super) fn new(
         search: &'a Search<'a>,
         study: Study,
         journal: Journal,
-        on_event: &'a (dyn Fn(&Event<'_>) + Sync),
+        on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
     ) -> Result<Self> {
         Ok(Self {
             search,
@@ -103,12 +105,12 @@ impl<'a> Shared<'a> {
         worked.into_iter().collect()
     }
 
-    /// An error if no trial has ever come to anything.
+    /// An error if no trial has ever succeeded.
     pub(super) fn check_hope(&self) -> Result<()> {
-        let all_failed = have_all_failed(locked(&self.journal).replay(), &self.study);
+        let all_failed = no_trial_succeeded(locked(&self.journal).replay(), &self.study);
         let tally = locked(&self.tally);
         match &tally.first_error {
-            Some(error) if all_failed => Err(hopeless(self.search.folder, tally.failed, error)),
+            Some(error) if all_failed => Err(all_trials_failed(self.search.folder, tally.failed, error)),
             _ => Ok(()),
         }
     }
@@ -119,10 +121,10 @@ impl<'a> Shared<'a> {
         while !self.is_to_stop() {
             match self.next(&name)? {
                 Next::Nothing => break,
-                Next::Wait => std::thread::sleep(LONG_GLANCE),
+                Next::Wait => std::thread::sleep(OTHER_PROCESS_POLL_INTERVAL),
                 Next::Train(task) => {
                     let (number, resumed) = (task.trial.number, task.resumed);
-                    (self.on_event)(&Event::Began { number, resumed });
+                    (self.on_event)(&SearchEvent::Began { number, resumed });
                     Training { shared: self, task: &task, worker: &name }.run()?;
                     locked(&self.ours).remove(&number);
                     self.count(task.trial.id)?;
@@ -195,37 +197,37 @@ impl<'a> Shared<'a> {
         let (trial, all_failed) = {
             let journal = locked(&self.journal);
             let replay = journal.replay();
-            (replay.trial(trial_id).cloned(), have_all_failed(replay, &self.study))
+            (replay.trial(trial_id).cloned(), no_trial_succeeded(replay, &self.study))
         };
         let Some(trial) = trial.filter(|trial| trial.state.is_finished()) else { return Ok(()) };
-        (self.on_event)(&Event::Ended(&trial));
+        (self.on_event)(&SearchEvent::Ended(&trial));
         let mut tally = locked(&self.tally);
         if trial.state == TrialState::Fail {
             tally.failed += 1;
             let error = trial.text_attr("error").unwrap_or_default().to_owned();
             let first = tally.first_error.get_or_insert(error).clone();
-            if all_failed && tally.failed >= HOPELESS {
-                return Err(hopeless(self.search.folder, tally.failed, &first));
+            if all_failed && tally.failed >= FAILED_TRIALS_TO_GIVE_UP {
+                return Err(all_trials_failed(self.search.folder, tally.failed, &first));
             }
         }
         Ok(())
     }
 }
 
-/// Whether no trial has ever come to anything.
-fn have_all_failed(replay: &Replay, study: &Study) -> bool {
+/// Whether no trial has ever succeeded.
+fn no_trial_succeeded(replay: &Replay, study: &Study) -> bool {
     replay
         .trials(study.id)
         .filter(|trial| trial.state.is_finished())
         .all(|trial| trial.state == TrialState::Fail)
 }
 
-fn hopeless(folder: &Path, failed: usize, error: &str) -> Error {
+fn all_trials_failed(folder: &Path, failed: usize, error: &str) -> Error {
     let trials =
         if failed == 1 { "the first trial".to_owned() } else { format!("the first {failed} trials") };
     Error::new(ErrorKind::Unusable, format!("{trials} failed, the first with: {error}"))
         .at(folder)
-        .mend("see output.txt in the folders of the trials, and search again")
+        .help("see output.txt in the folders of the trials, and search again")
 }
 
 /// Locks a mutex; a poisoned one only means that another worker ended unexpectedly.

@@ -2,7 +2,7 @@
 //! Writes FOLDER/LIBRARY/CHANGE/VALUE/NAME; prints CPU milliseconds per second of speech, of the second of two runs.
 
 use rustix::time::{ClockId, clock_gettime};
-use ser_features::augmentation::{Augmenter, Recipe};
+use ser_features::augmentation::{Augmenter, AugmentationRecipe};
 use ser_core::random::Random;
 use std::{error::Error, fs, num::NonZeroU16, num::NonZeroU32, path::Path, time::Duration};
 
@@ -20,7 +20,7 @@ fn ours(change: &str, value: f64) -> Run {
         "stretch" => format!("kind = 'time-stretch'\nfactor = {value}"),
         _ => format!("kind = 'vtlp'\nfactor = {value}"),
     };
-    let recipe = Recipe::from_toml(&format!("[[waveform]]\n{step}")).expect("a recipe");
+    let recipe = AugmentationRecipe::from_toml(&format!("[[waveform]]\n{step}")).expect("a recipe");
     let mut augmenter = Augmenter::new(&recipe, RATE.get()).expect("a sample rate");
     Box::new(move |speech| {
         let mut out = Vec::new();

@@ -17,7 +17,7 @@ use ser_core::storage::Storage;
 use ser_corpus::{CorpusFolder, Protocol};
 use ser_prepare::repair::{RepairOptions, repair};
 
-/// Look after a tensor cache: list, verify and repair, measure, clear, export and compare.
+/// Maintain a tensor cache: list, verify and repair, measure, clean up, export and compare.
 #[derive(Debug, Parser)]
 #[command(name = "ser-cache", version)]
 struct Arguments {
@@ -29,15 +29,15 @@ struct Arguments {
 enum Command {
     /// List the feature sets: shape, configuration, splits, size, and which is the newest
     Ls(Ls),
-    /// Read everything and name all damage, with the recordings it came from; 1 if there is any
+    /// Read everything and report all damage, with the recordings affected; exit code 1 if there is any
     Verify(Verify),
-    /// Say how many bytes are what, and how many gc would free
+    /// Show what takes how many bytes, and how many gc would free
     Du(Du),
-    /// Remove what no feature set names; never while the cache is being read or written
+    /// Remove what no feature set refers to; never while the cache is being read or written
     Gc(Gc),
     /// Copy a split into .npy files, or all utterances into a CSV file
     Export(Export),
-    /// Say which utterances of two caches differ, and why; 0 if none does, 1 if one does or it failed
+    /// Show which utterances of two caches differ, and why; exit code 0 if none do, 1 if some do or it failed
     Diff(Diff),
 }
 
@@ -46,7 +46,7 @@ struct Where {
     /// Folder of the cache
     #[arg(value_name = "FOLDER", default_value = "cache", conflicts_with = "cache")]
     folder: PathBuf,
-    /// The same, as other commands name it
+    /// The same, under the name that other commands use
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
 }
@@ -65,7 +65,7 @@ struct Printing {
 struct Ls {
     #[command(flatten)]
     place: Where,
-    /// Print all fields of the configurations, not only those that are not as by default
+    /// Print all fields of the configurations, not only those that differ from the default
     #[arg(long)]
     long: bool,
     /// Print one JSON object
@@ -77,8 +77,8 @@ struct Ls {
 struct Verify {
     #[command(flatten)]
     place: Where,
-    /// Rebuild damaged shards byte for byte, from the rows that are whole and the recordings of the others; what
-    /// cannot be rebuilt is set aside, so that ser-prep makes it anew
+    /// Rebuild damaged shards byte for byte, from intact rows and the recordings of the others; what
+    /// cannot be rebuilt is set aside, so that ser-prep makes it again
     #[arg(long)]
     repair: bool,
     /// Folder of recordings, as given to ser-prep: once for each corpus, FOLDER or NAME=FOLDER [default: where ser-prep
@@ -88,7 +88,7 @@ struct Verify {
     /// Wait while another process writes the cache
     #[arg(long, requires = "repair")]
     wait: bool,
-    /// Files read at once; 0 for one on every processor
+    /// Files read at once; 0 for one per processor
     #[arg(long, short, default_value_t = 0)]
     jobs: usize,
     #[command(flatten)]
@@ -108,13 +108,13 @@ struct Du {
 struct Gc {
     #[command(flatten)]
     place: Where,
-    /// Say what would be removed, and change nothing
+    /// Show what would be removed, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// First forget this feature set, given by the start of its name; may be given more than once
+    /// Drop this feature set first, given by the start of its name; may be given more than once
     #[arg(long, value_name = "FEATURE_SET")]
     drop: Vec<String>,
-    /// Wait until nobody writes or reads the cache
+    /// Wait until the cache is not being written or read
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -135,7 +135,7 @@ struct Export {
     /// labels.json
     #[arg(long, value_name = "FOLDER", required_unless_present = "csv", conflicts_with = "csv")]
     numpy: Option<PathBuf>,
-    /// File for a line for each utterance, with its side in each split
+    /// CSV file with a line for each utterance and its side in each split
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     #[command(flatten)]

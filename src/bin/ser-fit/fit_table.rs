@@ -6,10 +6,10 @@ use ser::print;
 use ser_core::Result;
 use ser_model::{FitConfig, Precision};
 use ser_train::run::FitSummary;
-use ser_train::train::{Event, Material};
+use ser_train::train::{FitEvent, Material};
 use tch::Device;
 
-/// Prints a run as it goes.
+/// Prints a run as it progresses.
 #[derive(Debug, Clone, Copy)]
 pub struct FitTable {
     silent: bool,
@@ -21,11 +21,11 @@ impl FitTable {
         Self { silent }
     }
 
-    /// Says what is trained on what, where, and heads the columns.
+    /// Prints what is trained on what, where, and the column heads.
     ///
     /// # Errors
     /// When stdout cannot be written; likewise below.
-    pub fn introduce(
+    pub fn print_header(
         &self,
         material: &Material,
         device: Device,
@@ -58,19 +58,19 @@ impl FitTable {
         ))
     }
 
-    /// Prints an epoch; a damaged checkpoint, which is no result, goes to stderr.
+    /// Prints an epoch; a damaged checkpoint, which is not a result, goes to stderr.
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn add(&self, event: &Event<'_>) -> Result<()> {
+    pub fn add(&self, event: &FitEvent<'_>) -> Result<()> {
         let record = match event {
-            Event::Skipped { damaged, from } => {
+            FitEvent::Skipped { damaged, from } => {
                 eprintln!("ser-fit: {damaged}; continuing from {}", from.display());
                 return Ok(());
             }
-            Event::Epoch(_) | Event::Member { .. } if self.silent => return Ok(()),
-            Event::Member { number, of } => return print(&format!("member {number} of {of}\n")),
-            Event::Epoch(record) => record,
+            FitEvent::Epoch(_) | FitEvent::Member { .. } if self.silent => return Ok(()),
+            FitEvent::Member { number, of } => return print(&format!("member {number} of {of}\n")),
+            FitEvent::Epoch(record) => record,
         };
         print(&format!(
             "{:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>7.2}  {:>9.0}{}\n",
@@ -99,7 +99,7 @@ impl FitTable {
         };
         let best: Vec<String> = summary.networks().iter().map(best).collect();
         print(&format!(
-            "\nbest epoch {}; see what it is worth with: ser-report --checkpoint {}\n",
+            "\nbest epoch {}; evaluate it with: ser-report --checkpoint {}\n",
             best.join(", "),
             summary.checkpoint.display(),
         ))

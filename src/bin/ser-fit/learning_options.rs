@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use ser::set;
 use ser_core::Result;
-use ser_features::augmentation::Recipe;
+use ser_features::augmentation::AugmentationRecipe;
 use ser_model::network::{Arch, NetworkConfig};
 use ser_model::{
-    Averaging, ClassWeights, FitConfig, Normalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+    Averaging, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling, Schedule,
+    Selection,
 };
 
 /// What a network learns from and how. Each overrides the recipe.
@@ -30,7 +31,7 @@ pub struct LearningOptions {
     /// [default: cnn-bilstm]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// Share of the head's units that are dropped in training [default: 0.3]
+    /// Dropout rate of the head's units in training [default: 0.3]
     #[arg(long, value_name = "SHARE")]
     dropout: Option<f64>,
     /// Utterances in a step [default: 32]
@@ -54,13 +55,13 @@ pub struct LearningOptions {
     /// Weight decay [default: 0]
     #[arg(long)]
     weight_decay: Option<f64>,
-    /// Norm that longer gradients are shortened to; 0 for never [default: 0]
+    /// Norm that gradients are clipped to; 0 for no clipping [default: 0]
     #[arg(long, value_name = "NORM")]
     gradient_clip: Option<f64>,
-    /// Share of the target that is spread evenly over the classes [default: 0]
+    /// Label smoothing: share of the target spread evenly over the classes [default: 0]
     #[arg(long, value_name = "SHARE")]
     label_smoothing: Option<f64>,
-    /// Average of the weights that is evaluated and kept in their place [default: none]
+    /// Average of the weights that is evaluated and kept instead of them [default: none]
     #[arg(long, value_enum)]
     averaging: Option<Averaging>,
     /// Share of the exponential moving average that stays at a step [default: 0.98]
@@ -75,7 +76,7 @@ pub struct LearningOptions {
     /// Seed of initial weights, order, dropout and augmentation [default: 0]
     #[arg(long)]
     seed: Option<u64>,
-    /// Networks to train, with seeds of their own, that answer together as one ensemble [default: 1]
+    /// Networks to train, each with its own seed, that predict together as one ensemble [default: 1]
     #[arg(long, value_name = "NUMBER")]
     members: Option<u32>,
     /// Which epoch's weights are kept [default: accuracy]
@@ -83,7 +84,7 @@ pub struct LearningOptions {
     select: Option<Selection>,
     /// Bring each coefficient to mean 0 and standard deviation 1 over what [default: none]
     #[arg(long, value_enum, value_name = "OVER")]
-    feature_normalisation: Option<Normalisation>,
+    feature_normalisation: Option<FeatureNormalisation>,
     /// How much each class weighs in the loss [default: none]
     #[arg(long, value_enum, value_name = "WEIGHTS")]
     class_weights: Option<ClassWeights>,
@@ -99,10 +100,10 @@ pub struct LearningOptions {
 }
 
 impl LearningOptions {
-    /// The recipe asked for: that of `--config`, or else the default one, with what is given beside it.
+    /// The requested recipe: that of `--config`, or else the default one, with the given options.
     ///
     /// # Errors
-    /// When a file cannot be read or is no recipe.
+    /// When a file cannot be read or is not a recipe.
     pub fn recipe(&self) -> Result<FitConfig> {
         let mut config = self.config.as_deref().map_or_else(|| Ok(FitConfig::default()), FitConfig::read)?;
         set(&mut config.feature_set, &self.feature_set);
@@ -125,7 +126,7 @@ impl LearningOptions {
         set(&mut config.averaging, &self.averaging);
         set(&mut config.ema_decay, &self.ema_decay);
         set(&mut config.average_from, &self.average_from);
-        set(&mut config.augment, &self.augment.as_deref().map(Recipe::read).transpose()?);
+        set(&mut config.augment, &self.augment.as_deref().map(AugmentationRecipe::read).transpose()?);
         set(&mut config.seed, &self.seed);
         set(&mut config.members, &self.members);
         set(&mut config.select, &self.select);

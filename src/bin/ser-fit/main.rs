@@ -35,29 +35,29 @@ struct Arguments {
     place: PlaceOptions,
     #[command(flatten)]
     learning: LearningOptions,
-    /// Fail, before anything is trained, unless the split is this; may be given more than once
+    /// Fail, before anything is trained, unless the split meets this requirement; may be given more than once
     #[arg(long, value_enum, value_name = "WHAT")]
     require: Vec<Requirement>,
     /// Folder of the run [default: runs/<time>, with the best checkpoint also in ./best.pt]
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
-    /// Train several protocols, each with several seeds: names between commas, speaker-* for all that begin so, or all
+    /// Train several protocols, each with several seeds: comma-separated names, speaker-* for all that begin so, or all
     #[arg(long, value_name = "PROTOCOLS", requires = "runs", conflicts_with_all = ["run", "resume"])]
     protocols: Option<String>,
     /// How many seeds, from --seed on
     #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "protocols")]
     seeds: u64,
-    /// Folder of these runs, <protocol>/seed-<seed>/ each; the same command again goes on where it stopped
+    /// Folder of these runs, <protocol>/seed-<seed>/ each; the same command continues where it stopped
     #[arg(long, value_name = "FOLDER", requires = "protocols")]
     runs: Option<PathBuf>,
     /// Continue the run in this folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "LearningOptions"])]
     resume: Option<PathBuf>,
-    /// Train nothing: make one ensemble, in the folder of --run, of checkpoints of one recipe that were trained before
+    /// Train nothing: combine existing checkpoints of one recipe into an ensemble, in the folder of --run
     #[arg(long, value_name = "CHECKPOINT", num_args = 2.., requires = "run",
         conflicts_with_all = ["LearningOptions", "PlaceOptions", "protocols", "resume", "require"])]
     join: Vec<PathBuf>,
-    /// Say which libtorch, devices and instruction sets there are, and do nothing else
+    /// Show which libtorch, devices and instruction sets are available, and do nothing else
     #[arg(long)]
     doctor: bool,
     /// Print one JSON object at the end instead of a table
@@ -100,7 +100,7 @@ fn fit_one(
     device: Device,
     stop: &AtomicBool,
 ) -> Result<Ending> {
-    // A run goes on as it began, on whatever machine.
+    // A run continues as it began, whatever the machine.
     config.precision = device::precision_for(config.precision, device);
     let material = arguments.material(&config)?;
     let run = match run {
@@ -108,7 +108,7 @@ fn fit_one(
         None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,
     };
     let table = FitTable::new(arguments.quiet || arguments.json);
-    table.introduce(&material, device, &config, run.path())?;
+    table.print_header(&material, device, &config, run.path())?;
     let request = FitRequest {
         config: &config,
         material: &material,
@@ -137,7 +137,7 @@ fn fit_matrix(
 ) -> Result<Ending> {
     let cells = matrix::plan(config, protocols, arguments.seeds, folder)?;
     let table = MatrixTable::new(arguments.quiet || arguments.json);
-    table.introduce(&cells)?;
+    table.print_header(&cells)?;
     let mut summaries = Vec::with_capacity(cells.len());
     for cell in &cells {
         let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
@@ -152,7 +152,7 @@ fn fit_matrix(
             progress: &Bar::new(arguments.quiet || arguments.json),
             on_event: &mut |event| FitTable::new(true).add(&event),
         };
-        let summary = train(request).map_err(matrix::go_on_later)?;
+        let summary = train(request).map_err(matrix::with_rerun_hint)?;
         table.add(cell, &summary)?;
         summaries.push(summary);
     }
@@ -163,12 +163,12 @@ fn fit_matrix(
     Ok(Ending::Done)
 }
 
-/// Trains, and leaves no folder of a run that was refused before it began.
+/// Trains, and leaves no folder behind for a run that was rejected before it began.
 fn train(request: FitRequest<'_>) -> Result<FitSummary> {
     let (run, resume) = (request.run, request.resume);
     fit_members(request, &Storage::native()).or_else(|error| {
         if !resume && error.kind() != ErrorKind::Interrupted {
-            run.take_back()?;
+            run.remove_if_unstarted()?;
         }
         Err(error)
     })
@@ -179,7 +179,7 @@ fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let text = match arguments.json {
         true => format!("{}\n", ser::to_json(&serde_json::json!({ "checkpoint": joined }))?),
         false => {
-            format!("see what they are worth together with: ser-report --checkpoint {}\n", joined.display())
+            format!("evaluate them together with: ser-report --checkpoint {}\n", joined.display())
         }
     };
     if !arguments.quiet {
@@ -200,7 +200,7 @@ impl Arguments {
         };
         self.place.apply(&mut config);
         if run.is_none() {
-            // A recipe taken from another run does not bring that run's place along.
+            // A recipe taken from another run does not carry over that run's best path.
             config.publish = if self.run.is_none() && self.runs.is_none() {
                 PathBuf::from("best.pt")
             } else {
@@ -211,7 +211,7 @@ impl Arguments {
         Ok((config, run))
     }
 
-    /// What `config` asks for, if it is what is required.
+    /// What `config` asks for, if it meets the requirements.
     fn material(&self, config: &FitConfig) -> Result<Material> {
         let material = Material::open(config)?;
         let info = &material.split.info;

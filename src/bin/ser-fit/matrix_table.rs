@@ -2,7 +2,7 @@
 
 use ser::print;
 use ser_core::Result;
-use ser_train::matrix::Cell;
+use ser_train::matrix::MatrixRun;
 use ser_train::run::FitSummary;
 use ser_train::state::EpochRecord;
 
@@ -22,7 +22,7 @@ impl MatrixTable {
     ///
     /// # Errors
     /// When stdout cannot be written; likewise below.
-    pub fn introduce(&self, cells: &[Cell]) -> Result<()> {
+    pub fn print_header(&self, cells: &[MatrixRun]) -> Result<()> {
         self.print(|| {
             format!(
                 "{} runs\n\nprotocol            seed  epochs  best epoch   val acc   val UAR  seconds\n",
@@ -35,18 +35,18 @@ impl MatrixTable {
     ///
     /// # Errors
     /// See above.
-    pub fn add(&self, cell: &Cell, summary: &FitSummary) -> Result<()> {
+    pub fn add(&self, cell: &MatrixRun, summary: &FitSummary) -> Result<()> {
         self.print(|| summary.networks().iter().map(|network| line(cell, network)).collect())
     }
 
-    /// Says how to see what they are worth.
+    /// Says how to evaluate them.
     ///
     /// # Errors
     /// See above.
     pub fn conclude(&self, folder: &std::path::Path) -> Result<()> {
         self.print(|| {
             format!(
-                "\nvalidation says nothing of the test sides; see those with: ser-report --runs {}\n",
+                "\nvalidation says nothing about the test sides; evaluate those with: ser-report --runs {}\n",
                 folder.display()
             )
         })
@@ -57,7 +57,7 @@ impl MatrixTable {
     }
 }
 
-fn line(cell: &Cell, network: &FitSummary) -> String {
+fn line(cell: &MatrixRun, network: &FitSummary) -> String {
     let best = network.history.iter().rev().find(|record| record.best);
     let value = |of: fn(&EpochRecord) -> f64| best.map_or(f64::NAN, of);
     format!(

@@ -27,7 +27,7 @@ pub struct PlaceOptions {
     /// Threads of a step; 0 for one on every processor [default: 0]
     #[arg(long)]
     threads: Option<u32>,
-    /// Whether every tensor is compared with its checksum when it is first used [default: on]
+    /// Whether every tensor is checked against its checksum when it is first used [default: on]
     #[arg(long, value_enum)]
     verify: Option<Switch>,
     /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ser::set;
-use ser_audio::Normalisation;
+use ser_audio::LevelNormalisation;
 use ser_core::{Error, Result};
 use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Preset, Representation, Window};
 
@@ -21,9 +21,9 @@ pub struct FeatureOptions {
     /// Sample rate all recordings are brought to, Hz [default: 16000]
     #[arg(long, value_name = "HZ")]
     sample_rate: Option<u32>,
-    /// How the level of each recording is evened out [default: peak]
+    /// How the level of each recording is normalised [default: peak]
     #[arg(long, value_enum)]
-    normalisation: Option<Normalisation>,
+    normalisation: Option<LevelNormalisation>,
     /// Samples of a frame [default: 512]
     #[arg(long, value_name = "SAMPLES")]
     n_fft: Option<usize>,
@@ -57,7 +57,7 @@ pub struct FeatureOptions {
     /// Scaling of the mel filters [default: slaney]
     #[arg(long, value_enum)]
     mel_norm: Option<MelNorm>,
-    /// Smallest power that is told apart [default: 1e-10]
+    /// Powers below this count as this [default: 1e-10]
     #[arg(long, value_name = "POWER")]
     amin: Option<f64>,
     /// Range kept below the loudest value of a clip, dB, or none [default: 80]
@@ -104,7 +104,7 @@ impl FeatureOptions {
     /// The configuration asked for.
     ///
     /// # Errors
-    /// When the file cannot be read or a value makes no sense.
+    /// When the file cannot be read or a value is not valid.
     pub fn config(&self) -> Result<FeatureConfig> {
         let mut config = match (&self.features, self.preset.unwrap_or_default()) {
             (Some(path), _) => {

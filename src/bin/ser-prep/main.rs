@@ -9,19 +9,19 @@ use std::process::ExitCode;
 use clap::Parser;
 use ser::{Bar, Ending};
 use ser_audio::Limits;
-use ser_cache::Copies;
+use ser_cache::CopySettings;
 use ser_cache::audit::Requirement;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Fractions;
 use ser_corpus::{CorpusFolder, LabelSource, MapSource, doctor};
-use ser_features::augmentation::Recipe;
+use ser_features::augmentation::AugmentationRecipe;
 use ser_prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, listen, prepare, recordings};
 
 use feature_options::FeatureOptions;
 
 /// Decode every recording of a corpus, compute MFCC, Δ and ΔΔ, and keep them in a content-addressed cache with split
-/// manifests. What is in the cache already is not computed again.
+/// manifests. What is already in the cache is not computed again.
 #[derive(Debug, Parser)]
 #[command(name = "ser-prep", version)]
 struct Arguments {
@@ -32,8 +32,8 @@ struct Arguments {
     /// Folder of the cache
     #[arg(long, value_name = "FOLDER", default_value = "cache")]
     out: PathBuf,
-    /// Say what the corpus is, what is missing, doubled, odd or wrong in it, and what it is like in numbers; writes
-    /// nothing. Ends with 3 where there is something to mend (1 with --strict)
+    /// Report what the corpus is, what is missing, duplicated, odd or wrong in it, and its statistics; writes
+    /// nothing. Exit code 3 if there is something to fix (1 with --strict)
     #[arg(long, conflicts_with_all = ["out", "exclude", "val_fraction", "test_fraction", "seed", "shard_bytes",
         "rehash", "dry_run", "wait", "augment", "listen", "FeatureOptions"])]
     doctor: bool,
@@ -49,7 +49,7 @@ struct Arguments {
     /// Leave out this class, as it is called after --map; may be given more than once
     #[arg(long, value_name = "LABEL")]
     exclude: Vec<String>,
-    /// Keep augmented copies of every recording, made by this recipe: docs/augmentation.md. They stand in training with
+    /// Keep augmented copies of every recording, made by this recipe: docs/augmentation.md. They go into training with
     /// the recording they were made from, and nowhere else
     #[arg(long, value_name = "FILE")]
     augment: Option<PathBuf>,
@@ -69,29 +69,29 @@ struct Arguments {
     /// Share of the utterances (or words) for test
     #[arg(long, value_name = "SHARE", default_value_t = Fractions::default().test)]
     test_fraction: f64,
-    /// Folds that speakers are dealt to, each of two speakers or more; 0 for none [default: 5 from 10 speakers on]
+    /// Number of speaker folds, each of two speakers or more; 0 for none [default: 5 from 10 speakers on]
     #[arg(long, value_name = "NUMBER")]
     folds: Option<u32>,
     /// Seed of the splits
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// What becomes of recordings that are copies of others: encoded again, trimmed, louder
+    /// What to do with recordings that are copies of others: re-encoded, trimmed, louder
     #[arg(long, value_enum, default_value_t = NearDuplicates::Report)]
     near_duplicates: NearDuplicates,
-    /// Fail, before any split is changed, unless a split fulfils this; may be given more than once, for one that fulfils
+    /// Fail, before any split is changed, unless some split meets this requirement; may be given more than once, for one that meets
     /// all
     #[arg(long, value_enum, value_name = "WHAT")]
     require: Vec<Requirement>,
     /// Bytes of tensors in a file of the cache
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SHARD_BYTES)]
     shard_bytes: usize,
-    /// Files handled at once; 0 for one on every processor
+    /// Files processed at once; 0 for one per processor
     #[arg(long, short, default_value_t = 0)]
     jobs: usize,
-    /// Read every file again, also those whose size and times have not changed
+    /// Read every file again, even if its size and times have not changed
     #[arg(long)]
     rehash: bool,
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
     /// Fail, before any split is changed, if a file cannot be used
@@ -157,9 +157,10 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
     let PrepareOptions { data, labels, limits, jobs, .. } = arguments.options()?;
     let ([corpus], [labels]) = (&data[..], &labels[..]) else {
         return Err(Error::new(ErrorKind::Usage, "--doctor examines one corpus at a time")
-            .mend("give --data and --labels once"));
+            .help("give --data and --labels once"));
     };
-    let options = doctor::Options { data: corpus.folder.clone(), labels: labels.clone(), limits, jobs };
+    let options =
+        doctor::ExamineOptions { data: corpus.folder.clone(), labels: labels.clone(), limits, jobs };
     let report = doctor::examine(&options, &Bar::new(arguments.quiet || arguments.json))?;
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&report)?))?;
@@ -179,9 +180,9 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
 
 fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let prepare = arguments.options()?;
-    let options = listen::Options {
+    let options = listen::ListenOptions {
         folder: folder.to_owned(),
-        recipe: arguments.augment.as_deref().map(Recipe::read).transpose()?,
+        recipe: arguments.augment.as_deref().map(AugmentationRecipe::read).transpose()?,
         corpora: prepare.data.iter().map(|corpus| corpus.folder.clone()).collect(),
         features: prepare.features.clone(),
         limits: prepare.limits,
@@ -193,16 +194,17 @@ fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
         ser::print(&format!("{}\n", ser::to_json(&written)?))?;
     } else if !arguments.quiet {
         let takes: usize = written.examples.iter().map(|example| example.takes.len()).sum();
-        ser::print(&format!("{takes} examples, to be heard and seen at {}\n", written.page.display()))?;
+        ser::print(&format!("{takes} examples, to hear and see at {}\n", written.page.display()))?;
     }
     Ok(Ending::Done)
 }
 
 impl Arguments {
-    fn copies(&self) -> Result<Option<Copies>> {
+    fn copies(&self) -> Result<Option<CopySettings>> {
         let Some(path) = &self.augment else { return Ok(None) };
         let seed = self.augment_seed.unwrap_or(self.seed);
-        let copies = Recipe::read(path).and_then(|recipe| Copies::new(&recipe, self.copies, seed));
+        let copies =
+            AugmentationRecipe::read(path).and_then(|recipe| CopySettings::new(&recipe, self.copies, seed));
         copies.map(Some).map_err(|error| error.at(path))
     }
 

@@ -1,4 +1,4 @@
-//! `ser-report`: a checkpoint in, what it is worth on the test side out.
+//! `ser-report`: a checkpoint in, its test-side evaluation out.
 
 mod report_files;
 
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ser::{Bar, Ending, Switch};
-use ser_cache::Access;
+use ser_cache::ReadOptions;
 use ser_cache::audit::Requirement;
 use ser_core::{Error, ErrorKind, Result};
 use ser_eval::metrics::BootstrapOptions;
@@ -35,7 +35,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: PathBuf,
     /// Make one table of every run below this folder: protocol by accuracy, UAR and macro-F1, mean and deviation over
-    /// seeds, 95 % interval by bootstrap over what the protocol has new, and what knowing the voice is worth
+    /// seeds, 95 % interval by bootstrap over what the protocol has new, and the gain from knowing the voice
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["checkpoints", "checkpoint", "errors"])]
     runs: Option<PathBuf>,
     /// Print the table of --runs as Markdown
@@ -47,7 +47,7 @@ struct Arguments {
     /// Folder of the cache [default: where it was trained]
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
-    /// Fail, before anything is evaluated, unless the split is this; may be given more than once
+    /// Fail, before anything is evaluated, unless the split meets this requirement; may be given more than once
     #[arg(long, value_enum, value_name = "WHAT")]
     require: Vec<Requirement>,
     /// List the clips it got wrong, the most confident mistakes first
@@ -65,10 +65,10 @@ struct Arguments {
     /// auto, cpu, cuda or cuda:<N>
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads; 0 for one on every processor
+    /// Threads; 0 for one per processor
     #[arg(long, default_value_t = 0)]
     threads: u32,
-    /// Whether every tensor is compared with its checksum
+    /// Whether every tensor is checked against its checksum
     #[arg(long, value_enum, default_value_t = Switch::On)]
     verify: Switch,
     /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted
@@ -98,7 +98,7 @@ fn assess_options(arguments: &Arguments, checkpoint: &Path) -> AssessOptions {
         cache: arguments.cache.clone(),
         device: arguments.device.clone(),
         threads: arguments.threads,
-        access: Access { map: !arguments.no_mmap, verify: arguments.verify.into() },
+        access: ReadOptions { map: !arguments.no_mmap, verify: arguments.verify.into() },
         require: arguments.require.clone(),
     }
 }
@@ -152,8 +152,8 @@ fn report_runs(arguments: &Arguments, folder: &Path) -> Result<Ending> {
 /// Two or more checkpoints on the same test side.
 fn report_comparison(arguments: &Arguments) -> Result<Ending> {
     if arguments.csv.is_some() || arguments.errors {
-        return Err(Error::new(ErrorKind::Usage, "--csv and --errors are about one checkpoint")
-            .mend("leave them out, or name one checkpoint"));
+        return Err(Error::new(ErrorKind::Usage, "--csv and --errors apply to one checkpoint")
+            .help("leave them out, or name one checkpoint"));
     }
     let bar = Bar::new(arguments.quiet || arguments.json);
     let options = assess_options(arguments, Path::new(""));

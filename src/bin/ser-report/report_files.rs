@@ -41,7 +41,7 @@ impl ReportFiles {
     /// Writes what is asked for, each file whole or not at all.
     ///
     /// # Errors
-    /// When a file cannot be written, the folders of recordings cannot stand beside each other, or the predictions are not those of the evaluation.
+    /// When a file cannot be written, the folders of recordings cannot be combined, or the predictions are not those of the evaluation.
     pub fn write(
         &self,
         evaluation: &Evaluation,

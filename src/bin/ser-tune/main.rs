@@ -12,7 +12,8 @@ use ser_cache::Cache;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
 use ser_tune::{
-    BaseRecipe, LAUNCH, Objective, Outcome, Pruner, Search, Setup, Space, Trainer, launch, search,
+    BaseRecipe, LAUNCH, Objective, Pruner, Search, SearchSetup, Space, StudySummary, TrialRunner, launch,
+    search,
 };
 
 use tune_table::TuneTable;
@@ -20,7 +21,7 @@ use tune_table::TuneTable;
 /// Search for the recipe that does best on the validation side.
 ///
 /// Each trial is a ser-fit of its own with options drawn from a search space: at random at first, then where good
-/// trials lie close together (TPE). Poor trials are stopped early. The same command goes on with a study, also after a
+/// trials lie close together (TPE). Poor trials are stopped early. The same command continues a study, also after a
 /// kill, and several may search in one study. Its journal, journal.log, opens in Optuna and optuna-dashboard.
 ///
 /// The objective is a metric of the validation side. No option chooses by the test side, since a recipe chosen by it
@@ -28,7 +29,7 @@ use tune_table::TuneTable;
 #[derive(Debug, Parser)]
 #[command(name = "ser-tune", version)]
 struct Arguments {
-    /// Folder of the study: its journal, its trials, best.toml; the same folder again goes on
+    /// Folder of the study: its journal, its trials, best.toml; an existing study is continued
     #[arg(long, value_name = "FOLDER")]
     study: PathBuf,
     /// Search space in TOML, such as recipes/search-space.toml
@@ -43,7 +44,7 @@ struct Arguments {
     /// Protocol, whose training side is learnt from and whose validation side decides [default: random]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<String>,
-    /// How many trials the study is to have, whatever becomes of them
+    /// How many trials the study is to have, whatever their outcome
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     trials: u64,
     /// How many trials are trained at once
@@ -52,7 +53,7 @@ struct Arguments {
     /// Seed of the search; that of the trainings is in the recipe
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
-    /// Validation metric to make as good as possible; there is none of the test side
+    /// Validation metric to optimise; there is none of the test side
     #[arg(long, value_enum, default_value_t)]
     objective: Objective,
     /// How poor trials are stopped early
@@ -61,19 +62,19 @@ struct Arguments {
     /// First epoch after which a trial may be stopped
     #[arg(long, value_name = "EPOCH", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     min_epochs: u32,
-    /// For asha: one trial in so many goes on from each rung
+    /// For asha: one trial in this many continues from each rung
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
     reduction_factor: u32,
-    /// For median: so many trials must be complete before any is stopped
+    /// For median: this many trials must be complete before any is stopped
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     startup_trials: u32,
-    /// Begin no trial after this time, such as 90s, 30m or 8h; those that run are finished
+    /// Start no trial after this time, such as 90s, 30m or 8h; running trials are finished
     #[arg(long, value_name = "TIME", value_parser = time)]
     timeout: Option<Duration>,
     /// The ser-fit to run [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     ser_fit: Option<PathBuf>,
-    /// Print what the study holds, and search no further
+    /// Print what the study holds, without searching further
     #[arg(long)]
     show: bool,
     /// Print one JSON object at the end instead of tables
@@ -107,7 +108,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<Ending> {
     let table = TuneTable::new(arguments.quiet);
-    let outcome = if arguments.show { Outcome::read(&arguments.study)? } else { arguments.search(&table)? };
+    let outcome =
+        if arguments.show { StudySummary::read(&arguments.study)? } else { arguments.search(&table)? };
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&outcome)?))?;
     } else {
@@ -117,22 +119,22 @@ fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 impl Arguments {
-    fn search(&self, table: &TuneTable) -> Result<Outcome> {
+    fn search(&self, table: &TuneTable) -> Result<StudySummary> {
         let space_path = self.space.as_deref().ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "there is nothing to search over").mend("give a --space")
+            Error::new(ErrorKind::Usage, "there is nothing to search over").help("give a --space")
         })?;
         let space = Space::read(space_path)?;
         let mut recipe = BaseRecipe::read(self.config.as_deref())?;
         if let Some(cache) = &self.cache {
             let cache = cache.to_str().ok_or_else(|| {
-                Error::new(ErrorKind::Unsupported, "is no UTF-8, so no recipe can name it").at(cache)
+                Error::new(ErrorKind::Unsupported, "is not UTF-8, so no recipe can name it").at(cache)
             })?;
             recipe.set("cache", cache.into());
         }
         if let Some(split) = &self.split {
             recipe.set("split", split.as_str().into());
         }
-        let setup = Setup::new(self.objective, self.pruner(), self.seed, &space, &recipe)
+        let setup = SearchSetup::new(self.objective, self.pruner(), self.seed, &space, &recipe)
             .map_err(|error| error.at(space_path))?;
         let config = recipe.config()?;
         let cache = Cache::open(&config.cache)?;
@@ -140,7 +142,7 @@ impl Arguments {
         cache.split(set, &config.split.parse::<Protocol>()?)?;
 
         let workers = usize::from(self.workers);
-        let trainer = Trainer {
+        let trainer = TrialRunner {
             ser_fit: self.ser_fit()?,
             launcher: std::env::current_exe().ok(),
             threads: (workers > 1 && config.threads == 0 && !space.iter().any(|(key, _)| key == "threads"))
@@ -177,7 +179,7 @@ impl Arguments {
         if let Some(path) = &self.ser_fit {
             return match path.is_file() {
                 true => Ok(path.clone()),
-                false => Err(Error::new(ErrorKind::Missing, "is not there, and trials need it").at(path)),
+                false => Err(Error::new(ErrorKind::Missing, "is missing, and trials need it").at(path)),
             };
         }
         let own = std::env::current_exe().map_err(|error| Error::io("cannot be found", "ser-tune", error))?;
@@ -185,9 +187,9 @@ impl Arguments {
         if beside.is_file() {
             return Ok(beside);
         }
-        Err(Error::new(ErrorKind::Missing, "is not there, and trials need it")
+        Err(Error::new(ErrorKind::Missing, "is missing, and trials need it")
             .at(beside)
-            .mend("build it with the feature torch, or say where it is with --ser-fit"))
+            .help("build it with the feature torch, or say where it is with --ser-fit"))
     }
 }
 
@@ -204,5 +206,5 @@ fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds)
         .ok()
         .filter(|time| time.as_secs() <= 1 << 32)
-        .ok_or_else(|| "give a time that is not negative and not absurd".to_owned())
+        .ok_or_else(|| "give a time that is neither negative nor absurdly long".to_owned())
 }

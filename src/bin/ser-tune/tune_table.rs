@@ -6,10 +6,10 @@ use std::fmt::Write;
 use ser::print;
 use ser_core::Result;
 use ser_core::text::columns;
-use ser_tune::{Event, Outcome, TrialSummary};
+use ser_tune::{SearchEvent, StudySummary, TrialSummary};
 use serde_json::Value as Json;
 
-/// Prints a search as it goes.
+/// Prints a search as it progresses.
 #[derive(Debug, Clone, Copy)]
 pub struct TuneTable {
     silent: bool,
@@ -21,15 +21,15 @@ impl TuneTable {
         Self { silent }
     }
 
-    /// Says on stderr what happens.
-    pub fn add(&self, event: &Event<'_>) {
+    /// Reports events on stderr.
+    pub fn add(&self, event: &SearchEvent<'_>) {
         if self.silent {
             return;
         }
         match event {
-            Event::Began { number, resumed: true } => eprintln!("trial {number} goes on"),
-            Event::Began { .. } => {}
-            Event::Ended(trial) => {
+            SearchEvent::Began { number, resumed: true } => eprintln!("trial {number} continues"),
+            SearchEvent::Began { .. } => {}
+            SearchEvent::Ended(trial) => {
                 let value = trial.value.map_or(String::new(), |value| format!("  {value:.4}"));
                 let error = trial.text_attr("error").map_or(String::new(), |error| format!("  {error}"));
                 let params = in_words(&trial.external_params());
@@ -42,12 +42,12 @@ impl TuneTable {
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn conclude(&self, outcome: &Outcome) -> Result<()> {
+    pub fn conclude(&self, outcome: &StudySummary) -> Result<()> {
         if self.silent { Ok(()) } else { print(&text(outcome)) }
     }
 }
 
-fn text(outcome: &Outcome) -> String {
+fn text(outcome: &StudySummary) -> String {
     let mut text = String::new();
     let mut rows =
         vec![["trial", "state", outcome.objective.name(), "epochs", "seconds", "options"].map(String::from)];
@@ -101,7 +101,7 @@ fn row(trial: &TrialSummary) -> [String; 6] {
     ]
 }
 
-/// Options in a line; numbers with as many digits as tell them apart.
+/// Options in a line; numbers with as many digits as distinguish them.
 fn in_words(params: &BTreeMap<String, Json>) -> String {
     let word = |(name, value): (&String, &Json)| match value {
         Json::Number(number) if number.is_f64() => {

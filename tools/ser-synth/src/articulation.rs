@@ -13,7 +13,7 @@ pub(crate) const FRAME: f64 = 0.002;
 /// What is said before each word, as in TESS: "say the word …".
 const CARRIER: [&str; 2] = ["S EY", "DH AH W ER D"];
 
-/// The formants of a vowel without an aim, in Hz.
+/// The formants of a neutral vowel, in Hz.
 const SCHWA: [f64; 3] = [600.0, 1600.0, 2800.0];
 
 /// What the larynx and the tract are set to at one moment. Amplitudes are linear; 1 is a calm vowel's.

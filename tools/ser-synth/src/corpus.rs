@@ -17,7 +17,7 @@ const NESTED_COPY: &str = "TESS Toronto emotional speech set data";
 
 /// What a corpus holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct SynthOptions {
     /// Words each speaker says with each emotion: 1 to [`WORD_COUNT`].
     pub words: usize,
     /// Speakers: 1 to [`MAX_SPEAKERS`].
@@ -30,12 +30,12 @@ pub struct Options {
     pub emotions: Vec<Emotion>,
     /// Oddities to plant, in any order.
     pub oddities: Vec<Oddity>,
-    /// Whether to write into a folder that holds something already. Files of the same names are replaced; nothing is
+    /// Whether to write into a folder that is not empty. Files of the same names are replaced; nothing is
     /// deleted.
     pub force: bool,
 }
 
-impl Default for Options {
+impl Default for SynthOptions {
     /// 560 files as TESS has them: 2 speakers, 7 emotions, 40 words, 24,414 Hz, seed 0, no oddities.
     fn default() -> Self {
         Self {
@@ -52,16 +52,16 @@ impl Default for Options {
 
 /// A corpus that can be written.
 #[derive(Debug, Clone)]
-pub struct Corpus {
-    options: Options,
+pub struct SynthCorpus {
+    options: SynthOptions,
     speakers: Vec<String>,
     /// Every utterance, in the order of its path.
-    clips: Vec<Clip>,
+    clips: Vec<PlannedClip>,
 }
 
-/// An utterance and what becomes of it.
+/// An utterance and how it is written.
 #[derive(Debug, Clone)]
-struct Clip {
+struct PlannedClip {
     speaker: String,
     word: &'static str,
     emotion: Emotion,
@@ -96,25 +96,25 @@ pub struct Summary {
     pub oddities: BTreeMap<Oddity, Vec<String>>,
 }
 
-impl Corpus {
+impl SynthCorpus {
     /// A corpus of `options`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Usage`] for a number outside its range, no emotions, or more oddities than there are utterances.
-    pub fn new(mut options: Options) -> Result<Self> {
+    pub fn new(mut options: SynthOptions) -> Result<Self> {
         within("words", options.words, WORD_COUNT)?;
         within("speakers", options.speakers, MAX_SPEAKERS)?;
         if !SAMPLE_RATES.contains(&options.sample_rate) {
             let (low, high) = (SAMPLE_RATES.start(), SAMPLE_RATES.end());
             let what = format!("a sample rate of {} Hz is outside {low} to {high} Hz", options.sample_rate);
-            return Err(Error::new(ErrorKind::Usage, what).mend("choose one within, such as 24414"));
+            return Err(Error::new(ErrorKind::Usage, what).help("choose one within, such as 24414"));
         }
         options.emotions = options.emotions.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         options.oddities = options.oddities.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         if options.emotions.is_empty() {
             return Err(
-                Error::new(ErrorKind::Usage, "there is no emotion to speak with").mend("name at least one")
+                Error::new(ErrorKind::Usage, "there is no emotion to speak with").help("name at least one")
             );
         }
         let speakers = speakers(options.speakers);
@@ -123,7 +123,14 @@ impl Corpus {
             for &emotion in &options.emotions {
                 for word in words(options.words) {
                     let speaker = speaker.clone();
-                    clips.push(Clip { speaker, word, emotion, oddity: None, list: false, duplicate: false });
+                    clips.push(PlannedClip {
+                        speaker,
+                        word,
+                        emotion,
+                        oddity: None,
+                        list: false,
+                        duplicate: false,
+                    });
                 }
             }
         }
@@ -157,7 +164,7 @@ impl Corpus {
         let folders: BTreeSet<PathBuf> = self
             .clips
             .iter()
-            .flat_map(Clip::paths)
+            .flat_map(PlannedClip::paths)
             .filter_map(|path| Some(path.parent()?.to_owned()))
             .collect();
         for name in &folders {
@@ -213,7 +220,7 @@ impl Corpus {
                 "{needed} utterances are needed for these oddities and there are {}",
                 self.clips.len()
             );
-            return Err(Error::new(ErrorKind::Usage, what).mend("ask for more words or fewer oddities"));
+            return Err(Error::new(ErrorKind::Usage, what).help("ask for more words or fewer oddities"));
         }
         let mut order: Vec<usize> = (0..self.clips.len()).collect();
         Random::new(&["ser-synth oddities", &self.options.seed.to_string()]).shuffle(&mut order);
@@ -240,13 +247,13 @@ impl Corpus {
         if entries.next().is_some() && !self.options.force {
             return Err(Error::new(ErrorKind::Usage, "is not empty")
                 .at(folder)
-                .mend("name a new folder, or add --force to write among what is there"));
+                .help("name a new folder, or add --force to write among what is there"));
         }
         Ok(())
     }
 
     /// The bytes of a clip's file, and the seconds of speech in the utterance.
-    fn render(&self, clip: &Clip) -> Result<(Vec<u8>, f64)> {
+    fn render(&self, clip: &PlannedClip) -> Result<(Vec<u8>, f64)> {
         let sample_rate = match clip.oddity {
             Some(Oddity::Rate) if self.options.sample_rate == 96_000 => 48_000,
             Some(Oddity::Rate) => 96_000,
@@ -280,7 +287,7 @@ impl Corpus {
     }
 }
 
-impl Clip {
+impl PlannedClip {
     /// Where it is written, relative to the corpus, with `/` between folder and file.
     fn path(&self) -> String {
         let Self { speaker, word, emotion, .. } = self;
@@ -308,5 +315,5 @@ fn within(things: &str, count: usize, most: usize) -> Result<()> {
         return Ok(());
     }
     let what = format!("{count} {things} are too {}", if count == 0 { "few" } else { "many" });
-    Err(Error::new(ErrorKind::Usage, what).mend(format!("ask for 1 to {most}")))
+    Err(Error::new(ErrorKind::Usage, what).help(format!("ask for 1 to {most}")))
 }

@@ -16,7 +16,7 @@
 //! of real speech: numbers measured on it say that a pipeline works, not how well it recognises emotion.
 //!
 //! ```
-//! use ser_synth::{Corpus, Oddity, Options};
+//! use ser_synth::{SynthCorpus, Oddity, SynthOptions};
 //! # let folder = std::env::temp_dir().join(format!("ser-synth-doc-{}", std::process::id()));
 //! let options = Options { words: 1, speakers: 1, oddities: vec![Oddity::Aiff], ..Options::default() };
 //! let summary = Corpus::new(options)?.write(&folder)?;
@@ -39,7 +39,7 @@ mod tract;
 mod utterance;
 mod words;
 
-pub use corpus::{Corpus, Options, Summary};
+pub use corpus::{Summary, SynthCorpus, SynthOptions};
 pub use emotion::Emotion;
 pub use oddity::Oddity;
 pub use speaker::{MAX_SPEAKERS, speakers};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
-/// Something odd about a file that a pipeline must take note of, mend, or refuse.
+/// Something odd about a file that a pipeline must report, handle, or reject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Oddity {
@@ -61,7 +61,7 @@ impl Oddity {
         }
     }
 
-    /// How many utterances it takes for itself; none where it goes along with another's.
+    /// How many utterances it takes for itself; 0 where it goes with another's.
     pub(crate) fn utterances(self) -> usize {
         match self {
             Self::List | Self::Duplicate => 0,

@@ -50,18 +50,18 @@ pub fn utterance(
     if !SAMPLE_RATES.contains(&sample_rate) {
         let (low, high) = (SAMPLE_RATES.start(), SAMPLE_RATES.end());
         let what = format!("a sample rate of {sample_rate} Hz is outside {low} to {high} Hz");
-        return Err(Error::new(ErrorKind::Usage, what).mend("choose one within, such as 24414"));
+        return Err(Error::new(ErrorKind::Usage, what).help("choose one within, such as 24414"));
     }
     if !speakers(MAX_SPEAKERS).iter().any(|name| name == speaker) {
-        let what = format!("there is no speaker {speaker:?}");
-        return Err(Error::new(ErrorKind::Usage, what).mend("choose OAF, YAF, or S03 to S99"));
+        let what = format!("unknown speaker {speaker:?}");
+        return Err(Error::new(ErrorKind::Usage, what).help("choose OAF, YAF, or S03 to S99"));
     }
     let voice = Voice::of(speaker);
     let mut random = Random::new(&["ser-synth take", &seed.to_string(), speaker, word, emotion.label()]);
     let expression = take(voice.expression(speaker, emotion), &mut random);
     let Some((mut frames, marks)) = articulate(word, &expression, &mut random) else {
         let what = format!("the word {word:?} is not in the list");
-        return Err(Error::new(ErrorKind::Usage, what).mend("choose one of ser::synth::words"));
+        return Err(Error::new(ErrorKind::Usage, what).help("choose one of ser::synth::words"));
     };
     intone(&mut frames, &marks, &expression, voice.pitch, &mut random);
     let rate = f64::from(sample_rate);

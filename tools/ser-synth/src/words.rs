@@ -1,11 +1,11 @@
 //! The words that are spoken, each with its phones in ARPAbet.
 
 /// A word and its phones, separated by spaces.
-type Entry = (&'static str, &'static str);
+type WordEntry = (&'static str, &'static str);
 
 /// Monosyllabic English words in alphabetical order.
 #[rustfmt::skip]
-const WORDS: [Entry; 223] = [
+const WORDS: [WordEntry; 223] = [
     ("back", "B AE K"), ("badge", "B AE JH"), ("bait", "B EY T"), ("balm", "B AA M"), ("bar", "B AA R"),
     ("base", "B EY S"), ("bath", "B AE TH"), ("bead", "B IY D"), ("beach", "B IY CH"), ("bell", "B EH L"),
     ("bird", "B ER D"), ("bite", "B AY T"), ("boat", "B OW T"), ("bone", "B OW N"), ("book", "B UH K"),

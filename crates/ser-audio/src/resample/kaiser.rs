@@ -5,10 +5,10 @@ use std::f64::consts::{FRAC_PI_2, PI};
 
 use ser_core::elementary::cos;
 
-/// How far the filters push down what they stop, dB. f32's own noise lies at about 140.
+/// Attenuation in the stop band, dB. f32's own noise lies at about 140.
 const ATTENUATION_DB: f64 = 115.0;
 
-/// An ideal low-pass filter under Kaiser's window, as a function of time.
+/// An ideal low-pass filter with Kaiser's window, as a function of time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LowPass {
     /// Where its amplitude has fallen by half, cycles a sample.
@@ -29,7 +29,7 @@ impl LowPass {
         self.reach.ceil() as usize
     }
 
-    /// The same filter, made to reach `reach` samples: no less than it needs.
+    /// The same filter, extended to `reach` samples, no fewer than it needs.
     pub(super) fn reaching(self, reach: usize) -> Self {
         Self { reach: self.reach.max(reach as f64), ..self }
     }
@@ -41,7 +41,7 @@ impl LowPass {
         for (n, value) in values.iter_mut().enumerate() {
             *value = (1.0 - (time(n) / self.reach) * (time(n) / self.reach)).max(0.0) * (beta * beta);
         }
-        // Outside of the reach the series has its value at 0, which is 1 and no window.
+        // Beyond the reach the series would give its value at 0, which is 1, not a window.
         let last = bessel_i0_of_root(beta * beta);
         for value in values.iter_mut() {
             *value = if *value > 0.0 { bessel_i0_of_root(*value) / last } else { 0.0 };

@@ -1,4 +1,4 @@
-//! From one sample rate to another: a whole clip in, a whole clip out, in time with the original.
+//! From one sample rate to another: a whole clip in, a whole clip out, aligned with the original.
 
 mod kaiser;
 mod polyphase;
@@ -12,7 +12,7 @@ use crate::SAMPLE_RATES;
 use crate::resample::polyphase::Polyphase;
 use crate::resample::synchronous::Synchronous;
 
-/// How many samples `len` samples at `from_hz` become at `to_hz`: `ceil(len · to / from)`, as librosa has it.
+/// How many samples `len` samples at `from_hz` become at `to_hz`: `ceil(len · to / from)`, as in librosa.
 pub fn resampled_len(len: usize, from_hz: u32, to_hz: u32) -> usize {
     let exact = (len as u128 * u128::from(to_hz)).div_ceil(u128::from(from_hz.max(1)));
     usize::try_from(exact).unwrap_or(usize::MAX)
@@ -32,7 +32,7 @@ pub fn resampled_len(len: usize, from_hz: u32, to_hz: u32) -> usize {
 pub struct Resampler {
     from_hz: u32,
     to_hz: u32,
-    /// Nothing where the rates agree.
+    /// `None` where the rates are equal.
     engine: Option<Engine>,
 }
 
@@ -52,7 +52,7 @@ impl Resampler {
                 let (low, high) = (SAMPLE_RATES.start(), SAMPLE_RATES.end());
                 let what = format!("cannot resample at {rate} Hz, only between {low} and {high} Hz");
                 return Err(
-                    Error::new(ErrorKind::Unsupported, what).mend("choose a usual rate, such as 16000")
+                    Error::new(ErrorKind::Unsupported, what).help("choose a usual rate, such as 16000")
                 );
             }
         }
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(kept, [24_414, 44_100, 8_000, 48_000]);
         assert!(pool.get(0).is_err());
         assert_eq!(pool.recent.len(), ResamplerPool::CAPACITY);
-        // One that needs very much memory is kept alone.
+        // One that needs a lot of memory is kept alone.
         pool.get(767_999).unwrap();
         assert_eq!(pool.recent.len(), 1);
         pool.get(24_414).unwrap();

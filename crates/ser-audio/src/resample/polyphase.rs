@@ -48,7 +48,7 @@ pub(super) struct Polyphase {
 }
 
 impl Polyphase {
-    /// A resampler, if these rates are of the kind that this is good for.
+    /// A resampler, if it suits these rates.
     pub(super) fn new(from_hz: u32, to_hz: u32) -> Option<Self> {
         let (from, to) = (f64::from(from_hz), f64::from(to_hz));
         if !(1.25..=12.0).contains(&(from / to)) {
@@ -120,8 +120,8 @@ impl Polyphase {
         for period in output.chunks_mut(self.period_out) {
             let (mut at, mut phase) = (start, 0);
             let mut taps = self.taps.chunks_exact(self.groups_per_output);
-            for samples in period.chunks_mut(TOGETHER) {
-                let mut sums = [[0.0; GROUP]; TOGETHER];
+            for samples in period.chunks_mut(OUTPUTS_AT_ONCE) {
+                let mut sums = [[0.0; GROUP]; OUTPUTS_AT_ONCE];
                 for (sums, taps) in sums.iter_mut().zip(taps.by_ref()).take(samples.len()) {
                     let filtered = self.filtered.get(at..).unwrap_or_default();
                     *sums = products(filtered.as_chunks().0, taps);
@@ -142,7 +142,7 @@ impl Polyphase {
 }
 
 /// How many outputs have their sums taken side by side.
-const TOGETHER: usize = 16;
+const OUTPUTS_AT_ONCE: usize = 16;
 
 /// Sums of the products of every eighth sample with its tap.
 #[inline(always)]

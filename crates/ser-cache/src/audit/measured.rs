@@ -1,7 +1,7 @@
 //! What the tensors of a corpus say that no name does: the file that keeps it.
 //!
 //! `audit/<feature set>.jsonl` has two lines: a header with the digest of what the measurement is about and a checksum,
-//! and the measurement itself. It is a convenience: whatever is wrong with it, it is made anew.
+//! and the measurement itself. It is a convenience: whatever is wrong with it, it is rebuilt.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, FeatureSet, Key, Sha, stays_inside};
+use crate::{FeatureSet, Sha, TensorEntry, TensorKey, check_inside};
 
-/// Changes with anything that changes a measurement.
+/// Must change with anything that changes a measurement.
 const VERSION: u32 = 1;
 
 /// No measurement is read that is larger than this, bytes.
@@ -21,7 +21,7 @@ const LARGEST: u64 = 1 << 28;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// The tensors it is about, sorted.
-    keys: Vec<Key>,
+    keys: Vec<TensorKey>,
     digest: Sha,
     content: Content,
     is_stored: bool,
@@ -31,7 +31,7 @@ pub struct Measured {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
-    /// Whether near-duplicates were looked for; some feature sets hold too little for that.
+    /// Whether near-duplicates were searched for; some feature sets hold too little for that.
     pub looked: bool,
     /// Positions of two tensors among the sorted keys, and their similarity in thousandths.
     pub near_duplicates: Vec<(u32, u32, u32)>,
@@ -57,11 +57,11 @@ const FORMAT: &str = "ser-audit";
 
 /// Two recordings that are copies of each other, by the keys of their tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Similar {
+pub struct NearDuplicatePairKeys {
     /// The one whose key is lower.
-    pub first: Key,
+    pub first: TensorKey,
     /// The other one.
-    pub second: Key,
+    pub second: TensorKey,
     /// How similar they are, at most 1.
     pub similarity: f64,
 }
@@ -75,21 +75,21 @@ impl Measured {
     pub fn of<'a>(
         root: &Path,
         set: &FeatureSet,
-        entries: impl Iterator<Item = &'a Entry>,
-        measure: impl FnOnce(&[&Entry]) -> Result<Content>,
+        entries: impl Iterator<Item = &'a TensorEntry>,
+        measure: impl FnOnce(&[&TensorEntry]) -> Result<Content>,
     ) -> Result<Self> {
-        let mut entries: Vec<&Entry> = entries.collect();
+        let mut entries: Vec<&TensorEntry> = entries.collect();
         entries.sort_unstable_by_key(|entry| entry.row.key);
-        let keys: Vec<Key> = entries.iter().map(|entry| entry.row.key).collect();
+        let keys: Vec<TensorKey> = entries.iter().map(|entry| entry.row.key).collect();
         let bytes: &[&[u8]] = &[b"ser audit\0", &VERSION.to_le_bytes(), set.id.as_bytes()];
         let parts: Vec<&[u8]> = bytes.iter().copied().chain(keys.iter().map(|key| &key.0[..])).collect();
         let digest = Sha::of(&parts);
         drop(parts);
         let path = measured_path(root, &set.id);
-        let kept = stays_inside(root, &path).and_then(|()| read(&path));
+        let kept = check_inside(root, &path).and_then(|()| read(&path));
         if let Ok((header, content)) = kept
             && header.of == digest
-            && content.is_about(keys.len())
+            && content.covers(keys.len())
         {
             return Ok(Self { keys, digest, content, is_stored: true });
         }
@@ -100,7 +100,7 @@ impl Measured {
     /// Keeps it in the cache in `root`, unless it came from there.
     pub fn write(&self, storage: &Storage, root: &Path, feature_set: &str) -> Result<()> {
         if self.is_stored {
-            // By a run that may have been killed before its name was durable.
+            // Written by a run that may have been killed before the name was durable.
             return storage.sync_folder(&audit_folder(root));
         }
         let internal = |error: serde_json::Error| {
@@ -120,33 +120,33 @@ impl Measured {
         storage.replace_file(&path, &[&header, b"\n", &content, b"\n"])
     }
 
-    /// About no tensor: for an audit of names alone.
+    /// Covers no tensors: for an audit of names alone.
     pub fn nothing() -> Self {
         Self { keys: Vec::new(), digest: Sha::of(&[]), content: Content::default(), is_stored: true }
     }
 
-    /// Whether near-duplicates were looked for: the feature set may hold too little for that.
+    /// Whether near-duplicates were searched for: the feature set may hold too little for that.
     pub fn looked_for_near_duplicates(&self) -> bool {
         self.content.looked
     }
 
     /// All pairs of near-duplicates.
-    pub fn near_duplicates(&self) -> impl Iterator<Item = Similar> + '_ {
+    pub fn near_duplicates(&self) -> impl Iterator<Item = NearDuplicatePairKeys> + '_ {
         let key = |position: u32| self.keys.get(position as usize).copied();
         self.content.near_duplicates.iter().filter_map(move |&(first, second, thousandths)| {
             let similarity = f64::from(thousandths) / 1000.0;
-            Some(Similar { first: key(first)?, second: key(second)?, similarity })
+            Some(NearDuplicatePairKeys { first: key(first)?, second: key(second)?, similarity })
         })
     }
 
     /// Which share of the frames of this tensor is silent.
-    pub fn silence(&self, key: &Key) -> Option<f64> {
+    pub fn silence(&self, key: &TensorKey) -> Option<f64> {
         let position = self.keys.binary_search(key).ok()?;
         self.content.silence.get(position).map(|thousandths| f64::from(*thousandths) / 1000.0)
     }
 
     /// Mean level of this tensor's recording, dB, if recordings were not brought to one level.
-    pub fn level_db(&self, key: &Key) -> Option<f64> {
+    pub fn level_db(&self, key: &TensorKey) -> Option<f64> {
         let position = self.keys.binary_search(key).ok()?;
         self.content.level.get(position).map(|tenths| f64::from(*tenths) / 10.0)
     }
@@ -154,7 +154,7 @@ impl Measured {
 
 impl Content {
     /// Whether everything in it is about `count` tensors.
-    fn is_about(&self, count: usize) -> bool {
+    fn covers(&self, count: usize) -> bool {
         self.silence.len() == count
             && (self.level.is_empty() || self.level.len() == count)
             && (self.near_duplicates.iter())
@@ -182,13 +182,13 @@ pub fn check_measured(path: &Path) -> Result<()> {
 
 fn read(path: &Path) -> Result<(Header, Content)> {
     let damaged = |what: String| {
-        Error::new(ErrorKind::Damaged, format!("is no whole audit: {what}"))
+        Error::new(ErrorKind::Damaged, format!("is not a valid audit: {what}"))
             .at(path)
-            .mend("run ser-prep again: it is made anew")
+            .help("run ser-prep again: it will be rebuilt")
     };
     let io = |error| Error::io("cannot be read", path, error);
     if std::fs::metadata(path).map_err(io)?.len() > LARGEST {
-        return Err(damaged("it is larger than any".to_owned()));
+        return Err(damaged("it is larger than any audit".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(io)?;
     let (header, content) = text.split_once('\n').ok_or_else(|| damaged("it has one line".to_owned()))?;

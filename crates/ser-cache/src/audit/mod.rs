@@ -10,12 +10,12 @@ mod shortcut;
 
 use serde::{Deserialize, Serialize};
 
-pub use measured::{Content, Measured, Similar, audit_folder, check_measured, measured_path};
+pub use measured::{Content, Measured, NearDuplicatePairKeys, audit_folder, check_measured, measured_path};
 pub use require::{Requirement, require, require_any};
-pub use sentences::{Finding, Verdict};
+pub use sentences::{AuditFinding, Leakage};
 pub use shortcut::{Cue, SHORTCUT_DEFINITION, Shortcut};
 
-/// What training and test have in common: the difference between knowing voices and knowing emotions.
+/// What training and test share: the difference between knowing voices and knowing emotions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Audit {
     /// Whether every utterance names its speaker.
@@ -30,7 +30,7 @@ pub struct Audit {
     pub test_words: usize,
     /// How many of them also occur in training or validation.
     pub shared_words: usize,
-    /// Recordings of the same sound that stand on two sides; always 0, since each sound is kept once.
+    /// Recordings of the same sound on two sides; always 0, since each sound is kept once.
     pub identical_sounds_across_sides: usize,
     /// Whether every utterance names its session.
     #[serde(default)]
@@ -41,17 +41,17 @@ pub struct Audit {
     /// How many of them were also recorded for training or validation.
     #[serde(default)]
     pub shared_sessions: usize,
-    /// Augmented copies that stand on another side than the recording they were made from, or another copy of it;
-    /// `None` in an audit of before this was looked for.
+    /// Augmented copies on a different side from the recording they were made from, or another copy of it;
+    /// `None` in an audit from before this was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies_apart: Option<usize>,
-    /// Pairs of near-duplicates of which one is in the test side and the other is not; `None` where nobody looked.
+    /// Pairs of near-duplicates of which one is in the test side and the other is not; `None` if not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_duplicates_across_sides: Option<usize>,
-    /// What is reached without listening.
+    /// What can be reached without listening.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortcuts: Vec<Shortcut>,
-    /// The first hundred of the copies that stand apart.
+    /// The first hundred of the separated copies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies_apart_list: Vec<CopyApart>,
     /// The first hundred of the pairs of near-duplicates.
@@ -59,7 +59,7 @@ pub struct Audit {
     pub near_duplicates_list: Vec<NearDuplicate>,
 }
 
-/// An augmented copy that stands on another side than what it was made from.
+/// An augmented copy on a different side from what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CopyApart {
     /// The copy.

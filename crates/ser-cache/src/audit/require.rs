@@ -1,12 +1,12 @@
-//! The gate: what a split must be for its figures to be wanted at all.
+//! The gate: what a split must satisfy for its results to be wanted at all.
 
 use clap::ValueEnum;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::Audit;
-use crate::audit::sentences::some_of;
+use crate::audit::sentences::first_names;
 
-/// What a split is required to be.
+/// What a split is required to satisfy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Requirement {
     /// No test speaker is heard in training or validation
@@ -20,7 +20,7 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Why a split of `audit` is not what is required; `None` if it is. What is not known is not taken for granted.
+    /// Why a split with this `audit` does not satisfy it; `None` if it does. Unknowns do not count.
     fn objection(self, audit: &Audit) -> Option<String> {
         let shared = |noun: &str, known: bool, count: usize, names: &str| match (known, count) {
             (false, _) => Some(format!("not every recording names its {noun}")),
@@ -30,13 +30,13 @@ impl Requirement {
         };
         match self {
             Self::SpeakerIndependent => {
-                let names = some_of(&audit.shared_speakers);
+                let names = first_names(&audit.shared_speakers);
                 shared("speaker", audit.speakers_known, audit.shared_speakers.len(), &names)
             }
             Self::WordIndependent => shared("word", audit.words_known, audit.shared_words, ""),
             Self::SessionIndependent => shared("session", audit.sessions_known, audit.shared_sessions, ""),
             Self::NoNearDuplicates => match (audit.near_duplicates_across_sides, audit.copies_apart) {
-                (None, _) | (_, None) => Some("near-duplicates were not looked for".to_owned()),
+                (None, _) | (_, None) => Some("near-duplicates were not searched for".to_owned()),
                 (Some(0), Some(0)) if audit.identical_sounds_across_sides == 0 => None,
                 (Some(pairs), Some(copies)) => {
                     let pair = audit.near_duplicates_list.first();
@@ -67,7 +67,7 @@ impl Requirement {
 pub fn require(requirements: &[Requirement], protocol: &str, audit: &Audit) -> Result<()> {
     let objections = requirements.iter().filter_map(|wanted| Some((wanted, wanted.objection(audit)?)));
     let Some((wanted, objection)) = objections.into_iter().next() else { return Ok(()) };
-    let mend = match wanted {
+    let help = match wanted {
         Requirement::SpeakerIndependent => "use a split by speaker, such as --split speaker-<ID>",
         Requirement::WordIndependent => "use --split word",
         Requirement::SessionIndependent => "name sessions in a table (--labels file.csv), and split by them",
@@ -76,7 +76,7 @@ pub fn require(requirements: &[Requirement], protocol: &str, audit: &Audit) -> R
         }
     };
     let what = format!("the split {protocol:?} is not {}: {objection}", wanted.name());
-    Err(Error::new(ErrorKind::Mismatch, what).mend(mend))
+    Err(Error::new(ErrorKind::Mismatch, what).help(help))
 }
 
 /// Lets a corpus pass only if one of its splits is all that is required.
@@ -100,8 +100,8 @@ pub fn require_any<'a>(
     if more > 0 {
         reasons.push(format!("\n  and {more} more"));
     }
-    let what = format!("no split of the corpus is what --require asks for:{}", reasons.concat());
-    Err(Error::new(ErrorKind::Mismatch, what).mend("ask for less, or add recordings of other speakers"))
+    let what = format!("no split of the corpus meets --require:{}", reasons.concat());
+    Err(Error::new(ErrorKind::Mismatch, what).help("ask for less, or add recordings of other speakers"))
 }
 
 const SHOWN: usize = 20;

@@ -8,58 +8,58 @@ const NAMED: usize = 4;
 
 /// What a finding means for figures measured on the test side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Leakage {
     /// Nothing of this kind helps the model.
     Apart,
     /// The model can profit from it: its figures say less than they seem to.
     Shared,
-    /// It cannot be told.
+    /// It is not known.
     Unknown,
 }
 
 /// A finding of an audit in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct AuditFinding {
     /// What it means.
-    pub verdict: Verdict,
+    pub verdict: Leakage,
     /// A sentence without its full stop.
     pub text: String,
 }
 
 /// For a line of text: what is shared begins with `leak: `, what cannot be told with `unknown: `.
-impl std::fmt::Display for Finding {
+impl std::fmt::Display for AuditFinding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mark = match self.verdict {
-            Verdict::Apart => "",
-            Verdict::Shared => "leak: ",
-            Verdict::Unknown => "unknown: ",
+            Leakage::Apart => "",
+            Leakage::Shared => "leak: ",
+            Leakage::Unknown => "unknown: ",
         };
         write!(f, "{mark}{}", self.text)
     }
 }
 
 impl Audit {
-    /// What leaks, what does not, and what nobody knows.
-    pub fn findings(&self) -> Vec<Finding> {
+    /// What leaks, what does not, and what is unknown.
+    pub fn findings(&self) -> Vec<AuditFinding> {
         let mut findings = Vec::new();
-        let mut add = |verdict, text: String| findings.push(Finding { verdict, text });
+        let mut add = |verdict, text: String| findings.push(AuditFinding { verdict, text });
         let mut shared =
             |noun: &str, known: bool, shared: usize, all: usize, names: &str| match (known, shared) {
                 (false, _) => add(
-                    Verdict::Unknown,
-                    format!("not every recording names its {noun}, so that the same may be on both sides"),
+                    Leakage::Unknown,
+                    format!("not every recording names its {noun}, so the same one may be on both sides"),
                 ),
                 (true, 0) => {
-                    add(Verdict::Apart, format!("no {noun} of the test side in training or validation"));
+                    add(Leakage::Apart, format!("no {noun} of the test side in training or validation"));
                 }
                 (true, _) => add(
-                    Verdict::Shared,
+                    Leakage::Shared,
                     format!(
                         "{shared} of {all} {noun}s of the test side also in training or validation{names}"
                     ),
                 ),
             };
-        let names = some_of(&self.shared_speakers);
+        let names = first_names(&self.shared_speakers);
         let speakers = self.shared_speakers.len();
         shared("speaker", self.speakers_known, speakers, self.test_speakers.len(), &names);
         shared("word", self.words_known, self.shared_words, self.test_words, "");
@@ -67,20 +67,20 @@ impl Audit {
             shared("session", true, self.shared_sessions, self.test_sessions, "");
         }
         match self.identical_sounds_across_sides {
-            0 => add(Verdict::Apart, "no identical sound on both sides of the test".to_owned()),
+            0 => add(Leakage::Apart, "no identical sound on both sides of the test".to_owned()),
             count => add(
-                Verdict::Shared,
+                Leakage::Shared,
                 format!("{} on both sides of the test", counted(count, "identical sound")),
             ),
         }
         match (self.near_duplicates_across_sides, self.near_duplicates_list.first()) {
-            (None, _) => add(Verdict::Unknown, "near-duplicates, which were not looked for".to_owned()),
-            (Some(0), _) => add(Verdict::Apart, "no near-duplicate on both sides of the test".to_owned()),
+            (None, _) => add(Leakage::Unknown, "near-duplicates, which were not searched for".to_owned()),
+            (Some(0), _) => add(Leakage::Apart, "no near-duplicate on both sides of the test".to_owned()),
             (Some(count), first) => {
                 let example = first.map(|pair| format!(", such as {} and {}", pair.test, pair.other));
                 let pairs = counted(count, "pair");
                 add(
-                    Verdict::Shared,
+                    Leakage::Shared,
                     format!(
                         "{pairs} of near-duplicates on both sides of the test{}",
                         example.unwrap_or_default()
@@ -91,10 +91,10 @@ impl Audit {
         if let Some(count) = self.copies_apart.filter(|count| *count > 0) {
             let first = self.copies_apart_list.first();
             let example = first.map(|copy| format!(", such as {} of {}", copy.path, copy.parent));
-            let copies = counted_of(count, "augmented copy", "augmented copies");
+            let copies = count_with_plural(count, "augmented copy", "augmented copies");
             add(
-                Verdict::Shared,
-                format!("{copies} on another side than the original{}", example.unwrap_or_default()),
+                Leakage::Shared,
+                format!("{copies} on a different side from the original{}", example.unwrap_or_default()),
             );
         }
         findings
@@ -105,7 +105,7 @@ impl Audit {
         self.shortcuts.iter().map(Shortcut::to_string).collect()
     }
 
-    /// The audit in one short line: what leaks, and what duration alone is worth.
+    /// The audit in one short line: what leaks, and what duration alone achieves.
     pub fn in_short(&self) -> String {
         let mut parts = Vec::new();
         let mut shared = |noun: &str, known: bool, shared: usize, all: usize| {
@@ -122,12 +122,12 @@ impl Audit {
             parts.push(counted(self.identical_sounds_across_sides, "identical sound"));
         }
         match self.near_duplicates_across_sides {
-            None => parts.push("near-duplicates not looked for".to_owned()),
+            None => parts.push("near-duplicates not searched for".to_owned()),
             Some(0) => {}
             Some(count) => parts.push(counted(count, "near-duplicate")),
         }
         if let Some(count) = self.copies_apart.filter(|count| *count > 0) {
-            parts.push(counted_of(count, "copy apart", "copies apart"));
+            parts.push(count_with_plural(count, "copy apart", "copies apart"));
         }
         if parts.is_empty() {
             parts.push("shares nothing".to_owned());
@@ -150,7 +150,7 @@ impl std::fmt::Display for Shortcut {
 }
 
 /// ": OAF, YAF", or the first few and how many more.
-pub(super) fn some_of(names: &[String]) -> String {
+pub(super) fn first_names(names: &[String]) -> String {
     let first = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len() {
         0 => String::new(),
@@ -160,9 +160,9 @@ pub(super) fn some_of(names: &[String]) -> String {
 }
 
 fn counted(count: usize, noun: &str) -> String {
-    counted_of(count, noun, &format!("{noun}s"))
+    count_with_plural(count, noun, &format!("{noun}s"))
 }
 
-fn counted_of(count: usize, one: &str, many: &str) -> String {
+fn count_with_plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

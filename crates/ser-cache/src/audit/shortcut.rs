@@ -14,7 +14,7 @@ pub enum Cue {
     Level,
 }
 
-/// What knowing one thing about each recording is worth on the test side.
+/// What knowing one thing about each recording achieves on the test side.
 ///
 /// A Gaussian for each class is fitted to the cue on the training side, all classes being equally probable before. The
 /// class under which the test recording's cue is most probable is the answer.
@@ -29,6 +29,6 @@ pub struct Shortcut {
 }
 
 /// What [`Shortcut`] is, in a line.
-pub const SHORTCUT_DEFINITION: &str = "UAR of a classifier that knows only this of a recording: a Gaussian for each class, fitted to \
+pub const SHORTCUT_DEFINITION: &str = "UAR of a classifier that knows only this about a recording: a Gaussian for each class, fitted to \
      the training side (of log seconds; of the log ratio of frames 30 dB below the loudest to the others; of \
-     dB), all classes equally probable before";
+     dB), with equal class priors";

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::Key;
+use crate::TensorKey;
 
-/// Something that is not what was written.
+/// Something that has changed since it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Damage {
     /// What sort of thing it is.
@@ -18,11 +18,11 @@ pub struct Damage {
     pub rows: Vec<DamagedRow>,
 }
 
-/// Sorts of things that can be damaged; they are mended in different ways.
+/// Kinds of things that can be damaged; they are repaired in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DamageKind {
-    /// The index, or what it says of a shard that is whole.
+    /// The index, or what it says about an intact shard.
     Index,
     /// A shard.
     Shard,
@@ -34,13 +34,13 @@ pub enum DamageKind {
     Audit,
 }
 
-/// A row of a shard that is not what was written.
+/// A row of a shard that has changed since it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DamagedRow {
     /// Its position in the shard.
     pub row: usize,
     /// Its identity; `None` where neither the index nor the shard says.
-    pub key: Option<Key>,
+    pub key: Option<TensorKey>,
     /// The recordings it was computed from, relative to the corpus.
     pub sources: Vec<String>,
 }

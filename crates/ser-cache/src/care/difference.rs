@@ -1,4 +1,4 @@
-//! What two caches do not have in common, and why: which utterances came, went or changed.
+//! How two caches differ, and why: which utterances were added, removed or changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -7,18 +7,20 @@ use ser_core::Result;
 use ser_corpus::Protocol;
 use serde::Serialize;
 
-use crate::care::export::{Placed, placed_utterances, protocols};
-use crate::{Cache, Copies, Entry, FeatureSet, Sha, Utterance, augmented_set_id, copies_of, key_of};
+use crate::care::export::{UtteranceSides, placed_utterances, protocols};
+use crate::{
+    Cache, CopySettings, FeatureSet, Sha, TensorEntry, Utterance, augmented_set_id, copies_of, key_of,
+};
 
 /// The differences between a feature set of one cache and one of another.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Difference {
+pub struct FeatureSetDifference {
     /// Whether there is none.
     pub equal: bool,
     /// The feature sets compared.
     pub feature_sets: [String; 2],
     /// Where the configurations differ; then every tensor does.
-    pub configuration: Vec<Change>,
+    pub configuration: Vec<FieldChange>,
     /// Whether the tensors were computed by different versions of the extractor; then every tensor may differ.
     pub extractor_differs: bool,
     /// Protocols that only one of them has.
@@ -28,23 +30,23 @@ pub struct Difference {
     /// Paths of utterances that only the first has.
     pub removed: Vec<String>,
     /// Utterances that both have, and how they differ.
-    pub changed: Vec<Changed>,
+    pub changed: Vec<ChangedUtterance>,
     /// How many utterances are the same in both.
     pub same: usize,
 }
 
 /// An utterance that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Changed {
+pub struct ChangedUtterance {
     /// Its recording, relative to the corpus.
     pub path: String,
     /// In what it differs.
-    pub why: Vec<Change>,
+    pub why: Vec<FieldChange>,
 }
 
 /// A value that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct FieldChange {
     /// Which: `content`, `label`, `speaker`, `word`, `tensor`, `side in <protocol>`, or a field of the configuration.
     pub field: String,
     /// What it is in the first.
@@ -57,8 +59,8 @@ pub struct Change {
 struct Side<'a> {
     set: &'a FeatureSet,
     protocols: Vec<Protocol>,
-    copies: Option<Copies>,
-    utterances: Placed,
+    copies: Option<CopySettings>,
+    utterances: UtteranceSides,
     contents: HashMap<&'a str, &'a Sha>,
 }
 
@@ -66,20 +68,20 @@ struct Side<'a> {
 ///
 /// # Errors
 /// When the manifests of either cannot be read.
-pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Difference> {
+pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<FeatureSetDifference> {
     let (a, b) = (Side::open(a.0, a.1)?, Side::open(b.0, b.1)?);
     let is_current =
         |side: &Side<'_>| augmented_set_id(&side.set.configuration, side.copies.as_ref()) == side.set.id;
     let configuration = configuration_changes(a.set, b.set);
     let same_copies = a.copies == b.copies;
-    let mut difference = Difference {
+    let mut difference = FeatureSetDifference {
         feature_sets: [a.set.id.clone(), b.set.id.clone()],
         extractor_differs: match configuration.is_empty() {
             true if same_copies => a.set.id != b.set.id,
             _ => is_current(&a) != is_current(&b),
         },
         configuration,
-        ..Difference::default()
+        ..FeatureSetDifference::default()
     };
     let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) =
         (a.protocols.iter().collect(), b.protocols.iter().collect());
@@ -88,7 +90,8 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Dif
     let same_tensors = difference.configuration.is_empty() && !difference.extractor_differs;
 
     if !same_copies {
-        let shown = |side: &Side<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), Copies::in_short));
+        let shown =
+            |side: &Side<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), CopySettings::in_short));
         difference.configuration.extend(change("augmentation", shown(&a), shown(&b)));
     }
     difference.added =
@@ -111,7 +114,7 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Dif
         }
         match why.is_empty() {
             true => difference.same += 1,
-            false => difference.changed.push(Changed { path: path.clone(), why }),
+            false => difference.changed.push(ChangedUtterance { path: path.clone(), why }),
         }
     }
     difference.equal = same_tensors
@@ -132,7 +135,7 @@ impl<'a> Side<'a> {
         Ok(Self { set, protocols, copies, utterances, contents })
     }
 
-    fn entry(&self, utterance: &Utterance) -> Option<&Entry> {
+    fn entry(&self, utterance: &Utterance) -> Option<&TensorEntry> {
         self.set.entry(&utterance.key)
     }
 
@@ -144,11 +147,11 @@ impl<'a> Side<'a> {
     }
 }
 
-/// Whether two recordings are the same, by their bytes, or where those are not known any more, by their sound.
+/// Whether two recordings are the same, by their bytes, or where those are no longer known, by their sound.
 fn content_change(
     (a, ours): (&Side<'_>, &Utterance),
     (b, theirs): (&Side<'_>, &Utterance),
-) -> Option<Change> {
+) -> Option<FieldChange> {
     match (a.content(ours), b.content(theirs)) {
         (Some(x), Some(y)) => change("content", Some(x.to_string()), Some(y.to_string())),
         _ if ours.key == theirs.key => None,
@@ -159,7 +162,7 @@ fn content_change(
     }
 }
 
-fn utterance_changes(a: &Utterance, b: &Utterance) -> Vec<Change> {
+fn utterance_changes(a: &Utterance, b: &Utterance) -> Vec<FieldChange> {
     let fields = [
         change("label", Some(a.label.clone()), Some(b.label.clone())),
         change("speaker", a.speaker.clone(), b.speaker.clone()),
@@ -170,7 +173,7 @@ fn utterance_changes(a: &Utterance, b: &Utterance) -> Vec<Change> {
     fields.into_iter().flatten().collect()
 }
 
-fn configuration_changes(a: &FeatureSet, b: &FeatureSet) -> Vec<Change> {
+fn configuration_changes(a: &FeatureSet, b: &FeatureSet) -> Vec<FieldChange> {
     let fields = |set: &FeatureSet| -> BTreeMap<String, serde_json::Value> {
         serde_json::from_str(&set.configuration).unwrap_or_default()
     };
@@ -180,16 +183,16 @@ fn configuration_changes(a: &FeatureSet, b: &FeatureSet) -> Vec<Change> {
     names.into_iter().filter_map(|name| change(name, text(&ours, name), text(&theirs, name))).collect()
 }
 
-fn change(field: &str, a: Option<String>, b: Option<String>) -> Option<Change> {
+fn change(field: &str, a: Option<String>, b: Option<String>) -> Option<FieldChange> {
     let shown = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
-    (a != b).then(|| Change { field: field.to_owned(), a: shown(a), b: shown(b) })
+    (a != b).then(|| FieldChange { field: field.to_owned(), a: shown(a), b: shown(b) })
 }
 
-impl Difference {
+impl FeatureSetDifference {
     /// The differences for people, as `diff` marks them: `-` only in the first, `+` only in the second, `!` changed.
     pub fn to_table(&self) -> String {
         let mut text = String::new();
-        for Change { field, a, b } in &self.configuration {
+        for FieldChange { field, a, b } in &self.configuration {
             let _ = writeln!(text, "configuration: {field}: {a} → {b}");
         }
         if self.extractor_differs {
@@ -204,8 +207,8 @@ impl Difference {
         for path in &self.added {
             let _ = writeln!(text, "+ {path}");
         }
-        for Changed { path, why } in &self.changed {
-            let why: Vec<String> = why.iter().map(Change::in_words).collect();
+        for ChangedUtterance { path, why } in &self.changed {
+            let why: Vec<String> = why.iter().map(FieldChange::in_words).collect();
             let _ = writeln!(text, "! {path}: {}", why.join(", "));
         }
         let [a, b] = &self.feature_sets;
@@ -221,7 +224,7 @@ impl Difference {
     }
 }
 
-impl Change {
+impl FieldChange {
     fn in_words(&self) -> String {
         let short = |value: &str| value.chars().take(12).collect::<String>();
         match self.field.as_str() {

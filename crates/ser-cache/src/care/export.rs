@@ -115,10 +115,10 @@ fn write_features(
         };
         let tensor = shard.features(entry.position as usize, 1)?;
         if Checksum::of_row(&tensor, entry.row.frames) != entry.row.checksum {
-            let what = format!("row {} is not what was written: {}", entry.position, utterance.path);
+            let what = format!("row {} has changed since it was written: {}", entry.position, utterance.path);
             return Err(Error::new(ErrorKind::Damaged, what)
                 .at(shard.path())
-                .mend("run ser-cache verify --repair"));
+                .help("run ser-cache verify --repair"));
         }
         sink(bytemuck::cast_slice(&tensor))?;
         progress.advance(1);
@@ -129,7 +129,7 @@ fn write_features(
 fn class_of(split: &StoredSplit, utterance: &Utterance) -> Result<i64> {
     let class = split.info.labels.iter().position(|label| *label == utterance.label);
     class.map(|class| class as i64).ok_or_else(|| {
-        Error::new(ErrorKind::Mismatch, format!("is labelled {:?}, which is no class", utterance.label))
+        Error::new(ErrorKind::Mismatch, format!("is labelled {:?}, which is not a class", utterance.label))
             .at(&utterance.path)
     })
 }
@@ -191,11 +191,15 @@ pub fn export_csv(
 }
 
 /// The utterances of a feature set by path, each with its side in every protocol.
-pub(super) type Placed = BTreeMap<String, (Utterance, BTreeMap<Protocol, Part>)>;
+pub(super) type UtteranceSides = BTreeMap<String, (Utterance, BTreeMap<Protocol, Part>)>;
 
 /// Reads the splits of `protocols` and puts them together.
-pub(super) fn placed_utterances(cache: &Cache, set: &FeatureSet, protocols: &[Protocol]) -> Result<Placed> {
-    let mut placed = Placed::new();
+pub(super) fn placed_utterances(
+    cache: &Cache,
+    set: &FeatureSet,
+    protocols: &[Protocol],
+) -> Result<UtteranceSides> {
+    let mut placed = UtteranceSides::new();
     for protocol in protocols {
         let split = cache.split(set, protocol)?;
         for (part, utterances) in split.parts {
@@ -221,7 +225,7 @@ pub fn protocols(cache: &Cache, set: &FeatureSet) -> Result<Vec<Protocol>> {
     let protocols: Vec<Protocol> =
         crate::cache::names_in(&folder).iter().filter_map(|n| n.parse().ok()).collect();
     match protocols.is_empty() {
-        true => Err(Error::new(ErrorKind::Missing, "holds no splits").at(folder).mend("run ser-prep again")),
+        true => Err(Error::new(ErrorKind::Missing, "holds no splits").at(folder).help("run ser-prep again")),
         false => Ok(protocols),
     }
 }

@@ -1,4 +1,4 @@
-//! Removes what no index names: shards of other times, old generations of manifests, what killed writers left.
+//! Removes what no index refers to: old shards, old generations of manifests, what killed writers left.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::care::survey::{Piece, read_index};
 use crate::care::{Role, in_words, survey};
 use crate::readers::ReadersLock;
-use crate::{Access, Cache, Hex, Index, WriterLock, generation, index_path};
+use crate::{Cache, Hex, Index, ReadOptions, WriterLock, generation, index_path};
 
 /// What is to be removed.
 #[derive(Debug, Clone)]
@@ -71,7 +71,8 @@ pub fn collect(options: &GarbageOptions, storage: &Storage) -> Result<Collected>
         }
     };
     let index = read_index(root)?;
-    let cache = Cache { root: root.to_owned(), index, access: Access::default(), readers: Arc::new(readers) };
+    let cache =
+        Cache { root: root.to_owned(), index, access: ReadOptions::default(), readers: Arc::new(readers) };
     let dropped = named(&cache, &options.drop)?;
     let mut index = cache.index.clone();
     index.feature_sets.retain(|set| !dropped.contains(&set.id));
@@ -111,7 +112,7 @@ pub(super) fn garbage<'a>(pieces: &'a [Piece], index: &Index) -> Vec<(&'a Piece,
         Role::Shard(name) if !shards.contains(&name) => Some("shard that no feature set names"),
         Role::Generation(name) if !generations.contains(&name) => Some("old generation of manifests"),
         Role::Audit(id) if !ids.contains(&id) => Some("audit that no feature set needs"),
-        Role::Scratch => Some("left behind by a process that was killed"),
+        Role::Scratch => Some("left behind by a killed process"),
         Role::SetAside => Some("damaged, set aside"),
         _ => None,
     };
@@ -121,7 +122,7 @@ pub(super) fn garbage<'a>(pieces: &'a [Piece], index: &Index) -> Vec<(&'a Piece,
 /// The names of the feature sets that start with each of `prefixes`.
 fn named(cache: &Cache, prefixes: &[String]) -> Result<BTreeSet<String>> {
     let name = |prefix: &String| match prefix.is_empty() {
-        true => Err(Error::new(ErrorKind::Usage, "an empty name drops nothing").mend("name a feature set")),
+        true => Err(Error::new(ErrorKind::Usage, "an empty name drops nothing").help("name a feature set")),
         false => cache.feature_set(Some(prefix)).map(|set| set.id.clone()),
     };
     prefixes.iter().map(name).collect()

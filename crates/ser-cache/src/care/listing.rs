@@ -15,7 +15,7 @@ use crate::care::survey::read_index;
 use crate::care::verify_manifests::counts;
 use crate::generation::generation_place;
 use crate::readers::ReadersLock;
-use crate::{Copies, FeatureSet, copies_of, shard_path, shards_folder};
+use crate::{CopySettings, FeatureSet, copies_of, shard_path, shards_folder};
 
 /// The feature sets of a cache.
 #[derive(Debug, Clone, Serialize)]
@@ -23,14 +23,14 @@ pub struct Listing {
     /// The cache.
     pub cache: PathBuf,
     /// Its feature sets, the newest last.
-    pub feature_sets: Vec<Listed>,
+    pub feature_sets: Vec<ListedSet>,
     /// What could not be read.
     pub unreadable: Vec<String>,
 }
 
 /// A feature set.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed {
+pub struct ListedSet {
     /// Its name.
     pub id: String,
     /// Whether it is the one that commands use unless told otherwise.
@@ -39,10 +39,10 @@ pub struct Listed {
     pub shape: [u32; 3],
     /// Its configuration.
     pub configuration: serde_json::Value,
-    /// The fields of it that are not as by default, `name: value`.
+    /// The fields of it that differ from the default, `name: value`.
     pub not_default: Vec<String>,
     /// How the augmented copies in it were made, if there are any.
-    pub augmentation: Option<Copies>,
+    pub augmentation: Option<CopySettings>,
     /// How many tensors it has.
     pub entries: usize,
     /// Its splits, with their numbers of utterances.
@@ -72,7 +72,7 @@ pub fn list(root: &Path) -> Result<Listing> {
     Ok(listing)
 }
 
-fn describe(root: &Path, set: &FeatureSet, unreadable: &mut Vec<String>) -> Listed {
+fn describe(root: &Path, set: &FeatureSet, unreadable: &mut Vec<String>) -> ListedSet {
     let (mut bytes, mut written): (u64, Option<SystemTime>) = (0, None);
     for name in &set.shards {
         let path = shard_path(&shards_folder(root), name);
@@ -89,7 +89,7 @@ fn describe(root: &Path, set: &FeatureSet, unreadable: &mut Vec<String>) -> List
     unreadable.extend(errors.iter().map(ToString::to_string));
     let written = written.and_then(|time| jiff::Timestamp::try_from(time).ok());
     let written = written.and_then(|time| time.round(jiff::Unit::Second).ok()).map(|time| time.to_string());
-    Listed {
+    ListedSet {
         id: set.id.clone(),
         newest: false,
         shape: set.shape,

@@ -1,4 +1,4 @@
-//! Looking after a cache that is there: what the command `ser-cache` does.
+//! Maintenance of an existing cache: what the command `ser-cache` does.
 //!
 //! | module | |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | [`listing`] | which feature sets there are |
 //! | [`verify`] | reads everything and names all damage |
 //! | [`repair`] | recomputes what is damaged, byte for byte |
-//! | [`usage`] | how many bytes are what |
+//! | [`usage`] | what takes how many bytes |
 //! | [`garbage`] | removes what no index names |
 //! | [`export`] | a split as `.npy` files, or all utterances as CSV |
 //! | [`difference`] | what two caches do not have in common, and why |
@@ -26,7 +26,7 @@ pub mod verify;
 mod verify_manifests;
 mod verify_shard;
 
-pub use remains::Remains;
+pub use remains::SalvagedShard;
 pub use sources::Sources;
 pub use survey::{Role, SET_ASIDE, no_cache, survey};
 

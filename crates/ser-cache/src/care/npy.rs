@@ -9,13 +9,13 @@ use ser_core::{Error, ErrorKind, Result};
 pub(super) fn header(kind: &str, shape: &[usize]) -> Result<Vec<u8>> {
     let mut sizes = String::new();
     for size in shape {
-        // A comma behind each, so that one alone is a tuple in Python as well.
+        // A comma after each, so that a single one is a tuple in Python too.
         let _ = write!(sizes, "{size}, ");
     }
     let text = format!("{{'descr': '<{kind}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
     let mut header = b"\x93NUMPY\x01\x00\0\0".to_vec();
     header.extend(text.as_bytes());
-    // The data starts at a multiple of 64 bytes, behind a line break.
+    // The data starts at a multiple of 64 bytes, after a line break.
     header.resize((header.len() + 1).next_multiple_of(64) - 1, b' ');
     header.push(b'\n');
     let length = u16::try_from(header.len() - 10)

@@ -1,4 +1,4 @@
-//! What of a damaged shard is still whole.
+//! What is still intact in a damaged shard.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,34 +7,34 @@ use std::path::Path;
 use safetensors::tensor::Metadata;
 
 use crate::care::open::open_regular;
-use crate::{ALIGNMENT, Checksum, Entry, FeatureSet, Row};
+use crate::{ALIGNMENT, Checksum, FeatureSet, RowInfo, TensorEntry};
 
 /// No header is read that is larger than this, bytes.
 const LARGEST_HEADER: u64 = 64 << 20;
 
-/// A damaged shard, of which nothing is believed that a checksum does not confirm.
+/// A damaged shard; nothing in it is trusted unless a checksum confirms it.
 #[derive(Debug)]
-pub struct Remains {
+pub struct SalvagedShard {
     file: Option<File>,
     /// Where its data may start, bytes: by its header, and by its length.
     starts: Vec<u64>,
     row_len: usize,
     /// What it should hold, row by row; `None` where neither the index nor its header says.
-    rows: Vec<Option<Row>>,
+    rows: Vec<Option<RowInfo>>,
 }
 
-impl Remains {
+impl SalvagedShard {
     /// Looks at the shard at `path`, in which the index has `entries` of `set`. It need not be there.
-    pub fn of(path: &Path, set: &FeatureSet, entries: &[&Entry]) -> Self {
+    pub fn of(path: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Self {
         let file = open_regular(path).ok();
         let length = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |metadata| metadata.len());
         let header = file.as_ref().and_then(|file| read_header(file, length));
-        let mut rows: Vec<Option<Row>> =
+        let mut rows: Vec<Option<RowInfo>> =
             header.as_ref().map(|(_, rows)| rows.iter().cloned().map(Some).collect()).unwrap_or_default();
         let row_len: usize = set.shape.iter().map(|size| *size as usize).product();
         for entry in entries {
             let position = entry.position as usize;
-            // A damaged header may promise too little; no index may make us reserve more than the set has entries.
+            // A damaged header may declare too few; no index may make us reserve more than the set has entries.
             if position >= rows.len() && position < set.entries.len().max(rows.len()).saturating_mul(2) {
                 rows.resize(position + 1, None);
             }
@@ -51,11 +51,11 @@ impl Remains {
     }
 
     /// What it should hold, row by row.
-    pub fn rows(&self) -> &[Option<Row>] {
+    pub fn rows(&self) -> &[Option<RowInfo>] {
         &self.rows
     }
 
-    /// The tensor that should be in `position`, if it is whole.
+    /// The tensor that should be in `position`, if it is intact.
     pub fn tensor(&self, position: usize) -> Option<Vec<f32>> {
         let (row, file) = (self.rows.get(position)?.as_ref()?, self.file.as_ref()?);
         let mut tensor = vec![0.0_f32; self.row_len];
@@ -70,7 +70,7 @@ impl Remains {
 }
 
 /// Where the data starts, and the rows that the header lists.
-pub(super) fn read_header(file: &File, length: u64) -> Option<(u64, Vec<Row>)> {
+pub(super) fn read_header(file: &File, length: u64) -> Option<(u64, Vec<RowInfo>)> {
     let mut size = [0; 8];
     file.read_exact_at(&mut size, 0).ok()?;
     let size = u64::from_le_bytes(size);

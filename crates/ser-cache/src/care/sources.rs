@@ -6,12 +6,12 @@ use std::path::{Component, Path, PathBuf};
 use ser_corpus::split::Part;
 
 use crate::generation::generation_place;
-use crate::{FeatureSet, Index, Key, StoredSplit, Utterance, copies_of, copy_path, key_of};
+use crate::{FeatureSet, Index, StoredSplit, TensorKey, Utterance, copies_of, copy_path, key_of};
 
 /// The recordings of a feature set's tensors, relative to the corpus.
 #[derive(Debug, Default)]
 pub struct Sources {
-    of_key: HashMap<Key, BTreeSet<String>>,
+    of_key: HashMap<TensorKey, BTreeSet<String>>,
 }
 
 impl Sources {
@@ -39,12 +39,12 @@ impl Sources {
         sources
     }
 
-    fn add(&mut self, key: Key, path: &str) {
+    fn add(&mut self, key: TensorKey, path: &str) {
         self.of_key.entry(key).or_default().insert(path.to_owned());
     }
 
     /// The recordings of the tensor with this key, if any is known.
-    pub fn of_tensor(&self, key: &Key) -> Vec<String> {
+    pub fn of_tensor(&self, key: &TensorKey) -> Vec<String> {
         self.of_key.get(key).into_iter().flatten().cloned().collect()
     }
 }

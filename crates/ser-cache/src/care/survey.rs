@@ -1,4 +1,4 @@
-//! What lies in a cache's folder, and what each piece of it is by its name.
+//! What is in a cache's folder, and what each piece is according to its name.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub enum Role {
     Audit(Hex<6>),
     /// `prep-report.json` and `.lock`.
     Record,
-    /// Being written, or left behind by a process that was killed.
+    /// Being written, or left behind by a killed process.
     Scratch,
     /// Damaged, and kept out of the way by a repair.
     SetAside,
@@ -46,7 +46,7 @@ pub struct Piece {
 /// Lists the pieces of the cache in `root`, sorted by name.
 ///
 /// # Errors
-/// When `root` is no folder, or a folder in it cannot be listed.
+/// When `root` is not a folder, or a folder in it cannot be listed.
 pub fn survey(root: &Path) -> Result<Vec<Piece>> {
     open_folder(root)?;
     let mut pieces = Vec::new();
@@ -86,20 +86,22 @@ pub(super) fn read_index(root: &Path) -> Result<Index> {
 pub fn no_cache(root: &Path) -> Error {
     Error::new(ErrorKind::Missing, "holds no cache")
         .at(root)
-        .mend(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
+        .help(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
 }
 
 fn open_folder(root: &Path) -> Result<()> {
     let metadata = std::fs::metadata(root).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            Error::new(ErrorKind::Missing, "there is no such folder").at(root).mend("name the cache's folder")
+            Error::new(ErrorKind::Missing, "there is no such folder").at(root).help("name the cache's folder")
         }
         _ => Error::io("cannot be opened", root, error),
     })?;
     if metadata.is_dir() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Mismatch, "is no folder, so no cache").at(root).mend("name the cache's folder"))
+    Err(Error::new(ErrorKind::Mismatch, "is not a folder, so not a cache")
+        .at(root)
+        .help("name the cache's folder"))
 }
 
 fn role_in_root(name: &OsStr) -> Option<Role> {

@@ -1,4 +1,4 @@
-//! How many bytes of a cache are what.
+//! What takes how many bytes in a cache.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -32,7 +32,7 @@ pub struct Usage {
     pub unnamed_shards: u64,
     /// Manifests that no feature set needs.
     pub old_manifests: u64,
-    /// Being written, or left behind by a process that was killed.
+    /// Being written, or left behind by a killed process.
     pub scratch: u64,
     /// Damaged files that were set aside.
     pub set_aside: u64,
@@ -121,7 +121,7 @@ impl Usage {
         line(self.audits, "audits");
         line(self.records, "report and lock");
         for (bytes, what) in [
-            (self.splits, "splits, a folder where a link belongs"),
+            (self.splits, "splits, a folder instead of a link"),
             (self.unnamed_shards, "shards that no feature set names"),
             (self.old_manifests, "old generations of manifests"),
             (self.scratch, "scratch files"),

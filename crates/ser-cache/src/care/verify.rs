@@ -1,4 +1,4 @@
-//! Reads everything in a cache and names all that is not what was written.
+//! Reads everything in a cache and reports all that has changed since it was written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -21,8 +21,8 @@ use crate::care::{Role, Sources, in_words, no_cache, survey};
 use crate::generation::{self, generation_place};
 use crate::readers::ReadersLock;
 use crate::{
-    Access, Cache, Entry, FeatureSet, Index, Sha, augmented_set_id, copies_of, index_path, shard_path,
-    shards_folder,
+    Cache, FeatureSet, Index, ReadOptions, Sha, TensorEntry, augmented_set_id, copies_of, index_path,
+    shard_path, shards_folder,
 };
 
 /// What reading a whole cache found.
@@ -42,18 +42,18 @@ pub struct Verification {
     pub bytes: u64,
     /// Time taken, seconds.
     pub seconds: f64,
-    /// All that is not what was written.
+    /// All that has changed since it was written.
     pub damage: Vec<Damage>,
-    /// What is as it may be, but worth knowing.
-    pub notes: Vec<Note>,
+    /// What is not damage, but worth knowing.
+    pub notes: Vec<VerifyNote>,
 }
 
 /// A remark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Note {
+pub struct VerifyNote {
     /// What it is about, relative to the cache.
     pub path: String,
-    /// What there is to say.
+    /// The remark.
     pub what: String,
 }
 
@@ -70,7 +70,7 @@ pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verif
     let pieces = survey(root)?;
     let mut found = Verification { cache: root.to_owned(), ..Verification::default() };
     let index = read_index(root, &pieces, &mut found)?;
-    let cache = Cache { root: root.to_owned(), index, access: Access::default(), readers };
+    let cache = Cache { root: root.to_owned(), index, access: ReadOptions::default(), readers };
     let whole_index = found.damage.is_empty();
 
     found.feature_sets = cache.feature_sets().len();
@@ -80,7 +80,7 @@ pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verif
     check_manifests(&cache, &pieces, whole_index, &mut found);
     check_splits(&cache, &mut found);
     check_audits(&pieces, &mut found);
-    note_the_rest(&pieces, &mut found);
+    note_other_entries(&pieces, &mut found);
     found.seconds = started.elapsed().as_secs_f64();
     Ok(found)
 }
@@ -110,7 +110,7 @@ fn check_index(cache: &Cache, found: &mut Verification) {
     for set in cache.feature_sets() {
         let mut wrong = Vec::new();
         if seen.insert(&set.id, set).is_some() {
-            wrong.push("stands there twice".to_owned());
+            wrong.push("is listed twice".to_owned());
         }
         match serde_json::from_str::<FeatureConfig>(&set.configuration) {
             Err(error) => wrong.push(format!("has a configuration that cannot be read: {error}")),
@@ -123,7 +123,7 @@ fn check_index(cache: &Cache, found: &mut Verification) {
         }
         let copies = copies_of(&cache.root, set);
         if augmented_set_id(&set.configuration, copies.as_ref()) != set.id {
-            found.notes.push(Note {
+            found.notes.push(VerifyNote {
                 path: "index.bin".to_owned(),
                 what: format!("feature set {} was made by another version of the extractor", set.id),
             });
@@ -142,7 +142,7 @@ struct Task<'a> {
     name: Sha,
     path: PathBuf,
     /// Its feature set, and what the index has in it.
-    of: Option<(&'a FeatureSet, Vec<&'a Entry>)>,
+    of: Option<(&'a FeatureSet, Vec<&'a TensorEntry>)>,
 }
 
 fn check_shards(
@@ -156,7 +156,7 @@ fn check_shards(
     let sizes: u64 =
         pieces.iter().filter(|piece| matches!(piece.role, Role::Shard(_))).map(|piece| piece.bytes).sum();
     progress.start(sizes >> 20, "MiB");
-    // In the order of their names, and one after another to whoever is free: shards are of about one size.
+    // In the order of their names, each to the next free thread: shards are of similar size.
     let read: Vec<Result<(u64, bool)>> =
         tasks.par_iter().with_max_len(1).map(|task| has_its_name(&task.path, &task.name, progress)).collect();
     progress.finish();
@@ -181,15 +181,14 @@ fn check_shards(
                 found.damage.push(damage);
             }
             (None, Ok((_, true))) if !whole_index => {}
-            (None, Ok((_, true))) => found.note(shown, "is named by no index; ser-cache gc removes it"),
+            (None, Ok((_, true))) => found.note(shown, "is not named by any index; ser-cache gc removes it"),
             (None, read) => {
                 let why =
                     read.as_ref().err().map(|error| format!(": {}", error.reason())).unwrap_or_default();
-                let what = format!("is not what was written{why}");
+                let what = format!("has changed since it was written{why}");
                 match whole_index {
-                    true => {
-                        found.note(shown, &format!("{what}, but named by no index; ser-cache gc removes it"))
-                    }
+                    true => found
+                        .note(shown, &format!("{what}, but not named by any index; ser-cache gc removes it")),
                     false => found.damage.push(Damage {
                         kind: DamageKind::Shard,
                         path: shown,
@@ -211,7 +210,7 @@ fn tasks<'a>(cache: &'a Cache, pieces: &[Piece]) -> Vec<Task<'a>> {
         }
     }
     for set in cache.feature_sets() {
-        let mut entries: Vec<Vec<&Entry>> = vec![Vec::new(); set.shards.len()];
+        let mut entries: Vec<Vec<&TensorEntry>> = vec![Vec::new(); set.shards.len()];
         for entry in &set.entries {
             if let Some(of_shard) = entries.get_mut(entry.shard as usize) {
                 of_shard.push(entry);
@@ -253,7 +252,7 @@ fn check_manifests(cache: &Cache, pieces: &[Piece], whole_index: bool, found: &m
             found.damage.extend(findings.damage);
             continue;
         }
-        found.note(shown, "is an old generation, which no feature set needs; ser-cache gc removes it");
+        found.note(shown, "is an old generation that no feature set needs; ser-cache gc removes it");
         for Damage { path, what, .. } in findings.damage {
             found.note(path, &what);
         }
@@ -288,7 +287,7 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
                 let of = (name == newest.manifests).then_some((cache, newest));
                 let copied = check_generation(&link, "splits", &name, of).damage;
                 found.damage.extend(copied.into_iter().map(|d| Damage { kind: DamageKind::Splits, ..d }));
-                found.note("splits".to_owned(), &format!("is a folder where a link belongs; {stale}"));
+                found.note("splits".to_owned(), &format!("is a folder instead of a link; {stale}"));
             }
         },
     }
@@ -304,12 +303,12 @@ fn check_audits(pieces: &[Piece], found: &mut Verification) {
     }
 }
 
-fn note_the_rest(pieces: &[Piece], found: &mut Verification) {
+fn note_other_entries(pieces: &[Piece], found: &mut Verification) {
     for piece in pieces {
         match piece.role {
             Role::Scratch => found.note(
                 piece.name.clone(),
-                "is being written, or was left behind by a process that was killed; ser-cache gc removes it",
+                "is being written, or was left behind by a killed process; ser-cache gc removes it",
             ),
             Role::SetAside => {
                 found.note(piece.name.clone(), "is damaged and was set aside; ser-cache gc removes it");
@@ -321,10 +320,10 @@ fn note_the_rest(pieces: &[Piece], found: &mut Verification) {
 
 impl Verification {
     fn note(&mut self, path: String, what: &str) {
-        self.notes.push(Note { path, what: what.to_owned() });
+        self.notes.push(VerifyNote { path, what: what.to_owned() });
     }
 
-    /// Whether everything is what was written.
+    /// Whether everything is as it was written.
     pub fn is_whole(&self) -> bool {
         self.damage.is_empty()
     }
@@ -336,7 +335,7 @@ impl Verification {
             let _ = writeln!(text, "{}: {}", damage.path, damage.what);
             for row in &damage.rows {
                 let sources = match row.sources.is_empty() {
-                    true => "no recording of it is known".to_owned(),
+                    true => "its recording is not known".to_owned(),
                     false => row.sources.join(", "),
                 };
                 let _ = writeln!(text, "  row {}: {sources}", row.row);
@@ -357,7 +356,7 @@ impl Verification {
             in_words((self.bytes as f64 / self.seconds.max(1e-9)) as u64),
         );
         let _ = match self.damage.len() {
-            0 => writeln!(text, "everything is what was written"),
+            0 => writeln!(text, "everything is as it was written"),
             count => writeln!(text, "damaged: {count}"),
         };
         text

@@ -38,8 +38,10 @@ pub(super) fn check_generation(
                 findings.files += 1;
                 findings.bytes += bytes;
                 if of.is_some_and(|(_, set)| set.id != info.feature_set) {
-                    findings
-                        .damage(&format!("{shown}/{DESCRIPTION}"), "is of another feature set".to_owned());
+                    findings.damage(
+                        &format!("{shown}/{DESCRIPTION}"),
+                        "belongs to another feature set".to_owned(),
+                    );
                 }
                 for part in Part::ALL {
                     check_part(&protocol, &shown, &info, part, of, &mut findings);
@@ -49,7 +51,7 @@ pub(super) fn check_generation(
     }
     if descriptions_whole && generation_name(folder).is_ok_and(|found| found != *name) {
         findings
-            .damage(shown, "holds other splits than its name says: its name is a digest of them".to_owned());
+            .damage(shown, "holds splits that do not match its name, which is a digest of them".to_owned());
     }
     findings
 }
@@ -70,8 +72,10 @@ fn check_part(
     findings.files += 1;
     findings.bytes += lines.len() as u64;
     if info.manifests.get(&part) != Some(&Sha::of(&[lines.as_bytes()])) {
-        return findings
-            .damage(&shown, "is not what was written: its SHA-256 differs from split.toml".to_owned());
+        return findings.damage(
+            &shown,
+            "has changed since it was written: its SHA-256 differs from split.toml".to_owned(),
+        );
     }
     for (number, line) in (1..).zip(lines.lines()) {
         let wrong = match (serde_json::from_str::<Utterance>(line), of) {
@@ -100,7 +104,10 @@ pub(super) fn subfolders(folder: &Path) -> Vec<PathBuf> {
 fn read_description(folder: &Path) -> Result<(SplitInfo, u64)> {
     let text = read_text(&folder.join(DESCRIPTION))?;
     let info = toml::from_str(&text).map_err(|error: toml::de::Error| {
-        Error::new(ser_core::ErrorKind::Damaged, format!("is not what was written: {}", error.message()))
+        Error::new(
+            ser_core::ErrorKind::Damaged,
+            format!("has changed since it was written: {}", error.message()),
+        )
     })?;
     Ok((info, text.len() as u64))
 }

@@ -8,11 +8,11 @@ use ser_core::progress::Progress;
 use ser_core::{Error, Result};
 use sha2::{Digest, Sha256};
 
-use crate::care::Remains;
+use crate::care::SalvagedShard;
 use crate::care::damage::{Damage, DamageKind, DamagedRow};
 use crate::care::open::open_regular;
 use crate::care::remains::read_header;
-use crate::{Entry, FeatureSet, Hex, Sha, Shard, layout_of};
+use crate::{FeatureSet, Hex, Sha, Shard, TensorEntry, layout_of};
 
 /// Bytes read at a time; progress is told in these. They fit a processor's cache.
 pub(super) const PIECE: usize = 1 << 18;
@@ -45,7 +45,7 @@ pub(super) fn examine(
     path: &Path,
     shown: &str,
     set: &FeatureSet,
-    entries: &[&Entry],
+    entries: &[&TensorEntry],
     read: &Result<(u64, bool)>,
 ) -> Option<Damage> {
     let damage = |kind, what: String, rows| Damage { kind, path: shown.to_owned(), what, rows };
@@ -55,7 +55,7 @@ pub(super) fn examine(
             Some(damage(DamageKind::Index, what, Vec::new()))
         }
         read => {
-            let remains = Remains::of(path, set, entries);
+            let remains = SalvagedShard::of(path, set, entries);
             let missing = !path.exists();
             let rows: Vec<DamagedRow> = (0..remains.rows().len())
                 .filter(|position| missing || remains.tensor(*position).is_none())
@@ -69,10 +69,14 @@ pub(super) fn examine(
                 (true, ..) => format!("is missing, with {of} rows"),
                 (_, Err(error), _) => format!("{}; {} of {of} rows are lost", error.reason(), rows.len()),
                 (_, Ok((length, _)), 0) => {
-                    format!("is not what was written ({length} bytes), though each of its {of} rows is whole")
+                    format!(
+                        "has changed since it was written ({length} bytes), though each of its {of} rows is intact"
+                    )
                 }
                 (_, Ok((length, _)), lost) => {
-                    format!("is not what was written ({length} bytes): {lost} of {of} rows are damaged")
+                    format!(
+                        "has changed since it was written ({length} bytes): {lost} of {of} rows are damaged"
+                    )
                 }
             };
             Some(damage(DamageKind::Shard, what, rows))
@@ -80,22 +84,22 @@ pub(super) fn examine(
     }
 }
 
-/// What the index says otherwise than a shard that is whole.
-fn disagreement(path: &Path, set: &FeatureSet, entries: &[&Entry]) -> Option<String> {
+/// Where the index disagrees with an intact shard.
+fn disagreement(path: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Option<String> {
     if let Err(error) = Shard::open(path, &layout_of(set)) {
-        return Some(format!("is whole, but not what the index says: {}", error.reason()));
+        return Some(format!("is intact, but disagrees with the index: {}", error.reason()));
     }
     let header = open_regular(path).ok().and_then(|file| {
         let length = file.metadata().ok()?.len();
         read_header(&file, length)
     });
     let Some((_, rows)) = header else {
-        return Some("is whole, but does not list its rows".to_owned());
+        return Some("is intact, but does not list its rows".to_owned());
     };
     let wrong: BTreeSet<u32> = (entries.iter())
         .filter(|entry| rows.get(entry.position as usize) != Some(&entry.row))
         .map(|entry| entry.position)
         .collect();
     let first = wrong.first()?;
-    Some(format!("is whole, but the index says otherwise of {} rows (the first: {first})", wrong.len()))
+    Some(format!("is intact, but the index disagrees about {} rows (the first: {first})", wrong.len()))
 }

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Result, Write};
 use std::path::Path;
 
-/// Where files are written. Reading goes past it: what is on a disk is for everyone to see.
+/// Where files are written. Reading bypasses it.
 ///
 /// Paths are taken as they come; an error needs no path in it, [`crate::storage::Storage`] adds that.
 pub trait Disk: Debug + Send + Sync {

@@ -20,8 +20,8 @@ pub use disk::{Disk, NativeDisk, WritableFile};
 pub use regular::open_regular;
 pub use text::read_text;
 
-/// Prefix of the names of files that are still being written. What a killed process leaves under such a name
-/// belongs to nobody.
+/// Prefix of the names of files that are still being written. Files that a killed process leaves under such a name
+/// may be removed.
 pub const SCRATCH_PREFIX: &str = ".scratch-";
 
 /// Writes so that a crash at any moment leaves the old state or the new one.
@@ -64,7 +64,7 @@ impl Storage {
         let mut file = loop {
             match self.disk.create(&scratch.path) {
                 Ok(file) => break file,
-                // A killed process of the same number left it behind.
+                // A killed process with the same ID left it behind.
                 Err(error) if error.kind() == IoErrorKind::AlreadyExists => scratch.next_name(),
                 Err(error) => {
                     scratch.is_there = false;
@@ -73,7 +73,7 @@ impl Storage {
             }
         };
         let failed =
-            |error| Error::io("cannot be written", path, error).mend("make room, or write somewhere else");
+            |error| Error::io("cannot be written", path, error).help("make room, or write somewhere else");
         fill(&mut |piece| file.write(piece).map_err(failed))?;
         file.sync().map_err(failed)?;
         drop(file);
@@ -111,11 +111,11 @@ impl Storage {
         }
     }
 
-    /// Points the symbolic link at `link` to `target`, replacing what stands there. A folder gives way in the moment
-    /// before: a crash just then leaves nothing, but never a half.
+    /// Points the symbolic link at `link` to `target`, replacing what is there. A folder is removed just
+    /// before: a crash just then leaves nothing, but never half of it.
     ///
     /// # Errors
-    /// When the file system knows no links; what stood at `link` is then as it was.
+    /// When the file system has no links; what was at `link` is then unchanged.
     pub fn replace_link(&self, target: &Path, link: &Path) -> Result<()> {
         let mut scratch = Scratch::for_place(self, link);
         loop {
@@ -127,18 +127,18 @@ impl Storage {
                 Err(error) if error.kind() == IoErrorKind::AlreadyExists => scratch.next_name(),
                 Err(error) => {
                     scratch.is_there = false;
-                    return Err(Error::io("cannot be made a link", link, error)
-                        .mend("put it on a file system that knows symbolic links"));
+                    return Err(Error::io("cannot be created as a link", link, error)
+                        .help("put it on a file system that supports symbolic links"));
                 }
             }
         }
     }
 
     /// Makes the folder `path` with what `fill` writes into it. It appears whole or not at all. A folder that
-    /// stands there already gives way in the moment before: a crash just then leaves none.
+    /// is there already is removed just before: a crash just then leaves none.
     ///
     /// # Errors
-    /// Those of `fill`, and when writing fails; what stood at `path` is then as it was.
+    /// Those of `fill`, and when writing fails; what was at `path` is then unchanged.
     pub fn replace_folder(&self, path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let scratch = Scratch::for_place(self, path);
         self.make_folder(&scratch.path)?;
@@ -146,7 +146,7 @@ impl Storage {
         if path.symlink_metadata().is_ok() { self.publish_over(scratch, path) } else { scratch.publish(path) }
     }
 
-    /// Moves what is at `path` out of the way, since no rename replaces a folder with something in it.
+    /// Moves what is at `path` out of the way, since a rename cannot replace a non-empty folder.
     fn publish_over(&self, scratch: Scratch<'_>, path: &Path) -> Result<()> {
         let old = Scratch::for_place(self, path);
         self.rename(path, &old.path)?;
@@ -160,8 +160,8 @@ impl Storage {
     pub fn make_folder(&self, path: &Path) -> Result<()> {
         let parent = folder_of(path);
         if path.is_dir() {
-            // Whoever made it may have been killed before its name was durable. Where others made it, they may not
-            // let us look.
+            // The process that made it may have been killed before its name was durable. Other users' folders may not
+            // be readable.
             return match self.disk.sync_folder(&parent) {
                 Err(error)
                     if !matches!(
@@ -181,8 +181,8 @@ impl Storage {
             Err(error) if error.kind() == IoErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             Err(error) => {
                 let is_taken = error.kind() == IoErrorKind::AlreadyExists;
-                let error = Error::io("cannot be made a folder", path, error);
-                Err(if is_taken { error.mend("name another folder, or move that file away") } else { error })
+                let error = Error::io("cannot be created as a folder", path, error);
+                Err(if is_taken { error.help("name another folder, or move that file away") } else { error })
             }
             Ok(()) => self.sync_folder(&parent),
         }
@@ -197,7 +197,7 @@ impl Storage {
         renamed.map_err(|error| Error::io("cannot be put in place", to, error))
     }
 
-    /// Removes a file, a link, or a folder with everything in it; what is not there is no error.
+    /// Removes a file, a link, or a folder with everything in it; a missing one is not an error.
     ///
     /// # Errors
     /// When the operating system cannot.
@@ -215,7 +215,7 @@ impl Storage {
         }
     }
 
-    /// Removes what killed writers left in `folder`. Only for a folder that nobody else writes into.
+    /// Removes what killed writers left in `folder`. Only for a folder without other writers.
     ///
     /// # Errors
     /// When something cannot be removed.
@@ -269,7 +269,7 @@ impl<'a> Scratch<'a> {
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
         if self.is_there {
-            // Nothing can be done about a failure, and the name says that it is nobody's.
+            // Nothing can be done about a failure, and a scratch name may be left behind.
             let _ = self.storage.remove(&self.path);
         }
     }

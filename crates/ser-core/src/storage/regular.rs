@@ -36,7 +36,7 @@ fn refuse_special(path: &Path, kind: FileType) -> Result<()> {
     }
     let name = if kind.is_dir() { "a folder" } else { special_name(kind) };
     let what = format!("is {name}, not a file");
-    Err(Error::new(ErrorKind::Unsupported, what).at(path).mend("name a regular file"))
+    Err(Error::new(ErrorKind::Unsupported, what).at(path).help("name a regular file"))
 }
 
 #[cfg(unix)]

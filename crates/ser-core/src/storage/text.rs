@@ -21,13 +21,13 @@ pub fn read_text(path: &Path, what: &str, limit: u64) -> Result<String> {
     read.map_err(|error| Error::io(&cannot, path, error))?;
     if text.len() as u64 > limit {
         let size = format!("is larger than {what} may be ({limit} bytes)");
-        return Err(Error::new(ErrorKind::Limit, size).at(path).mend("name another file"));
+        return Err(Error::new(ErrorKind::Limit, size).at(path).help("name another file"));
     }
     String::from_utf8(text).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Error::new(ErrorKind::Damaged, format!("{cannot}: byte {at} is not UTF-8"))
             .at(path)
-            .mend("save it as UTF-8")
+            .help("save it as UTF-8")
             .caused_by(error)
     })
 }
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_refused_by_its_name_and_not_waited_for() {
+    fn files_that_are_not_text_are_refused_by_name_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)

@@ -72,7 +72,7 @@ pub fn thousands(count: u64) -> String {
     out
 }
 
-/// `text` with a capital letter in front and a full stop behind.
+/// `text` with a capital letter at the start and a full stop at the end.
 pub fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().into_iter().flat_map(char::to_uppercase);

@@ -3,7 +3,7 @@
 use crate::text::printable;
 
 /// `text` for an element's content or a quoted attribute of HTML or XML. Labels and paths come from the names of other
-/// people's files: markup is written as entities, and what could reverse the reading direction, or what XML has no
+/// people's files: markup is escaped as entities, and what could reverse the reading direction, or what XML has no
 /// way to say, as an escape that can be seen.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);

@@ -42,19 +42,21 @@ fn parse(stem: &str) -> Result<(&str, &'static str, &'static str), String> {
     let mut parts = stem.split('_');
     let codes: [Option<&str>; 5] = std::array::from_fn(|_| parts.next());
     let [Some(actor), Some(sentence), Some(emotion), Some(level), None] = codes else {
-        return Err("its name is not <actor>_<sentence>_<emotion>_<level>, as 1001_DFA_ANG_XX".to_owned());
+        return Err(
+            "its name is not <actor>_<sentence>_<emotion>_<level>, such as 1001_DFA_ANG_XX".to_owned()
+        );
     };
     if actor.len() != 4 || !actor.parse().is_ok_and(|actor| ACTORS.contains(&actor)) {
-        return Err(format!("actor {actor:?} is none of 1001 to 1091"));
+        return Err(format!("actor {actor:?} is not one of 1001 to 1091"));
     }
     let (_, said) = SENTENCES.iter().find(|(code, _)| *code == sentence).ok_or_else(|| {
         let codes = SENTENCES.map(|(code, _)| code).join(", ");
-        format!("sentence {sentence:?} is none of {codes}")
+        format!("sentence {sentence:?} is not one of {codes}")
     })?;
     let label = spelling::crema_d(emotion)
-        .ok_or_else(|| format!("emotion {emotion:?} is none of ANG, DIS, FEA, HAP, NEU, SAD"))?;
+        .ok_or_else(|| format!("emotion {emotion:?} is not one of ANG, DIS, FEA, HAP, NEU, SAD"))?;
     match LEVELS.contains(&level) {
         true => Ok((actor, said, label)),
-        false => Err(format!("level {level:?} is none of LO, MD, HI, XX")),
+        false => Err(format!("level {level:?} is not one of LO, MD, HI, XX")),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn annotate(name: &Name<'_>) -> Result<Annotation, String> {
 
 /// Speaker, text and label. The version, a letter, is missing where there is but one.
 fn parse(stem: &str) -> Result<(&str, &'static str, &'static str), String> {
-    let form = || "its name is not <speaker><text><emotion><version>, as 03a01Fa".to_owned();
+    let form = || "its name is not <speaker><text><emotion><version>, such as 03a01Fa".to_owned();
     let is_version = |version: &str| {
         version.is_empty() || version.len() == 1 && version.bytes().all(|byte| byte.is_ascii_lowercase())
     };
@@ -45,13 +45,13 @@ fn parse(stem: &str) -> Result<(&str, &'static str, &'static str), String> {
         return Err(form());
     }
     if !SPEAKERS.contains(&speaker) {
-        return Err(format!("speaker {speaker:?} is none of {}", SPEAKERS.join(", ")));
+        return Err(format!("speaker {speaker:?} is not one of {}", SPEAKERS.join(", ")));
     }
     let (_, said) = TEXTS.iter().find(|(code, _)| *code == text).ok_or_else(|| {
         let codes = TEXTS.map(|(code, _)| code).join(", ");
-        format!("text {text:?} is none of {codes}")
+        format!("text {text:?} is not one of {codes}")
     })?;
     let label = spelling::emo_db(emotion)
-        .ok_or_else(|| format!("emotion {emotion:?} is none of W, L, E, A, F, T, N"))?;
+        .ok_or_else(|| format!("emotion {emotion:?} is not one of W, L, E, A, F, T, N"))?;
     Ok((speaker, said, label))
 }

@@ -73,7 +73,7 @@ impl Convention {
     /// When its names do not follow the convention, with what is wrong with them.
     pub fn annotate(self, path: &str) -> Result<Annotation> {
         let name = Name::of(path);
-        let (annotation, mend) = match self {
+        let (annotation, help) = match self {
             Self::Folder => (
                 plain::by_folder(&name),
                 "put it into a folder named for its class, or use --labels filename or a CSV file",
@@ -90,7 +90,7 @@ impl Convention {
                 Self::Folder | Self::Filename => why,
                 _ => format!("is not named as in {self}: {why}"),
             };
-            Error::new(ErrorKind::Unusable, what).at(path).mend(mend)
+            Error::new(ErrorKind::Unusable, what).at(path).help(help)
         })
     }
 }

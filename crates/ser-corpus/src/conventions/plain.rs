@@ -1,4 +1,4 @@
-//! Folders named for their classes, and files named for them: what holds for a corpus that nobody knows.
+//! Folders and files named for their classes: the conventions for an unknown corpus.
 
 use crate::Annotation;
 use crate::conventions::{Name, tess};

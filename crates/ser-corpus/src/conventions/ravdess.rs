@@ -2,7 +2,7 @@
 //!
 //! `03-01-06-01-02-01-12.wav` is modality, vocal channel, emotion, intensity, statement, repetition, actor; see Livingstone
 //! and Russo (2018), <https://doi.org/10.1371/journal.pone.0196391>. The 24 actors are in folders `Actor_01` to
-//! `Actor_24`. Some files are stereo, and one pair of files holds the same sound; both are dealt with as in any corpus.
+//! `Actor_24`. Some files are stereo, and one pair of files holds the same sound; both are treated as in any corpus.
 
 use crate::Annotation;
 use crate::conventions::{Name, spelling};
@@ -39,7 +39,7 @@ pub(super) fn annotate(name: &Name<'_>) -> Result<Annotation, String> {
         );
     }
     if codes.label == "neutral" && codes.intensity == "02" {
-        notes.push("says it is neutral with strong intensity, which RAVDESS has not".to_owned());
+        notes.push("says it is neutral with strong intensity, which RAVDESS does not have".to_owned());
     }
     let folder = name.folder.and_then(|folder| folder.strip_prefix("Actor_"));
     if let Some(actor) = folder.filter(|actor| *actor != codes.actor) {
@@ -74,7 +74,7 @@ impl<'a> Codes<'a> {
         if !all.iter().all(|code| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_digit())) {
             return Err(FORM.to_owned());
         }
-        let unknown = |what: &str, code: &str, known: &str| format!("{what} {code} is none of {known}");
+        let unknown = |what: &str, code: &str, known: &str| format!("{what} {code} is not one of {known}");
         let one_of = |what: &str, code: &str, known: &[&str]| match known.contains(&code) {
             true => Ok(()),
             false => Err(unknown(what, code, &known.join(", "))),
@@ -93,4 +93,4 @@ impl<'a> Codes<'a> {
     }
 }
 
-const FORM: &str = "its name is not seven numbers of two digits, as 03-01-06-01-02-01-12";
+const FORM: &str = "its name is not seven numbers of two digits, such as 03-01-06-01-02-01-12";

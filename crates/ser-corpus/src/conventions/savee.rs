@@ -2,7 +2,7 @@
 //!
 //! `DC/a01.wav`, or `DC_a01.wav` where all 480 files lie in one folder; see Haq and Jackson (2010),
 //! <https://doi.org/10.4018/978-1-61520-919-4.ch017>. The number counts the sentences of an emotion, and the same number is
-//! not the same sentence in another one; which sentence is which does not stand in the name, so the word is unknown.
+//! not the same sentence in another one; the name does not say which sentence is which, so the word is unknown.
 
 use crate::Annotation;
 use crate::conventions::{Name, spelling};
@@ -27,19 +27,21 @@ fn parse<'a>(name: &Name<'a>) -> Result<(&'a str, &'static str), String> {
     let (letters, number) = code.split_at(digits);
     let number: Option<u8> = number.parse().ok().filter(|_| number.len() == 2);
     let Some(number) = number.filter(|_| letters.bytes().all(|byte| byte.is_ascii_lowercase())) else {
-        return Err("its name is not <emotion><number>, as a01, in a folder named for its speaker, nor \
+        return Err(
+            "its name is not <emotion><number>, such as a01, in a folder named for its speaker, nor \
                     <speaker>_<emotion><number>"
-            .to_owned());
+                .to_owned(),
+        );
     };
     let label = spelling::savee(letters)
-        .ok_or_else(|| format!("emotion {letters:?} is none of a, d, f, h, n, sa, su"))?;
-    let known = speaker
-        .filter(|speaker| SPEAKERS.contains(speaker))
-        .ok_or_else(|| format!("speaker {:?} is none of {}", speaker.unwrap_or(""), SPEAKERS.join(", ")))?;
+        .ok_or_else(|| format!("emotion {letters:?} is not one of a, d, f, h, n, sa, su"))?;
+    let known = speaker.filter(|speaker| SPEAKERS.contains(speaker)).ok_or_else(|| {
+        format!("speaker {:?} is not one of {}", speaker.unwrap_or(""), SPEAKERS.join(", "))
+    })?;
     // Neutral has twice as many sentences.
     let most = if label == "neutral" { 30 } else { 15 };
     match (1..=most).contains(&number) {
         true => Ok((known, label)),
-        false => Err(format!("sentence {number} is none of 1 to {most}")),
+        false => Err(format!("sentence {number} is not one of 1 to {most}")),
     }
 }

@@ -1,7 +1,7 @@
 //! The one table of emotions: what each corpus calls them, and the label they get here.
 //!
 //! An emotion has the same label whatever corpus it is from. What TESS calls *pleasant surprise* is a label of its own,
-//! since nobody says that the others' surprise is pleasant; a label map can make them one.
+//! since nothing says that the others' surprise is pleasant; a label map can merge them.
 
 /// An emotion: its label, and the codes that stand for it in each corpus ("" where a corpus has none).
 struct Spelling {

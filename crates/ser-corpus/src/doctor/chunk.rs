@@ -3,10 +3,10 @@
 /// A chunk's name, four letters.
 pub(super) type ChunkName = [u8; 4];
 
-/// A file has a handful; whoever made up thousands is not followed further.
+/// A file has a handful; beyond this the rest is ignored.
 const MOST: usize = 32;
 
-/// The chunks of a WAV file other than `fmt ` and `data`, each name once, in order. A file that is none has none.
+/// The chunks of a WAV file other than `fmt ` and `data`, each name once, in order. A file that is not a WAV has none.
 pub(super) fn other_chunks(bytes: &[u8]) -> Vec<ChunkName> {
     let mut names = Vec::new();
     if !bytes.starts_with(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Convention;
 use crate::doctor::expectation::Recognition;
 use crate::doctor::identical::Group;
-use crate::doctor::recording::{Patient, Sound};
+use crate::doctor::recording::{Examined, Sound};
 use crate::doctor::table::thousands;
-use crate::doctor::{Finding, FindingKind, Item, Numbers, dbfs, identical};
+use crate::doctor::{CorpusFinding, CorpusStatistics, FindingItem, FindingKind, dbfs, identical};
 
 /// A rate, or a number of channels, that this share of the recordings has is what is usual, in percent.
 const USUAL_PERCENT: usize = 80;
@@ -15,8 +15,8 @@ const USUAL_PERCENT: usize = 80;
 /// Below this peak, in dB relative to full scale, a recording is nearly silent: ten bits of sixteen are unused.
 const NEARLY_SILENT_DBFS: f64 = -60.0;
 
-/// From here on, silence before and after the sound is more than the sound.
-const MOSTLY_SILENCE: f64 = 0.5;
+/// Above this share, there is more silence before and after the sound than sound.
+const SILENT_SHARE: f64 = 0.5;
 
 /// A mean that is both above −60 dB and above a quarter of the root mean square is a DC offset. A smaller share may
 /// be chance: noise of 500 samples reaches a tenth once in fifty times.
@@ -26,11 +26,11 @@ const DC_SHARE_OF_RMS: f32 = 0.25;
 /// How many times as large as the smallest class the largest may be.
 const IMBALANCE: f64 = 2.0;
 
-/// Findings are told by class from this number on.
+/// Findings are broken down by class from this number on.
 const BY_CLASS_FROM: usize = 5;
 
 /// What a walk through the corpus showed, besides the recordings.
-pub(super) struct Surroundings {
+pub(super) struct NonRecordings {
     /// Files that are not named as recordings.
     pub(super) foreign: Vec<String>,
     /// Folders without a recording in them or below.
@@ -39,64 +39,64 @@ pub(super) struct Surroundings {
 
 /// Collects findings, kind by kind.
 struct Diagnosis<'a> {
-    patients: &'a [Patient],
+    examined: &'a [Examined],
     recognition: Option<&'a Recognition>,
-    items: BTreeMap<FindingKind, Vec<Item>>,
+    items: BTreeMap<FindingKind, Vec<FindingItem>>,
     summaries: BTreeMap<FindingKind, String>,
 }
 
-/// All that is to be said, the most important first.
+/// All findings, the most important first.
 pub(super) fn diagnose(
-    patients: &[Patient],
+    examined: &[Examined],
     recognition: Option<&Recognition>,
-    surroundings: Surroundings,
-    numbers: &Numbers,
-) -> Vec<Finding> {
+    non_recordings: NonRecordings,
+    numbers: &CorpusStatistics,
+) -> Vec<CorpusFinding> {
     let mut diagnosis =
-        Diagnosis { patients, recognition, items: BTreeMap::new(), summaries: BTreeMap::new() };
-    diagnosis.look_at_each(numbers);
-    diagnosis.look_at_names();
-    diagnosis.look_for_identical();
+        Diagnosis { examined, recognition, items: BTreeMap::new(), summaries: BTreeMap::new() };
+    diagnosis.find_in_recordings(numbers);
+    diagnosis.find_in_names();
+    diagnosis.find_identical();
     diagnosis.compare_with_expectation();
-    diagnosis.look_at_classes(numbers);
+    diagnosis.find_in_classes(numbers);
     let mut add = |kind, paths: Vec<String>| {
-        paths.into_iter().for_each(|path| diagnosis.add(kind, Item::new(path, "")));
+        paths.into_iter().for_each(|path| diagnosis.add(kind, FindingItem::new(path, "")));
     };
-    add(FindingKind::Foreign, surroundings.foreign);
-    add(FindingKind::EmptyFolder, surroundings.empty_folders);
+    add(FindingKind::Foreign, non_recordings.foreign);
+    add(FindingKind::EmptyFolder, non_recordings.empty_folders);
     diagnosis.into_findings()
 }
 
 impl<'a> Diagnosis<'a> {
-    fn add(&mut self, kind: FindingKind, item: Item) {
+    fn add(&mut self, kind: FindingKind, item: FindingItem) {
         self.items.entry(kind).or_default().push(item);
     }
 
     fn add_about(&mut self, index: usize, kind: FindingKind, text: impl Into<String>) {
-        let Some(patient) = self.patients.get(index) else { return };
+        let Some(examined) = self.examined.get(index) else { return };
         let known = self.recognition.is_some_and(|recognition| recognition.is_known(index, kind));
-        self.add(kind, Item { known, ..Item::new(&patient.path, text) });
+        self.add(kind, FindingItem { known, ..FindingItem::new(&examined.path, text) });
     }
 
     /// The recordings that have a sound, with their numbers.
-    fn sounds(&self) -> impl Iterator<Item = (usize, &'a Patient, &'a Sound)> + use<'a> {
+    fn sounds(&self) -> impl Iterator<Item = (usize, &'a Examined, &'a Sound)> + use<'a> {
         let with_sound =
-            |(index, patient): (usize, &'a Patient)| Some((index, patient, patient.sound.as_ref().ok()?));
-        self.patients.iter().enumerate().filter_map(with_sound)
+            |(index, examined): (usize, &'a Examined)| Some((index, examined, examined.sound.as_ref().ok()?));
+        self.examined.iter().enumerate().filter_map(with_sound)
     }
 
-    fn look_at_each(&mut self, numbers: &Numbers) {
-        for (index, patient) in self.patients.iter().enumerate() {
-            if let Err(trouble) = &patient.sound {
+    fn find_in_recordings(&mut self, numbers: &CorpusStatistics) {
+        for (index, examined) in self.examined.iter().enumerate() {
+            if let Err(trouble) = &examined.sound {
                 self.add_about(index, trouble.kind, &trouble.text);
-            } else if let Err(reason) = &patient.annotation {
+            } else if let Err(reason) = &examined.annotation {
                 self.add_about(index, FindingKind::Unlabelled, reason);
             }
         }
         let usual_rate = self.usual(&numbers.sample_rates, FindingKind::OtherRate, "sample rate", " Hz");
         let usual_channels =
             self.usual(&numbers.channels, FindingKind::OtherChannels, "number of channels", "");
-        for (index, patient, sound) in self.sounds() {
+        for (index, examined, sound) in self.sounds() {
             let (recording, levels) = (&sound.recording, &sound.levels);
             if let Some(usual) = usual_rate.filter(|usual| *usual != recording.sample_rate) {
                 let [own, usual] = [recording.sample_rate, usual].map(|rate| thousands(rate as usize));
@@ -106,7 +106,7 @@ impl<'a> Diagnosis<'a> {
                 let text = format!("{}, most have {usual}", recording.channels);
                 self.add_about(index, FindingKind::OtherChannels, text);
             }
-            let extension = patient.path.rsplit_once('.').map_or("", |(_, extension)| extension);
+            let extension = examined.path.rsplit_once('.').map_or("", |(_, extension)| extension);
             let extensions = recording.container.extensions();
             if !extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
                 let text = format!("is {} inside .{extension}", recording.container);
@@ -125,7 +125,7 @@ impl<'a> Diagnosis<'a> {
                 let text = format!("its peak is {:.1} dBFS", dbfs(levels.peak.max(1e-10)));
                 self.add_about(index, FindingKind::NearlySilent, text);
             }
-            if sound.silence_share() > MOSTLY_SILENCE {
+            if sound.silence_share() > SILENT_SHARE {
                 let [before, after] = [levels.leading_silence_s, levels.trailing_silence_s];
                 let whole = recording.duration_s();
                 let text = format!("{before:.2} s before and {after:.2} s after the sound, of {whole:.2} s");
@@ -156,25 +156,25 @@ impl<'a> Diagnosis<'a> {
         }
         let counts: Vec<String> =
             counts.iter().map(|(value, count)| format!("{} have {value}{unit}", thousands(*count))).collect();
-        self.add(kind, Item::new("", format!("no {what} prevails: {}", counts.join(", "))));
+        self.add(kind, FindingItem::new("", format!("no {what} predominates: {}", counts.join(", "))));
         None
     }
 
-    fn look_at_names(&mut self) {
+    fn find_in_names(&mut self) {
         let speakers: BTreeSet<&str> = self
-            .patients
+            .examined
             .iter()
-            .filter_map(|patient| patient.annotation.as_ref().ok()?.speaker.as_deref())
+            .filter_map(|examined| examined.annotation.as_ref().ok()?.speaker.as_deref())
             .collect();
-        for (index, patient) in self.patients.iter().enumerate() {
-            let Ok(annotation) = &patient.annotation else { continue };
+        for (index, examined) in self.examined.iter().enumerate() {
+            let Ok(annotation) = &examined.annotation else { continue };
             if annotation.notes.is_empty() {
                 continue;
             }
-            let name = patient.path.rsplit_once('/').map_or(patient.path.as_str(), |(_, name)| name);
+            let name = examined.path.rsplit_once('/').map_or(examined.path.as_str(), |(_, name)| name);
             // Other remarks on names are not about a folder that says otherwise.
             let Ok(named) = Convention::Filename.annotate(name) else { continue };
-            let folder = Convention::Folder.annotate(&patient.path).ok();
+            let folder = Convention::Folder.annotate(&examined.path).ok();
             let grave = folder.is_some_and(|folder| {
                 let other_speaker = named.speaker != folder.speaker
                     && named.speaker.is_some_and(|speaker| speakers.contains(speaker.as_str()));
@@ -185,8 +185,8 @@ impl<'a> Diagnosis<'a> {
         }
     }
 
-    fn look_for_identical(&mut self) {
-        let groups = identical::groups(self.patients);
+    fn find_identical(&mut self) {
+        let groups = identical::groups(self.examined);
         let mut doubled: Vec<(&str, &str)> = Vec::new();
         for group in &groups {
             self.compare_within(group, &mut doubled);
@@ -197,14 +197,14 @@ impl<'a> Diagnosis<'a> {
     }
 
     fn compare_within(&mut self, group: &Group, doubled: &mut Vec<(&'a str, &'a str)>) {
-        let patients = self.patients;
+        let examined = self.examined;
         let member = |index: &usize| {
-            let patient = patients.get(*index)?;
-            Some((*index, patient, patient.sound.as_ref().ok()?))
+            let examined = examined.get(*index)?;
+            Some((*index, examined, examined.sound.as_ref().ok()?))
         };
         let mut members = group.iter().filter_map(member);
         let Some((_, first, first_sound)) = members.next() else { return };
-        let label = |patient: &'a Patient| patient.annotation.as_ref().ok().map(|a| &*a.label);
+        let label = |examined: &'a Examined| examined.annotation.as_ref().ok().map(|a| &*a.label);
         // The first of each label stands for its label.
         let mut seen = vec![(label(first), first, first_sound)];
         for (index, copy, sound) in members {
@@ -235,10 +235,10 @@ impl<'a> Diagnosis<'a> {
             self.add(FindingKind::Missing, item);
         }
         let mut takes: BTreeMap<&str, Vec<(usize, u128)>> = BTreeMap::new();
-        for (index, (patient, slot)) in self.patients.iter().zip(&recognition.slots).enumerate() {
-            match (slot, &patient.sound) {
+        for (index, (examined, slot)) in self.examined.iter().zip(&recognition.slots).enumerate() {
+            match (slot, &examined.sound) {
                 (None, _) => {
-                    let text = format!("its name is none of {}", recognition.expectation.name);
+                    let text = format!("its name is not one of {}", recognition.expectation.name);
                     self.add_about(index, FindingKind::Extra, text);
                 }
                 (Some(slot), Ok(sound)) => {
@@ -251,7 +251,7 @@ impl<'a> Diagnosis<'a> {
             let first = takes.first().copied();
             let other = takes.iter().find(|take| first.is_some_and(|first| first.1 != take.1));
             if let (Some((first, _)), Some((other, _))) = (first, other)
-                && let Some(first) = self.patients.get(first)
+                && let Some(first) = self.examined.get(first)
             {
                 self.add_about(
                     *other,
@@ -262,22 +262,22 @@ impl<'a> Diagnosis<'a> {
         }
     }
 
-    fn look_at_classes(&mut self, numbers: &Numbers) {
-        let usable = self.patients.iter().filter(|patient| patient.sound.is_ok());
-        let annotations: Vec<_> = usable.filter_map(|patient| patient.annotation.as_ref().ok()).collect();
+    fn find_in_classes(&mut self, numbers: &CorpusStatistics) {
+        let usable = self.examined.iter().filter(|examined| examined.sound.is_ok());
+        let annotations: Vec<_> = usable.filter_map(|examined| examined.annotation.as_ref().ok()).collect();
         if let Err(error) = crate::split::check_classes(annotations.iter().map(|a| &*a.label)) {
-            self.add(FindingKind::Classes, Item::new("", error.reason()));
+            self.add(FindingKind::Classes, FindingItem::new("", error.reason()));
         }
         if numbers.largest_to_smallest >= IMBALANCE {
             let sizes = numbers.classes.iter().map(|class| (class.recordings, &class.label));
             if let (Some((most, largest)), Some((fewest, smallest))) = (sizes.clone().max(), sizes.min()) {
                 let ratio = numbers.largest_to_smallest;
                 let text = format!("{largest} has {most}, {smallest} {fewest}: {ratio:.1} times as many");
-                self.add(FindingKind::Imbalance, Item::new("", text));
+                self.add(FindingKind::Imbalance, FindingItem::new("", text));
             }
         }
         if self.recognition.is_some() {
-            return; // what a speaker lacks is missing already
+            return; // what a speaker lacks is already reported as missing
         }
         let mut classes_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for annotation in &annotations {
@@ -290,21 +290,21 @@ impl<'a> Diagnosis<'a> {
             let absent: Vec<&str> = all.difference(&classes).copied().collect();
             if !absent.is_empty() {
                 let text = format!("speaker {speaker} has no {}", absent.join(", "));
-                self.add(FindingKind::AbsentClass, Item::new("", text));
+                self.add(FindingKind::AbsentClass, FindingItem::new("", text));
             }
         }
     }
 
-    fn into_findings(mut self) -> Vec<Finding> {
+    fn into_findings(mut self) -> Vec<CorpusFinding> {
         let labels: BTreeMap<&str, &str> = self
-            .patients
+            .examined
             .iter()
-            .filter_map(|patient| Some((patient.path.as_str(), &*patient.annotation.as_ref().ok()?.label)))
+            .filter_map(|examined| Some((examined.path.as_str(), &*examined.annotation.as_ref().ok()?.label)))
             .collect();
-        let finding = |(kind, mut items): (FindingKind, Vec<Item>)| {
+        let finding = |(kind, mut items): (FindingKind, Vec<FindingItem>)| {
             items.sort();
             let by_class = || by_class(kind, &items, &labels);
-            Finding {
+            CorpusFinding {
                 kind,
                 severity: kind.severity(),
                 title: kind.title(),
@@ -322,7 +322,7 @@ impl<'a> Diagnosis<'a> {
 }
 
 /// How many of each class, where it matters whether a class has more than its share.
-fn by_class(kind: FindingKind, items: &[Item], labels: &BTreeMap<&str, &str>) -> Option<String> {
+fn by_class(kind: FindingKind, items: &[FindingItem], labels: &BTreeMap<&str, &str>) -> Option<String> {
     let tells_a_class = matches!(
         kind,
         FindingKind::Clipped

@@ -1,8 +1,8 @@
-//! What the doctor can find, how grave it is, and what to do about it.
+//! What the doctor can find, how severe it is, and what to do about it.
 
 use serde::Serialize;
 
-/// How grave a finding is.
+/// How severe a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -20,9 +20,9 @@ pub enum FindingKind {
     TwoLabels,
     /// The folder and the name of a file say different classes, or different speakers of the corpus.
     Mislabelled,
-    /// Nothing says what a recording is labelled.
+    /// Nothing says what the label of a recording is.
     Unlabelled,
-    /// The classes cannot be learnt: there is but one, or one has fewer than three recordings.
+    /// The classes cannot be learnt: there is only one, or one has fewer than three recordings.
     Classes,
     /// The file has 0 bytes.
     Empty,
@@ -34,7 +34,7 @@ pub enum FindingKind {
     Damaged,
     /// It is beyond a limit of size, duration or decoding time.
     BeyondLimit,
-    /// It holds nothing to learn from: no samples, too few, or some that are no numbers.
+    /// It holds nothing to learn from: no samples, too few, or some that are not finite.
     Useless,
     /// Every sample is zero.
     Silent,
@@ -72,50 +72,50 @@ pub enum FindingKind {
     EmptyFolder,
 }
 
-/// All recordings with the same trouble.
+/// All recordings with the same problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Finding {
-    /// What sort of trouble.
+pub struct CorpusFinding {
+    /// What kind of problem.
     pub kind: FindingKind,
-    /// How grave.
+    /// How severe.
     pub severity: Severity,
-    /// The trouble in a few words.
+    /// The problem in a few words.
     pub title: &'static str,
-    /// What to do, or why nothing has to be done.
+    /// What to do, or why nothing needs doing.
     pub advice: &'static str,
     /// What many of the items have in common, if anything.
     pub summary: Option<String>,
     /// How many there are.
     pub count: usize,
     /// Each of them, sorted by path.
-    pub items: Vec<Item>,
+    pub items: Vec<FindingItem>,
 }
 
 /// One instance of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Item {
+pub struct FindingItem {
     /// The file or folder, relative to the corpus; for what is missing its name in the corpus, such as
     /// `OAF back angry`; for what is about the whole corpus nothing.
     pub path: String,
-    /// What there is to say of it; may be empty.
+    /// The remark; may be empty.
     pub text: String,
     /// Whether it is known of this corpus, so that it speaks for the copy rather than against it.
     pub known: bool,
 }
 
-impl Item {
+impl FindingItem {
     pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into(), known: false }
     }
 }
 
 impl FindingKind {
-    /// How grave it is. The variants are in the order of their importance.
+    /// How severe it is. The variants are in order of importance.
     pub fn severity(self) -> Severity {
         if self <= Self::Missing { Severity::Problem } else { Severity::Remark }
     }
 
-    /// Whether a recording with it is no utterance for `ser-prep`.
+    /// Whether `ser-prep` cannot use a recording with it.
     pub fn is_unusable(self) -> bool {
         matches!(
             self,
@@ -130,7 +130,7 @@ impl FindingKind {
         )
     }
 
-    /// The trouble in a few words.
+    /// The problem in a few words.
     pub fn title(self) -> &'static str {
         match self {
             Self::TwoLabels => "one sound under several labels",
@@ -139,7 +139,7 @@ impl FindingKind {
             Self::Classes => "classes that cannot be learnt",
             Self::Empty => "empty",
             Self::Unreadable => "unreadable",
-            Self::NotAudio => "not audio, or none that is handled",
+            Self::NotAudio => "not audio, or not of a supported kind",
             Self::Damaged => "damaged",
             Self::BeyondLimit => "beyond a limit",
             Self::Useless => "nothing in it to learn from",
@@ -156,21 +156,21 @@ impl FindingKind {
             Self::DcOffset => "DC offset",
             Self::OtherRate => "another sample rate",
             Self::OtherChannels => "another number of channels",
-            Self::Disguised => "another container than the name says",
+            Self::Disguised => "not the container that the name says",
             Self::Misnamed => "folder and name disagree",
             Self::Foreign => "other files",
             Self::EmptyFolder => "folders without a recording",
         }
     }
 
-    /// What to do, or why nothing has to be done.
+    /// What to do, or why nothing needs doing.
     pub fn advice(self) -> &'static str {
         match self {
             Self::TwoLabels => {
-                "Decide which label is right and remove the others; ser-prep refuses the corpus until then."
+                "Decide which label is right and remove the others; ser-prep rejects the corpus until then."
             }
             Self::Mislabelled => {
-                "Listen, then move or rename them. ser-prep believes the folder, or the name with --labels filename."
+                "Listen, then move or rename them. ser-prep trusts the folder, or the name with --labels filename."
             }
             Self::Unlabelled => {
                 "Put them into a folder named for their class, or give a table with --labels."
@@ -179,40 +179,38 @@ impl FindingKind {
                 "Give the folder that holds one folder for each class, with three recordings or more in each."
             }
             Self::Empty => "Copy them again from their source. ser-prep leaves them out.",
-            Self::Unreadable => {
-                "Mend their permissions or links, or take them out. ser-prep leaves them out."
-            }
-            Self::NotAudio => "Convert them to WAV or FLAC, or take them out. ser-prep leaves them out.",
+            Self::Unreadable => "Fix their permissions or links, or remove them. ser-prep leaves them out.",
+            Self::NotAudio => "Convert them to WAV or FLAC, or remove them. ser-prep leaves them out.",
             Self::Damaged => "Copy them again from their source. ser-prep leaves them out.",
             Self::BeyondLimit => "Cut them into utterances, or raise the limit. ser-prep leaves them out.",
-            Self::Useless => "Export them again, or take them out. ser-prep leaves them out.",
-            Self::Silent => "Record or copy them again, or take them out. ser-prep leaves them out.",
+            Self::Useless => "Export them again, or remove them. ser-prep leaves them out.",
+            Self::Silent => "Record or copy them again, or remove them. ser-prep leaves them out.",
             Self::Missing => {
-                "Copy them from the source if you can; else go on without, and say so beside your figures."
+                "Copy them from the source if you can; otherwise continue without them, and say so with your results."
             }
             Self::Doubled => {
-                "Nothing has to be done: ser-prep keeps each sound once, so none falls on two sides of a split."
+                "Nothing needs doing: ser-prep keeps each sound once, so none ends up on two sides of a split."
             }
             Self::TwoTakes => "Listen and keep one: both would be used, the same word by the same speaker.",
-            Self::Extra => "Take them out if your figures are to be compared with others on this corpus.",
-            Self::AbsentClass => "A split that keeps such a speaker back measures fewer classes.",
+            Self::Extra => "Remove them if your results are to be compared with others on this corpus.",
+            Self::AbsentClass => "A split that holds out such a speaker measures fewer classes.",
             Self::Imbalance => "Read UAR and macro-F1 rather than accuracy.",
             Self::Clipped => {
-                "Nothing can be mended afterwards. Look whether one class or speaker has more of them."
+                "This cannot be fixed afterwards. Check whether one class or speaker has more of them."
             }
             Self::NearlySilent => "Listen to them: normalisation makes them loud, noise and all.",
-            Self::MostlySilence => "Trim them, or see whether silence alone tells a class.",
+            Self::MostlySilence => "Trim them, or check whether silence alone gives a class away.",
             Self::DcOffset => {
                 "It shows in the lowest mel band. Take it out with a high-pass filter if only some have it."
             }
             Self::OtherRate => {
-                "ser-prep resamples all to one rate. A lower rate has fewer high frequencies: see that it does not tell a class."
+                "ser-prep resamples all to one rate. A lower rate has fewer high frequencies: make sure it does not give a class away."
             }
             Self::OtherChannels => "ser-prep mixes all down to mono.",
             Self::Disguised => "ser-prep reads them by their content. Other programs may not.",
-            Self::Misnamed => "ser-prep believes the folder, or the name with --labels filename.",
-            Self::Foreign => "ser-prep passes them over.",
-            Self::EmptyFolder => "Was something lost when they were copied? ser-prep passes them over.",
+            Self::Misnamed => "ser-prep trusts the folder, or the name with --labels filename.",
+            Self::Foreign => "ser-prep ignores them.",
+            Self::EmptyFolder => "Was something lost when they were copied? ser-prep ignores them.",
         }
     }
 }

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::doctor::recording::{Patient, Sound};
+use crate::doctor::recording::{Examined, Sound};
 
 /// Recordings that sound the same to the last bit, the one nearest to the top of the corpus first.
 pub(super) type Group = Vec<usize>;
 
 /// All groups of two and more, in the order of their first path.
-pub(super) fn groups(patients: &[Patient]) -> Vec<Group> {
-    let mut by_sound: Vec<(u128, usize)> = patients
+pub(super) fn groups(examined: &[Examined]) -> Vec<Group> {
+    let mut by_sound: Vec<(u128, usize)> = examined
         .iter()
         .enumerate()
-        .filter_map(|(index, patient)| Some((patient.sound.as_ref().ok()?.audio_hash, index)))
+        .filter_map(|(index, examined)| Some((examined.sound.as_ref().ok()?.audio_hash, index)))
         .collect();
     by_sound.sort_unstable();
-    let path = |index: &usize| patients.get(*index).map(|patient| patient.path.as_str()).unwrap_or_default();
+    let path =
+        |index: &usize| examined.get(*index).map(|examined| examined.path.as_str()).unwrap_or_default();
     let mut groups: Vec<Group> = by_sound
         .chunk_by(|a, b| a.0 == b.0)
         .filter(|same| same.len() > 1)
@@ -49,7 +50,7 @@ pub(super) fn repeated_folder(pairs: &[(&str, &str)]) -> Option<String> {
     let how_many =
         if count == pairs.len() { "All".to_owned() } else { crate::doctor::table::thousands(count) };
     Some(match original {
-        "" => format!("{how_many} in {copy}/, which repeats what lies beside it."),
+        "" => format!("{how_many} in {copy}/, which repeats what is beside it."),
         _ => format!("{how_many} in {copy}/, which repeats {original}/."),
     })
 }
@@ -79,7 +80,7 @@ mod tests {
         assert_eq!(without_common_end("a/1.wav", "b/1.wav"), Some(("a", "b")));
         assert_eq!(without_common_end("a/1.wav", "a/2.wav"), None);
         let pairs = [("OAF/1.wav", "T/OAF/1.wav"), ("YAF/1.wav", "T/YAF/1.wav"), ("x/1.wav", "x/2.wav")];
-        assert_eq!(repeated_folder(&pairs).unwrap(), "2 in T/, which repeats what lies beside it.");
+        assert_eq!(repeated_folder(&pairs).unwrap(), "2 in T/, which repeats what is beside it.");
         assert_eq!(repeated_folder(&pairs[2..]), None);
         let pairs = [("a/1.wav", "b/1.wav"), ("a/2.wav", "b/2.wav")];
         assert_eq!(repeated_folder(&pairs).unwrap(), "All in b/, which repeats a/.");

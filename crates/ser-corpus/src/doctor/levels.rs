@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Length of the frames in which silence is looked for, in frames a second.
+/// Length of the frames in which silence is detected, in frames per second.
 const FRAMES_PER_SECOND: u32 = 100;
 
 /// A frame counts as silence when its power is this far below that of the loudest frame: 40 dB.

@@ -1,4 +1,4 @@
-//! What a corpus is, and what is wrong with it: the doctor that listens before anything is learnt.
+//! What a corpus is, and what is wrong with it: an examination before anything is learnt.
 //!
 //! [`examine`] reads every recording of a folder once, writes nothing and needs no cache. It measures levels,
 //! lengths, silence and clipping, finds identical sounds within and across labels, names that disagree, files that
@@ -11,7 +11,7 @@
 //!                    expectation of a corpus ─┘
 //! ```
 //!
-//! Samples are let go of as soon as they are measured, so memory grows by a few hundred bytes a recording.
+//! Samples are dropped as soon as they are measured, so memory grows by a few hundred bytes a recording.
 
 mod chunk;
 mod diagnosis;
@@ -33,54 +33,54 @@ use ser_audio::Limits;
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::doctor::Numbers as CorpusNumbers;
-use crate::doctor::diagnosis::Surroundings;
-use crate::doctor::recording::{Candidate, Patient, Trouble};
-use crate::{Annotator, LabelSource, PassedBy};
+use crate::doctor::CorpusStatistics as CorpusNumbers;
+use crate::doctor::diagnosis::NonRecordings;
+use crate::doctor::recording::{ExamineCandidate, Examined, UnusableReason};
+use crate::{Annotator, LabelSource, OtherEntry};
 
-pub use finding::{Finding, FindingKind, Item, Severity};
+pub use finding::{CorpusFinding, FindingItem, FindingKind, Severity};
 pub use levels::{Levels, dbfs};
-pub use numbers::{ClassNumbers, Numbers, Spread};
-pub use report::{KnownCorpus, Report};
+pub use numbers::{ClassNumbers, CorpusStatistics, MinMedianMax};
+pub use report::{DoctorReport, KnownCorpus};
 
 /// What to examine, and how.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct ExamineOptions {
     /// The corpus.
     pub data: PathBuf,
     /// Where labels come from.
     pub labels: LabelSource,
-    /// How large and how long a recording may be.
+    /// Limits on the size and length of a recording.
     pub limits: Limits,
-    /// Files looked at at once; 0 for one on every processor.
+    /// Files examined at once; 0 for one per processor.
     pub jobs: usize,
 }
 
-impl Options {
+impl ExamineOptions {
     /// The corpus in `data`, with all else as the command has it by default.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self { data: data.into(), labels: LabelSource::default(), limits: Limits::default(), jobs: 0 }
     }
 }
 
-/// Examines the corpus. Trouble with single recordings is part of the report.
+/// Examines the corpus. Problems with single recordings are part of the report.
 ///
 /// # Errors
-/// When the corpus is no folder that can be listed, when it holds no recording, when the table of labels cannot be
+/// When the corpus is not a folder that can be listed, when it holds no recordings, when the table of labels cannot be
 /// read, or when nothing can be within the limits.
-pub fn examine(options: &Options, progress: &dyn Progress) -> Result<Report> {
+pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<DoctorReport> {
     let started = Instant::now();
     options.limits.validate()?;
     let mut folders = Vec::new();
     let mut foreign = Vec::new();
     let scan = crate::scan_noting(&options.data, |passed| match passed {
-        PassedBy::Folder(path) => folders.push(relative(&options.data, path)),
-        PassedBy::Other(path) => foreign.push(relative(&options.data, path)),
+        OtherEntry::Folder(path) => folders.push(relative(&options.data, path)),
+        OtherEntry::Other(path) => foreign.push(relative(&options.data, path)),
     })?;
     if scan.files.is_empty() && scan.unusable.is_empty() {
         let what = format!("holds no recordings ({} other files)", scan.ignored);
-        let mend = format!("recordings are files named .{}", crate::scan::EXTENSIONS.join(" ."));
-        return Err(Error::new(ErrorKind::Unusable, what).at(&options.data).mend(mend));
+        let help = format!("recordings are files named .{}", crate::scan::EXTENSIONS.join(" ."));
+        return Err(Error::new(ErrorKind::Unusable, what).at(&options.data).help(help));
     }
     foreign.sort_unstable();
     let annotator = Annotator::new(&options.labels, scan.files.iter().map(|file| file.path.as_str()))?;
@@ -98,24 +98,27 @@ pub fn examine(options: &Options, progress: &dyn Progress) -> Result<Report> {
         Ok(annotation) => Ok(annotation.map_names(&mut share)),
         Err(error) => Err(error.reason()),
     };
-    let candidates =
-        scan.files.into_iter().map(|file| Candidate { annotation: annotate(&file.path), file }).collect();
-    let mut patients =
-        recording::look_at_all(candidates, &options.data, &options.limits, options.jobs, progress)?;
-    patients.extend(scan.unusable.into_iter().map(|(path, error)| Patient {
+    let candidates = scan
+        .files
+        .into_iter()
+        .map(|file| ExamineCandidate { annotation: annotate(&file.path), file })
+        .collect();
+    let mut examined =
+        recording::examine_all(candidates, &options.data, &options.limits, options.jobs, progress)?;
+    examined.extend(scan.unusable.into_iter().map(|(path, error)| Examined {
         annotation: annotate(&path),
-        sound: Err(Trouble { kind: FindingKind::Unreadable, text: error.reason() }),
+        sound: Err(UnusableReason { kind: FindingKind::Unreadable, text: error.reason() }),
         path,
     }));
-    patients.sort_by(|a, b| a.path.cmp(&b.path));
+    examined.sort_by(|a, b| a.path.cmp(&b.path));
 
-    let paths: Vec<&str> = patients.iter().map(|patient| patient.path.as_str()).collect();
+    let paths: Vec<&str> = examined.iter().map(|examined| examined.path.as_str()).collect();
     let recognition = expectation::recognise(&paths);
-    let surroundings = Surroundings { foreign, empty_folders: without_recordings(folders, &paths) };
-    let numbers = CorpusNumbers::of(&patients);
-    let findings = diagnosis::diagnose(&patients, recognition.as_ref(), surroundings, &numbers);
+    let non_recordings = NonRecordings { foreign, empty_folders: without_recordings(folders, &paths) };
+    let numbers = CorpusNumbers::of(&examined);
+    let findings = diagnosis::diagnose(&examined, recognition.as_ref(), non_recordings, &numbers);
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Report::new(options.data.clone(), recognition.as_ref(), findings, numbers, seconds))
+    Ok(DoctorReport::new(options.data.clone(), recognition.as_ref(), findings, numbers, seconds))
 }
 
 /// `path` as seen from the corpus, with `/` between folders.

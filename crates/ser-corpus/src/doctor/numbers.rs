@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::doctor::dbfs;
 use crate::doctor::levels::bit_depth;
-use crate::doctor::recording::{Patient, Sound};
+use crate::doctor::recording::{Examined, Sound};
 
 /// What the recordings that can be used are like, all together and class by class.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Numbers {
+pub struct CorpusStatistics {
     /// Recordings found.
     pub recordings: usize,
     /// Recordings that can be decoded and have a label; all else here is about these.
@@ -38,18 +38,18 @@ pub struct Numbers {
     /// Recordings with a RIFF chunk of this name beside `fmt` and `data`.
     pub chunks: BTreeMap<String, usize>,
     /// Length of a recording, seconds.
-    pub duration_s: Spread,
+    pub duration_s: MinMedianMax,
     /// Largest |sample|, dB relative to full scale.
-    pub peak_dbfs: Spread,
+    pub peak_dbfs: MinMedianMax,
     /// Root mean square, dB relative to full scale.
-    pub rms_dbfs: Spread,
+    pub rms_dbfs: MinMedianMax,
     /// Silence before and after the sound, as a share of the length.
-    pub silence_share: Spread,
+    pub silence_share: MinMedianMax,
 }
 
 /// Smallest, middle and largest value.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Spread {
+pub struct MinMedianMax {
     /// The smallest.
     pub min: f64,
     /// The median.
@@ -84,14 +84,14 @@ struct Measures {
     silence_share: Vec<f64>,
 }
 
-impl Numbers {
-    pub(super) fn of(patients: &[Patient]) -> Self {
-        let mut numbers = Self { recordings: patients.len(), ..Self::default() };
+impl CorpusStatistics {
+    pub(super) fn of(examined: &[Examined]) -> Self {
+        let mut numbers = Self { recordings: examined.len(), ..Self::default() };
         let mut classes: BTreeMap<&str, Measures> = BTreeMap::new();
         let mut words = BTreeSet::new();
         let mut all = Measures::default();
-        for patient in patients {
-            let (Ok(annotation), Ok(sound)) = (&patient.annotation, &patient.sound) else { continue };
+        for examined in examined {
+            let (Ok(annotation), Ok(sound)) = (&examined.annotation, &examined.sound) else { continue };
             numbers.usable += 1;
             numbers.add(sound);
             all.add(sound);
@@ -106,10 +106,10 @@ impl Numbers {
         let sizes = || numbers.classes.iter().map(|class| class.recordings);
         let (largest, smallest) = (sizes().max().unwrap_or(0), sizes().min().unwrap_or(0));
         numbers.largest_to_smallest = largest as f64 / smallest.max(1) as f64;
-        numbers.duration_s = Spread::of(&mut all.duration_s);
-        numbers.peak_dbfs = Spread::of(&mut all.peak_dbfs);
-        numbers.rms_dbfs = Spread::of(&mut all.rms_dbfs);
-        numbers.silence_share = Spread::of(&mut all.silence_share);
+        numbers.duration_s = MinMedianMax::of(&mut all.duration_s);
+        numbers.peak_dbfs = MinMedianMax::of(&mut all.peak_dbfs);
+        numbers.rms_dbfs = MinMedianMax::of(&mut all.rms_dbfs);
+        numbers.silence_share = MinMedianMax::of(&mut all.silence_share);
         numbers
     }
 
@@ -152,15 +152,15 @@ impl Measures {
         ClassNumbers {
             label: label.to_owned(),
             recordings: self.duration_s.len(),
-            duration_s: Spread::of(&mut self.duration_s).median,
-            peak_dbfs: Spread::of(&mut self.peak_dbfs).median,
-            rms_dbfs: Spread::of(&mut self.rms_dbfs).median,
-            silence_share: Spread::of(&mut self.silence_share).median,
+            duration_s: MinMedianMax::of(&mut self.duration_s).median,
+            peak_dbfs: MinMedianMax::of(&mut self.peak_dbfs).median,
+            rms_dbfs: MinMedianMax::of(&mut self.rms_dbfs).median,
+            silence_share: MinMedianMax::of(&mut self.silence_share).median,
         }
     }
 }
 
-impl Spread {
+impl MinMedianMax {
     /// Of `values`, which are sorted by this; all zero if there are none.
     fn of(values: &mut [f64]) -> Self {
         values.sort_unstable_by(f64::total_cmp);
@@ -176,9 +176,12 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
-        assert_eq!(Spread::of(&mut [4.0, 1.0, 3.0, 2.0]), Spread { min: 1.0, median: 2.5, max: 4.0 });
-        assert_eq!(Spread::of(&mut [3.0, 1.0, 2.0]).median, 2.0);
-        assert_eq!(Spread::of(&mut [7.0]), Spread { min: 7.0, median: 7.0, max: 7.0 });
-        assert_eq!(Spread::of(&mut []), Spread::default());
+        assert_eq!(
+            MinMedianMax::of(&mut [4.0, 1.0, 3.0, 2.0]),
+            MinMedianMax { min: 1.0, median: 2.5, max: 4.0 }
+        );
+        assert_eq!(MinMedianMax::of(&mut [3.0, 1.0, 2.0]).median, 2.0);
+        assert_eq!(MinMedianMax::of(&mut [7.0]), MinMedianMax { min: 7.0, median: 7.0, max: 7.0 });
+        assert_eq!(MinMedianMax::of(&mut []), MinMedianMax::default());
     }
 }

@@ -6,23 +6,23 @@ use serde::Serialize;
 
 use crate::doctor::expectation::Recognition;
 use crate::doctor::table::{Table, thousands};
-use crate::doctor::{Finding, FindingKind, Numbers, Severity};
+use crate::doctor::{CorpusFinding, CorpusStatistics, FindingKind, Severity};
 
 /// A diagnosis. In JSON, one object with these fields.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct DoctorReport {
     /// The corpus.
     pub data: PathBuf,
     /// What it is and how it is, in two or three sentences.
     pub verdict: String,
-    /// Whether there is no problem, only remarks or not even these.
+    /// Whether there are no problems, only remarks or nothing at all.
     pub healthy: bool,
     /// The published corpus that it is by its names, if it is one.
     pub corpus: Option<KnownCorpus>,
-    /// What there is to say, the most important first.
-    pub findings: Vec<Finding>,
+    /// The findings, the most important first.
+    pub findings: Vec<CorpusFinding>,
     /// The corpus in numbers.
-    pub numbers: Numbers,
+    pub numbers: CorpusStatistics,
     /// Time taken, seconds.
     pub seconds: f64,
 }
@@ -41,12 +41,12 @@ pub struct KnownCorpus {
 /// So many missing recordings are named in the verdict.
 const NAMED: usize = 5;
 
-impl Report {
+impl DoctorReport {
     pub(super) fn new(
         data: PathBuf,
         recognition: Option<&Recognition>,
-        findings: Vec<Finding>,
-        numbers: Numbers,
+        findings: Vec<CorpusFinding>,
+        numbers: CorpusStatistics,
         seconds: f64,
     ) -> Self {
         let corpus = recognition.map(|recognition| KnownCorpus {
@@ -71,7 +71,7 @@ impl Report {
     }
 
     /// The finding of `kind`, if there is one.
-    pub fn finding(&self, kind: FindingKind) -> Option<&Finding> {
+    pub fn finding(&self, kind: FindingKind) -> Option<&CorpusFinding> {
         find(&self.findings, kind)
     }
 
@@ -81,12 +81,16 @@ impl Report {
     }
 }
 
-fn find(findings: &[Finding], kind: FindingKind) -> Option<&Finding> {
+fn find(findings: &[CorpusFinding], kind: FindingKind) -> Option<&CorpusFinding> {
     findings.iter().find(|finding| finding.kind == kind)
 }
 
 /// What it is.
-fn subject(recognition: Option<&Recognition>, findings: &[Finding], numbers: &Numbers) -> Option<String> {
+fn subject(
+    recognition: Option<&Recognition>,
+    findings: &[CorpusFinding],
+    numbers: &CorpusStatistics,
+) -> Option<String> {
     let Some(recognition) = recognition else {
         let mut text = format!(
             "{} in {}",
@@ -120,7 +124,7 @@ fn subject(recognition: Option<&Recognition>, findings: &[Finding], numbers: &Nu
 }
 
 /// How much of it is there more than once.
-fn doubling(findings: &[Finding], numbers: &Numbers) -> Option<String> {
+fn doubling(findings: &[CorpusFinding], numbers: &CorpusStatistics) -> Option<String> {
     let doubled = find(findings, FindingKind::Doubled)?.count;
     let all_twice = doubled.saturating_mul(2) == numbers.usable;
     let what =
@@ -128,8 +132,8 @@ fn doubling(findings: &[Finding], numbers: &Numbers) -> Option<String> {
     Some(format!("{what} there {}.", if all_twice { "twice" } else { "more than once" }))
 }
 
-/// What is wrong or odd, in numbers.
-fn troubles(recognition: Option<&Recognition>, findings: &[Finding]) -> Option<String> {
+/// What is wrong or odd, as counts.
+fn troubles(recognition: Option<&Recognition>, findings: &[CorpusFinding]) -> Option<String> {
     let unusable: usize = findings.iter().filter(|f| f.kind.is_unusable()).map(|f| f.count).sum();
     let mut problems = Vec::new();
     let mut remarks = Vec::new();
@@ -148,7 +152,7 @@ fn troubles(recognition: Option<&Recognition>, findings: &[Finding]) -> Option<S
     }
     let mut sentences = Vec::new();
     if !problems.is_empty() {
-        sentences.push(format!("To mend: {}.", problems.join(", ")));
+        sentences.push(format!("To fix: {}.", problems.join(", ")));
     }
     if let Some(recognition) = recognition.filter(|_| known > 0) {
         let all = recognition.expectation.known.len();

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::doctor::{Finding, Item, Numbers, Report, Severity, Spread};
+use crate::doctor::{CorpusFinding, CorpusStatistics, DoctorReport, FindingItem, MinMedianMax, Severity};
 
 /// How many items of a finding are shown; the JSON has them all.
 const SHOWN: usize = 5;
@@ -50,9 +50,9 @@ impl Table {
         Self { width, text: String::new() }
     }
 
-    pub(super) fn report(mut self, report: &Report) -> String {
+    pub(super) fn report(mut self, report: &DoctorReport) -> String {
         self.paragraph(0, 0, &report.verdict);
-        for (severity, title) in [(Severity::Problem, "To mend"), (Severity::Remark, "Worth knowing")] {
+        for (severity, title) in [(Severity::Problem, "To fix"), (Severity::Remark, "Worth knowing")] {
             let mut findings =
                 report.findings.iter().filter(|finding| finding.severity == severity).peekable();
             if findings.peek().is_some() {
@@ -69,7 +69,7 @@ impl Table {
         self.text
     }
 
-    fn finding(&mut self, finding: &Finding) {
+    fn finding(&mut self, finding: &CorpusFinding) {
         self.line("");
         self.paragraph(2, 2, &format!("{}: {}", finding.title, thousands(finding.count)));
         finding.summary.iter().for_each(|summary| self.paragraph(4, 4, summary));
@@ -82,7 +82,7 @@ impl Table {
         }
     }
 
-    fn numbers(&mut self, numbers: &Numbers) {
+    fn numbers(&mut self, numbers: &CorpusStatistics) {
         let minutes = numbers.audio_seconds / 60.0;
         let size = numbers.bytes as f64 / f64::from(1 << 20);
         let usable = match numbers.usable == numbers.recordings {
@@ -134,7 +134,7 @@ impl Table {
         self.spread("silence, %", numbers.silence_share, 1, percent);
     }
 
-    fn classes(&mut self, numbers: &Numbers) {
+    fn classes(&mut self, numbers: &CorpusStatistics) {
         let longest = numbers.classes.iter().map(|class| UnicodeWidthStr::width(class.label.as_str())).max();
         let width = longest.unwrap_or(0).clamp(5, LABEL_WIDTH);
         if numbers.classes.is_empty() {
@@ -161,7 +161,7 @@ impl Table {
         self.paragraph(0, 26, &format!("{name:<14}{number:>8}    {text}"));
     }
 
-    fn spread(&mut self, name: &str, spread: Spread, digits: usize, scale: impl Fn(f64) -> f64) {
+    fn spread(&mut self, name: &str, spread: MinMedianMax, digits: usize, scale: impl Fn(f64) -> f64) {
         let [min, median, max] = [spread.min, spread.median, spread.max].map(scale);
         self.line(&format!("{name:<14}{min:>11.digits$}{median:>10.digits$}{max:>10.digits$}"));
     }
@@ -194,7 +194,7 @@ impl Table {
     }
 }
 
-fn in_words(item: &Item) -> String {
+fn in_words(item: &FindingItem) -> String {
     let known = if item.known { " (known of this corpus)" } else { "" };
     match (item.path.as_str(), item.text.as_str()) {
         ("", text) => format!("{text}{known}"),

@@ -1,22 +1,22 @@
-//! Augmented copies: none is dealt by itself, each follows the recording it was made from.
+//! Augmented copies: each follows the recording it was made from to its side.
 
 use std::collections::HashMap;
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::Subject;
+use crate::UtteranceInfo;
 
 /// The copies of a corpus.
 #[derive(Default)]
-pub(super) struct Copies {
+pub(super) struct CopiesOfParents {
     /// Index of each copy, with that of its parent.
     parents: Vec<(usize, usize)>,
 }
 
-impl Copies {
+impl CopiesOfParents {
     /// # Errors
     /// Those of [`check_parents`].
-    pub(super) fn of(utterances: &[Subject<'_>]) -> Result<Self> {
+    pub(super) fn of(utterances: &[UtteranceInfo<'_>]) -> Result<Self> {
         if utterances.iter().all(|subject| subject.parent.is_none()) {
             return Ok(Self::default());
         }
@@ -55,7 +55,7 @@ pub fn check_parents<'a>(recordings: impl Iterator<Item = (&'a str, Option<&'a s
     let mut missing: HashMap<&str, &str> = copies.iter().map(|(copy, parent)| (*parent, *copy)).collect();
     recordings.for_each(|(path, _)| _ = missing.remove(path));
     // The first by name, so that the same corpus has the same error.
-    let unknown = missing.into_iter().map(|(parent, copy)| (copy, parent, "is no recording here")).min();
+    let unknown = missing.into_iter().map(|(parent, copy)| (copy, parent, "is not a recording here")).min();
     let nested = (copies.iter())
         .filter(|(_, parent)| copies.contains_key(*parent))
         .map(|(copy, parent)| (*copy, *parent, "is a copy itself"))
@@ -64,9 +64,9 @@ pub fn check_parents<'a>(recordings: impl Iterator<Item = (&'a str, Option<&'a s
         None => Ok(()),
         Some((copy, parent, what)) => Err(Error::new(
             ErrorKind::Mismatch,
-            format!("is a copy of {parent}, which {what}, so that nobody knows where it may stand"),
+            format!("is a copy of {parent}, which {what}, so which side it may be on is not known"),
         )
         .at(copy)
-        .mend("name the recording it was made from as its parent, or leave the copy out")),
+        .help("name the recording it was made from as its parent, or leave the copy out")),
     }
 }

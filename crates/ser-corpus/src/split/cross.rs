@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ser_core::random::Random;
 
 use crate::split::draw::apportion;
-use crate::{LeftOut, Protocol, Split, SplitPlanner};
+use crate::{Protocol, Split, SplitPlanner, Unassigned};
 
 /// With fewer speakers to learn from, validation cannot have its own: too much would be kept from training.
 const FEWEST_SPEAKERS: usize = 5;
@@ -44,7 +44,7 @@ impl SplitPlanner<'_> {
             None => self.hold_out_words(rest, "corpus-val")?,
         };
         let split = Split::new(Protocol::Corpus(corpus.to_owned()), train, val, test);
-        self.with_every_class(Split { left_out: LeftOut { other_labels, copies: 0 }, ..split })
+        self.with_every_class(Split { left_out: Unassigned { other_labels, copies: 0 }, ..split })
     }
 
     /// Speakers for validation, the same share of every corpus; nothing where there are too few, or where not every

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ser_core::random::Random;
 
-use crate::{SplitPlanner, Subject};
+use crate::{SplitPlanner, UtteranceInfo};
 
 impl SplitPlanner<'_> {
     /// Takes a share of `from`, the same share of every label and, within a label, of every speaker: at least one
@@ -18,7 +18,7 @@ impl SplitPlanner<'_> {
     ) -> (Vec<usize>, Vec<usize>) {
         let mut strata: BTreeMap<&str, BTreeMap<Option<&str>, Vec<usize>>> = BTreeMap::new();
         for &index in from {
-            let Subject { label, speaker, .. } = self.utterances[index];
+            let UtteranceInfo { label, speaker, .. } = self.utterances[index];
             strata.entry(label).or_default().entry(speaker).or_default().push(index);
         }
         let sizes: Vec<usize> = strata.values().map(|s| s.values().map(Vec::len).sum()).collect();

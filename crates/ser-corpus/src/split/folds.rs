@@ -11,7 +11,7 @@ use crate::{Protocol, Split, SplitPlanner};
 type Folds<'a> = BTreeMap<&'a str, u32>;
 
 impl<'a> SplitPlanner<'a> {
-    /// Deals the speakers to `folds` folds of about as many utterances: those who say most first, each to the fold that
+    /// Assigns the speakers to `folds` folds of similar size: those with most utterances first, each to the fold that
     /// has the fewest. The seed decides between equals.
     pub(super) fn deal_speakers(&self, speakers: &BTreeSet<&'a str>, folds: u32) -> Folds<'a> {
         let mut utterances: BTreeMap<&str, usize> = speakers.iter().map(|speaker| (*speaker, 0)).collect();

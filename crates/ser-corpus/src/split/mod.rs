@@ -1,4 +1,4 @@
-//! Deals utterances to train, validation and test, by the protocols of [`Protocol`].
+//! Assigns utterances to train, validation and test, by the protocols of [`Protocol`].
 //!
 //! A split depends on the utterances (path, label, speaker, word, parent, corpus), the seed and the fractions, and on
 //! nothing else: neither on the order they come in nor on the number of threads.
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Annotation, Protocol};
 
 pub use copies::check_parents;
-pub use planner::{MOST_LINES, SplitPlanner, Subject};
+pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo};
 
 /// A side of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,9 +74,9 @@ impl Fractions {
         }
         Err(Error::new(
             ErrorKind::Usage,
-            format!("validation {} and test {} are no usable fractions", self.val, self.test),
+            format!("validation {} and test {} are not usable fractions", self.val, self.test),
         )
-        .mend("give two positive numbers whose sum is at most 0.8"))
+        .help("give two positive numbers whose sum is at most 0.8"))
     }
 }
 
@@ -91,13 +91,13 @@ pub struct Split {
     pub val: Vec<usize>,
     /// Utterances to report on.
     pub test: Vec<usize>,
-    /// What stands on no side.
-    pub left_out: LeftOut,
+    /// What is on no side.
+    pub left_out: Unassigned,
 }
 
 /// How many utterances of the corpus a split has on no side, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LeftOut {
+pub struct Unassigned {
     /// Augmented copies of recordings that are not in training.
     #[serde(default)]
     pub copies: usize,
@@ -106,9 +106,9 @@ pub struct LeftOut {
     pub other_labels: usize,
 }
 
-impl LeftOut {
-    /// Whether every utterance stands on a side.
-    pub fn is_nothing(&self) -> bool {
+impl Unassigned {
+    /// Whether every utterance is on a side.
+    pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -124,7 +124,7 @@ impl Split {
     }
 
     fn new(protocol: Protocol, train: Vec<usize>, val: Vec<usize>, test: Vec<usize>) -> Self {
-        Self { protocol, train, val, test, left_out: LeftOut::default() }
+        Self { protocol, train, val, test, left_out: Unassigned::default() }
     }
 }
 
@@ -150,7 +150,7 @@ pub fn plan_splits<T: AsRef<str>>(
     fractions: Fractions,
     seed: u64,
 ) -> Result<SplitPlan> {
-    let subjects = utterances.iter().map(|(path, annotation)| Subject::of(path, annotation)).collect();
+    let subjects = utterances.iter().map(|(path, annotation)| UtteranceInfo::of(path, annotation)).collect();
     let planner = SplitPlanner::new(subjects, fractions, seed)?;
     let mut left_out = Vec::new();
     let splits = planner.splits(|why| left_out.push(why)).collect();
@@ -160,7 +160,7 @@ pub fn plan_splits<T: AsRef<str>>(
 /// Checks that a corpus with these labels, one for each utterance, can be learnt from and split.
 ///
 /// # Errors
-/// When there are none or but one class, or a class has fewer than three utterances.
+/// When there are no classes or only one, or a class has fewer than three utterances.
 pub fn check_classes<'a>(labels: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
     for label in labels {
@@ -173,7 +173,7 @@ pub fn check_classes<'a>(labels: impl Iterator<Item = &'a str>) -> Result<()> {
                 ErrorKind::Unusable,
                 format!("all recordings ({count}) are of one class, {only:?}"),
             )
-            .mend("give the folder that holds one folder for each class; a classifier needs two or more"));
+            .help("give the folder that holds one folder for each class; a classifier needs two or more"));
         }
         _ => {}
     }
@@ -191,7 +191,7 @@ pub fn check_classes<'a>(labels: impl Iterator<Item = &'a str>) -> Result<()> {
             small.join(", ")
         ),
     )
-    .mend("add recordings, or leave the class out with --exclude LABEL"))
+    .help("add recordings, or leave the class out with --exclude LABEL"))
 }
 
 #[cfg(test)]

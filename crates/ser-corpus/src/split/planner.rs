@@ -5,22 +5,22 @@ use std::collections::BTreeSet;
 use ser_core::Result;
 
 use crate::split::check_classes;
-use crate::split::copies::Copies;
+use crate::split::copies::CopiesOfParents;
 use crate::{Annotation, Fractions, Protocol, Split};
 
 /// A split for each speaker is only made as long as these splits together have no more utterances than this: each
 /// of them lists all, about 300 bytes for each in the manifests.
 pub const MOST_LINES: usize = 2_000_000;
 
-/// How many folds speakers are dealt to unless asked otherwise.
+/// Default number of folds of speakers.
 const FOLDS: u32 = 5;
 
 /// Makes splits one at a time, so that no more than one need be in memory.
 pub struct SplitPlanner<'a> {
-    pub(super) utterances: Vec<Subject<'a>>,
+    pub(super) utterances: Vec<UtteranceInfo<'a>>,
     /// All but copies, in the order of their paths.
     by_path: Vec<usize>,
-    copies: Copies,
+    copies: CopiesOfParents,
     /// All words, if every utterance has one.
     words: Option<BTreeSet<&'a str>>,
     /// All speakers, if every utterance has one.
@@ -34,7 +34,7 @@ pub struct SplitPlanner<'a> {
 
 /// What splits depend on.
 #[derive(Debug, Clone)]
-pub struct Subject<'a> {
+pub struct UtteranceInfo<'a> {
     /// Its path.
     pub path: &'a str,
     /// Its class.
@@ -49,7 +49,7 @@ pub struct Subject<'a> {
     pub corpus: Option<&'a str>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> UtteranceInfo<'a> {
     /// The utterance at `path`, with what is known of it.
     pub fn of<T: AsRef<str>>(path: &'a str, annotation: &'a Annotation<T>) -> Self {
         let name = |name: &'a Option<T>| name.as_ref().map(T::as_ref);
@@ -68,10 +68,10 @@ impl<'a> SplitPlanner<'a> {
     /// For `utterances`; the indices in splits are positions in it.
     ///
     /// # Errors
-    /// When there is but one class, a class has fewer than three utterances that are no copies, or a copy has no
+    /// When there is only one class, a class has fewer than three utterances that are not copies, or a copy has no
     /// parent among them or one that is a copy itself.
-    pub fn new(utterances: Vec<Subject<'a>>, fractions: Fractions, seed: u64) -> Result<Self> {
-        let copies = Copies::of(&utterances)?;
+    pub fn new(utterances: Vec<UtteranceInfo<'a>>, fractions: Fractions, seed: u64) -> Result<Self> {
+        let copies = CopiesOfParents::of(&utterances)?;
         let originals = || utterances.iter().filter(|subject| subject.parent.is_none());
         check_classes(originals().map(|subject| subject.label))?;
         let mut by_path: Vec<usize> =
@@ -83,7 +83,7 @@ impl<'a> SplitPlanner<'a> {
         Ok(Self { utterances, by_path, copies, words, speakers, corpora, fractions, seed, folds: None })
     }
 
-    /// Deals the speakers to `folds` folds, 0 for none. Without this there are five, where there are speakers enough.
+    /// Assigns the speakers to `folds` folds, 0 for none. By default there are five, if there are enough speakers.
     #[must_use]
     pub fn with_folds(self, folds: Option<u32>) -> Self {
         Self { folds, ..self }
@@ -99,7 +99,7 @@ impl<'a> SplitPlanner<'a> {
         match &self.speakers {
             None => protocols.push(Err("no speaker split: not every file says who speaks".to_owned())),
             Some(speakers) if speakers.len() < 2 => {
-                protocols.push(Err("no speaker split: there is only one speaker".to_owned()));
+                protocols.push(Err("no speaker split: there is just one speaker".to_owned()));
             }
             Some(speakers) => {
                 let lines = speakers.len().saturating_mul(self.utterances.len());
@@ -138,7 +138,7 @@ impl<'a> SplitPlanner<'a> {
         self.folds.unwrap_or(FOLDS)
     }
 
-    /// Two speakers in each fold are the least: one voice is no validation.
+    /// At least two speakers in each fold: one voice is not a validation side.
     fn fold_protocols(&self, speakers: usize) -> Vec<Result<Protocol, String>> {
         let of = self.folds();
         match (speakers >= 2 * of as usize, self.folds) {
@@ -191,7 +191,7 @@ impl<'a> SplitPlanner<'a> {
         self.with_every_class(Split::new(Protocol::Speaker(speaker.to_owned()), train, val, test))
     }
 
-    /// Utterances that are no copies, those first for which `is` holds.
+    /// Utterances that are not copies, first those for which `is` holds.
     pub(super) fn partition(&self, is: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<usize>) {
         self.by_path.iter().partition(|&&index| is(index))
     }

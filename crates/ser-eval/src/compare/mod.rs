@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::metrics::{Bootstrap, BootstrapOptions, Interval, McNemar, Replicates, mcnemar};
 use crate::unit::resampled;
-use crate::{Answers, Recipe, Resampled, RunFigures};
+use crate::{Answers, Resampled, RunFigures, TrainingSettings};
 
 /// Checkpoints compared with the first of them. Serialised, it is the object that `--json` prints; numbers are not
 /// rounded.
@@ -25,28 +25,28 @@ pub struct Comparison {
     /// For each of them, the settings that they do not share, with its own values.
     pub settings: Vec<Vec<String>>,
     /// Each but the first, compared with the first.
-    pub pairs: Vec<Pair>,
-    /// What was drawn for the intervals.
+    pub pairs: Vec<PairedComparison>,
+    /// What was resampled for the intervals.
     pub resampled: Resampled,
     /// How often.
     pub resamples: u32,
-    /// What this shows and what it does not.
+    /// What this shows and does not show.
     pub meaning: String,
 }
 
 /// Two checkpoints on the same utterances.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Pair {
+pub struct PairedComparison {
     /// The first of all.
     pub first: String,
     /// The one compared with it.
     pub second: String,
-    /// Second less first.
-    pub accuracy: Difference,
-    /// Second less first.
-    pub uar: Difference,
-    /// Second less first.
-    pub macro_f1: Difference,
+    /// Second minus first.
+    pub accuracy: MetricDifference,
+    /// Second minus first.
+    pub uar: MetricDifference,
+    /// Second minus first.
+    pub macro_f1: MetricDifference,
     /// McNemar's test of their accuracies.
     pub mcnemar: McNemar,
     /// Utterances that both got right.
@@ -61,8 +61,8 @@ pub struct Pair {
 
 /// A difference with its interval by paired bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Difference {
-    /// Second less first.
+pub struct MetricDifference {
+    /// Second minus first.
     pub value: f64,
     /// Its 95 % interval.
     pub interval: Interval,
@@ -79,7 +79,7 @@ pub struct ClassDifference {
     pub recall_first: Option<f64>,
     /// Recall of the second.
     pub recall_second: Option<f64>,
-    /// Second less first.
+    /// Second minus first.
     pub difference: Option<f64>,
     /// Utterances of it that only the first got right.
     pub only_first: u64,
@@ -91,7 +91,7 @@ impl Comparison {
     /// Compares each of `answers` with the first.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] with fewer than two or when `options` make no sense; [`ErrorKind::Mismatch`] where the test
+    /// [`ErrorKind::Usage`] with fewer than two or when `options` are not valid; [`ErrorKind::Mismatch`] where the test
     /// sides are not the same utterances, naming the difference.
     pub fn new(answers: &[Answers], options: BootstrapOptions) -> Result<Self> {
         let [first, others @ ..] = answers else { return Err(too_few()) };
@@ -108,13 +108,15 @@ impl Comparison {
         let replicates = bootstrap.run(options)?;
         let pairs = (1..answers.len())
             .map(|second| pair(first, &answers[second], &replicates, second))
-            .collect::<Result<Vec<Pair>>>()?;
+            .collect::<Result<Vec<PairedComparison>>>()?;
         Ok(Self {
             protocol: test.protocol.clone(),
             n_utterances: test.utterances.len() as u64,
             labels: test.labels.clone(),
             checkpoints: answers.iter().map(Answers::figures).collect::<Result<_>>()?,
-            settings: Recipe::differences(&answers.iter().map(|answers| &answers.recipe).collect::<Vec<_>>()),
+            settings: TrainingSettings::differences(
+                &answers.iter().map(|answers| &answers.recipe).collect::<Vec<_>>(),
+            ),
             meaning: meaning(answers, &resampled),
             pairs,
             resampled,
@@ -125,10 +127,15 @@ impl Comparison {
 
 fn too_few() -> Error {
     Error::new(ErrorKind::Usage, "a comparison needs two checkpoints")
-        .mend("name them both: ser-report a.pt b.pt")
+        .help("name them both: ser-report a.pt b.pt")
 }
 
-fn pair(first: &Answers, second: &Answers, replicates: &Replicates, index: usize) -> Result<Pair> {
+fn pair(
+    first: &Answers,
+    second: &Answers,
+    replicates: &Replicates,
+    index: usize,
+) -> Result<PairedComparison> {
     let estimate = replicates
         .difference(0, index)
         .ok_or_else(|| Error::new(ErrorKind::Mismatch, "was not resampled").at(&second.name))?;
@@ -138,10 +145,10 @@ fn pair(first: &Answers, second: &Answers, replicates: &Replicates, index: usize
         .collect();
     let count = |a: bool, b: bool| rights.iter().filter(|(_, x, y)| (*x, *y) == (a, b)).count() as u64;
     let test = mcnemar(count(true, false), count(false, true));
-    let difference = |value, interval| Difference { value, interval };
+    let difference = |value, interval| MetricDifference { value, interval };
     let accuracy = difference(estimate.observed.accuracy, estimate.accuracy);
     let uar = difference(estimate.observed.uar, estimate.uar);
-    Ok(Pair {
+    Ok(PairedComparison {
         first: first.name.clone(),
         second: second.name.clone(),
         accuracy,
@@ -175,7 +182,7 @@ fn classes(labels: &[String], rights: &[(usize, bool, bool)]) -> Vec<ClassDiffer
     labels.iter().enumerate().map(of_class).collect()
 }
 
-fn verdict(second: &str, uar: &Difference, test: &McNemar) -> String {
+fn verdict(second: &str, uar: &MetricDifference, test: &McNemar) -> String {
     if test.only_first + test.only_second == 0 {
         return format!("{second} is right and wrong on the very same utterances.");
     }

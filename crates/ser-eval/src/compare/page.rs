@@ -2,10 +2,10 @@
 
 use ser_core::text::{columns, cut, left, printable, right, thousands, wrap};
 
-use crate::compare::{Comparison, Difference, Pair};
+use crate::compare::{Comparison, MetricDifference, PairedComparison};
 use crate::metrics::McNemarTest;
 
-/// Narrower than this, tables are no tables.
+/// The narrowest useful width of a table, in columns.
 const MIN_WIDTH: usize = 80;
 /// Columns of the figures, "  0.6676" each.
 const FIGURES: usize = 3 * 10;
@@ -63,8 +63,8 @@ fn checkpoints(comparison: &Comparison, width: usize) -> String {
     text
 }
 
-fn differences(pair: &Pair, width: usize) -> String {
-    let line = |name: &str, difference: &Difference| {
+fn differences(pair: &PairedComparison, width: usize) -> String {
+    let line = |name: &str, difference: &MetricDifference| {
         format!(
             "{name:<9} {:>+8.4}   95 % interval {:+.4} to {:+.4}\n",
             difference.value, difference.interval.lower, difference.interval.upper
@@ -97,7 +97,7 @@ fn p_value(p: f64) -> String {
     if p < 0.0001 { format!("{p:.1e}") } else { format!("{p:.4}") }
 }
 
-fn classes(pair: &Pair, width: usize) -> String {
+fn classes(pair: &PairedComparison, width: usize) -> String {
     let labels: Vec<String> = pair.classes.iter().map(|class| printable(&class.label).into_owned()).collect();
     let longest = labels.iter().map(|label| columns(label)).max().unwrap_or(0);
     let head = longest.max("recall of".len()).min(width - 64);

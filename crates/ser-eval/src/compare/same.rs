@@ -1,4 +1,4 @@
-//! Whether two checkpoints were asked the same.
+//! Whether two checkpoints were tested on the same utterances.
 
 use std::collections::HashSet;
 
@@ -14,12 +14,8 @@ use crate::{Answers, TestUtterance};
 pub(super) fn check(first: &Answers, other: &Answers) -> Result<()> {
     let (a, b) = (&first.test, &other.test);
     if a.labels != b.labels {
-        let what = format!(
-            "knows the classes {}; {} knows {}",
-            b.labels.join(", "),
-            first.name,
-            a.labels.join(", ")
-        );
+        let what =
+            format!("has the classes {}; {} has {}", b.labels.join(", "), first.name, a.labels.join(", "));
         return Err(mismatch(other, what));
     }
     if a.utterances.len() == b.utterances.len()
@@ -52,5 +48,5 @@ fn described(utterance: &TestUtterance) -> String {
 fn mismatch(other: &Answers, what: String) -> Error {
     Error::new(ErrorKind::Mismatch, what)
         .at(&other.name)
-        .mend("compare checkpoints of the same split; for several splits use ser-report --runs")
+        .help("compare checkpoints of the same split; for several splits use ser-report --runs")
 }

@@ -5,7 +5,7 @@ use ser_core::text::{cut, printable, thousands};
 use crate::figures::colour::STEPS;
 use crate::figures::svg;
 use crate::figures::svg::{Anchor, Drawing, text_width};
-use crate::{Evaluation, Figure};
+use crate::{Evaluation, Plot};
 
 /// Above this many classes cells are too small to be seen, and there is no picture.
 pub(crate) const MAX_CLASSES: usize = 40;
@@ -18,7 +18,7 @@ const GAP: f64 = 2.0;
 
 /// Counts and, for each true class, the share of its utterances that were predicted as each class. None if there are
 /// too many classes to draw.
-pub(super) fn confusion_matrix(evaluation: &Evaluation) -> Option<Figure> {
+pub(super) fn confusion_matrix(evaluation: &Evaluation) -> Option<Plot> {
     let labels: Vec<String> =
         evaluation.labels.iter().map(|label| cut(&printable(label), LABEL_COLUMNS).into_owned()).collect();
     let n = labels.len();
@@ -81,7 +81,7 @@ pub(super) fn confusion_matrix(evaluation: &Evaluation) -> Option<Figure> {
     d.text("muted", [left + grid_w / 2.0, below], LABEL_SIZE, Anchor::Middle, "predicted class");
     key(&mut d, left, below + 20.0, grid_w.clamp(160.0, 260.0));
 
-    Some(Figure {
+    Some(Plot {
         name: "confusion-matrix",
         title: "Confusion matrix".to_owned(),
         description: description(evaluation),
@@ -127,7 +127,7 @@ impl Cell {
     }
 }
 
-/// The step of the ramp: what is there at all never looks like nothing.
+/// The step of the ramp: a share above 0 never looks like 0.
 fn step_of(share: f64, count: u64) -> usize {
     let step = (share * STEPS as f64).round() as usize;
     if count > 0 { step.max(1) } else { step }
@@ -148,7 +148,7 @@ pub(crate) fn percent(share: f64) -> String {
 fn key(d: &mut Drawing, left: f64, top: f64, width: f64) {
     let step_width = width / (STEPS + 1) as f64;
     for step in 0..=STEPS {
-        // A hair wider than its place, so that no ground shows between two.
+        // Slightly wider than its cell, so that no background shows in between.
         d.rect(&format!("s{step}"), [left + step as f64 * step_width, top, step_width + 0.3, 10.0], "");
     }
     d.rect("frame", [left, top, width, 10.0], " stroke-width=\"0.5\"");

@@ -1,9 +1,9 @@
 //! Loss and accuracy over the epochs of a training.
 
-use crate::Figure;
+use crate::Plot;
 use crate::figures::scale::{Scale, tick};
 use crate::figures::svg::{Anchor, Drawing, text_width};
-use crate::run_record::Epoch;
+use crate::run_record::EpochHistory;
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 330.0;
@@ -19,11 +19,11 @@ struct Series {
     /// Its class, which says its colour and its mark.
     class: &'static str,
     name: &'static str,
-    value: fn(&Epoch) -> f64,
+    value: fn(&EpochHistory) -> f64,
 }
 
 /// Cross-entropy on the training and validation side. `kept` is the epoch of the checkpoint.
-pub(super) fn loss(epochs: &[Epoch], kept: u64) -> Figure {
+pub(super) fn loss(epochs: &[EpochHistory], kept: u64) -> Plot {
     let series = [
         Series { class: "train", name: "training", value: |epoch| epoch.train_loss },
         Series { class: "val", name: "validation", value: |epoch| epoch.val_loss },
@@ -36,7 +36,7 @@ pub(super) fn loss(epochs: &[Epoch], kept: u64) -> Figure {
 }
 
 /// Accuracy on both sides, and UAR in validation.
-pub(super) fn accuracy(epochs: &[Epoch], kept: u64) -> Figure {
+pub(super) fn accuracy(epochs: &[EpochHistory], kept: u64) -> Plot {
     let series = [
         Series { class: "train", name: "training accuracy", value: |epoch| epoch.train_accuracy },
         Series { class: "val", name: "validation accuracy", value: |epoch| epoch.val_accuracy },
@@ -49,11 +49,11 @@ fn draw(
     name: &'static str,
     title: &str,
     axis: &str,
-    epochs: &[Epoch],
+    epochs: &[EpochHistory],
     kept: u64,
     series: &[Series],
     y: Scale,
-) -> Figure {
+) -> Plot {
     let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1);
     let x = Scale::epochs(last, LEFT + 8.0, RIGHT - 8.0);
     let mut d = Drawing::default();
@@ -104,7 +104,7 @@ fn draw(
         let (from, to) = ((series.value)(first), (series.value)(last));
         Some(format!("{} from {from:.4} to {to:.4}", series.name))
     });
-    Figure {
+    Plot {
         name,
         title: title.to_owned(),
         description: format!(

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use ser_core::storage::Storage;
 use ser_core::{Error, Result};
 
-use crate::Figure;
+use crate::Plot;
 use crate::figures::raster;
 
 /// Pixels of a PNG for each unit of its drawing.
 const PNG_SCALE: f32 = 2.0;
 
-impl Figure {
+impl Plot {
     /// The figure as a PNG file, on white, with the font that ser brings along.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl Figure {
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
-pub fn write_figures(folder: &Path, figures: &[Figure], storage: &Storage) -> Result<Vec<PathBuf>> {
+pub fn write_figures(folder: &Path, figures: &[Plot], storage: &Storage) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder).map_err(|error| Error::io("cannot be made", folder, error))?;
     let mut written = Vec::new();
     for figure in figures {

@@ -30,12 +30,12 @@ const FONT_FAMILIES: &str = "'DejaVu Sans','Segoe UI',Roboto,'Helvetica Neue',Ar
 
 /// A drawing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub struct Plot {
     /// Name of its files, without an ending.
     pub name: &'static str,
     /// What it shows.
     pub title: String,
-    /// What is to be seen in it, for who cannot see it.
+    /// A text alternative.
     pub description: String,
     /// Width, CSS pixels.
     pub width: f64,
@@ -45,7 +45,7 @@ pub struct Figure {
     body: String,
 }
 
-impl Figure {
+impl Plot {
     /// The figure as an element of a page that has the colours of [`Ground::rules`].
     pub(super) fn inline(&self) -> String {
         format!(
@@ -80,7 +80,7 @@ impl Figure {
 }
 
 /// All figures of an evaluation: the confusion matrix, the curves where there is a history, the reliability diagram.
-pub fn figures(evaluation: &Evaluation, run: Option<&RunRecord>) -> Vec<Figure> {
+pub fn figures(evaluation: &Evaluation, run: Option<&RunRecord>) -> Vec<Plot> {
     let mut figures = Vec::new();
     figures.extend(confusion::confusion_matrix(evaluation));
     if let Some(History::Epochs(epochs)) = run.map(|run| &run.history) {

@@ -7,7 +7,7 @@ use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Options, Tree};
 use ser_core::{Error, ErrorKind, Result};
 
-/// DejaVu Sans with the characters that labels usually need; its licence and how it was made stand beside it.
+/// DejaVu Sans with the characters that labels usually need; its licence and origin are beside it.
 const FONT: &[u8] = include_bytes!("DejaVuSans-subset.ttf");
 
 /// Draws `svg` with `scale` pixels for each of its units.

@@ -4,7 +4,7 @@ use ser_core::text::thousands;
 
 use crate::figures::scale::{Scale, tick};
 use crate::figures::svg::{Anchor, Drawing};
-use crate::{Evaluation, Figure};
+use crate::{Evaluation, Plot};
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 470.0;
@@ -18,7 +18,7 @@ const COUNTS_BOTTOM: f64 = 412.0;
 
 /// As in Guo et al. 2017, figure 1: a bar as high as the accuracy of its bin, the gap to the mean confidence, the
 /// diagonal of a calibrated model; below it the histogram of confidences.
-pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Figure {
+pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Plot {
     let calibration = &evaluation.calibration;
     let (x, y) = (Scale::unit(LEFT, RIGHT), Scale::unit(BOTTOM, TOP));
     let mut d = Drawing::default();
@@ -47,7 +47,7 @@ pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Figure {
             d.rect("area val", [from, upper, to - from, lower - upper], " fill-opacity=\"0.35\"");
             d.rect("outline val", [from + 0.5, upper, to - from - 1.0, lower - upper], " stroke-width=\"1\"");
             let share = bin.n_utterances as f64 / most as f64;
-            // What is there at all is seen.
+            // Anything above 0 is visible.
             let height = ((COUNTS_BOTTOM - COUNTS_TOP) * share).max(1.5);
             d.rect("area train", [from, COUNTS_BOTTOM - height, to - from, height], "");
         });
@@ -93,7 +93,7 @@ pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Figure {
     );
     d.text("key", [LEFT + 326.0, 16.0], 12.0, Anchor::Start, "calibrated");
 
-    Figure {
+    Plot {
         name: "reliability-diagram",
         title: "Reliability diagram".to_owned(),
         description: format!(

@@ -27,7 +27,7 @@ impl Scale {
             .unwrap_or(100_000);
         let ticks: Vec<f64> = (1..=last / step).map(|n| f64::from(n * step)).collect();
         let last = f64::from(last);
-        // A single epoch stands in the middle.
+        // A single epoch is in the middle.
         let (low, high) = if last > 1.0 { (1.0, last) } else { (0.5, 1.5) };
         Self { low, high, from, to, logarithmic: false, ticks }
     }

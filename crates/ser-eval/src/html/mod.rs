@@ -32,7 +32,7 @@ pub struct PageOptions<'a> {
 }
 
 /// The page: the headline with what the split makes of it, the audit, confusion matrix, classes, curves, calibration, the
-/// most confident mistakes, and how to get the same again.
+/// most confident mistakes, and how to reproduce it.
 ///
 /// # Errors
 /// [`ErrorKind::Mismatch`](ser_core::ErrorKind::Mismatch) if `predictions` are not those of `evaluation`.

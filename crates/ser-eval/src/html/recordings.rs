@@ -1,4 +1,4 @@
-//! Recordings that a page lets one listen to.
+//! Recordings that a page can play.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use ser_corpus::Corpora;
 
 use crate::markup::{base64, url_path};
 
-/// Bytes of recordings that a page holds at most.
+/// The most bytes of recordings that a page embeds.
 pub const MAX_EMBEDDED_BYTES: u64 = 16 << 20;
 
 /// Whether and how a page has recordings.
@@ -23,11 +23,11 @@ pub enum Audio {
 
 /// What a recording is played from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum PlayerSource {
     Url(String),
-    /// Not at all, for a reason worth telling.
+    /// Not at all, for a reason worth reporting.
     Without(&'static str),
-    /// Not at all, as asked for or as no corpus is at hand.
+    /// Not at all, as requested or because there is no corpus.
     Silent,
 }
 
@@ -57,10 +57,12 @@ impl<'a> Recordings<'a> {
     }
 
     /// Where a player gets the recording at `path`, as in manifests, from.
-    pub(super) fn source(&mut self, path: &str) -> Source {
-        let Some(corpora) = self.corpora.filter(|_| self.audio != Audio::None) else { return Source::Silent };
+    pub(super) fn source(&mut self, path: &str) -> PlayerSource {
+        let Some(corpora) = self.corpora.filter(|_| self.audio != Audio::None) else {
+            return PlayerSource::Silent;
+        };
         let Some(file) = corpora.location(path).ok().filter(|file| file.is_file()) else {
-            return Source::Without("the recording is not where the corpus is");
+            return PlayerSource::Without("the recording is not where the corpus is");
         };
         match self.audio {
             Audio::Embed => self.embed(&file),
@@ -68,28 +70,28 @@ impl<'a> Recordings<'a> {
         }
     }
 
-    fn embed(&mut self, file: &Path) -> Source {
+    fn embed(&mut self, file: &Path) -> PlayerSource {
         let size = std::fs::metadata(file).map_or(u64::MAX, |metadata| metadata.len());
         if size > MAX_EMBEDDED_BYTES.saturating_sub(self.embedded) {
-            return Source::Without("left out: the page would hold more than 16 MiB of recordings");
+            return PlayerSource::Without("left out: the page would hold more than 16 MiB of recordings");
         }
         match std::fs::read(file) {
             Ok(bytes) => {
                 self.embedded += bytes.len() as u64;
-                Source::Url(format!("data:{};base64,{}", media_type(&bytes), base64(&bytes)))
+                PlayerSource::Url(format!("data:{};base64,{}", media_type(&bytes), base64(&bytes)))
             }
-            Err(_) => Source::Without("the recording cannot be read"),
+            Err(_) => PlayerSource::Without("the recording cannot be read"),
         }
     }
 
     /// Relative where the recording lies below the page, so that both can move together.
-    fn link(&self, file: &Path) -> Source {
-        let Ok(file) = std::path::absolute(file) else { return Source::Silent };
+    fn link(&self, file: &Path) -> PlayerSource {
+        let Ok(file) = std::path::absolute(file) else { return PlayerSource::Silent };
         let below = self.page_folder.as_deref().and_then(|folder| file.strip_prefix(folder).ok());
         match (below.and_then(Path::to_str), file.to_str()) {
-            (Some(relative), _) => Source::Url(url_path(relative)),
-            (None, Some(absolute)) => Source::Url(format!("file://{}", url_path(absolute))),
-            _ => Source::Without("its name is not UTF-8"),
+            (Some(relative), _) => PlayerSource::Url(url_path(relative)),
+            (None, Some(absolute)) => PlayerSource::Url(format!("file://{}", url_path(absolute))),
+            _ => PlayerSource::Without("its name is not UTF-8"),
         }
     }
 }
@@ -127,21 +129,27 @@ mod tests {
 
         let page = folder.path().join("report.html");
         let mut beside = Recordings::new(Audio::Link, corpora, &page);
-        assert_eq!(beside.source("a #1.wav"), Source::Url("corpus/a%20%231.wav".to_owned()));
-        assert!(matches!(beside.source("missing.wav"), Source::Without(_)));
-        assert!(matches!(beside.source("../secret.wav"), Source::Without(_)));
+        assert_eq!(beside.source("a #1.wav"), PlayerSource::Url("corpus/a%20%231.wav".to_owned()));
+        assert!(matches!(beside.source("missing.wav"), PlayerSource::Without(_)));
+        assert!(matches!(beside.source("../secret.wav"), PlayerSource::Without(_)));
         let elsewhere = folder.path().join("elsewhere/report.html");
-        let Source::Url(url) = Recordings::new(Audio::Link, corpora, &elsewhere).source("a #1.wav") else {
+        let PlayerSource::Url(url) = Recordings::new(Audio::Link, corpora, &elsewhere).source("a #1.wav")
+        else {
             panic!()
         };
         assert!(url.starts_with("file:///") && url.ends_with("/corpus/a%20%231.wav"), "{url}");
 
         let mut embedding = Recordings::new(Audio::Embed, corpora, &page);
         assert_eq!(embedding.media_sources(), "'none'");
-        assert_eq!(embedding.source("a #1.wav"), Source::Url("data:audio/wav;base64,UklGRg==".to_owned()));
+        assert_eq!(
+            embedding.source("a #1.wav"),
+            PlayerSource::Url("data:audio/wav;base64,UklGRg==".to_owned())
+        );
         assert_eq!(embedding.media_sources(), "data:");
-        assert!(matches!(embedding.source("large.wav"), Source::Without(why) if why.contains("16 MiB")));
-        assert_eq!(Recordings::new(Audio::None, corpora, &page).source("a #1.wav"), Source::Silent);
+        assert!(
+            matches!(embedding.source("large.wav"), PlayerSource::Without(why) if why.contains("16 MiB"))
+        );
+        assert_eq!(Recordings::new(Audio::None, corpora, &page).source("a #1.wav"), PlayerSource::Silent);
     }
 
     #[test]
@@ -154,8 +162,8 @@ mod tests {
         std::fs::write(folders[1].join("1.wav"), b"RIFF").unwrap();
         let corpora = Corpora::new(&folders.map(Into::into)).unwrap();
         let mut recordings = Recordings::new(Audio::Link, Some(&corpora), &folder.path().join("report.html"));
-        assert_eq!(recordings.source("b/1.wav"), Source::Url("b/1.wav".to_owned()));
-        assert!(matches!(recordings.source("a/1.wav"), Source::Without(_)));
-        assert!(matches!(recordings.source("1.wav"), Source::Without(_)));
+        assert_eq!(recordings.source("b/1.wav"), PlayerSource::Url("b/1.wav".to_owned()));
+        assert!(matches!(recordings.source("a/1.wav"), PlayerSource::Without(_)));
+        assert!(matches!(recordings.source("1.wav"), PlayerSource::Without(_)));
     }
 }

@@ -1,15 +1,15 @@
-//! The sections of the page, in the order they stand in.
+//! The sections of the page, in order.
 
 use std::fmt::Write;
 
-use ser_cache::audit::Verdict;
+use ser_cache::audit::Leakage;
 use ser_core::text::{escape, sentence, thousands};
 use ser_corpus::split::Part;
 
-use crate::html::recordings::{Recordings, Source};
+use crate::html::recordings::{PlayerSource, Recordings};
 use crate::markup::name;
 use crate::run_record::{History, RunRecord};
-use crate::{Evaluation, Figure, WrongPrediction, figures};
+use crate::{Evaluation, Plot, WrongPrediction, figures};
 
 /// The sections that have a place in the list of contents.
 const CONTENTS: [(&str, &str); 8] = [
@@ -41,7 +41,7 @@ fn scrolling(page: &mut String, label: &str, content: impl FnOnce(&mut String)) 
     page.push_str("</div>\n");
 }
 
-fn figure(page: &mut String, figure: &Figure, caption: &str) {
+fn figure(page: &mut String, figure: &Plot, caption: &str) {
     page.push_str("<figure>");
     scrolling(page, &figure.title, |page| page.push_str(&figure.inline()));
     put!(
@@ -51,7 +51,7 @@ fn figure(page: &mut String, figure: &Figure, caption: &str) {
     );
 }
 
-fn drawn(evaluation: &Evaluation, run: Option<&RunRecord>, name: &str) -> Option<Figure> {
+fn drawn(evaluation: &Evaluation, run: Option<&RunRecord>, name: &str) -> Option<Plot> {
     figures(evaluation, run).into_iter().find(|figure| figure.name == name)
 }
 
@@ -123,15 +123,15 @@ pub(super) fn split(page: &mut String, evaluation: &Evaluation, run: Option<&Run
         return;
     };
     page.push_str(
-        "<p>A test tells how a model does on what the test side has and the training side has not. What both have in common, \
-         the model may know by heart.</p>\n",
+        "<p>A test shows how a model does on what the test side has and the training side does not. What both share, \
+         the model may have memorised.</p>\n",
     );
     page.push_str("<ul class=\"audit\" aria-label=\"Audit of the split\">\n");
     for finding in run.audit.findings() {
         let (class, tag) = match finding.verdict {
-            Verdict::Apart => ("good", "✓ apart"),
-            Verdict::Shared => ("warn", "! shared"),
-            Verdict::Unknown => ("open", "? unknown"),
+            Leakage::Apart => ("good", "✓ apart"),
+            Leakage::Shared => ("warn", "! shared"),
+            Leakage::Unknown => ("open", "? unknown"),
         };
         put!(
             page,
@@ -142,7 +142,7 @@ pub(super) fn split(page: &mut String, evaluation: &Evaluation, run: Option<&Run
     page.push_str("</ul>\n");
     let shortcuts = run.audit.shortcuts_in_words();
     if !shortcuts.is_empty() {
-        page.push_str("<p>What is reached without listening, on the same test side:</p>\n<ul>\n");
+        page.push_str("<p>What can be reached without listening, on the same test side:</p>\n<ul>\n");
         for shortcut in shortcuts {
             put!(page, "<li>{}</li>\n", escape(&sentence(&shortcut)));
         }
@@ -309,9 +309,9 @@ pub(super) fn calibration(page: &mut String, evaluation: &Evaluation) {
     let calibration = &evaluation.calibration;
     let difference = calibration.mean_confidence - evaluation.accuracy;
     let verdict = match difference {
-        d if d > 0.02 => "On average the model is surer than it is right: it is overconfident.",
+        d if d > 0.02 => "On average the model is more confident than it is right: it is overconfident.",
         d if d < -0.02 => "On average the model is right more often than it says: it is underconfident.",
-        _ => "On average the model is about as sure as it is right.",
+        _ => "On average the model is about as confident as it is right.",
     };
     put!(
         page,
@@ -327,9 +327,9 @@ pub(super) fn calibration(page: &mut String, evaluation: &Evaluation) {
         figure(
             page,
             &picture,
-            "Answers sorted by how sure the model was of them. A bar that ends on the dashed line is a bin whose answers \
-             are right as often as stated; below it the model promises too much. Below, how many answers each bin has: a \
-             bin with few says little.",
+            "Answers sorted by how confident the model was in them. A bar that ends on the dashed line is a bin whose answers \
+             are right as often as stated; below it the model is overconfident. Below, how many answers each bin has: a \
+             bin with few shows little.",
         );
     }
 }
@@ -347,7 +347,7 @@ pub(super) fn errors(
     }
     put!(
         page,
-        "<p>{} of {} wrong answers, the surest first. A mistake the model is sure of is often a wrong label, a poor recording \
+        "<p>{} of {} wrong answers, the most confident first. A confident mistake is often a wrong label, a poor recording \
          or a class that sounds like another.</p>\n<ol class=\"errors\">\n",
         thousands(shown.len() as u64),
         thousands(n_wrong as u64)
@@ -363,14 +363,14 @@ pub(super) fn errors(
             name(&row.path)
         );
         match recordings.source(&row.path) {
-            Source::Url(url) => put!(
+            PlayerSource::Url(url) => put!(
                 page,
                 "<audio controls=\"controls\" preload=\"none\" src=\"{}\" aria-label=\"{}\"></audio>",
                 escape(&url),
                 escape(&row.path)
             ),
-            Source::Without(why) => put!(page, "<p class=\"muted\">No player: {why}.</p>"),
-            Source::Silent => {}
+            PlayerSource::Without(why) => put!(page, "<p class=\"muted\">No player: {why}.</p>"),
+            PlayerSource::Silent => {}
         }
         page.push_str("</li>\n");
     }
@@ -378,7 +378,7 @@ pub(super) fn errors(
 }
 
 pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Option<&RunRecord>) {
-    heading(page, "reproduce", "How to get the same numbers");
+    heading(page, "reproduce", "How to reproduce the numbers");
     let provenance = &evaluation.provenance;
     let Some(run) = run else {
         put!(
@@ -397,7 +397,7 @@ pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Opti
             escape(&command.quoted())
         );
     }
-    page.push_str("<table class=\"facts\"><caption>What it rests on</caption><tbody>\n");
+    page.push_str("<table class=\"facts\"><caption>What it is based on</caption><tbody>\n");
     let mut fact = |what: &str, value: String| {
         put!(page, "<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>\n");
     };
@@ -441,7 +441,7 @@ pub(super) fn definitions(page: &mut String, evaluation: &Evaluation) {
     }
     put!(
         page,
-        "</dl>\n<footer>Made by ser {}. This page runs no script and asks no network for anything.</footer>\n",
+        "</dl>\n<footer>Made by ser {}. This page runs no scripts and makes no network requests.</footer>\n",
         env!("CARGO_PKG_VERSION")
     );
 }

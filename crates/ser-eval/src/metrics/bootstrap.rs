@@ -1,7 +1,7 @@
 //! Percentile bootstrap of accuracy, UAR and macro-F1.
 //!
-//! Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapters 6 and 13: the test set is drawn anew,
-//! with replacement, many times; the middle 95 % of what a figure comes to is its interval. What is drawn is a *unit*:
+//! Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapters 6 and 13: the test set is resampled,
+//! with replacement, many times; the middle 95 % of a metric's values are its interval. What is drawn is a *unit*:
 //! an utterance, or all utterances of a speaker or a word at once where those are what another test set would have
 //! others of. The interval tells how much depends on these units, and nothing about units that were held fixed.
 
@@ -42,8 +42,8 @@ impl BootstrapOptions {
     pub fn validate(self) -> Result<Self> {
         match self.resamples {
             100..=MAX_RESAMPLES => Ok(self),
-            n => Err(Error::new(ErrorKind::Usage, format!("{n} resamples make no sense"))
-                .mend(format!("give --resamples a number from 100 to {MAX_RESAMPLES}"))),
+            n => Err(Error::new(ErrorKind::Usage, format!("{n} resamples are not valid"))
+                .help(format!("give --resamples a number from 100 to {MAX_RESAMPLES}"))),
         }
     }
 
@@ -111,7 +111,7 @@ impl Bootstrap {
     /// Draws as many units as there are, with replacement, and scores every classifier on them; again and again.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when `options` make no sense.
+    /// [`ErrorKind::Usage`] when `options` are not valid.
     pub fn run(&self, options: BootstrapOptions) -> Result<Replicates> {
         let options = options.validate()?;
         let n_rows = self.rows.len() / (self.n_classifiers + 1);
@@ -211,7 +211,7 @@ impl Replicates {
 /// The mean of `scores`, each of a unit of its own such as a speaker, and its interval when those units are drawn.
 ///
 /// # Errors
-/// [`ErrorKind::Unusable`] without scores, [`ErrorKind::Usage`] when `options` make no sense.
+/// [`ErrorKind::Unusable`] without scores, [`ErrorKind::Usage`] when `options` are not valid.
 pub fn bootstrap_mean(scores: &[Scores], options: BootstrapOptions) -> Result<Estimate> {
     let options = options.validate()?;
     if scores.is_empty() {

@@ -126,7 +126,7 @@ fn check(
 ) -> Result<()> {
     if !(1..=MAX_RELIABILITY_BINS).contains(&n_bins) {
         let what = format!("a reliability diagram cannot have {n_bins} bins");
-        return Err(Error::new(ErrorKind::Usage, what).mend(format!("give 1 to {MAX_RELIABILITY_BINS}")));
+        return Err(Error::new(ErrorKind::Usage, what).help(format!("give 1 to {MAX_RELIABILITY_BINS}")));
     }
     if truth.is_empty() {
         return Err(Error::new(ErrorKind::Unusable, "there is no utterance to compute a calibration of"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_values_are_refused() {
         let kind = |truth: &[usize], predicted: &[usize], p: &[f32], bins| {
             Calibration::of(truth, predicted, p, 2, bins).unwrap_err().kind()
         };

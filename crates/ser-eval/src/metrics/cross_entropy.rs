@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_probability_is_refused() {
+    fn values_that_are_not_probabilities_are_refused() {
         let kind = |truth: &[usize], p: &[f32]| mean_cross_entropy(truth, p, 2).unwrap_err().kind();
         assert_eq!(kind(&[0], &[f32::NAN, 0.5]), ErrorKind::Unusable);
         assert_eq!(kind(&[0], &[0.5, 1.5]), ErrorKind::Unusable);

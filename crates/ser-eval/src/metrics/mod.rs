@@ -40,9 +40,9 @@ pub struct Metrics {
     /// `recall_score(average="macro")`, which is [`macro_average`](Self::macro_average)`.recall`, counts it as 0.
     pub uar: f64,
     /// Means over all classes, each counting the same. Its `f1` is the macro-F1.
-    pub macro_average: Average,
+    pub macro_average: ClassAverage,
     /// Means over all classes, each weighted by its number of utterances.
-    pub weighted_average: Average,
+    pub weighted_average: ClassAverage,
     /// One entry for each class, in index order.
     pub classes: Vec<ClassMetrics>,
     /// Classes without a single true utterance: their recall is 0 by convention and left out of the UAR.
@@ -68,7 +68,7 @@ pub struct ClassMetrics {
 
 /// A mean of precision, recall and F1 over the classes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Average {
+pub struct ClassAverage {
     /// Mean precision.
     pub precision: f64,
     /// Mean recall.
@@ -143,11 +143,11 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn average(classes: &[ClassMetrics], weight: impl Fn(&ClassMetrics) -> u64) -> Average {
+fn average(classes: &[ClassMetrics], weight: impl Fn(&ClassMetrics) -> u64) -> ClassAverage {
     let total = classes.iter().map(|class| weight(class) as f64).sum::<f64>();
     let mean = |value: fn(&ClassMetrics) -> f64| {
         let weighted: Vec<f64> = classes.iter().map(|class| value(class) * weight(class) as f64).collect();
         sum::pairwise(&weighted) / total
     };
-    Average { precision: mean(|c| c.precision), recall: mean(|c| c.recall), f1: mean(|c| c.f1) }
+    ClassAverage { precision: mean(|c| c.precision), recall: mean(|c| c.recall), f1: mean(|c| c.f1) }
 }

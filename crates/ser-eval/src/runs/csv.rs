@@ -4,11 +4,11 @@ use std::io::Write;
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::runs::{Figure, RunsReport};
+use crate::runs::{MetricSummary, RunsReport};
 
 /// Writes a line for each row: recipe, protocol, split, seeds, sizes, then mean, deviation and both ends of the interval of
 /// each metric, the unit resampled, and the mean recall of each class that any recipe has. What is not known is empty; a
-/// range of speakers is no interval, and the column `resampled` says which it is.
+/// range of speakers is not an interval, and the column `resampled` says which it is.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the writer fails.
@@ -48,7 +48,7 @@ pub fn write(writer: impl Write, report: &RunsReport) -> Result<()> {
     csv.flush().map_err(|error| cannot_write(error.into()))
 }
 
-fn numbers(figure: &Figure) -> [String; 4] {
+fn numbers(figure: &MetricSummary) -> [String; 4] {
     let ends = figure.interval.map(|interval| [interval.lower, interval.upper]).or(figure.range);
     [
         number(Some(figure.mean)),

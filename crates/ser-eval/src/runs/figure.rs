@@ -6,7 +6,7 @@ use crate::metrics::{Estimate, Interval, Scores, mean, sample_deviation};
 
 /// A metric over several seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Figure {
+pub struct MetricSummary {
     /// Mean over seeds.
     pub mean: f64,
     /// Standard deviation over seeds, n − 1 in the denominator; none for a single seed.
@@ -32,11 +32,11 @@ pub struct Recall {
 pub(super) const METRICS: [fn(&Scores) -> f64; 3] = [|s| s.accuracy, |s| s.uar, |s| s.macro_f1];
 
 /// The three figures of `per_seed` with the intervals of `estimate`.
-pub(super) fn with_intervals(per_seed: &[Scores], estimate: &Estimate) -> [Figure; 3] {
+pub(super) fn with_intervals(per_seed: &[Scores], estimate: &Estimate) -> [MetricSummary; 3] {
     let intervals = [estimate.accuracy, estimate.uar, estimate.macro_f1];
     std::array::from_fn(|i| {
         let values: Vec<f64> = per_seed.iter().map(METRICS[i]).collect();
-        Figure {
+        MetricSummary {
             mean: METRICS[i](&estimate.observed),
             deviation: sample_deviation(&values),
             interval: Some(intervals[i]),

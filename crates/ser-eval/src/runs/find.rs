@@ -29,12 +29,12 @@ impl FoundRun {
 /// these files were not copied along, `best.pt` alone will do.
 ///
 /// # Errors
-/// When `root` is no folder.
+/// When `root` is not a folder.
 pub fn find_runs(root: &Path) -> Result<Vec<Result<FoundRun>>> {
     if !root.is_dir() {
-        return Err(Error::new(ErrorKind::Missing, "is no folder")
+        return Err(Error::new(ErrorKind::Missing, "is not a folder")
             .at(root)
-            .mend("name a folder that holds runs"));
+            .help("name a folder that holds runs"));
     }
     let mut found = Vec::new();
     let mut entries = WalkDir::new(root).sort_by_file_name().into_iter();
@@ -67,7 +67,7 @@ fn run_in(folder: &Path) -> Result<Option<FoundRun>> {
     let recipe = config.then(|| FitConfig::read(&folder.join("config.toml"))).transpose();
     let run = match recipe {
         Ok(config) => FoundRun { folder: folder.to_owned(), config },
-        // A file of that name without a checkpoint beside it is somebody else's.
+        // A file of that name without a checkpoint beside it is not ours.
         Err(_) if !best && !there("last.pt") => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -90,7 +90,7 @@ fn remaining(folder: &Path, config: &FitConfig) -> Result<Option<String>> {
     let (mut epochs, mut best) = (0u32, 0u32);
     for line in text.lines() {
         let record: serde_json::Value = serde_json::from_str(line).map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("is no list of epochs: {error}")).at(&path)
+            Error::new(ErrorKind::Damaged, format!("is not a list of epochs: {error}")).at(&path)
         })?;
         epochs = epochs.saturating_add(1);
         if record["best"] == true {
@@ -105,7 +105,7 @@ fn remaining(folder: &Path, config: &FitConfig) -> Result<Option<String>> {
 fn unfinished(folder: &Path, what: String) -> Error {
     Error::new(ErrorKind::Unusable, what)
         .at(folder)
-        .mend(format!("finish it with: ser-fit --resume {}", folder.display()))
+        .help(format!("finish it with: ser-fit --resume {}", folder.display()))
 }
 
 #[cfg(test)]
@@ -160,9 +160,9 @@ mod tests {
                 said[3].as_str(),
             ]
         );
-        assert!(said[3].starts_with("odd/config.toml: is no recipe"), "{}", said[3]);
+        assert!(said[3].starts_with("odd/config.toml: is not a recipe"), "{}", said[3]);
         assert_eq!(said[4..6], ["random/seed-0", "random/seed-1"]);
-        assert!(said[6].starts_with("torn/metrics.jsonl: is no list of epochs"), "{}", said[6]);
+        assert!(said[6].starts_with("torn/metrics.jsonl: is not a list of epochs"), "{}", said[6]);
         assert_eq!(said.len(), 7);
         assert_eq!(find_runs(&root.join("nowhere")).unwrap_err().kind(), ErrorKind::Missing);
     }

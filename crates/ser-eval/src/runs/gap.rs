@@ -1,10 +1,10 @@
-//! How much of the figure on a random split is knowing the voice, in one sentence.
+//! How much of the result on a random split is due to knowing the voice, in one sentence.
 
 use ser_core::text::thousands;
 use serde::Serialize;
 
 use crate::Voices;
-use crate::runs::Row;
+use crate::runs::ProtocolRow;
 use crate::runs::speakers::Pooled;
 
 /// Speakers that are named one by one.
@@ -12,25 +12,25 @@ const NAMED: usize = 4;
 
 /// The difference between a random split and a new voice.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Gap {
+pub struct VoiceGap {
     /// UAR on the random split, mean over seeds.
     pub uar_random: f64,
     /// UAR on voices never heard, mean over seeds and speakers.
     pub uar_new_voice: f64,
-    /// The first less the second.
+    /// The first minus the second.
     pub gap: f64,
     /// The same in words.
     pub in_words: String,
 }
 
-impl Gap {
+impl VoiceGap {
     /// The gap between the row `random` and the row over all speakers, or else the only one of a new voice; none where one
     /// of the two is missing.
-    pub(super) fn of(rows: &[Row], pooled: &[Pooled]) -> Option<Self> {
+    pub(super) fn of(rows: &[ProtocolRow], pooled: &[Pooled]) -> Option<Self> {
         let mut random = rows.iter().filter(|row| row.protocol == "random" && row.voices == Voices::Known);
         let (random, None) = (random.next()?, random.next()) else { return None };
         // Another corpus differs in more than its voices.
-        let is_new = |row: &&Row| row.voices == Voices::New && !row.protocol.starts_with("corpus-");
+        let is_new = |row: &&ProtocolRow| row.voices == Voices::New && !row.protocol.starts_with("corpus-");
         let mut new = rows.iter().filter(is_new);
         let (new, whom) = match (pooled.first(), new.next(), new.next()) {
             (Some(pooled), _, _) => (&pooled.row, named(&pooled.uar)),

@@ -3,7 +3,7 @@
 use ser_core::text::{printable, thousands};
 
 use crate::runs::page::{between, drawn, mean, name, recall, remarks_of};
-use crate::runs::{RecipeTable, Row, RunsReport};
+use crate::runs::{ProtocolRow, RecipeTable, RunsReport};
 
 /// The tables of `report` as Markdown.
 pub fn render(report: &RunsReport) -> String {
@@ -66,7 +66,7 @@ fn recalls(table: &RecipeTable) -> String {
     let heads: Vec<String> = table.rows.iter().map(|row| escape(&name(row))).collect();
     let mut text = format!("| class | {} |\n|---|{}\n", heads.join(" | "), "---:|".repeat(heads.len()));
     for (class, label) in table.labels.iter().enumerate() {
-        let cell = |row: &Row| match recall(row, class) {
+        let cell = |row: &ProtocolRow| match recall(row, class) {
             lowest if lowest.ends_with('*') => format!("**{}**", lowest.trim_end_matches('*')),
             other => other.trim().to_owned(),
         };

@@ -1,4 +1,4 @@
-//! The table over runs: what a network is worth under each protocol, over several seeds.
+//! The table over runs: what a network scores under each protocol, over several seeds.
 //!
 //! [`find_runs`] finds finished runs below a folder; [`RunsReport::new`] makes the table of what they answered; it
 //! serialises as JSON and prints as [`text`](page::render), [`Markdown`](markdown::render) or [`CSV`](csv::write).
@@ -19,12 +19,12 @@ use serde::Serialize;
 
 use crate::metrics::BootstrapOptions;
 use crate::runs::row::Group;
-use crate::{Answers, Recipe, RunFigures};
+use crate::{Answers, RunFigures, TrainingSettings};
 
-pub use figure::{Figure, Recall};
+pub use figure::{MetricSummary, Recall};
 pub use find::{FoundRun, find_runs};
-pub use gap::Gap;
-pub use row::Row;
+pub use gap::VoiceGap;
+pub use row::ProtocolRow;
 
 /// The table over runs. Serialised, it is the object that `--json` prints; numbers are not rounded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,7 +37,7 @@ pub struct RunsReport {
     pub runs: Vec<RunFigures>,
     /// What was found and could not be used.
     pub unusable: Vec<UnusableRun>,
-    /// What else should be known.
+    /// Further notes.
     pub notes: Vec<String>,
     /// How often test sets were resampled.
     pub resamples: u32,
@@ -53,9 +53,9 @@ pub struct RecipeTable {
     /// Classes, in index order.
     pub labels: Vec<String>,
     /// One row for each protocol, then one for all speakers together, and one for those of all folds.
-    pub rows: Vec<Row>,
-    /// How much of the figure on a random split is knowing the voice.
-    pub gap: Option<Gap>,
+    pub rows: Vec<ProtocolRow>,
+    /// How much of the result on a random split is due to knowing the voice.
+    pub gap: Option<VoiceGap>,
 }
 
 /// A run that could not be used.
@@ -69,14 +69,14 @@ pub struct UnusableRun {
 
 /// What the figures of the table mean.
 pub const DEFINITIONS: &str = "mean ± standard deviation over seeds (n - 1); below it the 95 % interval of that mean: \
-    percentile bootstrap, in which the test set is drawn anew and every seed's answers are scored on the same draw";
+    percentile bootstrap, in which the test set is redrawn and every seed's answers are scored on the same draw";
 
 impl RunsReport {
     /// Makes the table of `answers`, found below `folder`, where the runs `unusable` were found as well.
     ///
     /// # Errors
     /// [`ErrorKind::Missing`] where there are no answers, [`ErrorKind::Mismatch`] where some do not fit their test side,
-    /// [`ErrorKind::Usage`] when `options` make no sense.
+    /// [`ErrorKind::Usage`] when `options` are not valid.
     pub fn new(
         folder: &str,
         answers: &[Answers],
@@ -89,9 +89,9 @@ impl RunsReport {
         answers.iter().try_for_each(Answers::check)?;
         let mut notes = Vec::new();
         let groups = group(answers, &mut notes);
-        let mut by_recipe: BTreeMap<&Recipe, Vec<Group<'_>>> = BTreeMap::new();
+        let mut by_recipe: BTreeMap<&TrainingSettings, Vec<Group<'_>>> = BTreeMap::new();
         groups.into_iter().for_each(|group| by_recipe.entry(group.recipe()).or_default().push(group));
-        let settings = Recipe::differences(&by_recipe.keys().copied().collect::<Vec<_>>());
+        let settings = TrainingSettings::differences(&by_recipe.keys().copied().collect::<Vec<_>>());
         let recipes = (by_recipe.into_values().zip(settings))
             .map(|(groups, settings)| recipe_table(&groups, settings, options, &mut notes))
             .collect::<Result<_>>()?;
@@ -108,17 +108,17 @@ impl RunsReport {
 }
 
 fn none_usable(folder: &str, unusable: &[UnusableRun]) -> Error {
-    let (what, mend) = match unusable.first() {
+    let (what, help) = match unusable.first() {
         None => (
             "holds no run".to_owned(),
             "make some with: ser-fit --protocols all --seeds 5 --runs DIR".to_owned(),
         ),
         Some(first) => (
-            format!("holds {} runs, of which none can be used", unusable.len()),
+            format!("holds {} runs, none of which can be used", unusable.len()),
             format!("the first: {}", first.run) + ": " + &first.reason,
         ),
     };
-    Error::new(ErrorKind::Missing, what).at(folder).mend(mend)
+    Error::new(ErrorKind::Missing, what).at(folder).help(help)
 }
 
 /// Runs that differ in nothing but their seeds, and each seed once.
@@ -129,10 +129,10 @@ fn group<'a>(answers: &'a [Answers], notes: &mut Vec<String>) -> Vec<Group<'a>> 
         let group = groups.entry(key).or_default();
         match group.runs.iter().find(|other| other.seed == run.seed) {
             Some(first) => notes.push(format!(
-                "{} has protocol, recipe and seed of {}, {}, and was not counted",
+                "{} has the protocol, recipe and seed of {}, {}, and was not counted",
                 run.name,
                 first.name,
-                if first.predicted == run.predicted { "and its answers" } else { "but other answers" }
+                if first.predicted == run.predicted { "and its answers" } else { "but different answers" }
             )),
             None => group.runs.push(run),
         }
@@ -157,7 +157,7 @@ fn recipe_table(
     options: BootstrapOptions,
     notes: &mut Vec<String>,
 ) -> Result<RecipeTable> {
-    let mut rows = groups.iter().map(|group| group.row(options)).collect::<Result<Vec<Row>>>()?;
+    let mut rows = groups.iter().map(|group| group.row(options)).collect::<Result<Vec<ProtocolRow>>>()?;
     for (index, row) in rows.iter_mut().enumerate() {
         let dealt_twice = groups
             .iter()
@@ -168,7 +168,7 @@ fn recipe_table(
         }
     }
     let pooled = speakers::pooled(groups, options, notes)?;
-    let gap = Gap::of(&rows, &pooled);
+    let gap = VoiceGap::of(&rows, &pooled);
     rows.extend(pooled.into_iter().map(|pooled| pooled.row));
     let labels = groups.first().map(|group| group.labels().to_vec()).unwrap_or_default();
     Ok(RecipeTable { settings, labels, rows, gap })

@@ -2,13 +2,13 @@
 
 use ser_core::text::{columns, cut, left, printable, right, thousands, wrap};
 
-use crate::runs::{Figure, Recall, RecipeTable, Row, RunsReport};
+use crate::runs::{MetricSummary, ProtocolRow, Recall, RecipeTable, RunsReport};
 
-/// Narrower than this, tables are no tables.
+/// The narrowest useful width of a table, in columns.
 const MIN_WIDTH: usize = 80;
 /// "0.9981 ± 0.0012" or "0.9943 to 1.0000", and two spaces before it.
 const FIGURE_WIDTH: usize = 18;
-/// "  1,399 utterances" and what stands in the second line instead of it fit here, with the number of runs.
+/// Width of "  1,399 utterances", or what the second line has instead, with the number of runs.
 const MIN_HEAD: usize = 25;
 
 /// The tables of `report` for a terminal of `width` columns.
@@ -66,7 +66,7 @@ fn figures(table: &RecipeTable, width: usize) -> String {
     text.push('\n');
     for (row, name) in table.rows.iter().zip(&names) {
         let figures = [row.accuracy, row.uar, row.macro_f1];
-        let mut line = |head: String, cell: &dyn Fn(&Figure) -> String| {
+        let mut line = |head: String, cell: &dyn Fn(&MetricSummary) -> String| {
             let cells: String =
                 figures.iter().map(|figure| format!("  {}", left(&cell(figure), FIGURE_WIDTH - 2))).collect();
             text += format!("{head}{cells}").trim_end();
@@ -78,8 +78,8 @@ fn figures(table: &RecipeTable, width: usize) -> String {
     text
 }
 
-/// The protocol of a row, and which deal of it.
-pub(super) fn name(row: &Row) -> String {
+/// The protocol of a row, and which split of it.
+pub(super) fn name(row: &ProtocolRow) -> String {
     match &row.split {
         Some(split) => printable(&format!("{} ({split})", row.protocol)).into_owned(),
         None => printable(&row.protocol).into_owned(),
@@ -87,14 +87,14 @@ pub(super) fn name(row: &Row) -> String {
 }
 
 /// What the second line of a row is about.
-pub(super) fn drawn(row: &Row) -> String {
+pub(super) fn drawn(row: &ProtocolRow) -> String {
     let n = thousands(row.resampled.n as u64);
     let unit = row.resampled.unit.name(row.resampled.n);
     if row.uar.range.is_some() { format!("range of {n} {unit}") } else { format!("{n} {unit}") }
 }
 
 /// "0.9981 ± 0.0012"
-pub(super) fn mean(figure: &Figure) -> String {
+pub(super) fn mean(figure: &MetricSummary) -> String {
     match figure.deviation {
         Some(deviation) => format!("{:.4} ± {deviation:.4}", figure.mean),
         None => format!("{:.4}", figure.mean),
@@ -102,7 +102,7 @@ pub(super) fn mean(figure: &Figure) -> String {
 }
 
 /// "0.9943 to 1.0000"
-pub(super) fn between(figure: &Figure) -> String {
+pub(super) fn between(figure: &MetricSummary) -> String {
     let interval = figure.interval.map(|interval| [interval.lower, interval.upper]);
     interval.or(figure.range).map(|[low, high]| format!("{low:.4} to {high:.4}")).unwrap_or_default()
 }
@@ -112,7 +112,7 @@ fn remarks(table: &RecipeTable, width: usize) -> String {
     remarks_of(table).into_iter().map(line).collect()
 }
 
-/// What each row's second line says and does not; rows of which the same is to be said are named together.
+/// What each row's second line shows and does not; rows with the same remark are named together.
 pub(super) fn remarks_of(table: &RecipeTable) -> Vec<String> {
     let mut remarks: Vec<(String, Vec<String>)> = Vec::new();
     for row in &table.rows {
@@ -129,7 +129,7 @@ pub(super) fn remarks_of(table: &RecipeTable) -> Vec<String> {
 fn recalls(table: &RecipeTable, width: usize) -> String {
     let labels: Vec<String> = table.labels.iter().map(|label| printable(label).into_owned()).collect();
     let head = labels.iter().map(|label| columns(label)).max().unwrap_or(0).min(width / 3);
-    let column = |row: &Row| columns(&name(row)).max(7) + 2;
+    let column = |row: &ProtocolRow| columns(&name(row)).max(7) + 2;
     let mut text = String::new();
     let mut rest = table.rows.as_slice();
     while !rest.is_empty() {
@@ -144,8 +144,8 @@ fn recalls(table: &RecipeTable, width: usize) -> String {
         };
         text += &line(" ".repeat(head), block.iter().map(|row| right(&name(row), column(row))).collect());
         for (class, label) in labels.iter().enumerate() {
-            let cell = |row: &Row| {
-                // A column's star stands where the others have a space.
+            let cell = |row: &ProtocolRow| {
+                // A column's star is where the others have a space.
                 right(&recall(row, class), column(row))
             };
             text += &line(left(&cut(label, head), head), block.iter().map(cell).collect());
@@ -159,7 +159,7 @@ fn recalls(table: &RecipeTable, width: usize) -> String {
 }
 
 /// The recall of a class, with a star after the lowest of the row.
-pub(super) fn recall(row: &Row, class: usize) -> String {
+pub(super) fn recall(row: &ProtocolRow, class: usize) -> String {
     let lowest = row.recall.iter().filter_map(|recall| recall.mean).fold(f64::INFINITY, f64::min);
     let highest = row.recall.iter().filter_map(|recall| recall.mean).fold(0.0, f64::max);
     match row.recall.get(class) {

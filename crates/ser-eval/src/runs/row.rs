@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::answers::recalls;
 use crate::metrics::{Bootstrap, BootstrapOptions, Scores, wilson_interval};
-use crate::runs::{Figure, Recall, figure};
+use crate::runs::{MetricSummary, Recall, figure};
 use crate::unit::{resampled, voices};
-use crate::{Answers, Recipe, Resampled, TestSide, Voices};
+use crate::{Answers, Resampled, TestSide, TrainingSettings, Voices};
 
 /// A row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct ProtocolRow {
     /// The protocol, or `speaker-independent` for all speakers together.
     pub protocol: String,
-    /// The beginning of the split's digest, where the protocol was dealt in more than one way.
+    /// The start of the split's digest, where the protocol was split in more than one way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
     /// Seeds of the runs.
@@ -27,16 +27,16 @@ pub struct Row {
     /// Whether the test speakers were heard in training.
     pub voices: Voices,
     /// Accuracy.
-    pub accuracy: Figure,
+    pub accuracy: MetricSummary,
     /// UAR.
-    pub uar: Figure,
+    pub uar: MetricSummary,
     /// Macro-F1.
-    pub macro_f1: Figure,
-    /// What was drawn for the intervals.
+    pub macro_f1: MetricSummary,
+    /// What was resampled for the intervals.
     pub resampled: Resampled,
     /// Recall of each class, in index order.
     pub recall: Vec<Recall>,
-    /// What else should be known.
+    /// Further notes.
     pub notes: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Group<'a> {
         self.runs[0]
     }
 
-    pub(super) fn recipe(&self) -> &'a Recipe {
+    pub(super) fn recipe(&self) -> &'a TrainingSettings {
         &self.first().recipe
     }
 
@@ -72,14 +72,14 @@ impl<'a> Group<'a> {
         &self.test().labels
     }
 
-    pub(super) fn row(&self, options: BootstrapOptions) -> Result<Row> {
+    pub(super) fn row(&self, options: BootstrapOptions) -> Result<ProtocolRow> {
         let test = self.test();
         let (resampled, units) = resampled(test);
         let answers: Vec<&[usize]> = self.runs.iter().map(|run| run.predicted.as_slice()).collect();
         let bootstrap = Bootstrap::new(&test.truth(), &answers, units.as_deref(), test.labels.len())?;
         let replicates = bootstrap.run(options)?;
         let [accuracy, uar, macro_f1] = figure::with_intervals(replicates.observed(), &replicates.mean());
-        Ok(Row {
+        Ok(ProtocolRow {
             protocol: test.protocol.clone(),
             split: None,
             seeds: self.runs.iter().map(|run| run.seed).collect(),
@@ -104,7 +104,7 @@ impl<'a> Group<'a> {
     }
 }
 
-fn notes(test: &TestSide, recipe: &Recipe, scores: &[Scores]) -> Result<Vec<String>> {
+fn notes(test: &TestSide, recipe: &TrainingSettings, scores: &[Scores]) -> Result<Vec<String>> {
     let n = test.utterances.len() as u64;
     let mut notes = Vec::new();
     if !test.audit.is_empty() {

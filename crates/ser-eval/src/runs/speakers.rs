@@ -9,13 +9,13 @@ use crate::answers::recalls;
 use crate::metrics::{BootstrapOptions, Scores, bootstrap_mean, mean, sample_deviation};
 use crate::runs::figure::METRICS;
 use crate::runs::row::Group;
-use crate::runs::{Figure, Row, figure};
+use crate::runs::{MetricSummary, ProtocolRow, figure};
 use crate::unit::{MIN_UNITS, caution, voices};
 use crate::{Resampled, Unit, Voices};
 
 /// That row, and the UAR of each speaker, mean over seeds.
 pub(super) struct Pooled {
-    pub(super) row: Row,
+    pub(super) row: ProtocolRow,
     pub(super) uar: Vec<(String, f64)>,
 }
 
@@ -35,7 +35,7 @@ impl Speaker {
     }
 }
 
-/// One row over all speakers for each family of protocols that deals every speaker to a test side of its own or to a
+/// One row over all speakers for each family of protocols that assigns every speaker to its own test side or to a
 /// fold; none for a family with a single test side, or where a speaker is tested twice.
 pub(super) fn pooled(
     groups: &[Group<'_>],
@@ -107,7 +107,7 @@ fn row(
     labels: &[String],
     n_train: u64,
     options: BootstrapOptions,
-) -> Result<Row> {
+) -> Result<ProtocolRow> {
     let n = speakers.len();
     let per_speaker: Vec<Scores> = speakers.iter().map(|speaker| Scores::mean(&speaker.scores())).collect();
     let seeds = common_seeds(speakers);
@@ -151,7 +151,7 @@ fn row(
         thousands(speakers.iter().map(|speaker| speaker.n_utterances).sum())
     ));
     let of_class = |class: usize| speakers.iter().filter_map(|s| s.recall[class]).collect::<Vec<f64>>();
-    Ok(Row {
+    Ok(ProtocolRow {
         protocol: name.to_owned(),
         split: None,
         seeds,
@@ -179,12 +179,12 @@ fn common_seeds(speakers: &[Speaker]) -> Vec<u64> {
     first.scores.keys().filter(common).copied().collect()
 }
 
-fn with_ranges(per_seed: &[Scores], per_speaker: &[Scores]) -> [Figure; 3] {
+fn with_ranges(per_seed: &[Scores], per_speaker: &[Scores]) -> [MetricSummary; 3] {
     METRICS.map(|metric| {
         let values: Vec<f64> = per_speaker.iter().map(metric).collect();
         let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        Figure {
+        MetricSummary {
             mean: mean(&values),
             deviation: sample_deviation(&per_seed.iter().map(metric).collect::<Vec<_>>()),
             interval: None,

@@ -1,4 +1,4 @@
-//! A recipe at work: draws what happens to an utterance, then does it.
+//! Applies a recipe: draws what happens to an utterance, then does it.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use serde::Serialize;
 
 use crate::augmentation::noise_maker::NoiseMaker;
 use crate::augmentation::reverberation::Convolution;
-use crate::augmentation::voice::Voice;
+use crate::augmentation::voice::VoiceChanger;
 use crate::augmentation::voice_change::VoiceChange;
-use crate::augmentation::{Recipe, Step, clipping, gain, reverberation, telephone};
+use crate::augmentation::{AugmentationRecipe, Step, clipping, gain, reverberation, telephone};
 
 /// Where babble comes from: gives the samples of another utterance at the augmenter's sample rate, chosen with the
 /// generator; `None` if there is no other.
 ///
-/// It is asked for training utterances only; who calls sees to that.
+/// It may give training utterances only; the caller ensures that.
 pub type Babble<'a> = dyn FnMut(&mut Random) -> Option<Vec<f32>> + 'a;
 
 /// Augments waveforms of one sample rate by one recipe, with buffers that are kept; give every thread its own.
 ///
 /// ```
-/// use ser_features::augmentation::{Augmenter, Recipe};
+/// use ser_features::augmentation::{Augmenter, AugmentationRecipe};
 /// use ser_core::random::Random;
 ///
 /// let recipe = Recipe::from_toml("[[waveform]]\nkind = 'time-stretch'\nfactor = 1.5")?;
@@ -35,9 +35,9 @@ pub type Babble<'a> = dyn FnMut(&mut Random) -> Option<Vec<f32>> + 'a;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Augmenter {
-    recipe: Recipe,
+    recipe: AugmentationRecipe,
     sample_rate: f64,
-    voice: Voice,
+    voice: VoiceChanger,
     noise: NoiseMaker,
     convolution: Convolution,
     /// What the next pass over the voice is to change.
@@ -58,17 +58,17 @@ impl Augmenter {
     /// An augmenter of waveforms at `sample_rate` Hz.
     ///
     /// # Errors
-    /// Those of [`Recipe::validate`], and `Usage` for a sample rate outside 1,000 to 384,000 Hz.
-    pub fn new(recipe: &Recipe, sample_rate: u32) -> Result<Self> {
+    /// Those of [`AugmentationRecipe::validate`], and `Usage` for a sample rate outside 1,000 to 384,000 Hz.
+    pub fn new(recipe: &AugmentationRecipe, sample_rate: u32) -> Result<Self> {
         recipe.validate()?;
         if !(1_000..=384_000).contains(&sample_rate) {
             let what = format!("a sample rate of {sample_rate} Hz cannot be augmented");
-            return Err(Error::new(ErrorKind::Usage, what).mend("give 1,000 to 384,000 Hz"));
+            return Err(Error::new(ErrorKind::Usage, what).help("give 1,000 to 384,000 Hz"));
         }
         Ok(Self {
             recipe: recipe.clone(),
             sample_rate: f64::from(sample_rate),
-            voice: Voice::new(sample_rate),
+            voice: VoiceChanger::new(sample_rate),
             noise: NoiseMaker::new(sample_rate),
             convolution: Convolution::default(),
             pending: None,
@@ -78,7 +78,7 @@ impl Augmenter {
 
     /// Replaces `out` by an augmented copy of `samples`, and says what was done.
     ///
-    /// What is drawn, and how far `random` moves on, depends on the recipe alone, never on the samples. The result is
+    /// What is drawn, and how far `random` advances, depends on the recipe alone, never on the samples. The result is
     /// not empty and finite; its level follows from the steps and is not brought within −1 to 1.
     ///
     /// # Errors
@@ -109,8 +109,8 @@ impl Augmenter {
         Ok(applied)
     }
 
-    /// Does `step`; or, if it is one that changes the voice, adds it to the pass that is to come, so that neighbours are
-    /// done in one.
+    /// Applies `step`; or, if it changes the voice, adds it to the pending pass, so that neighbouring steps are
+    /// applied in one pass.
     fn apply(
         &mut self,
         step: &mut Step,
@@ -161,7 +161,7 @@ impl Augmenter {
         Ok(())
     }
 
-    /// The pass to come for what moves formants: an equaliser comes after that in a pass, so what follows one needs a
+    /// The pending pass for a step that moves formants: an equaliser comes last in a pass, so what follows one needs a
     /// pass of its own.
     fn pass_without_equaliser(&mut self, samples: &mut Vec<f32>) -> Result<&mut VoiceChange> {
         if self.pending.as_ref().is_some_and(|change| !change.equalisers.is_empty()) {
@@ -170,7 +170,7 @@ impl Augmenter {
         Ok(self.pending.get_or_insert_default())
     }
 
-    /// Does the pass that is to come, if there is one.
+    /// Runs the pending pass, if there is one.
     fn change_voice(&mut self, samples: &mut Vec<f32>) -> Result<()> {
         if let Some(change) = self.pending.take() {
             self.voice.process(&change, samples, &mut self.between)?;
@@ -181,8 +181,8 @@ impl Augmenter {
 }
 
 /// Draws what happens to an utterance: the steps whose draw falls within their probability, and what each draws from
-/// while it is done. Every step has a generator of its own, so that what one of them draws moves no other.
-fn draw(recipe: &Recipe, random: &mut Random) -> Result<Vec<(Step, Random)>> {
+/// while it is done. Every step has its own generator, so that what one draws does not affect another.
+fn draw(recipe: &AugmentationRecipe, random: &mut Random) -> Result<Vec<(Step, Random)>> {
     let mut drawn = Vec::with_capacity(recipe.waveform.len());
     for entry in &recipe.waveform {
         let mut random = random.fork();
@@ -204,7 +204,7 @@ fn scale(samples: &[f32]) -> Result<f32> {
     if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
         let what = format!("sample {at} is not a finite number");
         return Err(
-            Error::new(ErrorKind::Unusable, what).mend("write the recording again without such samples")
+            Error::new(ErrorKind::Unusable, what).help("write the recording again without such samples")
         );
     }
     let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));

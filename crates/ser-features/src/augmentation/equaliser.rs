@@ -1,4 +1,4 @@
-//! Equaliser: a smooth random frequency response, as another microphone or room has.
+//! Equaliser: a smooth random frequency response, as of another microphone or room.
 
 use ser_core::Result;
 use ser_core::random::Random;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augmentation::recipe::require;
 
-/// The `[features]` table of a recipe. All zero, as by default, changes nothing.
+/// The `[features]` table of a recipe. All zeros, the default, change nothing.
 ///
 /// Masks are those of Park et al. (2019), "SpecAugment": each covers a uniformly drawn number of frames or bands from 0
 /// to its greatest width, at a uniformly drawn place. Mixup is that of Zhang et al. (2018), "mixup: Beyond Empirical
@@ -26,7 +26,7 @@ pub struct FeatureAugmentation {
 }
 
 impl FeatureAugmentation {
-    /// Whether it leaves everything as it is.
+    /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         !self.has_masks() && self.mixup_alpha == 0.0
     }

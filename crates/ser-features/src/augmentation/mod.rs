@@ -1,11 +1,11 @@
-//! Augmentation: copies of an utterance that sound otherwise and say the same.
+//! Augmentation: copies of an utterance that sound different and say the same.
 //!
 //! ```text
 //! recipe.toml ─▶ Recipe ─▶ Augmenter ─▶ drawn steps ─▶ samples
 //! seed ─▶ Random ────────────┘
 //! ```
 //!
-//! A [`Recipe`] lists what happens to a waveform, with what probability and within what ranges; an [`Augmenter`] draws
+//! A [`AugmentationRecipe`] lists what happens to a waveform, with what probability and within what ranges; an [`Augmenter`] draws
 //! from them and does it. Neighbouring pitch shifts, time stretches, formant warps and equalisers are done in one pass.
 //! What is drawn depends on the recipe and the generator alone, so copies are the same at any number of threads.
 //!
@@ -40,10 +40,10 @@ pub use clipping::Clipping;
 pub use equaliser::Equaliser;
 pub use features::FeatureAugmentation;
 pub use gain::Gain;
-pub use noise::{Colour, Level, Noise};
+pub use noise::{Colour, Noise, NoiseLevel};
 pub use pitch_shift::{Formants, PitchShift};
 pub use range::Range;
-pub use recipe::{Entry, Recipe, Waveform};
+pub use recipe::{AugmentationRecipe, RecipeStep, Waveform};
 pub use reverberation::Reverberation;
 pub use step::Step;
 pub use telephone::Telephone;

@@ -16,7 +16,7 @@ use crate::augmentation::recipe::require;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Noise {
-    /// What it sounds like. White if neither this nor a slope is given.
+    /// Its colour. White if neither this nor a slope is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub colour: Option<Colour>,
     /// How its power density changes with frequency, −12 to 12 dB per octave, uniform: 0 is white, −3 pink, −6 brown.
@@ -29,7 +29,7 @@ pub struct Noise {
     /// of its loudest 32 ms. 0 to 120 dB, uniform. This is what a spectrogram shows as its floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_db: Option<Range>,
-    /// How many people talk in babble, 1 to 32.
+    /// Number of talkers in babble, 1 to 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talkers: Option<usize>,
 }
@@ -51,22 +51,22 @@ pub enum Colour {
 /// How loud noise is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
+pub enum NoiseLevel {
     /// Signal-to-noise ratio in dB.
     SnrDb(f64),
     /// How far it is below the utterance's highest power density, in dB.
     FloorDb(f64),
 }
 
-/// Makes a level of its dB: one of the two variants.
-type LevelOf = fn(f64) -> Level;
+/// Constructs a level from its dB: one of the two variants.
+type LevelOf = fn(f64) -> NoiseLevel;
 
 /// Talkers in babble if none are given.
 const TALKERS: usize = 4;
 
 impl Noise {
     pub(super) fn validate(&self) -> Result<()> {
-        let refuse = |what: &str, mend: &str| Err(Error::new(ErrorKind::Usage, what).mend(mend));
+        let refuse = |what: &str, help: &str| Err(Error::new(ErrorKind::Usage, what).help(help));
         match (self.colour, self.slope_db_per_octave) {
             (Some(_), Some(_)) => {
                 return refuse("has both colour and slope_db_per_octave", "give one of them");
@@ -77,12 +77,12 @@ impl Noise {
         self.level()?;
         if let Some(talkers) = self.talkers {
             if self.colour != Some(Colour::Babble) {
-                return refuse("has talkers, but only babble does", "give colour = \"babble\"");
+                return refuse("has talkers, which only babble takes", "give colour = \"babble\"");
             }
             require((1..=32).contains(&talkers), "talkers", talkers, "1 to 32")?;
         }
         if self.colour == Some(Colour::Babble) && self.floor_db.is_some() {
-            return refuse("has floor_db, but babble has no even floor", "give snr_db");
+            return refuse("has floor_db, but babble has no steady floor", "give snr_db");
         }
         Ok(())
     }
@@ -92,14 +92,14 @@ impl Noise {
         match (self.snr_db, self.floor_db) {
             (Some(snr), None) => {
                 snr.validate("snr_db", -60.0, 120.0, "dB")?;
-                Ok((Level::SnrDb, snr))
+                Ok((NoiseLevel::SnrDb, snr))
             }
             (None, Some(floor)) => {
                 floor.validate("floor_db", 0.0, 120.0, "dB")?;
-                Ok((Level::FloorDb, floor))
+                Ok((NoiseLevel::FloorDb, floor))
             }
             _ => {
-                Err(Error::new(ErrorKind::Usage, "needs either snr_db or floor_db").mend("give one of them"))
+                Err(Error::new(ErrorKind::Usage, "needs either snr_db or floor_db").help("give one of them"))
             }
         }
     }
@@ -108,7 +108,7 @@ impl Noise {
     ///
     /// # Errors
     /// Those of [`Self::validate`].
-    pub(super) fn draw(&self, random: &mut Random) -> Result<(Option<f64>, Level)> {
+    pub(super) fn draw(&self, random: &mut Random) -> Result<(Option<f64>, NoiseLevel)> {
         let (level, range) = self.level()?;
         let slope = match (self.colour, self.slope_db_per_octave) {
             (Some(Colour::Babble), _) => None,
@@ -126,7 +126,7 @@ impl Noise {
     }
 }
 
-impl fmt::Display for Level {
+impl fmt::Display for NoiseLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SnrDb(snr) => write!(f, "at {snr:.1} dB SNR"),

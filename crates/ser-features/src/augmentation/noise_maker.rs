@@ -7,7 +7,7 @@ use ser_core::Result;
 use ser_core::elementary::{decibels, exp, ln};
 use ser_core::random::Random;
 
-use crate::augmentation::Level;
+use crate::augmentation::NoiseLevel;
 use crate::augmentation::peak_density::PeakDensity;
 use crate::augmentation::transform::Transform;
 
@@ -48,14 +48,14 @@ impl NoiseMaker {
     pub(super) fn add(
         &mut self,
         slope: f64,
-        level: Level,
+        level: NoiseLevel,
         random: &mut Random,
         samples: &mut [f32],
     ) -> Result<()> {
         let at_1_khz = self.make(slope, samples.len(), random)?;
         let factor = match level {
-            Level::SnrDb(snr) => factor_for_snr(samples, &self.noise, snr),
-            Level::FloorDb(floor) => {
+            NoiseLevel::SnrDb(snr) => factor_for_snr(samples, &self.noise, snr),
+            NoiseLevel::FloorDb(floor) => {
                 let peak = self.density.measure(samples)?;
                 (peak / at_1_khz).sqrt() * decibels(-floor)
             }
@@ -68,7 +68,7 @@ impl NoiseMaker {
     pub(super) fn add_babble(
         &mut self,
         talkers: &[Vec<f32>],
-        level: Level,
+        level: NoiseLevel,
         random: &mut Random,
         samples: &mut [f32],
     ) {
@@ -85,7 +85,7 @@ impl NoiseMaker {
                 *sum += factor * sample;
             }
         }
-        if let Level::SnrDb(snr) = level {
+        if let NoiseLevel::SnrDb(snr) = level {
             let factor = factor_for_snr(samples, &self.noise, snr);
             add(samples, &self.noise, factor);
         }

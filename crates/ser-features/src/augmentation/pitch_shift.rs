@@ -16,7 +16,7 @@ pub struct PitchShift {
     pub formants: Formants,
 }
 
-/// What a pitch shift does to the resonances of the vocal tract.
+/// The effect of a pitch shift on the resonances of the vocal tract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Formants {

@@ -30,22 +30,22 @@ impl Range {
         exp(random.between(ln(self.low), ln(self.high))).clamp(self.low, self.high)
     }
 
-    /// Refuses a range that is not within `lowest` to `highest` (in `unit`), or upside down.
+    /// Rejects a range that is reversed or not within `lowest` to `highest` (in `unit`).
     pub(super) fn validate(&self, key: &str, lowest: f64, highest: f64, unit: &str) -> Result<()> {
         if self.low <= self.high && lowest <= self.low && self.high <= highest {
             return Ok(());
         }
         let Self { low, high } = self;
-        let what = format!("{key} = [{low}, {high}] is not possible");
+        let what = format!("{key} = [{low}, {high}] is not allowed");
         let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-        let mend = format!("it must be [low, high] within {lowest} to {highest}{unit}");
-        Err(Error::new(ErrorKind::Usage, what).mend(mend))
+        let help = format!("it must be [low, high] within {lowest} to {highest}{unit}");
+        Err(Error::new(ErrorKind::Usage, what).help(help))
     }
 }
 
 impl Serialize for Range {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // −0 equals 0 but would print otherwise.
+        // −0 equals 0 but would print differently.
         [self.low + 0.0, self.high + 0.0].serialize(serializer)
     }
 }

@@ -21,7 +21,7 @@ const MAX_STEPS: usize = 64;
 /// The steps that a waveform goes through, in order, and what is done to features.
 ///
 /// ```
-/// use ser_features::augmentation::Recipe;
+/// use ser_features::augmentation::AugmentationRecipe;
 /// let recipe = Recipe::from_toml(
 ///     "[[waveform]]\nkind = 'pitch-shift'\nsemitones = [-4, 4]\nformants = 'keep'\nprobability = 0.5",
 /// )?;
@@ -32,18 +32,18 @@ const MAX_STEPS: usize = 64;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Recipe {
+pub struct AugmentationRecipe {
     /// Steps in their order.
     #[serde(deserialize_with = "numbered")]
-    pub waveform: Vec<Entry>,
+    pub waveform: Vec<RecipeStep>,
     /// What training does to features.
     pub features: FeatureAugmentation,
 }
 
 /// A step of a recipe: an augmentation and how likely it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Entry {
-    /// What is done.
+pub struct RecipeStep {
+    /// The augmentation.
     #[serde(flatten)]
     pub waveform: Waveform,
     /// The probability with which it is done to an utterance, 0 to 1.
@@ -66,7 +66,7 @@ pub enum Waveform {
     Telephone(Telephone),
 }
 
-impl Recipe {
+impl AugmentationRecipe {
     /// Reads a recipe from a file.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Recipe {
                 ErrorKind::Usage,
                 format!("augmentation recipe{}: {message}", line.unwrap_or_default()),
             )
-            .mend("see docs/augmentation.md for the kinds and their parameters")
+            .help("see docs/augmentation.md for the kinds and their parameters")
             .caused_by(error)
         })?;
         recipe.validate()?;
@@ -118,7 +118,7 @@ impl Recipe {
             .map_err(|error| Error::new(error.kind(), format!("features: {}", error.reason())))
     }
 
-    /// Whether it leaves waveforms as they are.
+    /// Whether it leaves waveforms unchanged.
     pub fn leaves_waveforms(&self) -> bool {
         self.waveform.iter().all(|entry| entry.probability == 0.0)
     }
@@ -140,7 +140,7 @@ fn canonical(plain: &impl Serialize) -> String {
     serde_json::to_string(plain).expect("a recipe is plain data")
 }
 
-impl Entry {
+impl RecipeStep {
     fn validate(&self) -> Result<()> {
         let probability = self.probability;
         require((0.0..=1.0).contains(&probability), "probability", probability, "0 to 1")?;
@@ -190,30 +190,30 @@ impl Waveform {
 }
 
 /// Steps, of which a wrong one is named by its number.
-fn numbered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::Error> {
+fn numbered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RecipeStep>, D::Error> {
     let tables = Vec::<toml::Table>::deserialize(deserializer)?;
     let entry = |(index, table): (usize, toml::Table)| {
-        Entry::of_fields(table).map_err(|error: D::Error| {
+        RecipeStep::of_fields(table).map_err(|error: D::Error| {
             de::Error::custom(format!("waveform {}: {}", index + 1, error.to_string().trim()))
         })
     };
     tables.into_iter().enumerate().map(entry).collect()
 }
 
-impl<'de> Deserialize<'de> for Entry {
+impl<'de> Deserialize<'de> for RecipeStep {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::of_fields(toml::Table::deserialize(deserializer)?)
     }
 }
 
-impl Entry {
-    /// Serde's own tagged enums refuse no unknown field once another is flattened beside them, so the two fields that
+impl RecipeStep {
+    /// Serde's own tagged enums accept unknown fields once another is flattened beside them, so the two fields that
     /// all steps have are taken out here.
     fn of_fields<E: de::Error>(mut fields: toml::Table) -> Result<Self, E> {
         use toml::Value;
         let kind = match fields.remove("kind") {
             Some(Value::String(kind)) => kind,
-            Some(_) => return Err(E::custom("kind must be a text")),
+            Some(_) => return Err(E::custom("kind must be a string")),
             None => return Err(E::missing_field("kind")),
         };
         let probability = match fields.remove("probability") {
@@ -249,6 +249,6 @@ pub(super) fn require(holds: bool, key: &str, value: impl Debug, allowed: impl D
     if holds {
         return Ok(());
     }
-    let what = format!("{key} = {value:?} is not possible");
-    Err(Error::new(ErrorKind::Usage, what).mend(format!("it must be {allowed}")))
+    let what = format!("{key} = {value:?} is not allowed");
+    Err(Error::new(ErrorKind::Usage, what).help(format!("it must be {allowed}")))
 }

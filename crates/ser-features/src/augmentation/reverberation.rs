@@ -18,7 +18,7 @@ use crate::augmentation::transform::Transform;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reverberation {
-    /// Seconds in which the sound of the room falls by 60 dB, 0.05 to 5, log-uniform.
+    /// Reverberation time: seconds in which the room's sound falls by 60 dB, 0.05 to 5, log-uniform.
     pub rt60_s: Range,
     /// Energy of the direct sound over that of the room, −20 to 60 dB, uniform.
     pub direct_to_reverberant_db: Range,

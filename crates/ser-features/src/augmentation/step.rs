@@ -6,7 +6,7 @@ use ser_core::Result;
 use ser_core::random::Random;
 use serde::Serialize;
 
-use crate::augmentation::{Formants, Level, Waveform};
+use crate::augmentation::{Formants, NoiseLevel, Waveform};
 
 /// A step with its parameters as drawn.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,9 +14,9 @@ use crate::augmentation::{Formants, Level, Waveform};
 #[expect(missing_docs, reason = "the fields are those of the recipe")]
 pub enum Step {
     /// Noise with a slope.
-    Noise { slope_db_per_octave: f64, level: Level },
+    Noise { slope_db_per_octave: f64, level: NoiseLevel },
     /// People talking; nothing was added if there were none.
-    Babble { talkers: usize, level: Level },
+    Babble { talkers: usize, level: NoiseLevel },
     /// Pitch shift.
     PitchShift { semitones: f64, formants: Formants },
     /// Time stretch.
@@ -39,7 +39,7 @@ impl Step {
     /// Draws the parameters of `waveform` from their ranges.
     ///
     /// # Errors
-    /// Those of [`crate::augmentation::Recipe::validate`].
+    /// Those of [`crate::augmentation::AugmentationRecipe::validate`].
     pub(super) fn draw(waveform: &Waveform, random: &mut Random) -> Result<Self> {
         Ok(match waveform {
             Waveform::Noise(noise) => match noise.draw(random)? {
@@ -71,7 +71,7 @@ impl fmt::Display for Step {
             Self::Noise { slope_db_per_octave, level } => {
                 write!(f, "noise with {slope_db_per_octave:+.1} dB per octave {level}")
             }
-            Self::Babble { talkers: 0, .. } => f.write_str("babble of nobody"),
+            Self::Babble { talkers: 0, .. } => f.write_str("babble of no talkers"),
             Self::Babble { talkers, level } => write!(f, "babble of {talkers} {level}"),
             Self::PitchShift { semitones, formants } => {
                 let formants = if *formants == Formants::Move { "moved" } else { "kept" };

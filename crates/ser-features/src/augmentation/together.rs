@@ -1,21 +1,21 @@
-//! What the steps of a recipe may do together: each is within bounds of its own, but their effects multiply.
+//! Bounds on the steps of a recipe together: each is within its own bounds, but their effects multiply.
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::augmentation::{Entry, Formants, Range, Waveform};
+use crate::augmentation::{Formants, Range, RecipeStep, Waveform};
 
 /// The most that all steps together may move something, in octaves: by a factor of 16.
 const MOST_OCTAVES: f64 = 4.0;
 
-/// What adding up logarithms may go beyond it, so that steps that reach it exactly are within it.
+/// Rounding allowed when logarithms are added up, so that steps that reach the bound exactly are accepted.
 const ROUNDING: f64 = 1e-9;
 
 /// Refuses steps that together could make a waveform, on its way through them, more than 16 times as long or as short
 /// as it was, or move formants by more than that: memory and time would have no bound.
 ///
 /// # Errors
-/// `Usage`, naming the steps and what they come to.
-pub(super) fn validate(steps: &[Entry]) -> Result<()> {
+/// `Usage`, naming the steps and their total.
+pub(super) fn validate(steps: &[RecipeStep]) -> Result<()> {
     check(steps, "the number of samples", |waveform| match waveform {
         Waveform::TimeStretch(stretch) => Some(octaves_of_ratios(&stretch.factor)),
         // Reading a waveform more slowly, for a lower pitch, makes it longer first.
@@ -32,9 +32,9 @@ pub(super) fn validate(steps: &[Entry]) -> Result<()> {
 }
 
 /// Adds up, upwards and downwards, the octaves between whose two ends a step may move `what`.
-fn check(steps: &[Entry], what: &str, ends: impl Fn(&Waveform) -> Option<[f64; 2]>) -> Result<()> {
+fn check(steps: &[RecipeStep], what: &str, ends: impl Fn(&Waveform) -> Option<[f64; 2]>) -> Result<()> {
     let (mut up, mut down, mut names) = (0.0_f64, 0.0_f64, Vec::new());
-    for (index, Entry { waveform, probability }) in steps.iter().enumerate() {
+    for (index, RecipeStep { waveform, probability }) in steps.iter().enumerate() {
         if let Some(ends) = ends(waveform).filter(|_| *probability > 0.0) {
             up += ends.iter().copied().fold(0.0, f64::max);
             down -= ends.iter().copied().fold(0.0, f64::min);
@@ -48,7 +48,7 @@ fn check(steps: &[Entry], what: &str, ends: impl Fn(&Waveform) -> Option<[f64; 2
     let names = names.join(", ");
     let what = format!("{names}: together they can {how} {what} by {:.1}", most.exp2());
     Err(Error::new(ErrorKind::Usage, what)
-        .mend("it must be at most 16: narrow their ranges or leave some of them out"))
+        .help("it must be at most 16: narrow their ranges or leave some of them out"))
 }
 
 fn octaves_of_ratios(range: &Range) -> [f64; 2] {
@@ -61,11 +61,12 @@ fn octaves_of_semitones(range: &Range) -> [f64; 2] {
 
 #[cfg(test)]
 mod tests {
-    use crate::augmentation::Recipe;
+    use crate::augmentation::AugmentationRecipe;
 
     /// A recipe of `count` steps with the lines of `step`.
-    fn recipe(step: &str, count: usize) -> Result<Recipe, String> {
-        Recipe::from_toml(&format!("[[waveform]]\n{step}\n").repeat(count)).map_err(|error| error.to_string())
+    fn recipe(step: &str, count: usize) -> Result<AugmentationRecipe, String> {
+        AugmentationRecipe::from_toml(&format!("[[waveform]]\n{step}\n").repeat(count))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -99,14 +100,15 @@ mod tests {
             "[[waveform]]\nkind = 'pitch-shift'\nsemitones = 24\nformants = 'move'\n",
             "[[waveform]]\nkind = 'vtlp'\nfactor = 2\n",
         ];
-        assert!(Recipe::from_toml(&[slow, low].concat()).is_ok());
-        let error = Recipe::from_toml(&[slow, short, low, low].concat()).unwrap_err().to_string();
+        assert!(AugmentationRecipe::from_toml(&[slow, low].concat()).is_ok());
+        let error = AugmentationRecipe::from_toml(&[slow, short, low, low].concat()).unwrap_err().to_string();
         assert!(
             error.starts_with("waveform 1 (time-stretch), waveform 3 (pitch-shift), waveform 4"),
             "{error}"
         );
-        assert!(Recipe::from_toml(&[tape, short, short].concat()).is_ok());
-        let error = Recipe::from_toml(&[tape, short, short, short].concat()).unwrap_err().to_string();
+        assert!(AugmentationRecipe::from_toml(&[tape, short, short].concat()).is_ok());
+        let error =
+            AugmentationRecipe::from_toml(&[tape, short, short, short].concat()).unwrap_err().to_string();
         assert!(error.contains("can multiply the frequencies of formants by 32.0"), "{error}");
     }
 }

@@ -44,7 +44,7 @@ const FULL: f64 = 0.95;
 
 /// Changes voices at one sample rate, with its buffers.
 #[derive(Debug, Clone)]
-pub(super) struct Voice {
+pub(super) struct VoiceChanger {
     sample_rate: f64,
     frame: usize,
     window: Vec<f32>,
@@ -98,7 +98,7 @@ impl Place {
     }
 }
 
-impl Voice {
+impl VoiceChanger {
     pub(super) fn new(sample_rate: u32) -> Self {
         let sample_rate = f64::from(sample_rate);
         let frame = 1_usize << (sample_rate * FRAME_S).log2().round().clamp(4.0, 20.0) as u32;
@@ -207,7 +207,7 @@ impl Voice {
         self.transform.run_back(&mut self.envelope, &mut self.time)?;
         let [shortest, longest] = self.period;
         let peaks = self.time.iter().enumerate().take(longest).skip(shortest);
-        // The first that is half as high as the highest: two periods are a period as well, but not the one.
+        // The first peak at least half as high as the highest: two periods are a period too, but not the right one.
         let highest = peaks.clone().map(|(_, value)| *value).fold(0.0, f32::max);
         let period = peaks.clone().find(|(_, value)| **value >= 0.5 * highest).map_or(shortest, |(at, _)| at);
         let [full, end] = LIFTER.map(|share| share * period as f32);

@@ -38,7 +38,7 @@ const ZIP64_BYTES: usize = ZIP64_END_BYTES + 20;
 const PADDING_FIELD: [u8; 2] = *b"FB";
 /// The folder inside the archive, named as PyTorch does where there is no file name.
 const FOLDER: &str = "archive/";
-/// 1980-01-01 in the DOS format: no file tells when it was written, so that equal contents are equal bytes.
+/// 1980-01-01 in the DOS format: files do not record when they were written, so that equal contents are equal bytes.
 const DOS_DATE: u16 = 0x0021;
 
 const FLAG_ENCRYPTED: u16 = 1;
@@ -48,10 +48,10 @@ const FLAG_UTF8: u16 = 1 << 11;
 const METHOD_STORED: u16 = 0;
 
 /// An entry's name below the archive's folder, and its data.
-pub(super) type Entry<'a> = (&'a str, &'a [u8]);
+pub(super) type ArchiveEntry<'a> = (&'a str, &'a [u8]);
 
 /// Reads an archive: every entry's name and data, in the order of the file.
-pub(super) fn read(file: &[u8]) -> Result<Vec<Entry<'_>>> {
+pub(super) fn read(file: &[u8]) -> Result<Vec<ArchiveEntry<'_>>> {
     refuse_other_formats(file)?;
     let directory = find_directory(file)?;
     let (mut entries, mut names) = (Vec::new(), HashSet::new());
@@ -83,7 +83,7 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Entry<'_>>> {
 }
 
 /// Writes an archive of `entries` to `sink`, piece by piece. Equal entries give equal bytes.
-pub(super) fn encode(entries: &[Entry<'_>], mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+pub(super) fn encode(entries: &[ArchiveEntry<'_>], mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     if entries.len() >= MAX_ENTRIES {
         return Err(too_large(format!("{} tensors do not fit in one checkpoint", entries.len())));
     }
@@ -128,8 +128,8 @@ pub(super) fn encode(entries: &[Entry<'_>], mut sink: impl FnMut(&[u8]) -> Resul
 /// PyTorch writes a data descriptor after every entry that is not empty; a file without any is one of ours, and
 /// then there is exactly one way to write it. The CRCs vouch for the data, this for everything around it, so that
 /// no altered byte goes unnoticed.
-fn check_encoding(file: &[u8], entries: &[Entry<'_>]) -> Result<()> {
-    let altered = || damaged("is not as ser writes it: it was altered, or packed again by another program");
+fn check_encoding(file: &[u8], entries: &[ArchiveEntry<'_>]) -> Result<()> {
+    let altered = || damaged("is not as ser writes it: it was altered, or repacked by another program");
     let mut rest = file;
     encode(entries, |piece| {
         rest = rest.strip_prefix(piece).ok_or_else(altered)?;
@@ -147,7 +147,7 @@ fn refuse_other_formats(file: &[u8]) -> Result<()> {
         // A pickle of protocol 2 that starts with PyTorch's old magic number, a 10-byte integer.
         [0x80, _, 0x8a, 0x0a, ..] => {
             Error::new(ErrorKind::Unsupported, "is a PyTorch file from before version 1.6")
-                .mend("load it in PyTorch and save it again with torch.save")
+                .help("load it in PyTorch and save it again with torch.save")
         }
         [0x80, ..] => {
             Error::new(ErrorKind::Unsupported, "is a bare pickle, not a PyTorch file; nothing was executed")
@@ -221,7 +221,7 @@ struct CentralHeader<'a> {
 
 fn read_central_header<'a>(headers: &mut Cursor<'a>) -> Result<CentralHeader<'a>> {
     if headers.array()? != CENTRAL_SIGNATURE {
-        return Err(damaged("has a directory that is not one"));
+        return Err(damaged("has a malformed directory"));
     }
     let _made_by = headers.u16()?;
     let versions = headers.array::<10>()?;
@@ -235,7 +235,8 @@ fn read_central_header<'a>(headers: &mut Cursor<'a>) -> Result<CentralHeader<'a>
     let name = name.map_err(|_| damaged("has an entry whose name is not UTF-8"))?;
 
     let unsupported = |what: &str| {
-        let what = format!("has an entry, {}, that is {what}: torch.save writes none such", shown(name));
+        let what =
+            format!("has an entry, {}, that is {what}: torch.save does not write such entries", shown(name));
         Err(Error::new(ErrorKind::Unsupported, what))
     };
     if flags & FLAG_ENCRYPTED != 0 {
@@ -245,7 +246,7 @@ fn read_central_header<'a>(headers: &mut Cursor<'a>) -> Result<CentralHeader<'a>
         return unsupported(if method == 8 { "deflated" } else { "compressed" });
     }
     if flags & !(FLAG_DESCRIPTOR | FLAG_UTF8) != 0 {
-        return unsupported("stored in a way of its own");
+        return unsupported("stored in an unusual way");
     }
     if stored_size != size || extra_length != 0 || comment_length != 0 || disk != 0 {
         return Err(damaged(format!("has a directory that contradicts itself about {}", shown(name))));

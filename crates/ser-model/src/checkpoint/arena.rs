@@ -11,11 +11,11 @@ use ser_core::{Error, ErrorKind, Result};
 
 use crate::checkpoint::archive::shown;
 use crate::checkpoint::strided::Strided;
-use crate::checkpoint::{Dtype, Key, Value};
+use crate::checkpoint::{DictKey, Dtype, Value};
 
 /// The most levels of containers.
 pub(super) const MAX_DEPTH: usize = 64;
-/// The most values in the tree, counting a shared one wherever it stands.
+/// The most values in the tree, counting a shared one wherever it occurs.
 pub(super) const MAX_VALUES: usize = 1 << 20;
 
 /// What the tensors and texts may take in memory, beyond a multiple of what they take in the file. Storages may be
@@ -23,7 +23,7 @@ pub(super) const MAX_VALUES: usize = 1 << 20;
 const MAX_EXTRA_BYTES: usize = 64 << 20;
 const MAX_EXPANSION: usize = 4;
 
-/// What stands on the machine's stack.
+/// What is on the machine's stack.
 #[derive(Clone)]
 pub(super) enum Item {
     None,
@@ -85,18 +85,20 @@ impl Builder<'_> {
             Item::Int(value) => Value::Int(*value),
             Item::Float(value) => Value::Float(*value),
             Item::Text(text) => Value::Text(self.text(text)?),
-            Item::Global(_) => return Err(unsupported("holds a function or class where a value belongs")),
-            Item::Storage(..) => return Err(unsupported("holds a storage that no tensor shows")),
+            Item::Global(_) => {
+                return Err(unsupported("holds a function or class where a value is expected"));
+            }
+            Item::Storage(..) => return Err(unsupported("holds a storage that no tensor uses")),
             Item::Node(index) => match self.arena.get(*index) {
                 Some(Node::List(items)) => Value::List(self.items(items, deeper)?),
                 Some(Node::Tuple(items)) => Value::Tuple(self.items(items, deeper)?),
                 Some(Node::Dict { entries, .. }) => Value::Dict(self.entries(entries, deeper)?),
                 Some(Node::Tensor { dtype, storage, window }) => {
-                    self.charge(window.count().saturating_mul(dtype.size()))?;
+                    self.spend_budget(window.count().saturating_mul(dtype.size()))?;
                     let storage = self.storages.get(*storage).copied().unwrap_or_default();
                     Value::Tensor(window.gather(*dtype, storage)?)
                 }
-                None => return Err(damaged("its data.pkl takes values that it has not made")),
+                None => return Err(damaged("its data.pkl uses values that it has not made")),
             },
         })
     }
@@ -105,14 +107,14 @@ impl Builder<'_> {
         items.iter().map(|item| self.value(item, depth)).collect()
     }
 
-    fn entries(&mut self, entries: &[(Item, Item)], depth: usize) -> Result<Vec<(Key, Value)>> {
+    fn entries(&mut self, entries: &[(Item, Item)], depth: usize) -> Result<Vec<(DictKey, Value)>> {
         let mut keys = HashSet::new();
         let mut dict = Vec::new();
         for (key, value) in entries {
             let key = match key {
-                Item::Text(text) => Key::Text(self.text(text)?),
-                Item::Int(number) => Key::Int(*number),
-                _ => return Err(unsupported("has a dict whose keys are neither texts nor integers")),
+                Item::Text(text) => DictKey::Text(self.text(text)?),
+                Item::Int(number) => DictKey::Int(*number),
+                _ => return Err(unsupported("has a dict whose keys are neither strings nor integers")),
             };
             if !keys.insert(key.clone()) {
                 return Err(damaged(format!("holds a dict that sets {} twice", shown(&format!("{key:?}")))));
@@ -123,13 +125,13 @@ impl Builder<'_> {
     }
 
     fn text(&mut self, text: &str) -> Result<String> {
-        self.charge(text.len())?;
+        self.spend_budget(text.len())?;
         Ok(text.to_owned())
     }
 
-    fn charge(&mut self, bytes: usize) -> Result<()> {
+    fn spend_budget(&mut self, bytes: usize) -> Result<()> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
-            Error::new(ErrorKind::Limit, "holds tensors that unfold to many times the size of the file")
+            Error::new(ErrorKind::Limit, "holds tensors that expand to many times the size of the file")
         })?;
         Ok(())
     }
@@ -139,7 +141,7 @@ fn damaged(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Damaged, what)
 }
 
-/// The refusal of what only a program would ask for.
+/// The error for what only a program would ask for.
 pub(super) fn unsupported(what: impl Into<String>) -> Error {
     let what = format!("{}, which no tensor file needs; nothing was executed", what.into());
     Error::new(ErrorKind::Unsupported, what)

@@ -8,7 +8,7 @@ use std::path::Path;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::checkpoint::archive::{Entry, shown};
+use crate::checkpoint::archive::{ArchiveEntry, shown};
 use crate::checkpoint::pickle::pickle;
 use crate::checkpoint::unpickle::unpickle;
 use crate::checkpoint::{Value, archive};
@@ -86,7 +86,7 @@ pub fn to_bytes(value: &Value) -> Result<Vec<u8>> {
     let pickle = pickle(value)?;
     let names: Vec<String> = (0..pickle.storages.len()).map(|index| format!("data/{index}")).collect();
     // In PyTorch's order. `version` is that of the archive's layout.
-    let mut entries: Vec<Entry<'_>> = vec![("data.pkl", &pickle.code), ("byteorder", b"little")];
+    let mut entries: Vec<ArchiveEntry<'_>> = vec![("data.pkl", &pickle.code), ("byteorder", b"little")];
     entries.extend(names.iter().map(String::as_str).zip(pickle.storages.iter().copied()));
     entries.push(("version", b"3\n"));
 
@@ -112,7 +112,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     if !metadata.is_file() {
         return Err(Error::new(ErrorKind::Usage, "is not a file")
             .at(path)
-            .mend("name a checkpoint such as best.pt"));
+            .help("name a checkpoint such as best.pt"));
     }
     if metadata.len() > MAX_FILE_BYTES as u64 {
         return Err(too_large(metadata.len()).at(path));
@@ -136,7 +136,7 @@ fn unknown_entry(name: &str) -> Error {
             ErrorKind::Unsupported,
             "is a TorchScript archive, which is a program; it was not executed",
         )
-        .mend("save the module's state_dict() with torch.save instead");
+        .help("save the module's state_dict() with torch.save instead");
     }
     damaged(format!("holds an entry, {}, that torch.save does not write", shown(name)))
 }
@@ -150,7 +150,7 @@ fn check_archive_version(data: &[u8]) -> Result<()> {
             ErrorKind::Unsupported,
             format!("is a PyTorch archive of the unknown version {version}"),
         )),
-        None => Err(damaged("tells no version of its archive")),
+        None => Err(damaged("does not give the version of its archive")),
     }
 }
 
@@ -158,8 +158,8 @@ fn check_byte_order(data: &[u8]) -> Result<()> {
     match data {
         b"little" => Ok(()),
         b"big" => Err(Error::new(ErrorKind::Unsupported, "was saved on a big-endian machine")
-            .mend("load it in PyTorch on a little-endian machine and save it again")),
-        _ => Err(damaged("tells no byte order")),
+            .help("load it in PyTorch on a little-endian machine and save it again")),
+        _ => Err(damaged("does not give its byte order")),
     }
 }
 

@@ -38,14 +38,14 @@ use ser_core::{Error, ErrorKind, Result};
 
 pub use file::{MAX_FILE_BYTES, read, read_bytes, to_bytes, write};
 pub use tensor::{Dtype, Tensor};
-pub use value::{Key, Value};
+pub use value::{DictKey, Value};
 
 const FORMAT: &str = "ser";
 /// Raised when a reader of the old version would misunderstand the new one.
 const VERSION: i64 = 1;
 const RESERVED: [&str; 5] = ["format", "version", "model_state_dict", "labels", "config"];
 
-/// A trained network, and what it takes to use it or to go on training it.
+/// A trained network, and what is needed to use it or to continue training it.
 ///
 /// ```
 /// use ser_model::checkpoint::{Checkpoint, Tensor, Value};
@@ -67,7 +67,7 @@ pub struct Checkpoint {
     pub config: String,
     /// Every parameter and buffer of the network under its PyTorch name. No name comes twice.
     pub model_state: Vec<(String, Tensor)>,
-    /// What else the training loop keeps: statistics that features are normalised with, and what it resumes from.
+    /// What else the training loop keeps: statistics for feature normalisation, and the state to resume from.
     pub extra: Vec<(String, Value)>,
 }
 
@@ -75,7 +75,7 @@ impl Checkpoint {
     /// Reads a checkpoint.
     ///
     /// # Errors
-    /// As [`read`]; [`ErrorKind::Unsupported`] for a PyTorch file that is no checkpoint of ser, or one written by a
+    /// As [`read`]; [`ErrorKind::Unsupported`] for a PyTorch file that is not a checkpoint of ser, or one written by a
     /// newer version; [`ErrorKind::Damaged`] where a key is missing or of the wrong type.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -146,7 +146,7 @@ impl Checkpoint {
             Some(newer) if newer > VERSION => {
                 let what = format!("was written by a newer ser (version {newer}; this one reads {VERSION})");
                 return Err(Error::new(ErrorKind::Unsupported, what)
-                    .mend("update ser, or train again with: ser-fit --cache <cache>"));
+                    .help("update ser, or train again with: ser-fit --cache <cache>"));
             }
             _ => return Err(damaged("has no valid `version`")),
         }
@@ -155,7 +155,7 @@ impl Checkpoint {
             Self { labels: vec![], config: String::new(), model_state: vec![], extra: vec![] };
         let mut found = HashSet::new();
         for (key, value) in entries {
-            let Key::Text(key) = key else { return Err(damaged("has a key that is no text")) };
+            let DictKey::Text(key) = key else { return Err(damaged("has a key that is not a string")) };
             match (key.as_str(), value) {
                 ("format" | "version", _) => {}
                 ("model_state_dict", Value::Dict(state)) => checkpoint.model_state = named_tensors(state)?,
@@ -176,11 +176,11 @@ impl Checkpoint {
     }
 }
 
-fn named_tensors(state: Vec<(Key, Value)>) -> Result<Vec<(String, Tensor)>> {
+fn named_tensors(state: Vec<(DictKey, Value)>) -> Result<Vec<(String, Tensor)>> {
     let named = |entry| match entry {
-        (Key::Text(name), Value::Tensor(tensor)) => Ok((name, tensor)),
+        (DictKey::Text(name), Value::Tensor(tensor)) => Ok((name, tensor)),
         (key, _) => {
-            Err(damaged(format!("has an entry in `model_state_dict`, {key:?}, that is no named tensor")))
+            Err(damaged(format!("has an entry in `model_state_dict`, {key:?}, that is not a named tensor")))
         }
     };
     state.into_iter().map(named).collect()
@@ -188,7 +188,11 @@ fn named_tensors(state: Vec<(Key, Value)>) -> Result<Vec<(String, Tensor)>> {
 
 fn texts(values: Vec<Value>) -> Result<Vec<String>> {
     let text = |value| {
-        if let Value::Text(text) = value { Ok(text) } else { Err(damaged("has a label that is no text")) }
+        if let Value::Text(text) = value {
+            Ok(text)
+        } else {
+            Err(damaged("has a label that is not a string"))
+        }
     };
     values.into_iter().map(text).collect()
 }
@@ -205,7 +209,7 @@ fn check_labels(labels: &[String]) -> Result<(), String> {
 fn check_config(config: &str) -> Result<(), String> {
     match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(config) {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("has a `config` that is no JSON object: {error}")),
+        Err(error) => Err(format!("has a `config` that is not a JSON object: {error}")),
     }
 }
 

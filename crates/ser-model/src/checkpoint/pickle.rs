@@ -5,7 +5,7 @@ use ser_core::{Error, ErrorKind, Result};
 use crate::checkpoint::arena::{MAX_DEPTH, MAX_VALUES};
 use crate::checkpoint::tensor::contiguous_strides;
 use crate::checkpoint::unpickle::MAX_PICKLE_BYTES;
-use crate::checkpoint::{Key, Tensor, Value, opcode as op};
+use crate::checkpoint::{DictKey, Tensor, Value, opcode as op};
 
 /// A pickle, and the storages it refers to by their number in this list.
 pub(super) struct Pickle<'a> {
@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn dict(&mut self, entries: &'a [(Key, Value)], depth: usize) -> Result<()> {
+    fn dict(&mut self, entries: &'a [(DictKey, Value)], depth: usize) -> Result<()> {
         let mut keys = std::collections::HashSet::new();
         self.emit(&[op::EMPTY_DICT, op::MARK]);
         for (key, value) in entries {
@@ -77,8 +77,8 @@ impl<'a> Writer<'a> {
                 return Err(Error::new(ErrorKind::Usage, format!("a dict has the key {key:?} twice")));
             }
             match key {
-                Key::Text(text) => self.text(text)?,
-                Key::Int(number) => self.int(*number),
+                DictKey::Text(text) => self.text(text)?,
+                DictKey::Int(number) => self.int(*number),
             }
             self.value(value, depth.saturating_add(1))?;
         }
@@ -143,7 +143,7 @@ impl<'a> Writer<'a> {
     }
 
     fn text(&mut self, text: &str) -> Result<()> {
-        let length = u32::try_from(text.len()).map_err(|_| too_large("a text is longer than 4 GiB"))?;
+        let length = u32::try_from(text.len()).map_err(|_| too_large("a string is longer than 4 GiB"))?;
         self.emit(&[op::BINUNICODE]);
         self.emit(&length.to_le_bytes());
         self.emit(text.as_bytes());

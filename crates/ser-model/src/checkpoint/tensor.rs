@@ -205,12 +205,13 @@ impl Tensor {
 /// The product of the axes, if it fits in memory's terms.
 pub(super) fn element_count(shape: &[usize]) -> Result<usize> {
     if shape.len() > Tensor::MAX_AXES {
-        let what = format!("a tensor has {} axes, the most is {}", shape.len(), Tensor::MAX_AXES);
+        let what = format!("a tensor has {} axes, the maximum is {}", shape.len(), Tensor::MAX_AXES);
         return Err(Error::new(ErrorKind::Limit, what));
     }
     let count = shape.iter().try_fold(1_usize, |count, &length| count.checked_mul(length));
-    count
-        .ok_or_else(|| Error::new(ErrorKind::Limit, format!("a tensor of shape {shape:?} fits in no memory")))
+    count.ok_or_else(|| {
+        Error::new(ErrorKind::Limit, format!("a tensor of shape {shape:?} does not fit in memory"))
+    })
 }
 
 /// The steps, in elements, between neighbours along each axis of a row-major tensor.
@@ -219,7 +220,7 @@ pub(super) fn contiguous_strides(shape: &[usize]) -> Vec<usize> {
     let mut step = 1_usize;
     for (stride, &length) in strides.iter_mut().zip(shape).rev() {
         *stride = step;
-        // Saturation is met only by tensors without elements, whose strides nobody uses.
+        // Saturation is met only by tensors without elements, whose strides are never used.
         step = step.saturating_mul(length.max(1));
     }
     strides

@@ -83,7 +83,7 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
                 op::BINUNICODE => {
                     let length = self.code.size()?;
                     let text = std::str::from_utf8(self.code.take(length)?);
-                    let text = text.map_err(|_| damaged("holds a text that is not UTF-8"))?;
+                    let text = text.map_err(|_| damaged("holds a string that is not UTF-8"))?;
                     self.stack.push(Item::Text(text.into()));
                 }
                 op::EMPTY_LIST => self.push_node(Node::List(Vec::new())),
@@ -255,14 +255,14 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
                 list.extend(items);
                 Ok(())
             }
-            _ => Err(damaged("appends to what is no list")),
+            _ => Err(damaged("appends to something that is not a list")),
         }
     }
 
     fn set_items(&mut self, items: Vec<Item>) -> Result<()> {
         let (pairs, odd) = items.as_chunks::<2>();
         if !odd.is_empty() || pairs.iter().any(|[key, _]| !matches!(key, Item::Text(_) | Item::Int(_))) {
-            return Err(unsupported("has a dict whose keys are neither texts nor integers"));
+            return Err(unsupported("has a dict whose keys are neither strings nor integers"));
         }
         let target = self.stack_top()?.clone();
         match self.node_mut(&target) {
@@ -270,7 +270,7 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
                 entries.extend(pairs.iter().map(|[key, value]| (key.clone(), value.clone())));
                 Ok(())
             }
-            _ => Err(damaged("sets an item of what is no dict")),
+            _ => Err(damaged("sets an item of something that is not a dict")),
         }
     }
 
@@ -282,7 +282,7 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
 
     fn get(&mut self, slot: u32) -> Result<()> {
         let item = self.memo.get(&slot).cloned();
-        self.stack.push(item.ok_or_else(|| damaged("its data.pkl refers to what it has not remembered"))?);
+        self.stack.push(item.ok_or_else(|| damaged("its data.pkl refers to something it has not memoised"))?);
         Ok(())
     }
 
@@ -331,7 +331,7 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
     }
 
     fn sizes(&self, item: &Item) -> Result<Vec<usize>> {
-        let items = self.as_tuple(item).ok_or_else(|| damaged("has a tensor whose shape is no tuple"))?;
+        let items = self.as_tuple(item).ok_or_else(|| damaged("has a tensor whose shape is not a tuple"))?;
         if items.len() > Tensor::MAX_AXES {
             return Err(Error::new(ErrorKind::Limit, format!("has a tensor with {} axes", items.len())));
         }
@@ -341,7 +341,7 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
 
 fn size(item: &Item) -> Result<usize> {
     let size = if let Item::Int(size) = item { usize::try_from(*size).ok() } else { None };
-    size.ok_or_else(|| damaged("has a tensor with a size that is no size"))
+    size.ok_or_else(|| damaged("has a tensor with an invalid size"))
 }
 
 fn damaged(what: impl Into<String>) -> Error {
@@ -349,5 +349,5 @@ fn damaged(what: impl Into<String>) -> Error {
 }
 
 fn empty_stack() -> Error {
-    damaged("its data.pkl takes values that it has not made")
+    damaged("its data.pkl uses values that it has not made")
 }

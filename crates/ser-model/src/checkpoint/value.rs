@@ -21,14 +21,14 @@ pub enum Value {
     /// `tuple`
     Tuple(Vec<Value>),
     /// `dict` or `collections.OrderedDict`, in insertion order; no key comes twice
-    Dict(Vec<(Key, Value)>),
+    Dict(Vec<(DictKey, Value)>),
     /// `torch.Tensor`
     Tensor(Tensor),
 }
 
 /// The key of a [`Value::Dict`] entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Key {
+pub enum DictKey {
     /// `str`
     Text(String),
     /// `int`
@@ -37,14 +37,17 @@ pub enum Key {
 
 impl Value {
     /// A dict of `entries`, in their order.
-    pub fn dict<K: Into<Key>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
+    pub fn dict<K: Into<DictKey>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
         Self::Dict(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    /// The value a dict has under the text `name`; nothing for another key or if this is no dict.
+    /// The value a dict has under the text `name`; `None` for another key or if this is not a dict.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let Self::Dict(entries) = self else { return None };
-        entries.iter().find(|(key, _)| matches!(key, Key::Text(text) if text == name)).map(|(_, value)| value)
+        entries
+            .iter()
+            .find(|(key, _)| matches!(key, DictKey::Text(text) if text == name))
+            .map(|(_, value)| value)
     }
 
     /// The boolean, if this is one.
@@ -73,7 +76,7 @@ impl Value {
     }
 
     /// The entries, if this is a dict.
-    pub fn as_dict(&self) -> Option<&[(Key, Value)]> {
+    pub fn as_dict(&self) -> Option<&[(DictKey, Value)]> {
         if let Self::Dict(entries) = self { Some(entries) } else { None }
     }
 
@@ -125,19 +128,19 @@ impl From<Vec<Value>> for Value {
     }
 }
 
-impl From<&str> for Key {
+impl From<&str> for DictKey {
     fn from(key: &str) -> Self {
         Self::Text(key.to_owned())
     }
 }
 
-impl From<String> for Key {
+impl From<String> for DictKey {
     fn from(key: String) -> Self {
         Self::Text(key)
     }
 }
 
-impl From<i64> for Key {
+impl From<i64> for DictKey {
     fn from(key: i64) -> Self {
         Self::Int(key)
     }

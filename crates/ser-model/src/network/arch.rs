@@ -42,7 +42,7 @@ impl Arch {
             let names: Vec<&str> = known.iter().map(|arch| arch.name()).collect();
             Error::new(
                 ErrorKind::Unsupported,
-                format!("there is no architecture {name:?}; this program knows {}", names.join(", ")),
+                format!("unknown architecture {name:?}; this program knows {}", names.join(", ")),
             )
         })
     }

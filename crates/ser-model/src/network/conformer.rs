@@ -3,7 +3,7 @@
 use ser_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::network::sizes::{depth, senseless, share, units, width_of_heads};
+use crate::network::sizes::{depth, invalid_size, share, units, width_of_heads};
 use crate::network::{Arch, Sizes};
 
 /// Sizes of `conformer`.
@@ -59,7 +59,7 @@ impl Sizes for ConformerConfig {
         units("dense", &[self.dense])?;
         if self.kernel.is_multiple_of(2) || self.kernel > 255 {
             let allowed = "an odd number from 1 to 255, so that it has a middle";
-            return Err(senseless("kernel", &self.kernel.to_string(), allowed));
+            return Err(invalid_size("kernel", &self.kernel.to_string(), allowed));
         }
         share("dropout", self.dropout)?;
         share("encoder_dropout", self.encoder_dropout)

@@ -1,4 +1,4 @@
-//! What a recipe says of its network: the architecture, and sizes of that architecture alone, which have a file each.
+//! What a recipe says about its network: the architecture and its sizes, in a file for each architecture.
 
 mod arch;
 mod cnn_bilstm;
@@ -54,7 +54,7 @@ impl<'de> Deserialize<'de> for NetworkConfig {
             Some(Value::String(name)) => {
                 Arch::named(&name).map_err(|error| D::Error::custom(error.reason()))?
             }
-            Some(other) => return Err(D::Error::custom(format!("arch = {other} is no name"))),
+            Some(other) => return Err(D::Error::custom(format!("arch = {other} is not a name"))),
         };
         Self::read(arch, Value::Object(fields))
             .map_err(|error| D::Error::custom(format!("network {}: {error}", arch.name())))
@@ -115,7 +115,7 @@ impl NetworkConfig {
         *self.sizes_mut().dropout() = share;
     }
 
-    /// Checks that every value makes sense.
+    /// Checks that every value is valid.
     ///
     /// # Errors
     /// On the first that does not, naming its field and what is allowed.
@@ -164,9 +164,9 @@ mod tests {
         assert!(text.contains("cnn-statistics: unknown field `hidden`"), "{text}");
         assert!(text.contains("frame_channels"), "{text}");
         let text = refused("arch = \"lstm\"");
-        assert!(text.contains("no architecture \"lstm\"") && text.contains("cnn-statistics"), "{text}");
+        assert!(text.contains("unknown architecture \"lstm\"") && text.contains("cnn-statistics"), "{text}");
         let text = refused("arch = 3");
-        assert!(text.contains("arch = 3 is no name"), "{text}");
+        assert!(text.contains("arch = 3 is not a name"), "{text}");
         let text = refused("arch = \"cnn-statistics\"\nviews = \"both\"");
         assert!(text.contains("features-and-cepstrum"), "{text}");
     }

@@ -15,7 +15,7 @@ pub trait Sizes {
     /// The architecture.
     fn arch(&self) -> Arch;
 
-    /// Checks that every value makes sense.
+    /// Checks that every value is valid.
     ///
     /// # Errors
     /// On the first that does not, naming its field and what is allowed.
@@ -33,7 +33,7 @@ pub trait Sizes {
 
 pub(super) fn units(field: &str, sizes: &[u32]) -> Result<()> {
     match sizes.iter().find(|size| !(1..=MOST_UNITS).contains(*size)) {
-        Some(size) => Err(senseless(field, &size.to_string(), &format!("a size from 1 to {MOST_UNITS}"))),
+        Some(size) => Err(invalid_size(field, &size.to_string(), &format!("a size from 1 to {MOST_UNITS}"))),
         None => Ok(()),
     }
 }
@@ -43,7 +43,7 @@ pub(super) fn width_of_heads(width: u32, heads: u32) -> Result<()> {
     units("heads", &[heads])?;
     match width.is_multiple_of(2) && width.is_multiple_of(heads) {
         true => Ok(()),
-        false => Err(senseless(
+        false => Err(invalid_size(
             "width",
             &width.to_string(),
             &format!("an even size that is a multiple of network.heads, which is {heads}"),
@@ -54,18 +54,18 @@ pub(super) fn width_of_heads(width: u32, heads: u32) -> Result<()> {
 pub(super) fn depth(field: &str, layers: u32) -> Result<()> {
     match (1..=MOST_LAYERS).contains(&layers) {
         true => Ok(()),
-        false => Err(senseless(field, &layers.to_string(), &format!("a number from 1 to {MOST_LAYERS}"))),
+        false => Err(invalid_size(field, &layers.to_string(), &format!("a number from 1 to {MOST_LAYERS}"))),
     }
 }
 
 pub(super) fn share(field: &str, share: f64) -> Result<()> {
     match (0.0..1.0).contains(&share) {
         true => Ok(()),
-        false => Err(senseless(field, &share.to_string(), "a number from 0 to below 1")),
+        false => Err(invalid_size(field, &share.to_string(), "a number from 0 to below 1")),
     }
 }
 
-pub(super) fn senseless(field: &str, value: &str, allowed: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("network.{field} {value} makes no sense"))
-        .mend(format!("give {allowed}"))
+pub(super) fn invalid_size(field: &str, value: &str, allowed: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("network.{field} {value} is not valid"))
+        .help(format!("give {allowed}"))
 }

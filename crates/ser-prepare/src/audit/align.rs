@@ -1,6 +1,6 @@
-//! Whether two recordings are copies of each other: their spectrograms laid over one another at the best lag.
+//! Whether two recordings are copies of each other: their spectrograms compared at the best lag.
 
-use crate::audit::bands::{Bands, Energies, Framing, smooth};
+use crate::audit::bands::{Bands, ClipFraming, Energies, smooth};
 
 /// Bands that are compared.
 const BANDS: usize = 16;
@@ -9,7 +9,7 @@ const BANDS: usize = 16;
 const SMOOTHED: usize = 3;
 
 /// How far, in frames, the best lag may lie from the one supposed, and in how many steps a frame is divided.
-const AROUND: i32 = 3;
+const LAG_RADIUS: i32 = 3;
 const STEPS: i32 = 4;
 
 /// Both are compared where they overlap, and that must be at least this long, seconds, and half of the shorter one.
@@ -20,9 +20,9 @@ const SHORTEST_OVERLAP_S: f64 = 0.4;
 const PARTS: usize = 12;
 const SHORTEST_PART: usize = 5;
 
-/// A first look takes one in so many frames, and wants so much correlation of the whole to go on.
-const EVERY: usize = 4;
-const WORTH_A_LOOK: f32 = 0.8;
+/// A first pass takes one in so many frames, and needs this much correlation overall to continue.
+const COARSE_STRIDE: usize = 4;
+const COARSE_SIMILARITY: f32 = 0.8;
 
 /// Compares clips of a feature set.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Reference {
 }
 
 impl Aligner {
-    pub(super) fn new(framing: &Framing) -> Self {
+    pub(super) fn new(framing: &ClipFraming) -> Self {
         let shortest_overlap = framing.frames_in(SHORTEST_OVERLAP_S);
         Self { bands: Bands::new(framing), shortest_overlap }
     }
@@ -53,14 +53,14 @@ impl Aligner {
     /// How similar the clip of `mfcc` and `frames` is to `reference`, if its frame `t` sounds like about frame `t + lag`
     /// there: the correlation of the band energies in the worst part, each band's mean taken out. At most 1.
     pub(super) fn similarity(&self, reference: &Reference, mfcc: &[f32], frames: usize, lag: i32) -> f32 {
-        let coarse = self.bands.energies(mfcc, frames, EVERY);
+        let coarse = self.bands.energies(mfcc, frames, COARSE_STRIDE);
         let glance = |lag| {
-            let pairs = self.pairs(&reference.coarse, &coarse, lag, EVERY)?;
+            let pairs = self.pairs(&reference.coarse, &coarse, lag, COARSE_STRIDE)?;
             Some((products(&centred(pairs)), lag))
         };
-        let glances = (lag - AROUND..=lag + AROUND).filter_map(glance);
+        let glances = (lag - LAG_RADIUS..=lag + LAG_RADIUS).filter_map(glance);
         let (best, lag) = glances.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
-        if best < WORTH_A_LOOK {
+        if best < COARSE_SIMILARITY {
             return 0.0;
         }
         let fine = smooth(&self.bands.energies(mfcc, frames, 1), SMOOTHED);
@@ -84,7 +84,7 @@ impl Aligner {
         (0..parts).map(|number| products(&pairs[bounds(number)..bounds(number + 1)])).fold(whole, f32::min)
     }
 
-    /// The frames of both that lie over each other, if they are enough. `clip` holds every `every`th frame.
+    /// The overlapping frames of both, if there are enough. `clip` holds every `every`th frame.
     fn pairs(
         &self,
         reference: &[[f32; BANDS]],
@@ -102,7 +102,7 @@ impl Aligner {
     }
 }
 
-/// A frame of the reference and the one of the clip that lies over it.
+/// A frame of the reference and the matching one of the clip.
 type Pair = ([f32; BANDS], [f32; BANDS]);
 
 /// Takes the mean of each band out.

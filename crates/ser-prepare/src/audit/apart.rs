@@ -6,13 +6,13 @@ use ser_cache::audit::CopyApart;
 
 use crate::audit::Utterance;
 
-/// The copies that stand on another side than their parent, or, where that is not there, than the first copy of it;
+/// The copies on a different side from their parent or, where that is missing, from the first copy of it;
 /// sorted by path.
 pub(super) fn copies_apart<T: AsRef<str>>(sides: [&[&Utterance<T>]; 3]) -> Vec<CopyApart> {
     let all =
         || sides.iter().enumerate().flat_map(|(side, utterances)| utterances.iter().map(move |u| (side, u)));
     let copies = || all().filter_map(|(side, u)| Some((side, u.path.as_ref(), u.parent.as_ref()?.as_ref())));
-    // By the path of a parent: a path of its family, and the side where that stands.
+    // By the path of a parent: a path of its family, and the side that is on.
     let mut families: HashMap<&str, (&str, Option<usize>)> =
         copies().map(|(_, _, parent)| (parent, (parent, None))).collect();
     if families.is_empty() {

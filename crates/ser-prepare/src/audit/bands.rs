@@ -28,7 +28,7 @@ const LONGEST_PERIOD_S: f64 = 0.04;
 
 /// How the frames of a feature set become band energies.
 #[derive(Debug, Clone)]
-pub(super) struct Framing {
+pub(super) struct ClipFraming {
     /// Coefficients used.
     coefficients: usize,
     /// Frames in a tensor: the distance from one coefficient to the next.
@@ -41,7 +41,7 @@ pub(super) struct Framing {
     config: FeatureConfig,
 }
 
-impl Framing {
+impl ClipFraming {
     /// How to look at the tensors of `config`; `None` where they hold too little to tell recordings apart.
     pub(super) fn new(config: &FeatureConfig) -> Option<Self> {
         let hop_s = config.hop_length as f64 / f64::from(config.sample_rate.max(1));
@@ -80,13 +80,13 @@ pub(super) type Energies<const N: usize> = Vec<[f32; N]>;
 /// `N` bands, equally spaced in mel.
 #[derive(Debug, Clone)]
 pub(super) struct Bands<const N: usize> {
-    framing: Framing,
+    framing: ClipFraming,
     /// `[coefficient][band]`
     weights: Vec<[f32; N]>,
 }
 
 impl<const N: usize> Bands<N> {
-    pub(super) fn new(framing: &Framing) -> Self {
+    pub(super) fn new(framing: &ClipFraming) -> Self {
         let config = &framing.config;
         let mel = |hz: f64| hz_to_mel(config.mel_scale, hz);
         let (low, high) = (mel(config.f_min.max(LOWEST_HZ)), mel(config.f_max.min(HIGHEST_HZ)));
@@ -106,7 +106,7 @@ impl<const N: usize> Bands<N> {
 
     /// Energies of the clip whose tensor starts with `mfcc` and has `frames` real frames, one of `every` frames taken.
     pub(super) fn energies(&self, mfcc: &[f32], frames: usize, every: usize) -> Energies<N> {
-        let Framing { max_frames, step, .. } = self.framing;
+        let ClipFraming { max_frames, step, .. } = self.framing;
         let mut loudest = f32::MIN;
         let taken = (0..frames.min(max_frames)).step_by(step.saturating_mul(every.max(1)));
         let mut energies: Energies<N> = taken

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use ser_audio::Normalisation;
+use ser_audio::LevelNormalisation;
 use ser_cache::audit::{Content, Measured};
-use ser_cache::{Entry, FeatureSet, Sha, Shard, layout_of, shard_path, shards_folder};
+use ser_cache::{FeatureSet, Sha, Shard, TensorEntry, layout_of, shard_path, shards_folder};
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::{FeatureConfig, Representation};
 
-use super::bands::Framing;
+use super::bands::ClipFraming;
 use super::near_duplicates::near_duplicates;
 use super::sketch::{Sketch, Sketcher};
 
@@ -24,7 +24,7 @@ const SILENT_DB: f32 = 30.0;
 pub(crate) fn measured<'a>(
     root: &Path,
     set: &FeatureSet,
-    entries: impl Iterator<Item = &'a Entry>,
+    entries: impl Iterator<Item = &'a TensorEntry>,
     jobs: usize,
 ) -> Result<Measured> {
     Measured::of(root, set, entries, |entries| {
@@ -35,7 +35,7 @@ pub(crate) fn measured<'a>(
     })
 }
 
-fn measure(root: &Path, set: &FeatureSet, entries: &[&Entry]) -> Result<Content> {
+fn measure(root: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Result<Content> {
     let config: Option<FeatureConfig> = serde_json::from_str(&set.configuration).ok();
     let config = config.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "has a feature configuration that cannot be read").at(root)
@@ -51,17 +51,17 @@ fn measure(root: &Path, set: &FeatureSet, entries: &[&Entry]) -> Result<Content>
             .ok_or_else(|| Error::new(ErrorKind::Damaged, "names a shard that is not listed").at(root))?;
         Ok((shard.beginning(entry.position as usize, values)?, entry.row.frames as usize))
     };
-    let framing = Framing::new(&config);
+    let framing = ClipFraming::new(&config);
     let sketcher = framing.as_ref().map(Sketcher::new);
     let level_rows = if config.representation == Representation::LogMel { config.n_mels } else { 1 };
-    let values = framing.as_ref().map_or(level_rows * config.max_frames, Framing::values);
+    let values = framing.as_ref().map_or(level_rows * config.max_frames, ClipFraming::values);
     let of_one = |position: usize| -> Result<(u32, i32, Option<Sketch>)> {
         let (values, frames) = beginning(position, values)?;
         let (silence, level) = silence_and_level(&values, frames, &config);
         Ok((silence, level, sketcher.as_ref().map(|sketcher| sketcher.sketch(&values, frames))))
     };
     let of_each: Vec<_> = (0..entries.len()).into_par_iter().map(of_one).collect::<Result<_>>()?;
-    let is_level_known = config.normalisation == Normalisation::None && !config.mean_subtraction;
+    let is_level_known = config.normalisation == LevelNormalisation::None && !config.mean_subtraction;
     let mut content = Content {
         looked: framing.is_some(),
         near_duplicates: Vec::new(),

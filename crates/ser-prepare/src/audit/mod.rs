@@ -13,8 +13,8 @@ mod sketch;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use ser_cache::audit::{Audit, Cue, Measured, NearDuplicate, Shortcut, Similar};
-use ser_cache::{Key, Utterance};
+use ser_cache::audit::{Audit, Cue, Measured, NearDuplicate, NearDuplicatePairKeys, Shortcut};
+use ser_cache::{TensorKey, Utterance};
 
 pub(crate) use measured::measured;
 
@@ -29,10 +29,10 @@ pub fn audit_split<T: AsRef<str>>(
     measured: &Measured,
 ) -> Audit {
     let rest = [train, val];
-    let speakers = Shared::of(rest, test, |utterance| utterance.speaker.as_ref());
-    let words = Shared::of(rest, test, |utterance| utterance.word.as_ref());
-    let sessions = Shared::of(rest, test, |utterance| utterance.session.as_ref());
-    let keys: HashSet<&Key> = rest.into_iter().flatten().map(|utterance| &utterance.key).collect();
+    let speakers = SharedNames::of(rest, test, |utterance| utterance.speaker.as_ref());
+    let words = SharedNames::of(rest, test, |utterance| utterance.word.as_ref());
+    let sessions = SharedNames::of(rest, test, |utterance| utterance.session.as_ref());
+    let keys: HashSet<&TensorKey> = rest.into_iter().flatten().map(|utterance| &utterance.key).collect();
     let owned = |names: &BTreeSet<&str>| names.iter().map(|&name| name.to_owned()).collect();
     let mut copies_apart_list = apart::copies_apart([train, val, test]);
     let mut near_duplicates_list = near_duplicates_across(rest, test, measured);
@@ -60,13 +60,13 @@ pub fn audit_split<T: AsRef<str>>(
 
 /// Names of the test side, and those of them that the rest has too; none where some are not known.
 #[derive(Default)]
-struct Shared<'a> {
+struct SharedNames<'a> {
     known: bool,
     test: BTreeSet<&'a str>,
     shared: BTreeSet<&'a str>,
 }
 
-impl<'a> Shared<'a> {
+impl<'a> SharedNames<'a> {
     fn of<T: AsRef<str> + 'a>(
         rest: [&[&'a Utterance<T>]; 2],
         test: &[&'a Utterance<T>],
@@ -92,18 +92,18 @@ fn near_duplicates_across<T: AsRef<str>>(
     test: &[&Utterance<T>],
     measured: &Measured,
 ) -> Vec<NearDuplicate> {
-    let pairs: Vec<Similar> = measured.near_duplicates().collect();
+    let pairs: Vec<NearDuplicatePairKeys> = measured.near_duplicates().collect();
     if pairs.is_empty() {
         return Vec::new();
     }
-    let wanted: HashSet<Key> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
-    let paths_of = |side: &[&Utterance<T>]| -> Vec<(Key, String)> {
+    let wanted: HashSet<TensorKey> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
+    let paths_of = |side: &[&Utterance<T>]| -> Vec<(TensorKey, String)> {
         let of_pairs = side.iter().filter(|utterance| wanted.contains(&utterance.key));
         of_pairs.map(|utterance| (utterance.key, utterance.path.as_ref().to_owned())).collect()
     };
-    let test: HashMap<Key, String> = paths_of(test).into_iter().collect();
-    let rest: HashMap<Key, String> = rest.into_iter().flat_map(paths_of).collect();
-    let across = pairs.iter().filter_map(|Similar { first, second, similarity }| {
+    let test: HashMap<TensorKey, String> = paths_of(test).into_iter().collect();
+    let rest: HashMap<TensorKey, String> = rest.into_iter().flat_map(paths_of).collect();
+    let across = pairs.iter().filter_map(|NearDuplicatePairKeys { first, second, similarity }| {
         let sides = test.get(first).zip(rest.get(second)).or_else(|| test.get(second).zip(rest.get(first)));
         let (test, other) = sides?;
         Some(NearDuplicate { test: test.clone(), other: other.clone(), similarity: *similarity })
@@ -141,15 +141,15 @@ mod tests {
     use crate::prepare;
     use crate::prepare::PrepareOptions;
     use ser_cache::audit::{Requirement, require};
-    use ser_cache::{Cache, Copies};
+    use ser_cache::{Cache, CopySettings};
     use ser_core::progress::Silent;
     use ser_core::storage::Storage;
     use ser_corpus::split::Part;
-    use ser_features::augmentation::Recipe;
+    use ser_features::augmentation::AugmentationRecipe;
 
     fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
         Utterance {
-            key: Key::of(&[path.as_bytes()]),
+            key: TensorKey::of(&[path.as_bytes()]),
             path: path.to_owned(),
             label: "sad".to_owned(),
             speaker: None,
@@ -200,10 +200,11 @@ mod tests {
     fn a_copy_in_a_cache_that_is_planted_on_another_side_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let (corpus, root) = (folder.path().join("corpus"), folder.path().join("cache"));
-        let speech = ser_synth::Options { words: 3, sample_rate: 16_000, ..ser_synth::Options::default() };
-        ser_synth::Corpus::new(speech).unwrap().write(&corpus).unwrap();
-        let gain = Recipe::from_toml("[[waveform]]\nkind = 'gain'\ndb = 3").unwrap();
-        let augment = Some(Copies::new(&gain, 1, 0).unwrap());
+        let speech =
+            ser_synth::SynthOptions { words: 3, sample_rate: 16_000, ..ser_synth::SynthOptions::default() };
+        ser_synth::SynthCorpus::new(speech).unwrap().write(&corpus).unwrap();
+        let gain = AugmentationRecipe::from_toml("[[waveform]]\nkind = 'gain'\ndb = 3").unwrap();
+        let augment = Some(CopySettings::new(&gain, 1, 0).unwrap());
         let options = PrepareOptions { augment, ..PrepareOptions::new(&corpus, &root) };
         prepare(&options, &Storage::native(), &Silent).unwrap();
         let cache = Cache::open(&root).unwrap();

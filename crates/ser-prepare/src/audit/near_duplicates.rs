@@ -7,15 +7,15 @@ use rayon::prelude::*;
 use ser_core::Result;
 
 use crate::audit::align::Aligner;
-use crate::audit::bands::Framing;
-use crate::audit::sketch::{Candidate, Sketch, SketchIndex};
+use crate::audit::bands::ClipFraming;
+use crate::audit::sketch::{DuplicateCandidate, Sketch, SketchIndex};
 
 /// Recordings at least this similar are near-duplicates. Different takes stay below, also of one word by one speaker;
 /// copies above.
-const SIMILAR: f32 = 0.92;
+const DUPLICATE_SIMILARITY: f32 = 0.92;
 
 /// The first coefficients of a recording's tensor, and how many of its frames are real.
-pub(super) type Clip<'a> = (std::borrow::Cow<'a, [f32]>, usize);
+pub(super) type MfccClip<'a> = (std::borrow::Cow<'a, [f32]>, usize);
 
 /// Two recordings, by their positions, and how similar they are: at most 1.
 pub(super) type Pair = (usize, usize, f32);
@@ -25,9 +25,9 @@ pub(super) type Pair = (usize, usize, f32);
 /// # Errors
 /// Those of `clip`.
 pub(super) fn near_duplicates<'a>(
-    framing: &Framing,
+    framing: &ClipFraming,
     sketches: Vec<Sketch>,
-    clip: impl Fn(usize) -> Result<Clip<'a>> + Sync,
+    clip: impl Fn(usize) -> Result<MfccClip<'a>> + Sync,
 ) -> Result<Vec<Pair>> {
     let count = sketches.len();
     let index = SketchIndex::new(sketches, framing);
@@ -40,11 +40,11 @@ pub(super) fn near_duplicates<'a>(
         let (mfcc, frames) = clip(later)?;
         let reference = aligner.reference(&mfcc, frames);
         let mut pairs = Vec::new();
-        for Candidate { earlier, lag, .. } in candidates {
+        for DuplicateCandidate { earlier, lag, .. } in candidates {
             let (mfcc, frames) = clip(earlier)?;
             // Frame t of the later one sounds like frame t + lag of the earlier.
             let similarity = aligner.similarity(&reference, &mfcc, frames, -lag);
-            if similarity >= SIMILAR {
+            if similarity >= DUPLICATE_SIMILARITY {
                 pairs.push((earlier, later, similarity));
             }
         }

@@ -1,4 +1,4 @@
-//! How far a classifier gets that hears nothing: one that knows only how long a recording is, or how much of it is
+//! How well a classifier does that hears nothing: one that knows only how long a recording is, or how much of it is
 //! silence. A network has learnt something about emotion only where it is clearly better than that.
 
 use ser_cache::audit::{Cue, Shortcut};
@@ -10,7 +10,7 @@ const LEAST_DEVIATION: f64 = 0.01;
 pub(super) fn value(cue: Cue, of: f64) -> f64 {
     match cue {
         Cue::Duration => of.max(1e-3).ln(),
-        // A frame or two more or less is no infinity.
+        // So that a frame more or less does not give infinity.
         Cue::Silence => ((of + 0.005) / (1.0 - of + 0.005)).ln(),
         Cue::Level => of,
     }

@@ -10,7 +10,7 @@
 
 use rayon::prelude::*;
 
-use crate::audit::bands::{Bands, Energies, Framing, smooth};
+use crate::audit::bands::{Bands, ClipFraming, Energies, smooth};
 
 /// Bits of a word.
 const BITS: usize = 24;
@@ -22,10 +22,10 @@ const KEPT: usize = 40;
 
 /// A word is about the difference between two moments this far apart, seconds, each smoothed over some time, so that it
 /// does not matter where the frames of a copy begin.
-const APART_S: f64 = 0.128;
+const WORD_SPACING_S: f64 = 0.128;
 const SMOOTHED_S: f64 = 0.176;
 
-/// Differences below this, dB, in all bands are no sound but silence or a steady tone.
+/// Differences below this, dB, in all bands mean silence or a steady tone.
 const FLAT_DB: f32 = 1.0;
 
 /// A word that more recordings than this share tells nothing. It also bounds the work, so that it grows with the number of
@@ -56,10 +56,10 @@ pub(super) struct Sketcher {
 }
 
 impl Sketcher {
-    pub(super) fn new(framing: &Framing) -> Self {
+    pub(super) fn new(framing: &ClipFraming) -> Self {
         Self {
             bands: Bands::new(framing),
-            apart: framing.frames_in(APART_S),
+            apart: framing.frames_in(WORD_SPACING_S),
             smoothed: framing.frames_in(SMOOTHED_S),
         }
     }
@@ -102,10 +102,10 @@ fn value(entry: u32) -> u32 {
     entry >> 8
 }
 
-/// Two recordings that may be copies, by their positions: `later` lies `lag` frames behind `earlier`, that is, frame `t`
+/// Two recordings that may be copies, by their positions: `later` is `lag` frames after `earlier`, that is, frame `t`
 /// of the one sounds like frame `t + lag` of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(super) struct DuplicateCandidate {
     pub(super) later: usize,
     pub(super) earlier: usize,
     pub(super) lag: i32,
@@ -116,13 +116,13 @@ pub(super) struct SketchIndex {
     sketches: Vec<Sketch>,
     /// Places of words in `sketches`, counted through, in the order of the words.
     order: Vec<u32>,
-    /// Where in `order` the words begin whose upper 16 bits are these, and behind them where all end.
+    /// Where in `order` the words begin whose upper 16 bits are these, and finally where all end.
     starts: Vec<u32>,
     largest_lag: i32,
 }
 
 impl SketchIndex {
-    pub(super) fn new(sketches: Vec<Sketch>, framing: &Framing) -> Self {
+    pub(super) fn new(sketches: Vec<Sketch>, framing: &ClipFraming) -> Self {
         let flat = sketches.as_flattened();
         // Four thousand million words are those of a hundred million recordings, more than an index holds.
         let places = 0..u32::try_from(flat.len()).unwrap_or(u32::MAX);
@@ -136,7 +136,7 @@ impl SketchIndex {
     }
 
     /// The candidates among the recordings before `later`.
-    pub(super) fn candidates(&self, later: usize) -> Vec<Candidate> {
+    pub(super) fn candidates(&self, later: usize) -> Vec<DuplicateCandidate> {
         let flat = self.sketches.as_flattened();
         let mut shared: Vec<(usize, i32)> = Vec::new();
         for entry in self.sketches[later].iter().filter(|entry| **entry != NONE) {
@@ -162,7 +162,7 @@ impl SketchIndex {
 }
 
 /// The lag at which most words agree, if enough do. `shared` are words shared with one recording, sorted by lag.
-fn candidate(later: usize, shared: &[(usize, i32)]) -> Option<Candidate> {
+fn candidate(later: usize, shared: &[(usize, i32)]) -> Option<DuplicateCandidate> {
     let agreeing = |from: usize| {
         let rest = &shared[from..];
         &rest[..rest.partition_point(|(_, lag)| *lag <= rest[0].1 + SAME_LAG)]
@@ -170,5 +170,5 @@ fn candidate(later: usize, shared: &[(usize, i32)]) -> Option<Candidate> {
     // The first of several that are equal, so that the result does not depend on anything else.
     let best = (0..shared.len()).rev().map(agreeing).max_by_key(|words| words.len())?;
     let (earlier, lag) = best[best.len() / 2];
-    (best.len() >= FEWEST_SHARED).then_some(Candidate { later, earlier, lag })
+    (best.len() >= FEWEST_SHARED).then_some(DuplicateCandidate { later, earlier, lag })
 }

@@ -1,6 +1,6 @@
-//! What augmentation sounds and looks like: examples before and after, as WAV files with spectrograms and a page.
+//! What augmentation sounds and looks like: before-and-after examples as WAV files with spectrograms and a page.
 //!
-//! Nothing of it goes into a cache.
+//! None of it goes into a cache.
 
 mod page;
 mod picture;
@@ -14,24 +14,24 @@ use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::FeatureConfig;
-use ser_features::augmentation::{Augmenter, Entry, Recipe};
+use ser_features::augmentation::{AugmentationRecipe, Augmenter, RecipeStep};
 use serde::Serialize;
 
-use crate::prepare::Recording;
+use crate::prepare::LabelledRecording;
 
 /// The recipe whose steps are played where none is given: one of each kind.
-const EVERY_KIND: &str = include_str!("every_kind.toml");
+const DEFAULT_RECIPE: &str = include_str!("every_kind.toml");
 
 /// The peak that every example is brought to: a little below full scale.
 const PEAK: f32 = 0.95;
 
 /// What to write, and where.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ListenOptions {
     /// The folder.
     pub folder: PathBuf,
     /// The recipe; one of each kind if there is none.
-    pub recipe: Option<Recipe>,
+    pub recipe: Option<AugmentationRecipe>,
     /// The folders of the recordings: examples in one of them would be taken for recordings.
     pub corpora: Vec<PathBuf>,
     /// How recordings are brought to one rate and level, and what spectrograms are computed by.
@@ -44,7 +44,7 @@ pub struct Options {
 
 /// What was written.
 #[derive(Debug, Clone, Serialize)]
-pub struct Written {
+pub struct WrittenExamples {
     /// The page.
     pub page: PathBuf,
     /// The examples.
@@ -61,12 +61,12 @@ pub struct Example {
     /// Who speaks, if known.
     pub speaker: Option<String>,
     /// It and its versions.
-    pub takes: Vec<Take>,
+    pub takes: Vec<ExampleVersion>,
 }
 
 /// A recording or a version of it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Take {
+pub struct ExampleVersion {
     /// What it is.
     pub name: String,
     /// What was drawn.
@@ -81,16 +81,16 @@ pub struct Take {
 /// # Errors
 /// When the folder lies in a corpus, is a cache or holds something else, when no recording can be used, or when writing fails.
 pub fn listen(
-    recordings: &[Recording],
-    options: &Options,
+    recordings: &[LabelledRecording],
+    options: &ListenOptions,
     storage: &Storage,
     progress: &dyn Progress,
-) -> Result<Written> {
+) -> Result<WrittenExamples> {
     check_place(options)?;
     let earlier = page::files(&options.folder);
     let recipe = match &options.recipe {
         Some(recipe) => recipe.clone(),
-        None => Recipe::from_toml(EVERY_KIND)?,
+        None => AugmentationRecipe::from_toml(DEFAULT_RECIPE)?,
     };
     let versions = versions(&recipe);
     let mut augmenters = versions
@@ -115,7 +115,7 @@ pub fn listen(
             let sound = pcm16_wav(&at_peak(samples), options.features.sample_rate);
             storage.replace_file(&place("wav"), &[&sound])?;
             storage.replace_file(&place("png"), &[&picture::spectrogram(samples, &options.features)?])?;
-            example.takes.push(Take { name: name.to_owned(), drawn, file });
+            example.takes.push(ExampleVersion { name: name.to_owned(), drawn, file });
             Ok(())
         };
         keep("original", String::new(), samples)?;
@@ -141,20 +141,20 @@ pub fn listen(
     for file in earlier.difference(&page::files(&options.folder)) {
         storage.remove(&options.folder.join(file))?;
     }
-    Ok(Written { page, examples })
+    Ok(WrittenExamples { page, examples })
 }
 
 /// Each step alone and for certain, and the whole.
-fn versions(recipe: &Recipe) -> Vec<(String, Recipe)> {
+fn versions(recipe: &AugmentationRecipe) -> Vec<(String, AugmentationRecipe)> {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut versions: Vec<(String, Recipe)> = Vec::new();
+    let mut versions: Vec<(String, AugmentationRecipe)> = Vec::new();
     for entry in &recipe.waveform {
         let count = seen.entry(entry.waveform.kind()).or_default();
         *count += 1;
         let kind = entry.waveform.kind();
         let name = if *count > 1 { format!("{kind} {count}") } else { kind.to_owned() };
-        let alone = Entry { probability: 1.0, ..entry.clone() };
-        versions.push((name, Recipe { waveform: vec![alone], ..Recipe::default() }));
+        let alone = RecipeStep { probability: 1.0, ..entry.clone() };
+        versions.push((name, AugmentationRecipe { waveform: vec![alone], ..AugmentationRecipe::default() }));
     }
     if recipe.waveform.len() > 1 {
         versions.push(("whole recipe".to_owned(), recipe.clone()));
@@ -163,10 +163,13 @@ fn versions(recipe: &Recipe) -> Vec<(String, Recipe)> {
 }
 
 /// The first usable recording of each class and speaker, with its samples.
-fn choose<'a>(recordings: &'a [Recording], options: &Options) -> Result<Vec<(&'a Recording, Vec<f32>)>> {
+fn choose<'a>(
+    recordings: &'a [LabelledRecording],
+    options: &ListenOptions,
+) -> Result<Vec<(&'a LabelledRecording, Vec<f32>)>> {
     let features = &options.features;
     let mut loader = Loader::new(features.sample_rate, features.normalisation, options.limits);
-    let mut in_order: Vec<&Recording> = recordings.iter().collect();
+    let mut in_order: Vec<&LabelledRecording> = recordings.iter().collect();
     in_order.sort_by(|a, b| a.path.cmp(&b.path));
     let mut chosen = BTreeMap::new();
     let (mut bytes, mut refused) = (Vec::new(), None);
@@ -188,15 +191,15 @@ fn choose<'a>(recordings: &'a [Recording], options: &Options) -> Result<Vec<(&'a
     }
 }
 
-/// Refuses a folder that lies in a corpus, or holds a cache or anything else that is not from here.
-fn check_place(options: &Options) -> Result<()> {
+/// Rejects a folder that lies in a corpus, or holds a cache or anything else that ser did not write.
+fn check_place(options: &ListenOptions) -> Result<()> {
     let folder = options.folder.as_path();
     let place = resolved(folder);
     if let Some(corpus) = options.corpora.iter().find(|corpus| place.starts_with(resolved(corpus))) {
         let what = format!("lies in {}, where examples would be taken for recordings", corpus.display());
         return Err(Error::new(ErrorKind::Mismatch, what)
             .at(folder)
-            .mend("name another folder with --listen"));
+            .help("name another folder with --listen"));
     }
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -206,14 +209,14 @@ fn check_place(options: &Options) -> Result<()> {
     if folder.join("index.bin").exists() || folder.join("shards").exists() {
         return Err(Error::new(ErrorKind::Mismatch, "is a cache, where examples do not belong")
             .at(folder)
-            .mend("name another folder with --listen"));
+            .help("name another folder with --listen"));
     }
     let ours = std::fs::read_to_string(folder.join("index.html"))
-        .is_ok_and(|page| page.starts_with(page::BEGINNING));
+        .is_ok_and(|page| page.starts_with(page::PAGE_START));
     if ours || entries.count() == 0 {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Mismatch, "holds other files").at(folder).mend("name a new or an empty folder"))
+    Err(Error::new(ErrorKind::Mismatch, "holds other files").at(folder).help("name a new or an empty folder"))
 }
 
 /// `path` without links and dots, as far as it is there.

@@ -9,7 +9,7 @@ use ser_core::text::escape;
 use crate::listen::Example;
 
 /// What the page begins with; a folder with it is one that may be written over.
-pub(super) const BEGINNING: &str = "<!doctype html>\n<!-- made by ser-prep --listen -->\n";
+pub(super) const PAGE_START: &str = "<!doctype html>\n<!-- made by ser-prep --listen -->\n";
 
 const STYLE: &str = "body{font:16px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
     color:#222;background:#fff}h2{margin-top:2.5rem}table{border-collapse:collapse;width:100%}\
@@ -17,10 +17,10 @@ const STYLE: &str = "body{font:16px/1.4 system-ui,sans-serif;margin:2rem auto;ma
     height:128px}audio{width:16rem}small{color:#555}\
     @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}small{color:#aaa}}";
 
-/// The files that the page in `folder` shows, if there is one from here.
+/// The files that the page in `folder` shows, if ser wrote one.
 pub(super) fn files(folder: &Path) -> BTreeSet<String> {
     let page = std::fs::read_to_string(folder.join("index.html")).unwrap_or_default();
-    if !page.starts_with(BEGINNING) {
+    if !page.starts_with(PAGE_START) {
         return BTreeSet::new();
     }
     let sources = page.split(" src=\"").skip(1).filter_map(|rest| rest.split('"').next());
@@ -31,7 +31,7 @@ pub(super) fn files(folder: &Path) -> BTreeSet<String> {
 /// The page about `examples`, in their order.
 pub(super) fn page(examples: &[Example], seed: u64) -> String {
     let mut html = format!(
-        "{BEGINNING}<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+        "{PAGE_START}<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>Augmentation</title><style>{STYLE}</style>\n<h1>Augmentation</h1>\n\
          <p>One utterance of each class and speaker, as it is, with each step of the recipe alone (whatever its \
          probability), and with the whole recipe. Drawn with seed {seed}. All are brought to the same peak; \

@@ -26,7 +26,7 @@ pub(super) fn find_candidates(
                 format!("holds no recordings ({} other files)", scan.ignored),
             )
             .at(&corpus.data)
-            .mend(format!("recordings are files named .{}", ser_corpus::scan::EXTENSIONS.join(" ."))));
+            .help(format!("recordings are files named .{}", ser_corpus::scan::EXTENSIONS.join(" ."))));
         }
         let paths = || scan.files.iter().map(|file| file.path.as_str());
         let annotator = Annotator::new(options.labels_of(number), paths())?;
@@ -56,7 +56,7 @@ pub(super) fn find_candidates(
 
 /// A recording that can be an utterance, as far as names and tables say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recording {
+pub struct LabelledRecording {
     /// Where it is.
     pub location: PathBuf,
     /// Its path in the corpus.
@@ -71,14 +71,14 @@ pub struct Recording {
 ///
 /// # Errors
 /// Those of names and tables in [`crate::prepare`].
-pub fn recordings(options: &PrepareOptions) -> Result<Vec<Recording>> {
+pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
     let corpora = Corpora::new(&options.data)?;
     let candidates = find_candidates(options, &corpora, &mut PrepareReport::default())?;
     let recording = |Candidate { file, annotation, .. }: Candidate| {
         let location = corpora.location(&file.path).ok()?;
         let (label, speaker) =
             (annotation.label.to_string(), annotation.speaker.as_deref().map(str::to_owned));
-        Some(Recording { location, path: file.path, label, speaker })
+        Some(LabelledRecording { location, path: file.path, label, speaker })
     };
     Ok(candidates.into_iter().filter_map(recording).collect())
 }
@@ -133,7 +133,7 @@ impl Found {
             match map.map(|map| map.of(&corpus.name, &annotation.label)) {
                 None | Some(Mapped::Same) => {}
                 Some(Mapped::To(label)) => annotation.label = label.to_owned(),
-                Some(Mapped::LeftOut) => {
+                Some(Mapped::Dropped) => {
                     report.dropped += 1;
                     continue;
                 }
@@ -176,14 +176,14 @@ fn check_excluded(
         match map.map(|map| map.of(corpus, label)) {
             None | Some(Mapped::Same) => _ = classes.insert(label),
             Some(Mapped::To(label)) => _ = classes.insert(label),
-            Some(Mapped::LeftOut) => {}
+            Some(Mapped::Dropped) => {}
         }
     }
     match options.exclude.iter().find(|label| !classes.contains(label.as_str())) {
         None => Ok(()),
         Some(unknown) => {
             Err(Error::new(ErrorKind::Usage, format!("--exclude {unknown}: there is no such class"))
-                .mend(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", "))))
+                .help(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", "))))
         }
     }
 }

@@ -20,8 +20,8 @@ use rayon::prelude::*;
 use ser_cache::audit::{audit_folder, require_any};
 use ser_cache::generation::Generation;
 use ser_cache::{
-    Copies, FeatureSet, Index, Key, SeenFile, Sha, WriterLock, augmented_set_id, copy_path, generation,
-    index_path, key_of, manifests_folder, shards_folder,
+    CopySettings, FeatureSet, Index, SeenFile, Sha, TensorKey, WriterLock, augmented_set_id, copy_path,
+    generation, index_path, key_of, manifests_folder, shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::storage::Storage;
@@ -32,9 +32,9 @@ use crate::audit::measured;
 use crate::prepare::candidates::find_candidates;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
-use crate::prepare::work::{Outcome, Workers};
+use crate::prepare::work::{PreparedFile, Workers};
 
-pub use candidates::{Recording, recordings};
+pub use candidates::{LabelledRecording, recordings};
 pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
 pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Remark};
@@ -44,7 +44,7 @@ pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Rema
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 128 << 20;
 
-/// More threads than this are a slip of the finger.
+/// More threads than this are a typing mistake.
 const MOST_JOBS: usize = 1024;
 
 /// A file on its way into the cache. All of them are in memory from the scan to the end, so they are kept small.
@@ -56,7 +56,7 @@ struct Candidate {
     /// The SHA-256 of its content, once known.
     content: Option<Sha>,
     /// The key of its tensor, once the store holds that.
-    key: Option<Key>,
+    key: Option<TensorKey>,
 }
 
 impl Candidate {
@@ -69,13 +69,13 @@ impl Candidate {
     }
 
     /// Its key, if its content is known.
-    fn key_under(&self, configuration: &str, copies: Option<&Copies>) -> Option<Key> {
+    fn key_under(&self, configuration: &str, copies: Option<&CopySettings>) -> Option<TensorKey> {
         Some(key_under(&self.content?, configuration, copies.zip(self.copy)))
     }
 }
 
 /// The key of a recording with this content, or of one of its copies.
-fn key_under(content: &Sha, configuration: &str, copy: Option<(&Copies, u32)>) -> Key {
+fn key_under(content: &Sha, configuration: &str, copy: Option<(&CopySettings, u32)>) -> TensorKey {
     match copy {
         None => key_of(content, configuration),
         Some((copies, number)) => copies.key(content, configuration, number),
@@ -88,7 +88,7 @@ type SharedAnnotation = Annotation<Arc<str>>;
 /// Brings the cache in `options.out` up to date with the corpora in `options.data`.
 ///
 /// # Errors
-/// When the corpus holds nothing usable or contradicts itself, when the cache cannot be written, or, with
+/// When the corpus has nothing usable or is inconsistent, when the cache cannot be written, or, with
 /// `strict`, when any file cannot be used. What was in the cache before stays as it was.
 pub fn prepare(
     options: &PrepareOptions,
@@ -100,7 +100,7 @@ pub fn prepare(
     options.validate()?;
     let corpora = Corpora::new(&options.data)?;
 
-    // What can be said before anything is made or computed is said first.
+    // Report first what can be reported before anything is created or computed.
     let mut report = PrepareReport::new(options, augmented_set_id(&configuration, options.augment.as_ref()));
     let mut candidates = find_candidates(options, &corpora, &mut report)?;
     if options.strict && !report.failed.is_empty() {
@@ -137,7 +137,7 @@ pub fn prepare(
     }
 
     compute(options, &corpora, &configuration, &mut candidates, &mut store, &mut report, progress)?;
-    let used: Vec<Key> = candidates.iter().filter_map(|candidate| candidate.key).collect();
+    let used: Vec<TensorKey> = candidates.iter().filter_map(|candidate| candidate.key).collect();
     let written = store.finish(used)?;
     report.shards_written = written.shards;
     report.bytes_written = written.bytes;
@@ -145,7 +145,7 @@ pub fn prepare(
     let utterances = select::select(&candidates, &written.set, &options.limits, &mut report)?;
     let entries = utterances.iter().map(|selected| selected.entry);
     let measured = measured(&options.out, &written.set, entries, options.jobs)?;
-    let utterances = near_duplicates::settle(utterances, &measured, options.near_duplicates, &mut report);
+    let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, &mut report);
     report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
     let recordings = utterances.iter().filter(|utterance| !utterance.copy);
     report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
@@ -179,7 +179,7 @@ pub fn prepare(
 }
 
 /// Adds the copies of every recording that is none itself, after all recordings.
-fn add_copies(candidates: &mut Vec<Candidate>, copies: Option<&Copies>) {
+fn add_copies(candidates: &mut Vec<Candidate>, copies: Option<&CopySettings>) {
     let Some(copies) = copies else { return };
     let originals = candidates.len();
     for index in 0..originals {
@@ -211,7 +211,7 @@ fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool
     }
 }
 
-/// Sees to it that the store holds the tensor of every candidate that can be used, and gives these their keys.
+/// Makes sure that the store holds the tensor of every usable candidate, and gives these their keys.
 fn compute(
     options: &PrepareOptions,
     corpora: &Corpora,
@@ -234,8 +234,8 @@ fn compute(
     progress.start(work.len() as u64, "files");
     let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
     let known = store.known();
-    let is_known = |key: &Key| known.contains(key);
-    let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<Outcome>| -> Result<()> {
+    let is_known = |key: &TensorKey| known.contains(key);
+    let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<PreparedFile>| -> Result<()> {
         for (candidate, outcome) in batch.iter_mut().zip(outcomes) {
             report.bytes_read += outcome.bytes_read;
             match outcome.result {
@@ -256,7 +256,7 @@ fn compute(
         Ok(())
     };
     let batch_size = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH);
-    let mut previous: (&mut [&mut Candidate], Vec<Outcome>) = (&mut [], Vec::new());
+    let mut previous: (&mut [&mut Candidate], Vec<PreparedFile>) = (&mut [], Vec::new());
     for batch in work.chunks_mut(batch_size) {
         let (done, outcomes) = previous;
         let jobs: Vec<(&str, Option<u32>)> =
@@ -290,7 +290,7 @@ fn refuse(report: &PrepareReport) -> Error {
         ErrorKind::Unusable,
         format!("{} recordings cannot be used:{}", report.failed.len(), report.failed_lines(usize::MAX)),
     )
-    .mend("mend or remove them, or leave out --strict")
+    .help("fix or remove them, or drop --strict")
 }
 
 /// Adds to an error about the whole corpus which recordings could not be used, since that may be its cause.

@@ -1,48 +1,50 @@
-//! What becomes of recordings that are copies of others without being the same sound.
+//! What to do with recordings that are copies of others without being the same sound.
 
 use std::collections::{HashMap, HashSet};
 
 use clap::ValueEnum;
-use ser_cache::Key;
-use ser_cache::audit::{Measured, Similar};
+use ser_cache::TensorKey;
+use ser_cache::audit::{Measured, NearDuplicatePairKeys};
 
 use crate::prepare::select::Selected;
 use crate::prepare::{NearDuplicatePair, PrepareReport};
 
-/// What becomes of near-duplicates.
+/// What to do with near-duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum NearDuplicates {
-    /// They are used and reported, and counted where they stand on two sides of a split
+    /// They are used and reported, and counted where they are on two sides of a split
     #[default]
     Report,
     /// Of each group of copies one is used, the one in the fewest folders, as with identical sounds
     KeepOne,
 }
 
-/// Notes the pairs in `report`, and takes all but one of each group out if that is wanted.
-pub(super) fn settle<'a>(
+/// Notes the pairs in `report`, and removes all but one of each group if requested.
+pub(super) fn resolve<'a>(
     mut utterances: Vec<Selected<'a>>,
     measured: &Measured,
     wanted: NearDuplicates,
     report: &mut PrepareReport,
 ) -> Vec<Selected<'a>> {
     // A copy is like its parent, and like what that is like.
-    let copies: HashSet<Key> =
+    let copies: HashSet<TensorKey> =
         utterances.iter().filter(|utterance| utterance.copy).map(|copy| copy.entry.row.key).collect();
-    let of_copy = |pair: &Similar| copies.contains(&pair.first) || copies.contains(&pair.second);
-    let pairs: Vec<Similar> = measured.near_duplicates().filter(|pair| !of_copy(pair)).collect();
+    let of_copy =
+        |pair: &NearDuplicatePairKeys| copies.contains(&pair.first) || copies.contains(&pair.second);
+    let pairs: Vec<NearDuplicatePairKeys> =
+        measured.near_duplicates().filter(|pair| !of_copy(pair)).collect();
     if pairs.is_empty() {
         return utterances;
     }
-    let in_pairs: HashSet<Key> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
+    let in_pairs: HashSet<TensorKey> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
     let of_pairs = utterances.iter().filter(|selected| in_pairs.contains(&selected.entry.row.key));
-    let of_key: HashMap<Key, &Selected<'a>> =
+    let of_key: HashMap<TensorKey, &Selected<'a>> =
         of_pairs.map(|selected| (selected.entry.row.key, selected)).collect();
     let rank =
-        |key: &Key| of_key.get(key).map(|selected| (selected.path.matches('/').count(), selected.path));
+        |key: &TensorKey| of_key.get(key).map(|selected| (selected.path.matches('/').count(), selected.path));
     // Of each recording, one of its group that comes before it; the first of all has none.
-    let mut before: HashMap<Key, Key> = HashMap::new();
-    for Similar { first, second, similarity } in pairs {
+    let mut before: HashMap<TensorKey, TensorKey> = HashMap::new();
+    for NearDuplicatePairKeys { first, second, similarity } in pairs {
         let (kept, copy) = if rank(&first) <= rank(&second) { (first, second) } else { (second, first) };
         if let (Some(one), Some(other)) = (of_key.get(&kept), of_key.get(&copy)) {
             report.near_duplicates.push(NearDuplicatePair {
@@ -73,7 +75,7 @@ pub(super) fn settle<'a>(
     utterances
 }
 
-fn root(before: &HashMap<Key, Key>, mut key: Key) -> Key {
+fn root(before: &HashMap<TensorKey, TensorKey>, mut key: TensorKey) -> TensorKey {
     while let Some(earlier) = before.get(&key) {
         key = *earlier;
     }

@@ -1,9 +1,9 @@
-//! What a preparation is asked to do.
+//! The options of a preparation.
 
 use std::path::PathBuf;
 
 use ser_audio::Limits;
-use ser_cache::Copies;
+use ser_cache::CopySettings;
 use ser_cache::audit::Requirement;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Fractions;
@@ -12,13 +12,13 @@ use ser_features::FeatureConfig;
 
 use crate::prepare::NearDuplicates;
 
-/// How large a shard is unless asked otherwise, bytes of tensors: a few hundred utterances.
+/// Default size of a shard, bytes of tensors: a few hundred utterances.
 pub const DEFAULT_SHARD_BYTES: usize = 24 << 20;
 
 /// How large a shard may be, bytes of tensors. Three of them are in memory at a time.
 const SHARD_BYTES: std::ops::RangeInclusive<usize> = 4096..=1 << 30;
 
-/// Everything that decides what a preparation does.
+/// All options of a preparation.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
     /// Folders of recordings: one corpus each.
@@ -28,7 +28,7 @@ pub struct PrepareOptions {
     /// How features are computed.
     pub features: FeatureConfig,
     /// Augmented copies to keep of every recording.
-    pub augment: Option<Copies>,
+    pub augment: Option<CopySettings>,
     /// Where labels come from: nothing for [`LabelSource::Auto`], one for all corpora, or one for each.
     pub labels: Vec<LabelSource>,
     /// Other names for labels.
@@ -37,15 +37,15 @@ pub struct PrepareOptions {
     pub exclude: Vec<String>,
     /// Shares of validation and test.
     pub fractions: Fractions,
-    /// How many folds speakers are dealt to; 0 for none, nothing for five where there are speakers enough.
+    /// Number of folds of speakers; 0 for none, `None` for five where there are enough speakers.
     pub folds: Option<u32>,
     /// Seed of the splits.
     pub seed: u64,
     /// Which files are too large, too long or too short.
     pub limits: Limits,
-    /// What becomes of near-duplicates.
+    /// What to do with near-duplicates.
     pub near_duplicates: NearDuplicates,
-    /// What at least one split must be.
+    /// What at least one split must satisfy.
     pub require: Vec<Requirement>,
     /// Bytes of tensors after which a shard is full.
     pub shard_bytes: usize,
@@ -64,7 +64,7 @@ pub struct PrepareOptions {
 }
 
 impl PrepareOptions {
-    /// What `ser-prep --data <data> --out <out>` is asked to do.
+    /// The options of `ser-prep --data <data> --out <out>`.
     pub fn new(data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
         Self {
             data: vec![CorpusFolder::from(data.into())],
@@ -95,7 +95,7 @@ impl PrepareOptions {
         self.labels.get(corpus).or(self.labels.first()).unwrap_or(&LabelSource::Auto)
     }
 
-    /// Checks what no type can: numbers within their ranges. The feature configuration has its own check.
+    /// Checks what types cannot: numbers within their ranges. The feature configuration has its own check.
     pub(super) fn validate(&self) -> Result<()> {
         self.features.validate()?;
         self.fractions.validate()?;
@@ -104,29 +104,29 @@ impl PrepareOptions {
         if labels > 1 && labels != data {
             return Err(Error::new(
                 ErrorKind::Usage,
-                format!("{labels} --labels are not about {data} --data"),
+                format!("{labels} --labels do not match {data} --data"),
             )
-            .mend("give --labels once for all, or once for each --data, in their order"));
+            .help("give --labels once for all, or once for each --data, in their order"));
         }
         if data > 1 && labels == 1 && matches!(self.labels[..], [LabelSource::Table(_)]) {
-            return Err(Error::new(ErrorKind::Usage, "a table of labels is about one corpus").mend(
+            return Err(Error::new(ErrorKind::Usage, "a table of labels describes one corpus").help(
                 "give --labels once for each --data, in their order; auto is for those that need none",
             ));
         }
         if self.folds.is_some_and(|folds| folds != 0 && !Protocol::FOLDS.contains(&folds)) {
             let (least, most) = (Protocol::FOLDS.start(), Protocol::FOLDS.end());
             return Err(Error::new(ErrorKind::Usage, "that number of folds cannot be made")
-                .mend(format!("give --folds from {least} to {most}, or 0 for none")));
+                .help(format!("give --folds from {least} to {most}, or 0 for none")));
         }
         if !SHARD_BYTES.contains(&self.shard_bytes) {
             return Err(Error::new(
                 ErrorKind::Usage,
                 format!("a shard cannot be full at {} bytes", self.shard_bytes),
             )
-            .mend(format!("give from {} to {}", SHARD_BYTES.start(), SHARD_BYTES.end())));
+            .help(format!("give from {} to {}", SHARD_BYTES.start(), SHARD_BYTES.end())));
         }
         if self.jobs > crate::prepare::MOST_JOBS {
-            return Err(Error::new(ErrorKind::Usage, format!("{} jobs are too many", self.jobs)).mend(
+            return Err(Error::new(ErrorKind::Usage, format!("{} jobs are too many", self.jobs)).help(
                 format!("give at most {}, or 0 for one on every processor", crate::prepare::MOST_JOBS),
             ));
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use ser_cache::audit::Audit;
-use ser_cache::{Copies, parse_copy_path};
+use ser_cache::{CopySettings, parse_copy_path};
 use ser_core::storage::Storage;
 use ser_core::{Error, Result};
 use ser_corpus::split::Part;
@@ -18,7 +18,7 @@ use crate::prepare::{Candidate, PrepareOptions, SharedAnnotation};
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PrepareReport {
     /// The corpus, or where there are several, all of them.
-    #[serde(serialize_with = "one_or_all")]
+    #[serde(serialize_with = "serialize_one_or_many")]
     pub data: Vec<PathBuf>,
     /// The corpora: what each is called, and how its labels were found.
     pub corpora: Vec<CorpusReport>,
@@ -26,13 +26,13 @@ pub struct PrepareReport {
     pub out: PathBuf,
     /// The feature set that was brought up to date.
     pub feature_set: String,
-    /// The words of the command, for whoever wants the same again.
+    /// The words of the command, for reproduction.
     pub arguments: Vec<String>,
     /// Whether nothing was done.
     pub dry_run: bool,
     /// Recordings found.
     pub found: usize,
-    /// Other files passed over.
+    /// Other files, ignored.
     pub ignored: usize,
     /// Recordings of classes that were to be left out.
     pub excluded: usize,
@@ -47,7 +47,7 @@ pub struct PrepareReport {
     pub copies: usize,
     /// How copies were made, if they were.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub augmentation: Option<Copies>,
+    pub augmentation: Option<CopySettings>,
     /// Recordings and copies whose tensor was computed (dry run: whose content would be read).
     pub computed: usize,
     /// Recordings and copies whose tensor was there already.
@@ -70,7 +70,7 @@ pub struct PrepareReport {
     pub speakers: Vec<String>,
     /// The splits, with their numbers of utterances.
     pub splits: BTreeMap<String, BTreeMap<Part, usize>>,
-    /// What the sides of each split have in common.
+    /// What the sides of each split share.
     pub audits: BTreeMap<String, Audit>,
     /// Splits that could not be made, and why.
     pub left_out: Vec<String>,
@@ -105,7 +105,7 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-fn one_or_all<S: Serializer>(data: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_one_or_many<S: Serializer>(data: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     match data {
         [only] => only.serialize(serializer),
         several => several.serialize(serializer),
@@ -130,7 +130,7 @@ pub struct NearDuplicatePair {
     pub of: String,
     /// How similar they are, at most 1.
     pub similarity: f64,
-    /// Whether they stand under two labels: one of these is probably wrong.
+    /// Whether they have two labels: one of these is probably wrong.
     pub labels_differ: bool,
 }
 
@@ -139,7 +139,7 @@ pub struct NearDuplicatePair {
 pub struct Remark {
     /// The recording.
     pub path: String,
-    /// What there is to say.
+    /// The remark.
     pub text: String,
 }
 
@@ -180,7 +180,7 @@ impl PrepareReport {
         candidates: &[Candidate],
         store: &Store,
         configuration: &str,
-        copies: Option<&Copies>,
+        copies: Option<&CopySettings>,
     ) {
         for candidate in candidates {
             let key = candidate.key_under(configuration, copies);
@@ -201,7 +201,7 @@ impl PrepareReport {
         self.sort();
     }
 
-    /// What is wrong with a recording need not be said of each of its copies.
+    /// What is wrong with a recording need not be repeated for each of its copies.
     pub(super) fn forget_copies_of_failures(&mut self) {
         let failed: BTreeSet<String> = self.failed.iter().map(|remark| remark.path.clone()).collect();
         let parent_failed =
@@ -216,7 +216,7 @@ impl PrepareReport {
         self.duplicates.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
-    /// The recordings that cannot be used, each on a line of its own behind a line break; at most `most`.
+    /// The recordings that cannot be used, each on its own line after a line break; at most `most`.
     pub(super) fn failed_lines(&self, most: usize) -> String {
         let line = |remark: &Remark| format!("\n  {}: {}", remark.path, remark.text);
         let mut lines: String = self.failed.iter().take(most).map(line).collect();
@@ -279,7 +279,7 @@ impl PrepareReport {
             }
         }
         if self.ignored > 0 {
-            writeln!(out, "  other files      {}   passed over", files(self.ignored))?;
+            writeln!(out, "  other files      {}   ignored", files(self.ignored))?;
         }
         if self.excluded > 0 {
             writeln!(out, "  excluded         {}   by --exclude", files(self.excluded))?;
@@ -299,7 +299,7 @@ impl PrepareReport {
         writeln!(out, "utterances         {}", files(self.used))?;
         if let Some(augmentation) = &self.augmentation {
             let each = augmentation.copies;
-            writeln!(out, "  augmented copies {}   {each} of each, for training alone", files(self.copies))?;
+            writeln!(out, "  augmented copies {}   {each} of each, for training only", files(self.copies))?;
         }
         if self.cut > 0 {
             writeln!(out, "  cut at the end   {}   longer than a tensor", files(self.cut))?;
@@ -361,7 +361,7 @@ impl PrepareReport {
             writeln!(out, "\n{title}:")?;
             let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
             remarks.iter().for_each(|remark| *alike.entry(&remark.text).or_default() += 1);
-            // What holds for so many is a line, or nobody would see the others.
+            // What holds for so many becomes one line, or it would hide the others.
             alike.retain(|_, count| *count > SHOWN);
             for (text, count) in &alike {
                 writeln!(out, "  {count} recordings: {text}")?;

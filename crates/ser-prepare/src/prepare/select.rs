@@ -1,10 +1,10 @@
-//! Which recordings become utterances: each sound once, under one label.
+//! Which recordings become utterances: each sound once, with one label.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use ser_audio::Limits;
-use ser_cache::{Checksum, Entry, FeatureSet};
+use ser_cache::{Checksum, FeatureSet, TensorEntry};
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::prepare::{Candidate, PrepareReport, SharedAnnotation};
@@ -15,7 +15,7 @@ pub(super) struct Selected<'a> {
     pub(super) annotation: &'a SharedAnnotation,
     /// For an augmented copy: the recording it was made from, or the one that is kept of its sound.
     pub(super) parent: Option<&'a str>,
-    pub(super) entry: &'a Entry,
+    pub(super) entry: &'a TensorEntry,
     /// Whether it is a copy that was made here.
     pub(super) copy: bool,
 }
@@ -24,7 +24,7 @@ pub(super) struct Selected<'a> {
 /// what is odd about those kept. Sorted by path.
 ///
 /// # Errors
-/// When one sound is labelled in two ways: one of the labels is wrong, and only a person can say which.
+/// When one sound has two labels: one of them is wrong, and only a person can tell which.
 pub(super) fn select<'a>(
     candidates: &'a [Candidate],
     set: &'a FeatureSet,
@@ -59,7 +59,7 @@ pub(super) fn select<'a>(
                 first_of.insert(selected.entry.row.source.sound, kept.len());
                 kept.push(selected);
             }
-            // What is to say of a copy was said of its parent.
+            // Remarks about a copy were already made about its parent.
             Some(_) if selected.copy => {}
             Some(first) if first.annotation.label != selected.annotation.label => conflicts.push(format!(
                 "{} ({}) and {} ({})",
@@ -74,9 +74,9 @@ pub(super) fn select<'a>(
     if !conflicts.is_empty() {
         return Err(Error::new(
             ErrorKind::Mismatch,
-            format!("the same sound stands under two labels: {}", conflicts.join("; ")),
+            format!("the same sound has two labels: {}", conflicts.join("; ")),
         )
-        .mend("remove the wrong one, since a network cannot learn from a contradiction"));
+        .help("remove the wrong one, since a network cannot learn from a contradiction"));
     }
     follow_parents(&mut kept, &kept_for, report);
     kept.sort_unstable_by_key(|selected| selected.path);
@@ -84,8 +84,8 @@ pub(super) fn select<'a>(
     Ok(kept)
 }
 
-/// Lets each copy name the recording that is kept, and leaves out those whose parent cannot be used: nobody could say on
-/// which side they may stand.
+/// Lets each copy name the recording that is kept, and leaves out those whose parent cannot be used: it is unknown on
+/// which side they may be.
 fn follow_parents<'a>(
     kept: &mut Vec<Selected<'a>>,
     kept_for: &HashMap<&'a str, &'a str>,
@@ -127,13 +127,13 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
         if let Some(extension) = extension.filter(|extension| !belongs(extension)) {
             report.note(selected.path, format!("is {} inside .{extension}", source.container));
         }
-        // One odd file is worth a line; a corpus of many rates is not odd file by file.
+        // A single odd file is worth a line; a corpus of many rates is not.
         if let Some(usual) =
             usual.filter(|usual| *usual != source.sample_rate && 10 * rates[usual] > 9 * recordings().count())
         {
             report.note(
                 selected.path,
-                format!("has {} Hz where most have {usual} Hz; resampled like all", source.sample_rate),
+                format!("has {} Hz where most have {usual} Hz; resampled like the rest", source.sample_rate),
             );
         }
         if source.channels > 1 {

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use ser_cache::audit::Measured;
 use ser_cache::{FeatureSet, SplitInfo, SplitManifest, Utterance, manifest_shard};
 use ser_core::Result;
-use ser_corpus::split::{Part, Split, SplitPlanner, Subject};
+use ser_corpus::split::{Part, Split, SplitPlanner, UtteranceInfo};
 
 use crate::audit::audit_split;
 use crate::prepare::select::Selected;
 use crate::prepare::{PrepareOptions, PrepareReport};
 
-/// The selected utterances, and how they are dealt to the sides of every protocol the corpus allows.
+/// The selected utterances, and how they are assigned to the sides of every protocol the corpus allows.
 pub(super) struct Splits<'a> {
     planner: SplitPlanner<'a>,
     utterances: Vec<Utterance<&'a str>>,
@@ -26,7 +26,7 @@ pub(super) fn shard_names(set: &FeatureSet) -> Vec<String> {
 }
 
 impl<'a> Splits<'a> {
-    /// Prepares to deal `selected`, whose tensors lie in `set`.
+    /// Prepares to split `selected`, whose tensors are in `set`.
     ///
     /// # Errors
     /// When the corpus cannot be split at all.
@@ -38,7 +38,7 @@ impl<'a> Splits<'a> {
         measured: &'a Measured,
     ) -> Result<Self> {
         let subjects = (selected.iter())
-            .map(|one| Subject { parent: one.parent, ..Subject::of(one.path, one.annotation) })
+            .map(|one| UtteranceInfo { parent: one.parent, ..UtteranceInfo::of(one.path, one.annotation) })
             .collect();
         let planner = SplitPlanner::new(subjects, options.fractions, options.seed)?.with_folds(options.folds);
         let utterances: Vec<_> = selected.iter().map(|selected| utterance(selected, shard_names)).collect();

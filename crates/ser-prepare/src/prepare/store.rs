@@ -8,30 +8,30 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use ser_cache::{
-    Entry, FeatureSet, Index, Key, Layout, Row, Sha, Shard, ShardBuffer, augmented_set_id, rows_per_shard,
-    shard_path, shards_folder, stays_inside,
+    FeatureSet, Index, RowInfo, Sha, Shard, ShardBuffer, ShardLayout, TensorEntry, TensorKey,
+    augmented_set_id, check_inside, rows_per_shard, shard_path, shards_folder,
 };
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::prepare::PrepareOptions;
 
-/// How many full shards are hashed and written at once: one computes its name while another waits for the disk.
+/// How many full shards are hashed and written at once: one is hashed while another waits for the disk.
 const WRITERS: usize = 2;
 
 /// Tensors that are there, and those being added. Threads of their own hash and write full shards while the next
 /// one fills; with one job it is one thread, and everything is written in one order.
 pub(super) struct Store {
-    layout: Layout,
+    layout: ShardLayout,
     rows_per_shard: usize,
     /// Names of the shards that are on disk.
     shards: Vec<Sha>,
     /// Where every tensor lies; shards being written count on from those on disk.
-    entries: Vec<Entry>,
+    entries: Vec<TensorEntry>,
     known: KnownKeys,
     id: String,
     /// Tensors of other feature sets with the same configuration, which differ in their copies alone.
-    lent: HashMap<Key, Lent>,
+    borrowed: HashMap<TensorKey, BorrowedTensor>,
     filling: ShardBuffer,
     sent: u32,
     writer: Option<Writer>,
@@ -40,24 +40,24 @@ pub(super) struct Store {
 /// The keys of all tensors that are there or being written. Threads ask it what need not be computed while the store
 /// is being filled.
 #[derive(Clone, Default)]
-pub(super) struct KnownKeys(Arc<RwLock<HashSet<Key>>>);
+pub(super) struct KnownKeys(Arc<RwLock<HashSet<TensorKey>>>);
 
 impl KnownKeys {
-    pub(super) fn contains(&self, key: &Key) -> bool {
+    pub(super) fn contains(&self, key: &TensorKey) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
     /// Whether it was new.
-    fn insert(&self, key: Key) -> bool {
+    fn insert(&self, key: TensorKey) -> bool {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key)
     }
 }
 
 /// A tensor in a shard of another feature set.
-struct Lent {
+struct BorrowedTensor {
     shard: Sha,
     position: u32,
-    row: Row,
+    row: RowInfo,
 }
 
 struct Writer {
@@ -72,7 +72,7 @@ struct Writer {
 type Named = (u32, Sha, u64);
 
 /// What a run has stored.
-pub(super) struct Written {
+pub(super) struct WrittenShard {
     pub(super) set: FeatureSet,
     pub(super) shards: usize,
     pub(super) bytes: u64,
@@ -88,7 +88,7 @@ impl Store {
     ) -> Result<Self> {
         let configuration = options.features.to_canonical_json();
         let id = augmented_set_id(&configuration, options.augment.as_ref());
-        let layout = Layout { shape: options.features.shape(), configuration };
+        let layout = ShardLayout { shape: options.features.shape(), configuration };
         let mut store = Self {
             rows_per_shard: rows_per_shard(layout.row_len(), options.shard_bytes),
             layout,
@@ -96,7 +96,7 @@ impl Store {
             entries: Vec::new(),
             known: KnownKeys::default(),
             id: id.clone(),
-            lent: HashMap::new(),
+            borrowed: HashMap::new(),
             filling: ShardBuffer::default(),
             sent: 0,
             writer: None,
@@ -111,7 +111,7 @@ impl Store {
         if let Some(storage) = storage {
             storage.make_folder(&folder)?;
             store.adopt_unnamed(&options.out, &folder, index)?;
-            // The writer that left shards here may have been killed before their names were durable.
+            // The process that wrote these shards may have been killed before their names were durable.
             storage.sync_folder(&folder)?;
             store.writer = Some(Writer::start(options.jobs, storage, &folder, &store.layout));
         }
@@ -123,7 +123,7 @@ impl Store {
         let mut kept: HashMap<u32, (u32, usize)> = HashMap::new();
         for (old, name) in (0..).zip(&set.shards) {
             let path = shard_path(folder, name);
-            let opened = stays_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
+            let opened = check_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
             if let Ok(shard) = opened {
                 kept.insert(old, (self.shards.len() as u32, shard.rows()));
                 self.shards.push(*name);
@@ -145,31 +145,32 @@ impl Store {
         }
         let rows_of = |name: &Sha| {
             let path = shard_path(folder, name);
-            let opened = stays_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
+            let opened = check_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
             opened.map_or(0, |shard| shard.rows())
         };
         let rows: Vec<usize> = set.shards.iter().map(rows_of).collect();
-        for Entry { shard, position, row } in &set.entries {
+        for TensorEntry { shard, position, row } in &set.entries {
             let place = *shard as usize;
             let is_there = rows.get(place).is_some_and(|rows| (*position as usize) < *rows);
             if let (true, Some(name)) = (is_there, set.shards.get(place))
                 && self.known.insert(row.key)
             {
-                self.lent.insert(row.key, Lent { shard: *name, position: *position, row: row.clone() });
+                self.borrowed
+                    .insert(row.key, BorrowedTensor { shard: *name, position: *position, row: row.clone() });
             }
         }
     }
 
     /// Makes what is `used` of other feature sets part of this one.
-    fn keep_lent(&mut self, used: Vec<Key>) {
+    fn keep_borrowed(&mut self, used: Vec<TensorKey>) {
         let mut places: HashMap<Sha, u32> = self.shards.iter().copied().zip(0..).collect();
         for key in used {
-            let Some(Lent { shard, position, row }) = self.lent.remove(&key) else { continue };
+            let Some(BorrowedTensor { shard, position, row }) = self.borrowed.remove(&key) else { continue };
             let place = *places.entry(shard).or_insert_with(|| {
                 self.shards.push(shard);
                 self.shards.len() as u32 - 1
             });
-            self.entries.push(Entry { shard: place, position, row });
+            self.entries.push(TensorEntry { shard: place, position, row });
         }
     }
 
@@ -186,11 +187,11 @@ impl Store {
                 unnamed.push((name, path));
             }
         }
-        // In an order that follows from what is there, not from when it came.
+        // In an order that depends on what is there, not on when it arrived.
         unnamed.sort();
         for (name, path) in unnamed {
-            // A shard of another feature set, or a damaged one: either way nothing to build on.
-            let opened = stays_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
+            // A shard of another feature set, or a damaged one: either way unusable.
+            let opened = check_inside(root, &path).and_then(|()| Shard::open(&path, &self.layout));
             let Ok(rows) = opened.and_then(|shard| shard.verified_rows()) else {
                 continue;
             };
@@ -198,7 +199,7 @@ impl Store {
             self.shards.push(name);
             for (position, row) in rows.into_iter().enumerate() {
                 if self.known.insert(row.key) {
-                    self.entries.push(Entry { shard, position: position as u32, row });
+                    self.entries.push(TensorEntry { shard, position: position as u32, row });
                 }
             }
         }
@@ -206,7 +207,7 @@ impl Store {
     }
 
     /// Whether the tensor with this key is there or being written.
-    pub(super) fn holds(&self, key: &Key) -> bool {
+    pub(super) fn holds(&self, key: &TensorKey) -> bool {
         self.known.contains(key)
     }
 
@@ -216,13 +217,13 @@ impl Store {
     }
 
     /// Adds a tensor, unless it is there; whether it was not.
-    pub(super) fn push(&mut self, features: &[f32], row: Row) -> Result<bool> {
+    pub(super) fn push(&mut self, features: &[f32], row: RowInfo) -> Result<bool> {
         let shard = self.shards.len() as u32 + self.sent;
         let position = self.filling.len() as u32;
         if !self.known.insert(row.key) {
             return Ok(false);
         }
-        self.entries.push(Entry { shard, position, row: row.clone() });
+        self.entries.push(TensorEntry { shard, position, row: row.clone() });
         self.filling.push(features, row);
         if self.filling.len() >= self.rows_per_shard {
             self.send()?;
@@ -235,8 +236,8 @@ impl Store {
         let number = self.sent;
         self.sent += 1;
         match &self.writer {
-            Some(writer) if writer.is_well() && writer.queue.send((number, full)).is_ok() => {
-                // Whoever took that one has just given back the one before: there are no more than the writers and one.
+            Some(writer) if writer.all_writers_running() && writer.queue.send((number, full)).is_ok() => {
+                // The writer that took it has just returned the previous one: there are at most one more than writers.
                 self.filling = writer.empty.try_recv().unwrap_or_default();
                 Ok(())
             }
@@ -259,7 +260,7 @@ impl Store {
     }
 
     /// Writes what is left and waits until everything is on disk. `used` are the keys of all utterances.
-    pub(super) fn finish(mut self, used: Vec<Key>) -> Result<Written> {
+    pub(super) fn finish(mut self, used: Vec<TensorKey>) -> Result<WrittenShard> {
         if !self.filling.is_empty() {
             self.send()?;
         }
@@ -267,7 +268,7 @@ impl Store {
         let bytes = written.iter().map(|(_, _, bytes)| bytes).sum();
         let written_shards = written.len();
         self.shards.extend(written.into_iter().map(|(_, name, _)| name));
-        self.keep_lent(used);
+        self.keep_borrowed(used);
         let (shards, entries) = sorted(std::mem::take(&mut self.shards), std::mem::take(&mut self.entries));
         let set = FeatureSet {
             id: std::mem::take(&mut self.id),
@@ -277,13 +278,13 @@ impl Store {
             shards,
             entries,
         };
-        Ok(Written { set, shards: written_shards, bytes })
+        Ok(WrittenShard { set, shards: written_shards, bytes })
     }
 }
 
 /// Shards and entries in an order that follows from what they are, not from when they were written, so that an
 /// interrupted run and an undisturbed one end with the same index.
-fn sorted(shards: Vec<Sha>, mut entries: Vec<Entry>) -> (Vec<Sha>, Vec<Entry>) {
+fn sorted(shards: Vec<Sha>, mut entries: Vec<TensorEntry>) -> (Vec<Sha>, Vec<TensorEntry>) {
     let mut order: Vec<(Sha, u32)> = shards.into_iter().zip(0..).collect();
     order.sort_unstable();
     let moved: HashMap<u32, u32> = order.iter().map(|(_, old)| *old).zip(0..).collect();
@@ -302,7 +303,7 @@ impl Drop for Store {
 }
 
 impl Writer {
-    fn start(jobs: usize, storage: &Storage, folder: &Path, layout: &Layout) -> Self {
+    fn start(jobs: usize, storage: &Storage, folder: &Path, layout: &ShardLayout) -> Self {
         // Nothing waits in the queue: what is filling and what is being written bound the memory.
         let (queue, shards) = sync_channel(0);
         let (emptied, empty) = channel();
@@ -319,7 +320,7 @@ impl Writer {
                         let (name, bytes) =
                             written.inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?;
                         shard.clear();
-                        // Nobody needs it any more once the last shard was sent.
+                        // It is no longer needed once the last shard has been sent.
                         let _ = emptied.send(shard);
                         Ok((number, name, bytes))
                     })
@@ -329,7 +330,7 @@ impl Writer {
         Self { queue, empty, has_failed: has_failed.clone(), threads: threads.collect() }
     }
 
-    fn is_well(&self) -> bool {
+    fn all_writers_running(&self) -> bool {
         !self.has_failed.load(Ordering::Relaxed)
     }
 }

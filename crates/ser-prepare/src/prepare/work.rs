@@ -1,9 +1,9 @@
-//! What is done with one file: read, hash, decode, extract.
+//! Processing one file: read, hash, decode, extract.
 
 use std::sync::{Mutex, PoisonError};
 
 use ser_audio::{Container, Limits, Loader};
-use ser_cache::{Checksum, Copies, Hex, Key, Row, Sha, Source};
+use ser_cache::{Checksum, CopySettings, Hex, RowInfo, Sha, TensorKey, TensorSource};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Corpora;
 use ser_features::{Extractor, FeatureConfig};
@@ -15,18 +15,18 @@ use crate::prepare::{PrepareOptions, key_under};
 pub(super) struct Workers {
     pool: rayon::ThreadPool,
     benches: Vec<Mutex<Bench>>,
-    /// Tensors that were stored and can be written over.
+    /// Tensors that were stored and can be overwritten.
     free: Mutex<Vec<Vec<f32>>>,
     /// Where recordings are.
     corpora: Corpora,
     limits: Limits,
     features: FeatureConfig,
     configuration: String,
-    copies: Option<Copies>,
+    copies: Option<CopySettings>,
 }
 
-/// What became of a file.
-pub(super) struct Outcome {
+/// The result for a file.
+pub(super) struct PreparedFile {
     pub(super) bytes_read: u64,
     pub(super) result: Result<Done>,
 }
@@ -34,9 +34,9 @@ pub(super) struct Outcome {
 /// A file that can be used.
 pub(super) struct Done {
     pub(super) content: Sha,
-    pub(super) key: Key,
+    pub(super) key: TensorKey,
     /// Its tensor, unless it was known already.
-    pub(super) tensor: Option<(Vec<f32>, Row)>,
+    pub(super) tensor: Option<(Vec<f32>, RowInfo)>,
 }
 
 /// Buffers and plans of one thread.
@@ -50,7 +50,7 @@ struct Bench {
 impl Workers {
     pub(super) fn new(options: &PrepareOptions, corpora: &Corpora, configuration: &str) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).mend("give fewer --jobs")
+            Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).help("give fewer --jobs")
         })?;
         let features = &options.features;
         let benches = (0..pool.current_num_threads())
@@ -77,7 +77,7 @@ impl Workers {
         })
     }
 
-    /// Has `work` done by the threads while this one does `meanwhile`.
+    /// Runs `work` on the threads while this one runs `meanwhile`.
     pub(super) fn install<T: Send>(
         &self,
         work: impl FnOnce() -> T + Send,
@@ -92,7 +92,7 @@ impl Workers {
         done.ok_or_else(|| Error::new(ErrorKind::Io, "a thread has stopped"))
     }
 
-    /// Takes back a tensor that is no longer needed, for the next that is.
+    /// Recycles a tensor that is no longer needed.
     pub(super) fn recycle(&self, tensor: Vec<f32>) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(tensor);
     }
@@ -102,13 +102,13 @@ impl Workers {
         &self,
         path: &str,
         copy: Option<u32>,
-        known: &(dyn Fn(&Key) -> bool + Sync),
-    ) -> Outcome {
+        known: &(dyn Fn(&TensorKey) -> bool + Sync),
+    ) -> PreparedFile {
         let thread = self.pool.current_thread_index().unwrap_or(0);
         let mut bench = self.benches[thread].lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes_read = 0;
         let result = self.process_with(&mut bench, path, copy, known, &mut bytes_read);
-        Outcome { bytes_read, result: result.map_err(|error| error.at(path)) }
+        PreparedFile { bytes_read, result: result.map_err(|error| error.at(path)) }
     }
 
     fn process_with(
@@ -116,7 +116,7 @@ impl Workers {
         bench: &mut Bench,
         path: &str,
         copy: Option<u32>,
-        known: &(dyn Fn(&Key) -> bool + Sync),
+        known: &(dyn Fn(&TensorKey) -> bool + Sync),
         bytes_read: &mut u64,
     ) -> Result<Done> {
         let location = self.corpora.location(path)?;
@@ -138,7 +138,7 @@ impl Workers {
                 (samples, copy_source(samples, self.features.sample_rate, recording.container))
             }
             _ => {
-                let source = Source {
+                let source = TensorSource {
                     sample_rate: recording.sample_rate,
                     channels: recording.channels,
                     container: recording.container,
@@ -151,13 +151,13 @@ impl Workers {
         let extracted = bench.extractor.extract(samples, &mut features)?;
         let frames = extracted.frames as u32;
         let checksum = Checksum::of_row(&features, frames);
-        let row = Row { key, frames, frames_cut: extracted.cut as u32, checksum, source };
+        let row = RowInfo { key, frames, frames_cut: extracted.cut as u32, checksum, source };
         Ok(Done { content, key, tensor: Some((features, row)) })
     }
 }
 
 /// A copy is what its samples are, at the rate of the features; the container is its parent's.
-fn copy_source(samples: &[f32], sample_rate: u32, container: Container) -> Source {
+fn copy_source(samples: &[f32], sample_rate: u32, container: Container) -> TensorSource {
     let sound = Hex(ser_audio::audio_hash(sample_rate, samples).to_be_bytes());
-    Source { sample_rate, channels: 1, container, samples: samples.len() as u64, sound }
+    TensorSource { sample_rate, channels: 1, container, samples: samples.len() as u64, sound }
 }

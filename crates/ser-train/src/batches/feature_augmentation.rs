@@ -13,7 +13,7 @@ use tch::{Device, Kind, Tensor};
 use crate::batches::{Batch, Mixed};
 use crate::torch::Result;
 
-/// `batch` as `augmentation` says; what it draws comes from `random`.
+/// `batch`, augmented by `augmentation` with draws from `random`.
 ///
 /// # Errors
 /// When the device lacks memory.
@@ -56,7 +56,7 @@ fn mask<'a>(batch: Batch<'a>, augmentation: &FeatureAugmentation, random: &mut R
     let count = batch.frames.f_to_kind(Kind::Float)?.f_clamp_min(1.0)?.f_view([-1, 1, 1, 1])?;
     let sum = batch.features.f_mul(&is_real)?.f_sum_dim_intlist([-1_i64].as_slice(), true, Kind::Float)?;
     let filled = sum.f_div(&count)?.f_mul(&is_real)?;
-    // kept · x + (1 − kept) · mean, of which padding stays as it is.
+    // kept · x + (1 − kept) · mean; padding stays as it is.
     let features = filled.f_lerp_tensor(&batch.features, &kept)?;
     Ok(Batch { features, ..batch })
 }

@@ -1,4 +1,4 @@
-//! What is done about classes of unequal size: weights in the loss, or the order in which utterances come.
+//! Handling of unequal class sizes: weights in the loss, or the order of utterances.
 
 use ser_core::random::Random;
 use ser_model::{ClassWeights, Sampling};
@@ -26,7 +26,7 @@ pub(crate) fn class_weights(
 
 /// The order of an epoch over utterances of the classes `labels`: as many as there are.
 ///
-/// Balanced, each class comes equally often (give or take one): a small one over and over in new orders, a large one in
+/// Balanced, each class comes equally often (give or take one): a small one repeatedly in new orders, a large one in
 /// part.
 pub(crate) fn order(
     sampling: Sampling,
@@ -43,7 +43,7 @@ pub(crate) fn order(
                 classes[label].push(index);
             }
             classes.retain(|members| !members.is_empty());
-            // Who gets one more where it does not come out even is drawn too.
+            // Which classes get one more when the division leaves a remainder is drawn too.
             random.shuffle(&mut classes);
             let (each, rest) = (all / classes.len().max(1), all % classes.len().max(1));
             let mut drawn = Vec::with_capacity(all);

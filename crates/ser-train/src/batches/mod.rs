@@ -92,7 +92,7 @@ impl<'a> Batches<'a> {
         Self { normaliser, ..self }
     }
 
-    /// Has the utterances `indices` fetched from the disk, if they are not where they can be had at once.
+    /// Prefetches the utterances `indices` from the disk, if they are not in memory.
     pub fn prefetch(&self, indices: &[usize]) {
         if !matches!(self.place, Place::Uploaded { .. }) {
             self.dataset.prefetch(indices);
@@ -166,7 +166,7 @@ fn gather(dataset: &Dataset, indices: &[usize]) -> Result<Tensor> {
     }
 }
 
-/// Whether the device can hold the dataset and still have room for the network. Asked by trying, since libtorch's
+/// Whether the device can hold the dataset and still have room for the network. Found by trying, since libtorch's
 /// bindings cannot say how much memory is free.
 fn has_room_for(dataset: &Dataset, device: Device) -> bool {
     let row_bytes = dataset.shape().iter().product::<usize>() * size_of::<f32>();

@@ -11,14 +11,14 @@ use rayon::prelude::*;
 use ser_cache::{Dataset, Utterance};
 use ser_core::{Error, ErrorKind};
 use ser_model::checkpoint::{Checkpoint, Value};
-use ser_model::{Normalisation, checkpoint};
+use ser_model::{FeatureNormalisation, checkpoint};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::network::parameters::import_f32;
 use crate::torch::Result;
 
-/// Below this a coefficient is constant, and would be divided by nothing.
+/// Below this a coefficient counts as constant, and is divided by this instead.
 const LEAST_DEVIATION: f64 = 1e-5;
 
 /// The name of the statistics in a checkpoint.
@@ -170,16 +170,16 @@ impl Normaliser {
     /// When an utterance does not name its speaker but statistics of speakers are asked for, when `training` is missing,
     /// or a shard cannot be read.
     pub fn new(
-        normalisation: Normalisation,
+        normalisation: FeatureNormalisation,
         dataset: &Dataset,
         utterances: &[Utterance],
         training: Option<&Statistics>,
         device: Device,
     ) -> Result<Self> {
         let way = match normalisation {
-            Normalisation::None => Way::AsTheyAre,
-            Normalisation::Utterance => Way::EachUtterance,
-            Normalisation::Training => {
+            FeatureNormalisation::None => Way::AsTheyAre,
+            FeatureNormalisation::Utterance => Way::EachUtterance,
+            FeatureNormalisation::Training => {
                 let statistics = training.ok_or_else(|| {
                     Error::new(
                         ErrorKind::Damaged,
@@ -188,16 +188,16 @@ impl Normaliser {
                 })?;
                 by_group(vec![0; dataset.len()], std::slice::from_ref(statistics), dataset.shape(), device)?
             }
-            Normalisation::Speaker => {
+            FeatureNormalisation::Speaker => {
                 let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
                 for (index, utterance) in utterances.iter().enumerate() {
                     let speaker = utterance.speaker.as_deref().ok_or_else(|| {
                         Error::new(
                             ErrorKind::Unusable,
-                            "names no speaker, whose statistics are to normalise it",
+                            "names no speaker, so there are no statistics to normalise it with",
                         )
                         .at(&utterance.path)
-                        .mend("choose another --feature-normalisation, or name the speakers in a table")
+                        .help("choose another --feature-normalisation, or name the speakers in a table")
                     })?;
                     members.entry(speaker).or_default().push(index);
                 }
@@ -249,12 +249,16 @@ impl Normaliser {
 /// # Errors
 /// When a shard cannot be read.
 pub(crate) fn statistics_of_training(
-    normalisation: Normalisation,
+    normalisation: FeatureNormalisation,
     train: &Dataset,
 ) -> Result<Option<Statistics>> {
     match normalisation {
-        Normalisation::Training => Statistics::of(train, &(0..train.len()).collect::<Vec<_>>()).map(Some),
-        Normalisation::None | Normalisation::Utterance | Normalisation::Speaker => Ok(None),
+        FeatureNormalisation::Training => {
+            Statistics::of(train, &(0..train.len()).collect::<Vec<_>>()).map(Some)
+        }
+        FeatureNormalisation::None | FeatureNormalisation::Utterance | FeatureNormalisation::Speaker => {
+            Ok(None)
+        }
     }
 }
 
@@ -264,7 +268,7 @@ pub(crate) fn statistics_of_training(
 /// Those of [`Normaliser::new`], and where the checkpoint's statistics are of another shape.
 pub fn normaliser_of(
     checkpoint: &Checkpoint,
-    normalisation: Normalisation,
+    normalisation: FeatureNormalisation,
     dataset: &Dataset,
     utterances: &[Utterance],
     device: Device,

@@ -30,7 +30,7 @@ pub(crate) struct OnTheFly {
     benches: Vec<Mutex<Bench>>,
 }
 
-/// What a thread works with.
+/// The working state of one thread.
 #[derive(Debug)]
 struct Bench {
     loader: Loader,
@@ -48,22 +48,22 @@ pub(crate) struct Computed {
     pub(crate) frames: Vec<u32>,
 }
 
-/// A step whose utterances are wanted: the place of the first in the epoch's order, and which they are.
+/// A step whose utterances are requested: the position of the first in the epoch's order, and their indices.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct StepRequest<'a> {
     pub(crate) place: usize,
     pub(crate) indices: &'a [usize],
 }
 
 /// Steps computed ahead, in their order.
 #[derive(Debug)]
-pub(crate) struct Ahead(Receiver<Result<Computed>>);
+pub(crate) struct PrefetchedSteps(Receiver<Result<Computed>>);
 
 impl OnTheFly {
     /// What the recipe of `config` asks for, if it augments waveforms; `utterances` are the training side in `set`.
     ///
     /// # Errors
-    /// When the recordings are nowhere to be found, or some of the utterances are augmented copies already.
+    /// When the recordings cannot be found, or some of the utterances are augmented copies already.
     pub(crate) fn new(
         config: &FitConfig,
         set: &FeatureSet,
@@ -78,7 +78,7 @@ impl OnTheFly {
         })?;
         let threads = config.threads as usize;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).mend("give fewer --threads")
+            Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).help("give fewer --threads")
         })?;
         let benches = (0..pool.current_num_threads())
             .map(|_| {
@@ -98,23 +98,23 @@ impl OnTheFly {
         Ok(Some(Self { seed: config.seed, features, waveforms, pool, benches }))
     }
 
-    /// Begins to compute `steps` of `epoch`, no more than `ahead` of them before they are taken.
+    /// Starts computing `steps` of `epoch`, at most `ahead` of them in advance.
     pub(crate) fn start<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
         epoch: u32,
-        steps: &'env [Wanted<'env>],
+        steps: &'env [StepRequest<'env>],
         ahead: usize,
-    ) -> Ahead {
+    ) -> PrefetchedSteps {
         let (sender, receiver) = sync_channel(ahead);
         scope.spawn(move || {
-            // Nobody takes any more once the run is interrupted.
+            // The receiver is gone once the run is interrupted.
             steps.iter().map(|step| self.compute(epoch, *step)).try_for_each(|computed| sender.send(computed))
         });
-        Ahead(receiver)
+        PrefetchedSteps(receiver)
     }
 
-    fn compute(&self, epoch: u32, step: Wanted<'_>) -> Result<Computed> {
+    fn compute(&self, epoch: u32, step: StepRequest<'_>) -> Result<Computed> {
         let row_len: usize = self.features.shape().iter().product();
         let mut features = vec![0.0; row_len * step.indices.len()];
         let rows = features.par_chunks_exact_mut(row_len.max(1)).zip(step.indices).enumerate();
@@ -149,7 +149,7 @@ impl OnTheFly {
     }
 }
 
-impl Ahead {
+impl PrefetchedSteps {
     /// The next step's utterances.
     ///
     /// # Errors
@@ -167,9 +167,9 @@ mod tests {
     use ser_core::progress::Silent;
     use ser_core::storage::Storage;
     use ser_corpus::split::Part;
-    use ser_features::augmentation::Recipe;
+    use ser_features::augmentation::AugmentationRecipe;
     use ser_prepare::{PrepareOptions, prepare};
-    use ser_synth::{Corpus, Options};
+    use ser_synth::{SynthCorpus, SynthOptions};
 
     const RECIPE: &str = "[[waveform]]\nkind = 'pitch-shift'\nsemitones = [-3, 3]\n\
                           [[waveform]]\nkind = 'noise'\ncolour = 'babble'\nsnr_db = [0, 10]";
@@ -178,12 +178,12 @@ mod tests {
     fn features_are_the_same_at_any_number_of_threads() {
         let folder = tempfile::tempdir().unwrap();
         let (corpus, cache) = (folder.path().join("corpus"), folder.path().join("cache"));
-        let options = Options { words: 4, sample_rate: 16_000, ..Options::default() };
-        Corpus::new(options).unwrap().write(&corpus).unwrap();
+        let options = SynthOptions { words: 4, sample_rate: 16_000, ..SynthOptions::default() };
+        SynthCorpus::new(options).unwrap().write(&corpus).unwrap();
         let options =
             PrepareOptions { features: FeatureConfig::log_mel(), ..PrepareOptions::new(&corpus, &cache) };
         prepare(&options, &Storage::native(), &Silent).unwrap();
-        let augment = Recipe::from_toml(RECIPE).unwrap();
+        let augment = AugmentationRecipe::from_toml(RECIPE).unwrap();
         let computed = |threads: u32| -> Vec<Computed> {
             let config =
                 FitConfig { cache: cache.clone(), threads, augment: augment.clone(), ..FitConfig::default() };
@@ -191,10 +191,10 @@ mod tests {
             let utterances = material.split.part(Part::Train);
             let on_the_fly = OnTheFly::new(&config, &material.set, utterances).unwrap().unwrap();
             let order: Vec<usize> = (0..utterances.len()).rev().collect();
-            let steps: Vec<Wanted<'_>> = order
+            let steps: Vec<StepRequest<'_>> = order
                 .chunks(7)
                 .enumerate()
-                .map(|(step, indices)| Wanted { place: step * 7, indices })
+                .map(|(step, indices)| StepRequest { place: step * 7, indices })
                 .collect();
             std::thread::scope(|scope| {
                 let ahead = on_the_fly.start(scope, 3, &steps, 2);

@@ -8,20 +8,20 @@ use ser_model::FitConfig;
 use tch::{Device, Tensor};
 
 use crate::batches::normalisation::Normaliser;
-use crate::batches::on_the_fly::{Ahead, Computed, OnTheFly, Wanted};
+use crate::batches::on_the_fly::{Computed, OnTheFly, PrefetchedSteps, StepRequest};
 use crate::batches::{Batch, Batches, integers};
 use crate::torch::Result;
 use crate::train::Material;
 
-/// How many steps before it is wanted a batch is fetched from the disk, or computed.
-const AHEAD: usize = 4;
+/// How many steps in advance a batch is fetched from the disk, or computed.
+const STEPS_AHEAD: usize = 4;
 
 /// The utterances of a training side.
 #[derive(Debug)]
 pub(crate) enum TrainingSource<'a> {
     /// As the cache holds them.
     Stored(Batches<'a>),
-    /// Augmented, with features that are computed of them as those of the cache were.
+    /// Augmented, with features computed from them as those of the cache were.
     OnTheFly { utterances: Box<OnTheFly>, batches: ComputedBatches<'a> },
 }
 
@@ -35,22 +35,22 @@ pub(crate) struct ComputedBatches<'a> {
 
 /// The batches of an epoch's steps.
 #[derive(Debug)]
-pub(crate) struct Coming<'a> {
-    steps: &'a [Wanted<'a>],
-    feed: Feed<'a>,
+pub(crate) struct StepBatches<'a> {
+    steps: &'a [StepRequest<'a>],
+    feed: BatchFeed<'a>,
 }
 
 #[derive(Debug)]
-enum Feed<'a> {
+enum BatchFeed<'a> {
     Cache(&'a Batches<'a>),
-    Recordings { ahead: Ahead, batches: &'a ComputedBatches<'a> },
+    Recordings { ahead: PrefetchedSteps, batches: &'a ComputedBatches<'a> },
 }
 
 impl<'a> TrainingSource<'a> {
     /// The training side of `material` as the recipe `config` asks for it, on `device`, normalised by `normaliser`.
     ///
     /// # Errors
-    /// When a shard cannot be read, the device lacks memory, or recordings are wanted that are nowhere to be found.
+    /// When a shard cannot be read, the device lacks memory, or the recordings it needs cannot be found.
     pub(crate) fn new(
         config: &FitConfig,
         material: &'a Material,
@@ -67,38 +67,38 @@ impl<'a> TrainingSource<'a> {
         })
     }
 
-    /// Begins to get the batches of `steps` of `epoch` together.
+    /// Starts preparing the batches of `steps` of `epoch`.
     pub(crate) fn start<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
         epoch: u32,
-        steps: &'env [Wanted<'env>],
-    ) -> Coming<'env> {
+        steps: &'env [StepRequest<'env>],
+    ) -> StepBatches<'env> {
         let feed = match self {
             Self::Stored(batches) => {
-                steps.iter().take(AHEAD).for_each(|soon| batches.prefetch(soon.indices));
-                Feed::Cache(batches)
+                steps.iter().take(STEPS_AHEAD).for_each(|soon| batches.prefetch(soon.indices));
+                BatchFeed::Cache(batches)
             }
             Self::OnTheFly { utterances, batches } => {
-                Feed::Recordings { ahead: utterances.start(scope, epoch, steps, AHEAD), batches }
+                BatchFeed::Recordings { ahead: utterances.start(scope, epoch, steps, STEPS_AHEAD), batches }
             }
         };
-        Coming { steps, feed }
+        StepBatches { steps, feed }
     }
 }
 
-impl<'a> Coming<'a> {
-    /// The batch of step `position`; every step is to be asked for once, in order.
+impl<'a> StepBatches<'a> {
+    /// The batch of step `position`; every step must be requested once, in order.
     ///
     /// # Errors
     /// When one of its utterances cannot be read or computed, or the device lacks memory.
     pub(crate) fn get(&self, position: usize) -> Result<Batch<'a>> {
         let step = self.steps[position];
         match &self.feed {
-            Feed::Recordings { ahead, batches } => batches.get(&ahead.next()?, step.indices),
-            Feed::Cache(batches) => {
+            BatchFeed::Recordings { ahead, batches } => batches.get(&ahead.next()?, step.indices),
+            BatchFeed::Cache(batches) => {
                 let batch = batches.get(step.indices)?;
-                if let Some(later) = self.steps.get(position + AHEAD) {
+                if let Some(later) = self.steps.get(position + STEPS_AHEAD) {
                     batches.prefetch(later.indices);
                 }
                 Ok(batch)

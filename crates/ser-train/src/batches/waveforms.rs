@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ser_audio::{Limits, Loader};
-use ser_cache::{FeatureSet, Key, Sha, Utterance, corpora_of, key_of};
+use ser_cache::{FeatureSet, Sha, TensorKey, Utterance, corpora_of, key_of};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{Corpora, CorpusFolder};
 use ser_model::FitConfig;
 
-/// How many bytes of decoded waveforms are kept in memory; what is beyond is decoded each time.
+/// How many bytes of decoded waveforms are kept in memory; the others are decoded each time.
 const MOST_KEPT_BYTES: usize = 2 << 30;
 
 /// Waveforms by the index of their utterance.
@@ -20,14 +20,14 @@ pub(crate) struct Waveforms {
     corpora: Corpora,
     /// The configuration that is part of each utterance's key.
     configuration: String,
-    recordings: Vec<Recording>,
+    recordings: Vec<TrainingRecording>,
     kept_bytes: AtomicUsize,
 }
 
 #[derive(Debug)]
-struct Recording {
+struct TrainingRecording {
     path: String,
-    key: Key,
+    key: TensorKey,
     samples: OnceLock<Vec<f32>>,
 }
 
@@ -35,30 +35,24 @@ impl Waveforms {
     /// The recordings of `utterances`, all of `set`, in the folders that `config` names or else where `ser-prep` found them.
     ///
     /// # Errors
-    /// When it is not known where they are, or an utterance is no recording but an augmented copy of one.
+    /// When it is not known where they are, or an utterance is not a recording but an augmented copy of one.
     pub(crate) fn new(config: &FitConfig, set: &FeatureSet, utterances: &[Utterance]) -> Result<Self> {
         let given: Vec<CorpusFolder> =
             config.data.iter().map(|folder| CorpusFolder::from(OsString::from(folder))).collect();
         let corpora = match given.is_empty() {
             false => Corpora::new(&given)?,
             true => corpora_of(&config.cache).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Missing,
-                    "does not say where its recordings are, which are to be augmented",
-                )
-                .at(&config.cache)
-                .mend("name their folder with --data")
+                Error::new(ErrorKind::Missing, "does not say where the recordings to augment are")
+                    .at(&config.cache)
+                    .help("name their folder with --data")
             })?,
         };
         if let Some(copy) = utterances.iter().find(|utterance| utterance.parent.is_some()) {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "is an augmented copy, and would be augmented once more",
-            )
-            .at(&copy.path)
-            .mend("leave out --augment, or give a --feature-set without copies"));
+            return Err(Error::new(ErrorKind::Usage, "is an augmented copy, and would be augmented again")
+                .at(&copy.path)
+                .help("leave out --augment, or give a --feature-set without copies"));
         }
-        let recording = |utterance: &Utterance| Recording {
+        let recording = |utterance: &Utterance| TrainingRecording {
             path: utterance.path.clone(),
             key: utterance.key,
             samples: OnceLock::new(),
@@ -83,18 +77,18 @@ impl Waveforms {
     /// # Errors
     /// When its recording cannot be read, or is not the one that the cache was made from.
     pub(crate) fn get(&self, index: usize, loader: &mut Loader) -> Result<Cow<'_, [f32]>> {
-        let Recording { path, key, samples } = &self.recordings[index];
+        let TrainingRecording { path, key, samples } = &self.recordings[index];
         if let Some(samples) = samples.get() {
             return Ok(Cow::Borrowed(samples));
         }
         let location = self.corpora.location(path)?;
         let mut bytes = Vec::new();
         ser_audio::read_file(&location, &Limits::accepted_before(), &mut bytes)
-            .map_err(|error| error.at(&location).mend("say with --data where the recordings are now"))?;
+            .map_err(|error| error.at(&location).help("say with --data where the recordings are now"))?;
         if key_of(&Sha::of(&[&bytes]), &self.configuration) != *key {
             return Err(Error::new(ErrorKind::Mismatch, "is not the recording that the cache was made from")
                 .at(&location)
-                .mend("run ser-prep again, or say with --data where that recording is"));
+                .help("run ser-prep again, or say with --data where that recording is"));
         }
         let decoded = loader.load(&mut bytes).map_err(|error| error.at(&location))?.samples.to_vec();
         let size = decoded.len() * size_of::<f32>();

@@ -1,4 +1,4 @@
-//! What a checkpoint says of its network: all it takes to build it again.
+//! What a checkpoint says about its network: all that is needed to build it again.
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_model::network::{Arch, NetworkConfig};
@@ -73,10 +73,10 @@ impl Architecture {
     /// Checks what a checkpoint says, before anything is allocated for it.
     ///
     /// # Errors
-    /// When its sizes make no sense.
+    /// When its sizes are not valid.
     pub fn validate(&self) -> Result<()> {
-        let senseless = |what: &str| {
-            let text = format!("a network of these sizes makes no sense: {what} in {self:?}");
+        let invalid_size = |what: &str| {
+            let text = format!("a network of these sizes is not valid: {what} in {self:?}");
             Err(Error::new(ErrorKind::Unsupported, text))
         };
         let [channels, bands, frames] = self.input_shape;
@@ -91,26 +91,26 @@ impl Architecture {
                     self.arch().name()
                 ),
             )
-            .mend(format!(
+            .help(format!(
                 "compute features with at least {} coefficients and {} frames",
                 needed[0], needed[1]
             )));
         }
         if let Err(error) = sizes.validate() {
-            return senseless(&error.reason());
+            return invalid_size(&error.reason());
         }
         if !(1..=MOST_MEMBERS as usize).contains(&self.members) {
-            return senseless("the number of members");
+            return invalid_size("the number of members");
         }
         if [channels, bands, frames].into_iter().any(|size| size > MOST) {
-            return senseless("the input");
+            return invalid_size("the input");
         }
         if !(2..=MOST).contains(&self.classes) {
-            return senseless("the number of classes");
+            return invalid_size("the number of classes");
         }
         match sizes.widest_layer(bands) <= MOST {
             true => Ok(()),
-            false => senseless("the inputs of a layer"),
+            false => invalid_size("the inputs of a layer"),
         }
     }
 
@@ -155,7 +155,7 @@ impl Architecture {
         self.plan().1.n_parameters()
     }
 
-    /// Checks that a state dict holds every tensor of this network in its shape. So whoever builds the network takes
+    /// Checks that a state dict holds every tensor of this network in its shape. So building the network takes
     /// memory in proportion to the file.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ impl Network {
         Ok(Self { architecture, model, parameters, statistics, device, learning: Kind::Float })
     }
 
-    /// Lets convolutions and LSTM learn in the arithmetic `precision`, of which `Auto` stands for f32.
+    /// Sets the arithmetic in which convolutions and LSTM learn; `Auto` stands for f32.
     #[must_use]
     pub fn learning_in(self, precision: Precision) -> Self {
         let learning = if precision == Precision::Bf16 { Kind::BFloat16 } else { Kind::Float };
@@ -116,7 +116,7 @@ impl Network {
     pub fn branches(&mut self, features: &Tensor, frames: &Tensor, pass: Pass<'_>) -> Result<Vec<Tensor>> {
         let shape = self.architecture.input_shape.map(|size| size as i64);
         if features.dim() != 4 || features.size()[1..] != shape {
-            // oneDNN's LSTM would take a wrong width without a word and read beyond its weights.
+            // oneDNN's LSTM would silently accept a wrong width and read beyond its weights.
             return Err(Error::new(
                 ErrorKind::Mismatch,
                 format!("features of shape {:?} do not fit a network for {shape:?}", features.size()),
@@ -133,7 +133,7 @@ impl Network {
         self.model.branches(&mut forward, features, frames)
     }
 
-    /// All that changes in learning, as tensors that share the network's memory: the weights in one, then BatchNorm's
+    /// Everything that training changes, as tensors sharing the network's memory: the weights in one, then BatchNorm's
     /// statistics.
     pub(crate) fn state(&self) -> Vec<Tensor> {
         let weights = std::iter::once(self.parameters.flat());
@@ -167,7 +167,7 @@ impl Network {
                 ErrorKind::Mismatch,
                 format!("the checkpoint holds {} tensors, this network has {known}", state.len()),
             )
-            .mend("use a checkpoint of this network")
+            .help("use a checkpoint of this network")
             .into());
         }
         self.parameters.import(state)?;

@@ -114,7 +114,7 @@ pub(crate) fn find<'a>(
     let found = state.iter().find(|(known, _)| known == name);
     Ok(found.map(|(_, tensor)| tensor).ok_or_else(|| {
         Error::new(ErrorKind::Mismatch, format!("the checkpoint holds no tensor {name:?}"))
-            .mend("use a checkpoint of this network")
+            .help("use a checkpoint of this network")
     })?)
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn import_f32(tensor: &checkpoint::Tensor, shape: &[i64], name: &str)
             ErrorKind::Mismatch,
             format!("{name} has shape {stored:?} in the checkpoint and {shape:?} in the network"),
         )
-        .mend("use a checkpoint of this network and feature set")
+        .help("use a checkpoint of this network and feature set")
         .into());
     }
     Ok(Tensor::f_from_slice(&tensor.to_f32()?)?.f_view(shape)?)

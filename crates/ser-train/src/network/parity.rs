@@ -1,7 +1,7 @@
 //! Every architecture but the default one against PyTorch: logits, the training loss and its gradients, from the fixtures
 //! that `tests/fixtures/architectures/make.py` made with the classes of `docs/architectures.md`; and that padding never
 //! counts. The default architecture is compared in `src/fit/optimisation/parity.rs` and `tests/network.rs`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first failure")]
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn the_training_loss_every_gradient_and_what_is_recorded_are_pytorchs() {
         for (name, tensor) in network.parameters.export().unwrap() {
             let end = start + tensor.shape().iter().product::<usize>();
             let expected = fixture.floats(&format!("gradient.{name}"));
-            // Nothing but rounding, where a constant makes no difference.
+            // Only rounding noise, where a constant makes no difference.
             let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
             let scale = if largest < 1e-6 { Some(0.1) } else { None };
             worst.see(&name, &gradient[start..end], &expected, scale);
@@ -72,7 +72,7 @@ fn neither_the_batch_nor_the_padding_nor_what_is_in_it_changes_an_utterances_log
         let (features, frames) = (fixture.features(), fixture.frames());
         let together = predict(&mut fixture.network(), &features, &frames);
         let [depth, bands, positions] = fixture.model.input_shape.map(|size| size as i64);
-        // Twice as long, and full of what is no number.
+        // Twice as long, and full of NaN.
         let garbage = Tensor::full([5, depth, bands, 2 * positions], f64::NAN, (Kind::Float, Device::Cpu));
         for (clip, real) in [1i64, 2, 7, 18, 24].into_iter().enumerate() {
             let clip = clip as i64;

@@ -16,9 +16,9 @@ use crate::torch::Result;
 /// The name of the average in a checkpoint.
 const KEY: &str = "average";
 
-/// An average under way.
+/// An average in progress.
 #[derive(Debug)]
-pub(crate) struct Average {
+pub(crate) struct WeightAverage {
     averaging: Averaging,
     decay: f64,
     /// The epoch at whose beginning it starts.
@@ -29,7 +29,7 @@ pub(crate) struct Average {
     values: Vec<Tensor>,
 }
 
-impl Average {
+impl WeightAverage {
     /// What `config` asks for over the course of training `network`, if anything.
     pub(crate) fn new(config: &FitConfig, network: &Network) -> Result<Option<Self>> {
         let &FitConfig { averaging, ema_decay: decay, average_from: from, .. } = config;
@@ -41,7 +41,7 @@ impl Average {
     }
 
     /// Takes in the weights after a step of `epoch`.
-    pub(crate) fn see_step(&mut self, network: &Network, epoch: u32) -> Result<()> {
+    pub(crate) fn update_after_step(&mut self, network: &Network, epoch: u32) -> Result<()> {
         match self.averaging {
             Averaging::Ema if epoch >= self.from => {
                 self.take(network, if self.count == 0 { 1.0 } else { 1.0 - self.decay })
@@ -51,7 +51,7 @@ impl Average {
     }
 
     /// Takes in the weights at the end of `epoch`.
-    pub(crate) fn see_epoch(&mut self, network: &Network, epoch: u32) -> Result<()> {
+    pub(crate) fn update_after_epoch(&mut self, network: &Network, epoch: u32) -> Result<()> {
         match self.averaging {
             Averaging::Swa if epoch >= self.from => self.take(network, 1.0 / (self.count + 1) as f64),
             _ => Ok(()),
@@ -68,7 +68,7 @@ impl Average {
         })
     }
 
-    /// Exchanges the average with the weights of `network`, if there is one yet. Twice, and all is as before.
+    /// Swaps the average with the weights of `network`, if there is one yet. A second call undoes it.
     pub(crate) fn exchange(&mut self, network: &mut Network) -> Result<()> {
         if self.count == 0 {
             return Ok(());
@@ -93,7 +93,7 @@ impl Average {
         Ok((KEY.to_owned(), entry))
     }
 
-    /// Goes on with what `checkpoint` carries.
+    /// Restores what `checkpoint` carries.
     ///
     /// # Errors
     /// When it carries none, or that of another network.
@@ -101,9 +101,9 @@ impl Average {
         let damaged = || {
             Error::new(
                 ErrorKind::Damaged,
-                "lacks the average of its weights, so the run cannot go on from it",
+                "lacks the average of its weights, so the run cannot continue from it",
             )
-            .mend("start a new run")
+            .help("start a new run")
         };
         let entry = checkpoint.extra(KEY).ok_or_else(damaged)?;
         let count = entry.get("count").and_then(Value::as_int).filter(|count| *count >= 0);
@@ -159,9 +159,9 @@ mod tests {
         assert!(values.iter().all(|value| (value - expected).abs() < 1e-6), "not {expected}: {values:?}");
     }
 
-    fn average(averaging: Averaging, network: &Network) -> Average {
+    fn average(averaging: Averaging, network: &Network) -> WeightAverage {
         let config = FitConfig { averaging, ema_decay: 0.8, average_from: 2, ..FitConfig::default() };
-        Average::new(&config, network).unwrap().unwrap()
+        WeightAverage::new(&config, network).unwrap().unwrap()
     }
 
     #[test]
@@ -169,13 +169,13 @@ mod tests {
         let mut network = network();
         let mut average = average(Averaging::Ema, &network);
         set(&network, 100.0);
-        average.see_step(&network, 1).unwrap(); // too early
+        average.update_after_step(&network, 1).unwrap(); // too early
         average.exchange(&mut network).unwrap();
         all_are(&network, 100.0);
         for (value, expected) in [(2.0, 2.0), (7.0, 0.8 * 2.0 + 0.2 * 7.0), (7.0, 0.64 * 2.0 + 0.36 * 7.0)] {
             set(&network, value);
-            average.see_step(&network, 2).unwrap();
-            average.see_epoch(&network, 2).unwrap(); // nothing to it
+            average.update_after_step(&network, 2).unwrap();
+            average.update_after_epoch(&network, 2).unwrap(); // nothing is added
             average.exchange(&mut network).unwrap();
             all_are(&network, expected);
             average.exchange(&mut network).unwrap();
@@ -189,8 +189,8 @@ mod tests {
         let mut average = average(Averaging::Swa, &network);
         for (epoch, value) in [(1, 100.0), (2, 2.0), (3, 4.0), (4, 9.0)] {
             set(&network, value);
-            average.see_step(&network, epoch).unwrap(); // nothing to it
-            average.see_epoch(&network, epoch).unwrap();
+            average.update_after_step(&network, epoch).unwrap(); // nothing is added
+            average.update_after_epoch(&network, epoch).unwrap();
         }
         average.exchange(&mut network).unwrap();
         all_are(&network, 5.0);

@@ -23,7 +23,7 @@ pub struct Learner {
 
 /// What a step gave, before it changed the network.
 #[derive(Debug)]
-pub struct Learnt {
+pub struct StepResult {
     /// Mean cross-entropy over the batch, weighted by class where classes weigh differently, nats, as a tensor without dimensions.
     pub loss: Tensor,
     /// `[B, class]`
@@ -31,7 +31,7 @@ pub struct Learnt {
 }
 
 impl Learner {
-    /// Lets `network` learn by the optimiser of `config`.
+    /// A learner of `network` with the optimiser of `config`.
     ///
     /// # Errors
     /// When the device lacks memory.
@@ -41,7 +41,7 @@ impl Learner {
         Ok(Self { network, adam, regularisation, label_smoothing, class_weights: None })
     }
 
-    /// Lets each class weigh in the loss as `weights` say; the mean over a batch is the weighted one.
+    /// Sets the class weights of the loss; the mean over a batch is the weighted one.
     ///
     /// # Errors
     /// When the device lacks memory.
@@ -60,13 +60,13 @@ impl Learner {
     ///
     /// # Errors
     /// When shapes disagree or the device lacks memory.
-    pub fn step(&mut self, batch: &Batch<'_>, lr: f64, dropout: &mut Random) -> Result<Learnt> {
+    pub fn step(&mut self, batch: &Batch<'_>, lr: f64, dropout: &mut Random) -> Result<StepResult> {
         let branches = self.network.branches(&batch.features, &batch.frames, Pass::Training(dropout))?;
         let loss = mean_over_branches(&branches, |logits| self.mean_cross_entropy(logits, batch))?;
         let logits = answer(&branches)?;
         let gradient = self.network.parameters.gradient(&loss)?;
         self.adam.step(&mut self.network.parameters, &gradient, lr, self.regularisation)?;
-        Ok(Learnt { loss, logits })
+        Ok(StepResult { loss, logits })
     }
 
     /// Of a mixed batch, the loss towards either half of each mixture, weighted by its share.

@@ -7,4 +7,4 @@ pub mod learner;
 pub(crate) mod parity;
 pub mod schedule;
 
-pub use learner::{Learner, Learnt};
+pub use learner::{Learner, StepResult};

@@ -25,7 +25,7 @@ pub struct RunFolder {
 }
 
 /// A checkpoint to continue from.
-pub(crate) struct Newest {
+pub(crate) struct ResumePoint {
     pub(crate) path: PathBuf,
     pub(crate) checkpoint: Checkpoint,
     /// What is wrong with newer ones.
@@ -40,7 +40,7 @@ impl RunFolder {
     pub fn create(storage: &Storage, folder: &Path, config: &FitConfig) -> Result<Self> {
         let run = Self::at(storage, folder, config);
         if run.config_path().exists() {
-            return Err(Error::new(ErrorKind::Usage, "holds a run already").at(folder).mend(format!(
+            return Err(Error::new(ErrorKind::Usage, "holds a run already").at(folder).help(format!(
                 "continue it with --resume {}, or choose another folder with --run",
                 folder.display()
             )));
@@ -59,7 +59,7 @@ impl RunFolder {
         if !config.is_file() {
             return Err(Error::new(ErrorKind::Missing, "holds no run")
                 .at(folder)
-                .mend("give the folder of a run, such as runs/<timestamp>"));
+                .help("give the folder of a run, such as runs/<timestamp>"));
         }
         let config = FitConfig::read(&config)?;
         // What was being written when the run was killed.
@@ -72,7 +72,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be read or removed.
-    pub fn take_back(&self) -> Result<()> {
+    pub fn remove_if_unstarted(&self) -> Result<()> {
         match holds_recipes_alone(&self.folder, true) {
             Ok(true) => self.storage.remove(&self.folder),
             Ok(false) => Ok(()),
@@ -109,42 +109,42 @@ impl RunFolder {
         self.folder.join("config.toml")
     }
 
-    fn own_best_path(&self) -> PathBuf {
+    fn best_in_run(&self) -> PathBuf {
         self.folder.join("best.pt")
     }
 
-    /// The newest whole checkpoint to continue from; none if the run was stopped before it had saved anything.
+    /// The newest intact checkpoint to continue from; `None` if the run was stopped before it had saved anything.
     ///
     /// # Errors
     /// When there are only damaged ones.
-    pub(crate) fn newest(&self) -> Result<Option<Newest>> {
+    pub(crate) fn newest(&self) -> Result<Option<ResumePoint>> {
         let mut skipped = Vec::new();
         for path in [self.last_path(), self.previous_path()] {
             if !path.exists() {
                 continue;
             }
             match Checkpoint::read(&path) {
-                Ok(checkpoint) => return Ok(Some(Newest { path, checkpoint, skipped })),
+                Ok(checkpoint) => return Ok(Some(ResumePoint { path, checkpoint, skipped })),
                 Err(error) => skipped.push(error),
             }
         }
         match skipped.into_iter().next() {
             Some(error) => Err(Error::new(error.kind(), error.reason())
                 .at(self.last_path())
-                .mend("no earlier one is whole either, so start a new run")
+                .help("no earlier one is intact either, so start a new run")
                 .caused_by(error)),
             None => self.check_untouched().map(|()| None),
         }
     }
 
-    /// A run that was killed in its first epoch can start over, since it comes to the same again. Not one that lost its
+    /// A run that was killed in its first epoch can start over with the same result. Not one that lost its
     /// state later: starting over would replace what it has found.
     fn check_untouched(&self) -> Result<()> {
-        let best = self.own_best_path();
+        let best = self.best_in_run();
         if best.exists() && Origin::of(&Checkpoint::read(&best)?)?.epoch > 1 {
-            return Err(Error::new(ErrorKind::Missing, "is not there, and the run cannot go on without it")
+            return Err(Error::new(ErrorKind::Missing, "is missing, and the run cannot continue without it")
                 .at(self.last_path())
-                .mend("start a new run; best.pt can still be reported on"));
+                .help("start a new run; best.pt can still be reported on"));
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl RunFolder {
     /// Reads `config.toml`.
     ///
     /// # Errors
-    /// When it cannot be read, or is no recipe.
+    /// When it cannot be read, or is not a recipe.
     pub(crate) fn config(&self) -> Result<FitConfig> {
         FitConfig::read(&self.config_path())
     }
@@ -166,13 +166,13 @@ impl RunFolder {
 
     /// Keeps `checkpoint` as the best.
     pub(crate) fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
-        self.storage.replace_file(&self.own_best_path(), &[&checkpoint.to_bytes()?])?;
+        self.storage.replace_file(&self.best_in_run(), &[&checkpoint.to_bytes()?])?;
         self.publish_best()
     }
 
     /// Brings the second place up to date, where another run may have left its best checkpoint meanwhile.
     pub(crate) fn publish_best(&self) -> Result<()> {
-        let own = self.own_best_path();
+        let own = self.best_in_run();
         match &self.published {
             Some(path) if own.exists() => {
                 let bytes = std::fs::read(&own).map_err(|error| Error::io("cannot be read", &own, error))?;
@@ -192,7 +192,7 @@ impl RunFolder {
 
     /// Puts an older checkpoint in the place of a damaged newer one, which would otherwise take the older one's place
     /// at the next save.
-    pub(crate) fn go_back_to(&self, path: &Path) -> Result<()> {
+    pub(crate) fn restore_previous(&self, path: &Path) -> Result<()> {
         if path == self.last_path() { Ok(()) } else { self.storage.keep_as(path, &self.last_path()) }
     }
 
@@ -235,13 +235,13 @@ mod tests {
         let run = create(&folder).unwrap();
         assert!(create(&folder).unwrap_err().to_string().contains("holds a run already"));
         create(&folder.join("member-1")).unwrap();
-        run.take_back().unwrap();
+        run.remove_if_unstarted().unwrap();
         assert!(!folder.exists());
         for kept in ["last.pt", "notes.txt", "member-1/last.pt", "other/config.toml"] {
             let run = create(&folder).unwrap();
             std::fs::create_dir_all(folder.join(kept).parent().unwrap()).unwrap();
             std::fs::write(folder.join(kept), "").unwrap();
-            run.take_back().unwrap();
+            run.remove_if_unstarted().unwrap();
             assert!(folder.join(kept).exists() && folder.join("config.toml").exists(), "{kept}");
             std::fs::remove_dir_all(&folder).unwrap();
         }

@@ -1,8 +1,8 @@
 //! Metrics for TensorBoard: an event file in its own format.
 //!
 //! Records are framed as in a TFRecord file (length, masked CRC-32C of it, data, masked CRC-32C of that); each holds
-//! an `Event` message of TensorFlow's `event.proto` in protocol buffers' wire format. Both are small enough to write
-//! by hand, and the crates that do are years old.
+//! an `FitEvent` message of TensorFlow's `event.proto` in protocol buffers' wire format. Both are small enough to write
+//! by hand, and the crates for it are years old.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,10 +1,10 @@
-//! Where the values of an option of numbers lie, and where kernels over them do.
+//! Where the values of a numeric option lie, and the kernels over them.
 
 use libm::{exp, log};
 
 use crate::Distribution;
 
-/// Where an option of numbers lives.
+/// The domain of a numeric option.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Domain {
     /// The smallest value.
@@ -18,7 +18,7 @@ pub(super) struct Domain {
 }
 
 impl Domain {
-    /// The domain of an option of numbers; none for one of choices.
+    /// The domain of a numeric option; `None` for a categorical one.
     pub(super) fn of(distribution: &Distribution) -> Option<Self> {
         match *distribution {
             Distribution::Float { low, high, log, step } => Some(Self { low, high, step, log }),

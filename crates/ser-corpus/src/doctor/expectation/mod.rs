@@ -1,16 +1,16 @@
-//! What published corpora hold, so that it can be said what a copy lacks.
+//! What published corpora hold, so that missing files of a copy can be reported.
 //!
 //! A corpus is recognised by the names of its files. Checksums of the files are not published with the corpora, so a
-//! name is all that tells a recording; that its sound is the original one cannot be told.
+//! recording is identified by its name alone; whether its sound is the original one is unknown.
 
 mod others;
 mod tess;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::doctor::{FindingKind, Item};
+use crate::doctor::{FindingItem, FindingKind};
 
-/// A corpus must own this share of the names, in percent, to be recognised.
+/// A corpus must account for this share of the names, in percent, to be recognised.
 const RECOGNISED_PERCENT: usize = 80;
 
 /// What a published corpus holds.
@@ -71,10 +71,10 @@ impl Recognition {
     }
 
     /// What is not there: each recording, or all that a speaker says of a class where all of it is missing.
-    pub(super) fn missing_items(&self) -> Vec<Item> {
+    pub(super) fn missing_items(&self) -> Vec<FindingItem> {
         let Some(all) = self.expectation.all else {
             let text = format!("{} of {} recordings", self.missing(), self.expectation.recordings);
-            return if self.missing() == 0 { Vec::new() } else { vec![Item::new("", text)] };
+            return if self.missing() == 0 { Vec::new() } else { vec![FindingItem::new("", text)] };
         };
         let present: BTreeSet<&str> = self.slots.iter().flatten().map(|slot| slot.name.as_str()).collect();
         let mut blocks: BTreeMap<(String, &str), (usize, Vec<String>)> = BTreeMap::new();
@@ -88,9 +88,12 @@ impl Recognition {
         let mut items = Vec::new();
         for ((speaker, class), (expected, missing)) in blocks {
             if missing.len() == expected && expected > 1 {
-                items.push(Item::new(format!("{speaker} {class}"), format!("all {expected} recordings")));
+                items.push(FindingItem::new(
+                    format!("{speaker} {class}"),
+                    format!("all {expected} recordings"),
+                ));
             } else {
-                items.extend(missing.into_iter().map(|name| Item::new(name, "")));
+                items.extend(missing.into_iter().map(|name| FindingItem::new(name, "")));
             }
         }
         items
@@ -152,7 +155,8 @@ mod tests {
             .collect();
         let found = recognise(&paths.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         assert_eq!(found.missing(), 201);
-        let items = [Item::new("OAF back angry", ""), Item::new("YAF sad", "all 200 recordings")];
+        let items =
+            [FindingItem::new("OAF back angry", ""), FindingItem::new("YAF sad", "all 200 recordings")];
         assert_eq!(found.missing_items(), items);
     }
 }

@@ -9,7 +9,7 @@ use crate::torch::Result;
 /// Attention of every position to the real ones, with the weights of `nn.MultiheadAttention`.
 #[derive(Debug)]
 pub(crate) struct SelfAttention {
-    /// Place of the weight that makes queries, keys and values, behind which lies its bias.
+    /// Offset of the weight that makes queries, keys and values, which its bias follows.
     projection: usize,
     output: Linear,
     heads: i64,

@@ -56,7 +56,7 @@ impl RunningStatistics {
 /// Batch normalisation of some channels.
 #[derive(Debug)]
 pub(crate) struct BatchNorm {
-    /// Place of its weight, behind which lies its bias.
+    /// Offset of its weight, which its bias follows.
     weight: usize,
     statistics: usize,
 }

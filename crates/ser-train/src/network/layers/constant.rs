@@ -7,7 +7,7 @@ use tch::Tensor;
 use crate::network::layers::Forward;
 use crate::torch::Result;
 
-/// A tensor that is computed in the first pass, and kept for those after it. It is nothing that is learnt, so no checkpoint
+/// A tensor that is computed in the first pass, and kept for those after it. It is not learnt, so no checkpoint
 /// holds it.
 #[derive(Debug, Default)]
 pub(crate) struct Constant(OnceCell<Tensor>);

@@ -12,7 +12,7 @@ use crate::torch::Result;
 /// Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU over images `[B, channel, band, position]`, padding and all.
 #[derive(Debug)]
 pub(crate) struct ConvBlock {
-    /// Place of the convolution's weight, behind which lies its bias.
+    /// Offset of the convolution's weight, which its bias follows.
     conv: usize,
     norm: BatchNorm,
 }
@@ -96,7 +96,7 @@ impl MaskedConvBlock {
 /// are zero, as they are in what comes out. Of n positions and bands ⌈n/2⌉ are left.
 #[derive(Debug)]
 pub(crate) struct StridedConv {
-    /// Place of its weight, behind which lies its bias.
+    /// Offset of its weight, which its bias follows.
     conv: usize,
 }
 

@@ -9,7 +9,7 @@ use crate::torch::Result;
 /// A linear layer with bias, in f32.
 #[derive(Debug)]
 pub(crate) struct Linear {
-    /// Place of its weight, behind which lies its bias.
+    /// Offset of its weight, which its bias follows.
     weight: usize,
 }
 

@@ -11,7 +11,7 @@ const EPSILON: f64 = 1e-5;
 /// Brings the units at each position to mean 0 and variance 1, then scales and shifts them.
 #[derive(Debug)]
 pub(crate) struct LayerNorm {
-    /// Place of its weight, behind which lies its bias.
+    /// Offset of its weight, which its bias follows.
     weight: usize,
     width: i64,
 }

@@ -9,7 +9,7 @@ use crate::torch::Result;
 /// One bidirectional layer of LSTM.
 #[derive(Debug)]
 pub(crate) struct Lstm {
-    /// Place of the first of its eight weights.
+    /// Offset of the first of its eight weights.
     weights: usize,
     hidden: i64,
 }

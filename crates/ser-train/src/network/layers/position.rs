@@ -1,4 +1,4 @@
-//! What tells a network that looks at all positions alike where each of them is (Vaswani et al., 2017).
+//! Tells a network that treats all positions alike where each of them is (Vaswani et al., 2017).
 
 use tch::Tensor;
 

@@ -8,7 +8,7 @@ use crate::torch::Result;
 /// Conv1d with bias over sequences `[B, channel, position]`, of an odd kernel, as many positions out as in.
 #[derive(Debug)]
 pub(crate) struct Conv1d {
-    /// Place of its weight, behind which lies its bias.
+    /// Offset of its weight, which its bias follows.
     weight: usize,
     kernel: i64,
 }
