@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use ser_core::{Error, ErrorKind, Result};
 
+use crate::wording::CommandWording;
+
 /// How a command ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -19,6 +21,7 @@ pub enum Ending {
 /// Runs a command and turns its result into the exit code of the contract: 0 done, 1 failed or
 /// answered with no, 2 wrong usage, 3 done but some inputs could not be used. Prints the error, if there is one, to stderr.
 pub fn run(name: &str, command: impl FnOnce() -> Result<Ending>) -> ExitCode {
+    ser_core::remedy::set_wording(&CommandWording);
     match command() {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::SomeUnusable) => ExitCode::from(3),

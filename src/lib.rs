@@ -7,9 +7,10 @@ mod ending;
 mod interrupt;
 mod option;
 mod output;
+mod wording;
 
 pub use bar::Bar;
 pub use ending::{Ending, run};
 pub use interrupt::stop_on_interrupt;
-pub use option::{Switch, set};
+pub use option::{Switch, choice, set};
 pub use output::{print, terminal_width, to_json};

@@ -14,13 +14,13 @@ mod common_python;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::ValueEnum;
 use ser_core::ErrorKind;
 use ser_model::checkpoint::Checkpoint;
 use ser_model::network::{Arch, NetworkConfig, Views};
 use ser_train::network::{Architecture, Network, Pass};
 use ser_train::state::Origin;
 use serde_json::json;
+use strum::VariantArray;
 use tch::{Device, Kind, Tensor};
 
 use common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
@@ -152,7 +152,7 @@ fn the_option_takes_the_recipes_sizes_or_its_own_defaults() {
     assert_eq!(fitted("other", "conformer"), NetworkConfig::of(Arch::Conformer));
 
     let help = succeed(ser_fit(folder).arg("--help"));
-    for arch in Arch::value_variants() {
+    for arch in Arch::VARIANTS {
         assert!(help.contains(&format!("- {}", arch.name())), "{} is not in {help}", arch.name());
     }
     std::fs::write(&recipe, "[network]\narch = \"conformer\"\nhidden = 3\n").unwrap();
@@ -182,7 +182,7 @@ fn utterances_too_small_for_an_architecture_are_refused_with_what_it_needs() {
 #[test]
 fn every_architecture_takes_the_smallest_and_any_larger_shape() {
     tch::set_num_threads(1);
-    for arch in Arch::value_variants() {
+    for arch in Arch::VARIANTS {
         for shape in [[1, 8, 4], [3, 13, 41], [2, 9, 30]] {
             let model = Architecture::new(&NetworkConfig::of(*arch), shape, 4).unwrap();
             let mut network = Network::new(&model, 3, Device::Cpu).unwrap();
@@ -207,7 +207,7 @@ fn every_architecture_takes_the_smallest_and_any_larger_shape() {
 #[test]
 fn the_documented_numbers_of_parameters_are_true() {
     let documented = std::fs::read_to_string(root().join("docs/architectures.md")).unwrap();
-    for arch in Arch::value_variants() {
+    for arch in Arch::VARIANTS {
         let model = Architecture::new(&NetworkConfig::of(*arch), [3, 40, 200], 7).unwrap();
         let count = model.n_parameters().to_string();
         let count = format!("{},{}", &count[..count.len() - 3], &count[count.len() - 3..]);

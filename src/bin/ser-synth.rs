@@ -1,14 +1,14 @@
 //! `ser-synth`: writes a TESS-shaped folder of synthetic emotional speech.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{Parser, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use clap::Parser;
+use ser::{Bar, Ending, choice};
+use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
-use ser_synth::{SynthCorpus, Emotion, Oddity, SynthOptions, Summary};
+use ser_synth::{Emotion, Oddity, Summary, SynthCorpus, SynthOptions};
 
 /// Writes a folder of synthetic emotional speech, shaped and named as TESS.
 ///
@@ -47,7 +47,7 @@ struct Arguments {
     seed: u64,
 
     /// Emotions, separated by commas [default: all]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = choice::<Emotion>())]
     emotions: Option<Vec<Emotion>>,
 
     /// Add oddities of real corpora, separated by commas, or all of them: aiff, rate, list, name, truncated, empty,
@@ -69,16 +69,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ser-synth: {error}");
-            ExitCode::from(if error.kind() == ErrorKind::Usage { 2 } else { 1 })
-        }
-    }
+    let arguments = Arguments::parse();
+    ser::run("ser-synth", || run(&arguments))
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn run(arguments: &Arguments) -> Result<Ending> {
     let corpus = SynthCorpus::new(SynthOptions {
         words: arguments.words,
         speakers: arguments.speakers,
@@ -88,22 +83,17 @@ fn run(arguments: &Arguments) -> Result<()> {
         oddities: oddities(arguments.oddities.as_deref().unwrap_or_default())?,
         force: arguments.force,
     })?;
-    let bar = progress(corpus.files() as u64, arguments.quiet);
     let start = Instant::now();
-    let summary = corpus.write_with(&arguments.out, &|| bar.inc(1));
-    bar.finish_and_clear();
-    let text = match (summary?, arguments) {
-        (summary, Arguments { json: true, .. }) => json(&summary, arguments, start.elapsed()),
-        (_, Arguments { quiet: true, .. }) => return Ok(()),
-        (summary, _) => table(&summary, arguments, start.elapsed()),
-    };
-    // A reader that closes early, such as `head`, is not a failure.
-    match stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new(ErrorKind::Io, format!("cannot print: {error}")))
-        }
-        _ => Ok(()),
+    let bar = Bar::new(arguments.quiet);
+    bar.start(corpus.files() as u64, "files");
+    let summary = corpus.write_with(&arguments.out, &|| bar.advance(1));
+    bar.finish();
+    match (summary?, arguments) {
+        (summary, Arguments { json: true, .. }) => ser::print(&json(&summary, arguments, start.elapsed()))?,
+        (_, Arguments { quiet: true, .. }) => {}
+        (summary, _) => ser::print(&table(&summary, arguments, start.elapsed()))?,
     }
+    Ok(Ending::Done)
 }
 
 /// The oddities named in `list`: "aiff,rate", "all", or none.
@@ -114,21 +104,13 @@ fn oddities(list: &str) -> Result<Vec<Oddity>> {
     let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
-            Oddity::from_str(name, true).map_err(|_| {
-                let known = Oddity::ALL.map(Oddity::name).join(", ");
+            name.parse().map_err(|_| {
+                let known = Oddity::ALL.iter().map(|oddity| oddity.name()).collect::<Vec<_>>().join(", ");
                 Error::new(ErrorKind::Usage, format!("unknown oddity {name:?}"))
                     .help(format!("choose among {known}, or all"))
             })
         })
         .collect()
-}
-
-fn progress(files: u64, quiet: bool) -> ProgressBar {
-    if quiet || !stderr().is_terminal() {
-        return ProgressBar::with_draw_target(Some(files), ProgressDrawTarget::hidden());
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left");
-    ProgressBar::new(files).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn table(summary: &Summary, arguments: &Arguments, elapsed: Duration) -> String {

@@ -442,7 +442,7 @@ fn the_command_prints_a_table_and_lists_what_it_planted() {
     {
         assert!(table.contains(row), "{row:?} in\n{table}");
     }
-    for oddity in Oddity::ALL {
+    for &oddity in Oddity::ALL {
         assert!(table.lines().any(|line| line.starts_with(oddity.name())), "{oddity} in\n{table}");
     }
     assert_eq!(contents(&folder).len(), 29);

@@ -10,7 +10,23 @@ pub const RMS_TARGET: f32 = 0.1;
 ///
 /// It is applied to the mono samples at the target rate, after resampling, so that what the features see has
 /// exactly the stated level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "lowercase")]
 pub enum LevelNormalisation {
     /// The largest |sample| becomes 1.
@@ -96,14 +112,13 @@ mod tests {
 
     #[test]
     fn its_names_in_files_and_on_the_command_line_are_the_same() {
-        use clap::ValueEnum;
         for (value, name) in [
             (LevelNormalisation::Peak, "peak"),
             (LevelNormalisation::Rms, "rms"),
             (LevelNormalisation::None, "none"),
         ] {
             assert_eq!(serde_json::to_value(value).unwrap(), name);
-            assert_eq!(LevelNormalisation::from_str(name, false), Ok(value));
+            assert_eq!(name.parse(), Ok(value));
         }
     }
 }

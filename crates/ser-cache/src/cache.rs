@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
@@ -71,7 +70,7 @@ impl Cache {
     /// # Errors
     /// When there is none, or more than one.
     pub fn feature_set(&self, wanted: Option<&str>) -> Result<&FeatureSet> {
-        let preset = wanted.and_then(|name| Preset::from_str(name, false).ok());
+        let preset = wanted.and_then(|name| name.parse::<Preset>().ok());
         let id = preset.map(|preset| feature_set_id(&preset.config().to_canonical_json()));
         let begins = id.as_deref().or(wanted);
         let mut found = (self.index.feature_sets.iter().rev())

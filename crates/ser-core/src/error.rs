@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::remedy::Remedy;
+
 /// A result with this crate's [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -33,7 +35,7 @@ pub enum ErrorKind {
 /// An error that reads as one sentence: the file it is about, what is wrong, and how to fix it.
 ///
 /// ```
-/// use ser::{Error, ErrorKind};
+/// use ser_core::{Error, ErrorKind};
 /// let error = Error::new(ErrorKind::Unusable, "holds no samples").at("bar.wav").help("record it again");
 /// assert_eq!(error.to_string(), "bar.wav: holds no samples; record it again");
 /// ```
@@ -47,7 +49,7 @@ struct Inner {
     kind: ErrorKind,
     path: Option<PathBuf>,
     what: String,
-    help: Option<String>,
+    help: Option<Remedy>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -71,9 +73,10 @@ impl Error {
         self
     }
 
-    /// Adds what the reader can do about it, as an imperative without a final stop.
+    /// Adds what the reader can do about it, as an imperative without a final stop; [`remedy!`](crate::remedy!) names
+    /// settings and actions in it.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<Remedy>) -> Self {
         self.inner.help.get_or_insert_with(|| help.into());
         self
     }
@@ -93,6 +96,11 @@ impl Error {
     /// The file or folder it is about.
     pub fn path(&self) -> Option<&Path> {
         self.inner.path.as_deref()
+    }
+
+    /// What can be done about it, as settings and actions that a front end can make more of than text.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.inner.help.as_ref()
     }
 
     /// What is wrong and what to do, without the path, for tables that have a column of paths.

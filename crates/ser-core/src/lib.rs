@@ -1,4 +1,4 @@
-//! What every stage of ser uses and none of them owns: the error type, crash-safe [`storage`], reproducible
+//! What every stage of ser uses and none of them owns: the error type and its [`remedy`], crash-safe [`storage`], reproducible
 //! [`random`]ness, [`progress`] reports and printable [`text`].
 //!
 //! Nothing here knows of audio, of a corpus or of a command line.
@@ -7,6 +7,7 @@ pub mod elementary;
 mod error;
 pub mod progress;
 pub mod random;
+pub mod remedy;
 pub mod storage;
 pub mod text;
 pub mod vectorised;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Display};
 
-use clap::ValueEnum;
 use ser_audio::LevelNormalisation;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
@@ -85,9 +84,23 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// What the rows of a tensor are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
-#[value(rename_all = "kebab-case")]
 pub enum Representation {
     /// `n_mfcc` cepstral coefficients: the cosine transform of the log mel spectrum.
     #[default]
@@ -97,9 +110,22 @@ pub enum Representation {
 }
 
 /// Shape of the analysis window, always periodic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
 pub enum Window {
     /// `0.5 − 0.5·cos(2πn/N)`
     Hann,
@@ -108,9 +134,22 @@ pub enum Window {
 }
 
 /// What is assumed before the first and after the last sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
 pub enum PadMode {
     /// Zeros.
     Constant,
@@ -119,9 +158,22 @@ pub enum PadMode {
 }
 
 /// Mel scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
 pub enum MelScale {
     /// Linear below 1 kHz, logarithmic above (Slaney's Auditory Toolbox).
     Slaney,
@@ -130,9 +182,22 @@ pub enum MelScale {
 }
 
 /// Scaling of the mel filters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
-#[value(rename_all = "lowercase")]
 pub enum MelNorm {
     /// Equal area: divided by half the band's width in Hz.
     Slaney,

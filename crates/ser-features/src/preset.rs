@@ -1,11 +1,22 @@
 //! Configurations that have a name.
 
-use clap::ValueEnum;
-
 use crate::FeatureConfig;
 
 /// A named configuration to start from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Preset {
     /// 512-sample frames every 256 samples, 64 mel bands.
     #[default]

@@ -4,9 +4,23 @@ use serde::{Deserialize, Serialize};
 
 /// A metric of the validation side. There is none of the test side: a search that looks at it makes its result a
 /// part of the training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
 pub enum Objective {
     /// Mean recall over classes on the validation side, as large as possible
     #[default]

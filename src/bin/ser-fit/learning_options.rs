@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ser::set;
+use ser::{choice, set};
 use ser_core::Result;
 use ser_features::augmentation::AugmentationRecipe;
 use ser_model::network::{Arch, NetworkConfig};
@@ -29,7 +29,7 @@ pub struct LearningOptions {
     split: Option<String>,
     /// Architecture of the network; its sizes are those of the recipe, if that has the same, or else its defaults
     /// [default: cnn-bilstm]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Arch>())]
     arch: Option<Arch>,
     /// Dropout rate of the head's units in training [default: 0.3]
     #[arg(long, value_name = "SHARE")]
@@ -38,13 +38,13 @@ pub struct LearningOptions {
     #[arg(long)]
     batch_size: Option<u32>,
     /// How weights follow the gradient [default: adam]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Optimizer>())]
     optimizer: Option<Optimizer>,
     /// Highest learning rate [default: 0.001]
     #[arg(long)]
     lr: Option<f64>,
     /// How the learning rate changes over the run [default: constant]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Schedule>())]
     schedule: Option<Schedule>,
     /// Epochs over which the learning rate rises from 0, or a fraction of one [default: 0]
     #[arg(long, value_name = "EPOCHS")]
@@ -62,7 +62,7 @@ pub struct LearningOptions {
     #[arg(long, value_name = "SHARE")]
     label_smoothing: Option<f64>,
     /// Average of the weights that is evaluated and kept instead of them [default: none]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Averaging>())]
     averaging: Option<Averaging>,
     /// Share of the exponential moving average that stays at a step [default: 0.98]
     #[arg(long, value_name = "SHARE")]
@@ -80,19 +80,19 @@ pub struct LearningOptions {
     #[arg(long, value_name = "NUMBER")]
     members: Option<u32>,
     /// Which epoch's weights are kept [default: accuracy]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Selection>())]
     select: Option<Selection>,
     /// Bring each coefficient to mean 0 and standard deviation 1 over what [default: none]
-    #[arg(long, value_enum, value_name = "OVER")]
+    #[arg(long, value_parser = choice::<FeatureNormalisation>(), value_name = "OVER")]
     feature_normalisation: Option<FeatureNormalisation>,
     /// How much each class weighs in the loss [default: none]
-    #[arg(long, value_enum, value_name = "WEIGHTS")]
+    #[arg(long, value_parser = choice::<ClassWeights>(), value_name = "WEIGHTS")]
     class_weights: Option<ClassWeights>,
     /// In what order the utterances of an epoch come [default: shuffled]
-    #[arg(long, value_enum, value_name = "ORDER")]
+    #[arg(long, value_parser = choice::<Sampling>(), value_name = "ORDER")]
     sampling: Option<Sampling>,
     /// Arithmetic of the network [default: auto]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Precision>())]
     precision: Option<Precision>,
     /// Recipe in TOML; options given here override it
     #[arg(long, value_name = "FILE")]

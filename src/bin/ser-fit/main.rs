@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
-use ser::{Bar, Ending};
+use ser::{Bar, Ending, choice};
 use ser_cache::audit::{Requirement, require};
 use ser_core::storage::Storage;
 use ser_core::{ErrorKind, Result};
@@ -36,7 +36,7 @@ struct Arguments {
     #[command(flatten)]
     learning: LearningOptions,
     /// Fail, before anything is trained, unless the split meets this requirement; may be given more than once
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Requirement>(), value_name = "WHAT")]
     require: Vec<Requirement>,
     /// Folder of the run [default: runs/<time>, with the best checkpoint also in ./best.pt]
     #[arg(long, value_name = "FOLDER")]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ser::set;
+use ser::{choice, set};
 use ser_audio::LevelNormalisation;
 use ser_core::{Error, Result};
 use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Preset, Representation, Window};
@@ -16,13 +16,13 @@ pub struct FeatureOptions {
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     features: Option<PathBuf>,
     /// Start from these parameters
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Preset>())]
     preset: Option<Preset>,
     /// Sample rate all recordings are brought to, Hz [default: 16000]
     #[arg(long, value_name = "HZ")]
     sample_rate: Option<u32>,
     /// How the level of each recording is normalised [default: peak]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<LevelNormalisation>())]
     normalisation: Option<LevelNormalisation>,
     /// Samples of a frame [default: 512]
     #[arg(long, value_name = "SAMPLES")]
@@ -34,13 +34,13 @@ pub struct FeatureOptions {
     #[arg(long, value_name = "SAMPLES")]
     hop_length: Option<usize>,
     /// Shape of the window [default: hann]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Window>())]
     window: Option<Window>,
     /// Whether frames are centred on their sample and the clip is padded [default: true]
     #[arg(long, value_name = "BOOL")]
     center: Option<bool>,
     /// What the padding holds [default: constant, zeros]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<PadMode>())]
     pad_mode: Option<PadMode>,
     /// Mel bands [default: 64]
     #[arg(long, value_name = "BANDS")]
@@ -52,10 +52,10 @@ pub struct FeatureOptions {
     #[arg(long, value_name = "HZ")]
     f_max: Option<f64>,
     /// Mel scale [default: slaney]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<MelScale>())]
     mel_scale: Option<MelScale>,
     /// Scaling of the mel filters [default: slaney]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<MelNorm>())]
     mel_norm: Option<MelNorm>,
     /// Powers below this count as this [default: 1e-10]
     #[arg(long, value_name = "POWER")]
@@ -73,7 +73,7 @@ pub struct FeatureOptions {
     #[arg(long, value_name = "ORDER")]
     delta_order: Option<usize>,
     /// What the rows of a tensor are [default: mfcc]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Representation>())]
     representation: Option<Representation>,
     /// Leave out what is quieter than the loudest frame by this at both ends, dB, or none [default: none]
     #[arg(long, value_name = "DB", value_parser = number_or_none)]

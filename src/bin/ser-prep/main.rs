@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ser::{Bar, Ending};
+use ser::{Bar, Ending, choice};
 use ser_audio::Limits;
 use ser_cache::CopySettings;
 use ser_cache::audit::Requirement;
@@ -76,11 +76,11 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// What to do with recordings that are copies of others: re-encoded, trimmed, louder
-    #[arg(long, value_enum, default_value_t = NearDuplicates::Report)]
+    #[arg(long, value_parser = choice::<NearDuplicates>(), default_value_t = NearDuplicates::Report)]
     near_duplicates: NearDuplicates,
     /// Fail, before any split is changed, unless some split meets this requirement; may be given more than once, for one that meets
     /// all
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Requirement>(), value_name = "WHAT")]
     require: Vec<Requirement>,
     /// Bytes of tensors in a file of the cache
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SHARD_BYTES)]

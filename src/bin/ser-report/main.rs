@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ser::{Bar, Ending, Switch};
+use ser::{Bar, Ending, Switch, choice};
 use ser_cache::ReadOptions;
 use ser_cache::audit::Requirement;
 use ser_core::{Error, ErrorKind, Result};
@@ -48,7 +48,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
     /// Fail, before anything is evaluated, unless the split meets this requirement; may be given more than once
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Requirement>(), value_name = "WHAT")]
     require: Vec<Requirement>,
     /// List the clips it got wrong, the most confident mistakes first
     #[arg(long)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ser::choice;
 use ser_core::Result;
 use ser_core::storage::Storage;
 use ser_corpus::{Corpora, CorpusFolder};
@@ -24,7 +25,7 @@ pub struct ReportFiles {
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
     /// Players for the mistakes in the page
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Audio>(), default_value_t)]
     audio: Audio,
     /// Folder of the recordings, for --audio, as given to ser-prep: once for each corpus, FOLDER or NAME=FOLDER
     /// [default: where ser-prep found them]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use ser::Ending;
+use ser::{Ending, choice};
 use ser_cache::Cache;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
@@ -54,7 +54,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     /// Validation metric to optimise; there is none of the test side
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Objective>(), default_value_t)]
     objective: Objective,
     /// How poor trials are stopped early
     #[arg(long, value_enum, default_value_t)]

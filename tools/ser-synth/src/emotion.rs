@@ -6,12 +6,25 @@
 //! (1993), "Toward the simulation of emotion in synthetic speech", JASA 93(2), for disgust (slow, low, grumbled). Pleasant
 //! surprise is happiness with a breathier onset and a steep final rise. The sizes are ours.
 
-use std::fmt;
-
 /// What an utterance expresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    serde::Serialize,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Emotion {
     Angry,
@@ -19,7 +32,7 @@ pub enum Emotion {
     Fear,
     Happy,
     Neutral,
-    #[value(alias = "ps", alias = "surprise")]
+    #[strum(to_string = "pleasant_surprise", serialize = "ps", serialize = "surprise")]
     PleasantSurprise,
     Sad,
 }
@@ -38,15 +51,7 @@ impl Emotion {
 
     /// The canonical label: `angry` … `pleasant_surprise`, `sad`.
     pub fn label(self) -> &'static str {
-        match self {
-            Self::Angry => "angry",
-            Self::Disgust => "disgust",
-            Self::Fear => "fear",
-            Self::Happy => "happy",
-            Self::Neutral => "neutral",
-            Self::PleasantSurprise => "pleasant_surprise",
-            Self::Sad => "sad",
-        }
+        self.into()
     }
 
     /// As TESS writes it in the names of files: the label, but `ps` for pleasant surprise.
@@ -66,12 +71,6 @@ impl Emotion {
             ("YAF", Self::PleasantSurprise) => "pleasant_surprised",
             _ => self.label(),
         }
-    }
-}
-
-impl fmt::Display for Emotion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
     }
 }
 

@@ -1,11 +1,23 @@
 //! What is wrong with real corpora, planted on purpose.
 
-use std::fmt;
-
-use clap::ValueEnum;
-
 /// Something odd about a file that a pipeline must report, handle, or reject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    serde::Serialize,
+)]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
 #[serde(rename_all = "kebab-case")]
 pub enum Oddity {
     /// Two AIFF files named .wav
@@ -32,33 +44,11 @@ pub enum Oddity {
 
 impl Oddity {
     /// Every oddity.
-    pub const ALL: [Self; 10] = [
-        Self::Aiff,
-        Self::Rate,
-        Self::List,
-        Self::Name,
-        Self::Truncated,
-        Self::Empty,
-        Self::Silent,
-        Self::Duplicate,
-        Self::NotAudio,
-        Self::Nan,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name on the command line: `aiff`, `not-audio` …
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Aiff => "aiff",
-            Self::Rate => "rate",
-            Self::List => "list",
-            Self::Name => "name",
-            Self::Truncated => "truncated",
-            Self::Empty => "empty",
-            Self::Silent => "silent",
-            Self::Duplicate => "duplicate",
-            Self::NotAudio => "not-audio",
-            Self::Nan => "nan",
-        }
+        self.into()
     }
 
     /// How many utterances it takes for itself; 0 where it goes with another's.
@@ -71,21 +61,14 @@ impl Oddity {
     }
 }
 
-impl fmt::Display for Oddity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_oddity_is_known_by_its_name_everywhere() {
-        assert_eq!(Oddity::value_variants(), Oddity::ALL);
-        for oddity in Oddity::ALL {
-            assert_eq!(Oddity::from_str(oddity.name(), false), Ok(oddity));
+        for &oddity in Oddity::ALL {
+            assert_eq!(oddity.name().parse(), Ok(oddity));
             assert_eq!(serde_json::to_value(oddity).unwrap(), oddity.name());
         }
     }

@@ -1,13 +1,24 @@
 //! The gate: what a split must satisfy for its results to be wanted at all.
 
-use clap::ValueEnum;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::Audit;
 use crate::audit::sentences::first_names;
 
 /// What a split is required to satisfy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Requirement {
     /// No test speaker is heard in training or validation
     SpeakerIndependent,
@@ -54,10 +65,6 @@ impl Requirement {
             },
         }
     }
-
-    fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
 }
 
 /// Lets a split of this protocol pass only if it is all that is required.
@@ -75,7 +82,7 @@ pub fn require(requirements: &[Requirement], protocol: &str, audit: &Audit) -> R
             "run ser-prep again with --near-duplicates keep-one, or remove the copies"
         }
     };
-    let what = format!("the split {protocol:?} is not {}: {objection}", wanted.name());
+    let what = format!("the split {protocol:?} is not {}: {objection}", wanted);
     Err(Error::new(ErrorKind::Mismatch, what).help(help))
 }
 

@@ -10,7 +10,20 @@ use crate::markup::{base64, url_path};
 pub const MAX_EMBEDDED_BYTES: u64 = 16 << 20;
 
 /// Whether and how a page has recordings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Audio {
     /// Players that read the recordings where they lie
     #[default]

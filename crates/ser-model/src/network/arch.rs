@@ -2,9 +2,25 @@
 
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
-/// The architectures, by the names that `--arch` and `arch` take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+/// The architectures, by the names that recipes give them.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum Arch {
     /// Two convolutions, a bidirectional LSTM, the mean over frames
@@ -23,13 +39,7 @@ pub enum Arch {
 impl Arch {
     /// Its name.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::CnnBilstm => "cnn-bilstm",
-            Self::CnnStatistics => "cnn-statistics",
-            Self::CnnBilstmAttention => "cnn-bilstm-attention",
-            Self::CnnTransformer => "cnn-transformer",
-            Self::Conformer => "conformer",
-        }
+        self.into()
     }
 
     /// The architecture called `name`.
@@ -37,9 +47,8 @@ impl Arch {
     /// # Errors
     /// When there is none.
     pub fn named(name: &str) -> Result<Self> {
-        let known = <Self as clap::ValueEnum>::value_variants();
-        known.iter().find(|arch| arch.name() == name).copied().ok_or_else(|| {
-            let names: Vec<&str> = known.iter().map(|arch| arch.name()).collect();
+        name.parse().map_err(|_| {
+            let names: Vec<&str> = Self::VARIANTS.iter().map(|arch| arch.name()).collect();
             Error::new(
                 ErrorKind::Unsupported,
                 format!("unknown architecture {name:?}; this program knows {}", names.join(", ")),

@@ -126,6 +126,8 @@ impl NetworkConfig {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray;
+
     use super::*;
 
     fn from_toml(text: &str) -> Result<NetworkConfig, String> {
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_architecture_reads_back_as_it_was_written() {
-        for arch in <Arch as clap::ValueEnum>::value_variants() {
+        for arch in Arch::VARIANTS {
             let config = NetworkConfig::of(*arch);
             config.validate().unwrap();
             let text = toml::to_string(&config).unwrap();
@@ -152,8 +154,6 @@ mod tests {
             let mut dropped = config.clone();
             dropped.set_dropout(0.125);
             assert!(toml::to_string(&dropped).unwrap().contains("\ndropout = 0.125\n"));
-            let option = clap::ValueEnum::to_possible_value(arch).unwrap();
-            assert_eq!(option.get_name(), arch.name());
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clap::ValueEnum;
 use ser_cache::TensorKey;
 use ser_cache::audit::{Measured, NearDuplicatePairKeys};
 
@@ -10,7 +9,20 @@ use crate::prepare::select::Selected;
 use crate::prepare::{NearDuplicatePair, PrepareReport};
 
 /// What to do with near-duplicates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum NearDuplicates {
     /// They are used and reported, and counted where they are on two sides of a split
     #[default]
