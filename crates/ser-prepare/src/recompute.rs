@@ -1,21 +1,19 @@
 //! Recomputes one tensor from its recording.
 
-use ser_audio::{Limits, Loader};
-use ser_cache::{Checksum, CopySettings, FeatureSet, RowInfo, Sha, key_of, parse_copy_path};
+use ser_audio::Limits;
+use ser_cache::{Checksum, CopySettings, FeatureSet, RowInfo, key_of, parse_copy_path};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Corpora;
-use ser_features::{Extractor, FeatureConfig};
+use ser_features::FeatureConfig;
 
-use crate::copying::Copier;
+use crate::pipeline::Pipeline;
 
 /// Computes tensors of one feature set from the recordings in the corpora.
 pub(super) struct Recomputer<'a> {
     corpora: &'a Corpora,
     configuration: &'a str,
-    copier: Option<Copier>,
-    loader: Loader,
-    extractor: Extractor,
-    bytes: Vec<u8>,
+    copies: Option<&'a CopySettings>,
+    pipeline: Pipeline,
 }
 
 impl<'a> Recomputer<'a> {
@@ -24,18 +22,17 @@ impl<'a> Recomputer<'a> {
     pub(super) fn new(
         corpora: &'a Corpora,
         set: &'a FeatureSet,
-        copies: Option<&CopySettings>,
+        copies: Option<&'a CopySettings>,
     ) -> Result<Self> {
         let config: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
             Error::new(ErrorKind::Unsupported, format!("feature set {}: {error}", set.id))
         })?;
+        let recipe = copies.map(CopySettings::recipe).transpose()?;
         Ok(Self {
             corpora,
-            copier: copies.map(|copies| Copier::new(copies, &config)).transpose()?,
+            copies,
             configuration: &set.configuration,
-            loader: Loader::new(config.sample_rate, config.normalisation, Limits::accepted_before()),
-            extractor: Extractor::new(&config)?,
-            bytes: Vec::new(),
+            pipeline: Pipeline::new(&config, recipe.as_ref(), Limits::accepted_before())?,
         })
     }
 
@@ -60,17 +57,12 @@ impl<'a> Recomputer<'a> {
     }
 
     fn tensor_from(&mut self, row: &RowInfo, source: &str) -> Result<Vec<f32>> {
-        let copy = self.copier.as_mut().and_then(|copier| {
-            let (parent, number) = parse_copy_path(source)?;
-            Some((copier, parent, number))
-        });
-        let recording = copy.as_ref().map_or(source, |(_, parent, _)| *parent);
-        let path = self.corpora.location(recording)?;
-        ser_audio::read_file(&path, &Limits::accepted_before(), &mut self.bytes)?;
+        let copy = self.copies.and_then(|copies| Some((copies, parse_copy_path(source)?)));
+        let recording = copy.map_or(source, |(_, (parent, _))| parent);
         // The key stands for the content, the configuration and the extractor's version.
-        let content = Sha::of(&[&self.bytes]);
-        let key = match &copy {
-            Some((copier, _, number)) => copier.copies().key(&content, self.configuration, *number),
+        let content = self.pipeline.read(&self.corpora.location(recording)?)?;
+        let key = match copy {
+            Some((copies, (_, number))) => copies.key(&content, self.configuration, number),
             None => key_of(&content, self.configuration),
         };
         if key != row.key {
@@ -79,14 +71,10 @@ impl<'a> Recomputer<'a> {
                 "has changed since, or the tensor is of another version of the extractor",
             ));
         }
-        let clip = self.loader.load(&mut self.bytes)?;
-        let mut tensor = vec![0.0; self.extractor.shape().iter().product()];
-        let samples = match copy {
-            Some((copier, _, number)) => copier.copy(&content, number, clip.samples)?,
-            None => clip.samples,
-        };
-        let frames = self.extractor.extract(samples, &mut tensor)?.frames;
-        if u32::try_from(frames) == Ok(row.frames) && Checksum::of_row(&tensor, row.frames) == row.checksum {
+        let mut tensor = vec![0.0; self.pipeline.shape().iter().product()];
+        let mut random = copy.map(|(copies, (_, number))| copies.random(&content, number));
+        let frames = self.pipeline.tensor(random.as_mut(), &mut tensor)?.frames;
+        if frames == row.frames && Checksum::of_row(&tensor, row.frames) == row.checksum {
             return Ok(tensor);
         }
         Err(Error::new(

@@ -18,7 +18,6 @@ use tch::Device;
 use crate::batches::feature_augmentation::augment;
 use crate::batches::imbalance::{class_weights, order};
 use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_training};
-use crate::batches::on_the_fly::StepRequest;
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches};
 use crate::evaluate::evaluate;
@@ -29,6 +28,7 @@ use crate::optimisation::schedule::LearningRates;
 use crate::run::{ResumePoint, RunFolder};
 use crate::state;
 use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
+use ser_prepare::on_the_fly::StepRequest;
 
 pub use crate::run::FitSummary;
 

@@ -8,15 +8,17 @@ mod picture;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ser_audio::{Limits, Loader, pcm16_wav};
+use ser_audio::{Limits, pcm16_wav};
 use ser_core::progress::Progress;
 use ser_core::random::Random;
+use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::FeatureConfig;
-use ser_features::augmentation::{AugmentationRecipe, Augmenter, RecipeStep};
+use ser_features::augmentation::{AugmentationRecipe, RecipeStep};
 use serde::Serialize;
 
+use crate::pipeline::{RecordingReader, WaveformAugmenter};
 use crate::prepare::LabelledRecording;
 
 /// The recipe whose steps are played where none is given: one of each kind.
@@ -95,7 +97,7 @@ pub fn listen(
     let versions = versions(&recipe);
     let mut augmenters = versions
         .iter()
-        .map(|(name, recipe)| Ok((name.as_str(), Augmenter::new(recipe, options.features.sample_rate)?)))
+        .map(|(name, recipe)| Ok((name.as_str(), WaveformAugmenter::new(recipe, &options.features)?)))
         .collect::<Result<Vec<_>>>()?;
 
     let chosen = choose(recordings, options)?;
@@ -119,7 +121,6 @@ pub fn listen(
             Ok(())
         };
         keep("original", String::new(), samples)?;
-        let mut augmented = Vec::new();
         for (name, augmenter) in &mut augmenters {
             let mut random = Random::new(&["ser listen", &options.seed.to_string(), &recording.path, name]);
             // Babble of the other examples.
@@ -127,9 +128,8 @@ pub fn listen(
                 let other = random.another(index, chosen.len())?;
                 chosen.get(other).map(|(_, samples)| samples.clone())
             };
-            let applied = augmenter.augment(samples, &mut random, &mut babble, &mut augmented)?;
-            options.features.normalisation.apply(&mut augmented)?;
-            keep(name, applied.to_string(), &augmented)?;
+            let applied = augmenter.augment(samples, &mut random, &mut babble)?;
+            keep(name, applied.to_string(), augmenter.samples())?;
         }
         examples.push(example);
         progress.advance(1);
@@ -167,19 +167,18 @@ fn choose<'a>(
     recordings: &'a [LabelledRecording],
     options: &ListenOptions,
 ) -> Result<Vec<(&'a LabelledRecording, Vec<f32>)>> {
-    let features = &options.features;
-    let mut loader = Loader::new(features.sample_rate, features.normalisation, options.limits);
+    let mut reader = RecordingReader::new(&options.features, options.limits);
     let mut in_order: Vec<&LabelledRecording> = recordings.iter().collect();
     in_order.sort_by(|a, b| a.path.cmp(&b.path));
     let mut chosen = BTreeMap::new();
-    let (mut bytes, mut refused) = (Vec::new(), None);
+    let mut refused = None;
     for recording in in_order {
         let place = (recording.label.as_str(), recording.speaker.as_deref());
         if chosen.contains_key(&place) {
             continue;
         }
-        let read = ser_audio::read_file(&recording.location, &options.limits, &mut bytes);
-        match read.and_then(|()| Ok(loader.load(&mut bytes)?.samples.to_vec())) {
+        let read = reader.read(&recording.location);
+        match read.and_then(|_| Ok(reader.load()?.samples.to_vec())) {
             Ok(samples) => _ = chosen.insert(place, (recording, samples)),
             Err(error) => refused = Some(error.at(&recording.location)),
         }
@@ -199,7 +198,7 @@ fn check_place(options: &ListenOptions) -> Result<()> {
         let what = format!("lies in {}, where examples would be taken for recordings", corpus.display());
         return Err(Error::new(ErrorKind::Mismatch, what)
             .at(folder)
-            .help("name another folder with --listen"));
+            .help(remedy!["name another folder with ", Setting::Listen]));
     }
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -209,7 +208,7 @@ fn check_place(options: &ListenOptions) -> Result<()> {
     if folder.join("index.bin").exists() || folder.join("shards").exists() {
         return Err(Error::new(ErrorKind::Mismatch, "is a cache, where examples do not belong")
             .at(folder)
-            .help("name another folder with --listen"));
+            .help(remedy!["name another folder with ", Setting::Listen]));
     }
     let ours = std::fs::read_to_string(folder.join("index.html"))
         .is_ok_and(|page| page.starts_with(page::PAGE_START));

@@ -2,25 +2,24 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ser_audio::{Container, Limits, Loader};
-use ser_cache::{Checksum, CopySettings, Hex, RowInfo, Sha, TensorKey, TensorSource};
-use ser_core::{Error, ErrorKind, Result};
+use ser_cache::{Checksum, CopySettings, RowInfo, Sha, TensorKey};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Corpora;
-use ser_features::{Extractor, FeatureConfig};
 
-use crate::copying::Copier;
+use crate::pipeline::{ComputedTensor, Pipeline};
 use crate::prepare::{PrepareOptions, key_under};
 
 /// Threads, and for each of them what it works with.
 pub(super) struct Workers {
     pool: rayon::ThreadPool,
-    benches: Vec<Mutex<Bench>>,
+    pipelines: Vec<Mutex<Pipeline>>,
     /// Tensors that were stored and can be overwritten.
     free: Mutex<Vec<Vec<f32>>>,
     /// Where recordings are.
     corpora: Corpora,
-    limits: Limits,
-    features: FeatureConfig,
+    /// Numbers of a tensor.
+    row_len: usize,
     configuration: String,
     copies: Option<CopySettings>,
 }
@@ -39,39 +38,22 @@ pub(super) struct Done {
     pub(super) tensor: Option<(Vec<f32>, RowInfo)>,
 }
 
-/// Buffers and plans of one thread.
-struct Bench {
-    bytes: Vec<u8>,
-    loader: Loader,
-    extractor: Extractor,
-    copier: Option<Copier>,
-}
-
 impl Workers {
     pub(super) fn new(options: &PrepareOptions, corpora: &Corpora, configuration: &str) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).help("give fewer --jobs")
+            Error::new(ErrorKind::Io, format!("cannot start threads: {error}"))
+                .help(remedy!["give fewer ", Setting::Jobs])
         })?;
-        let features = &options.features;
-        let benches = (0..pool.current_num_threads())
-            .map(|_| {
-                let extractor = Extractor::new(features)?;
-                let copier = options.augment.as_ref().map(|copies| Copier::new(copies, features));
-                Ok(Mutex::new(Bench {
-                    bytes: Vec::new(),
-                    loader: Loader::new(features.sample_rate, features.normalisation, options.limits),
-                    extractor,
-                    copier: copier.transpose()?,
-                }))
-            })
+        let recipe = options.augment.as_ref().map(CopySettings::recipe).transpose()?;
+        let pipelines = (0..pool.current_num_threads())
+            .map(|_| Pipeline::new(&options.features, recipe.as_ref(), options.limits).map(Mutex::new))
             .collect::<Result<_>>()?;
         Ok(Self {
             pool,
-            benches,
+            pipelines,
             free: Mutex::default(),
             corpora: corpora.clone(),
-            limits: options.limits,
-            features: features.clone(),
+            row_len: options.features.shape().iter().product(),
             configuration: configuration.to_owned(),
             copies: options.augment.clone(),
         })
@@ -105,59 +87,33 @@ impl Workers {
         known: &(dyn Fn(&TensorKey) -> bool + Sync),
     ) -> PreparedFile {
         let thread = self.pool.current_thread_index().unwrap_or(0);
-        let mut bench = self.benches[thread].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pipeline = self.pipelines[thread].lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes_read = 0;
-        let result = self.process_with(&mut bench, path, copy, known, &mut bytes_read);
+        let result = self.process_with(&mut pipeline, path, copy, known, &mut bytes_read);
         PreparedFile { bytes_read, result: result.map_err(|error| error.at(path)) }
     }
 
     fn process_with(
         &self,
-        bench: &mut Bench,
+        pipeline: &mut Pipeline,
         path: &str,
         copy: Option<u32>,
         known: &(dyn Fn(&TensorKey) -> bool + Sync),
         bytes_read: &mut u64,
     ) -> Result<Done> {
-        let location = self.corpora.location(path)?;
-        ser_audio::read_file(&location, &self.limits, &mut bench.bytes)?;
-        *bytes_read = bench.bytes.len() as u64;
-        let content = Sha::of(&[&bench.bytes]);
+        let content = pipeline.read(&self.corpora.location(path)?)?;
+        *bytes_read = pipeline.reader.bytes_read();
         let copy = self.copies.as_ref().zip(copy);
         let key = key_under(&content, &self.configuration, copy);
         if known(&key) {
             return Ok(Done { content, key, tensor: None });
         }
-        let clip = bench.loader.load(&mut bench.bytes)?;
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut features = free.unwrap_or_else(|| vec![0.0; self.features.shape().iter().product()]);
-        let recording = clip.recording;
-        let (samples, source) = match (copy, &mut bench.copier) {
-            (Some((_, number)), Some(copier)) => {
-                let samples = copier.copy(&content, number, clip.samples)?;
-                (samples, copy_source(samples, self.features.sample_rate, recording.container))
-            }
-            _ => {
-                let source = TensorSource {
-                    sample_rate: recording.sample_rate,
-                    channels: recording.channels,
-                    container: recording.container,
-                    samples: recording.samples,
-                    sound: Hex(clip.audio_hash.to_be_bytes()),
-                };
-                (clip.samples, source)
-            }
-        };
-        let extracted = bench.extractor.extract(samples, &mut features)?;
-        let frames = extracted.frames as u32;
-        let checksum = Checksum::of_row(&features, frames);
-        let row = RowInfo { key, frames, frames_cut: extracted.cut as u32, checksum, source };
-        Ok(Done { content, key, tensor: Some((features, row)) })
+        let mut tensor = free.unwrap_or_else(|| vec![0.0; self.row_len]);
+        let mut random = copy.map(|(copies, number)| copies.random(&content, number));
+        let ComputedTensor { frames, frames_cut, source } = pipeline.tensor(random.as_mut(), &mut tensor)?;
+        let checksum = Checksum::of_row(&tensor, frames);
+        let row = RowInfo { key, frames, frames_cut, checksum, source };
+        Ok(Done { content, key, tensor: Some((tensor, row)) })
     }
-}
-
-/// A copy is what its samples are, at the rate of the features; the container is its parent's.
-fn copy_source(samples: &[f32], sample_rate: u32, container: Container) -> TensorSource {
-    let sound = Hex(ser_audio::audio_hash(sample_rate, samples).to_be_bytes());
-    TensorSource { sample_rate, channels: 1, container, samples: samples.len() as u64, sound }
 }

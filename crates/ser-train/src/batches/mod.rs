@@ -5,9 +5,7 @@
 pub mod feature_augmentation;
 pub mod imbalance;
 pub mod normalisation;
-pub mod on_the_fly;
 pub mod source;
-mod waveforms;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

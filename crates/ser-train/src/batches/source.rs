@@ -1,14 +1,16 @@
 //! Where the batches of a training side come from: the cache, or their recordings, augmented anew in each epoch.
 
+use std::ffi::OsString;
 use std::thread::Scope;
 
 use ser_cache::Dataset;
+use ser_corpus::CorpusFolder;
 use ser_corpus::split::Part;
 use ser_model::FitConfig;
+use ser_prepare::on_the_fly::{Computed, OnTheFly, OnTheFlyOptions, PrefetchedSteps, StepRequest};
 use tch::{Device, Tensor};
 
 use crate::batches::normalisation::Normaliser;
-use crate::batches::on_the_fly::{Computed, OnTheFly, PrefetchedSteps, StepRequest};
 use crate::batches::{Batch, Batches, integers};
 use crate::torch::Result;
 use crate::train::Material;
@@ -58,7 +60,18 @@ impl<'a> TrainingSource<'a> {
         device: Device,
     ) -> Result<Self> {
         let dataset = &material.train;
-        Ok(match OnTheFly::new(config, &material.set, material.split.part(Part::Train))? {
+        let data: Vec<CorpusFolder> =
+            config.data.iter().map(|folder| CorpusFolder::from(OsString::from(folder))).collect();
+        let on_the_fly = OnTheFly::new(OnTheFlyOptions {
+            recipe: &config.augment,
+            set: &material.set,
+            utterances: material.split.part(Part::Train),
+            cache: &config.cache,
+            data: &data,
+            seed: config.seed,
+            threads: config.threads as usize,
+        })?;
+        Ok(match on_the_fly {
             None => Self::Stored(Batches::new(dataset, device)?.normalised_by(normaliser)),
             Some(utterances) => {
                 let batches = ComputedBatches { dataset, device, normaliser };

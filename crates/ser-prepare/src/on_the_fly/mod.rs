@@ -4,102 +4,105 @@
 //! What is drawn for an utterance follows from the seed, the epoch and its place in the epoch's order, so that a run is the
 //! same at any number of threads, and a resumed one as if it had never stopped.
 
+mod waveforms;
+
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
 
 use rayon::prelude::*;
-use ser_audio::{Limits, Loader};
+use ser_audio::Limits;
 use ser_cache::{FeatureSet, Utterance};
 use ser_core::random::Random;
-use ser_core::{Error, ErrorKind, Result};
-use ser_features::augmentation::Augmenter;
-use ser_features::{Extractor, FeatureConfig};
-use ser_model::FitConfig;
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_corpus::CorpusFolder;
+use ser_features::FeatureConfig;
+use ser_features::augmentation::AugmentationRecipe;
 
-use crate::batches::waveforms::Waveforms;
+use crate::pipeline::Pipeline;
+use waveforms::Waveforms;
 
 /// Augments the utterances of a training side.
 #[derive(Debug)]
-pub(crate) struct OnTheFly {
+pub struct OnTheFly {
     seed: u64,
-    features: FeatureConfig,
+    /// Numbers of a tensor.
+    row_len: usize,
     waveforms: Waveforms,
     pool: rayon::ThreadPool,
-    benches: Vec<Mutex<Bench>>,
+    pipelines: Vec<Mutex<Pipeline>>,
 }
 
-/// The working state of one thread.
-#[derive(Debug)]
-struct Bench {
-    loader: Loader,
-    augmenter: Augmenter,
-    extractor: Extractor,
-    samples: Vec<f32>,
+/// What to augment, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct OnTheFlyOptions<'a> {
+    /// What happens to waveforms.
+    pub recipe: &'a AugmentationRecipe,
+    /// The feature set whose features are computed.
+    pub set: &'a FeatureSet,
+    /// The utterances, all of `set`.
+    pub utterances: &'a [Utterance],
+    /// The cache they are in.
+    pub cache: &'a Path,
+    /// Where the recordings are; where `prep-report.json` of the cache says, if empty.
+    pub data: &'a [CorpusFolder],
+    /// Seed of what is drawn.
+    pub seed: u64,
+    /// Threads that augment; 0 for one per processor.
+    pub threads: usize,
 }
 
 /// The features of a step's utterances.
 #[derive(Debug)]
-pub(crate) struct Computed {
+pub struct Computed {
     /// `[B, channel, band, frame]`, row-major.
-    pub(crate) features: Vec<f32>,
+    pub features: Vec<f32>,
     /// How many frames of each are real.
-    pub(crate) frames: Vec<u32>,
+    pub frames: Vec<u32>,
 }
 
 /// A step whose utterances are requested: the position of the first in the epoch's order, and their indices.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StepRequest<'a> {
-    pub(crate) place: usize,
-    pub(crate) indices: &'a [usize],
+pub struct StepRequest<'a> {
+    pub place: usize,
+    pub indices: &'a [usize],
 }
 
 /// Steps computed ahead, in their order.
 #[derive(Debug)]
-pub(crate) struct PrefetchedSteps(Receiver<Result<Computed>>);
+pub struct PrefetchedSteps(Receiver<Result<Computed>>);
 
 impl OnTheFly {
-    /// What the recipe of `config` asks for, if it augments waveforms; `utterances` are the training side in `set`.
+    /// Prepares to augment, if the recipe changes waveforms at all.
     ///
     /// # Errors
     /// When the recordings cannot be found, or some of the utterances are augmented copies already.
-    pub(crate) fn new(
-        config: &FitConfig,
-        set: &FeatureSet,
-        utterances: &[Utterance],
-    ) -> Result<Option<Self>> {
-        if config.augment.leaves_waveforms() {
+    pub fn new(options: OnTheFlyOptions<'_>) -> Result<Option<Self>> {
+        let OnTheFlyOptions { recipe, set, seed, threads, cache, .. } = options;
+        if recipe.leaves_waveforms() {
             return Ok(None);
         }
         let features: FeatureConfig = serde_json::from_str(&set.configuration).map_err(|error| {
             let what = format!("holds features that cannot be computed here: {error}");
-            Error::new(ErrorKind::Unsupported, what).at(&config.cache)
+            Error::new(ErrorKind::Unsupported, what).at(cache)
         })?;
-        let threads = config.threads as usize;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot start threads: {error}")).help("give fewer --threads")
+            Error::new(ErrorKind::Io, format!("cannot start threads: {error}"))
+                .help(remedy!["give fewer ", Setting::Threads])
         })?;
-        let benches = (0..pool.current_num_threads())
-            .map(|_| {
-                Ok(Mutex::new(Bench {
-                    loader: Loader::new(
-                        features.sample_rate,
-                        features.normalisation,
-                        Limits::accepted_before(),
-                    ),
-                    augmenter: Augmenter::new(&config.augment, features.sample_rate)?,
-                    extractor: Extractor::new(&features)?,
-                    samples: Vec::new(),
-                }))
-            })
-            .collect::<Result<_>>()?;
-        let waveforms = Waveforms::new(config, set, utterances)?;
-        Ok(Some(Self { seed: config.seed, features, waveforms, pool, benches }))
+        let pipeline = || Pipeline::new(&features, Some(recipe), Limits::accepted_before());
+        let pipelines =
+            (0..pool.current_num_threads()).map(|_| pipeline().map(Mutex::new)).collect::<Result<_>>()?;
+        let waveforms = Waveforms::new(options)?;
+        let row_len = features.shape().iter().product();
+        Ok(Some(Self { seed, row_len, waveforms, pool, pipelines }))
     }
 
     /// Starts computing `steps` of `epoch`, at most `ahead` of them in advance.
-    pub(crate) fn start<'scope, 'env>(
+    pub fn start<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
         epoch: u32,
@@ -115,9 +118,8 @@ impl OnTheFly {
     }
 
     fn compute(&self, epoch: u32, step: StepRequest<'_>) -> Result<Computed> {
-        let row_len: usize = self.features.shape().iter().product();
-        let mut features = vec![0.0; row_len * step.indices.len()];
-        let rows = features.par_chunks_exact_mut(row_len.max(1)).zip(step.indices).enumerate();
+        let mut features = vec![0.0; self.row_len * step.indices.len()];
+        let rows = features.par_chunks_exact_mut(self.row_len.max(1)).zip(step.indices).enumerate();
         let frames = self.pool.install(|| {
             rows.map(|(position, (row, &index))| self.compute_one(epoch, step.place + position, index, row))
                 .collect::<Result<_>>()
@@ -128,24 +130,28 @@ impl OnTheFly {
     /// Augments utterance `index`, which has `place` in the order of `epoch`, and computes its features into `row`.
     fn compute_one(&self, epoch: u32, place: usize, index: usize, row: &mut [f32]) -> Result<u32> {
         let thread = self.pool.current_thread_index().unwrap_or(0);
-        let mut bench = self.benches[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        let Bench { loader, augmenter, extractor, samples } = &mut *bench;
+        let mut pipeline = self.pipelines[thread].lock().unwrap_or_else(PoisonError::into_inner);
+        let Pipeline { reader, augmenter, extractor } = &mut *pipeline;
         let [seed, epoch, place] =
             [self.seed, u64::from(epoch), place as u64].map(|number| number.to_string());
         let mut random = Random::new(&["augmentation", &seed, &epoch, &place]);
-        let original = self.waveforms.get(index, loader)?;
+        let original = self.waveforms.get(index, reader)?;
         let mut unreadable = None;
         let mut babble = |random: &mut Random| {
             let other = random.another(index, self.waveforms.len())?;
-            let voice = self.waveforms.get(other, loader);
+            let voice = self.waveforms.get(other, reader);
             voice.map(Cow::into_owned).map_err(|error| unreadable = Some(error)).ok()
         };
         let located = |error: Error| error.at(self.waveforms.path(index));
-        augmenter.augment(&original, &mut random, &mut babble, samples).map_err(located)?;
+        let samples = match augmenter {
+            Some(augmenter) => {
+                augmenter.augment(&original, &mut random, &mut babble).map_err(located)?;
+                augmenter.samples()
+            }
+            None => &original,
+        };
         unreadable.map_or(Ok(()), Err)?;
-        self.features.normalisation.apply(samples).map_err(located)?;
-        let extraction = extractor.extract(samples, row).map_err(located)?;
-        Ok(extraction.frames as u32)
+        Ok(extractor.extract(samples, row).map_err(located)?.frames as u32)
     }
 }
 
@@ -154,7 +160,7 @@ impl PrefetchedSteps {
     ///
     /// # Errors
     /// When one of them could not be read or computed.
-    pub(crate) fn next(&self) -> Result<Computed> {
+    pub fn next(&self) -> Result<Computed> {
         let stopped = |_| Error::new(ErrorKind::Io, "the threads that augment have stopped");
         self.0.recv().map_err(stopped)?
     }
@@ -162,14 +168,14 @@ impl PrefetchedSteps {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::train::Material;
+    use ser_cache::Cache;
     use ser_core::progress::Silent;
     use ser_core::storage::Storage;
     use ser_corpus::split::Part;
-    use ser_features::augmentation::AugmentationRecipe;
-    use ser_prepare::{PrepareOptions, prepare};
     use ser_synth::{SynthCorpus, SynthOptions};
+
+    use super::*;
+    use crate::{PrepareOptions, prepare};
 
     const RECIPE: &str = "[[waveform]]\nkind = 'pitch-shift'\nsemitones = [-3, 3]\n\
                           [[waveform]]\nkind = 'noise'\ncolour = 'babble'\nsnr_db = [0, 10]";
@@ -177,19 +183,21 @@ mod tests {
     #[test]
     fn features_are_the_same_at_any_number_of_threads() {
         let folder = tempfile::tempdir().unwrap();
-        let (corpus, cache) = (folder.path().join("corpus"), folder.path().join("cache"));
+        let (corpus, root) = (folder.path().join("corpus"), folder.path().join("cache"));
         let options = SynthOptions { words: 4, sample_rate: 16_000, ..SynthOptions::default() };
         SynthCorpus::new(options).unwrap().write(&corpus).unwrap();
         let options =
-            PrepareOptions { features: FeatureConfig::log_mel(), ..PrepareOptions::new(&corpus, &cache) };
+            PrepareOptions { features: FeatureConfig::log_mel(), ..PrepareOptions::new(&corpus, &root) };
         prepare(&options, &Storage::native(), &Silent).unwrap();
-        let augment = AugmentationRecipe::from_toml(RECIPE).unwrap();
-        let computed = |threads: u32| -> Vec<Computed> {
-            let config =
-                FitConfig { cache: cache.clone(), threads, augment: augment.clone(), ..FitConfig::default() };
-            let material = Material::open(&config).unwrap();
-            let utterances = material.split.part(Part::Train);
-            let on_the_fly = OnTheFly::new(&config, &material.set, utterances).unwrap().unwrap();
+        let recipe = AugmentationRecipe::from_toml(RECIPE).unwrap();
+        let cache = Cache::open(&root).unwrap();
+        let set = cache.feature_set(None).unwrap();
+        let split = cache.split(set, &"random".parse().unwrap()).unwrap();
+        let utterances = split.part(Part::Train);
+        let computed = |threads: usize| -> Vec<Computed> {
+            let (recipe, cache) = (&recipe, root.as_path());
+            let options = OnTheFlyOptions { recipe, set, utterances, cache, data: &[], seed: 0, threads };
+            let on_the_fly = OnTheFly::new(options).unwrap().unwrap();
             let order: Vec<usize> = (0..utterances.len()).rev().collect();
             let steps: Vec<StepRequest<'_>> = order
                 .chunks(7)

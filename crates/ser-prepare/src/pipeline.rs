@@ -1,0 +1,180 @@
+//! The one way from a recording to a tensor: load → augment → extract.
+//!
+//! ```text
+//! file ──▶ bytes ──▶ mono samples ──▶ (augmented samples) ──▶ [channel, n_mfcc, frame]
+//!          RecordingReader            WaveformAugmenter       Extractor
+//! ```
+//!
+//! Preparation, repair, training on the fly and examples all take it, so that the same recording, configuration and draw
+//! give the same bits whoever asks. Each part keeps its buffers: give every thread its own.
+
+use std::path::Path;
+
+use ser_audio::{LevelNormalisation, Limits, LoadedClip, Loader};
+use ser_cache::{Hex, Sha, TensorSource};
+use ser_core::Result;
+use ser_core::random::Random;
+use ser_features::augmentation::{Applied, AugmentationRecipe, Augmenter, Babble};
+use ser_features::{Extractor, FeatureConfig};
+
+/// A thread's pipeline for one feature configuration.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(crate) reader: RecordingReader,
+    pub(crate) augmenter: Option<WaveformAugmenter>,
+    pub(crate) extractor: Extractor,
+}
+
+/// What was computed of a recording, or of a copy of it, beside its tensor.
+#[derive(Debug, Clone)]
+pub struct ComputedTensor {
+    /// Frames that are real.
+    pub frames: u32,
+    /// Frames left out at the end because a tensor holds no more.
+    pub frames_cut: u32,
+    /// What it was computed from.
+    pub source: TensorSource,
+}
+
+impl Pipeline {
+    /// A pipeline to `features` of files within `limits`; copies are made by `recipe`, if there is one.
+    ///
+    /// # Errors
+    /// When the configuration or the recipe is invalid, or the recipe cannot be applied at that sample rate.
+    pub fn new(
+        features: &FeatureConfig,
+        recipe: Option<&AugmentationRecipe>,
+        limits: Limits,
+    ) -> Result<Self> {
+        Ok(Self {
+            reader: RecordingReader::new(features, limits),
+            augmenter: recipe.map(|recipe| WaveformAugmenter::new(recipe, features)).transpose()?,
+            extractor: Extractor::new(features)?,
+        })
+    }
+
+    /// Shape of its tensors: `[channel, n_mfcc, frame]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.extractor.shape()
+    }
+
+    /// Reads the file at `path` and returns the SHA-256 of its bytes. Whether its tensor is needed can be decided by that,
+    /// before anything is decoded.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is larger than the limits allow.
+    pub fn read(&mut self, path: &Path) -> Result<Sha> {
+        self.reader.read(path)
+    }
+
+    /// Computes the tensor `[channel, n_mfcc, frame]` of the file read last; with `copy`, of the augmented copy of it that
+    /// this generator draws. There is no babble in a copy.
+    ///
+    /// # Errors
+    /// When the bytes cannot be decoded, augmented or extracted from, or `tensor` has another size; none names the file.
+    pub fn tensor(&mut self, copy: Option<&mut Random>, tensor: &mut [f32]) -> Result<ComputedTensor> {
+        let sample_rate = self.reader.sample_rate;
+        let LoadedClip { recording, audio_hash, samples: original } = self.reader.load()?;
+        let (samples, source) = match (copy, &mut self.augmenter) {
+            (Some(random), Some(augmenter)) => {
+                augmenter.augment(original, random, &mut |_| None)?;
+                let samples = augmenter.samples();
+                // A copy is what its samples are, at the rate of the features; the container is its parent's.
+                let sound = Hex(ser_audio::audio_hash(sample_rate, samples).to_be_bytes());
+                let (channels, count, container) = (1, samples.len() as u64, recording.container);
+                (samples, TensorSource { sample_rate, channels, container, samples: count, sound })
+            }
+            _ => {
+                let source = TensorSource {
+                    sample_rate: recording.sample_rate,
+                    channels: recording.channels,
+                    container: recording.container,
+                    samples: recording.samples,
+                    sound: Hex(audio_hash.to_be_bytes()),
+                };
+                (original, source)
+            }
+        };
+        let extraction = self.extractor.extract(samples, tensor)?;
+        Ok(ComputedTensor { frames: extraction.frames as u32, frames_cut: extraction.cut as u32, source })
+    }
+}
+
+/// Reads and decodes recordings: mono, at the sample rate and level of a feature configuration.
+#[derive(Debug)]
+pub struct RecordingReader {
+    sample_rate: u32,
+    limits: Limits,
+    bytes: Vec<u8>,
+    loader: Loader,
+}
+
+impl RecordingReader {
+    /// A reader of files within `limits`.
+    pub fn new(features: &FeatureConfig, limits: Limits) -> Self {
+        let FeatureConfig { sample_rate, normalisation, .. } = *features;
+        let loader = Loader::new(sample_rate, normalisation, limits);
+        Self { sample_rate, limits, bytes: Vec::new(), loader }
+    }
+
+    /// Reads the file at `path` and returns the SHA-256 of its bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is larger than the limits allow.
+    pub fn read(&mut self, path: &Path) -> Result<Sha> {
+        ser_audio::read_file(path, &self.limits, &mut self.bytes)?;
+        Ok(Sha::of(&[&self.bytes]))
+    }
+
+    /// Size of the file read last, bytes, until it is loaded.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Decodes the file read last.
+    ///
+    /// # Errors
+    /// When it cannot be decoded, or is longer or shorter than the limits allow; none names the file.
+    pub fn load(&mut self) -> Result<LoadedClip<'_>> {
+        self.loader.load(&mut self.bytes)
+    }
+}
+
+/// Augments decoded recordings and brings them to the level of a feature configuration again.
+#[derive(Debug)]
+pub struct WaveformAugmenter {
+    augmenter: Augmenter,
+    normalisation: LevelNormalisation,
+    samples: Vec<f32>,
+}
+
+impl WaveformAugmenter {
+    /// An augmenter by `recipe` at the sample rate of `features`.
+    ///
+    /// # Errors
+    /// When the recipe is invalid or cannot be applied at that sample rate.
+    pub fn new(recipe: &AugmentationRecipe, features: &FeatureConfig) -> Result<Self> {
+        let augmenter = Augmenter::new(recipe, features.sample_rate)?;
+        Ok(Self { augmenter, normalisation: features.normalisation, samples: Vec::new() })
+    }
+
+    /// Augments `original` by what `random` draws, into [`samples`](Self::samples), and returns what was done.
+    ///
+    /// # Errors
+    /// When the samples cannot be augmented or brought to that level.
+    pub fn augment(
+        &mut self,
+        original: &[f32],
+        random: &mut Random,
+        babble: &mut Babble<'_>,
+    ) -> Result<Applied> {
+        let applied = self.augmenter.augment(original, random, babble, &mut self.samples)?;
+        self.normalisation.apply(&mut self.samples)?;
+        Ok(applied)
+    }
+
+    /// The samples augmented last.
+    pub fn samples(&self) -> &[f32] {
+        &self.samples
+    }
+}
