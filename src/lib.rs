@@ -7,6 +7,7 @@ mod ending;
 mod interrupt;
 mod option;
 mod output;
+pub mod tables;
 mod wording;
 
 pub use bar::Bar;

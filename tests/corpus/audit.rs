@@ -84,7 +84,11 @@ fn is_caught(name: &str, copy: impl FnOnce(&[f32]) -> Vec<u8>) {
     let cache = Cache::open(&place.out).unwrap();
     let split = cache.split(&cache.feature_sets()[0], &Protocol::Speaker("OAF".to_owned())).unwrap();
     assert_eq!(split.info.audit, *audit);
-    assert!(report.to_table().contains("near-duplicates:"), "{}", report.to_table());
+    assert!(
+        ser::tables::preparation(&report).contains("near-duplicates:"),
+        "{}",
+        ser::tables::preparation(&report)
+    );
 }
 
 #[test]
@@ -158,7 +162,11 @@ fn copies_under_another_label_are_said_to_be() {
     let report = place.prepare();
     assert_eq!(report.near_duplicates.len(), 1);
     assert!(report.near_duplicates[0].labels_differ);
-    assert!(report.to_table().contains("under another label"), "{}", report.to_table());
+    assert!(
+        ser::tables::preparation(&report).contains("under another label"),
+        "{}",
+        ser::tables::preparation(&report)
+    );
 }
 
 #[test]
@@ -236,7 +244,9 @@ fn duration_alone_is_worth_everything_where_each_class_has_its_own_and_a_guess_w
     plain_corpus(&place.data, &["angry", "calm", "sad"], 12);
     let report = place.prepare();
     assert_eq!(duration(&report).uar, 1.0 / 3.0);
-    assert!(report.to_table().contains("speakers unknown, words unknown; duration alone 0.33"));
+    assert!(
+        ser::tables::preparation(&report).contains("speakers unknown, words unknown; duration alone 0.33")
+    );
 }
 
 #[test]

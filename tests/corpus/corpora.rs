@@ -104,7 +104,10 @@ fn a_corpus_of_codes_is_labelled_without_being_told_how() {
     assert_eq!(report.speakers.len(), 12);
     assert_eq!(report.failed.len(), 1);
     assert!(report.failed[0].text.contains("emotion 09 is not one of 01 to 08"), "{:?}", report.failed);
-    assert!(report.to_table().contains("labels by                  ravdess, as 144 of 145 names say"));
+    assert!(
+        ser::tables::preparation(&report)
+            .contains("labels by                  ravdess, as 144 of 145 names say")
+    );
     assert!(report.splits.contains_key("speakers-5-of-5") && report.splits.contains_key("speaker-12"));
     // With one corpus nothing has its name in front.
     let split = place.split("random");
@@ -151,7 +154,11 @@ fn several_corpora_are_kept_apart_in_one_cache() {
     assert_eq!((report.found, report.used, report.dropped), (204, 180, 24));
     let names: Vec<(&str, usize)> = report.corpora.iter().map(|c| (c.name.as_str(), c.found)).collect();
     assert_eq!(names, [("RAVDESS", 144), ("SAVEE", 60)]);
-    assert!(report.to_table().contains("labels by savee, as 60 of 60 names say"), "{}", report.to_table());
+    assert!(
+        ser::tables::preparation(&report).contains("labels by savee, as 60 of 60 names say"),
+        "{}",
+        ser::tables::preparation(&report)
+    );
     assert_eq!(report.speakers.len(), 14);
     assert!(
         report.speakers.contains(&"RAVDESS-07".to_owned())
@@ -304,7 +311,11 @@ fn a_label_map_renames_and_leaves_out_before_anything_is_excluded() {
     let report = place.prepare(&options).unwrap();
     assert_eq!(report.labels, BTreeMap::from([("high".to_owned(), 20), ("low".to_owned(), 20)]));
     assert_eq!((report.dropped, report.excluded), (10, 10));
-    assert!(report.to_table().contains("by the label map"), "{}", report.to_table());
+    assert!(
+        ser::tables::preparation(&report).contains("by the label map"),
+        "{}",
+        ser::tables::preparation(&report)
+    );
 
     put(&place.folder("maps"), "map.toml", b"[labels]\nangre = \"high\"\n");
     let error = place.prepare(&options).unwrap_err();

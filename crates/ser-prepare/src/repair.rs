@@ -17,6 +17,7 @@ use ser_cache::{
     index_path, layout_of, shard_path, shards_folder,
 };
 use ser_core::progress::Progress;
+use ser_core::remedy::{Action, Setting};
 use ser_core::storage::{SCRATCH_PREFIX, Storage, folder_of};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{Corpora, Corpus, CorpusFolder};
@@ -210,7 +211,7 @@ impl<'a> Workshop<'a> {
                         Some(Err(error)) => Err(Error::new(error.kind(), error.reason())),
                         None => Err(Error::new(
                             ErrorKind::Missing,
-                            "the location of the corpus is not known: give --data",
+                            format!("the location of the corpus is not known: give {}", Setting::Data),
                         )),
                     };
                     let tensor = tensor.map_err(|error| {
@@ -291,14 +292,15 @@ impl<'a> Workshop<'a> {
     fn left(&self, path: &str, why: &str) -> NotRepaired {
         let several = self.data.as_ref().is_some_and(Corpora::are_several);
         let folder = |Corpus { name, data }: &Corpus| match several {
-            true => format!("--data {name}={}", data.display()),
-            false => format!("--data {}", data.display()),
+            true => Setting::Data.to(format!("{name}={}", data.display())).to_string(),
+            false => Setting::Data.to(data.display()).to_string(),
         };
         let data: Option<Vec<String>> = self.data.as_ref().map(|data| data.iter().map(folder).collect());
-        let data = data.map_or("--data <recordings>".to_owned(), |data| data.join(" "));
+        let data = data.map_or_else(|| Setting::Data.to("<recordings>").to_string(), |data| data.join(" "));
         let help = format!(
-            "run ser-prep {data} --out {}, with the other options that the cache was made with",
-            self.root.display()
+            "{} {data} {}, with the other options that the cache was made with",
+            Action::Prepare,
+            Setting::Out.to(self.root.display())
         );
         NotRepaired { path: path.to_owned(), why: why.to_owned(), help }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ser::{Switch, choice, set};
+use ser::{Switch, set};
 use ser_model::FitConfig;
 
 /// Where, how long and with what a network is trained. Each overrides the recipe.

@@ -148,7 +148,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
             let _ = writeln!(std::io::stderr(), "ser-prep: {}: {}", remark.path, remark.text);
         }
     } else {
-        ser::print(&report.to_table())?;
+        ser::print(&ser::tables::preparation(&report))?;
     }
     Ok(if report.failed.is_empty() { Ending::Done } else { Ending::SomeUnusable })
 }

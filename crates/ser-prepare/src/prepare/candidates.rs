@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::check_parents;
 use ser_corpus::{Annotator, AudioFile, Corpora, Corpus, LabelMap, Mapped, Scan};
@@ -181,9 +182,10 @@ fn check_excluded(
     }
     match options.exclude.iter().find(|label| !classes.contains(label.as_str())) {
         None => Ok(()),
-        Some(unknown) => {
-            Err(Error::new(ErrorKind::Usage, format!("--exclude {unknown}: there is no such class"))
-                .help(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", "))))
-        }
+        Some(unknown) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("{}: there is no such class", Setting::Exclude.to(unknown)),
+        )
+        .help(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", ")))),
     }
 }

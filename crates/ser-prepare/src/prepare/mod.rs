@@ -24,8 +24,9 @@ use ser_cache::{
     generation, index_path, key_of, manifests_folder, shards_folder,
 };
 use ser_core::progress::Progress;
+use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{Annotation, AudioFile, Corpora};
 
 use crate::audit::measured;
@@ -88,7 +89,7 @@ type SharedAnnotation = Annotation<Arc<str>>;
 /// Brings the cache in `options.out` up to date with the corpora in `options.data`.
 ///
 /// # Errors
-/// When the corpus has nothing usable or is inconsistent, when the cache cannot be written, or, with
+/// When the corpus holds nothing usable or contradicts itself, when the cache cannot be written, or, with
 /// `strict`, when any file cannot be used. What was in the cache before stays as it was.
 pub fn prepare(
     options: &PrepareOptions,
@@ -96,86 +97,179 @@ pub fn prepare(
     progress: &dyn Progress,
 ) -> Result<PrepareReport> {
     let started = Instant::now();
-    let configuration = options.features.to_canonical_json();
-    options.validate()?;
-    let corpora = Corpora::new(&options.data)?;
-
-    // Report first what can be reported before anything is created or computed.
-    let mut report = PrepareReport::new(options, augmented_set_id(&configuration, options.augment.as_ref()));
-    let mut candidates = find_candidates(options, &corpora, &mut report)?;
-    if options.strict && !report.failed.is_empty() {
-        return Err(refuse(&report));
-    }
-    let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
-    ser_corpus::split::check_classes(originals.map(|candidate| &*candidate.annotation.label))
-        .map_err(|error| explain(error, options, &report))?;
-    add_copies(&mut candidates, options.augment.as_ref());
-
-    let lock = if options.dry_run {
-        None
-    } else {
-        storage.make_folder(&options.out)?;
-        Some(WriterLock::take(&options.out, options.wait)?)
+    // What can be said before anything is made or computed is said first.
+    let mut preparation = Preparation::scan(options)?;
+    let lock = match options.dry_run {
+        true => preparation.plan().map(|()| None)?,
+        false => Some(preparation.run(storage, progress)?),
     };
-    generation::check_splits_place(&options.out)?;
-    let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
-    recall_contents(&mut candidates, &std::mem::take(&mut index.files), options.rehash);
-
-    let mut store = Store::open(options, &mut index, lock.as_ref().map(|_| storage))?;
-    if options.dry_run {
-        report.plan(&candidates, &store, &configuration, options.augment.as_ref());
-        report.seconds = started.elapsed().as_secs_f64();
-        return Ok(report);
-    }
-    for folder in [
-        options.out.clone(),
-        shards_folder(&options.out),
-        manifests_folder(&options.out),
-        audit_folder(&options.out),
-    ] {
-        storage.clear_scratch(&folder)?;
-    }
-
-    compute(options, &corpora, &configuration, &mut candidates, &mut store, &mut report, progress)?;
-    let used: Vec<TensorKey> = candidates.iter().filter_map(|candidate| candidate.key).collect();
-    let written = store.finish(used)?;
-    report.shards_written = written.shards;
-    report.bytes_written = written.bytes;
-
-    let utterances = select::select(&candidates, &written.set, &options.limits, &mut report)?;
-    let entries = utterances.iter().map(|selected| selected.entry);
-    let measured = measured(&options.out, &written.set, entries, options.jobs)?;
-    let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, &mut report);
-    report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
-    let recordings = utterances.iter().filter(|utterance| !utterance.copy);
-    report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
-    if options.strict && !report.failed.is_empty() {
-        return Err(refuse(&report));
-    }
-    let shard_names = splits::shard_names(&written.set);
-    let splits = Splits::new(&utterances, &written.set, &shard_names, options, &measured)
-        .map_err(|error| explain(error, options, &report))?;
-    drop(utterances);
-    let generation = Generation::of(splits.manifests_noted_in(&mut report))?;
-    require_any(&options.require, report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit)))?;
-    measured.write(storage, &options.out, &written.set.id)?;
-    let manifests = manifests_folder(&options.out);
-    storage.make_folder(&manifests)?;
-    generation.write(storage, &manifests, splits.manifests(|_| ()))?;
-    drop(splits);
-
-    let set = FeatureSet { manifests: generation.name(), ..written.set };
-    index.feature_sets.retain(|old| old.id != set.id);
-    index.feature_sets.push(set);
-    index.files = seen_files(candidates);
-    index.write(storage, &index_path(&options.out))?;
-    generation::point_splits_at(storage, &options.out, &generation.name())?;
-
+    let mut report = preparation.report;
     report.seconds = started.elapsed().as_secs_f64();
-    report.real_time_factor = report.seconds / report.audio_seconds.max(1e-9);
-    report.write(storage, &options.out.join("prep-report.json"))?;
-    drop(lock);
+    if lock.is_some() {
+        report.real_time_factor = report.seconds / report.audio_seconds.max(1e-9);
+        report.write(storage, &options.out.join("prep-report.json"))?;
+    }
     Ok(report)
+}
+
+/// A preparation under way.
+struct Preparation<'a> {
+    options: &'a PrepareOptions,
+    /// The canonical feature configuration, part of every key.
+    configuration: String,
+    corpora: Corpora,
+    candidates: Vec<Candidate>,
+    report: PrepareReport,
+}
+
+impl<'a> Preparation<'a> {
+    /// Finds the recordings and their labels, and makes sure that they can be split at all.
+    fn scan(options: &'a PrepareOptions) -> Result<Self> {
+        let configuration = options.features.to_canonical_json();
+        options.validate()?;
+        let corpora = Corpora::new(&options.data)?;
+        let set = augmented_set_id(&configuration, options.augment.as_ref());
+        let mut report = PrepareReport::new(options, set);
+        let mut candidates = find_candidates(options, &corpora, &mut report)?;
+        let mut scanned = Self { options, configuration, corpora, candidates: Vec::new(), report };
+        refuse_failures(options, &scanned.report)?;
+        let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
+        ser_corpus::split::check_classes(originals.map(|candidate| &*candidate.annotation.label))
+            .map_err(|error| explain(error, options, &scanned.report))?;
+        add_copies(&mut candidates, options.augment.as_ref());
+        scanned.candidates = candidates;
+        Ok(scanned)
+    }
+
+    /// Says what would be done, and changes nothing.
+    fn plan(&mut self) -> Result<()> {
+        let mut index = self.index()?;
+        let store = Store::open(self.options, &mut index, None)?;
+        self.report.plan(&self.candidates, &store, &self.configuration, self.options.augment.as_ref());
+        Ok(())
+    }
+
+    /// Computes what is missing, splits the utterances and commits, as the cache's only writer.
+    fn run(&mut self, storage: &Storage, progress: &dyn Progress) -> Result<WriterLock> {
+        let out = &self.options.out;
+        storage.make_folder(out)?;
+        let lock = WriterLock::take(out, self.options.wait)?;
+        let mut index = self.index()?;
+        let mut store = Store::open(self.options, &mut index, Some(storage))?;
+        for folder in [out.clone(), shards_folder(out), manifests_folder(out), audit_folder(out)] {
+            storage.clear_scratch(&folder)?;
+        }
+        self.compute(&mut store, progress)?;
+        let used = self.candidates.iter().filter_map(|candidate| candidate.key).collect();
+        let written = store.finish(used)?;
+        self.report.shards_written = written.shards;
+        self.report.bytes_written = written.bytes;
+        let manifests = self.write_splits(&written.set, storage)?;
+        self.commit(FeatureSet { manifests, ..written.set }, index, storage)?;
+        Ok(lock)
+    }
+
+    /// Makes sure that the store holds the tensor of every usable candidate, and gives these their keys.
+    fn compute(&mut self, store: &mut Store, progress: &dyn Progress) -> Result<()> {
+        let Self { options, configuration, corpora, candidates, report } = self;
+        let mut work: Vec<&mut Candidate> = Vec::new();
+        for candidate in candidates {
+            let key = candidate.key_under(configuration, options.augment.as_ref());
+            candidate.key = key.filter(|key| store.holds(key));
+            match candidate.key {
+                Some(_) => report.reused += 1,
+                None => work.push(candidate),
+            }
+        }
+        let workers = Workers::new(options, corpora, configuration)?;
+        progress.start(work.len() as u64, "files");
+        let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
+        let known = store.known();
+        let is_known = |key: &TensorKey| known.contains(key);
+        let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<PreparedFile>| -> Result<()> {
+            for (candidate, outcome) in batch.iter_mut().zip(outcomes) {
+                report.bytes_read += outcome.bytes_read;
+                match outcome.result {
+                    Ok(done) => {
+                        candidate.content = Some(done.content);
+                        candidate.key = Some(done.key);
+                        let mut is_new = false;
+                        if let Some((features, row)) = done.tensor {
+                            is_new = store.push(&features, row)?;
+                            workers.recycle(features);
+                        }
+                        *if is_new { &mut report.computed } else { &mut report.reused } += 1;
+                    }
+                    Err(error) => report.fail(candidate.file.path.clone(), &error),
+                }
+            }
+            progress.advance(batch.len() as u64);
+            Ok(())
+        };
+        let batch_size = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH);
+        let mut previous: (&mut [&mut Candidate], Vec<PreparedFile>) = (&mut [], Vec::new());
+        for batch in work.chunks_mut(batch_size) {
+            let (done, outcomes) = previous;
+            let jobs: Vec<(&str, Option<u32>)> =
+                batch.iter().map(|candidate| (candidate.source(), candidate.copy)).collect();
+            let compute =
+                || jobs.par_iter().map(|(path, copy)| workers.process(path, *copy, &is_known)).collect();
+            let computed = workers.install(compute, || take(done, outcomes))?;
+            previous = (batch, computed);
+        }
+        take(previous.0, previous.1)?;
+        progress.finish();
+        if options.augment.is_some() {
+            report.forget_copies_of_failures();
+        }
+        Ok(())
+    }
+
+    /// The cache's index, or an empty one. What it knows of unchanged files goes to the candidates.
+    fn index(&mut self) -> Result<Index> {
+        let out = &self.options.out;
+        generation::check_splits_place(out)?;
+        let mut index = Index::read(&index_path(out))?.unwrap_or_default();
+        recall_contents(&mut self.candidates, &std::mem::take(&mut index.files), self.options.rehash);
+        Ok(index)
+    }
+
+    /// Selects the utterances among the candidates, splits them by every protocol, and writes the manifests; returns the
+    /// name of their generation.
+    fn write_splits(&mut self, set: &FeatureSet, storage: &Storage) -> Result<Sha> {
+        let Self { options, candidates, report, .. } = self;
+        let out = &options.out;
+        let utterances = select::select(candidates, set, &options.limits, report)?;
+        let measured = measured(out, set, utterances.iter().map(|selected| selected.entry), options.jobs)?;
+        let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, report);
+        report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
+        let recordings = utterances.iter().filter(|utterance| !utterance.copy);
+        report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
+        refuse_failures(options, report)?;
+        let shard_names = splits::shard_names(set);
+        let splits = Splits::new(&utterances, set, &shard_names, options, &measured)
+            .map_err(|error| explain(error, options, report))?;
+        drop(utterances);
+        let generation = Generation::of(splits.manifests_noted_in(report))?;
+        let audits = report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit));
+        require_any(&options.require, audits)?;
+        measured.write(storage, out, &set.id)?;
+        let manifests = manifests_folder(out);
+        storage.make_folder(&manifests)?;
+        generation.write(storage, &manifests, splits.manifests(|_| ()))?;
+        Ok(generation.name())
+    }
+
+    /// Makes `set` the cache's newest feature set: from here on readers see it.
+    fn commit(&mut self, set: FeatureSet, mut index: Index, storage: &Storage) -> Result<()> {
+        let out = &self.options.out;
+        let manifests = set.manifests;
+        index.feature_sets.retain(|old| old.id != set.id);
+        index.feature_sets.push(set);
+        index.files = seen_files(std::mem::take(&mut self.candidates));
+        index.write(storage, &index_path(out))?;
+        generation::point_splits_at(storage, out, &manifests)
+    }
 }
 
 /// Adds the copies of every recording that is none itself, after all recordings.
@@ -211,69 +305,6 @@ fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool
     }
 }
 
-/// Makes sure that the store holds the tensor of every usable candidate, and gives these their keys.
-fn compute(
-    options: &PrepareOptions,
-    corpora: &Corpora,
-    configuration: &str,
-    candidates: &mut [Candidate],
-    store: &mut Store,
-    report: &mut PrepareReport,
-    progress: &dyn Progress,
-) -> Result<()> {
-    let mut work: Vec<&mut Candidate> = Vec::new();
-    for candidate in candidates {
-        let key = candidate.key_under(configuration, options.augment.as_ref());
-        candidate.key = key.filter(|key| store.holds(key));
-        match candidate.key {
-            Some(_) => report.reused += 1,
-            None => work.push(candidate),
-        }
-    }
-    let workers = Workers::new(options, corpora, configuration)?;
-    progress.start(work.len() as u64, "files");
-    let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
-    let known = store.known();
-    let is_known = |key: &TensorKey| known.contains(key);
-    let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<PreparedFile>| -> Result<()> {
-        for (candidate, outcome) in batch.iter_mut().zip(outcomes) {
-            report.bytes_read += outcome.bytes_read;
-            match outcome.result {
-                Ok(done) => {
-                    candidate.content = Some(done.content);
-                    candidate.key = Some(done.key);
-                    let mut is_new = false;
-                    if let Some((features, row)) = done.tensor {
-                        is_new = store.push(&features, row)?;
-                        workers.recycle(features);
-                    }
-                    *if is_new { &mut report.computed } else { &mut report.reused } += 1;
-                }
-                Err(error) => report.fail(candidate.file.path.clone(), &error),
-            }
-        }
-        progress.advance(batch.len() as u64);
-        Ok(())
-    };
-    let batch_size = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH);
-    let mut previous: (&mut [&mut Candidate], Vec<PreparedFile>) = (&mut [], Vec::new());
-    for batch in work.chunks_mut(batch_size) {
-        let (done, outcomes) = previous;
-        let jobs: Vec<(&str, Option<u32>)> =
-            batch.iter().map(|candidate| (candidate.source(), candidate.copy)).collect();
-        let compute =
-            || jobs.par_iter().map(|(path, copy)| workers.process(path, *copy, &is_known)).collect();
-        let computed = workers.install(compute, || take(done, outcomes))?;
-        previous = (batch, computed);
-    }
-    take(previous.0, previous.1)?;
-    progress.finish();
-    if options.augment.is_some() {
-        report.forget_copies_of_failures();
-    }
-    Ok(())
-}
-
 fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
     let seen = candidates.into_iter().filter_map(|Candidate { file, content, copy, .. }| {
         content.filter(|_| copy.is_none()).map(|content| SeenFile {
@@ -285,12 +316,14 @@ fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
     seen.collect()
 }
 
-fn refuse(report: &PrepareReport) -> Error {
-    Error::new(
-        ErrorKind::Unusable,
-        format!("{} recordings cannot be used:{}", report.failed.len(), report.failed_lines(usize::MAX)),
-    )
-    .help("fix or remove them, or drop --strict")
+/// Refuses to go on with unusable recordings where the options are strict.
+fn refuse_failures(options: &PrepareOptions, report: &PrepareReport) -> Result<()> {
+    if !options.strict || report.failed.is_empty() {
+        return Ok(());
+    }
+    let what =
+        format!("{} recordings cannot be used:{}", report.failed.len(), report.failed_lines(usize::MAX));
+    Err(Error::new(ErrorKind::Unusable, what).help(remedy!["fix or remove them, or drop ", Setting::Strict]))
 }
 
 /// Adds to an error about the whole corpus which recordings could not be used, since that may be its cause.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use ser_audio::Limits;
 use ser_cache::CopySettings;
 use ser_cache::audit::Requirement;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Fractions;
 use ser_corpus::{CorpusFolder, LabelSource, MapSource, Protocol};
 use ser_features::FeatureConfig;
@@ -64,7 +65,7 @@ pub struct PrepareOptions {
 }
 
 impl PrepareOptions {
-    /// The options of `ser-prep --data <data> --out <out>`.
+    /// The options for a corpus in the folder `data` and a cache in `out`, all others at their defaults.
     pub fn new(data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
         Self {
             data: vec![CorpusFolder::from(data.into())],
@@ -104,19 +105,34 @@ impl PrepareOptions {
         if labels > 1 && labels != data {
             return Err(Error::new(
                 ErrorKind::Usage,
-                format!("{labels} --labels do not match {data} --data"),
+                format!("{labels} {} do not match {data} {}", Setting::Labels, Setting::Data),
             )
-            .help("give --labels once for all, or once for each --data, in their order"));
+            .help(remedy![
+                "give ",
+                Setting::Labels,
+                " once for all, or once for each ",
+                Setting::Data,
+                ", in their order"
+            ]));
         }
         if data > 1 && labels == 1 && matches!(self.labels[..], [LabelSource::Table(_)]) {
             return Err(Error::new(ErrorKind::Usage, "a table of labels describes one corpus").help(
-                "give --labels once for each --data, in their order; auto is for those that need none",
+                remedy![
+                    "give ",
+                    Setting::Labels,
+                    " once for each ",
+                    Setting::Data,
+                    ", in their order; auto is for those that need none",
+                ],
             ));
         }
         if self.folds.is_some_and(|folds| folds != 0 && !Protocol::FOLDS.contains(&folds)) {
             let (least, most) = (Protocol::FOLDS.start(), Protocol::FOLDS.end());
-            return Err(Error::new(ErrorKind::Usage, "that number of folds cannot be made")
-                .help(format!("give --folds from {least} to {most}, or 0 for none")));
+            return Err(Error::new(ErrorKind::Usage, "that number of folds cannot be made").help(remedy![
+                "give ",
+                Setting::Folds,
+                format!(" from {least} to {most}, or 0 for none")
+            ]));
         }
         if !SHARD_BYTES.contains(&self.shard_bytes) {
             return Err(Error::new(

@@ -1,7 +1,6 @@
-//! What a preparation did, as numbers and as a table.
+//! What a preparation did.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use ser_cache::audit::Audit;
@@ -143,9 +142,6 @@ pub struct Remark {
     pub text: String,
 }
 
-/// How many remarks of a kind the table shows; the JSON has them all.
-const SHOWN: usize = 20;
-
 impl PrepareReport {
     pub(super) fn new(options: &PrepareOptions, feature_set: String) -> Self {
         let data = options.data.iter().map(|corpus| corpus.folder.clone()).collect();
@@ -256,155 +252,4 @@ impl PrepareReport {
         serde_json::to_string_pretty(self)
             .unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
     }
-
-    /// The report for people.
-    pub fn to_table(&self) -> String {
-        let mut text = String::new();
-        self.write_table(&mut text).map_or_else(|_| String::new(), |()| text)
-    }
-
-    fn write_table(&self, out: &mut String) -> std::fmt::Result {
-        let files = |count: usize| format!("{count:>7}");
-        match &self.corpora[..] {
-            [only] => {
-                writeln!(out, "recordings found   {}   in {}", files(self.found), only.data.display())?;
-                writeln!(out, "  labels by                  {}", only.labels_by)?;
-            }
-            several => {
-                writeln!(out, "recordings found   {}   in {} corpora", files(self.found), several.len())?;
-                for CorpusReport { name, data, found, labels_by } in several {
-                    let (found, data) = (files(*found), data.display());
-                    writeln!(out, "  {name:<16} {found}   in {data}; labels by {labels_by}")?;
-                }
-            }
-        }
-        if self.ignored > 0 {
-            writeln!(out, "  other files      {}   ignored", files(self.ignored))?;
-        }
-        if self.excluded > 0 {
-            writeln!(out, "  excluded         {}   by --exclude", files(self.excluded))?;
-        }
-        if let Some(map) = self.map.as_ref().filter(|_| self.dropped > 0) {
-            writeln!(out, "  left out         {}   by the label map {map}", files(self.dropped))?;
-        }
-        if self.dry_run {
-            writeln!(out, "  unchanged        {}   would be reused", files(self.reused))?;
-            writeln!(out, "  new or changed   {}   would be read", files(self.computed))?;
-        } else {
-            writeln!(out, "  computed         {}", files(self.computed))?;
-            writeln!(out, "  reused           {}", files(self.reused))?;
-            writeln!(out, "  duplicates       {}   each sound is kept once", files(self.duplicates.len()))?;
-        }
-        writeln!(out, "  unusable         {}", files(self.failed.len()))?;
-        writeln!(out, "utterances         {}", files(self.used))?;
-        if let Some(augmentation) = &self.augmentation {
-            let each = augmentation.copies;
-            writeln!(out, "  augmented copies {}   {each} of each, for training only", files(self.copies))?;
-        }
-        if self.cut > 0 {
-            writeln!(out, "  cut at the end   {}   longer than a tensor", files(self.cut))?;
-        }
-        if self.mixed_down > 0 {
-            writeln!(out, "  mixed down       {}   from several channels", files(self.mixed_down))?;
-        }
-        let labels: Vec<String> =
-            self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
-        writeln!(out, "classes            {}   {}", files(self.labels.len()), labels.join(", "))?;
-        if !self.speakers.is_empty() {
-            writeln!(out, "speakers           {}   {}", files(self.speakers.len()), shorten(&self.speakers))?;
-        }
-        self.write_remarks(out)?;
-        if self.dry_run {
-            writeln!(out, "\nnothing was done: this was a dry run for feature set {}", self.feature_set)?;
-            return Ok(());
-        }
-        writeln!(out, "\nsplit                  train     val    test")?;
-        for (protocol, counts) in self.splits.iter().take(SHOWN) {
-            let count = |part: Part| counts.get(&part).copied().unwrap_or(0);
-            let (train, val, test) = (count(Part::Train), count(Part::Val), count(Part::Test));
-            writeln!(out, "  {protocol:<18} {train:>7} {val:>7} {test:>7}")?;
-        }
-        more(out, self.splits.len())?;
-        self.write_audits(out)?;
-        for line in &self.left_out {
-            writeln!(out, "  {line}")?;
-        }
-        writeln!(
-            out,
-            "\n{:.1} minutes of audio in {:.2} s ({:.0} times faster than real time), {} read, {} written",
-            self.audio_seconds / 60.0,
-            self.seconds,
-            self.audio_seconds / self.seconds.max(1e-9),
-            mebibytes(self.bytes_read),
-            mebibytes(self.bytes_written),
-        )?;
-        writeln!(out, "feature set {} in {}", self.feature_set, self.out.display())
-    }
-
-    /// What each test side shares with training and validation, in a line.
-    fn write_audits(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(
-            out,
-            "\ntest and training       (duration alone: UAR of a classifier that knows nothing else)"
-        )?;
-        for (protocol, audit) in self.audits.iter().take(SHOWN) {
-            writeln!(out, "  {protocol:<18} {}", audit.in_short())?;
-        }
-        more(out, self.audits.len())
-    }
-
-    fn write_remarks(&self, out: &mut String) -> std::fmt::Result {
-        for (title, remarks) in [("noted", &self.notes), ("unusable", &self.failed)] {
-            if remarks.is_empty() {
-                continue;
-            }
-            writeln!(out, "\n{title}:")?;
-            let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
-            remarks.iter().for_each(|remark| *alike.entry(&remark.text).or_default() += 1);
-            // What holds for so many becomes one line, or it would hide the others.
-            alike.retain(|_, count| *count > SHOWN);
-            for (text, count) in &alike {
-                writeln!(out, "  {count} recordings: {text}")?;
-            }
-            let others = || remarks.iter().filter(|remark| !alike.contains_key(remark.text.as_str()));
-            for remark in others().take(SHOWN) {
-                writeln!(out, "  {}: {}", remark.path, remark.text)?;
-            }
-            more(out, others().count())?;
-        }
-        if !self.duplicates.is_empty() {
-            writeln!(out, "\nduplicates:")?;
-            for duplicate in self.duplicates.iter().take(SHOWN) {
-                writeln!(out, "  {} sounds as {}", duplicate.path, duplicate.kept)?;
-            }
-            more(out, self.duplicates.len())?;
-        }
-        if !self.near_duplicates.is_empty() {
-            writeln!(out, "\nnear-duplicates:")?;
-            for pair in self.near_duplicates.iter().take(SHOWN) {
-                let labels = if pair.labels_differ { ", under another label" } else { "" };
-                writeln!(out, "  {} is a copy of {}{labels} ({:.3})", pair.path, pair.of, pair.similarity)?;
-            }
-            more(out, self.near_duplicates.len())?;
-        }
-        Ok(())
-    }
-}
-
-fn more(out: &mut String, count: usize) -> std::fmt::Result {
-    match count.checked_sub(SHOWN) {
-        None | Some(0) => Ok(()),
-        Some(rest) => writeln!(out, "  and {rest} more: prep-report.json has them all"),
-    }
-}
-
-fn shorten(names: &[String]) -> String {
-    match names.len() > SHOWN {
-        true => format!("{}, …", names[..SHOWN].join(", ")),
-        false => names.join(", "),
-    }
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

@@ -1,0 +1,5 @@
+//! Results as tables for a terminal.
+
+mod preparation;
+
+pub use preparation::preparation;
