@@ -1,0 +1,10 @@
+//! The commands as programs, and the workspace as docs/architecture.md describes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
+
+#[path = "../common_python/mod.rs"]
+mod common_python;
+
+mod examples;
+mod front_door;
+mod linking;
+mod structure;
