@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser_cache::care::difference::compare;
-use ser_cache::care::garbage::{GarbageOptions, collect};
-use ser_cache::care::listing::list;
-use ser_cache::care::verify::verify;
+use ser_cache::collect::{GarbageOptions, collect};
+use ser_cache::difference::compare;
+use ser_cache::listing::list;
+use ser_cache::verify::verify;
 use ser_cache::{Cache, CopySettings, Utterance};
 use ser_core::progress::Silent;
 use ser_core::random::Random;

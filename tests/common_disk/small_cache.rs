@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser_cache::care::verify::verify;
+use ser_cache::verify::verify;
 use ser_cache::{Cache, StoredSplit};
 use ser_core::progress::Silent;
 use ser_core::storage::{SCRATCH_PREFIX, Storage};

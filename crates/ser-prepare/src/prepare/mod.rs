@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use ser_cache::audit::{audit_folder, require_any};
-use ser_cache::generation::Generation;
+use ser_cache::audit::require_any;
 use ser_cache::{
-    CopySettings, FeatureSet, Index, SeenFile, Sha, TensorKey, WriterLock, augmented_set_id, copy_path,
-    generation, index_path, key_of, manifests_folder, shards_folder,
+    CopySettings, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
+    augmented_set_id, check_splits_place, copy_path, index_path, key_of, manifests_folder, point_splits_at,
+    shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::storage::Storage;
@@ -117,7 +117,7 @@ pub fn prepare(
         storage.make_folder(&options.out)?;
         Some(WriterLock::take(&options.out, options.wait)?)
     };
-    generation::check_splits_place(&options.out)?;
+    check_splits_place(&options.out)?;
     let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
     recall_contents(&mut candidates, &std::mem::take(&mut index.files), options.rehash);
 
@@ -169,7 +169,7 @@ pub fn prepare(
     index.feature_sets.push(set);
     index.files = seen_files(candidates);
     index.write(storage, &index_path(&options.out))?;
-    generation::point_splits_at(storage, &options.out, &generation.name())?;
+    point_splits_at(storage, &options.out, &generation.name())?;
 
     report.seconds = started.elapsed().as_secs_f64();
     report.real_time_factor = report.seconds / report.audio_seconds.max(1e-9);
