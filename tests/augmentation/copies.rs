@@ -236,11 +236,11 @@ fn what_is_there_is_reused_and_each_recipe_is_a_feature_set_of_its_own() {
     prepare(&options, &Storage::native(), &Silent).unwrap();
     let fresh = Cache::open(&elsewhere).unwrap();
     let difference = compare((&cache, set), (&fresh, fresh.feature_set(None).unwrap())).unwrap();
-    assert!(difference.equal, "{}", difference.to_table());
+    assert!(difference.equal, "{difference:?}");
     let difference =
         compare((&cache, cache.feature_set(None).unwrap()), (&fresh, fresh.feature_set(None).unwrap()))
             .unwrap();
-    assert!(!difference.equal && !difference.extractor_differs, "{}", difference.to_table());
+    assert!(!difference.equal && !difference.extractor_differs, "{difference:?}");
     assert_eq!(difference.configuration[0].field, "augmentation");
 
     drop((cache, fresh));
@@ -291,7 +291,7 @@ fn a_damaged_shard_is_rebuilt_with_its_copies() {
     assert_eq!(found.damage.len(), shards.len());
     let options = RepairOptions { root: place.out(), data: Vec::new(), jobs: 0, wait: false };
     let repaired = repair(&options, &Storage::native(), &Silent).unwrap();
-    assert!(repaired.is_whole(), "{}", repaired.to_table());
+    assert!(repaired.is_whole(), "{:?}", repaired.left);
     assert!(repaired.repaired.iter().all(|repaired| repaired.recomputed > 0));
     assert_eq!(contents(&place.out()), before);
 }

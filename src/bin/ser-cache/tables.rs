@@ -14,7 +14,7 @@ use ser_corpus::split::Part;
 use ser_prepare::repair::{NotRepaired, Repair, Repaired};
 
 /// The feature sets of a cache; with `long`, with all fields of their configurations.
-pub fn listing(listing: &Listing, long: bool) -> String {
+pub(crate) fn listing(listing: &Listing, long: bool) -> String {
     let mut text = String::new();
     for set in &listing.feature_sets {
         let [channels, rows, frames] = set.shape;
@@ -53,7 +53,7 @@ pub fn listing(listing: &Listing, long: bool) -> String {
 }
 
 /// What reading a whole cache found.
-pub fn verification(found: &Verification) -> String {
+pub(crate) fn verification(found: &Verification) -> String {
     let mut text = String::new();
     for damage in &found.damage {
         let _ = writeln!(text, "{}: {}", damage.path, damage.what);
@@ -86,7 +86,7 @@ pub fn verification(found: &Verification) -> String {
 }
 
 /// What a repair found and did.
-pub fn repair(repair: &Repair) -> String {
+pub(crate) fn repair(repair: &Repair) -> String {
     let mut text = verification(&repair.verification);
     if !repair.repaired.is_empty() || !repair.left.is_empty() {
         text.push('\n');
@@ -110,7 +110,7 @@ pub fn repair(repair: &Repair) -> String {
 }
 
 /// What takes how many bytes.
-pub fn usage(usage: &Usage) -> String {
+pub(crate) fn usage(usage: &Usage) -> String {
     let mut text = String::new();
     let mut line = |size: u64, what: &str| {
         let _ = writeln!(text, "{:>12}  {what}", bytes(size));
@@ -140,7 +140,7 @@ pub fn usage(usage: &Usage) -> String {
 }
 
 /// What was removed, or would be.
-pub fn collected(collected: &Collected) -> String {
+pub(crate) fn collected(collected: &Collected) -> String {
     let mut text = String::new();
     let (dropped, removed) = match collected.dry_run {
         true => ("would drop", "would remove"),
@@ -160,13 +160,13 @@ pub fn collected(collected: &Collected) -> String {
 }
 
 /// The files that an export wrote.
-pub fn exported(exported: &Exported) -> String {
+pub(crate) fn exported(exported: &Exported) -> String {
     let files: String = exported.files.iter().map(|file| format!("{}\n", file.display())).collect();
     format!("{files}{} utterances of feature set {}\n", exported.utterances, exported.feature_set)
 }
 
 /// How two caches differ, marked as by `diff`: `-` only in the first, `+` only in the second, `!` changed.
-pub fn difference(difference: &FeatureSetDifference) -> String {
+pub(crate) fn difference(difference: &FeatureSetDifference) -> String {
     let mut text = String::new();
     for FieldChange { field, a, b } in &difference.configuration {
         let _ = writeln!(text, "configuration: {field}: {a} → {b}");
