@@ -23,7 +23,7 @@ impl Wording for CommandWording {
         match action {
             Action::Prepare => "run ser-prep".to_owned(),
             Action::PrepareInto(cache) => {
-                format!("run: ser-prep --data <recordings> --out {}", cache.display())
+                format!("make one with: ser-prep --data <recordings> --out {}", cache.display())
             }
             Action::Repair => "run ser-cache verify --repair".to_owned(),
             Action::CollectGarbage => "run ser-cache gc".to_owned(),
@@ -43,6 +43,8 @@ impl Wording for CommandWording {
             Stage::Preparation => "ser-prep".to_owned(),
             Stage::Training => "ser-fit".to_owned(),
             Stage::Search => "ser-tune".to_owned(),
+            Stage::Repair => "ser-cache verify --repair".to_owned(),
+            Stage::Collection => "ser-cache gc".to_owned(),
             _ => format!("{stage:?}"),
         }
     }

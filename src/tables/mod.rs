@@ -1,5 +1,6 @@
 //! Results as tables for a terminal.
 
+pub mod cache;
 mod preparation;
 
 pub use preparation::preparation;

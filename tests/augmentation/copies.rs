@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser_cache::care::difference::compare;
-use ser_cache::care::garbage::{GarbageOptions, collect};
-use ser_cache::care::listing::list;
-use ser_cache::care::verify::verify;
+use ser_cache::collect::{GarbageOptions, collect};
+use ser_cache::difference::compare;
+use ser_cache::listing::list;
+use ser_cache::verify::verify;
 use ser_cache::{Cache, CopySettings, Utterance};
 use ser_core::progress::Silent;
 use ser_core::random::Random;
@@ -216,7 +216,9 @@ fn what_is_there_is_reused_and_each_recipe_is_a_feature_set_of_its_own() {
     let set = |id: &String| listed.feature_sets.iter().find(|set| set.id == *id).unwrap();
     assert_eq!(set(&plain.feature_set).augmentation, None);
     assert_eq!(set(&more.feature_set).augmentation, Some(copies(3, 0)));
-    assert!(listed.to_table(false).contains("augmentation: 2 copies with seed 1 by recipe "));
+    assert!(
+        ser::tables::cache::listing(&listed, false).contains("augmentation: 2 copies with seed 1 by recipe ")
+    );
     // The plain set is what it was: the same shards, the same manifests.
     let now = contents(&place.out());
     for (path, bytes) in &bytes_of_plain {
@@ -236,11 +238,11 @@ fn what_is_there_is_reused_and_each_recipe_is_a_feature_set_of_its_own() {
     prepare(&options, &Storage::native(), &Silent).unwrap();
     let fresh = Cache::open(&elsewhere).unwrap();
     let difference = compare((&cache, set), (&fresh, fresh.feature_set(None).unwrap())).unwrap();
-    assert!(difference.equal, "{}", difference.to_table());
+    assert!(difference.equal, "{difference:?}");
     let difference =
         compare((&cache, cache.feature_set(None).unwrap()), (&fresh, fresh.feature_set(None).unwrap()))
             .unwrap();
-    assert!(!difference.equal && !difference.extractor_differs, "{}", difference.to_table());
+    assert!(!difference.equal && !difference.extractor_differs, "{difference:?}");
     assert_eq!(difference.configuration[0].field, "augmentation");
 
     drop((cache, fresh));
@@ -291,7 +293,7 @@ fn a_damaged_shard_is_rebuilt_with_its_copies() {
     assert_eq!(found.damage.len(), shards.len());
     let options = RepairOptions { root: place.out(), data: Vec::new(), jobs: 0, wait: false };
     let repaired = repair(&options, &Storage::native(), &Silent).unwrap();
-    assert!(repaired.is_whole(), "{}", repaired.to_table());
+    assert!(repaired.is_whole(), "{:?}", repaired.left);
     assert!(repaired.repaired.iter().all(|repaired| repaired.recomputed > 0));
     assert_eq!(contents(&place.out()), before);
 }

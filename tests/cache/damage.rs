@@ -4,8 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser_cache::generation::Generation;
-use ser_cache::{Cache, Index, Shard, SplitManifest, StoredSplit, Utterance};
+use ser_cache::{Cache, Generation, Index, Shard, SplitManifest, StoredSplit, Utterance};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind};
@@ -215,7 +214,7 @@ fn a_split_under_the_name_of_another_is_refused() {
     // Even if the index agrees, since a split that tests known words must not pass for one of unknown words.
     made.check().unwrap();
     swap("word", "random");
-    let name = ser_cache::generation::generation_name(&generation).unwrap();
+    let name = ser_cache::generation_name(&generation).unwrap();
     fs::rename(&generation, made.path("manifests").join(name.to_string())).unwrap();
     made.forge_index(|index| index.feature_sets[0].manifests = name);
     let error = made.check().unwrap_err();

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ser_cache::care::damage::DamageKind;
-use ser_cache::care::verify::verify;
+use ser_cache::verify::{DamageKind, verify};
 use ser_cache::{Cache, Index};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ser_cache::generation::Generation;
-use ser_cache::{Cache, FeatureSet, Index, ReadOptions, Shard, ShardLayout, SplitManifest};
+use ser_cache::{Cache, FeatureSet, Generation, Index, ReadOptions, Shard, ShardLayout, SplitManifest};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind};

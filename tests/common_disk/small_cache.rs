@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser_cache::care::verify::verify;
+use ser_cache::verify::verify;
 use ser_cache::{Cache, StoredSplit};
 use ser_core::progress::Silent;
 use ser_core::storage::{SCRATCH_PREFIX, Storage};
@@ -72,7 +72,7 @@ pub(crate) fn check(out: &Path) -> ser_core::Result<usize> {
     }
     check_splits(out)?;
     let verified = verify(out, 0, &Silent)?;
-    assert!(verified.damage.is_empty(), "{}", verified.to_table());
+    assert!(verified.is_whole(), "{:?}", verified.damage);
     Ok(rows)
 }
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ser_cache::audit::{Audit, Cue, Requirement, require};
-use ser_cache::care::garbage::{GarbageOptions, collect};
-use ser_cache::care::verify::verify;
+use ser_cache::collect::{GarbageOptions, collect};
+use ser_cache::verify::verify;
 use ser_cache::{Cache, Sha};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
@@ -300,7 +300,7 @@ fn ser_cache_counts_the_measurement_and_removes_one_that_no_feature_set_needs() 
     let place = Place::speech();
     place.prepare();
     let path = place.audit_file();
-    let usage = ser_cache::care::usage::usage(&place.out).unwrap();
+    let usage = ser_cache::usage::usage(&place.out).unwrap();
     assert_eq!((usage.audits, usage.foreign), (fs::metadata(&path).unwrap().len(), 0));
     let unneeded = path.with_file_name("0123456789ab.jsonl");
     fs::copy(&path, &unneeded).unwrap();

@@ -1,13 +1,14 @@
 //! The bytes of an immutable file, mapped into memory or read piece by piece.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use rustix::fs::OFlags;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::storage::open_regular;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 /// How the tensors of a cache are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +42,11 @@ pub(super) struct FileBytes {
 impl FileBytes {
     /// Opens the regular file at `path`.
     pub(super) fn open(path: &Path, map: bool) -> Result<Self> {
-        // Opening a FIFO would block.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-        let file = file.map_err(|error| Error::io("cannot be opened", path, error))?;
+        let file = open_regular(path, "cannot be opened").map_err(|error| match error.kind() {
+            ErrorKind::Unsupported => damaged(path, "is not a regular file"),
+            _ => error,
+        })?;
         let metadata = file.metadata().map_err(|error| Error::io("cannot be accessed", path, error))?;
-        if !metadata.is_file() {
-            return Err(damaged(path, "is not a regular file"));
-        }
         let len = usize::try_from(metadata.len()).map_err(|_| damaged(path, "is too large for memory"))?;
         let map = if map { Some(map_file(&file, path)?) } else { None };
         Ok(Self { path: path.to_owned(), file, len, map })
@@ -156,7 +154,8 @@ fn map_file(file: &File, path: &Path) -> Result<Mmap> {
     #[expect(unsafe_code, reason = "a mapped file is memory that others could change")]
     let map = unsafe { Mmap::map(file) };
     map.map_err(|error| {
-        Error::io("cannot be mapped into memory", path, error).help("read it without mapping: --no-mmap")
+        Error::io("cannot be mapped into memory", path, error)
+            .help(remedy!["read it without mapping: ", Setting::Mmap])
     })
 }
 

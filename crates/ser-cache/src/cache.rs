@@ -1,20 +1,21 @@
 //! A cache opened for reading.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Action, Setting};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
 use ser_features::Preset;
 
 use crate::dataset::DatasetRow;
-use crate::generation::{generation_name, generation_place};
-use crate::readers::ReadersLock;
+use crate::lock::ReadersLock;
+use crate::survey::{no_cache, not_a_folder};
 use crate::{
     Dataset, FeatureSet, Index, ReadOptions, Shard, StoredSplit, TensorEntry, Utterance, check_inside,
-    feature_set_id, index_path, layout_of, manifest_shard, shard_path, shards_folder,
+    feature_set_id, generation_name, generation_place, index_path, manifest_shard, shard_path, shards_folder,
 };
 
 /// A cache opened for reading: one consistent version, whatever a writer does in the meantime.
@@ -37,15 +38,9 @@ impl Cache {
         // Before the index is read, so that nothing it names can be removed in between.
         let readers = Arc::new(ReadersLock::share(root));
         if root.exists() && !root.is_dir() {
-            return Err(Error::new(ErrorKind::Mismatch, "is not a folder, so not a cache")
-                .at(root)
-                .help("name the cache's folder"));
+            return Err(not_a_folder(root));
         }
-        let index = Index::read(&index_path(root))?.ok_or_else(|| {
-            Error::new(ErrorKind::Missing, "holds no cache")
-                .at(root)
-                .help(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
-        })?;
+        let index = Index::read(&index_path(root))?.ok_or_else(|| no_cache(root))?;
         Ok(Self { root: root.to_owned(), index, access: ReadOptions::default(), readers })
     }
 
@@ -81,8 +76,8 @@ impl Cache {
                 let what = format!("holds no unique feature set {:?}", wanted.unwrap_or_default());
                 let known: Vec<&str> = self.index.feature_sets.iter().map(|set| set.id.as_str()).collect();
                 let help = match (preset, wanted) {
-                    (Some(_), Some(name)) => format!("run ser-prep with --preset {name}"),
-                    _ => format!("choose one of {}", known.join(", ")),
+                    (Some(_), Some(name)) => remedy![Action::Prepare, " with ", Setting::Preset.to(name)],
+                    _ => remedy![format!("choose one of {}", known.join(", "))],
                 };
                 Err(Error::new(ErrorKind::Missing, what).at(&self.root).help(help))
             }
@@ -95,7 +90,29 @@ impl Cache {
     /// When the manifests are missing.
     pub fn protocols(&self, set: &FeatureSet) -> Result<Vec<Protocol>> {
         let generation = self.generation(set)?;
-        Ok(names_in(&generation).iter().filter_map(|name| name.parse().ok()).collect())
+        let protocols: Vec<Protocol> =
+            names_in(&generation).iter().filter_map(|name| name.parse().ok()).collect();
+        if protocols.is_empty() {
+            return Err(Error::new(ErrorKind::Missing, "holds no splits")
+                .at(generation)
+                .help(remedy![Action::Prepare, " again"]));
+        }
+        Ok(protocols)
+    }
+
+    /// The utterances of `set` that are on a side of one of `protocols`, each with its side in every one of them.
+    pub(crate) fn utterance_sides(&self, set: &FeatureSet, protocols: &[Protocol]) -> Result<UtteranceSides> {
+        let mut utterances = UtteranceSides::new();
+        for protocol in protocols {
+            for (part, side) in self.split(set, protocol)?.parts {
+                for utterance in side {
+                    let known = utterances.entry(utterance.path.clone());
+                    let (_, sides) = known.or_insert_with(|| (utterance, BTreeMap::new()));
+                    sides.insert(protocol.clone(), part);
+                }
+            }
+        }
+        Ok(utterances)
     }
 
     /// The folder of the manifests of `set`.
@@ -106,7 +123,7 @@ impl Cache {
         }
         Err(Error::new(ErrorKind::Missing, "lacks the split manifests that its index names")
             .at(&self.root)
-            .help("run ser-prep again: it rebuilds what is missing"))
+            .help(remedy![Action::Prepare, " again: it rebuilds what is missing"]))
     }
 
     /// The split of `protocol` over the utterances of `set`.
@@ -124,7 +141,7 @@ impl Cache {
         if generation_name(&generation)? != set.manifests {
             return Err(Error::new(ErrorKind::Damaged, "holds manifests other than those that were written")
                 .at(generation)
-                .help("run ser-prep again: it rebuilds what is damaged"));
+                .help(remedy![Action::Prepare, " again: it rebuilds what is damaged"]));
         }
         for name in StoredSplit::FILES {
             check_inside(&self.root, &folder.join(name))?;
@@ -132,12 +149,14 @@ impl Cache {
         let split = StoredSplit::read(&folder)?;
         if split.info.protocol != protocol.to_string() {
             let what = format!("is the split {:?} under another split's name", split.info.protocol);
-            return Err(Error::new(ErrorKind::Mismatch, what).at(folder).help("run ser-prep again"));
+            return Err(Error::new(ErrorKind::Mismatch, what)
+                .at(folder)
+                .help(remedy![Action::Prepare, " again"]));
         }
         if split.info.feature_set != set.id {
             return Err(Error::new(ErrorKind::Mismatch, "is a split of a different feature set")
                 .at(folder)
-                .help("run ser-prep again"));
+                .help(remedy![Action::Prepare, " again"]));
         }
         Ok(split)
     }
@@ -147,7 +166,7 @@ impl Cache {
     /// # Errors
     /// When one is not in `set`, or a shard cannot be opened.
     fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
-        let layout = layout_of(set);
+        let layout = set.layout();
         let (shape, access) = (layout.shape, self.access);
         let readers = Arc::clone(&self.readers);
         let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access, _readers: readers };
@@ -194,7 +213,7 @@ impl Cache {
 
     /// The entry of an utterance, which must lie where the manifest says. So a manifest can name nothing outside
     /// the cache.
-    pub fn entry_of<'a>(&self, set: &'a FeatureSet, utterance: &Utterance) -> Result<&'a TensorEntry> {
+    pub(crate) fn entry_of<'a>(&self, set: &'a FeatureSet, utterance: &Utterance) -> Result<&'a TensorEntry> {
         let entry = set.entry(&utterance.key).ok_or_else(|| unknown(utterance))?;
         let shard = set.shards.get(entry.shard as usize).map(manifest_shard);
         let agrees = shard.as_deref() == Some(utterance.shard.as_str())
@@ -204,13 +223,16 @@ impl Cache {
     }
 }
 
+/// The utterances of a feature set by path, each with its side in some protocols.
+pub(crate) type UtteranceSides = BTreeMap<String, (Utterance, BTreeMap<Protocol, Part>)>;
+
 pub(crate) fn unknown(utterance: &Utterance) -> Error {
     Error::new(ErrorKind::Mismatch, "differs between a manifest and the index")
         .at(&utterance.path)
-        .help("run ser-prep again")
+        .help(remedy![Action::Prepare, " again"])
 }
 
-pub(crate) fn names_in(folder: &Path) -> Vec<String> {
+fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();

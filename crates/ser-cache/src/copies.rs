@@ -1,19 +1,18 @@
 //! Augmented copies in a cache: what they are made by, what they are called, and their keys.
 
-use std::path::Path;
+use std::fmt;
 
 use ser_core::random::Random;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Action, Remedy, Setting, Stage};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::EXTRACTOR_VERSION;
 use ser_features::augmentation::{AUGMENTATION_VERSION, AugmentationRecipe, Colour, Waveform};
 use serde::{Deserialize, Serialize};
 
-use crate::generation::generation_place;
-use crate::manifest::{DESCRIPTION, read_text};
-use crate::{FeatureSet, Sha, SplitInfo, TensorKey};
+use crate::{Sha, TensorKey};
 
 /// The most copies of a recording.
-pub const MOST_COPIES: u32 = 1000;
+const MOST_COPIES: u32 = 1000;
 
 /// The separator between a recording's path and the number of its copy.
 const MARK: &str = "#copy-";
@@ -39,21 +38,27 @@ impl CopySettings {
     /// `Usage` for no or too many copies, for a recipe that leaves waveforms as they are, and for one with babble: a copy
     /// serves in every protocol whose training holds its parent, and would carry into one the voices that another tests.
     pub fn new(recipe: &AugmentationRecipe, copies: u32, seed: u64) -> Result<Self> {
-        let refuse = |what: &str, help: &str| Err(Error::new(ErrorKind::Usage, what).help(help));
+        let refuse = |what: &str, help: Remedy| Err(Error::new(ErrorKind::Usage, what).help(help));
         recipe.validate()?;
         if !(1..=MOST_COPIES).contains(&copies) {
             let what = format!("{copies} copies of each recording are not allowed");
-            return refuse(&what, &format!("give 1 to {MOST_COPIES}"));
+            return refuse(&what, remedy![format!("give 1 to {MOST_COPIES}")]);
         }
         if recipe.leaves_waveforms() {
-            return refuse("the recipe does not change waveforms", "give it a [[waveform]] step");
+            return refuse("the recipe does not change waveforms", remedy!["give it a [[waveform]] step"]);
         }
         let is_babble = |waveform: &Waveform| matches!(waveform, Waveform::Noise(noise) if noise.colour == Some(Colour::Babble));
         if recipe.waveform.iter().any(|entry| is_babble(&entry.waveform)) {
             return refuse(
                 "babble cannot be cached: a copy made with the voices of other recordings would carry them \
                  into training, where a split may test on them",
-                "augment in training (ser-fit --augment), or take the step out of the recipe",
+                remedy![
+                    "augment in training (",
+                    Stage::Training,
+                    " ",
+                    Setting::Augment,
+                    "), or take the step out of the recipe"
+                ],
             );
         }
         Ok(Self { copies, seed, version: AUGMENTATION_VERSION, recipe: recipe.waveform_canonical_json() })
@@ -66,7 +71,7 @@ impl CopySettings {
     pub fn recipe(&self) -> Result<AugmentationRecipe> {
         if self.version != AUGMENTATION_VERSION {
             let what = format!("copies were made by version {} of the augmentation", self.version);
-            return Err(Error::new(ErrorKind::Unsupported, what).help("run ser-prep again"));
+            return Err(Error::new(ErrorKind::Unsupported, what).help(remedy![Action::Prepare, " again"]));
         }
         let waveform = serde_json::from_str(&self.recipe).map_err(|error| {
             Error::new(ErrorKind::Damaged, format!("holds no augmentation recipe: {error}"))
@@ -95,12 +100,6 @@ impl CopySettings {
         Random::new(&["ser copy", &self.seed.to_string(), &file.to_string(), &number.to_string()])
     }
 
-    /// What distinguishes it from others, for people.
-    pub(super) fn in_short(&self) -> String {
-        let recipe: String = Sha::of(&[self.recipe.as_bytes()]).to_string().chars().take(12).collect();
-        format!("{} copies with seed {} by recipe {recipe}", self.copies, self.seed)
-    }
-
     /// Everything that distinguishes it from others, for digests.
     pub(super) fn identity(&self) -> Vec<u8> {
         let mut bytes = b"augmentation\0".to_vec();
@@ -112,15 +111,12 @@ impl CopySettings {
     }
 }
 
-/// What the copies of `set` in the cache in `root` were made by, as its manifests say; `None` if it has none.
-pub fn copies_of(root: &Path, set: &FeatureSet) -> Option<CopySettings> {
-    let generation = root.join(generation_place(&set.manifests));
-    let folders = std::fs::read_dir(generation).into_iter().flatten().flatten();
-    let read = |folder: std::fs::DirEntry| {
-        let text = read_text(&folder.path().join(DESCRIPTION)).ok()?;
-        toml::from_str::<SplitInfo>(&text).ok()?.augmentation
-    };
-    folders.filter_map(read).next()
+/// What distinguishes it from others, for people.
+impl fmt::Display for CopySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let recipe: String = Sha::of(&[self.recipe.as_bytes()]).to_string().chars().take(12).collect();
+        write!(f, "{} copies with seed {} by recipe {recipe}", self.copies, self.seed)
+    }
 }
 
 /// The path of copy `number` of the recording at `parent`.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use ser_core::Result;
 
-use crate::readers::ReadersLock;
+use crate::lock::ReadersLock;
 use crate::{Checksum, ReadOptions, Shard};
 
 /// The tensors of a side of a split, in their shards.

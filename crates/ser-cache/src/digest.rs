@@ -1,11 +1,15 @@
 //! The two digests of the cache: SHA-256 for identity, XXH3-128 for damage.
 
 use std::fmt;
+use std::io::Read;
 use std::str::FromStr;
 
 use ser_core::{Error, ErrorKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
+
+/// Bytes read at a time. They fit a processor's cache.
+const PIECE: usize = 1 << 18;
 
 /// Bytes of a fixed number, written in lower-case hexadecimal where people read and as bytes elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +29,28 @@ impl Sha {
             hasher.update(part);
         }
         Self(hasher.finalize().into())
+    }
+
+    /// The SHA-256 of all that `reader` gives, and how many bytes that is. `told` is called with the number of bytes so
+    /// far.
+    pub(crate) fn of_reader(
+        reader: &mut impl Read,
+        mut told: impl FnMut(u64),
+    ) -> std::io::Result<(Self, u64)> {
+        let (mut hasher, mut length) = (Sha256::new(), 0);
+        let mut piece = vec![0; PIECE];
+        loop {
+            match reader.read(&mut piece) {
+                Ok(0) => return Ok((Self(hasher.finalize().into()), length)),
+                Ok(read) => {
+                    hasher.update(piece.get(..read).unwrap_or_default());
+                    length += read as u64;
+                    told(length);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

@@ -1,8 +1,50 @@
-//! What a feature set is called.
+//! A feature set: the tensors of one feature configuration, and what it is called.
 
 use ser_features::EXTRACTOR_VERSION;
+use serde::{Deserialize, Serialize};
 
-use crate::{CopySettings, Sha};
+use crate::{CopySettings, RowInfo, Sha, ShardLayout, TensorKey};
+
+/// The tensors of one feature configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureSet {
+    /// Its name: the first 12 digits of the SHA-256 of its configuration and the extractor's version.
+    pub id: String,
+    /// Canonical JSON of the feature configuration.
+    pub configuration: String,
+    /// Shape of an utterance's tensor: `[channel, row, frame]`.
+    pub shape: [u32; 3],
+    /// The folder of its split manifests in `manifests/`.
+    pub manifests: Sha,
+    /// Its shards, in the order of their names.
+    pub shards: Vec<Sha>,
+    /// Where each tensor lies, sorted by key.
+    pub entries: Vec<TensorEntry>,
+}
+
+/// Where a tensor lies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TensorEntry {
+    /// Position of its shard in [`FeatureSet::shards`].
+    pub shard: u32,
+    /// Row in the shard.
+    pub position: u32,
+    /// What is known about it.
+    pub row: RowInfo,
+}
+
+impl FeatureSet {
+    /// The entry with this key.
+    pub fn entry(&self, key: &TensorKey) -> Option<&TensorEntry> {
+        let position = self.entries.binary_search_by(|entry| entry.row.key.cmp(key)).ok()?;
+        self.entries.get(position)
+    }
+
+    /// How its shards are laid out.
+    pub fn layout(&self) -> ShardLayout {
+        ShardLayout { shape: self.shape.map(|size| size as usize), configuration: self.configuration.clone() }
+    }
+}
 
 /// The name of the feature set of a configuration without augmented copies.
 pub fn feature_set_id(configuration: &str) -> String {

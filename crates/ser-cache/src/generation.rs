@@ -3,17 +3,17 @@
 //! being written.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Part;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::manifest::{DESCRIPTION, read_text};
-use crate::{Hex, Sha, SplitManifest};
+use crate::{CopySettings, FeatureSet, Hex, Sha, SplitInfo, SplitManifest, generation_place};
 
 /// How much of a manifest is in memory at a time, bytes.
 const PIECE: usize = 1 << 16;
@@ -120,14 +120,7 @@ fn manifest_name(part: Part) -> String {
 }
 
 fn sha_of_file(path: &Path) -> std::io::Result<Sha> {
-    let (mut file, mut hasher) = (std::fs::File::open(path)?, Sha256::new());
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(Hex(hasher.finalize().into())),
-            length => hasher.update(&piece[..length]),
-        }
-    }
+    Ok(Sha::of_reader(&mut std::fs::File::open(path)?, |_| {})?.0)
 }
 
 /// The SHA-256 over each protocol and its `split.toml`, in the order of their names, each preceded by its length.
@@ -146,8 +139,9 @@ fn name_of<'a>(descriptions: impl Iterator<Item = (&'a str, &'a str)>) -> Sha {
 /// # Errors
 /// When one cannot be read.
 pub fn generation_name(folder: &Path) -> Result<Sha> {
-    let listing = std::fs::read_dir(folder)
-        .map_err(|error| Error::io("cannot be listed", folder, error).help("run ser-prep again"))?;
+    let listing = std::fs::read_dir(folder).map_err(|error| {
+        Error::io("cannot be listed", folder, error).help(remedy![Action::Prepare, " again"])
+    })?;
     let mut descriptions: BTreeMap<String, String> = BTreeMap::new();
     for entry in listing {
         let path = entry.map_err(|error| Error::io("cannot be listed", folder, error))?.path();
@@ -200,12 +194,7 @@ pub fn check_splits_place(root: &Path) -> Result<()> {
         "is where the link to the split manifests belongs, and is something else",
     )
     .at(place)
-    .help("move it away, or name another folder with --out"))
-}
-
-/// The folder of the generation called `name`, relative to the cache.
-pub fn generation_place(name: &Sha) -> PathBuf {
-    Path::new("manifests").join(name.to_string())
+    .help(remedy!["move it away, or name another folder with ", Setting::Out]))
 }
 
 /// Points the link `splits` of the cache at a generation. What is there is replaced: see
@@ -220,4 +209,27 @@ pub fn point_splits_at(storage: &Storage, root: &Path, generation: &Sha) -> Resu
         return storage.sync_folder(root);
     }
     storage.replace_link(&target, &link)
+}
+
+/// What the copies of `set` in the cache in `root` were made by, as its manifests say; `None` if it has none.
+pub fn copies_of(root: &Path, set: &FeatureSet) -> Option<CopySettings> {
+    let generation = root.join(generation_place(&set.manifests));
+    split_folders(&generation).iter().find_map(|folder| read_description(folder).ok()?.0.augmentation)
+}
+
+/// The folders of the generation in `folder`, sorted: one for each protocol.
+pub(crate) fn split_folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+/// What `split.toml` in `folder` says, and its size in bytes.
+pub(crate) fn read_description(folder: &Path) -> Result<(SplitInfo, u64)> {
+    let text = read_text(&folder.join(DESCRIPTION))?;
+    let info = toml::from_str(&text).map_err(|error: toml::de::Error| {
+        Error::new(ErrorKind::Damaged, format!("has changed since it was written: {}", error.message()))
+    })?;
+    Ok((info, text.len() as u64))
 }

@@ -13,12 +13,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use ser_core::remedy::Action;
 use ser_core::storage::{Storage, folder_of};
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{FileStat, check_relative};
 use serde::{Deserialize, Serialize};
 
-use crate::{RowInfo, Sha, TensorKey};
+use crate::{FeatureSet, Sha};
 
 const MAGIC: &[u8; 8] = b"SERINDEX";
 const VERSION: u32 = 1;
@@ -36,34 +37,6 @@ pub struct Index {
     pub files: Vec<SeenFile>,
 }
 
-/// The tensors of one feature configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FeatureSet {
-    /// Its name: the first 12 digits of the SHA-256 of its configuration and the extractor's version.
-    pub id: String,
-    /// Canonical JSON of the feature configuration.
-    pub configuration: String,
-    /// Shape of an utterance's tensor: `[channel, row, frame]`.
-    pub shape: [u32; 3],
-    /// The folder of its split manifests in `manifests/`.
-    pub manifests: Sha,
-    /// Its shards, in the order of their names.
-    pub shards: Vec<Sha>,
-    /// Where each tensor lies, sorted by key.
-    pub entries: Vec<TensorEntry>,
-}
-
-/// Where a tensor lies.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TensorEntry {
-    /// Position of its shard in [`FeatureSet::shards`].
-    pub shard: u32,
-    /// Row in the shard.
-    pub position: u32,
-    /// What is known about it.
-    pub row: RowInfo,
-}
-
 /// A file whose content is known as long as its stat stays the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeenFile {
@@ -73,14 +46,6 @@ pub struct SeenFile {
     pub stat: FileStat,
     /// SHA-256 of its bytes.
     pub content: Sha,
-}
-
-impl FeatureSet {
-    /// The entry with this key.
-    pub fn entry(&self, key: &TensorKey) -> Option<&TensorEntry> {
-        let position = self.entries.binary_search_by(|entry| entry.row.key.cmp(key)).ok()?;
-        self.entries.get(position)
-    }
 }
 
 impl Index {
@@ -126,8 +91,11 @@ impl Index {
     /// When a bit is wrong, missing or too much.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let damaged = |what: &str| {
-            Error::new(ErrorKind::Damaged, format!("is not a valid index: {what}"))
-                .help("delete it and run ser-prep again: tensors in whole shards are found again")
+            Error::new(ErrorKind::Damaged, format!("is not a valid index: {what}")).help(remedy![
+                "delete it and ",
+                Action::Prepare,
+                " again: tensors in whole shards are found again"
+            ])
         };
         let (magic, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| damaged("it is too short"))?;
         let (version, rest) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("it is too short"))?;
@@ -142,9 +110,10 @@ impl Index {
                 ErrorKind::Unsupported,
                 format!("is an index of version {version}; this program reads version {VERSION}"),
             )
-            .help(
-                "make another with: ser-prep --data <recordings> --out <another folder>; or use the ser that made it",
-            ));
+            .help(remedy![
+                "use the version that made it, or ",
+                Action::PrepareInto("<another folder>".into())
+            ]));
         }
         if u64::from_le_bytes(*length) != payload.len() as u64 {
             return Err(damaged("its length is wrong"));

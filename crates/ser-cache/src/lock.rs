@@ -1,13 +1,15 @@
-//! One writer at a time.
+//! The two locks: one writer at a time, and nothing is removed while somebody reads.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::{Errno, retry_on_intr};
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 /// How often, and at what interval, a holder that has not written its name yet is asked again.
 const HOLDER_RETRIES: u32 = 50;
@@ -83,5 +85,51 @@ fn busy(root: &Path, holder: &str) -> Error {
     let holder = if holder.is_empty() { String::new() } else { format!(" ({holder})") };
     Error::new(ErrorKind::Io, format!("is being written by another process{holder}"))
         .at(root)
-        .help("wait until it is done, or give --wait")
+        .help(remedy!["wait until it is done, or give ", Setting::Wait])
+}
+
+/// A `flock` on the cache's own folder: shared by readers, exclusive for a process that removes something. A folder can
+/// be locked without being written, so this works on a read-only cache, and the operating system releases it
+/// when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct ReadersLock {
+    /// `None` where the file system cannot lock: a reader then continues without it.
+    _folder: Option<OwnedFd>,
+}
+
+impl ReadersLock {
+    /// Joins the readers of the cache in `root`; waits only while something is being removed.
+    pub(crate) fn share(root: &Path) -> Self {
+        let folder = open_folder(root).ok();
+        let locks = |folder: &OwnedFd| retry_on_intr(|| flock(folder, FlockOperation::LockShared)).is_ok();
+        Self { _folder: folder.filter(locks) }
+    }
+
+    /// Makes sure that no process reads the cache in `root`, and that none starts to; with `wait`, once the last
+    /// reader is done.
+    ///
+    /// # Errors
+    /// When it is being read and `wait` is not set, or the file system cannot say.
+    pub(crate) fn exclude(root: &Path, wait: bool) -> Result<Self> {
+        let cannot_lock = |error: Errno| {
+            Error::io("cannot be locked, so whether it is being read is not known", root, error.into())
+                .help("make sure that nothing reads the cache, then copy it to a local file system")
+        };
+        let folder = open_folder(root).map_err(cannot_lock)?;
+        let operation = match wait {
+            true => FlockOperation::LockExclusive,
+            false => FlockOperation::NonBlockingLockExclusive,
+        };
+        match retry_on_intr(|| flock(&folder, operation)) {
+            Ok(()) => Ok(Self { _folder: Some(folder) }),
+            Err(Errno::WOULDBLOCK) => Err(Error::new(ErrorKind::Io, "is being read by another process")
+                .at(root)
+                .help(remedy!["wait until it is done, or give ", Setting::Wait])),
+            Err(error) => Err(cannot_lock(error)),
+        }
+    }
+}
+
+fn open_folder(root: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Action;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::{Fractions, Part, Unassigned};
 use ser_corpus::{Protocol, check_relative};
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,7 @@ pub struct SplitInfo {
     /// Utterances of the cache that are on no side.
     #[serde(default, skip_serializing_if = "Unassigned::is_empty")]
     pub left_out: Unassigned,
-    /// How the augmented copies were made, if there are any that `ser-prep` made.
+    /// How the augmented copies were made, if there are any that a preparation made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<CopySettings>,
     /// Utterances of each class on each side.
@@ -158,11 +159,11 @@ fn unknown_name<T>() -> Option<T> {
 
 pub(super) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
-        .map_err(|error| Error::io("cannot be read", path, error).help("run ser-prep again"))
+        .map_err(|error| Error::io("cannot be read", path, error).help(remedy![Action::Prepare, " again"]))
 }
 
 fn damaged(path: &Path, why: String) -> Error {
     Error::new(ErrorKind::Damaged, format!("is not a valid manifest: {why}"))
         .at(path)
-        .help("run ser-prep again: it rebuilds what is damaged")
+        .help(remedy![Action::Prepare, " again: it rebuilds what is damaged"])
 }

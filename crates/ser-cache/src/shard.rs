@@ -11,20 +11,21 @@
 //! explains itself without the index.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
+use ser_core::remedy::{Action, Remedy};
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::bytes::FileBytes;
-use crate::{Checksum, Hex, RowInfo, Sha};
+use crate::{Checksum, Hex, RowInfo, Sha, shard_path};
 
 /// Where the data starts is a multiple of this, bytes: the size of a memory page.
-pub const ALIGNMENT: usize = 4096;
+pub(crate) const ALIGNMENT: usize = 4096;
 
 /// Version of the layout, kept in the header.
 const VERSION: &str = "1";
@@ -124,11 +125,6 @@ impl ShardBuffer {
     }
 }
 
-/// The file of the shard `name` in `folder`.
-pub fn shard_path(folder: &Path, name: &Sha) -> PathBuf {
-    folder.join(format!("{name}.safetensors"))
-}
-
 /// A shard opened for reading.
 #[derive(Debug)]
 pub struct Shard {
@@ -153,7 +149,7 @@ impl Shard {
 
     /// As [`Shard::open`]; mapped into memory only if asked to.
     pub fn open_by(path: &Path, layout: &ShardLayout, map: bool) -> Result<Self> {
-        let bytes = FileBytes::open(path, map).map_err(|error| error.help(HELP))?;
+        let bytes = FileBytes::open(path, map).map_err(|error| error.help(repair()))?;
         let damaged = |what: String| damaged(path, what);
         let (data, metadata) = read_header(&bytes)?;
         let extra = metadata.metadata().as_ref();
@@ -211,7 +207,7 @@ impl Shard {
             return Err(damaged(self.path(), format!("has {} rows, not row {last}", self.rows)));
         }
         let at = self.features_at + first * self.row_len * size_of::<f32>();
-        self.bytes.floats(at, count * self.row_len).map_err(|error| error.help(HELP))
+        self.bytes.floats(at, count * self.row_len).map_err(|error| error.help(repair()))
     }
 
     /// The first `count` values of the tensor in `row`.
@@ -223,7 +219,7 @@ impl Shard {
             return Err(damaged(self.path(), format!("has {} rows of {} values", self.rows, self.row_len)));
         }
         let at = self.features_at + row * self.row_len * size_of::<f32>();
-        self.bytes.floats(at, count).map_err(|error| error.help(HELP))
+        self.bytes.floats(at, count).map_err(|error| error.help(repair()))
     }
 
     /// Lets the operating system fetch the tensor in `row`, which will be wanted soon.
@@ -243,7 +239,7 @@ impl Shard {
             return Err(damaged(self.path(), format!("has {} rows, not row {row}", self.rows)));
         }
         let stored = self.bytes.bytes(self.frames_at + row * size_of::<i32>(), size_of::<i32>());
-        let stored = stored.map_err(|error| error.help(HELP))?;
+        let stored = stored.map_err(|error| error.help(repair()))?;
         Ok(stored.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     }
 
@@ -327,10 +323,12 @@ fn read_header(bytes: &FileBytes) -> Result<(usize, Metadata)> {
 }
 
 /// No header is read that is larger than this, bytes: about a hundred thousand rows.
-const LARGEST_HEADER: usize = 64 << 20;
+pub(crate) const LARGEST_HEADER: usize = 64 << 20;
 
-const HELP: &str = "run ser-cache verify --repair, or delete this shard and run ser-prep again";
+fn repair() -> Remedy {
+    remedy![Action::Repair, ", or delete this shard and ", Action::Prepare, " again"]
+}
 
 fn damaged(path: &Path, what: String) -> Error {
-    Error::new(ErrorKind::Damaged, what).at(path).help(HELP)
+    Error::new(ErrorKind::Damaged, what).at(path).help(repair())
 }

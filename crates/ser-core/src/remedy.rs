@@ -18,6 +18,7 @@ pub enum Setting {
     AverageFrom,
     BatchSize,
     Cache,
+    Config,
     Data,
     Device,
     EmaDecay,
@@ -82,7 +83,7 @@ pub struct Assignment {
 pub enum Action {
     /// Prepare the corpus again.
     Prepare,
-    /// Prepare a corpus into a new cache in this folder.
+    /// Where there is no cache: prepare a corpus into this folder.
     PrepareInto(PathBuf),
     /// Verify the cache and recompute what is damaged.
     Repair,
@@ -114,6 +115,10 @@ pub enum Stage {
     Training,
     /// The search for a recipe.
     Search,
+    /// The repair of a cache.
+    Repair,
+    /// The removal of what no feature set of a cache names.
+    Collection,
 }
 
 /// How a front end calls settings, actions and stages.
@@ -171,6 +176,8 @@ impl Wording for LibraryWording {
             Stage::Preparation => "preparation",
             Stage::Training => "training",
             Stage::Search => "the search",
+            Stage::Repair => "a repair",
+            Stage::Collection => "garbage collection",
         }
         .to_owned()
     }

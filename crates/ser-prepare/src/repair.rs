@@ -4,17 +4,15 @@
 //! rows whose checksums are right and from recordings that still have the content they had, and takes its place only
 //! if it then has the SHA-256 it is named by.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use ser_cache::care::damage::{Damage, DamageKind};
-use ser_cache::care::verify::{Verification, verify};
-use ser_cache::care::{Role, SET_ASIDE, SalvagedShard, Sources, no_cache, survey};
+use ser_cache::survey::{Role, SET_ASIDE, no_cache, survey};
+use ser_cache::verify::{Damage, DamageKind, Verification, verify};
 use ser_cache::{
-    FeatureSet, Index, Sha, ShardBuffer, TensorEntry, WriterLock, copies_of, corpora_of, generation,
-    index_path, layout_of, shard_path, shards_folder,
+    FeatureSet, Index, SalvagedShard, Sha, ShardBuffer, Sources, TensorEntry, WriterLock, check_splits_place,
+    copies_of, corpora_of, generation_place, index_path, point_splits_at, shard_path, shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::{Action, Setting};
@@ -241,7 +239,7 @@ impl<'a> Workshop<'a> {
         let shards = shards_folder(self.root);
         let scratch = shards.join(format!("{SCRATCH_PREFIX}{}-repair", std::process::id()));
         self.storage.make_folder(&scratch)?;
-        let written = buffer.write(self.storage, &scratch, &layout_of(set)).and_then(|(written, _)| {
+        let written = buffer.write(self.storage, &scratch, &set.layout()).and_then(|(written, _)| {
             if written != *name {
                 return Ok(false);
             }
@@ -259,7 +257,7 @@ impl<'a> Workshop<'a> {
     }
 
     fn repair_splits(&self, newest: &FeatureSet, repair: &mut Repair) -> Result<()> {
-        let wanted = generation::generation_place(&newest.manifests);
+        let wanted = generation_place(&newest.manifests);
         let link = self.root.join("splits");
         if std::fs::read_link(&link).is_ok_and(|target| target == wanted) {
             return Ok(());
@@ -269,9 +267,9 @@ impl<'a> Workshop<'a> {
             repair.left.push(self.left("splits", "what it should point at is damaged"));
             return Ok(());
         }
-        match generation::check_splits_place(self.root) {
+        match check_splits_place(self.root) {
             Ok(()) => {
-                generation::point_splits_at(self.storage, self.root, &newest.manifests)?;
+                point_splits_at(self.storage, self.root, &newest.manifests)?;
                 repair.repaired.push(Repaired { path: "splits".to_owned(), kept: 0, recomputed: 0 });
             }
             Err(error) => repair.left.push(NotRepaired {
@@ -315,29 +313,5 @@ impl Repair {
     /// Whether everything is as it was written, now.
     pub fn is_whole(&self) -> bool {
         self.left.is_empty()
-    }
-
-    /// What was found and done, for people.
-    pub fn to_table(&self) -> String {
-        let mut text = self.verification.to_table();
-        if !self.repaired.is_empty() || !self.left.is_empty() {
-            text.push('\n');
-        }
-        for Repaired { path, kept, recomputed } in &self.repaired {
-            let _ = match kept + recomputed {
-                0 => writeln!(text, "repaired {path}"),
-                rows => {
-                    writeln!(text, "repaired {path}: {recomputed} of {rows} rows recomputed, the others kept")
-                }
-            };
-        }
-        for NotRepaired { path, why, .. } in &self.left {
-            let _ = writeln!(text, "not repaired {path}: {why}");
-        }
-        let mends: BTreeSet<&str> = self.left.iter().map(|left| left.help.as_str()).collect();
-        for help in mends {
-            let _ = writeln!(text, "to repair the rest: {help}");
-        }
-        text
     }
 }

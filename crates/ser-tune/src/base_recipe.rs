@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ser_core::remedy::Setting;
 use ser_core::storage::read_text;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::FitConfig;
 use toml::{Table, Value};
 
@@ -84,7 +85,7 @@ impl BaseRecipe {
         if config.members != 1 {
             let what = format!("members = {} makes an ensemble, but a trial is one network", config.members);
             return Err(Error::new(ErrorKind::Usage, what)
-                .help("search without it, then train best.toml with --members"));
+                .help(remedy!["search without it, then train best.toml with ", Setting::Members]));
         }
         Ok(config)
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ser_core::{Error, ErrorKind, Result};
 use ser_model::FitConfig;
 
-/// First argument of a ser-tune that is to become the trainer.
+/// First argument of a process that is to become the trainer: see [`launch`].
 pub const LAUNCH: &str = "__launch";
 /// How long a process that was asked to stop may take to save its state.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,9 +22,10 @@ const MAX_COMPLAINT: u64 = 4000;
 pub struct TrialRunner {
     /// The ser-fit to run.
     pub ser_fit: PathBuf,
-    /// The ser-tune that runs it, so that it dies with us; without one it is run directly.
+    /// A program that calls [`launch`] when its first argument is [`LAUNCH`], which lets `ser_fit` end with us; without one
+    /// `ser_fit` is run directly.
     pub launcher: Option<PathBuf>,
-    /// `--threads` for it, unless its recipe says so itself.
+    /// How many threads each may use, unless its recipe says so itself.
     pub threads: Option<usize>,
 }
 
@@ -48,6 +49,37 @@ impl TrialRunner {
         };
         let output = folder.join("output.txt");
         let output_file = File::create(&output).map_err(io("cannot be written", &output))?;
+        let mut command = match &self.launcher {
+            Some(launcher) => {
+                let mut command = Command::new(launcher);
+                command.arg(LAUNCH).arg(std::process::id().to_string()).arg(&self.ser_fit);
+                command
+            }
+            None => Command::new(&self.ser_fit),
+        };
+        command.args(self.arguments(folder, recipe, config));
+        command.stdin(lock.try_clone().map_err(io("cannot be shared", folder))?);
+        command.stdout(Stdio::null()).stderr(output_file);
+        // Ctrl-C at the terminal reaches us alone, and we ask each process once.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command.spawn().map_err(io("cannot be run", &self.ser_fit))?;
+        Ok(Running { child, output })
+    }
+
+    /// The command line of `ser-fit`, and all that a search asks of it. Whatever is put in the place of `ser-fit` must
+    /// take it:
+    ///
+    /// | | |
+    /// |---|---|
+    /// | `--config RECIPE --run FOLDER` | train the network that the recipe describes |
+    /// | `--resume FOLDER [--cache FOLDER] [--data FOLDER]…` | continue that run, with these places instead of the recorded ones |
+    /// | `--threads NUMBER` | on so many threads |
+    /// | `--quiet` | print nothing but errors, the last line being the reason, `ser-fit: ` before it or not |
+    ///
+    /// A run writes `config.toml` into its folder when it begins, and a line to `metrics.jsonl` after each epoch. On SIGINT it
+    /// saves its state and ends.
+    fn arguments(&self, folder: &Path, recipe: &Path, config: Option<&FitConfig>) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         if folder.join("config.toml").exists() {
             arguments.extend(["--resume".into(), folder.into()]);
@@ -62,22 +94,7 @@ impl TrialRunner {
             arguments.extend(["--threads".into(), threads.to_string().into()]);
         }
         arguments.push("--quiet".into());
-        let mut command = match &self.launcher {
-            Some(launcher) => {
-                let mut command = Command::new(launcher);
-                command.arg(LAUNCH).arg(std::process::id().to_string()).arg(&self.ser_fit);
-                command
-            }
-            None => Command::new(&self.ser_fit),
-        };
-        command.args(arguments);
-        command.stdin(lock.try_clone().map_err(io("cannot be shared", folder))?);
-        command.stdout(Stdio::null()).stderr(output_file);
-        // Ctrl-C at the terminal reaches us alone, and we ask each process once.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let child = command.spawn().map_err(io("cannot be run", &self.ser_fit))?;
-        Ok(Running { child, output })
+        arguments
     }
 }
 
@@ -172,13 +189,13 @@ pub fn launch(arguments: &[OsString]) -> Error {
 fn die_with(asker: &OsString) -> Result<()> {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|error| Error::io("cannot be tied to ser-tune", "the trainer", error.into()))?;
+        .map_err(|error| Error::io("cannot be tied to the search", "the trainer", error.into()))?;
     // It may have ended just before.
     let parent = getppid().map(|pid| pid.as_raw_nonzero().to_string());
     if parent.as_deref() == asker.to_str() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Interrupted, "the ser-tune that started this trial has ended"))
+    Err(Error::new(ErrorKind::Interrupted, "the search that started this trial has ended"))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,9 +1,10 @@
 //! What values an option may take, in the terms and the JSON of Optuna's distributions.
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde_json::Value as Json;
 
-use crate::number::python_float;
+use crate::python_json::python_float;
 
 /// Most steps that a journal may ask for: beyond, a double no longer tells them apart.
 const MOST_STEPS: f64 = (1u64 << 53) as f64;
@@ -113,7 +114,7 @@ impl Distribution {
     pub fn from_json(text: &str) -> Result<Self> {
         let wrong = || {
             let what = format!("holds the distribution {}, which is not known here", shortened(text));
-            Error::new(ErrorKind::Unsupported, what).help("use a newer version of ser-tune")
+            Error::new(ErrorKind::Unsupported, what).help("use a newer version")
         };
         let json: Json = serde_json::from_str(text).map_err(|error| wrong().caused_by(error))?;
         let name = json["name"].as_str().ok_or_else(wrong)?;
@@ -143,8 +144,11 @@ impl Distribution {
             None => Ok(distribution),
             Some(why) => {
                 let what = format!("holds the distribution {}, {why}", shortened(text));
-                Err(Error::new(ErrorKind::Unusable, what)
-                    .help("put the journal back as it was, or give another --study folder"))
+                Err(Error::new(ErrorKind::Unusable, what).help(remedy![
+                    "put the journal back as it was, or give another ",
+                    Setting::Study,
+                    " folder"
+                ]))
             }
         }
     }

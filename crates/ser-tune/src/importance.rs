@@ -17,7 +17,7 @@ const FEWEST: f64 = 2.0;
 const GRID: usize = 50;
 
 /// The importance of each option of the complete trials, adding up to 1; nothing if fewer than two are complete.
-pub fn importance<'a>(
+pub(crate) fn importance<'a>(
     trials: impl Iterator<Item = &'a Trial>,
     direction: Direction,
 ) -> BTreeMap<String, f64> {

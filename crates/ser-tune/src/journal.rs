@@ -12,8 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::retry_on_intr;
+use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::{Operation, Replay};
 
@@ -127,7 +128,11 @@ impl Journal {
         let mut file = File::open(&self.path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         let unusable = |error: Error| {
-            error.at(&self.path).help("give another --study folder, or put the journal back as it was")
+            error.at(&self.path).help(remedy![
+                "give another ",
+                Setting::Study,
+                " folder, or put the journal back as it was"
+            ])
         };
         if size > MAX_BYTES || size < self.read {
             let what = if size < self.read { "has become shorter" } else { "is too large for a journal" };

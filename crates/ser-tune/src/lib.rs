@@ -1,32 +1,45 @@
 //! The search for a good recipe: trials of `ser-fit`, each a process of its own, in a study that Optuna can open.
 //!
 //! ```text
-//! space ──▶ tpe ──▶ recipe ──▶ ser-fit ──▶ epochs ──▶ pruner
-//!            ▲                                          │
-//!            └──────────────── journal ◀────────────────┘
+//! space ──▶ tpe ──▶ recipe ──▶ ser-fit ──▶ metrics.jsonl ──▶ pruner
+//!            ▲                                                 │
+//!            └──────────────────── journal ◀───────────────────┘
 //! ```
 //!
-//! Nothing here needs libtorch, and nothing looks at the test side.
+//! [`search`] runs until a study has its trials: its workers take what [`suggest`] draws from a [`Space`], train it by a
+//! [`TrialRunner`], stop it where the [`Pruner`] says so, and record everything in the [`Journal`], which is also the
+//! history that [`suggest`] learns from. [`StudySummary`] is what came out.
+//!
+//! ```
+//! use ser_tune::{Direction, Space, suggest};
+//!
+//! # fn main() -> ser_core::Result<()> {
+//! let space = Space::parse("lr = { log_float = [1e-4, 1e-2] }\nbatch_size = { int = [8, 64], step = 8 }")?;
+//! let first = suggest(&space, Direction::Maximize, 0, 0, std::iter::empty());
+//! let (distribution, batch_size) = &first["batch_size"];
+//! assert!(distribution.contains(*batch_size));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing here needs libtorch, and nothing looks at the test side: there is no objective of it.
 
 mod base_recipe;
 mod check;
 mod child;
-mod condition;
 mod distribution;
 mod entry;
-mod epochs;
 mod importance;
 mod journal;
-mod number;
-mod objective;
 mod operation;
-mod outcome;
 mod parzen;
 mod pruner;
+mod python_json;
 mod replay;
 mod search;
 mod setup;
 mod space;
+mod summary;
 mod tpe;
 mod training;
 mod trial;
@@ -35,17 +48,14 @@ mod worker;
 
 pub use base_recipe::BaseRecipe;
 pub use child::{LAUNCH, TrialRunner, launch};
-pub use condition::Condition;
 pub use distribution::Distribution;
-pub use importance::importance;
 pub use journal::Journal;
-pub use objective::{Direction, Objective};
 pub use operation::Operation;
-pub use outcome::{StudySummary, TrialSummary};
 pub use pruner::{Pruner, PrunerDecision};
 pub use replay::{Replay, Study};
 pub use search::{Search, SearchEvent, search};
-pub use setup::SearchSetup;
+pub use setup::{Direction, Objective, SearchSetup};
 pub use space::Space;
-pub use tpe::{STARTUP_TRIALS, suggest};
+pub use summary::{StudySummary, TrialSummary};
+pub use tpe::suggest;
 pub use trial::{Trial, TrialState};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::number::python_float;
+use crate::python_json::python_float;
 use crate::{Direction, Distribution, TrialState};
 
 /// Optuna's numbers of operations.

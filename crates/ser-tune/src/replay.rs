@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::Value as Json;
 
-use crate::number::without_non_finite;
+use crate::python_json::without_non_finite;
 use crate::{Distribution, Trial, TrialState, operation as code};
 
 /// A study as the journal tells it.
@@ -157,7 +157,7 @@ impl Replay {
                     ErrorKind::Unsupported,
                     format!("holds operation {operation}, which is not known here"),
                 )
-                .help("use a newer version of ser-tune"));
+                .help("use a newer version"));
             }
         }
         Ok(())

@@ -1,11 +1,80 @@
-//! What defines a search. It is stored in the journal, so that a study continues as it began.
+//! What defines a search, its objective among it. It is stored in the journal, so that a study continues as it began.
 
 use std::collections::BTreeMap;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Setting, Stage};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::{BaseRecipe, Objective, Pruner, Space, Study};
+use crate::{BaseRecipe, Pruner, Space, Study};
+
+/// A metric of the validation side. There is none of the test side: a search that looks at it makes its result a
+/// part of the training.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Mean recall over classes on the validation side, as large as possible
+    #[default]
+    ValUar,
+    /// Correct / all on the validation side, as large as possible
+    ValAccuracy,
+    /// Mean cross-entropy over the validation side in nats, as small as possible
+    ValLoss,
+}
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Small values.
+    Minimize = 1,
+    /// Large values.
+    Maximize = 2,
+}
+
+impl Objective {
+    /// Its name in `metrics.jsonl`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ValUar => "val_uar",
+            Self::ValAccuracy => "val_accuracy",
+            Self::ValLoss => "val_loss",
+        }
+    }
+
+    /// Which way is better.
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::ValUar | Self::ValAccuracy => Direction::Maximize,
+            Self::ValLoss => Direction::Minimize,
+        }
+    }
+}
+
+impl Direction {
+    /// `value` as a loss: the smaller, the better.
+    pub fn loss(self, value: f64) -> f64 {
+        match self {
+            Self::Minimize => value,
+            Self::Maximize => -value,
+        }
+    }
+}
 
 /// Name of the remark on a study.
 pub(super) const KEY: &str = "ser_tune";
@@ -58,9 +127,12 @@ impl SearchSetup {
     pub fn of(study: &Study) -> Result<Self> {
         let setup = study.user_attrs.get(KEY).cloned().unwrap_or_default();
         serde_json::from_value(setup).map_err(|error| {
-            Error::new(ErrorKind::Mismatch, format!("its study {:?} was not started by ser-tune", study.name))
-                .help("give another --study folder")
-                .caused_by(error)
+            Error::new(
+                ErrorKind::Mismatch,
+                format!("its study {:?} was not started by {}", study.name, Stage::Search),
+            )
+            .help(remedy!["give another ", Setting::Study, " folder"])
+            .caused_by(error)
         })
     }
 
@@ -102,6 +174,10 @@ impl SearchSetup {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Mismatch, format!("holds another search: {}", differences.join("; ")))
-            .help("continue the search as it was started, or give another --study folder"))
+            .help(remedy![
+                "continue the search as it was started, or give another ",
+                Setting::Study,
+                " folder"
+            ]))
     }
 }

@@ -7,8 +7,8 @@ use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result};
 use toml::Value as Toml;
 
-use crate::entry::{distribution, is_entry, wrong};
-use crate::{Condition, Distribution};
+use crate::Distribution;
+use crate::entry::{Condition, distribution, is_entry, wrong};
 
 /// Largest search space that is read, bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -128,7 +128,7 @@ impl Space {
     }
 
     /// When the option `key` is there; none if it always is.
-    pub fn condition(&self, key: &str) -> Option<&Condition> {
+    pub(crate) fn condition(&self, key: &str) -> Option<&Condition> {
         self.conditions.get(key)
     }
 

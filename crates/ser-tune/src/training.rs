@@ -7,7 +7,7 @@ use ser_core::storage::Storage;
 use serde_json::json;
 
 use crate::child::Running;
-use crate::epochs::{Follower, kept};
+use crate::trial_folder::{Follower, kept};
 use crate::worker::{Task, WorkerShared, locked, remark};
 use crate::{Operation, TrialState};
 

@@ -1,11 +1,15 @@
-//! The folder of a trial: where it is, and who trains in it.
+//! The folder of a trial: where it is, who trains in it, and the epochs that `metrics.jsonl` in it tells of.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
-use ser_core::storage::Storage;
+use ser_core::storage::{Storage, read_text};
 use ser_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+
+use crate::Objective;
 
 /// Where a trial is in the folder of its study.
 pub(super) fn relative(number: u64) -> String {
@@ -41,5 +45,78 @@ pub(super) fn lock(folder: &Path) -> Result<Option<File>> {
         Ok(()) => Ok(Some(file)),
         Err(error) if error == rustix::io::Errno::WOULDBLOCK => Ok(None),
         Err(error) => Err(Error::io("cannot be locked", path, error.into())),
+    }
+}
+
+/// Largest `metrics.jsonl` that is read, bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// A line of `metrics.jsonl`. Values that were not numbers are `None` here.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct EpochLine {
+    /// Its number, from 1.
+    pub(super) epoch: u64,
+    #[serde(default)]
+    val_loss: Option<f64>,
+    #[serde(default)]
+    val_accuracy: Option<f64>,
+    #[serde(default)]
+    val_uar: Option<f64>,
+    /// How long it took.
+    #[serde(default)]
+    pub(super) seconds: Option<f64>,
+    /// Whether its weights were kept.
+    #[serde(default)]
+    pub(super) best: bool,
+}
+
+impl EpochLine {
+    /// The objective after it; NaN if it was not a number.
+    pub(super) fn objective(&self, objective: Objective) -> f64 {
+        let value = match objective {
+            Objective::ValUar => self.val_uar,
+            Objective::ValAccuracy => self.val_accuracy,
+            Objective::ValLoss => self.val_loss,
+        };
+        value.unwrap_or(f64::NAN)
+    }
+}
+
+/// The epoch whose weights are in `best.pt`.
+pub(super) fn kept(epochs: &[EpochLine]) -> Option<&EpochLine> {
+    epochs.iter().rev().find(|epoch| epoch.best).or(epochs.last())
+}
+
+/// Follows the file as it grows.
+#[derive(Debug, Default)]
+pub(super) struct Follower {
+    seen: Option<(u64, SystemTime)>,
+    epochs: Vec<EpochLine>,
+}
+
+impl Follower {
+    /// All epochs in the run `folder` so far. The file is read only when it has changed.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not what ser-fit writes.
+    pub(super) fn look(&mut self, folder: &Path) -> Result<&[EpochLine]> {
+        let path = folder.join("metrics.jsonl");
+        let Ok(metadata) = std::fs::metadata(&path) else { return Ok(&self.epochs) };
+        let stamp = metadata.modified().ok().map(|time| (metadata.len(), time));
+        if stamp.is_some() && stamp == self.seen {
+            return Ok(&self.epochs);
+        }
+        let text = read_text(&path, "the epochs of a trial", MAX_BYTES)?;
+        // A line without an end is still being written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let parse = |line: &str| {
+            serde_json::from_str(line).map_err(|error| {
+                Error::new(ErrorKind::Damaged, format!("holds a line that is not an epoch: {error}"))
+                    .at(&path)
+            })
+        };
+        self.epochs = whole.lines().map(parse).collect::<Result<_>>()?;
+        self.seen = stamp;
+        Ok(&self.epochs)
     }
 }

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use ser::tables::cache as tables;
 use ser::{Bar, Ending};
 use ser_cache::Cache;
-use ser_cache::care::difference::compare;
-use ser_cache::care::export::{export_csv, export_numpy, protocols};
-use ser_cache::care::garbage::{GarbageOptions, collect};
-use ser_cache::care::listing::list;
-use ser_cache::care::usage::usage;
-use ser_cache::care::verify::verify;
+use ser_cache::collect::{GarbageOptions, collect};
+use ser_cache::difference::compare;
+use ser_cache::export::{export_csv, export_numpy};
+use ser_cache::listing::list;
+use ser_cache::usage::usage;
+use ser_cache::verify::verify;
 use ser_core::Result;
 use ser_core::storage::Storage;
 use ser_corpus::{CorpusFolder, Protocol};
@@ -194,7 +195,7 @@ fn loud(json: bool) -> Printing {
 impl Ls {
     fn run(&self) -> Result<Ending> {
         let listing = list(self.place.root())?;
-        loud(self.json).print(&listing, || listing.to_table(self.long))?;
+        loud(self.json).print(&listing, || tables::listing(&listing, self.long))?;
         Ok(if listing.unreadable.is_empty() { Ending::Done } else { Ending::SomeUnusable })
     }
 }
@@ -206,11 +207,11 @@ impl Verify {
             let (root, data) = (root.clone(), self.data.clone());
             let options = RepairOptions { root, data, jobs: self.jobs, wait: self.wait };
             let repair = repair(&options, &Storage::native(), &bar)?;
-            self.printing.print(&repair, || repair.to_table())?;
+            self.printing.print(&repair, || tables::repair(&repair))?;
             repair.is_whole()
         } else {
             let verification = verify(root, self.jobs, &bar)?;
-            self.printing.print(&verification, || verification.to_table())?;
+            self.printing.print(&verification, || tables::verification(&verification))?;
             verification.is_whole()
         };
         Ok(if whole { Ending::Done } else { Ending::AnsweredNo })
@@ -220,7 +221,7 @@ impl Verify {
 impl Du {
     fn run(&self) -> Result<Ending> {
         let usage = usage(self.place.root())?;
-        loud(self.json).print(&usage, || usage.to_table())?;
+        loud(self.json).print(&usage, || tables::usage(&usage))?;
         Ok(Ending::Done)
     }
 }
@@ -230,7 +231,7 @@ impl Gc {
         let (root, drop) = (self.place.root().clone(), self.drop.clone());
         let options = GarbageOptions { root, drop, dry_run: self.dry_run, wait: self.wait };
         let collected = collect(&options, &Storage::native())?;
-        self.printing.print(&collected, || collected.to_table())?;
+        self.printing.print(&collected, || tables::collected(&collected))?;
         Ok(Ending::Done)
     }
 }
@@ -248,16 +249,13 @@ impl Export {
             (None, Some(file)) => {
                 let protocols = match &self.split {
                     Some(protocol) => vec![protocol.clone()],
-                    None => protocols(&cache, set)?,
+                    None => cache.protocols(set)?,
                 };
                 export_csv(&cache, set, &protocols, file, &storage)?
             }
             (None, None) => return Ok(Ending::Done),
         };
-        self.printing.print(&exported, || {
-            let files: String = exported.files.iter().map(|file| format!("{}\n", file.display())).collect();
-            format!("{files}{} utterances of feature set {}\n", exported.utterances, exported.feature_set)
-        })?;
+        self.printing.print(&exported, || tables::exported(&exported))?;
         Ok(Ending::Done)
     }
 }
@@ -267,7 +265,7 @@ impl Diff {
         let (a, b) = (Cache::open(&self.a)?, Cache::open(&self.b)?);
         let id = |number: usize| self.feature_set.get(number).or(self.feature_set.last()).map(String::as_str);
         let difference = compare((&a, a.feature_set(id(0))?), (&b, b.feature_set(id(1))?))?;
-        self.printing.print(&difference, || difference.to_table())?;
+        self.printing.print(&difference, || tables::difference(&difference))?;
         Ok(if difference.equal { Ending::Done } else { Ending::AnsweredNo })
     }
 }

@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::Action;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::{FeatureSet, Sha, TensorEntry, TensorKey, check_inside};
+use crate::{FeatureSet, Sha, TensorEntry, TensorKey, audit_folder, check_inside};
 
 /// Must change with anything that changes a measurement.
 const VERSION: u32 = 1;
@@ -162,13 +163,8 @@ impl Content {
     }
 }
 
-/// Where measurements lie in the cache in `root`.
-pub fn audit_folder(root: &Path) -> PathBuf {
-    root.join("audit")
-}
-
 /// The file about a feature set.
-pub fn measured_path(root: &Path, feature_set: &str) -> PathBuf {
+fn measured_path(root: &Path, feature_set: &str) -> PathBuf {
     audit_folder(root).join(format!("{feature_set}.jsonl"))
 }
 
@@ -176,7 +172,7 @@ pub fn measured_path(root: &Path, feature_set: &str) -> PathBuf {
 ///
 /// # Errors
 /// When it is not.
-pub fn check_measured(path: &Path) -> Result<()> {
+pub(crate) fn check_measured(path: &Path) -> Result<()> {
     read(path).map(drop)
 }
 
@@ -184,7 +180,7 @@ fn read(path: &Path) -> Result<(Header, Content)> {
     let damaged = |what: String| {
         Error::new(ErrorKind::Damaged, format!("is not a valid audit: {what}"))
             .at(path)
-            .help("run ser-prep again: it will be rebuilt")
+            .help(remedy![Action::Prepare, " again: it will be rebuilt"])
     };
     let io = |error| Error::io("cannot be read", path, error);
     if std::fs::metadata(path).map_err(io)?.len() > LARGEST {

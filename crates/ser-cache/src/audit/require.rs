@@ -1,6 +1,7 @@
 //! The gate: what a split must satisfy for its results to be wanted at all.
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Action, Setting};
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Audit;
 use crate::audit::sentences::first_names;
@@ -75,12 +76,19 @@ pub fn require(requirements: &[Requirement], protocol: &str, audit: &Audit) -> R
     let objections = requirements.iter().filter_map(|wanted| Some((wanted, wanted.objection(audit)?)));
     let Some((wanted, objection)) = objections.into_iter().next() else { return Ok(()) };
     let help = match wanted {
-        Requirement::SpeakerIndependent => "use a split by speaker, such as --split speaker-<ID>",
-        Requirement::WordIndependent => "use --split word",
-        Requirement::SessionIndependent => "name sessions in a table (--labels file.csv), and split by them",
-        Requirement::NoNearDuplicates => {
-            "run ser-prep again with --near-duplicates keep-one, or remove the copies"
+        Requirement::SpeakerIndependent => {
+            remedy!["use a split by speaker, such as ", Setting::Split.to("speaker-<ID>")]
         }
+        Requirement::WordIndependent => remedy!["use ", Setting::Split.to("word")],
+        Requirement::SessionIndependent => {
+            remedy!["name sessions in a table (", Setting::Labels.to("file.csv"), "), and split by them"]
+        }
+        Requirement::NoNearDuplicates => remedy![
+            Action::Prepare,
+            " again with ",
+            Setting::NearDuplicates.to("keep-one"),
+            ", or remove the copies"
+        ],
     };
     let what = format!("the split {protocol:?} is not {}: {objection}", wanted);
     Err(Error::new(ErrorKind::Mismatch, what).help(help))
@@ -107,7 +115,7 @@ pub fn require_any<'a>(
     if more > 0 {
         reasons.push(format!("\n  and {more} more"));
     }
-    let what = format!("no split of the corpus meets --require:{}", reasons.concat());
+    let what = format!("no split of the corpus meets {}:{}", Setting::Require, reasons.concat());
     Err(Error::new(ErrorKind::Mismatch, what).help("ask for less, or add recordings of other speakers"))
 }
 

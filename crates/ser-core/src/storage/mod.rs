@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::{Error, Result};
 
 pub use disk::{Disk, NativeDisk, WritableFile};
-pub use regular::open_regular;
+pub use regular::{open_regular, open_regular_no_follow};
 pub use text::read_text;
 
 /// Prefix of the names of files that are still being written. Files that a killed process leaves under such a name

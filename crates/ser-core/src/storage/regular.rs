@@ -10,23 +10,43 @@ use crate::{Error, ErrorKind, Result};
 /// # Errors
 /// `Unsupported` for a folder, a FIFO or a device, `Io` where the system refuses. Both name the file.
 pub fn open_regular(path: &Path, cannot: &str) -> Result<File> {
+    open_as(path, cannot, true).map_err(|error| match error.kind() {
+        ErrorKind::Unsupported => error.help("name a regular file"),
+        _ => error,
+    })
+}
+
+/// As [`open_regular`], for a file that a program named and not a person: a symbolic link is refused as well.
+///
+/// # Errors
+/// `Unsupported` for a folder, a symbolic link, a FIFO or a device, `Io` where the system refuses. Both name the file.
+pub fn open_regular_no_follow(path: &Path, cannot: &str) -> Result<File> {
+    open_as(path, cannot, false)
+}
+
+fn open_as(path: &Path, cannot: &str, follow: bool) -> Result<File> {
     let refused = |error| Error::io(cannot, path, error);
     // Asked before opening as well, since opening some devices has effects of its own.
-    refuse_special(path, std::fs::metadata(path).map_err(refused)?.file_type())?;
-    let file = open(path).map_err(refused)?;
+    let metadata = if follow { std::fs::metadata(path) } else { std::fs::symlink_metadata(path) };
+    refuse_special(path, metadata.map_err(refused)?.file_type())?;
+    let file = open_without_waiting(path, follow).map_err(refused)?;
     refuse_special(path, file.metadata().map_err(refused)?.file_type())?;
     Ok(file)
 }
 
 /// Opens without waiting for a writer, in case the path has become a FIFO meanwhile.
-fn open(path: &Path) -> std::io::Result<File> {
+fn open_without_waiting(path: &Path, follow: bool) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
+        use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        let links = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+        options.custom_flags((OFlags::NONBLOCK | links).bits().cast_signed());
     }
+    #[cfg(not(unix))]
+    let _ = follow;
     options.open(path)
 }
 
@@ -34,9 +54,12 @@ fn refuse_special(path: &Path, kind: FileType) -> Result<()> {
     if kind.is_file() {
         return Ok(());
     }
-    let name = if kind.is_dir() { "a folder" } else { special_name(kind) };
-    let what = format!("is {name}, not a file");
-    Err(Error::new(ErrorKind::Unsupported, what).at(path).help("name a regular file"))
+    let name = match kind {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_symlink() => "a symbolic link",
+        kind => special_name(kind),
+    };
+    Err(Error::new(ErrorKind::Unsupported, format!("is {name}, not a file")).at(path))
 }
 
 #[cfg(unix)]
@@ -53,4 +76,23 @@ fn special_name(kind: FileType) -> &'static str {
 #[cfg(not(unix))]
 fn special_name(_: FileType) -> &'static str {
     "something special"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbolic_link_is_followed_only_where_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "a").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        open_regular(&link, "cannot be read").unwrap();
+        open_regular_no_follow(&file, "cannot be read").unwrap();
+        let error = open_regular_no_follow(&link, "cannot be read").unwrap_err();
+        assert!(error.to_string().ends_with("link: is a symbolic link, not a file"), "{error}");
+        let error = open_regular(folder.path(), "cannot be read").unwrap_err();
+        assert!(error.to_string().ends_with("is a folder, not a file; name a regular file"), "{error}");
+    }
 }

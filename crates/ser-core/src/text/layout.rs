@@ -72,6 +72,15 @@ pub fn thousands(count: u64) -> String {
     out
 }
 
+/// A number of bytes, such as `1.5 KiB`.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+    }
+}
+
 /// `text` with a capital letter at the start and a full stop at the end.
 pub fn sentence(text: &str) -> String {
     let mut rest = text.chars();
@@ -97,6 +106,11 @@ mod tests {
     fn lines_break_between_words_and_a_long_word_keeps_its_line() {
         assert_eq!(wrap("one two  three", 8, 2), "one two\n  three");
         assert_eq!(wrap("extraordinarily long", 4, 0), "extraordinarily\nlong");
+    }
+
+    #[test]
+    fn bytes_have_a_unit_of_their_size() {
+        assert_eq!([1023, 1536, 3 << 30].map(bytes), ["1023 B", "1.5 KiB", "3072.0 MiB"]);
     }
 
     #[test]

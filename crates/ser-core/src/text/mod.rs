@@ -4,6 +4,6 @@ mod layout;
 mod markup;
 mod printable;
 
-pub use layout::{columns, cut, left, right, sentence, thousands, wrap};
+pub use layout::{bytes, columns, cut, left, right, sentence, thousands, wrap};
 pub use markup::escape;
 pub use printable::printable;

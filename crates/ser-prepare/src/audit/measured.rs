@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use ser_audio::LevelNormalisation;
 use ser_cache::audit::{Content, Measured};
-use ser_cache::{FeatureSet, Sha, Shard, TensorEntry, layout_of, shard_path, shards_folder};
+use ser_cache::{FeatureSet, Sha, Shard, TensorEntry, shard_path, shards_folder};
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::{FeatureConfig, Representation};
 
@@ -40,7 +40,7 @@ fn measure(root: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Result<Co
     let config = config.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "has a feature configuration that cannot be read").at(root)
     })?;
-    let (folder, layout) = (shards_folder(root), layout_of(set));
+    let (folder, layout) = (shards_folder(root), set.layout());
     // Read, not mapped: what is mapped counts as memory of this process.
     let open = |name: &Sha| Shard::open_by(&shard_path(&folder, name), &layout, false);
     let shards: Vec<Shard> = set.shards.par_iter().map(open).collect::<Result<_>>()?;

@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use ser_cache::audit::{audit_folder, require_any};
-use ser_cache::generation::Generation;
+use ser_cache::audit::require_any;
 use ser_cache::{
-    CopySettings, FeatureSet, Index, SeenFile, Sha, TensorKey, WriterLock, augmented_set_id, copy_path,
-    generation, index_path, key_of, manifests_folder, shards_folder,
+    CopySettings, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
+    augmented_set_id, check_splits_place, copy_path, index_path, key_of, manifests_folder, point_splits_at,
+    shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
@@ -228,7 +228,7 @@ impl<'a> Preparation<'a> {
     /// The cache's index, or an empty one. What it knows of unchanged files goes to the candidates.
     fn index(&mut self) -> Result<Index> {
         let out = &self.options.out;
-        generation::check_splits_place(out)?;
+        check_splits_place(out)?;
         let mut index = Index::read(&index_path(out))?.unwrap_or_default();
         recall_contents(&mut self.candidates, &std::mem::take(&mut index.files), self.options.rehash);
         Ok(index)
@@ -268,7 +268,7 @@ impl<'a> Preparation<'a> {
         index.feature_sets.push(set);
         index.files = seen_files(std::mem::take(&mut self.candidates));
         index.write(storage, &index_path(out))?;
-        generation::point_splits_at(storage, out, &manifests)
+        point_splits_at(storage, out, &manifests)
     }
 }
 

@@ -1,12 +1,60 @@
-//! The kernels of an estimator: what is drawn from each, and how likely each makes a value.
+//! The kernels of an estimator: where they lie, what is drawn from each, and how likely each makes a value.
 
-use std::f64::consts::PI;
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use libm::{exp, sqrt};
+use libm::{erf, erfc, exp, log, sqrt};
 use ser_core::random::Random;
 
-use crate::parzen::domain::Domain;
-use crate::parzen::statistics::{mass, normalised};
+use crate::Distribution;
+
+/// The domain of a numeric option.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Domain {
+    /// The smallest value.
+    pub(super) low: f64,
+    /// The largest.
+    pub(super) high: f64,
+    /// The distance of values from one to the next; none where every number between is one.
+    pub(super) step: Option<f64>,
+    /// Whether kernels lie on a logarithmic scale.
+    pub(super) log: bool,
+}
+
+impl Domain {
+    /// The domain of a numeric option; `None` for a categorical one.
+    pub(super) fn of(distribution: &Distribution) -> Option<Self> {
+        match *distribution {
+            Distribution::Float { low, high, log, step } => Some(Self { low, high, step, log }),
+            Distribution::Int { low, high, log, step } => {
+                Some(Self { low: low as f64, high: high as f64, step: Some(step as f64), log })
+            }
+            Distribution::Categorical { .. } => None,
+        }
+    }
+
+    /// A value on the scale of the kernels.
+    pub(super) fn scale(&self, value: f64) -> f64 {
+        if self.log { log(value) } else { value }
+    }
+
+    /// The bounds on the scale of the kernels, where each value of a grid has its cell.
+    pub(super) fn bounds(&self) -> (f64, f64) {
+        let half = self.step.map_or(0.0, |step| step / 2.0);
+        (self.scale(self.low - half), self.scale(self.high + half))
+    }
+
+    /// The bounds of the cell of a value.
+    pub(super) fn cell(&self, value: f64, step: f64) -> (f64, f64) {
+        (self.scale(value - step / 2.0), self.scale(value + step / 2.0))
+    }
+
+    /// A number on the scale of the kernels as the nearest value.
+    pub(super) fn value(&self, scaled: f64) -> f64 {
+        let value = if self.log { exp(scaled) } else { scaled };
+        let value = self.step.map_or(value, |step| self.low + ((value - self.low) / step).round() * step);
+        value.clamp(self.low, self.high)
+    }
+}
 
 /// The kernels of one option.
 #[derive(Debug, Clone)]
@@ -83,5 +131,35 @@ impl Kernels {
                 shapes.iter().map(density).collect()
             }
         }
+    }
+}
+
+/// Probability that a standard normal number lies between `a` and `b`, exact also far from 0.
+fn mass(a: f64, b: f64) -> f64 {
+    let (a, b) = (a * FRAC_1_SQRT_2, b * FRAC_1_SQRT_2);
+    if a > 0.0 {
+        0.5 * (erfc(a) - erfc(b))
+    } else if b < 0.0 {
+        0.5 * (erfc(-b) - erfc(-a))
+    } else {
+        0.5 * (erf(b) - erf(a))
+    }
+}
+
+/// `weights` with a sum of 1.
+pub(super) fn normalised(weights: Vec<f64>) -> Vec<f64> {
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mass_is_right_far_from_the_middle() {
+        assert!((mass(-1.0, 1.0) - 0.682_689_492_137_085_9).abs() < 1e-15);
+        assert!((mass(8.0, 9.0) / 6.219_831_3e-16 - 1.0).abs() < 1e-3);
+        assert_eq!(mass(-9.0, -8.0), mass(8.0, 9.0));
     }
 }

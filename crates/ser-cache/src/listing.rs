@@ -1,21 +1,19 @@
 //! Which feature sets a cache holds.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Part;
 use ser_features::FeatureConfig;
 use serde::Serialize;
 
-use crate::care::in_words;
-use crate::care::survey::read_index;
-use crate::care::verify_manifests::counts;
-use crate::generation::generation_place;
-use crate::readers::ReadersLock;
-use crate::{CopySettings, FeatureSet, copies_of, shard_path, shards_folder};
+use crate::generation::{read_description, split_folders};
+use crate::lock::ReadersLock;
+use crate::manifest::DESCRIPTION;
+use crate::survey::read_index;
+use crate::{CopySettings, FeatureSet, copies_of, generation_place, shard_path, shards_folder};
 
 /// The feature sets of a cache.
 #[derive(Debug, Clone, Serialize)]
@@ -113,45 +111,17 @@ fn not_default(configuration: &str) -> Vec<String> {
     differs.map(|(name, value)| format!("{name}: {value}")).collect()
 }
 
-impl Listing {
-    /// The feature sets for people; with `long`, with all fields of their configurations.
-    pub fn to_table(&self, long: bool) -> String {
-        let mut text = String::new();
-        for set in &self.feature_sets {
-            let [channels, rows, frames] = set.shape;
-            let _ = write!(text, "{}  {channels} × {rows} × {frames}", set.id);
-            let _ =
-                write!(text, "  {} tensors in {} shards, {}", set.entries, set.shards, in_words(set.bytes));
-            let _ = match &set.written {
-                Some(written) => write!(text, ", written {written}"),
-                None => Ok(()),
-            };
-            let _ = writeln!(text, "{}", if set.newest { "  (newest)" } else { "" });
-            let configuration = match (long, &set.configuration) {
-                (true, serde_json::Value::Object(fields)) => {
-                    fields.iter().map(|(name, value)| format!("{name}: {value}")).collect()
-                }
-                _ => set.not_default.clone(),
-            };
-            let _ = match configuration.is_empty() {
-                true => writeln!(text, "  configuration: the default"),
-                false => writeln!(text, "  configuration: {}", configuration.join(", ")),
-            };
-            if let Some(copies) = &set.augmentation {
-                let _ = writeln!(text, "  augmentation: {}", copies.in_short());
-            }
-            for (protocol, counts) in &set.splits {
-                let count = |part: Part| counts.get(&part).copied().unwrap_or(0);
-                let [train, val, test] = Part::ALL.map(count);
-                let _ = writeln!(text, "  {protocol:<18} {train:>7} train {val:>7} val {test:>7} test");
-            }
-        }
-        if self.feature_sets.is_empty() {
-            let _ = writeln!(text, "no feature set");
-        }
-        for line in &self.unreadable {
-            let _ = writeln!(text, "damaged: {line}");
-        }
-        text
+/// How many utterances each split in the generation in `folder` has on each side, and what could not be read.
+fn counts(folder: &Path) -> (BTreeMap<String, BTreeMap<Part, usize>>, Vec<Error>) {
+    let (mut counts, mut unreadable) = (BTreeMap::new(), Vec::new());
+    if !folder.is_dir() {
+        unreadable.push(Error::new(ErrorKind::Missing, "is missing").at(folder));
     }
+    for protocol in split_folders(folder) {
+        match read_description(&protocol) {
+            Ok((info, _)) => _ = counts.insert(info.protocol, info.counts),
+            Err(error) => unreadable.push(error.at(protocol.join(DESCRIPTION))),
+        }
+    }
+    (counts, unreadable)
 }

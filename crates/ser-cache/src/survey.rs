@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::Action;
 use ser_core::storage::SCRATCH_PREFIX;
 use ser_core::{Error, ErrorKind, Result};
 use walkdir::WalkDir;
 
-use crate::audit::audit_folder;
-use crate::{Hex, Index, Sha, index_path, manifests_folder, shards_folder};
+use crate::{Hex, Index, Sha, audit_folder, index_path, manifests_folder, shards_folder};
 
 /// Ending of the names of damaged files that were set aside.
 pub const SET_ASIDE: &str = "damaged";
@@ -16,9 +16,13 @@ pub const SET_ASIDE: &str = "damaged";
 /// What something in a cache's folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
+    /// `index.bin`.
     Index,
+    /// A shard.
     Shard(Sha),
+    /// A generation of manifests.
     Generation(Sha),
+    /// The link `splits`, or what is in its place.
     Splits,
     /// What was measured for the audit of a feature set, whose name it is.
     Audit(Hex<6>),
@@ -35,11 +39,13 @@ pub enum Role {
 /// A file, link or folder of the cache.
 #[derive(Debug, Clone)]
 pub struct Piece {
+    /// Where it is.
     pub path: PathBuf,
     /// Relative to the cache, for people.
     pub name: String,
-    /// With everything in it; links count nothing.
+    /// Its size with everything in it, bytes; links count nothing.
     pub bytes: u64,
+    /// What it is.
     pub role: Role,
 }
 
@@ -77,16 +83,14 @@ pub fn survey(root: &Path) -> Result<Vec<Piece>> {
 ///
 /// # Errors
 /// When there is no folder or no index, or it is damaged.
-pub(super) fn read_index(root: &Path) -> Result<Index> {
+pub(crate) fn read_index(root: &Path) -> Result<Index> {
     open_folder(root)?;
     Index::read(&index_path(root))?.ok_or_else(|| no_cache(root))
 }
 
 /// There is no cache in `root`, or none that was finished.
 pub fn no_cache(root: &Path) -> Error {
-    Error::new(ErrorKind::Missing, "holds no cache")
-        .at(root)
-        .help(format!("make one with: ser-prep --data <recordings> --out {}", root.display()))
+    Error::new(ErrorKind::Missing, "holds no cache").at(root).help(Action::PrepareInto(root.to_owned()))
 }
 
 fn open_folder(root: &Path) -> Result<()> {
@@ -99,9 +103,14 @@ fn open_folder(root: &Path) -> Result<()> {
     if metadata.is_dir() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Mismatch, "is not a folder, so not a cache")
+    Err(not_a_folder(root))
+}
+
+/// A cache is a folder, and what is at `root` is not.
+pub(crate) fn not_a_folder(root: &Path) -> Error {
+    Error::new(ErrorKind::Mismatch, "is not a folder, so not a cache")
         .at(root)
-        .help("name the cache's folder"))
+        .help("name the cache's folder")
 }
 
 fn role_in_root(name: &OsStr) -> Option<Role> {

@@ -1,7 +1,6 @@
 //! Removes what no index refers to: old shards, old generations of manifests, what killed writers left.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,10 +8,9 @@ use ser_core::storage::{Storage, folder_of};
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
-use crate::care::survey::{Piece, read_index};
-use crate::care::{Role, in_words, survey};
-use crate::readers::ReadersLock;
-use crate::{Cache, Hex, Index, ReadOptions, WriterLock, generation, index_path};
+use crate::lock::ReadersLock;
+use crate::survey::{Piece, Role, read_index, survey};
+use crate::{Cache, Hex, Index, ReadOptions, WriterLock, check_splits_place, index_path, point_splits_at};
 
 /// What is to be removed.
 #[derive(Debug, Clone)]
@@ -130,35 +128,13 @@ fn named(cache: &Cache, prefixes: &[String]) -> Result<BTreeSet<String>> {
 
 /// Writes the index without the dropped feature sets, and points `splits` at the newest of the others.
 fn commit(storage: &Storage, root: &Path, index: &Index) -> Result<()> {
-    generation::check_splits_place(root)?;
+    check_splits_place(root)?;
     index.write(storage, &index_path(root))?;
     match index.feature_sets.last() {
-        Some(newest) => generation::point_splits_at(storage, root, &newest.manifests),
+        Some(newest) => point_splits_at(storage, root, &newest.manifests),
         None => {
             storage.remove(&root.join("splits"))?;
             storage.sync_folder(root)
         }
-    }
-}
-
-impl Collected {
-    /// What was removed, for people.
-    pub fn to_table(&self) -> String {
-        let mut text = String::new();
-        let (dropped, removed) = match self.dry_run {
-            true => ("would drop", "would remove"),
-            false => ("dropped", "removed"),
-        };
-        for id in &self.dropped {
-            let _ = writeln!(text, "{dropped} feature set {id}");
-        }
-        for Garbage { path, what, bytes } in &self.removed {
-            let _ = writeln!(text, "{removed} {path}: {what}, {}", in_words(*bytes));
-        }
-        let _ = match self.removed.is_empty() {
-            true => writeln!(text, "nothing to remove"),
-            false => writeln!(text, "{removed} {} in all", in_words(self.bytes)),
-        };
-        text
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::{Action, Setting, Stage};
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::importance::importance;
 use crate::search::study_of;
 use crate::{
-    BaseRecipe, Direction, Journal, Objective, Replay, SearchSetup, Study, Trial, TrialState, importance,
-    trial_folder,
+    BaseRecipe, Direction, Journal, Objective, Replay, SearchSetup, Study, Trial, TrialState, trial_folder,
 };
 
 /// A study, its trials and its best.
@@ -60,13 +61,13 @@ impl StudySummary {
     /// Reads the study in `folder`.
     ///
     /// # Errors
-    /// When there is none, or it is not ser-tune's.
+    /// When there is none, or it is not ours.
     pub fn read(folder: &Path) -> Result<Self> {
         let replay = Journal::read(folder)?;
         let study = study_of(&replay).ok_or_else(|| {
             Error::new(ErrorKind::Missing, "holds a journal without a study")
                 .at(folder)
-                .help("begin one there with ser-tune --space")
+                .help(remedy!["to begin one there, ", Action::Search])
         })?;
         Self::new(folder, study, &replay)
     }
@@ -114,12 +115,13 @@ impl StudySummary {
         let objective = self.objective.name();
         let header = format!(
             "# Trial {} of {} in the study {:?}: {objective} {}, on the validation side.\n\
-             # ser-fit --config {}\n",
+             # {} {}\n",
             best.number,
             self.trials.len(),
             self.study,
             best.value.unwrap_or(f64::NAN),
-            self.best_path().display(),
+            Stage::Training,
+            Setting::Config.to(self.best_path().display()),
         );
         storage.replace_file(&self.best_path(), &[header.as_bytes(), text.as_bytes()])
     }

@@ -1,29 +1,32 @@
 //! Reads everything in a cache and reports all that has changed since it was written.
 
+mod damage;
+mod manifests;
+mod shards;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 use ser_core::progress::Progress;
+use ser_core::remedy::Stage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::FeatureConfig;
 use serde::Serialize;
 
 use crate::audit::check_measured;
-use crate::care::damage::{Damage, DamageKind};
-use crate::care::survey::Piece;
-use crate::care::verify_manifests::check_generation;
-use crate::care::verify_shard::{examine, has_its_name};
-use crate::care::{Role, Sources, in_words, no_cache, survey};
-use crate::generation::{self, generation_place};
-use crate::readers::ReadersLock;
+use crate::lock::ReadersLock;
+use crate::survey::{Piece, Role, no_cache, survey};
 use crate::{
-    Cache, FeatureSet, Index, ReadOptions, Sha, TensorEntry, augmented_set_id, copies_of, index_path,
-    shard_path, shards_folder,
+    Cache, FeatureSet, Index, ReadOptions, Sha, Sources, TensorEntry, augmented_set_id, check_splits_place,
+    copies_of, generation_name, generation_place, index_path, shard_path, shards_folder,
 };
+
+pub use damage::{Damage, DamageKind, DamagedRow};
+use manifests::check_generation;
+use shards::{examine, has_its_name};
 
 /// What reading a whole cache found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -181,14 +184,18 @@ fn check_shards(
                 found.damage.push(damage);
             }
             (None, Ok((_, true))) if !whole_index => {}
-            (None, Ok((_, true))) => found.note(shown, "is not named by any index; ser-cache gc removes it"),
+            (None, Ok((_, true))) => {
+                found.note(shown, &format!("is not named by any index; {} removes it", Stage::Collection))
+            }
             (None, read) => {
                 let why =
                     read.as_ref().err().map(|error| format!(": {}", error.reason())).unwrap_or_default();
                 let what = format!("has changed since it was written{why}");
                 match whole_index {
-                    true => found
-                        .note(shown, &format!("{what}, but not named by any index; ser-cache gc removes it")),
+                    true => found.note(
+                        shown,
+                        &format!("{what}, but not named by any index; {} removes it", Stage::Collection),
+                    ),
                     false => found.damage.push(Damage {
                         kind: DamageKind::Shard,
                         path: shown,
@@ -252,7 +259,10 @@ fn check_manifests(cache: &Cache, pieces: &[Piece], whole_index: bool, found: &m
             found.damage.extend(findings.damage);
             continue;
         }
-        found.note(shown, "is an old generation that no feature set needs; ser-cache gc removes it");
+        found.note(
+            shown,
+            &format!("is an old generation that no feature set needs; {} removes it", Stage::Collection),
+        );
         for Damage { path, what, .. } in findings.damage {
             found.note(path, &what);
         }
@@ -263,7 +273,7 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
     let Some(newest) = cache.feature_sets().last() else { return };
     let link = cache.root.join("splits");
     let wanted = generation_place(&newest.manifests);
-    let stale = "ser-prep or ser-cache verify --repair sets it";
+    let stale = format!("{} or {} sets it", Stage::Preparation, Stage::Repair);
     let damage =
         |what: String| Damage { kind: DamageKind::Splits, path: "splits".to_owned(), what, rows: Vec::new() };
     match std::fs::read_link(&link) {
@@ -278,12 +288,12 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
         }
         // A run that was killed between the index and the link leaves this.
         Err(_) if !link.exists() => found.note("splits".to_owned(), &format!("is missing; {stale}")),
-        Err(_) => match generation::check_splits_place(&cache.root) {
+        Err(_) => match check_splits_place(&cache.root) {
             Err(error) => found.damage.push(damage(error.reason())),
             Ok(()) => {
                 // A copy of the newest generation, or of one that the link had not left yet.
                 let there = |name: &Sha| cache.root.join(generation_place(name)).is_dir();
-                let name = generation::generation_name(&link).ok().filter(there).unwrap_or(newest.manifests);
+                let name = generation_name(&link).ok().filter(there).unwrap_or(newest.manifests);
                 let of = (name == newest.manifests).then_some((cache, newest));
                 let copied = check_generation(&link, "splits", &name, of).damage;
                 found.damage.extend(copied.into_iter().map(|d| Damage { kind: DamageKind::Splits, ..d }));
@@ -308,11 +318,15 @@ fn note_other_entries(pieces: &[Piece], found: &mut Verification) {
         match piece.role {
             Role::Scratch => found.note(
                 piece.name.clone(),
-                "is being written, or was left behind by a killed process; ser-cache gc removes it",
+                &format!(
+                    "is being written, or was left behind by a killed process; {} removes it",
+                    Stage::Collection
+                ),
             ),
-            Role::SetAside => {
-                found.note(piece.name.clone(), "is damaged and was set aside; ser-cache gc removes it");
-            }
+            Role::SetAside => found.note(
+                piece.name.clone(),
+                &format!("is damaged and was set aside; {} removes it", Stage::Collection),
+            ),
             _ => {}
         }
     }
@@ -326,39 +340,5 @@ impl Verification {
     /// Whether everything is as it was written.
     pub fn is_whole(&self) -> bool {
         self.damage.is_empty()
-    }
-
-    /// What was found, for people.
-    pub fn to_table(&self) -> String {
-        let mut text = String::new();
-        for damage in &self.damage {
-            let _ = writeln!(text, "{}: {}", damage.path, damage.what);
-            for row in &damage.rows {
-                let sources = match row.sources.is_empty() {
-                    true => "its recording is not known".to_owned(),
-                    false => row.sources.join(", "),
-                };
-                let _ = writeln!(text, "  row {}: {sources}", row.row);
-            }
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "note: {}: {}", note.path, note.what);
-        }
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        let Self { feature_sets, shards, rows, manifests, .. } = self;
-        let _ = writeln!(
-            text,
-            "{feature_sets} feature sets, {rows} tensors in {shards} shards, {manifests} files of manifests: {} in {:.2} s ({}/s)",
-            in_words(self.bytes),
-            self.seconds,
-            in_words((self.bytes as f64 / self.seconds.max(1e-9)) as u64),
-        );
-        let _ = match self.damage.len() {
-            0 => writeln!(text, "everything is as it was written"),
-            count => writeln!(text, "damaged: {count}"),
-        };
-        text
     }
 }

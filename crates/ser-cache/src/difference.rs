@@ -1,13 +1,12 @@
 //! How two caches differ, and why: which utterances were added, removed or changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write;
 
 use ser_core::Result;
 use ser_corpus::Protocol;
 use serde::Serialize;
 
-use crate::care::export::{UtteranceSides, placed_utterances, protocols};
+use crate::cache::UtteranceSides;
 use crate::{
     Cache, CopySettings, FeatureSet, Sha, TensorEntry, Utterance, augmented_set_id, copies_of, key_of,
 };
@@ -91,7 +90,7 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Fea
 
     if !same_copies {
         let shown =
-            |side: &Side<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), CopySettings::in_short));
+            |side: &Side<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), ToString::to_string));
         difference.configuration.extend(change("augmentation", shown(&a), shown(&b)));
     }
     difference.added =
@@ -128,8 +127,8 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Fea
 
 impl<'a> Side<'a> {
     fn open(cache: &'a Cache, set: &'a FeatureSet) -> Result<Self> {
-        let protocols = protocols(cache, set)?;
-        let utterances = placed_utterances(cache, set, &protocols)?;
+        let protocols = cache.protocols(set)?;
+        let utterances = cache.utterance_sides(set, &protocols)?;
         let contents = cache.index.files.iter().map(|file| (file.path.as_str(), &file.content)).collect();
         let copies = copies_of(&cache.root, set);
         Ok(Self { set, protocols, copies, utterances, contents })
@@ -186,52 +185,4 @@ fn configuration_changes(a: &FeatureSet, b: &FeatureSet) -> Vec<FieldChange> {
 fn change(field: &str, a: Option<String>, b: Option<String>) -> Option<FieldChange> {
     let shown = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
     (a != b).then(|| FieldChange { field: field.to_owned(), a: shown(a), b: shown(b) })
-}
-
-impl FeatureSetDifference {
-    /// The differences for people, as `diff` marks them: `-` only in the first, `+` only in the second, `!` changed.
-    pub fn to_table(&self) -> String {
-        let mut text = String::new();
-        for FieldChange { field, a, b } in &self.configuration {
-            let _ = writeln!(text, "configuration: {field}: {a} → {b}");
-        }
-        if self.extractor_differs {
-            let _ = writeln!(text, "extractor: another version");
-        }
-        for protocol in &self.protocols {
-            let _ = writeln!(text, "split {protocol}: only in one");
-        }
-        for path in &self.removed {
-            let _ = writeln!(text, "- {path}");
-        }
-        for path in &self.added {
-            let _ = writeln!(text, "+ {path}");
-        }
-        for ChangedUtterance { path, why } in &self.changed {
-            let why: Vec<String> = why.iter().map(FieldChange::in_words).collect();
-            let _ = writeln!(text, "! {path}: {}", why.join(", "));
-        }
-        let [a, b] = &self.feature_sets;
-        let _ = writeln!(
-            text,
-            "feature sets {a} and {b}: {} removed, {} added, {} changed, {} the same",
-            self.removed.len(),
-            self.added.len(),
-            self.changed.len(),
-            self.same
-        );
-        text
-    }
-}
-
-impl FieldChange {
-    fn in_words(&self) -> String {
-        let short = |value: &str| value.chars().take(12).collect::<String>();
-        match self.field.as_str() {
-            "content" | "sound" | "tensor" => {
-                format!("{} differs ({} → {})", self.field, short(&self.a), short(&self.b))
-            }
-            field => format!("{field} {} → {}", self.a, self.b),
-        }
-    }
 }

@@ -5,12 +5,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use safetensors::tensor::Metadata;
+use ser_core::storage::open_regular_no_follow;
 
-use crate::care::open::open_regular;
-use crate::{ALIGNMENT, Checksum, FeatureSet, RowInfo, TensorEntry};
-
-/// No header is read that is larger than this, bytes.
-const LARGEST_HEADER: u64 = 64 << 20;
+use crate::shard::{ALIGNMENT, LARGEST_HEADER};
+use crate::{Checksum, FeatureSet, RowInfo, TensorEntry};
 
 /// A damaged shard; nothing in it is trusted unless a checksum confirms it.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub struct SalvagedShard {
 impl SalvagedShard {
     /// Looks at the shard at `path`, in which the index has `entries` of `set`. It need not be there.
     pub fn of(path: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Self {
-        let file = open_regular(path).ok();
+        let file = open_regular_no_follow(path, "cannot be opened").ok();
         let length = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |metadata| metadata.len());
         let header = file.as_ref().and_then(|file| read_header(file, length));
         let mut rows: Vec<Option<RowInfo>> =
@@ -70,11 +68,11 @@ impl SalvagedShard {
 }
 
 /// Where the data starts, and the rows that the header lists.
-pub(super) fn read_header(file: &File, length: u64) -> Option<(u64, Vec<RowInfo>)> {
+pub(crate) fn read_header(file: &File, length: u64) -> Option<(u64, Vec<RowInfo>)> {
     let mut size = [0; 8];
     file.read_exact_at(&mut size, 0).ok()?;
     let size = u64::from_le_bytes(size);
-    if size > LARGEST_HEADER.min(length) {
+    if size > (LARGEST_HEADER as u64).min(length) {
         return None;
     }
     let mut header = vec![0; usize::try_from(size).ok()?];

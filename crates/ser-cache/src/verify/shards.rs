@@ -1,42 +1,29 @@
 //! One shard: its bytes against its name, its header against the index, and, if it is damaged, which rows.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::Path;
 
 use ser_core::progress::Progress;
+use ser_core::storage::open_regular_no_follow;
 use ser_core::{Error, Result};
-use sha2::{Digest, Sha256};
 
-use crate::care::SalvagedShard;
-use crate::care::damage::{Damage, DamageKind, DamagedRow};
-use crate::care::open::open_regular;
-use crate::care::remains::read_header;
-use crate::{FeatureSet, Hex, Sha, Shard, TensorEntry, layout_of};
+use crate::salvage::read_header;
+use crate::verify::damage::{Damage, DamageKind, DamagedRow};
+use crate::{FeatureSet, SalvagedShard, Sha, Shard, TensorEntry};
 
-/// Bytes read at a time; progress is told in these. They fit a processor's cache.
-pub(super) const PIECE: usize = 1 << 18;
+const CANNOT_OPEN: &str = "cannot be opened";
 
 /// Compares the bytes of the shard at `path` with its `name`. Without a mapping, so that not even a file that
 /// shrinks meanwhile can end the process. `Ok` holds its length and whether they agree.
 pub(super) fn has_its_name(path: &Path, name: &Sha, progress: &dyn Progress) -> Result<(u64, bool)> {
-    let io = |error| Error::io("cannot be read", path, error);
-    let mut file = open_regular(path)?;
-    let (mut hasher, mut length, mut told) = (Sha256::new(), 0, 0);
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = match file.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(io(error)),
-        };
-        hasher.update(piece.get(..read).unwrap_or_default());
-        length += read as u64;
+    let mut file = open_regular_no_follow(path, CANNOT_OPEN)?;
+    let mut told = 0;
+    let (digest, length) = Sha::of_reader(&mut file, |length| {
         progress.advance((length >> 20) - told);
         told = length >> 20;
-    }
-    Ok((length, Hex(hasher.finalize().into()) == *name))
+    })
+    .map_err(|error| Error::io("cannot be read", path, error))?;
+    Ok((length, digest == *name))
 }
 
 /// What is wrong with the shard at `path`, in which the index has `entries` of `set`. `read` is what
@@ -86,10 +73,10 @@ pub(super) fn examine(
 
 /// Where the index disagrees with an intact shard.
 fn disagreement(path: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Option<String> {
-    if let Err(error) = Shard::open(path, &layout_of(set)) {
+    if let Err(error) = Shard::open(path, &set.layout()) {
         return Some(format!("is intact, but disagrees with the index: {}", error.reason()));
     }
-    let header = open_regular(path).ok().and_then(|file| {
+    let header = open_regular_no_follow(path, CANNOT_OPEN).ok().and_then(|file| {
         let length = file.metadata().ok()?.len();
         read_header(&file, length)
     });

@@ -1,17 +1,15 @@
 //! The generations of manifests: their names, the digest of each file, and whether each utterance lies where the
 //! index says.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ser_core::{Error, Result};
+use ser_corpus::check_relative;
 use ser_corpus::split::Part;
 
-use crate::care::damage::Findings;
-use crate::care::sources::below;
-use crate::generation::generation_name;
+use crate::generation::{read_description, split_folders};
 use crate::manifest::{DESCRIPTION, read_text};
-use crate::{Cache, FeatureSet, Sha, SplitInfo, Utterance};
+use crate::verify::damage::Findings;
+use crate::{Cache, FeatureSet, Sha, SplitInfo, Utterance, generation_name};
 
 /// Checks the generation in `folder`, which should be called `name`. With the feature set that needs it, and the
 /// cache, each utterance is compared with the index as well.
@@ -27,7 +25,7 @@ pub(super) fn check_generation(
         return findings;
     }
     let mut descriptions_whole = true;
-    for protocol in subfolders(folder) {
+    for protocol in split_folders(folder) {
         let shown = format!("{shown}/{}", protocol.file_name().unwrap_or_default().to_string_lossy());
         match read_description(&protocol) {
             Err(error) => {
@@ -80,7 +78,7 @@ fn check_part(
     for (number, line) in (1..).zip(lines.lines()) {
         let wrong = match (serde_json::from_str::<Utterance>(line), of) {
             (Err(error), _) => format!("line {number}: {error}"),
-            (Ok(utterance), _) if below(Path::new("."), &utterance.path).is_none() => {
+            (Ok(utterance), _) if check_relative(&utterance.path).is_err() => {
                 format!("line {number}: {:?} leads out of the corpus", utterance.path)
             }
             (Ok(utterance), Some((cache, set))) => match cache.entry_of(set, &utterance) {
@@ -91,38 +89,4 @@ fn check_part(
         };
         findings.damage(&shown, wrong);
     }
-}
-
-/// The folders in `folder`, sorted: one for each protocol.
-pub(super) fn subfolders(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    folders.sort();
-    folders
-}
-
-fn read_description(folder: &Path) -> Result<(SplitInfo, u64)> {
-    let text = read_text(&folder.join(DESCRIPTION))?;
-    let info = toml::from_str(&text).map_err(|error: toml::de::Error| {
-        Error::new(
-            ser_core::ErrorKind::Damaged,
-            format!("has changed since it was written: {}", error.message()),
-        )
-    })?;
-    Ok((info, text.len() as u64))
-}
-
-/// How many utterances each split in the generation in `folder` has on each side, and what could not be read.
-pub(super) fn counts(folder: &Path) -> (BTreeMap<String, BTreeMap<Part, usize>>, Vec<Error>) {
-    let (mut counts, mut unreadable) = (BTreeMap::new(), Vec::new());
-    if !folder.is_dir() {
-        unreadable.push(Error::new(ser_core::ErrorKind::Missing, "is missing").at(folder));
-    }
-    for protocol in subfolders(folder) {
-        match read_description(&protocol) {
-            Ok((info, _)) => _ = counts.insert(info.protocol, info.counts),
-            Err(error) => unreadable.push(error.at(protocol.join(DESCRIPTION))),
-        }
-    }
-    (counts, unreadable)
 }

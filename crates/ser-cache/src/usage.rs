@@ -1,17 +1,15 @@
 //! What takes how many bytes in a cache.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use ser_core::Result;
 use serde::Serialize;
 
 use crate::Sha;
-use crate::care::garbage::garbage;
-use crate::care::survey::read_index;
-use crate::care::{Role, in_words, survey};
-use crate::readers::ReadersLock;
+use crate::collect::garbage;
+use crate::lock::ReadersLock;
+use crate::survey::{Role, read_index, survey};
 
 /// The sizes of a cache's parts, bytes as files report them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,7 +38,7 @@ pub struct Usage {
     pub foreign: u64,
     /// All of these.
     pub total: u64,
-    /// What `ser-cache gc` would free.
+    /// What [`collect`](crate::collect::collect) would free.
     pub garbage: u64,
 }
 
@@ -104,36 +102,4 @@ pub fn usage(root: &Path) -> Result<Usage> {
     }
     usage.garbage = garbage(&pieces, &index).iter().map(|(piece, _)| piece.bytes).sum();
     Ok(usage)
-}
-
-impl Usage {
-    /// The sizes for people.
-    pub fn to_table(&self) -> String {
-        let mut text = String::new();
-        let mut line = |bytes: u64, what: &str| {
-            let _ = writeln!(text, "{:>12}  {what}", in_words(bytes));
-        };
-        for set in &self.feature_sets {
-            line(set.shard_bytes, &format!("{} shards of feature set {}", set.shards, set.id));
-            line(set.manifest_bytes, &format!("manifests of feature set {}", set.id));
-        }
-        line(self.index, "index");
-        line(self.audits, "audits");
-        line(self.records, "report and lock");
-        for (bytes, what) in [
-            (self.splits, "splits, a folder instead of a link"),
-            (self.unnamed_shards, "shards that no feature set names"),
-            (self.old_manifests, "old generations of manifests"),
-            (self.scratch, "scratch files"),
-            (self.set_aside, "damaged files that were set aside"),
-            (self.foreign, "other files"),
-        ] {
-            if bytes > 0 {
-                line(bytes, what);
-            }
-        }
-        line(self.total, "in all");
-        line(self.garbage, "of it would be freed by: ser-cache gc");
-        text
-    }
 }
