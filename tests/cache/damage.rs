@@ -81,10 +81,10 @@ fn small() -> FeatureConfig {
     FeatureConfig { n_mels: 8, n_mfcc: 4, max_frames: 8, ..FeatureConfig::default() }
 }
 
-/// The error says what is wrong and names a command that fixes it.
+/// The error says what is wrong and names what fixes it.
 fn helps(error: &Error) {
     let text = error.to_string();
-    assert!(text.contains("ser-prep") || text.contains("ser-fit"), "{text}");
+    assert!(text.contains("prepare "), "{text}");
     assert!(error.path().is_some(), "{text}");
 }
 
@@ -257,7 +257,7 @@ fn versions_of_the_future_are_refused_with_the_command_that_rebuilds() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     let text = error.to_string();
     assert!(text.contains("is an index of version 2; this program reads version 1"), "{text}");
-    assert!(text.contains("ser-prep --data <recordings> --out <another folder>"), "{text}");
+    assert!(text.contains("prepare a corpus into <another folder>"), "{text}");
     // A writer neither treats it as damaged nor replaces it.
     let writer = prepare(&options(made.data.path(), made.out.path()), &Storage::native(), &Silent);
     assert_eq!(writer.unwrap_err().to_string(), text);

@@ -147,6 +147,6 @@ fn a_cache_of_an_unknown_version_is_refused_with_the_command_that_rebuilds_it() 
         fs::write(&path, index).unwrap();
         let error = Cache::open(folder.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("ser-prep --data <recordings> --out <another folder>"), "{error}");
+        assert!(error.to_string().contains("prepare a corpus into <another folder>"), "{error}");
     }
 }

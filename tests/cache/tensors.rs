@@ -371,7 +371,7 @@ fn a_shard_cut_short_under_its_reader_is_an_error() {
         fs::File::options().write(true).open(&shard).unwrap().set_len(4096).unwrap();
         let error = train.stretches(&all).unwrap_err().to_string();
         assert!(error.contains(shard.to_str().unwrap()), "{error}");
-        assert!(error.contains("was changed while it was being read; run ser-cache verify"), "{error}");
+        assert!(error.contains("was changed while it was being read; repair the cache"), "{error}");
     }
 }
 
@@ -488,7 +488,7 @@ fn an_index_with_any_byte_wrong_missing_or_too_much_is_refused() {
     ] {
         assert_eq!(error.kind(), ErrorKind::Damaged);
         assert!(error.to_string().contains("index.bin: is not a valid index"), "{error}");
-        assert!(error.to_string().contains("delete it and run ser-prep again"), "{error}");
+        assert!(error.to_string().contains("delete it and prepare the corpus again"), "{error}");
     }
     // And its advice works.
     fs::remove_file(made.index()).unwrap();
@@ -602,7 +602,7 @@ fn a_manifest_with_any_byte_wrong_missing_or_extra_is_found_and_rebuilt() {
             let error = check(made.out()).expect_err(&what);
             let kinds = [ErrorKind::Damaged, ErrorKind::Io];
             assert!(
-                kinds.contains(&error.kind()) && error.to_string().contains("run ser-prep again"),
+                kinds.contains(&error.kind()) && error.to_string().contains("prepare the corpus again"),
                 "{error}"
             );
         };
@@ -634,7 +634,7 @@ fn a_truncated_or_extended_shard_is_refused_and_rebuilt() {
         fs::write(&path, &whole[..length]).unwrap();
         let error = Shard::open(&path, &layout).expect_err(&length.to_string());
         assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
-        assert!(error.to_string().contains("run ser-prep again"), "{error}");
+        assert!(error.to_string().contains("prepare the corpus again"), "{error}");
         assert!(check(made.out()).is_err(), "{length}");
     }
     fs::write(&path, [whole.as_slice(), b"\0\0\0\0"].concat()).unwrap();
@@ -819,7 +819,7 @@ fn a_folder_that_holds_no_cache_says_how_to_make_one() {
     let folder = tempfile::tempdir().unwrap();
     let error: Error = Cache::open(folder.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
-    assert!(error.to_string().contains("make one with: ser-prep --data"), "{error}");
+    assert!(error.to_string().contains("holds no cache; prepare a corpus into "), "{error}");
     let made = Made::plain();
     let cache = made.cache();
     let missing = cache.split(cache.feature_set(None).unwrap(), &Protocol::Word).unwrap_err();

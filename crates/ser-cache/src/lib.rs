@@ -60,7 +60,7 @@
 //!
 //! Files are written under a scratch name, synced and renamed ([`ser_core::storage`]), shards first and the link `splits`
 //! last, so a crash at any moment leaves the old cache or the new one. One process at a time writes ([`WriterLock`]);
-//! any number read meanwhile, and what they have opened stays until they are done ([`collect`] waits for them).
+//! any number read meanwhile, and [`collect`] removes nothing that somebody reads.
 //!
 //! # Reading a split
 //!

@@ -192,7 +192,7 @@ impl Shard {
     }
 
     /// Its file.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.bytes.path()
     }
 

@@ -61,7 +61,7 @@ impl BaseRecipe {
     }
 
     /// This recipe with options of `space`, by their key, at values in the internal representation.
-    pub fn with<'a>(&self, space: &Space, values: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
+    pub(crate) fn with<'a>(&self, space: &Space, values: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
         let mut recipe = self.clone();
         for (key, value) in values {
             if let Some(value) = space.to_toml(key, value) {
@@ -94,7 +94,7 @@ impl BaseRecipe {
     ///
     /// # Errors
     /// When TOML cannot say it.
-    pub fn to_toml(&self) -> Result<String> {
+    pub(crate) fn to_toml(&self) -> Result<String> {
         toml::to_string(&self.0)
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))
     }
@@ -103,7 +103,7 @@ impl BaseRecipe {
     ///
     /// # Errors
     /// As [`BaseRecipe::config`].
-    pub fn settings_that_decide(&self) -> Result<Self> {
+    pub(crate) fn settings_that_decide(&self) -> Result<Self> {
         let config = self.config()?;
         let mut table = Table::try_from(&config)
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
@@ -112,7 +112,7 @@ impl BaseRecipe {
     }
 
     /// The options by dotted key, for telling differences.
-    pub fn flat(&self) -> BTreeMap<String, String> {
+    pub(crate) fn flat(&self) -> BTreeMap<String, String> {
         fn add(prefix: &str, table: &Table, flat: &mut BTreeMap<String, String>) {
             for (key, value) in table {
                 let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };

@@ -47,7 +47,7 @@ pub enum Distribution {
 
 impl Distribution {
     /// Whether there is only one value.
-    pub fn is_single(&self) -> bool {
+    pub(crate) fn is_single(&self) -> bool {
         match self {
             Self::Float { low, high, step: None, .. } => low == high,
             Self::Float { low, high, step: Some(step), .. } => high - low < *step * (1.0 - 1e-9),
@@ -76,7 +76,7 @@ impl Distribution {
     }
 
     /// What `value`, in the internal representation, stands for.
-    pub fn external(&self, value: f64) -> Json {
+    pub(crate) fn external(&self, value: f64) -> Json {
         match self {
             Self::Float { .. } => Json::from(value),
             Self::Int { .. } => Json::from(value as i64),
@@ -111,7 +111,7 @@ impl Distribution {
     ///
     /// # Errors
     /// When it is none, or one that no option can have; the error completes the sentence "this line …".
-    pub fn from_json(text: &str) -> Result<Self> {
+    pub(crate) fn from_json(text: &str) -> Result<Self> {
         let wrong = || {
             let what = format!("holds the distribution {}, which is not known here", shortened(text));
             Error::new(ErrorKind::Unsupported, what).help("use a newer version")

@@ -2,7 +2,7 @@
 //!
 //! Several processes may write at the same time, Optuna among them. Who writes holds Optuna's lock, the symbolic link
 //! `<journal>.lock`, and before it a lock of the operating system on `<journal>.flock`. The second tells a link that a
-//! killed ser-tune left behind, which is removed at once, from one that is held.
+//! killed search left behind, which is removed at once, from one that is held.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind as IoErrorKind, Read, Seek, SeekFrom, Write};

@@ -50,7 +50,7 @@ impl Replay {
     }
 
     /// The id that the next trial gets.
-    pub fn next_trial_id(&self) -> u64 {
+    pub(crate) fn next_trial_id(&self) -> u64 {
         self.trials.len() as u64
     }
 

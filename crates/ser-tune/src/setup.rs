@@ -124,7 +124,7 @@ impl SearchSetup {
     ///
     /// # Errors
     /// When it is not ours.
-    pub fn of(study: &Study) -> Result<Self> {
+    pub(crate) fn of(study: &Study) -> Result<Self> {
         let setup = study.user_attrs.get(KEY).cloned().unwrap_or_default();
         serde_json::from_value(setup).map_err(|error| {
             Error::new(
@@ -140,7 +140,7 @@ impl SearchSetup {
     ///
     /// # Errors
     /// When it is another, with every difference.
-    pub fn continues(&self, earlier: &Self) -> Result<()> {
+    pub(crate) fn continues(&self, earlier: &Self) -> Result<()> {
         let mut differences = Vec::new();
         let mut compare = |what: &str, before: String, now: String| {
             if before != now {

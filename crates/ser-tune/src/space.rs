@@ -142,7 +142,7 @@ impl Space {
     }
 
     /// What the recipe gets for `value` of the option `key`.
-    pub fn to_toml(&self, key: &str, value: f64) -> Option<Toml> {
+    pub(crate) fn to_toml(&self, key: &str, value: f64) -> Option<Toml> {
         match self.options.get(key)? {
             Distribution::Float { .. } => Some(Toml::Float(value)),
             Distribution::Int { .. } => Some(Toml::Integer(value as i64)),

@@ -34,7 +34,7 @@ impl TrialState {
     }
 
     /// Whether it can change no more.
-    pub fn is_finished(self) -> bool {
+    pub(crate) fn is_finished(self) -> bool {
         matches!(self, Self::Complete | Self::Pruned | Self::Fail)
     }
 
@@ -68,7 +68,7 @@ pub struct Trial {
 
 impl Trial {
     /// The value of an option, if it was chosen from `distribution`.
-    pub fn param(&self, name: &str, distribution: &Distribution) -> Option<f64> {
+    pub(crate) fn param(&self, name: &str, distribution: &Distribution) -> Option<f64> {
         let (chosen_from, value) = self.params.get(name)?;
         (chosen_from == distribution && distribution.contains(*value)).then_some(*value)
     }
@@ -87,7 +87,7 @@ impl Trial {
     }
 
     /// The last epoch and the objective after it.
-    pub fn last_intermediate(&self) -> Option<(u64, f64)> {
+    pub(crate) fn last_intermediate(&self) -> Option<(u64, f64)> {
         self.intermediate_values.last_key_value().map(|(step, value)| (*step, *value))
     }
 
@@ -97,7 +97,7 @@ impl Trial {
     }
 
     /// A remark that is a number.
-    pub fn number_attr(&self, key: &str) -> Option<f64> {
+    pub(crate) fn number_attr(&self, key: &str) -> Option<f64> {
         self.user_attrs.get(key).and_then(Json::as_f64)
     }
 }
