@@ -8,8 +8,10 @@ use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
-use ser_eval::run_record::{CommandLine, History, RunRecord, corpora_of};
-use ser_eval::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words, training_in_words};
+use ser_eval::{
+    CommandLine, Evaluation, History, Prediction, Provenance, RunRecord, SplitSide, corpora_of,
+    protocol_in_words, training_in_words,
+};
 use ser_features::FeatureConfig;
 use ser_model::MemberOrigin;
 use ser_model::checkpoint::Checkpoint;

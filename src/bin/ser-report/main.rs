@@ -12,9 +12,8 @@ use ser_cache::ReadOptions;
 use ser_cache::audit::Requirement;
 use ser_core::{Error, ErrorKind, Result};
 use ser_eval::metrics::BootstrapOptions;
-use ser_eval::{
-    Prediction, compare, predictions_csv, render, runs, wrong_predictions, wrong_predictions_table,
-};
+use ser_eval::render::{csv, markdown, text};
+use ser_eval::{Prediction, wrong_predictions};
 use ser_train::assess::{AssessOptions, assess, run_record};
 use ser_train::collect::{assess_runs, compare_checkpoints};
 
@@ -122,9 +121,9 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
         }
         ser::print(&format!("{}\n", ser::to_json(&evaluation)?))?;
     } else if !arguments.quiet {
-        ser::print(&render(&evaluation, ser::terminal_width())?)?;
+        ser::print(&text::evaluation(&evaluation, ser::terminal_width())?)?;
         if arguments.errors {
-            ser::print(&format!("\n{}", wrong_predictions_table(&wrong)))?;
+            ser::print(&format!("\n{}", text::wrong_predictions(&wrong)))?;
         }
     }
     Ok(Ending::Done)
@@ -137,14 +136,14 @@ fn report_runs(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     if let Some(path) = &arguments.csv {
         let file =
             std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
-        runs::csv::write(BufWriter::new(file), &report).map_err(|error| error.at(path))?;
+        csv::runs(BufWriter::new(file), &report).map_err(|error| error.at(path))?;
     }
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&report)?))?;
     } else if arguments.markdown {
-        ser::print(&runs::markdown::render(&report))?;
+        ser::print(&markdown::runs(&report))?;
     } else if !arguments.quiet {
-        ser::print(&runs::page::render(&report, ser::terminal_width()))?;
+        ser::print(&text::runs(&report, ser::terminal_width()))?;
     }
     Ok(if report.unusable.is_empty() { Ending::Done } else { Ending::SomeUnusable })
 }
@@ -161,7 +160,7 @@ fn report_comparison(arguments: &Arguments) -> Result<Ending> {
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&comparison)?))?;
     } else if !arguments.quiet {
-        ser::print(&compare::page::render(&comparison, ser::terminal_width()))?;
+        ser::print(&text::comparison(&comparison, ser::terminal_width()))?;
     }
     Ok(Ending::Done)
 }
@@ -172,5 +171,5 @@ fn bootstrap(arguments: &Arguments) -> BootstrapOptions {
 
 fn write_csv(path: &Path, labels: &[String], predictions: &[Prediction]) -> Result<()> {
     let file = std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
-    predictions_csv(BufWriter::new(file), labels, predictions).map_err(|error| error.at(path))
+    csv::predictions(BufWriter::new(file), labels, predictions).map_err(|error| error.at(path))
 }

@@ -1,14 +1,9 @@
 //! The table over runs: what a network scores under each protocol, over several seeds.
 //!
-//! [`find_runs`] finds finished runs below a folder; [`RunsReport::new`] makes the table of what they answered; it
-//! serialises as JSON and prints as [`text`](page::render), [`Markdown`](markdown::render) or [`CSV`](csv::write).
+//! [`find_runs`] finds finished runs below a folder; [`RunsReport::new`] makes the table of what they answered.
 
-pub mod csv;
-mod figure;
 mod find;
 mod gap;
-pub mod markdown;
-pub mod page;
 mod row;
 mod speakers;
 
@@ -17,14 +12,13 @@ use std::collections::BTreeMap;
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
+use crate::evaluation::{Answers, RunFigures, TrainingSettings};
 use crate::metrics::BootstrapOptions;
 use crate::runs::row::Group;
-use crate::{Answers, RunFigures, TrainingSettings};
 
-pub use figure::{MetricSummary, Recall};
 pub use find::{FoundRun, find_runs};
 pub use gap::VoiceGap;
-pub use row::ProtocolRow;
+pub use row::{MetricSummary, ProtocolRow, Recall};
 
 /// The table over runs. Serialised, it is the object that `--json` prints; numbers are not rounded.
 #[derive(Debug, Clone, PartialEq, Serialize)]

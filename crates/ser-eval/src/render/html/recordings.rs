@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ser_corpus::Corpora;
 
-use crate::markup::{base64, url_path};
+use crate::render::html::markup::{base64, url_path};
 
 /// The most bytes of recordings that a page embeds.
 pub const MAX_EMBEDDED_BYTES: u64 = 16 << 20;

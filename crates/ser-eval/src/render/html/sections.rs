@@ -6,10 +6,10 @@ use ser_cache::audit::Leakage;
 use ser_core::text::{escape, sentence, thousands};
 use ser_corpus::split::Part;
 
-use crate::html::recordings::{PlayerSource, Recordings};
-use crate::markup::name;
-use crate::run_record::{History, RunRecord};
-use crate::{Evaluation, Plot, WrongPrediction, figures};
+use crate::render::html::recordings::{PlayerSource, Recordings};
+use crate::render::html::markup::name;
+use crate::evaluation::{Evaluation, History, RunRecord, WrongPrediction};
+use crate::render::svg::{Plot, figures};
 
 /// The sections that have a place in the list of contents.
 const CONTENTS: [(&str, &str); 8] = [
@@ -436,7 +436,7 @@ fn lines(text: &str) -> String {
 pub(super) fn definitions(page: &mut String, evaluation: &Evaluation) {
     heading(page, "definitions", "Definitions");
     page.push_str("<dl>\n");
-    for (term, definition) in crate::page::definitions(evaluation) {
+    for (term, definition) in evaluation.definitions.in_order() {
         put!(page, "<dt>{}</dt><dd>{}</dd>\n", escape(term), escape(definition));
     }
     put!(

@@ -2,6 +2,7 @@
 //!
 //! Every text that comes from a corpus, a file name or a checkpoint passes through `escape` or `name`.
 
+mod markup;
 mod recordings;
 mod sections;
 
@@ -11,10 +12,9 @@ use std::path::Path;
 use ser_core::Result;
 use ser_core::text::escape;
 
-use crate::figures::colour::{Ground, Palette};
-use crate::html::recordings::Recordings;
-use crate::run_record::RunRecord;
-use crate::{Evaluation, Prediction, wrong_predictions};
+use crate::render::svg::colour::{Ground, Palette};
+use crate::render::html::recordings::Recordings;
+use crate::evaluation::{Evaluation, Prediction, RunRecord, wrong_predictions};
 
 pub use recordings::{Audio, MAX_EMBEDDED_BYTES};
 
@@ -36,7 +36,7 @@ pub struct PageOptions<'a> {
 ///
 /// # Errors
 /// [`ErrorKind::Mismatch`](ser_core::ErrorKind::Mismatch) if `predictions` are not those of `evaluation`.
-pub fn html_page(
+pub fn page(
     evaluation: &Evaluation,
     predictions: &[Prediction],
     run: Option<&RunRecord>,

@@ -1,4 +1,4 @@
-//! The comparison as text.
+//! The comparison of checkpoints as text.
 
 use ser_core::text::{columns, cut, left, printable, right, thousands, wrap};
 
@@ -11,7 +11,7 @@ const MIN_WIDTH: usize = 80;
 const FIGURES: usize = 3 * 10;
 
 /// The comparison for a terminal of `width` columns.
-pub fn render(comparison: &Comparison, width: usize) -> String {
+pub fn comparison(comparison: &Comparison, width: usize) -> String {
     let width = width.max(MIN_WIDTH);
     let mut page = format!(
         "{}\n\n",

@@ -1,9 +1,9 @@
 //! Loss and accuracy over the epochs of a training.
 
-use crate::Plot;
-use crate::figures::scale::{Scale, tick};
-use crate::figures::svg::{Anchor, Drawing, text_width};
-use crate::run_record::EpochHistory;
+use crate::render::svg::Plot;
+use crate::render::svg::scale::{Scale, tick};
+use crate::render::svg::drawing::{Anchor, Drawing, text_width};
+use crate::evaluation::EpochHistory;
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 330.0;
