@@ -5,5 +5,5 @@ mod markup;
 mod printable;
 
 pub use layout::{columns, cut, left, right, sentence, thousands, wrap};
-pub use markup::escape;
+pub use markup::{Untrusted, escape};
 pub use printable::printable;

@@ -1,14 +1,12 @@
 //! The sections of the page, in order.
 
-use std::fmt::Write;
-
+use maud::{Markup, PreEscaped, Render, html};
 use ser_cache::audit::Leakage;
-use ser_core::text::{escape, sentence, thousands};
+use ser_core::text::{Untrusted, sentence, thousands};
 use ser_corpus::split::Part;
 
+use crate::evaluation::{EpochHistory, Evaluation, History, RunRecord, WrongPrediction};
 use crate::render::html::recordings::{PlayerSource, Recordings};
-use crate::render::html::markup::name;
-use crate::evaluation::{Evaluation, History, RunRecord, WrongPrediction};
 use crate::render::svg::{Plot, figures};
 
 /// The sections that have a place in the list of contents.
@@ -23,153 +21,163 @@ const CONTENTS: [(&str, &str); 8] = [
     ("definitions", "Definitions"),
 ];
 
-macro_rules! put {
-    ($page:expr, $($arguments:tt)*) => {{
-        // Writing to a string cannot fail.
-        let _ = write!($page, $($arguments)*);
-    }};
+/// A name from the corpus, kept from mixing with the reading direction of the text around it.
+fn name(text: &str) -> Markup {
+    html! { bdi { (Untrusted(text)) } }
 }
 
-fn heading(page: &mut String, id: &str, text: &str) {
-    put!(page, "<h2 id=\"{id}\">{}</h2>\n", escape(text));
+/// A name to be read letter by letter.
+fn path(text: &str) -> Markup {
+    html! { span.path { (name(text)) } }
+}
+
+/// Several lines of text; [`Untrusted`] alone would show their ends.
+fn lines(text: &str) -> Markup {
+    html! {
+        @for (number, line) in text.trim_end().lines().enumerate() {
+            @if number > 0 { "\n" }
+            (Untrusted(line))
+        }
+    }
 }
 
 /// A table wider than the screen moves on its own, by keyboard too.
-fn scrolling(page: &mut String, label: &str, content: impl FnOnce(&mut String)) {
-    put!(page, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">", escape(label));
-    content(page);
-    page.push_str("</div>\n");
+fn scrolling(label: &str, content: impl Render) -> Markup {
+    html! { div.scroll role="region" tabindex="0" aria-label=(label) { (content) } }
 }
 
-fn figure(page: &mut String, figure: &Plot, caption: &str) {
-    page.push_str("<figure>");
-    scrolling(page, &figure.title, |page| page.push_str(&figure.inline()));
-    put!(
-        page,
-        "<figcaption><span class=\"hint\">Swipe the picture to see all of it. </span>{}</figcaption></figure>\n",
-        escape(caption)
-    );
+fn table(caption: &'static str, heads: impl IntoIterator<Item = impl Render>, rows: impl Render) -> Markup {
+    html! {
+        table {
+            caption { (caption) }
+            thead { tr { @for head in heads { th scope="col" { (head) } } } }
+            (rows)
+        }
+    }
+}
+
+fn row(head: impl Render, cells: impl IntoIterator<Item = String>) -> Markup {
+    html! { tr { th scope="row" { (head) } @for cell in cells { td { (cell) } } } }
+}
+
+fn figure(figure: &Plot, caption: &'static str) -> Markup {
+    html! {
+        figure {
+            (scrolling(&figure.title, PreEscaped(figure.inline())))
+            figcaption { span.hint { "Swipe the picture to see all of it. " } (caption) }
+        }
+    }
 }
 
 fn drawn(evaluation: &Evaluation, run: Option<&RunRecord>, name: &str) -> Option<Plot> {
     figures(evaluation, run).into_iter().find(|figure| figure.name == name)
 }
 
-pub(super) fn head(page: &mut String, evaluation: &Evaluation, run: Option<&RunRecord>) {
-    let provenance = &evaluation.provenance;
-    let interval = &evaluation.accuracy_interval;
-    let version = run.map_or("", |run| run.version.as_str());
-    put!(
-        page,
-        "<header>\n<h1>Speech emotion recognition: test of <span class=\"path\">{}</span>{}{}</h1>\n",
-        name(&provenance.checkpoint),
-        if version.is_empty() { "" } else { ", trained by ser " },
-        escape(version)
-    );
-    put!(
-        page,
-        "<p class=\"headline\"><strong>{:.3}</strong><span>unweighted average recall (UAR) on the split \
-         <b>{}</b>. A guess gives {:.3}.</span></p>\n",
-        evaluation.uar,
-        name(&provenance.protocol),
-        evaluation.chance_uar
-    );
-    put!(page, "<p class=\"lead\">{}</p>\n", escape(&provenance.protocol_in_words));
-    page.push_str("<ul class=\"tiles\">\n");
-    let mut tile = |what: &str, value: f64, remark: String| {
-        put!(page, "<li>{what}<b>{value:.4}</b><small>{}</small></li>\n", escape(&remark));
-    };
-    tile(
-        "Accuracy (WA)",
-        evaluation.accuracy,
-        format!(
-            "{} of {} utterances; 95 % interval {:.4} to {:.4}",
-            thousands(evaluation.n_correct),
-            thousands(evaluation.n_utterances),
-            interval.lower,
-            interval.upper
-        ),
-    );
-    tile("Macro-F1", evaluation.macro_f1, "mean F1 over all classes".to_owned());
-    tile(
-        "Calibration error (ECE)",
-        evaluation.calibration.ece,
-        format!("states {:.4} on average", evaluation.calibration.mean_confidence),
-    );
-    tile(
-        "Cross-entropy",
-        evaluation.cross_entropy,
-        format!("nats; a guess gives {:.4}", (evaluation.classes.len() as f64).ln()),
-    );
-    page.push_str("</ul>\n");
-    for note in &evaluation.notes {
-        put!(page, "<p><b>Note:</b> {}.</p>\n", escape(note));
-    }
-    page.push_str("<nav aria-label=\"Contents\"><ul>");
-    for (id, title) in CONTENTS {
-        put!(page, "<li><a href=\"#{id}\">{title}</a></li>");
-    }
-    page.push_str("</ul></nav>\n</header>\n");
+fn decimals<const N: usize>(values: [f64; N]) -> [String; N] {
+    values.map(|value| format!("{value:.4}"))
 }
 
-pub(super) fn split(page: &mut String, evaluation: &Evaluation, run: Option<&RunRecord>) {
-    heading(page, "split", "What this split can and cannot show");
-    let Some(run) = run else {
-        put!(
-            page,
-            "<p>{}</p>\n<p>Nothing more is known of the run.</p>\n",
-            escape(&evaluation.provenance.protocol_in_words)
-        );
-        return;
+pub(super) fn head(evaluation: &Evaluation, run: Option<&RunRecord>) -> Markup {
+    let provenance = &evaluation.provenance;
+    let interval = &evaluation.accuracy_interval;
+    let version = run.map(|run| run.version.as_str()).filter(|version| !version.is_empty());
+    let tile = |what: &'static str, value: f64, remark: String| {
+        html! { li { (what) b { (format!("{value:.4}")) } small { (remark) } } }
     };
-    page.push_str(
-        "<p>A test shows how a model does on what the test side has and the training side does not. What both share, \
-         the model may have memorised.</p>\n",
-    );
-    page.push_str("<ul class=\"audit\" aria-label=\"Audit of the split\">\n");
-    for finding in run.audit.findings() {
-        let (class, tag) = match finding.verdict {
-            Leakage::Apart => ("good", "✓ apart"),
-            Leakage::Shared => ("warn", "! shared"),
-            Leakage::Unknown => ("open", "? unknown"),
+    html! {
+        header {
+            h1 {
+                "Speech emotion recognition: test of " (path(&provenance.checkpoint))
+                @if let Some(version) = version { ", trained by ser " (Untrusted(version)) }
+            }
+            p.headline {
+                strong { (format!("{:.3}", evaluation.uar)) }
+                span {
+                    "unweighted average recall (UAR) on the split " b { (name(&provenance.protocol)) }
+                    (format!(". A guess gives {:.3}.", evaluation.chance_uar))
+                }
+            }
+            p.lead { (Untrusted(&provenance.protocol_in_words)) }
+            ul.tiles {
+                (tile("Accuracy (WA)", evaluation.accuracy, format!(
+                    "{} of {} utterances; 95 % interval {:.4} to {:.4}",
+                    thousands(evaluation.n_correct),
+                    thousands(evaluation.n_utterances),
+                    interval.lower,
+                    interval.upper
+                )))
+                (tile("Macro-F1", evaluation.macro_f1, "mean F1 over all classes".to_owned()))
+                (tile("Calibration error (ECE)", evaluation.calibration.ece, format!(
+                    "states {:.4} on average",
+                    evaluation.calibration.mean_confidence
+                )))
+                (tile("Cross-entropy", evaluation.cross_entropy, format!(
+                    "nats; a guess gives {:.4}",
+                    (evaluation.classes.len() as f64).ln()
+                )))
+            }
+            @for note in &evaluation.notes {
+                p { b { "Note:" } " " (Untrusted(note)) "." }
+            }
+            nav aria-label="Contents" {
+                ul { @for (id, title) in CONTENTS { li { a href={ "#" (id) } { (title) } } } }
+            }
+        }
+    }
+}
+
+pub(super) fn split(evaluation: &Evaluation, run: Option<&RunRecord>) -> Markup {
+    let heading = html! { h2 #split { "What this split can and cannot show" } };
+    let Some(run) = run else {
+        return html! {
+            (heading)
+            p { (Untrusted(&evaluation.provenance.protocol_in_words)) }
+            p { "Nothing more is known of the run." }
         };
-        put!(
-            page,
-            "<li><span class=\"tag {class}\">{tag}</span><span>{}</span></li>\n",
-            escape(&sentence(&finding.text))
-        );
-    }
-    page.push_str("</ul>\n");
+    };
     let shortcuts = run.audit.shortcuts_in_words();
-    if !shortcuts.is_empty() {
-        page.push_str("<p>What can be reached without listening, on the same test side:</p>\n<ul>\n");
-        for shortcut in shortcuts {
-            put!(page, "<li>{}</li>\n", escape(&sentence(&shortcut)));
-        }
-        page.push_str("</ul>\n");
-    }
-    scrolling(page, "Sides of the split", |page| {
-        page.push_str(
-            "<table><caption>Sides of the split</caption><thead><tr><th scope=\"col\">side</th>\
-             <th scope=\"col\">utterances</th><th scope=\"col\">speakers</th><th scope=\"col\">words</th></tr></thead><tbody>",
-        );
-        for (part, side) in &run.sides {
-            let known = |n: usize, without: u64| match (n, without) {
-                (0, _) => "unknown".to_owned(),
-                (n, 0) => thousands(n as u64),
-                (n, _) => format!("{} known", thousands(n as u64)),
-            };
-            put!(
-                page,
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
-                side_name(*part),
-                thousands(side.utterances),
-                known(side.speakers.len(), side.without_speaker),
-                known(side.words.len(), side.without_word)
-            );
-        }
-        page.push_str("</tbody></table>");
+    let known = |n: usize, without: u64| match (n, without) {
+        (0, _) => "unknown".to_owned(),
+        (n, 0) => thousands(n as u64),
+        (n, _) => format!("{} known", thousands(n as u64)),
+    };
+    let sides = run.sides.iter().map(|(part, side)| {
+        let cells = [
+            thousands(side.utterances),
+            known(side.speakers.len(), side.without_speaker),
+            known(side.words.len(), side.without_word),
+        ];
+        row(side_name(*part), cells)
     });
+    html! {
+        (heading)
+        p {
+            "A test shows how a model does on what the test side has and the training side does not. What both share, \
+             the model may have memorised."
+        }
+        ul.audit aria-label="Audit of the split" {
+            @for finding in run.audit.findings() {
+                li { (tag(finding.verdict)) span { (Untrusted(&sentence(&finding.text))) } }
+            }
+        }
+        @if !shortcuts.is_empty() {
+            p { "What can be reached without listening, on the same test side:" }
+            ul { @for shortcut in shortcuts { li { (Untrusted(&sentence(&shortcut))) } } }
+        }
+        (scrolling("Sides of the split", table(
+            "Sides of the split",
+            ["side", "utterances", "speakers", "words"],
+            html! { tbody { @for side in sides { (side) } } },
+        )))
+    }
+}
+
+fn tag(verdict: Leakage) -> Markup {
+    match verdict {
+        Leakage::Apart => html! { span.tag.good { "✓ apart" } },
+        Leakage::Shared => html! { span.tag.warn { "! shared" } },
+        Leakage::Unknown => html! { span.tag.open { "? unknown" } },
+    }
 }
 
 fn side_name(part: Part) -> &'static str {
@@ -180,132 +188,109 @@ fn side_name(part: Part) -> &'static str {
     }
 }
 
-pub(super) fn confusion(page: &mut String, evaluation: &Evaluation) {
-    heading(page, "confusion", "Confusion matrix");
-    match drawn(evaluation, None, "confusion-matrix") {
-        Some(picture) => figure(
-            page,
-            &picture,
-            "Each row is a true class, each column what the model answered: the count, and its share of the row. The \
-             darker or, on a dark ground, the lighter a cell, the larger its share; the diagonal is right.",
+pub(super) fn confusion(evaluation: &Evaluation) -> Markup {
+    let heads = std::iter::once(html! { "true class" }).chain(evaluation.labels.iter().map(|l| name(l)));
+    let rows = evaluation.labels.iter().zip(evaluation.confusion_matrix.rows());
+    let rows = rows.map(|(label, counts)| row(name(label), counts.iter().map(|count| thousands(*count))));
+    html! {
+        h2 #confusion { "Confusion matrix" }
+        @match drawn(evaluation, None, "confusion-matrix") {
+            Some(picture) => (figure(
+                &picture,
+                "Each row is a true class, each column what the model answered: the count, and its share of the row. The \
+                 darker or, on a dark ground, the lighter a cell, the larger its share; the diagonal is right.",
+            )),
+            None => p { "There are too many classes for a picture; the table below has every count." },
+        }
+        details {
+            summary { "The same as a table" }
+            (scrolling("Confusion matrix as a table", table(
+                "Counts; rows are true, columns predicted",
+                heads,
+                html! { tbody { @for row in rows { (row) } } },
+            )))
+        }
+    }
+}
+
+pub(super) fn classes(evaluation: &Evaluation) -> Markup {
+    let classes = evaluation.classes.iter().map(|class| {
+        let m = &class.metrics;
+        let counts = [thousands(m.support), thousands(m.predicted)];
+        row(name(&class.label), decimals([m.precision, m.recall, m.f1]).into_iter().chain(counts))
+    });
+    let means =
+        [("macro average", &evaluation.macro_average), ("weighted average", &evaluation.weighted_average)];
+    let means = means.into_iter().map(|(title, mean)| {
+        let all = [thousands(evaluation.n_utterances), thousands(evaluation.n_utterances)];
+        row(title, decimals([mean.precision, mean.recall, mean.f1]).into_iter().chain(all))
+    });
+    html! {
+        h2 #classes { "Classes" }
+        (scrolling("Metrics of each class", table(
+            "Precision, recall and F1 of each class, as in scikit-learn",
+            ["class", "precision", "recall", "F1", "utterances", "predicted"],
+            html! {
+                tbody { @for class in classes { (class) } }
+                tfoot { @for mean in means { (mean) } }
+            },
+        )))
+    }
+}
+
+pub(super) fn training(evaluation: &Evaluation, run: Option<&RunRecord>) -> Markup {
+    html! {
+        h2 #training { "Training" }
+        @match run.map(|run| (run, &run.history)) {
+            None => p { "There are no curves: nothing is known of the run." },
+            Some((_, History::Unknown(reason))) => p { "There are no curves: " (Untrusted(reason)) "." },
+            Some((run, History::Epochs(epochs))) => (curves(evaluation, run, epochs)),
+        }
+    }
+}
+
+fn curves(evaluation: &Evaluation, run: &RunRecord, epochs: &[EpochHistory]) -> Markup {
+    let pictures = [
+        (
+            "loss-curve",
+            "Mean cross-entropy. Training is measured while the weights still change, and with dropout.",
         ),
-        None => page
-            .push_str("<p>There are too many classes for a picture; the table below has every count.</p>\n"),
-    }
-    page.push_str("<details><summary>The same as a table</summary>\n");
-    scrolling(page, "Confusion matrix as a table", |page| {
-        page.push_str("<table><caption>Counts; rows are true, columns predicted</caption><thead><tr><th scope=\"col\">true class</th>");
-        for label in &evaluation.labels {
-            put!(page, "<th scope=\"col\">{}</th>", name(label));
-        }
-        page.push_str("</tr></thead><tbody>");
-        for (label, row) in evaluation.labels.iter().zip(evaluation.confusion_matrix.rows()) {
-            put!(page, "<tr><th scope=\"row\">{}</th>", name(label));
-            row.iter().for_each(|count| put!(page, "<td>{}</td>", thousands(*count)));
-            page.push_str("</tr>");
-        }
-        page.push_str("</tbody></table>");
+        ("accuracy-curve", "Share of utterances that are right, and the mean recall over classes (UAR)."),
+    ];
+    let rows = epochs.iter().map(|e| {
+        let values = [e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, e.val_uar];
+        row(e.epoch, decimals(values))
     });
-    page.push_str("</details>\n");
-}
-
-pub(super) fn classes(page: &mut String, evaluation: &Evaluation) {
-    heading(page, "classes", "Classes");
-    scrolling(page, "Metrics of each class", |page| {
-        page.push_str(
-            "<table><caption>Precision, recall and F1 of each class, as in scikit-learn</caption><thead><tr>\
-             <th scope=\"col\">class</th><th scope=\"col\">precision</th><th scope=\"col\">recall</th>\
-             <th scope=\"col\">F1</th><th scope=\"col\">utterances</th><th scope=\"col\">predicted</th></tr></thead><tbody>",
-        );
-        for class in &evaluation.classes {
-            let m = &class.metrics;
-            put!(
-                page,
-                "<tr><th scope=\"row\">{}</th><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td><td>{}</td><td>{}</td></tr>",
-                name(&class.label),
-                m.precision,
-                m.recall,
-                m.f1,
-                thousands(m.support),
-                thousands(m.predicted)
-            );
+    let heads = [
+        "epoch",
+        "training loss",
+        "training accuracy",
+        "validation loss",
+        "validation accuracy",
+        "validation UAR",
+    ];
+    html! {
+        p {
+            (epochs.len()) " epochs; the checkpoint is of epoch " (evaluation.provenance.epoch) ", "
+            (run.fit.select.in_words()) ". No utterance of the validation side is in the test."
         }
-        page.push_str("</tbody><tfoot>");
-        for (title, mean) in
-            [("macro average", &evaluation.macro_average), ("weighted average", &evaluation.weighted_average)]
-        {
-            put!(
-                page,
-                "<tr><th scope=\"row\">{title}</th><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td><td>{n}</td><td>{n}</td></tr>",
-                mean.precision,
-                mean.recall,
-                mean.f1,
-                n = thousands(evaluation.n_utterances)
-            );
-        }
-        page.push_str("</tfoot></table>");
-    });
-}
-
-pub(super) fn training(page: &mut String, evaluation: &Evaluation, run: Option<&RunRecord>) {
-    heading(page, "training", "Training");
-    let unknown = History::Unknown("nothing is known of the run".to_owned());
-    match run.map_or(&unknown, |run| &run.history) {
-        History::Unknown(reason) => {
-            put!(page, "<p>There are no curves: {}.</p>\n", escape(reason));
-        }
-        History::Epochs(epochs) => {
-            put!(
-                page,
-                "<p>{} epochs; the checkpoint is of epoch {}, {}. No utterance of the validation side is in the test.</p>\n\
-                 <div class=\"pair\">\n",
-                epochs.len(),
-                evaluation.provenance.epoch,
-                run.map_or("", |run| run.fit.select.in_words())
-            );
-            for (picture, caption) in [
-                (
-                    "loss-curve",
-                    "Mean cross-entropy. Training is measured while the weights still change, and with dropout.",
-                ),
-                (
-                    "accuracy-curve",
-                    "Share of utterances that are right, and the mean recall over classes (UAR).",
-                ),
-            ] {
-                if let Some(picture) = drawn(evaluation, run, picture) {
-                    figure(page, &picture, caption);
-                }
+        div.pair {
+            @for (picture, caption) in pictures {
+                @if let Some(picture) = drawn(evaluation, Some(run), picture) { (figure(&picture, caption)) }
             }
-            page.push_str("</div>\n<details><summary>The same as a table</summary>\n");
-            scrolling(page, "Epochs", |page| {
-                page.push_str(
-                    "<table><caption>Epochs of the training</caption><thead><tr><th scope=\"col\">epoch</th>\
-                     <th scope=\"col\">training loss</th><th scope=\"col\">training accuracy</th>\
-                     <th scope=\"col\">validation loss</th><th scope=\"col\">validation accuracy</th>\
-                     <th scope=\"col\">validation UAR</th></tr></thead><tbody>",
-                );
-                for e in epochs {
-                    put!(
-                        page,
-                        "<tr><th scope=\"row\">{}</th><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td></tr>",
-                        e.epoch,
-                        e.train_loss,
-                        e.train_accuracy,
-                        e.val_loss,
-                        e.val_accuracy,
-                        e.val_uar
-                    );
-                }
-                page.push_str("</tbody></table>");
-            });
-            page.push_str("</details>\n");
+        }
+        details {
+            summary { "The same as a table" }
+            (scrolling("Epochs", table(
+                "Epochs of the training",
+                heads,
+                html! { tbody { @for row in rows { (row) } } },
+            )))
         }
     }
 }
 
-pub(super) fn calibration(page: &mut String, evaluation: &Evaluation) {
-    heading(page, "calibration", "Calibration");
+pub(super) fn calibration(evaluation: &Evaluation) -> Markup {
     let calibration = &evaluation.calibration;
     let difference = calibration.mean_confidence - evaluation.accuracy;
     let verdict = match difference {
@@ -313,135 +298,128 @@ pub(super) fn calibration(page: &mut String, evaluation: &Evaluation) {
         d if d < -0.02 => "On average the model is right more often than it says: it is underconfident.",
         _ => "On average the model is about as confident as it is right.",
     };
-    put!(
-        page,
-        "<p>The model states {:.1} % on average and is right in {:.1} % of cases. {verdict} Expected calibration error (ECE) \
-         {:.4}, largest gap of a bin {:.4}, Brier score {:.4}.</p>\n",
-        calibration.mean_confidence * 100.0,
-        evaluation.accuracy * 100.0,
-        calibration.ece,
-        calibration.mce,
-        calibration.brier
-    );
-    if let Some(picture) = drawn(evaluation, None, "reliability-diagram") {
-        figure(
-            page,
-            &picture,
-            "Answers sorted by how confident the model was in them. A bar that ends on the dashed line is a bin whose answers \
-             are right as often as stated; below it the model is overconfident. Below, how many answers each bin has: a \
-             bin with few shows little.",
-        );
-    }
-}
-
-pub(super) fn errors(
-    page: &mut String,
-    shown: &[WrongPrediction],
-    n_wrong: usize,
-    recordings: &mut Recordings<'_>,
-) {
-    heading(page, "errors", "The most confident mistakes");
-    if shown.is_empty() {
-        page.push_str("<p>There is none: every utterance of the test side was classified correctly.</p>\n");
-        return;
-    }
-    put!(
-        page,
-        "<p>{} of {} wrong answers, the most confident first. A confident mistake is often a wrong label, a poor recording \
-         or a class that sounds like another.</p>\n<ol class=\"errors\">\n",
-        thousands(shown.len() as u64),
-        thousands(n_wrong as u64)
-    );
-    for row in shown {
-        put!(
-            page,
-            "<li><p>said <b>{}</b> with {:.1} %,<br/>is <b>{}</b>, given {:.1} %</p><p class=\"path muted\">{}</p>",
-            name(&row.predicted),
-            row.probability_predicted * 100.0,
-            name(&row.truth),
-            row.probability_true * 100.0,
-            name(&row.path)
-        );
-        match recordings.source(&row.path) {
-            PlayerSource::Url(url) => put!(
-                page,
-                "<audio controls=\"controls\" preload=\"none\" src=\"{}\" aria-label=\"{}\"></audio>",
-                escape(&url),
-                escape(&row.path)
-            ),
-            PlayerSource::Without(why) => put!(page, "<p class=\"muted\">No player: {why}.</p>"),
-            PlayerSource::Silent => {}
+    html! {
+        h2 #calibration { "Calibration" }
+        p {
+            (format!(
+                "The model states {:.1} % on average and is right in {:.1} % of cases. {verdict} Expected calibration \
+                 error (ECE) {:.4}, largest gap of a bin {:.4}, Brier score {:.4}.",
+                calibration.mean_confidence * 100.0,
+                evaluation.accuracy * 100.0,
+                calibration.ece,
+                calibration.mce,
+                calibration.brier
+            ))
         }
-        page.push_str("</li>\n");
+        @if let Some(picture) = drawn(evaluation, None, "reliability-diagram") {
+            (figure(
+                &picture,
+                "Answers sorted by how confident the model was in them. A bar that ends on the dashed line is a bin whose \
+                 answers are right as often as stated; below it the model is overconfident. Below, how many answers each \
+                 bin has: a bin with few shows little.",
+            ))
+        }
     }
-    page.push_str("</ol>\n");
 }
 
-pub(super) fn reproduction(page: &mut String, evaluation: &Evaluation, run: Option<&RunRecord>) {
-    heading(page, "reproduce", "How to reproduce the numbers");
+pub(super) fn errors(shown: &[WrongPrediction], n_wrong: usize, recordings: &mut Recordings<'_>) -> Markup {
+    html! {
+        h2 #errors { "The most confident mistakes" }
+        @if shown.is_empty() {
+            p { "There is none: every utterance of the test side was classified correctly." }
+        } @else {
+            p {
+                (thousands(shown.len() as u64)) " of " (thousands(n_wrong as u64))
+                " wrong answers, the most confident first. A confident mistake is often a wrong label, a poor recording \
+                 or a class that sounds like another."
+            }
+            ol.errors {
+                @for row in shown { li { (mistake(row)) (player(&row.path, recordings)) } }
+            }
+        }
+    }
+}
+
+fn mistake(row: &WrongPrediction) -> Markup {
+    html! {
+        p {
+            "said " b { (name(&row.predicted)) } (format!(" with {:.1} %,", row.probability_predicted * 100.0))
+            // A template's `br` is not closed as XML wants it.
+            (PreEscaped("<br/>"))
+            "is " b { (name(&row.truth)) } (format!(", given {:.1} %", row.probability_true * 100.0))
+        }
+        p.path.muted { (name(&row.path)) }
+    }
+}
+
+fn player(path: &str, recordings: &mut Recordings<'_>) -> Markup {
+    match recordings.source(path) {
+        PlayerSource::Url(url) => html! {
+            audio controls="controls" preload="none" src=(url) aria-label=(Untrusted(path)) {}
+        },
+        PlayerSource::Without(why) => html! { p.muted { "No player: " (why) "." } },
+        PlayerSource::Silent => html! {},
+    }
+}
+
+pub(super) fn reproduction(evaluation: &Evaluation, run: Option<&RunRecord>) -> Markup {
+    let heading = html! { h2 #reproduce { "How to reproduce the numbers" } };
     let provenance = &evaluation.provenance;
     let Some(run) = run else {
-        put!(
-            page,
-            "<p>Checkpoint {}: {}.</p>\n",
-            name(&provenance.checkpoint),
-            provenance.trained_in_words()
-        );
-        return;
+        return html! {
+            (heading)
+            p { "Checkpoint " (name(&provenance.checkpoint)) ": " (provenance.trained_in_words()) "." }
+        };
     };
-    for command in &run.commands {
-        put!(
-            page,
-            "<h3>{}</h3>\n<pre><code>{}</code></pre>\n",
-            escape(&command.purpose),
-            escape(&command.quoted())
-        );
-    }
-    page.push_str("<table class=\"facts\"><caption>What it is based on</caption><tbody>\n");
-    let mut fact = |what: &str, value: String| {
-        put!(page, "<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>\n");
-    };
-    let path = |text: &str| format!("<span class=\"path\">{}</span>", name(text));
-    fact("trained by", format!("ser {}", escape(&run.version)));
-    fact("reported by", format!("ser {}", env!("CARGO_PKG_VERSION")));
-    fact("checkpoint", path(&provenance.checkpoint));
-    fact("trained to", provenance.trained_in_words());
-    fact("its SHA-256", path(&run.checkpoint_digest));
-    fact("cache", path(&provenance.cache));
-    fact("split", format!("{}, seed {}", name(&provenance.protocol), run.split_seed));
-    fact("digest of the split", path(&run.split_digest));
-    fact("feature set", path(&run.feature_set));
-    fact("network", format!("{} parameters, input {:?}", thousands(run.n_parameters), run.input_shape));
-    page.push_str("</tbody></table>\n");
-    for (title, text) in [
+    let facts = [
+        ("trained by", html! { "ser " (Untrusted(&run.version)) }),
+        ("reported by", html! { "ser " (env!("CARGO_PKG_VERSION")) }),
+        ("checkpoint", path(&provenance.checkpoint)),
+        ("trained to", html! { (provenance.trained_in_words()) }),
+        ("its SHA-256", path(&run.checkpoint_digest)),
+        ("cache", path(&provenance.cache)),
+        ("split", html! { (name(&provenance.protocol)) ", seed " (run.split_seed) }),
+        ("digest of the split", path(&run.split_digest)),
+        ("feature set", path(&run.feature_set)),
+        (
+            "network",
+            html! { (thousands(run.n_parameters)) " parameters, input " (format!("{:?}", run.input_shape)) },
+        ),
+    ];
+    let texts = [
         ("The recipe of the training, recipe.toml", toml::to_string(&run.fit).ok()),
         ("The features, features.toml", toml::to_string(&run.features).ok()),
         ("The network", serde_json::to_string_pretty(&run.model).ok()),
-    ] {
-        if let Some(text) = text {
-            put!(
-                page,
-                "<details><summary>{title}</summary><pre><code>{}</code></pre></details>\n",
-                lines(&text)
-            );
+    ];
+    html! {
+        (heading)
+        @for command in &run.commands {
+            h3 { (Untrusted(&command.purpose)) }
+            pre { code { (Untrusted(&command.quoted())) } }
+        }
+        table.facts {
+            caption { "What it is based on" }
+            tbody { @for (what, value) in facts { tr { th scope="row" { (what) } td { (value) } } } }
+        }
+        @for (title, text) in texts {
+            @if let Some(text) = text {
+                details { summary { (title) } pre { code { (lines(&text)) } } }
+            }
         }
     }
 }
 
-/// Several lines of text; [`escape`] alone would show their ends.
-fn lines(text: &str) -> String {
-    text.trim_end().lines().map(escape).collect::<Vec<_>>().join("\n")
-}
-
-pub(super) fn definitions(page: &mut String, evaluation: &Evaluation) {
-    heading(page, "definitions", "Definitions");
-    page.push_str("<dl>\n");
-    for (term, definition) in evaluation.definitions.in_order() {
-        put!(page, "<dt>{}</dt><dd>{}</dd>\n", escape(term), escape(definition));
+pub(super) fn definitions(evaluation: &Evaluation) -> Markup {
+    html! {
+        h2 #definitions { "Definitions" }
+        dl {
+            @for (term, definition) in evaluation.definitions.in_order() {
+                dt { (term) }
+                dd { (definition) }
+            }
+        }
+        footer {
+            "Made by ser " (env!("CARGO_PKG_VERSION")) ". This page runs no scripts and makes no network requests."
+        }
     }
-    put!(
-        page,
-        "</dl>\n<footer>Made by ser {}. This page runs no scripts and makes no network requests.</footer>\n",
-        env!("CARGO_PKG_VERSION")
-    );
 }
