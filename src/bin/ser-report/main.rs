@@ -1,6 +1,7 @@
 //! `ser-report`: a checkpoint in, its test-side evaluation out.
 
 mod report_files;
+mod reproduction;
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -109,9 +110,9 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
         write_csv(path, &evaluation.labels, &predictions)?;
     }
     if arguments.files.wanted() {
-        let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-        let run =
-            run_record(&options, std::iter::once("ser-report".to_owned()).chain(command.skip(1)).collect())?;
+        let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        let report = std::iter::once("ser-report".to_owned()).chain(given).collect();
+        let run = run_record(&options, |network| reproduction::commands(network, report))?;
         arguments.files.write(&evaluation, &predictions, run)?;
     }
     let wrong = wrong_predictions(&evaluation.labels, &predictions)?;
