@@ -2,11 +2,11 @@
 
 use ser_core::text::{cut, printable, thousands};
 
+use crate::evaluation::Evaluation;
+use crate::render::svg::Plot;
 use crate::render::svg::colour::STEPS;
 use crate::render::svg::drawing;
 use crate::render::svg::drawing::{Anchor, Drawing, text_width};
-use crate::evaluation::Evaluation;
-use crate::render::svg::Plot;
 
 /// Above this many classes cells are too small to be seen, and there is no picture.
 pub(crate) const MAX_CLASSES: usize = 40;

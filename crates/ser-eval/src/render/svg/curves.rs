@@ -1,9 +1,9 @@
 //! Loss and accuracy over the epochs of a training.
 
-use crate::render::svg::Plot;
-use crate::render::svg::scale::{Scale, tick};
-use crate::render::svg::drawing::{Anchor, Drawing, text_width};
 use crate::evaluation::EpochHistory;
+use crate::render::svg::Plot;
+use crate::render::svg::drawing::{Anchor, Drawing, text_width};
+use crate::render::svg::scale::{Scale, tick};
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 330.0;

@@ -1,6 +1,6 @@
 //! The comparison of checkpoints as text.
 
-use ser_core::text::{columns, cut, left, printable, right, thousands, wrap};
+use ser_core::text::{columns, cut, cut_front, left, printable, right, thousands, wrap};
 
 use crate::compare::{Comparison, MetricDifference, PairedComparison};
 use crate::metrics::McNemarTest;
@@ -120,15 +120,4 @@ fn classes(pair: &PairedComparison, width: usize) -> String {
         text.push('\n');
     }
     text
-}
-
-/// The end of `text` that fits into `width` columns, with an ellipsis before it.
-fn cut_front(text: &str, width: usize) -> String {
-    let mut start = text.char_indices().map(|(position, _)| position);
-    let fits = start.find(|position| columns(&text[*position..]) < width);
-    match fits {
-        _ if columns(text) <= width => text.to_owned(),
-        Some(position) => format!("…{}", &text[position..]),
-        None => "…".to_owned(),
-    }
 }
