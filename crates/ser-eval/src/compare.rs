@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Action;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Serialize;
 
-use crate::metrics::{Bootstrap, BootstrapOptions, Interval, McNemar, Replicates, mcnemar};
 use crate::evaluation::unit::resampled;
 use crate::evaluation::{Answers, Resampled, RunFigures, TestUtterance, TrainingSettings};
+use crate::metrics::{Bootstrap, BootstrapOptions, Interval, McNemar, Replicates, mcnemar};
 
 /// Checkpoints compared with the first of them. Serialised, it is the object that `--json` prints; numbers are not
 /// rounded.
@@ -125,8 +126,7 @@ impl Comparison {
 }
 
 fn too_few() -> Error {
-    Error::new(ErrorKind::Usage, "a comparison needs two checkpoints")
-        .help("name them both: ser-report a.pt b.pt")
+    Error::new(ErrorKind::Usage, "a comparison needs two checkpoints").help(Action::CompareCheckpoints)
 }
 
 fn pair(
@@ -213,8 +213,9 @@ fn meaning(answers: &[Answers], resampled: &Resampled) -> String {
     format!(
         "The intervals were made by drawing {}. McNemar's test takes utterances as independent. One run of each is \
          compared, so this says which of these checkpoints does better on such utterances, and not which recipe \
-         is better: how seeds differ is not covered. Train several seeds of each and use ser-report --runs.{several}",
-        resampled.in_words
+         is better: how seeds differ is not covered. Train several seeds of each and {}.{several}",
+        resampled.in_words,
+        Action::ReportRuns
     )
 }
 
@@ -260,5 +261,5 @@ fn described(utterance: &TestUtterance) -> String {
 fn mismatch(other: &Answers, what: String) -> Error {
     Error::new(ErrorKind::Mismatch, what)
         .at(&other.name)
-        .help("compare checkpoints of the same split; for several splits use ser-report --runs")
+        .help(remedy!["compare checkpoints of the same split; for several splits ", Action::ReportRuns])
 }

@@ -48,8 +48,8 @@ fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
 }
 
 impl History {
-    /// The history of the run that `checkpoint` came out of. It is searched for beside the checkpoint and, since `ser-fit`
-    /// leaves a copy of its best checkpoint in the folder it was called from, in `runs/*/` beside it. A file belongs to
+    /// The history of the run that `checkpoint` came out of. It is searched for beside the checkpoint and, since a
+    /// training leaves a copy of its best checkpoint in the folder it was called from, in `runs/*/` beside it. A file belongs to
     /// the checkpoint if it holds its epoch, told by the moment it `finished`.
     pub fn find(checkpoint: &Path, epoch: u32, finished: f64) -> Self {
         let folder = match checkpoint.parent() {

@@ -86,7 +86,7 @@ fn shell_word(word: &str) -> String {
     quoted + "'"
 }
 
-/// Where `ser-prep` found the recordings of the cache at `root`, if any of the folders is still there.
+/// Where the preparation found the recordings of the cache at `root`, if any of the folders is still there.
 pub fn corpora_of(root: &Path) -> Option<Corpora> {
     ser_cache::corpora_of(root).filter(|corpora| corpora.iter().any(|corpus| corpus.data.is_dir()))
 }

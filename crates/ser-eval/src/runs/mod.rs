@@ -9,6 +9,7 @@ mod speakers;
 
 use std::collections::BTreeMap;
 
+use ser_core::remedy::{Action, Piece, Remedy};
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
@@ -103,13 +104,10 @@ impl RunsReport {
 
 fn none_usable(folder: &str, unusable: &[UnusableRun]) -> Error {
     let (what, help) = match unusable.first() {
-        None => (
-            "holds no run".to_owned(),
-            "make some with: ser-fit --protocols all --seeds 5 --runs DIR".to_owned(),
-        ),
+        None => ("holds no run".to_owned(), Remedy::from(Action::TrainProtocols)),
         Some(first) => (
             format!("holds {} runs, none of which can be used", unusable.len()),
-            format!("the first: {}", first.run) + ": " + &first.reason,
+            Remedy::from(Piece::from(format!("the first: {}: {}", first.run, first.reason))),
         ),
     };
     Error::new(ErrorKind::Missing, what).at(folder).help(help)

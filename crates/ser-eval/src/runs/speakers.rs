@@ -162,10 +162,7 @@ fn row(
         macro_f1,
         resampled: Resampled { unit: Unit::Speaker, n, in_words },
         recall: (labels.iter().enumerate())
-            .map(|(class, label)| Recall {
-                deviation: None,
-                ..recall(label, &of_class(class))
-            })
+            .map(|(class, label)| Recall { deviation: None, ..recall(label, &of_class(class)) })
             .collect(),
         notes,
     })
