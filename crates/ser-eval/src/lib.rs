@@ -42,3 +42,8 @@ pub use evaluation::{
     TrainingSettings, Unit, Voices, WrongPrediction, corpora_of, protocol_in_words, training_in_words,
     wrong_predictions,
 };
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
