@@ -29,9 +29,12 @@ impl Wording for CommandWording {
             Action::CollectGarbage => "run ser-cache gc".to_owned(),
             Action::Train => "run ser-fit".to_owned(),
             Action::Resume(run) => format!("run: ser-fit --resume {}", run.display()),
-            Action::TrainProtocols => "run: ser-fit --protocols all --seeds 5 --runs DIR".to_owned(),
-            Action::CompareCheckpoints => "run: ser-report a.pt b.pt".to_owned(),
-            Action::ReportRuns => "run ser-report --runs".to_owned(),
+            Action::Finish(run) => format!("finish it with: ser-fit --resume {}", run.display()),
+            Action::TrainProtocols => {
+                "make some with: ser-fit --protocols all --seeds 5 --runs DIR".to_owned()
+            }
+            Action::CompareCheckpoints => "name them both: ser-report a.pt b.pt".to_owned(),
+            Action::ReportRuns => "use ser-report --runs".to_owned(),
             Action::Search => "run ser-tune --space".to_owned(),
             Action::ListDevices => "run ser-fit --doctor".to_owned(),
             _ => format!("{action:?}"),

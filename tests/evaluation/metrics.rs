@@ -5,9 +5,8 @@ use ser_core::ErrorKind;
 use ser_eval::metrics::{
     Calibration, ClassAverage, ConfusionMatrix, Metrics, mean_cross_entropy, wilson_interval,
 };
-use ser_eval::{
-    Evaluation, Prediction, Provenance, classification_report, confusion_matrix, protocol_in_words, render,
-};
+use ser_eval::render::text::{self, classification_report, confusion_matrix};
+use ser_eval::{Evaluation, Prediction, Provenance, protocol_in_words};
 use serde::Deserialize;
 
 const TESS: [&str; 7] = ["angry", "disgust", "fear", "happy", "neutral", "pleasant_surprise", "sad"];
@@ -360,7 +359,7 @@ fn the_page_shows_every_metric_with_its_meaning() {
     let labels = names(&["angry", "happy", "sad"]);
     let evaluation = Evaluation::new(labels.clone(), &three_predictions(), provenance()).unwrap();
     let evaluation = evaluation.with_errors(&three_predictions()).unwrap();
-    let page = render(&evaluation, 80).unwrap();
+    let page = text::evaluation(&evaluation, 80).unwrap();
     let interval = wilson_interval(2, 3).unwrap();
     let report = classification_report(&Metrics::of(&[0, 0, 1], &[0, 1, 1], 3).unwrap(), &labels).unwrap();
     for part in [

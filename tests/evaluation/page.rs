@@ -10,10 +10,12 @@ use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_corpus::Corpora;
 use ser_corpus::split::Part;
-use ser_eval::html::{Audio, PageOptions, html_page};
-use ser_eval::run_record::{CommandLine, EpochHistory, History, RunRecord};
+use ser_eval::render::html::{self, Audio, PageOptions};
+use ser_eval::render::svg::{Plot, figures};
+use ser_eval::render::{model_card, write_figures};
 use ser_eval::{
-    Evaluation, Prediction, Provenance, SplitSide, figures, model_card, protocol_in_words, write_figures,
+    CommandLine, EpochHistory, Evaluation, History, Prediction, Provenance, RunRecord, SplitSide,
+    protocol_in_words,
 };
 use ser_features::FeatureConfig;
 use ser_model::FitConfig;
@@ -434,15 +436,15 @@ impl Example {
     }
 
     fn page_at(&self, audio: Audio, path: &Path) -> String {
-        html_page(&self.evaluation, &self.predictions, Some(&self.run), &PageOptions { audio, path }).unwrap()
+        html::page(&self.evaluation, &self.predictions, Some(&self.run), &PageOptions { audio, path }).unwrap()
     }
 
     fn page_without_a_run(&self) -> String {
         let options = PageOptions { audio: Audio::Link, path: Path::new("report.html") };
-        html_page(&self.evaluation, &self.predictions, None, &options).unwrap()
+        html::page(&self.evaluation, &self.predictions, None, &options).unwrap()
     }
 
-    fn figures(&self) -> Vec<ser_eval::Plot> {
+    fn figures(&self) -> Vec<Plot> {
         figures(&self.evaluation, Some(&self.run))
     }
 }

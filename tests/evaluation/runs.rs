@@ -5,8 +5,9 @@ use std::sync::Arc;
 use ser_core::ErrorKind;
 use ser_eval::compare::Comparison;
 use ser_eval::metrics::{BootstrapOptions, McNemarTest};
+use ser_eval::render::{self, markdown, text};
 use ser_eval::runs::{RunsReport, UnusableRun};
-use ser_eval::{Answers, SplitSide, TestSide, TestUtterance, TrainingSettings, Unit, Voices, compare, runs};
+use ser_eval::{Answers, SplitSide, TestSide, TestUtterance, TrainingSettings, Unit, Voices};
 use serde_json::json;
 
 const CLASSES: usize = 4;
@@ -228,7 +229,7 @@ fn recipes_that_differ_make_tables_of_their_own_and_say_how() {
     assert_eq!(settings, [["lr 0.001"], ["lr 0.01"]]);
     assert_eq!(report.recipes[0].rows[0].seeds, [0, 1]);
     assert_eq!(report.recipes[1].rows[0].seeds, [0]);
-    assert!(runs::page::render(&report, 80).contains("Recipe: lr 0.01\n"));
+    assert!(text::runs(&report, 80).contains("Recipe: lr 0.01\n"));
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn a_perfect_row_says_what_its_interval_cannot() {
 fn the_text_fits_80_columns_and_lists_what_was_not_used() {
     let unusable = vec![UnusableRun { run: "runs/x".to_owned(), reason: "is unfinished".to_owned() }];
     let report = RunsReport::new("runs", &two_speakers(), unusable, options()).unwrap();
-    let page = runs::page::render(&report, 80);
+    let page = text::runs(&report, 80);
     assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
     for part in [
         "speaker-independent     2  0.5000 ± 0.1768   0.5000 ± 0.1768",
@@ -277,7 +278,7 @@ fn the_text_fits_80_columns_and_lists_what_was_not_used() {
     ] {
         assert!(page.contains(part), "{part:?} is missing in\n{page}");
     }
-    let markdown = runs::markdown::render(&report);
+    let markdown = markdown::runs(&report);
     let line = markdown.lines().find(|line| line.starts_with("| speaker-independent |")).unwrap();
     assert!(
         line.starts_with("| speaker-independent | 2 | 96 | 0.5000 ± 0.1768 [0.3750, 0.6250] |"),
@@ -285,7 +286,7 @@ fn the_text_fits_80_columns_and_lists_what_was_not_used() {
     );
     assert!(line.ends_with("| range of 2 speakers |"), "{line}");
     let mut bytes = Vec::new();
-    runs::csv::write(&mut bytes, &report).unwrap();
+    render::csv::runs(&mut bytes, &report).unwrap();
     let mut csv = csv::Reader::from_reader(bytes.as_slice());
     let rows: Vec<std::collections::HashMap<String, String>> =
         csv.deserialize().map(Result::unwrap).collect();
@@ -333,7 +334,7 @@ fn a_comparison_counts_who_alone_was_right() {
     assert_eq!(comparison.settings, [["lr 0.001"], ["lr 0.002"]]);
     assert!(pair.in_words.contains("has the higher UAR"), "{}", pair.in_words);
     assert!(comparison.meaning.contains("how seeds differ is not covered"), "{}", comparison.meaning);
-    let page = compare::page::render(&comparison, 80);
+    let page = text::comparison(&comparison, 80);
     assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
     assert!(page.contains("accuracy   +0.2708   95 % interval +0."), "{page}");
 }

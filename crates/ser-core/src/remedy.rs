@@ -93,6 +93,8 @@ pub enum Action {
     Train,
     /// Continue the run in this folder.
     Resume(PathBuf),
+    /// Finish the run in this folder, which was stopped before its end.
+    Finish(PathBuf),
     /// Train several protocols with several seeds each.
     TrainProtocols,
     /// Compare two checkpoints.
@@ -163,6 +165,7 @@ impl Wording for LibraryWording {
             Action::CollectGarbage => "collect the cache's garbage".to_owned(),
             Action::Train => "train".to_owned(),
             Action::Resume(run) => format!("resume the run in {}", run.display()),
+            Action::Finish(run) => format!("finish the run in {}", run.display()),
             Action::TrainProtocols => "train several protocols with several seeds".to_owned(),
             Action::CompareCheckpoints => "compare two checkpoints".to_owned(),
             Action::ReportRuns => "report on the runs together".to_owned(),

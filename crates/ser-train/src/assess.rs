@@ -6,13 +6,15 @@ use ser_cache::audit::{Requirement, require};
 use ser_cache::{Cache, FeatureSet, ReadOptions, Sha, StoredSplit};
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::Protocol;
-use ser_corpus::split::Part;
-use ser_eval::run_record::{CommandLine, History, RunRecord, corpora_of};
-use ser_eval::{Evaluation, Prediction, Provenance, SplitSide, protocol_in_words, training_in_words};
+use ser_corpus::split::{Fractions, Part};
+use ser_corpus::{Corpora, Protocol};
+use ser_eval::{
+    CommandLine, Evaluation, History, Prediction, Provenance, RunRecord, SplitSide, corpora_of,
+    protocol_in_words, training_in_words,
+};
 use ser_features::FeatureConfig;
-use ser_model::MemberOrigin;
 use ser_model::checkpoint::Checkpoint;
+use ser_model::{FitConfig, MemberOrigin};
 
 use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
@@ -104,12 +106,64 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     Ok(Assessment { evaluation, predictions, origin, split })
 }
 
-/// What is known about the run behind a checkpoint. `report` is the command that evaluates it, to reproduce the
-/// numbers.
+/// What has to be known to prepare, train and evaluate once more. Which commands that takes is the front end's to say.
+#[derive(Debug, Clone)]
+pub struct Reproduction<'a> {
+    /// Folder of the cache.
+    pub cache: &'a Path,
+    /// How the features in it were prepared.
+    pub preparation: Preparation,
+    /// The recipe of the training.
+    pub fit: &'a FitConfig,
+    /// Seed and epoch of each network of an ensemble, in their order; empty for one network.
+    pub members: &'a [MemberOrigin],
+}
+
+/// How the features in a cache were prepared.
+#[derive(Debug, Clone)]
+pub enum Preparation {
+    /// By the last preparation into that cache.
+    Last {
+        /// What it was called with.
+        arguments: Vec<String>,
+    },
+    /// By an earlier one, whose arguments are not kept.
+    Earlier {
+        /// Folders of the recordings, if one of them is still there.
+        corpora: Option<Corpora>,
+        /// Seed of the split.
+        seed: u64,
+        /// Shares of validation and test.
+        fractions: Fractions,
+    },
+}
+
+impl Preparation {
+    fn of(origin: &Origin, cache: &Cache, split: &StoredSplit) -> Self {
+        let last = ser_cache::prep_report(cache.root())
+            .filter(|last| last["feature_set"] == origin.feature_set.as_str());
+        let arguments: Vec<String> = (last.iter().flat_map(|last| last["arguments"].as_array()).flatten())
+            .filter_map(|word| word.as_str().map(str::to_owned))
+            .collect();
+        match arguments.is_empty() {
+            false => Self::Last { arguments },
+            true => Self::Earlier {
+                corpora: corpora_of(cache.root()),
+                seed: split.info.seed,
+                fractions: split.info.fractions,
+            },
+        }
+    }
+}
+
+/// What is known about the run behind a checkpoint. `commands` makes the commands that reproduce its evaluation.
 ///
 /// # Errors
 /// As [`assess`].
-pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRecord> {
+pub fn run_record(
+    options: &AssessOptions,
+    commands: impl FnOnce(&Reproduction<'_>) -> Vec<CommandLine>,
+) -> Result<RunRecord> {
     let bytes = std::fs::read(&options.checkpoint)
         .map_err(|error| Error::io("cannot be read", &options.checkpoint, error))?;
     let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| error.at(&options.checkpoint))?;
@@ -124,6 +178,12 @@ pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRec
         }
         None => History::Unknown("the checkpoint is from before the first epoch".to_owned()),
     };
+    let commands = commands(&Reproduction {
+        cache: cache.root(),
+        preparation: Preparation::of(&origin, &cache, &split),
+        fit: &origin.fit,
+        members: &origin.members,
+    });
     let no_json = |error: serde_json::Error| Error::new(ErrorKind::Damaged, error.to_string());
     Ok(RunRecord {
         version: origin.ser.clone(),
@@ -133,7 +193,7 @@ pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRec
         features: origin.features.clone(),
         feature_set: origin.feature_set.clone(),
         input_shape: origin.model.input_shape.to_vec(),
-        commands: commands(&origin, &cache, &split, report),
+        commands,
         split_seed: origin.split.seed,
         split_digest: origin.split.digest.to_string(),
         sides: Part::ALL.map(|part| (part, side(&split, part))).into(),
@@ -143,64 +203,6 @@ pub fn run_record(options: &AssessOptions, report: Vec<String>) -> Result<RunRec
         corpora: corpora_of(cache.root()),
         fit: origin.fit,
     })
-}
-
-/// The three commands. What `ser-prep` was called with is known of its last run alone; for an earlier one the command
-/// is put together from what the split and the features say.
-fn commands(origin: &Origin, cache: &Cache, split: &StoredSplit, report: Vec<String>) -> Vec<CommandLine> {
-    let root = cache.root().display().to_string();
-    let last = ser_cache::prep_report(cache.root())
-        .filter(|last| last["feature_set"] == origin.feature_set.as_str());
-    let given: Vec<String> = (last.iter().flat_map(|last| last["arguments"].as_array()).flatten())
-        .filter_map(|word| word.as_str().map(str::to_owned))
-        .collect();
-    let prep = match given.is_empty() {
-        false => [vec!["ser-prep".to_owned()], given].concat(),
-        true => {
-            let corpora = corpora_of(cache.root());
-            let folders = corpora.map_or_else(|| vec!["CORPUS".to_owned()], |corpora| corpora.as_given());
-            let data = folders.into_iter().flat_map(|folder| ["--data".to_owned(), folder]);
-            let seed = split.info.seed.to_string();
-            let (val, test) = (split.info.fractions.val.to_string(), split.info.fractions.test.to_string());
-            let rest = [
-                "--out",
-                &root,
-                "--seed",
-                &seed,
-                "--val-fraction",
-                &val,
-                "--test-fraction",
-                &test,
-                "--features",
-                "features.toml",
-            ];
-            std::iter::once("ser-prep".to_owned()).chain(data).chain(rest.map(str::to_owned)).collect()
-        }
-    };
-    let mut all = vec![("Prepare the recordings", prep)];
-    all.extend(training(origin, &root).into_iter().map(|words| ("Train, by the recipe below", words)));
-    all.push(("Report", report));
-    all.into_iter().map(|(purpose, words)| CommandLine { purpose: purpose.to_owned(), words }).collect()
-}
-
-/// The command, or commands, that train it again.
-fn training(origin: &Origin, cache: &str) -> Vec<Vec<String>> {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let fit = ["ser-fit", "--config", "recipe.toml", "--cache", cache];
-    let together = (origin.members.iter().zip(0..))
-        .all(|(member, number)| origin.fit.member_seed(number) == Some(member.seed));
-    if together {
-        return vec![words(&fit)];
-    }
-    let runs: Vec<String> = (1..=origin.members.len()).map(|number| format!("member-{number}")).collect();
-    let alone = |(member, run): (&MemberOrigin, &String)| {
-        words(&[&fit[..], &["--members", "1", "--seed", &member.seed.to_string(), "--run", run]].concat())
-    };
-    let mut commands: Vec<Vec<String>> = origin.members.iter().zip(&runs).map(alone).collect();
-    let checkpoints = runs.iter().map(|run| format!("{run}/best.pt"));
-    let join = words(&["ser-fit", "--run", "ensemble", "--join"]).into_iter().chain(checkpoints);
-    commands.push(join.collect());
-    commands
 }
 
 fn side(split: &StoredSplit, part: Part) -> SplitSide {

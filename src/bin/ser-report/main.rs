@@ -1,6 +1,7 @@
 //! `ser-report`: a checkpoint in, its test-side evaluation out.
 
 mod report_files;
+mod reproduction;
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,8 @@ use ser_cache::ReadOptions;
 use ser_cache::audit::Requirement;
 use ser_core::{Error, ErrorKind, Result};
 use ser_eval::metrics::BootstrapOptions;
-use ser_eval::{
-    Prediction, compare, predictions_csv, render, runs, wrong_predictions, wrong_predictions_table,
-};
+use ser_eval::render::{csv, markdown, text};
+use ser_eval::{Prediction, wrong_predictions};
 use ser_train::assess::{AssessOptions, assess, run_record};
 use ser_train::collect::{assess_runs, compare_checkpoints};
 
@@ -110,9 +110,9 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
         write_csv(path, &evaluation.labels, &predictions)?;
     }
     if arguments.files.wanted() {
-        let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-        let run =
-            run_record(&options, std::iter::once("ser-report".to_owned()).chain(command.skip(1)).collect())?;
+        let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        let report = std::iter::once("ser-report".to_owned()).chain(given).collect();
+        let run = run_record(&options, |network| reproduction::commands(network, report))?;
         arguments.files.write(&evaluation, &predictions, run)?;
     }
     let wrong = wrong_predictions(&evaluation.labels, &predictions)?;
@@ -122,9 +122,9 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
         }
         ser::print(&format!("{}\n", ser::to_json(&evaluation)?))?;
     } else if !arguments.quiet {
-        ser::print(&render(&evaluation, ser::terminal_width())?)?;
+        ser::print(&text::evaluation(&evaluation, ser::terminal_width())?)?;
         if arguments.errors {
-            ser::print(&format!("\n{}", wrong_predictions_table(&wrong)))?;
+            ser::print(&format!("\n{}", text::wrong_predictions(&wrong)))?;
         }
     }
     Ok(Ending::Done)
@@ -137,14 +137,14 @@ fn report_runs(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     if let Some(path) = &arguments.csv {
         let file =
             std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
-        runs::csv::write(BufWriter::new(file), &report).map_err(|error| error.at(path))?;
+        csv::runs(BufWriter::new(file), &report).map_err(|error| error.at(path))?;
     }
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&report)?))?;
     } else if arguments.markdown {
-        ser::print(&runs::markdown::render(&report))?;
+        ser::print(&markdown::runs(&report))?;
     } else if !arguments.quiet {
-        ser::print(&runs::page::render(&report, ser::terminal_width()))?;
+        ser::print(&text::runs(&report, ser::terminal_width()))?;
     }
     Ok(if report.unusable.is_empty() { Ending::Done } else { Ending::SomeUnusable })
 }
@@ -161,7 +161,7 @@ fn report_comparison(arguments: &Arguments) -> Result<Ending> {
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&comparison)?))?;
     } else if !arguments.quiet {
-        ser::print(&compare::page::render(&comparison, ser::terminal_width()))?;
+        ser::print(&text::comparison(&comparison, ser::terminal_width()))?;
     }
     Ok(Ending::Done)
 }
@@ -172,5 +172,5 @@ fn bootstrap(arguments: &Arguments) -> BootstrapOptions {
 
 fn write_csv(path: &Path, labels: &[String], predictions: &[Prediction]) -> Result<()> {
     let file = std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
-    predictions_csv(BufWriter::new(file), labels, predictions).map_err(|error| error.at(path))
+    csv::predictions(BufWriter::new(file), labels, predictions).map_err(|error| error.at(path))
 }

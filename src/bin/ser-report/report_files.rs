@@ -7,9 +7,10 @@ use ser::choice;
 use ser_core::Result;
 use ser_core::storage::Storage;
 use ser_corpus::{Corpora, CorpusFolder};
-use ser_eval::html::{Audio, PageOptions, html_page};
-use ser_eval::run_record::RunRecord;
-use ser_eval::{Evaluation, Prediction, figures, model_card, write_figures};
+use ser_eval::render::html::{self, Audio, PageOptions};
+use ser_eval::render::svg::figures;
+use ser_eval::render::{model_card, write_figures};
+use ser_eval::{Evaluation, Prediction, RunRecord};
 
 /// Files to write besides what is printed.
 #[derive(Debug, Clone, Default, Args)]
@@ -55,7 +56,7 @@ impl ReportFiles {
         }
         if let Some(path) = &self.html {
             let options = PageOptions { audio: self.audio, path };
-            let page = html_page(evaluation, predictions, Some(&run), &options)?;
+            let page = html::page(evaluation, predictions, Some(&run), &options)?;
             storage.replace_file(path, &[page.as_bytes()])?;
         }
         if let Some(folder) = &self.figures {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use ser::print;
 use ser_core::Result;
-use ser_core::text::columns;
+use ser_core::text::{columns, left, right};
 use ser_tune::{SearchEvent, StudySummary, TrialSummary};
 use serde_json::Value as Json;
 
@@ -60,8 +60,15 @@ fn text(outcome: &StudySummary) -> String {
     }
     for [number, state, value, epochs, seconds, options] in &rows {
         let [a, b, c, d, e] = widths;
-        let _ =
-            writeln!(text, "{number:>a$}  {state:<b$}  {value:>c$}  {epochs:>d$}  {seconds:>e$}  {options}");
+        let cells = [
+            right(number, a),
+            left(state, b),
+            right(value, c),
+            right(epochs, d),
+            right(seconds, e),
+            options.clone(),
+        ];
+        text += &(cells.join("  ") + "\n");
     }
     if !outcome.importance.is_empty() {
         let _ = writeln!(text, "\nimportance of the options (PED-ANOVA, of 1)");
@@ -69,7 +76,7 @@ fn text(outcome: &StudySummary) -> String {
         options.sort_by(|a, b| b.1.total_cmp(a.1));
         let width = options.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
         for (name, importance) in options {
-            let _ = writeln!(text, "  {name:<width$}  {importance:.3}");
+            let _ = writeln!(text, "  {}  {importance:.3}", left(name, width));
         }
     }
     match &outcome.best {

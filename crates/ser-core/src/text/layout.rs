@@ -1,4 +1,7 @@
 //! Text for a terminal: widths, cuts and lines.
+//!
+//! Those who print a table lay it out with [`left`], [`right`] and [`cut`]. Crates for tables fold or cut every cell that is
+//! too wide; here heads are shortened only while they stay different, and what is still too wide continues below.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -41,7 +44,21 @@ pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `text`, or as much of its end as fits into `width` columns with an ellipsis: the end of a path tells more than its
+/// beginning.
+pub fn cut_front(text: &str, width: usize) -> Cow<'_, str> {
+    if columns(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    let mut starts = text.char_indices().map(|(position, _)| position);
+    let fits = starts.find(|position| columns(&text[*position..]) < width);
+    Cow::Owned(format!("{CUT}{}", fits.map_or("", |position| &text[position..])))
+}
+
 /// `text` in lines of at most `width` columns where its words allow, all but the first indented by `indent`.
+///
+/// `textwrap` adds up the widths of characters, which breaks lines elsewhere in Arabic and beside emoji of several
+/// characters; [`columns`] is the width of the whole.
 pub fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
@@ -100,6 +117,8 @@ mod tests {
         assert_eq!(cut("嬉しい", 4), "嬉…");
         assert_eq!(cut("fear", 4), "fear");
         assert_eq!(cut("fear", 0), "…");
+        assert_eq!([5, 4, 0].map(|width| cut_front("嬉しい", width)), ["…しい", "…い", "…"]);
+        assert_eq!(cut_front("runs/a", 6), "runs/a");
     }
 
     #[test]

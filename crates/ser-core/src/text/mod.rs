@@ -4,6 +4,6 @@ mod layout;
 mod markup;
 mod printable;
 
-pub use layout::{bytes, columns, cut, left, right, sentence, thousands, wrap};
-pub use markup::escape;
+pub use layout::{bytes, columns, cut, cut_front, left, right, sentence, thousands, wrap};
+pub use markup::{Untrusted, escape};
 pub use printable::printable;

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 use ser_core::random::Random;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::metrics::scores::Tally;
 use crate::metrics::{Interval, MAX_CLASSES, Scores};
@@ -42,8 +43,11 @@ impl BootstrapOptions {
     pub fn validate(self) -> Result<Self> {
         match self.resamples {
             100..=MAX_RESAMPLES => Ok(self),
-            n => Err(Error::new(ErrorKind::Usage, format!("{n} resamples are not valid"))
-                .help(format!("give --resamples a number from 100 to {MAX_RESAMPLES}"))),
+            n => Err(Error::new(ErrorKind::Usage, format!("{n} resamples are not valid")).help(remedy![
+                "give ",
+                Setting::Resamples,
+                format!(" a number from 100 to {MAX_RESAMPLES}")
+            ])),
         }
     }
 

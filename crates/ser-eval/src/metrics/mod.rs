@@ -4,14 +4,14 @@
 //! Where a quotient has no denominator it is 0 (scikit-learn's `zero_division=0`), and the classes concerned are
 //! named in [`Metrics::without_utterances`] and [`Metrics::never_predicted`].
 
-pub mod bootstrap;
-pub mod calibration;
-pub mod confusion_matrix;
-pub mod cross_entropy;
-pub mod mcnemar;
-pub mod scores;
+mod bootstrap;
+mod calibration;
+mod confusion_matrix;
+mod cross_entropy;
+mod mcnemar;
+mod scores;
 mod sum;
-pub mod wilson;
+mod wilson;
 
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::Action;
 use ser_core::{Error, ErrorKind, Result};
 use ser_model::FitConfig;
 use walkdir::WalkDir;
@@ -103,9 +104,7 @@ fn remaining(folder: &Path, config: &FitConfig) -> Result<Option<String>> {
 }
 
 fn unfinished(folder: &Path, what: String) -> Error {
-    Error::new(ErrorKind::Unusable, what)
-        .at(folder)
-        .help(format!("finish it with: ser-fit --resume {}", folder.display()))
+    Error::new(ErrorKind::Unusable, what).at(folder).help(Action::Finish(folder.to_owned()))
 }
 
 #[cfg(test)]
@@ -154,8 +153,8 @@ mod tests {
         assert_eq!(
             said[..4],
             [
-                "begun: has no best.pt yet; finish it with: ser-fit --resume begun",
-                "cut: is unfinished after 2 of 3 epochs; finish it with: ser-fit --resume cut",
+                "begun: has no best.pt yet; finish the run in begun",
+                "cut: is unfinished after 2 of 3 epochs; finish the run in cut",
                 "early",
                 said[3].as_str(),
             ]

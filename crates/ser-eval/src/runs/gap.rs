@@ -3,7 +3,7 @@
 use ser_core::text::thousands;
 use serde::Serialize;
 
-use crate::Voices;
+use crate::evaluation::Voices;
 use crate::runs::ProtocolRow;
 use crate::runs::speakers::Pooled;
 

@@ -1,30 +1,25 @@
 //! The table over runs: what a network scores under each protocol, over several seeds.
 //!
-//! [`find_runs`] finds finished runs below a folder; [`RunsReport::new`] makes the table of what they answered; it
-//! serialises as JSON and prints as [`text`](page::render), [`Markdown`](markdown::render) or [`CSV`](csv::write).
+//! [`find_runs`] finds finished runs below a folder; [`RunsReport::new`] makes the table of what they answered.
 
-pub mod csv;
-mod figure;
 mod find;
 mod gap;
-pub mod markdown;
-pub mod page;
 mod row;
 mod speakers;
 
 use std::collections::BTreeMap;
 
+use ser_core::remedy::{Action, Piece, Remedy};
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
+use crate::evaluation::{Answers, RunFigures, TrainingSettings};
 use crate::metrics::BootstrapOptions;
 use crate::runs::row::Group;
-use crate::{Answers, RunFigures, TrainingSettings};
 
-pub use figure::{MetricSummary, Recall};
 pub use find::{FoundRun, find_runs};
 pub use gap::VoiceGap;
-pub use row::ProtocolRow;
+pub use row::{MetricSummary, ProtocolRow, Recall};
 
 /// The table over runs. Serialised, it is the object that `--json` prints; numbers are not rounded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -109,13 +104,10 @@ impl RunsReport {
 
 fn none_usable(folder: &str, unusable: &[UnusableRun]) -> Error {
     let (what, help) = match unusable.first() {
-        None => (
-            "holds no run".to_owned(),
-            "make some with: ser-fit --protocols all --seeds 5 --runs DIR".to_owned(),
-        ),
+        None => ("holds no run".to_owned(), Remedy::from(Action::TrainProtocols)),
         Some(first) => (
             format!("holds {} runs, none of which can be used", unusable.len()),
-            format!("the first: {}", first.run) + ": " + &first.reason,
+            Remedy::from(Piece::from(format!("the first: {}: {}", first.run, first.reason))),
         ),
     };
     Error::new(ErrorKind::Missing, what).at(folder).help(help)

@@ -4,11 +4,12 @@ use ser_core::Result;
 use ser_core::text::thousands;
 use serde::Serialize;
 
-use crate::answers::recalls;
-use crate::metrics::{Bootstrap, BootstrapOptions, Scores, wilson_interval};
-use crate::runs::{MetricSummary, Recall, figure};
-use crate::unit::{resampled, voices};
-use crate::{Answers, Resampled, TestSide, TrainingSettings, Voices};
+use crate::evaluation::answers::recalls;
+use crate::evaluation::unit::{resampled, voices};
+use crate::evaluation::{Answers, Resampled, TestSide, TrainingSettings, Voices};
+use crate::metrics::{
+    Bootstrap, BootstrapOptions, Estimate, Interval, Scores, mean, sample_deviation, wilson_interval,
+};
 
 /// A row of the table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,6 +39,30 @@ pub struct ProtocolRow {
     pub recall: Vec<Recall>,
     /// Further notes.
     pub notes: Vec<String>,
+}
+
+/// A metric over several seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MetricSummary {
+    /// Mean over seeds.
+    pub mean: f64,
+    /// Standard deviation over seeds, n − 1 in the denominator; none for a single seed.
+    pub deviation: Option<f64>,
+    /// 95 % interval of the mean, where there is something to resample.
+    pub interval: Option<Interval>,
+    /// Where speakers are too few to resample: the lowest and the highest of them.
+    pub range: Option<[f64; 2]>,
+}
+
+/// The recall of one class over several seeds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recall {
+    /// The class.
+    pub label: String,
+    /// Mean over seeds; none where the class has no test utterance.
+    pub mean: Option<f64>,
+    /// Standard deviation over seeds; none for a single seed.
+    pub deviation: Option<f64>,
 }
 
 /// Runs that differ in nothing but their seeds; at least one.
@@ -78,7 +103,7 @@ impl<'a> Group<'a> {
         let answers: Vec<&[usize]> = self.runs.iter().map(|run| run.predicted.as_slice()).collect();
         let bootstrap = Bootstrap::new(&test.truth(), &answers, units.as_deref(), test.labels.len())?;
         let replicates = bootstrap.run(options)?;
-        let [accuracy, uar, macro_f1] = figure::with_intervals(replicates.observed(), &replicates.mean());
+        let [accuracy, uar, macro_f1] = with_intervals(replicates.observed(), &replicates.mean());
         Ok(ProtocolRow {
             protocol: test.protocol.clone(),
             split: None,
@@ -100,7 +125,7 @@ impl<'a> Group<'a> {
             self.runs.iter().map(|run| Ok(recalls(&run.metrics(|_| true)?))).collect::<Result<_>>()?;
         let of_class = |class: usize| per_run.iter().filter_map(|run| run[class]).collect::<Vec<f64>>();
         let labels = self.labels().iter().enumerate();
-        Ok(labels.map(|(class, label)| figure::recall(label, &of_class(class))).collect())
+        Ok(labels.map(|(class, label)| recall(label, &of_class(class))).collect())
     }
 }
 
@@ -128,4 +153,30 @@ fn notes(test: &TestSide, recipe: &TrainingSettings, scores: &[Scores]) -> Resul
         ));
     }
     Ok(notes)
+}
+
+/// Accuracy, UAR and macro-F1 in the order of the table.
+pub(super) const METRICS: [fn(&Scores) -> f64; 3] = [|s| s.accuracy, |s| s.uar, |s| s.macro_f1];
+
+/// The three figures of `per_seed` with the intervals of `estimate`.
+pub(super) fn with_intervals(per_seed: &[Scores], estimate: &Estimate) -> [MetricSummary; 3] {
+    let intervals = [estimate.accuracy, estimate.uar, estimate.macro_f1];
+    std::array::from_fn(|i| {
+        let values: Vec<f64> = per_seed.iter().map(METRICS[i]).collect();
+        MetricSummary {
+            mean: METRICS[i](&estimate.observed),
+            deviation: sample_deviation(&values),
+            interval: Some(intervals[i]),
+            range: None,
+        }
+    })
+}
+
+/// The recall of one class, from that of each seed.
+pub(super) fn recall(label: &str, per_seed: &[f64]) -> Recall {
+    Recall {
+        label: label.to_owned(),
+        mean: (!per_seed.is_empty()).then(|| mean(per_seed)),
+        deviation: sample_deviation(per_seed),
+    }
 }

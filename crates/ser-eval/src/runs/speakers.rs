@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ser_core::Result;
 use ser_core::text::thousands;
 
-use crate::answers::recalls;
+use crate::evaluation::answers::recalls;
+use crate::evaluation::unit::{MIN_UNITS, caution, voices};
+use crate::evaluation::{Resampled, Unit, Voices};
 use crate::metrics::{BootstrapOptions, Scores, bootstrap_mean, mean, sample_deviation};
-use crate::runs::figure::METRICS;
-use crate::runs::row::Group;
-use crate::runs::{MetricSummary, ProtocolRow, figure};
-use crate::unit::{MIN_UNITS, caution, voices};
-use crate::{Resampled, Unit, Voices};
+use crate::runs::row::{Group, METRICS, recall, with_intervals};
+use crate::runs::{MetricSummary, ProtocolRow, Recall};
 
 /// That row, and the UAR of each speaker, mean over seeds.
 pub(super) struct Pooled {
@@ -119,7 +118,7 @@ fn row(
         })
         .collect();
     let [accuracy, uar, macro_f1] = if n >= MIN_UNITS {
-        figure::with_intervals(&per_seed, &bootstrap_mean(&per_speaker, options)?)
+        with_intervals(&per_seed, &bootstrap_mean(&per_speaker, options)?)
     } else {
         with_ranges(&per_seed, &per_speaker)
     };
@@ -163,10 +162,7 @@ fn row(
         macro_f1,
         resampled: Resampled { unit: Unit::Speaker, n, in_words },
         recall: (labels.iter().enumerate())
-            .map(|(class, label)| figure::Recall {
-                deviation: None,
-                ..figure::recall(label, &of_class(class))
-            })
+            .map(|(class, label)| Recall { deviation: None, ..recall(label, &of_class(class)) })
             .collect(),
         notes,
     })

@@ -1,12 +1,12 @@
 //! The page that plays the examples and shows their spectrograms.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::Path;
 
-use ser_core::text::escape;
+use maud::{Markup, PreEscaped, html};
+use ser_core::text::Untrusted;
 
-use crate::listen::Example;
+use crate::listen::{Example, ExampleVersion};
 
 /// What the page begins with; a folder with it is one that may be written over.
 pub(super) const PAGE_START: &str = "<!doctype html>\n<!-- made by ser-prep --listen -->\n";
@@ -30,34 +30,39 @@ pub(super) fn files(folder: &Path) -> BTreeSet<String> {
 
 /// The page about `examples`, in their order.
 pub(super) fn page(examples: &[Example], seed: u64) -> String {
-    let mut html = format!(
-        "{PAGE_START}<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>Augmentation</title><style>{STYLE}</style>\n<h1>Augmentation</h1>\n\
-         <p>One utterance of each class and speaker, as it is, with each step of the recipe alone (whatever its \
-         probability), and with the whole recipe. Drawn with seed {seed}. All are brought to the same peak; \
-         spectrograms are mel bands, 60 dB from dark to bright.</p>\n"
-    );
-    for Example { path, label, speaker, takes, .. } in examples {
-        let speaker = speaker.as_ref().map_or(String::new(), |speaker| format!(", {}", escape(speaker)));
-        let _ = writeln!(
-            html,
-            "<h2>{}{speaker}</h2>\n<p><small>{}</small></p>\n<table>",
-            escape(label),
-            escape(path)
-        );
-        for take in takes {
-            let _ = writeln!(
-                html,
-                "<tr><td>{name}<br><small>{drawn}</small></td><td><audio controls preload=\"none\" \
-                 src=\"{file}.wav\"></audio></td><td><img loading=\"lazy\" src=\"{file}.png\" alt=\"mel spectrogram: \
-                 {name}\"></td></tr>",
-                name = escape(&take.name),
-                drawn = escape(&take.drawn),
-                file = take.file
-            );
+    let page = html! {
+        (PreEscaped(PAGE_START))
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width";
+                title { "Augmentation" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Augmentation" }
+                p {
+                    "One utterance of each class and speaker, as it is, with each step of the recipe alone (whatever its \
+                     probability), and with the whole recipe. Drawn with seed " (seed) ". All are brought to the same \
+                     peak; spectrograms are mel bands, 60 dB from dark to bright."
+                }
+                @for example in examples { (section(example)) }
+            }
         }
-        html.push_str("</table>\n");
+    };
+    page.into_string() + "\n"
+}
+
+fn section(Example { path, label, speaker, takes }: &Example) -> Markup {
+    html! {
+        h2 { (Untrusted(label)) @if let Some(speaker) = speaker { ", " (Untrusted(speaker)) } }
+        p { small { (Untrusted(path)) } }
+        table { @for ExampleVersion { name, drawn, file } in takes {
+            tr {
+                td { (name) br; small { (drawn) } }
+                td { audio controls preload="none" src={ (file) ".wav" } {} }
+                td { img loading="lazy" src={ (file) ".png" } alt={ "mel spectrogram: " (name) }; }
+            }
+        } }
     }
-    html.push_str("</html>\n");
-    html
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
+use crate::evaluation::{SplitSide, TrainingSettings};
 use crate::metrics::{ClassMetrics, Metrics, Scores};
-use crate::{SplitSide, TrainingSettings};
 
 /// The test side of a split, and who was heard in training.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,12 +79,12 @@ pub struct RunFigures {
 
 impl TestSide {
     /// Index of the class of each utterance.
-    pub(super) fn truth(&self) -> Vec<usize> {
+    pub(crate) fn truth(&self) -> Vec<usize> {
         self.utterances.iter().map(|utterance| utterance.truth).collect()
     }
 
     /// Speakers and words of the utterances.
-    pub(super) fn side(&self) -> SplitSide {
+    pub(crate) fn side(&self) -> SplitSide {
         SplitSide::of(self.utterances.iter().map(|u| (u.speaker.as_deref(), u.word.as_deref())))
     }
 }
@@ -94,7 +94,7 @@ impl Answers {
     ///
     /// # Errors
     /// [`ErrorKind::Mismatch`] where not; [`ErrorKind::Unusable`] where the test side is empty.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let test = &self.test;
         if test.utterances.is_empty() {
             return Err(Error::new(ErrorKind::Unusable, "has an empty test side").at(&self.name));
@@ -107,7 +107,7 @@ impl Answers {
     }
 
     /// Metrics over the utterances that `of` chooses.
-    pub(super) fn metrics(&self, of: impl Fn(&TestUtterance) -> bool) -> Result<Metrics> {
+    pub(crate) fn metrics(&self, of: impl Fn(&TestUtterance) -> bool) -> Result<Metrics> {
         let chosen = self.test.utterances.iter().zip(&self.predicted).filter(|(utterance, _)| of(utterance));
         let (truth, predicted): (Vec<usize>, Vec<usize>) =
             chosen.map(|(utterance, predicted)| (utterance.truth, *predicted)).unzip();
@@ -115,7 +115,7 @@ impl Answers {
     }
 
     /// What it scored on the whole test side.
-    pub(super) fn figures(&self) -> Result<RunFigures> {
+    pub(crate) fn figures(&self) -> Result<RunFigures> {
         let metrics = self.metrics(|_| true)?;
         Ok(RunFigures {
             name: self.name.clone(),
@@ -130,7 +130,7 @@ impl Answers {
 }
 
 /// Recall of each class; none where there are no utterances of it.
-pub(super) fn recalls(metrics: &Metrics) -> Vec<Option<f64>> {
+pub(crate) fn recalls(metrics: &Metrics) -> Vec<Option<f64>> {
     let recall = |class: &ClassMetrics| (class.support > 0).then_some(class.recall);
     metrics.classes.iter().map(recall).collect()
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use ser_corpus::Corpora;
-
-use crate::markup::{base64, url_path};
 
 /// The most bytes of recordings that a page embeds.
 pub const MAX_EMBEDDED_BYTES: u64 = 16 << 20;
@@ -91,7 +91,7 @@ impl<'a> Recordings<'a> {
         match std::fs::read(file) {
             Ok(bytes) => {
                 self.embedded += bytes.len() as u64;
-                PlayerSource::Url(format!("data:{};base64,{}", media_type(&bytes), base64(&bytes)))
+                PlayerSource::Url(format!("data:{};base64,{}", media_type(&bytes), STANDARD.encode(&bytes)))
             }
             Err(_) => PlayerSource::Without("the recording cannot be read"),
         }
@@ -107,6 +107,20 @@ impl<'a> Recordings<'a> {
             _ => PlayerSource::Without("its name is not UTF-8"),
         }
     }
+}
+
+/// `path` as part of a URL: every byte that could mean something else is percent-encoded, `/` is not.
+fn url_path(path: &str) -> String {
+    let mut out = String::with_capacity(path.len() + 8);
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// By content, as names may lie.
@@ -163,6 +177,11 @@ mod tests {
             matches!(embedding.source("large.wav"), PlayerSource::Without(why) if why.contains("16 MiB"))
         );
         assert_eq!(Recordings::new(Audio::None, corpora, &page).source("a #1.wav"), PlayerSource::Silent);
+    }
+
+    #[test]
+    fn a_path_in_a_url_says_nothing_but_itself() {
+        assert_eq!(url_path("a b/c#d?e:f%g\"é.wav"), "a%20b/c%23d%3Fe%3Af%25g%22%C3%A9.wav");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The table as Markdown, for a paper or a page of results.
+//! The table over runs as Markdown, for a paper or a page of results.
 
 use ser_core::text::{printable, thousands};
 
-use crate::runs::page::{between, drawn, mean, name, recall, remarks_of};
+use crate::render::cells::{between, drawn, mean, name, recall, remarks_of};
 use crate::runs::{ProtocolRow, RecipeTable, RunsReport};
 
 /// The tables of `report` as Markdown.
-pub fn render(report: &RunsReport) -> String {
+pub fn runs(report: &RunsReport) -> String {
     let mut text = String::new();
     for table in &report.recipes {
         if !table.settings.is_empty() {

@@ -3,25 +3,17 @@
 //! Each is drawn once, as SVG whose shapes carry classes instead of colours. A page brings the colours of both its
 //! grounds; a file brings those of a white one.
 
-pub mod colour;
+pub(crate) mod colour;
 mod confusion;
 mod curves;
-#[cfg(feature = "png")]
-mod files;
-#[cfg(feature = "png")]
-mod raster;
+mod drawing;
 mod reliability;
 mod scale;
-mod svg;
-
-#[cfg(feature = "png")]
-pub use files::write_figures;
 
 use ser_core::text::escape;
 
-use crate::Evaluation;
-use crate::figures::colour::Ground;
-use crate::run_record::{History, RunRecord};
+use crate::evaluation::{Evaluation, History, RunRecord};
+use crate::render::svg::colour::Ground;
 
 /// Height of the title above a figure in a file.
 const TITLE_HEIGHT: f64 = 40.0;
@@ -47,7 +39,7 @@ pub struct Plot {
 
 impl Plot {
     /// The figure as an element of a page that has the colours of [`Ground::rules`].
-    pub(super) fn inline(&self) -> String {
+    pub(crate) fn inline(&self) -> String {
         format!(
             "<svg class=\"{class}\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" \
              aria-labelledby=\"{name}-title {name}-desc\"><title id=\"{name}-title\">{title}</title>\

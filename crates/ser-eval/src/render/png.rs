@@ -1,20 +1,54 @@
-//! SVG as PNG, the same on every machine.
+//! Figures as PNG files, the same on every machine, beside those as SVG.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Options, Tree};
+use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
+
+use crate::render::svg::Plot;
 
 /// DejaVu Sans with the characters that labels usually need; its licence and origin are beside it.
 const FONT: &[u8] = include_bytes!("DejaVuSans-subset.ttf");
+
+/// Pixels of a PNG for each unit of its drawing.
+const PNG_SCALE: f32 = 2.0;
+
+impl Plot {
+    /// The figure as a PNG file, on white, with the font that ser brings along.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        to_png(&self.to_svg(), PNG_SCALE)
+    }
+}
+
+/// Writes every figure into `folder`, as SVG and as PNG, and names the files.
+///
+/// # Errors
+/// When the folder or a file cannot be written.
+pub fn write_figures(folder: &Path, figures: &[Plot], storage: &Storage) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::io("cannot be made", folder, error))?;
+    let mut written = Vec::new();
+    for figure in figures {
+        for (ending, bytes) in [("svg", figure.to_svg().into_bytes()), ("png", figure.to_png()?)] {
+            let path = folder.join(format!("{}.{ending}", figure.name));
+            storage.replace_file(&path, &[&bytes])?;
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
 
 /// Draws `svg` with `scale` pixels for each of its units.
 ///
 /// Fonts of the system are asked for only where a character is not in ours, so that figures with ordinary labels come
 /// to the same pixels everywhere, also where there are no fonts.
-pub(super) fn to_png(svg: &str, scale: f32) -> Result<Vec<u8>> {
+fn to_png(svg: &str, scale: f32) -> Result<Vec<u8>> {
     let mut fonts = Database::new();
     fonts.load_font_data(FONT.to_vec());
     if !svg.chars().all(in_font) {

@@ -1,6 +1,6 @@
-//! The comparison as text.
+//! The comparison of checkpoints as text.
 
-use ser_core::text::{columns, cut, left, printable, right, thousands, wrap};
+use ser_core::text::{columns, cut, cut_front, left, printable, right, thousands, wrap};
 
 use crate::compare::{Comparison, MetricDifference, PairedComparison};
 use crate::metrics::McNemarTest;
@@ -11,7 +11,7 @@ const MIN_WIDTH: usize = 80;
 const FIGURES: usize = 3 * 10;
 
 /// The comparison for a terminal of `width` columns.
-pub fn render(comparison: &Comparison, width: usize) -> String {
+pub fn comparison(comparison: &Comparison, width: usize) -> String {
     let width = width.max(MIN_WIDTH);
     let mut page = format!(
         "{}\n\n",
@@ -120,15 +120,4 @@ fn classes(pair: &PairedComparison, width: usize) -> String {
         text.push('\n');
     }
     text
-}
-
-/// The end of `text` that fits into `width` columns, with an ellipsis before it.
-fn cut_front(text: &str, width: usize) -> String {
-    let mut start = text.char_indices().map(|(position, _)| position);
-    let fits = start.find(|position| columns(&text[*position..]) < width);
-    match fits {
-        _ if columns(text) <= width => text.to_owned(),
-        Some(position) => format!("…{}", &text[position..]),
-        None => "…".to_owned(),
-    }
 }

@@ -1,9 +1,9 @@
 //! Loss and accuracy over the epochs of a training.
 
-use crate::Plot;
-use crate::figures::scale::{Scale, tick};
-use crate::figures::svg::{Anchor, Drawing, text_width};
-use crate::run_record::EpochHistory;
+use crate::evaluation::EpochHistory;
+use crate::render::svg::Plot;
+use crate::render::svg::drawing::{Anchor, Drawing, text_width};
+use crate::render::svg::scale::{Scale, tick};
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 330.0;

@@ -2,10 +2,11 @@
 
 use ser_core::text::{cut, printable, thousands};
 
-use crate::figures::colour::STEPS;
-use crate::figures::svg;
-use crate::figures::svg::{Anchor, Drawing, text_width};
-use crate::{Evaluation, Plot};
+use crate::evaluation::Evaluation;
+use crate::render::svg::Plot;
+use crate::render::svg::colour::STEPS;
+use crate::render::svg::drawing;
+use crate::render::svg::drawing::{Anchor, Drawing, text_width};
 
 /// Above this many classes cells are too small to be seen, and there is no picture.
 pub(crate) const MAX_CLASSES: usize = 40;
@@ -121,7 +122,7 @@ impl Cell {
             return;
         }
         let count = self.count.to_string();
-        let size = (w - 6.0).min(15.0 * svg::text_width("0000", 1.0)) / svg::text_width(&count, 1.0);
+        let size = (w - 6.0).min(15.0 * drawing::text_width("0000", 1.0)) / drawing::text_width(&count, 1.0);
         d.text(&class, [middle, y + h / 2.0 - 1.0], size.clamp(7.0, 15.0), Anchor::Middle, &count);
         d.text(&class, [middle, y + h / 2.0 + 14.0], 11.0, Anchor::Middle, &percent(share));
     }

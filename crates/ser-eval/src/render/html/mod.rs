@@ -1,6 +1,7 @@
 //! The report as one page for a browser: no script, nothing fetched, and a policy in it that forbids both.
 //!
-//! Every text that comes from a corpus, a file name or a checkpoint passes through `escape` or `name`.
+//! Templates escape markup by themselves. Text that comes from a corpus, a file name or a checkpoint goes through
+//! [`Untrusted`] besides, which also shows what could turn the text around it.
 
 mod recordings;
 mod sections;
@@ -8,13 +9,13 @@ mod sections;
 use std::fmt::Write;
 use std::path::Path;
 
+use maud::{DOCTYPE, PreEscaped, html};
 use ser_core::Result;
-use ser_core::text::escape;
+use ser_core::text::Untrusted;
 
-use crate::figures::colour::{Ground, Palette};
-use crate::html::recordings::Recordings;
-use crate::run_record::RunRecord;
-use crate::{Evaluation, Prediction, wrong_predictions};
+use crate::evaluation::{Evaluation, Prediction, RunRecord, wrong_predictions};
+use crate::render::html::recordings::Recordings;
+use crate::render::svg::colour::{Ground, Palette};
 
 pub use recordings::{Audio, MAX_EMBEDDED_BYTES};
 
@@ -36,7 +37,7 @@ pub struct PageOptions<'a> {
 ///
 /// # Errors
 /// [`ErrorKind::Mismatch`](ser_core::ErrorKind::Mismatch) if `predictions` are not those of `evaluation`.
-pub fn html_page(
+pub fn page(
     evaluation: &Evaluation,
     predictions: &[Prediction],
     run: Option<&RunRecord>,
@@ -47,35 +48,48 @@ pub fn html_page(
     let mut recordings = Recordings::new(options.audio, corpora, options.path);
     let shown = &wrong[..wrong.len().min(MAX_ERRORS)];
 
-    let mut body = String::new();
-    sections::head(&mut body, evaluation, run);
-    sections::split(&mut body, evaluation, run);
-    sections::confusion(&mut body, evaluation);
-    sections::classes(&mut body, evaluation);
-    sections::training(&mut body, evaluation, run);
-    sections::calibration(&mut body, evaluation);
-    sections::errors(&mut body, shown, wrong.len(), &mut recordings);
-    sections::reproduction(&mut body, evaluation, run);
-    sections::definitions(&mut body, evaluation);
-
-    let provenance = &evaluation.provenance;
-    let title = format!("UAR {:.3} on {} · ser", evaluation.uar, provenance.protocol);
+    // First, as the policy depends on what was embedded.
+    let errors = sections::errors(shown, wrong.len(), &mut recordings);
     let policy = format!(
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src {}; base-uri 'none'; form-action 'none'",
         recordings.media_sources()
     );
-    Ok(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta name=\"color-scheme\" content=\"light dark\"/>\n\
-         <meta name=\"referrer\" content=\"no-referrer\"/>\n\
-         <meta name=\"generator\" content=\"ser {version}\"/>\n\
-         <title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        version = env!("CARGO_PKG_VERSION"),
-        title = escape(&title),
-        style = style(),
-    ))
+    let title = format!("UAR {:.3} on {} · ser", evaluation.uar, evaluation.provenance.protocol);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                (PreEscaped("<meta charset=\"utf-8\"/>"))
+                (meta("http-equiv", "Content-Security-Policy", &policy))
+                (meta("name", "viewport", "width=device-width, initial-scale=1"))
+                (meta("name", "color-scheme", "light dark"))
+                (meta("name", "referrer", "no-referrer"))
+                (meta("name", "generator", concat!("ser ", env!("CARGO_PKG_VERSION"))))
+                title { (Untrusted(&title)) }
+                style { (PreEscaped(style())) }
+            }
+            body {
+                main {
+                    (sections::head(evaluation, run))
+                    (sections::split(evaluation, run))
+                    (sections::confusion(evaluation))
+                    (sections::classes(evaluation))
+                    (sections::training(evaluation, run))
+                    (sections::calibration(evaluation))
+                    (errors)
+                    (sections::reproduction(evaluation, run))
+                    (sections::definitions(evaluation))
+                }
+            }
+        }
+    };
+    Ok(page.into_string() + "\n")
+}
+
+/// An element `meta`, closed so that a reader of XML understands the page too; a template leaves it open.
+fn meta(kind: &'static str, name: &'static str, content: &str) -> PreEscaped<String> {
+    let content = html! { (content) }.into_string();
+    PreEscaped(format!("<meta {kind}=\"{name}\" content=\"{content}\"/>"))
 }
 
 fn style() -> String {

@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use ser_core::text::thousands;
 use serde::Serialize;
 
-use crate::{TestSide, TestUtterance};
+use crate::evaluation::{TestSide, TestUtterance};
 
 /// Fewer speakers or words than this are not resampled: a bootstrap of four has 35 different outcomes.
-pub(super) const MIN_UNITS: usize = 5;
+pub(crate) const MIN_UNITS: usize = 5;
 
 /// With fewer than this, an interval by bootstrap is clearly too narrow: it has the variance of n units divided by n, not
 /// by n − 1, and no heavy tails.
@@ -56,7 +56,7 @@ pub enum Voices {
 const TOO_NARROW: &str = "with so few, a bootstrap makes it somewhat too narrow";
 
 /// That remark for an interval over `n` speakers, or nothing.
-pub(super) fn caution(n: usize) -> String {
+pub(crate) fn caution(n: usize) -> String {
     if n < FEW_UNITS { format!("; {TOO_NARROW}") } else { String::new() }
 }
 
@@ -75,7 +75,7 @@ impl Unit {
 }
 
 /// How the voices of `test` relate to its training side.
-pub(super) fn voices(test: &TestSide) -> Voices {
+pub(crate) fn voices(test: &TestSide) -> Voices {
     let side = test.side();
     relation(&side.speakers, &test.train.speakers, side.without_speaker > 0 || test.train.without_speaker > 0)
 }
@@ -91,7 +91,7 @@ fn relation(test: &BTreeSet<String>, train: &BTreeSet<String>, unknown: bool) ->
 
 /// What to draw from `test`, and for [`Bootstrap::new`](crate::metrics::Bootstrap::new) to which unit each utterance
 /// belongs.
-pub(super) fn resampled(test: &TestSide) -> (Resampled, Option<Vec<usize>>) {
+pub(crate) fn resampled(test: &TestSide) -> (Resampled, Option<Vec<usize>>) {
     let side = test.side();
     let voices = voices(test);
     let words =
@@ -175,7 +175,7 @@ fn numbered(test: &TestSide, name: impl Fn(&TestUtterance) -> Option<&str>) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SplitSide;
+    use crate::evaluation::SplitSide;
 
     fn side(train: (&[&str], &[&str]), test: (&[&str], &[&str])) -> TestSide {
         let pairs = |(speakers, words): (&[&str], &[&str])| -> Vec<(String, String)> {

@@ -9,8 +9,7 @@ use std::fmt::Write;
 use ser_core::text::{printable, sentence, thousands};
 use ser_corpus::split::Part;
 
-use crate::Evaluation;
-use crate::run_record::RunRecord;
+use crate::evaluation::{Evaluation, RunRecord};
 
 /// The card, in Markdown.
 pub fn model_card(evaluation: &Evaluation, run: &RunRecord) -> String {
@@ -131,7 +130,7 @@ fn factors(card: &mut String, run: &RunRecord) {
 
 fn metrics(card: &mut String, evaluation: &Evaluation) {
     put!(card, "## Metrics\n");
-    for (term, definition) in crate::page::definitions(evaluation) {
+    for (term, definition) in evaluation.definitions.in_order() {
         put!(card, "- **{}**: {}.", md(term), md(definition));
     }
     card.push('\n');

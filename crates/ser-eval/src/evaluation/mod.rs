@@ -1,4 +1,14 @@
-//! Everything a report shows, and its form as JSON.
+//! What is evaluated: the answers of a network for its test side, the run and the split behind them.
+//!
+//! [`Evaluation`] is everything that a report on one checkpoint shows; serialised, it is the report as JSON.
+
+pub(crate) mod answers;
+mod history;
+mod predictions;
+mod protocol;
+mod run_record;
+mod settings;
+pub(crate) mod unit;
 
 use std::fmt::Write;
 
@@ -11,7 +21,14 @@ use crate::metrics::{
     Calibration, ClassAverage, ClassMetrics, ConfusionMatrix, Interval, Metrics, RELIABILITY_BINS,
     mean_cross_entropy,
 };
-use crate::{Prediction, WrongPrediction, wrong_predictions};
+
+pub use answers::{Answers, RunFigures, TestSide, TestUtterance};
+pub use history::{EpochHistory, History};
+pub use predictions::{Prediction, WrongPrediction, wrong_predictions};
+pub use protocol::{SplitSide, protocol_in_words};
+pub use run_record::{CommandLine, RunRecord, corpora_of};
+pub use settings::{TrainingSettings, training_in_words};
+pub use unit::{Resampled, Unit, Voices};
 
 /// A model's test set result. Serialised, it is the object that `--json` prints; numbers are not rounded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -159,6 +176,25 @@ pub const DEFINITIONS: Definitions = Definitions {
     mce: "maximum calibration error: the largest |accuracy - mean confidence| of a bin",
     brier: "mean over utterances of the summed squared error of all class probabilities, 0 to 2 (Brier 1950)",
 };
+
+impl Definitions {
+    /// Each metric with its definition, in the order in which reports list them; the shortcuts are not among them.
+    pub(crate) fn in_order(&self) -> [(&'static str, &'static str); 11] {
+        [
+            ("accuracy", self.accuracy),
+            ("interval", self.accuracy_interval),
+            ("UAR", self.uar),
+            ("precision", self.precision),
+            ("recall", self.recall),
+            ("F1", self.f1),
+            ("macro-F1", self.macro_f1),
+            ("cross-entropy", self.cross_entropy),
+            ("ECE", self.ece),
+            ("MCE", self.mce),
+            ("Brier score", self.brier),
+        ]
+    }
+}
 
 impl Evaluation {
     /// Evaluates the predictions for a test set; `labels` are in index order.

@@ -1,22 +1,32 @@
-//! The page that ends an evaluation, as plain text.
+//! Text for a terminal of a given width.
+
+mod classification_report;
+mod comparison;
+mod confusion_matrix;
+mod runs;
 
 use ser_core::Result;
-use ser_core::text::{printable, thousands, wrap};
+use ser_core::text::{columns, left, printable, thousands, wrap};
 
-use crate::classification_report::layout;
+use crate::evaluation::{Evaluation, WrongPrediction};
 use crate::metrics::ClassMetrics;
-use crate::{Evaluation, confusion_matrix, wrong_predictions_table};
+use crate::render::text::classification_report::layout;
+
+pub use classification_report::classification_report;
+pub use comparison::comparison;
+pub use confusion_matrix::confusion_matrix;
+pub use runs::runs;
 
 /// The narrowest useful width of a table, in columns.
 const MIN_WIDTH: usize = 40;
 
-/// The page for a terminal of `width` columns: the metrics with what they mean, what the protocol says about
+/// The whole evaluation for a terminal of `width` columns: the metrics with what they mean, what the protocol says about
 /// them, the classification report, the confusion matrix, and the wrong answers where the evaluation holds them.
 ///
 /// # Errors
 /// [`ErrorKind::Mismatch`](ser_core::ErrorKind::Mismatch) if the fields of `evaluation` were changed and labels no
 /// longer match the classes.
-pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
+pub fn evaluation(evaluation: &Evaluation, width: usize) -> Result<String> {
     let width = width.max(MIN_WIDTH);
     let provenance = &evaluation.provenance;
     let interval = &evaluation.accuracy_interval;
@@ -89,14 +99,14 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
         page += &format!("\nWrong answers: {}\n", thousands(wrong.len() as u64));
         if !wrong.is_empty() {
             page.push('\n');
-            page += &wrong_predictions_table(wrong);
+            page += &wrong_predictions(wrong);
         }
     }
 
     page += "\nDefinitions\n\n";
     let alone = evaluation.audit.as_ref().filter(|audit| !audit.shortcuts.is_empty());
     let alone = alone.map(|_| ("… alone", evaluation.definitions.shortcuts));
-    for (name, definition) in definitions(evaluation).into_iter().chain(alone) {
+    for (name, definition) in evaluation.definitions.in_order().into_iter().chain(alone) {
         page += &wrap(&format!("{name} = {definition}"), width, 4);
         page.push('\n');
     }
@@ -112,19 +122,50 @@ pub fn render(evaluation: &Evaluation, width: usize) -> Result<String> {
     Ok(page)
 }
 
-pub(super) fn definitions(evaluation: &Evaluation) -> [(&'static str, &'static str); 11] {
-    let d = &evaluation.definitions;
-    [
-        ("accuracy", d.accuracy),
-        ("interval", d.accuracy_interval),
-        ("UAR", d.uar),
-        ("precision", d.precision),
-        ("recall", d.recall),
-        ("F1", d.f1),
-        ("macro-F1", d.macro_f1),
-        ("cross-entropy", d.cross_entropy),
-        ("ECE", d.ece),
-        ("MCE", d.mce),
-        ("Brier score", d.brier),
-    ]
+/// A table of wrong predictions for the terminal, in the order given, with the probability of both classes. Paths
+/// come last and whole, so that they can be copied.
+pub fn wrong_predictions(wrong: &[WrongPrediction]) -> String {
+    let width = |heading: &str, label: fn(&WrongPrediction) -> &str| {
+        wrong.iter().map(|row| columns(&printable(label(row)))).max().unwrap_or(0).max(heading.len())
+    };
+    let truth_width = width("true", |row| &row.truth);
+    let predicted_width = width("predicted", |row| &row.predicted);
+    let mut table = format!(
+        "{}  {:>8}  {}  {:>8}  path\n",
+        left("predicted", predicted_width),
+        "prob.",
+        left("true", truth_width),
+        "prob."
+    );
+    for row in wrong {
+        table += &format!(
+            "{}  {:>8.4}  {}  {:>8.4}  {}\n",
+            left(&printable(&row.predicted), predicted_width),
+            row.probability_predicted,
+            left(&printable(&row.truth), truth_width),
+            row.probability_true,
+            printable(&row.path)
+        );
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_answers_stand_in_columns() {
+        let wrong = WrongPrediction {
+            path: "c".to_owned(),
+            truth: "angry".to_owned(),
+            predicted: "happy, \"very\"".to_owned(),
+            probability_true: 0.5,
+            probability_predicted: 0.9,
+        };
+        let table = wrong_predictions(&[wrong]);
+        let expected = "predicted         prob.  true      prob.  path\n\
+                        happy, \"very\"    0.9000  angry    0.5000  c\n";
+        assert_eq!(table, expected);
+    }
 }

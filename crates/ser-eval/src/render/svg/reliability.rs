@@ -2,9 +2,10 @@
 
 use ser_core::text::thousands;
 
-use crate::figures::scale::{Scale, tick};
-use crate::figures::svg::{Anchor, Drawing};
-use crate::{Evaluation, Plot};
+use crate::evaluation::Evaluation;
+use crate::render::svg::Plot;
+use crate::render::svg::drawing::{Anchor, Drawing};
+use crate::render::svg::scale::{Scale, tick};
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 470.0;

@@ -1,14 +1,14 @@
 //! Comparing checkpoints on the same test set.
 
-pub mod page;
-mod same;
+use std::collections::HashSet;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Action;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Serialize;
 
+use crate::evaluation::unit::resampled;
+use crate::evaluation::{Answers, Resampled, RunFigures, TestUtterance, TrainingSettings};
 use crate::metrics::{Bootstrap, BootstrapOptions, Interval, McNemar, Replicates, mcnemar};
-use crate::unit::resampled;
-use crate::{Answers, Resampled, RunFigures, TrainingSettings};
 
 /// Checkpoints compared with the first of them. Serialised, it is the object that `--json` prints; numbers are not
 /// rounded.
@@ -99,7 +99,7 @@ impl Comparison {
             return Err(too_few());
         }
         answers.iter().try_for_each(Answers::check)?;
-        others.iter().try_for_each(|other| same::check(first, other))?;
+        others.iter().try_for_each(|other| check_same_utterances(first, other))?;
 
         let test = &first.test;
         let (resampled, units) = resampled(test);
@@ -126,8 +126,7 @@ impl Comparison {
 }
 
 fn too_few() -> Error {
-    Error::new(ErrorKind::Usage, "a comparison needs two checkpoints")
-        .help("name them both: ser-report a.pt b.pt")
+    Error::new(ErrorKind::Usage, "a comparison needs two checkpoints").help(Action::CompareCheckpoints)
 }
 
 fn pair(
@@ -214,7 +213,53 @@ fn meaning(answers: &[Answers], resampled: &Resampled) -> String {
     format!(
         "The intervals were made by drawing {}. McNemar's test takes utterances as independent. One run of each is \
          compared, so this says which of these checkpoints does better on such utterances, and not which recipe \
-         is better: how seeds differ is not covered. Train several seeds of each and use ser-report --runs.{several}",
-        resampled.in_words
+         is better: how seeds differ is not covered. Train several seeds of each and {}.{several}",
+        resampled.in_words,
+        Action::ReportRuns
     )
+}
+
+/// Checks that the test sides of both are the same recordings with the same classes in the same order. Their features may
+/// differ, and so may the digests of their splits, which name rows of the cache.
+///
+/// # Errors
+/// [`ErrorKind::Mismatch`], naming the difference.
+fn check_same_utterances(first: &Answers, other: &Answers) -> Result<()> {
+    let (a, b) = (&first.test, &other.test);
+    if a.labels != b.labels {
+        let what =
+            format!("has the classes {}; {} has {}", b.labels.join(", "), first.name, a.labels.join(", "));
+        return Err(mismatch(other, what));
+    }
+    if a.utterances.len() == b.utterances.len()
+        && a.utterances.iter().zip(&b.utterances).all(|(a, b)| is_same(a, b))
+    {
+        return Ok(());
+    }
+    let paths: HashSet<&str> = a.utterances.iter().map(|utterance| utterance.path.as_str()).collect();
+    let shared = b.utterances.iter().filter(|utterance| paths.contains(utterance.path.as_str())).count();
+    let tested = |answers: &Answers| {
+        format!("{} utterances of {}", answers.test.utterances.len(), answers.test.protocol)
+    };
+    let mut what =
+        format!("is tested on {}, {} on {}; {shared} are the same", tested(other), first.name, tested(first));
+    let pairs = a.utterances.iter().zip(&b.utterances);
+    if let Some((a, b)) = pairs.into_iter().find(|(a, b)| !is_same(a, b)).filter(|_| shared > 0) {
+        what += &format!("; the first that differ are {} and {}", described(b), described(a));
+    }
+    Err(mismatch(other, what))
+}
+
+fn is_same(a: &TestUtterance, b: &TestUtterance) -> bool {
+    a.path == b.path && a.truth == b.truth && a.duration_s == b.duration_s
+}
+
+fn described(utterance: &TestUtterance) -> String {
+    format!("{} ({:.3} s)", utterance.path, utterance.duration_s)
+}
+
+fn mismatch(other: &Answers, what: String) -> Error {
+    Error::new(ErrorKind::Mismatch, what)
+        .at(&other.name)
+        .help(remedy!["compare checkpoints of the same split; for several splits ", Action::ReportRuns])
 }
