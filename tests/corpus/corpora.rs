@@ -323,7 +323,7 @@ fn a_label_map_renames_and_leaves_out_before_anything_is_excluded() {
     let unknown = PrepareOptions { map: Some("comon".parse().unwrap()), ..options };
     let error = place.prepare(&unknown).unwrap_err().to_string();
     assert!(
-        error.contains("comon: cannot be read as a label map") && error.contains("--map common"),
+        error.contains("comon: cannot be read as a label map") && error.contains("map = common"),
         "{error}"
     );
 }

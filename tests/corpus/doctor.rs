@@ -8,6 +8,7 @@ use std::process::Command;
 use rayon::prelude::*;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
+use ser_corpus::conventions::named;
 use ser_corpus::doctor::{DoctorReport, ExamineOptions, FindingKind, examine};
 use ser_prepare::prepare;
 use ser_synth::{Oddity, SynthCorpus};
@@ -26,7 +27,11 @@ const EMOTIONS: [(&str, &str); 7] = [
 ];
 
 /// The words of TESS, as the doctor knows them.
-const WORDS: &str = include_str!("../../crates/ser-corpus/src/doctor/expectation/tess_words.txt");
+fn words() -> BTreeSet<String> {
+    let tess = named("tess").unwrap().published().unwrap();
+    let word = |name: &str| name.split(' ').nth(1).unwrap().to_owned();
+    (tess.all.unwrap())().iter().map(|recording| word(&recording.name)).collect()
+}
 
 fn diagnose(folder: &Path) -> DoctorReport {
     examine(&ExamineOptions::new(folder), &Silent).unwrap()
@@ -64,11 +69,11 @@ fn with_file(path: &str, bytes: &[u8], kind: FindingKind) -> (DoctorReport, Stri
 /// A folder named as TESS is, 2,800 recordings of a sixteenth of a second, each another noise.
 fn named_as_tess() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let mut names = Vec::new();
+    let (words, mut names) = (words(), Vec::new());
     for speaker in ["OAF", "YAF"] {
         for (in_folder, in_file) in EMOTIONS {
             fs::create_dir(folder.path().join(format!("{speaker}_{in_folder}"))).unwrap();
-            for word in WORDS.split_whitespace() {
+            for word in &words {
                 names.push(format!("{speaker}_{in_folder}/{speaker}_{word}_{in_file}.wav"));
             }
         }
@@ -532,8 +537,23 @@ fn bytes_that_are_cut_or_altered_anywhere_never_stop_it() {
 fn a_name_cannot_write_to_the_terminal() {
     let folder = healthy();
     put(folder.path(), "calm/\u{1b}[31mred\n.wav", b"");
-    let table = diagnose(folder.path()).to_table(80);
-    assert!(!table.contains('\u{1b}') && table.contains("calm/\\u{1b}[31mred\\n.wav: is empty"), "{table}");
+    // What turns the reading direction around makes one name look like another.
+    put(folder.path(), "calm/a\u{202e}vaw\u{2066}b\u{61c}c.wav", b"");
+    let table = doctor(folder.path(), &[]).ends(3).stdout;
+    assert!(table.contains("calm/\\u{1b}[31mred\\n.wav: is empty"), "{table}");
+    assert!(table.contains("calm/a\\u{202e}vaw\\u{2066}b\\u{61c}c.wav: is empty"), "{table}");
+    assert!(!table.contains(['\u{1b}', '\u{202e}', '\u{2066}', '\u{61c}']), "{table}");
+}
+
+#[test]
+fn a_name_keeps_its_spaces_and_is_broken_between_words() {
+    let folder = healthy();
+    put(folder.path(), "calm/two  spaces.wav", b"");
+    let long = "a_very_long_name_that_does_not_fit_on_a_line_together_with_what_is_said_of_it";
+    put(folder.path(), &format!("calm/{long}.wav"), b"");
+    let table = doctor(folder.path(), &[]).ends(3).stdout;
+    assert!(table.contains("    - calm/two  spaces.wav: is empty (0 bytes)"), "{table}");
+    assert!(table.contains(&format!("    -\n        calm/{long}.wav:\n        is empty (0")), "{table}");
 }
 
 // --- the command ---
@@ -606,7 +626,7 @@ fn a_table_fits_80_columns_where_names_allow_it() {
     let oddities = Oddity::ALL.to_vec();
     let options = ser_synth::SynthOptions { words: 3, sample_rate: 16_000, oddities, ..Default::default() };
     SynthCorpus::new(options).unwrap().write(folder.path()).unwrap();
-    let table = diagnose(folder.path()).to_table(80);
+    let table = doctor(folder.path(), &[]).stdout;
     for line in table.lines() {
         assert!(line.chars().count() <= 80, "{line:?}");
     }

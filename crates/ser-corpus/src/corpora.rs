@@ -7,12 +7,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::{Annotation, check_relative, is_speaker_id};
+use crate::Annotation;
+use crate::names::{check_relative, is_speaker_id};
 
-/// A folder of recordings as the command line names it: `FOLDER` or `NAME=FOLDER`.
+/// A folder of recordings as a person names it: `FOLDER` or `NAME=FOLDER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorpusFolder {
     /// Name of the corpus; by default its folder's name.
@@ -83,8 +85,13 @@ impl Corpora {
     /// be combined.
     pub fn new(folders: &[CorpusFolder]) -> Result<Self> {
         if folders.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "no folder of recordings is given")
-                .help("give one with --data, or several with --data for each"));
+            return Err(Error::new(ErrorKind::Usage, "no folder of recordings is given").help(remedy![
+                "give one with ",
+                Setting::Data,
+                ", or several with ",
+                Setting::Data,
+                " for each"
+            ]));
         }
         check_apart(folders)?;
         let mut members: Vec<Corpus> = Vec::with_capacity(folders.len());
@@ -138,7 +145,7 @@ impl Corpora {
         self.members.len() > 1
     }
 
-    /// The folders as a command line names them, each `FOLDER` or, where there are several, `NAME=FOLDER`.
+    /// The folders as [`CorpusFolder`] reads them, each `FOLDER` or, where there are several, `NAME=FOLDER`.
     pub fn as_given(&self) -> Vec<String> {
         let given = |Corpus { name, data }: &Corpus| match self.are_several() {
             true => format!("{name}={}", data.display()),
@@ -167,7 +174,11 @@ impl Corpora {
     fn no_such_corpus(&self, path: &str, name: &str) -> Error {
         let known: Vec<&str> = self.members.iter().map(|corpus| corpus.name.as_str()).collect();
         let what = format!("is of a corpus {name:?}, but there is only {}", known.join(", "));
-        Error::new(ErrorKind::Missing, what).at(path).help(format!("give --data {name}=FOLDER for it"))
+        Error::new(ErrorKind::Missing, what).at(path).help(remedy![
+            "give ",
+            Setting::Data.to(format!("{name}=FOLDER")),
+            " for it"
+        ])
     }
 
     /// The path in manifests of what lies at `inside` in `corpus`.
@@ -245,7 +256,7 @@ fn check_apart(folders: &[CorpusFolder]) -> Result<()> {
                 };
                 return Err(Error::new(ErrorKind::Usage, what)
                     .at(&folders[other].folder)
-                    .help("give each corpus once with --data"));
+                    .help(remedy!["give each corpus once with ", Setting::Data]));
             }
         }
     }
@@ -297,7 +308,7 @@ mod tests {
             assert_eq!(corpora.location(path).unwrap_err().kind(), ErrorKind::Missing, "{path}");
         }
         let text = corpora.location("C/calm/1.wav").unwrap_err().to_string();
-        assert!(text.contains("only A, B") && text.contains("--data C=FOLDER"), "{text}");
+        assert!(text.contains("only A, B") && text.contains("data = C=FOLDER"), "{text}");
         let only = Corpora::new(&["A=/x".parse().unwrap()]).unwrap();
         assert_eq!(only.location("calm/1.wav").unwrap(), Path::new("/x/calm/1.wav"));
         assert!(only.location("../1.wav").is_err());

@@ -15,12 +15,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::Setting;
 use ser_core::storage::read_text;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Deserialize;
 
 /// Maps that are part of this program, by name.
-pub const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 3] = [
     ("common", include_str!("maps/common.toml")),
     ("calm-is-neutral", include_str!("maps/calm-is-neutral.toml")),
     ("four", include_str!("maps/four.toml")),
@@ -32,7 +33,7 @@ const LARGEST_FILE: u64 = 1 << 20;
 /// Where a label map comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MapSource {
-    /// One of [`SHIPPED`].
+    /// One that is part of this program, by its name: `common`, `calm-is-neutral`, `four`.
     Shipped(&'static str),
     /// A TOML file.
     File(PathBuf),
@@ -112,7 +113,7 @@ impl LabelMap {
             MapSource::File(path) => {
                 let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
                 let text = read_text(path, "a label map", LARGEST_FILE).map_err(|error| {
-                    error.help(format!("give --map {}, or a TOML file", shipped.join(", ")))
+                    error.help(remedy!["give ", Setting::Map.to(shipped.join(", ")), ", or a TOML file"])
                 })?;
                 Self::parse(&text, path)
             }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::names_a_folder;
+use crate::names::names_a_folder;
 
 /// How utterances are assigned to train, validation and test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
@@ -106,7 +107,8 @@ pub fn scan(root: &Path) -> Result<Scan> {
 /// As [`scan()`].
 pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<Scan> {
     let metadata = std::fs::metadata(root).map_err(|source| {
-        Error::io("cannot open the corpus", root, source).help("give the folder of recordings with --data")
+        Error::io("cannot open the corpus", root, source)
+            .help(remedy!["give the folder of recordings with ", Setting::Data])
     })?;
     if !metadata.is_dir() {
         return Err(Error::new(ErrorKind::Usage, "is not a folder")

@@ -3,10 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Deserialize;
 
-use crate::{Annotation, Convention, check_relative, is_speaker_id};
+use crate::Annotation;
+use crate::conventions::{CONVENTIONS, CorpusConvention};
+use crate::names::{check_relative, is_speaker_id};
 
 /// A table of labels: columns `path` (relative to the corpus) and `label`, and optionally `speaker`, `word`, `session`
 /// and `parent` (for an augmented copy: the path of the recording it was made from); other columns are ignored.
@@ -35,11 +38,15 @@ impl LabelTable {
     /// When it cannot be read, lacks a column, has a row without path or label or with a speaker that cannot name
     /// a folder, names a path twice, or has a copy of nothing, of a copy, or with another label than its parent's.
     pub fn read(file: &Path) -> Result<Self> {
-        let conventions = Convention::ALL.map(Convention::name);
+        let conventions = CONVENTIONS.map(CorpusConvention::name);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot be read as a table of labels: {error}"))
-                .at(file)
-                .help(format!("give --labels auto, {}, or a CSV file", conventions.join(", ")))
+            Error::new(ErrorKind::Io, format!("cannot be read as a table of labels: {error}")).at(file).help(
+                remedy![
+                    "give ",
+                    Setting::Labels.to(format!("auto, {}", conventions.join(", "))),
+                    ", or a CSV file"
+                ],
+            )
         })?;
         let damaged = |what: String| {
             Error::new(ErrorKind::Damaged, what).at(file).help(

@@ -1,5 +1,6 @@
 //! `ser-prep`: recordings in, a tensor cache with split manifests out.
 
+mod doctor_table;
 mod feature_options;
 
 use std::io::Write;
@@ -169,7 +170,7 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
             let _ = writeln!(std::io::stderr(), "ser-prep: {}", report.verdict);
         }
     } else {
-        ser::print(&report.to_table(ser::terminal_width().min(80)))?;
+        ser::print(&doctor_table::to_table(&report, ser::terminal_width().min(80)))?;
     }
     Ok(match (report.healthy, arguments.strict) {
         (true, _) => Ending::Done,

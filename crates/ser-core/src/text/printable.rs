@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub fn printable(text: &str) -> Cow<'_, str> {
     let unsafe_to_print = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(unsafe_to_print) {
         return Cow::Borrowed(text);
@@ -26,6 +26,7 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\n\u{202e}"), "a\\u{1b}[31mb\\n\\u{202e}");
+        assert_eq!(printable("\u{61c}a\u{2066}b"), "\\u{61c}a\\u{2066}b");
         assert_eq!(printable("glücklich/嬉しい"), "glücklich/嬉しい");
     }
 }

@@ -4,8 +4,23 @@
 //! and all 7,442 files lie in one folder. One file is known to hold no sound (`1076_MTI_SAD_XX`), and one has a
 //! level of one letter (`1040_ITH_SAD_X`).
 
+use ser_core::Result;
+
 use crate::Annotation;
-use crate::conventions::{Name, spelling};
+use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+
+/// `1001_DFA_ANG_XX.wav`
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CremaD;
+
+static PUBLISHED: PublishedCorpus = PublishedCorpus {
+    name: "CREMA-D",
+    recordings: 7442,
+    contents: "12 sentences by 91 actors in 6 emotions",
+    identify,
+    all: None,
+    known: &[],
+};
 
 const ACTORS: std::ops::RangeInclusive<u16> = 1001..=1091;
 const LEVELS: [&str; 5] = ["LO", "MD", "HI", "XX", "X"];
@@ -24,17 +39,38 @@ const SENTENCES: [(&str, &str); 12] = [
     ("WSI", "we'll stop in a couple of minutes"),
 ];
 
-pub(super) fn follows(name: &Name<'_>) -> bool {
-    parse(name.stem).is_ok()
-}
+/// The third part of a name, and the label.
+const EMOTIONS: [(&str, &str); 6] = [
+    ("ANG", emotion::ANGRY),
+    ("DIS", emotion::DISGUST),
+    ("FEA", emotion::FEAR),
+    ("HAP", emotion::HAPPY),
+    ("NEU", emotion::NEUTRAL),
+    ("SAD", emotion::SAD),
+];
 
-pub(super) fn annotate(name: &Name<'_>) -> Result<Annotation, String> {
-    let (actor, sentence, label) = parse(name.stem)?;
-    Ok(Annotation {
-        speaker: Some(actor.to_owned()),
-        word: Some(sentence.to_owned()),
-        ..Annotation::labelled(label)
-    })
+impl CorpusConvention for CremaD {
+    fn name(&self) -> &str {
+        "crema-d"
+    }
+
+    fn annotate(&self, path: &str) -> Result<Annotation> {
+        let name = PathName::of(path);
+        let (actor, sentence, label) = parse(name.stem).map_err(|why| self.misnamed(path, &why))?;
+        Ok(Annotation {
+            speaker: Some(actor.to_owned()),
+            word: Some(sentence.to_owned()),
+            ..Annotation::labelled(label)
+        })
+    }
+
+    fn following(&self, paths: &[&str]) -> usize {
+        paths.iter().filter(|path| parse(PathName::of(path).stem).is_ok()).count()
+    }
+
+    fn published(&self) -> Option<&'static PublishedCorpus> {
+        Some(&PUBLISHED)
+    }
 }
 
 /// Actor, sentence and label.
@@ -53,10 +89,23 @@ fn parse(stem: &str) -> Result<(&str, &'static str, &'static str), String> {
         let codes = SENTENCES.map(|(code, _)| code).join(", ");
         format!("sentence {sentence:?} is not one of {codes}")
     })?;
-    let label = spelling::crema_d(emotion)
+    let (_, label) = EMOTIONS
+        .iter()
+        .find(|(code, _)| *code == emotion)
         .ok_or_else(|| format!("emotion {emotion:?} is not one of ANG, DIS, FEA, HAP, NEU, SAD"))?;
     match LEVELS.contains(&level) {
         true => Ok((actor, said, label)),
         false => Err(format!("level {level:?} is not one of LO, MD, HI, XX")),
     }
+}
+
+/// Any sentence and any level counts, since the recordings are only counted.
+fn identify(path: &str) -> Option<PublishedRecording> {
+    let stem = PathName::of(path).stem;
+    let parts: Vec<&str> = stem.split('_').collect();
+    let [actor, sentence, emotion, level] = parts[..] else { return None };
+    let formed =
+        ACTORS.contains(&actor.parse().ok()?) && sentence.len() == 3 && (1..=2).contains(&level.len());
+    let (_, class) = EMOTIONS.iter().find(|(code, _)| *code == emotion)?;
+    formed.then(|| PublishedRecording { speaker: actor.to_owned(), class, name: stem.to_owned() })
 }

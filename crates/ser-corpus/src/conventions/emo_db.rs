@@ -3,8 +3,23 @@
 //! `03a01Fa.wav`; see Burkhardt et al. (2005), <https://doi.org/10.21437/Interspeech.2005-446>. All 535 files lie in one
 //! folder, `wav`.
 
+use ser_core::Result;
+
 use crate::Annotation;
-use crate::conventions::{Name, spelling};
+use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+
+/// `03a01Fa.wav`
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EmoDb;
+
+static PUBLISHED: PublishedCorpus = PublishedCorpus {
+    name: "EMO-DB",
+    recordings: 535,
+    contents: "10 sentences by 10 speakers in 7 emotions",
+    identify,
+    all: None,
+    known: &[],
+};
 
 const SPEAKERS: [&str; 10] = ["03", "08", "09", "10", "11", "12", "13", "14", "15", "16"];
 const TEXTS: [(&str, &str); 10] = [
@@ -20,17 +35,39 @@ const TEXTS: [(&str, &str); 10] = [
     ("b10", "die wird auf dem platz sein, wo wir sie immer hinlegen"),
 ];
 
-pub(super) fn follows(name: &Name<'_>) -> bool {
-    parse(name.stem).is_ok()
-}
+/// The sixth letter of a name, the first of a German word: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
+const EMOTIONS: [(&str, &str); 7] = [
+    ("W", emotion::ANGRY),
+    ("L", emotion::BOREDOM),
+    ("E", emotion::DISGUST),
+    ("A", emotion::FEAR),
+    ("F", emotion::HAPPY),
+    ("T", emotion::SAD),
+    ("N", emotion::NEUTRAL),
+];
 
-pub(super) fn annotate(name: &Name<'_>) -> Result<Annotation, String> {
-    let (speaker, text, label) = parse(name.stem)?;
-    Ok(Annotation {
-        speaker: Some(speaker.to_owned()),
-        word: Some(text.to_owned()),
-        ..Annotation::labelled(label)
-    })
+impl CorpusConvention for EmoDb {
+    fn name(&self) -> &str {
+        "emo-db"
+    }
+
+    fn annotate(&self, path: &str) -> Result<Annotation> {
+        let name = PathName::of(path);
+        let (speaker, text, label) = parse(name.stem).map_err(|why| self.misnamed(path, &why))?;
+        Ok(Annotation {
+            speaker: Some(speaker.to_owned()),
+            word: Some(text.to_owned()),
+            ..Annotation::labelled(label)
+        })
+    }
+
+    fn following(&self, paths: &[&str]) -> usize {
+        paths.iter().filter(|path| parse(PathName::of(path).stem).is_ok()).count()
+    }
+
+    fn published(&self) -> Option<&'static PublishedCorpus> {
+        Some(&PUBLISHED)
+    }
 }
 
 /// Speaker, text and label. The version, a letter, is missing where there is but one.
@@ -51,7 +88,21 @@ fn parse(stem: &str) -> Result<(&str, &'static str, &'static str), String> {
         let codes = TEXTS.map(|(code, _)| code).join(", ");
         format!("text {text:?} is not one of {codes}")
     })?;
-    let label = spelling::emo_db(emotion)
+    let (_, label) = EMOTIONS
+        .iter()
+        .find(|(code, _)| *code == emotion)
         .ok_or_else(|| format!("emotion {emotion:?} is not one of W, L, E, A, F, T, N"))?;
     Ok((speaker, said, label))
+}
+
+/// Any text of its form counts, since the recordings are only counted.
+fn identify(path: &str) -> Option<PublishedRecording> {
+    let stem = PathName::of(path).stem;
+    let [b'0' | b'1', b'0'..=b'9', b'a' | b'b', b'0' | b'1', b'0'..=b'9', _, b'a'..=b'z'] = *stem.as_bytes()
+    else {
+        return None;
+    };
+    let emotion = stem.get(5..6)?;
+    let (_, class) = EMOTIONS.iter().find(|(code, _)| *code == emotion)?;
+    Some(PublishedRecording { speaker: stem.get(..2)?.to_owned(), class, name: stem.to_owned() })
 }

@@ -1,6 +1,6 @@
-//! How corpora name their files: what a path says of label, speaker, word and session.
+//! How corpora name their files: what a path says of label, speaker and word.
 //!
-//! Each convention is a file of its own, and `spelling` says which label each of them gives to which emotion. None of
+//! A corpus is one file here, with one type that is a [`CorpusConvention`], and one line in [`CONVENTIONS`]. None of
 //! these corpora names its recording sessions, so a session is only known from a table.
 
 mod crema_d;
@@ -8,103 +8,156 @@ mod emo_db;
 mod plain;
 mod ravdess;
 mod savee;
-pub mod spelling;
 mod tess;
 
 use std::fmt;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Annotation;
+use crate::doctor::FindingKind;
 
-pub use spelling::tess_emotion;
+pub use plain::{Filename, Folder};
 
-/// A way of naming folders and files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Convention {
-    /// `OAF_fear/OAF_back_fear.wav`
-    Tess,
-    /// `Actor_12/03-01-06-01-02-01-12.wav`
-    Ravdess,
-    /// `1001_DFA_ANG_XX.wav`
-    CremaD,
-    /// `03a01Fa.wav`
-    EmoDb,
-    /// `DC/a01.wav` or `DC_a01.wav`
-    Savee,
-    /// A folder for each class, or for each speaker and class as in TESS.
-    Folder,
-    /// `<speaker>_<word>_<emotion>.wav` in any folder.
-    Filename,
+/// Every convention, by which a corpus can be labelled; those of a published corpus first.
+pub static CONVENTIONS: [&dyn CorpusConvention; 7] = [
+    &tess::Tess,
+    &ravdess::Ravdess,
+    &crema_d::CremaD,
+    &emo_db::EmoDb,
+    &savee::Savee,
+    &plain::Folder,
+    &plain::Filename,
+];
+
+/// The convention of this name, such as `crema-d`.
+pub fn named(name: &str) -> Option<&'static dyn CorpusConvention> {
+    CONVENTIONS.into_iter().find(|convention| convention.name() == name)
 }
 
-/// A path, taken apart.
-struct Name<'a> {
-    /// The name of the folder the file lies in, unless that is the corpus itself.
-    folder: Option<&'a str>,
-    /// The name of the file without its extension.
-    stem: &'a str,
+/// Labels, so that an emotion has the same one whatever corpus it is from.
+///
+/// What TESS calls *pleasant surprise* is a label of its own, since nothing says that the others' surprise is pleasant;
+/// a label map can merge them.
+#[expect(missing_docs, reason = "each is its own name")]
+pub mod emotion {
+    pub const ANGRY: &str = "angry";
+    pub const BOREDOM: &str = "boredom";
+    pub const CALM: &str = "calm";
+    pub const DISGUST: &str = "disgust";
+    pub const FEAR: &str = "fear";
+    pub const HAPPY: &str = "happy";
+    pub const NEUTRAL: &str = "neutral";
+    pub const PLEASANT_SURPRISE: &str = "pleasant_surprise";
+    pub const SAD: &str = "sad";
+    pub const SURPRISE: &str = "surprise";
 }
 
-impl Convention {
-    /// All of them, those of a corpus first.
-    pub const ALL: [Self; 7] =
-        [Self::Tess, Self::Ravdess, Self::CremaD, Self::EmoDb, Self::Savee, Self::Folder, Self::Filename];
+/// A way in which the files of a corpus are named, or otherwise say what they hold.
+///
+/// ```
+/// use ser_corpus::Annotation;
+/// use ser_corpus::conventions::{CorpusConvention, PathName, emotion};
+///
+/// /// `sad_07.wav`
+/// #[derive(Debug)]
+/// struct Short;
+///
+/// impl CorpusConvention for Short {
+///     fn name(&self) -> &str {
+///         "short"
+///     }
+///
+///     fn annotate(&self, path: &str) -> ser_core::Result<Annotation> {
+///         match PathName::of(path).stem.split_once('_') {
+///             Some(("sad", _)) => Ok(Annotation::labelled(emotion::SAD)),
+///             _ => Err(self.misnamed(path, "its name is not <emotion>_<number>")),
+///         }
+///     }
+/// }
+///
+/// assert_eq!(Short.annotate("x/sad_07.wav")?.label, "sad");
+/// assert_eq!(Short.following(&["x/sad_07.wav", "x/1.wav"]), 1);
+/// # Ok::<(), ser_core::Error>(())
+/// ```
+pub trait CorpusConvention: fmt::Debug + Send + Sync {
+    /// Its name where labels are chosen, in lower case with hyphens: `crema-d`.
+    fn name(&self) -> &str;
 
-    /// Those by which a corpus can be recognised.
-    const OF_CORPORA: [Self; 5] = [Self::Tess, Self::Ravdess, Self::CremaD, Self::EmoDb, Self::Savee];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tess => "tess",
-            Self::Ravdess => "ravdess",
-            Self::CremaD => "crema-d",
-            Self::EmoDb => "emo-db",
-            Self::Savee => "savee",
-            Self::Folder => "folder",
-            Self::Filename => "filename",
-        }
-    }
-
-    /// What the file at `path` (relative to the corpus, `/` between folders) is labelled.
+    /// What the recording at `path` (relative to the corpus, `/` between folders) is labelled, and who says what.
     ///
     /// # Errors
-    /// When its names do not follow the convention, with what is wrong with them.
-    pub fn annotate(self, path: &str) -> Result<Annotation> {
-        let name = Name::of(path);
-        let (annotation, help) = match self {
-            Self::Folder => (
-                plain::by_folder(&name),
-                "put it into a folder named for its class, or use --labels filename or a CSV file",
-            ),
-            Self::Filename => (plain::by_filename(&name), "rename it, or use --labels folder or a CSV file"),
-            Self::Tess => (tess::annotate(&name), OF_A_CORPUS),
-            Self::Ravdess => (ravdess::annotate(&name), OF_A_CORPUS),
-            Self::CremaD => (crema_d::annotate(&name), OF_A_CORPUS),
-            Self::EmoDb => (emo_db::annotate(&name), OF_A_CORPUS),
-            Self::Savee => (savee::annotate(&name), OF_A_CORPUS),
-        };
-        annotation.map_err(|why| {
-            let what = match self {
-                Self::Folder | Self::Filename => why,
-                _ => format!("is not named as in {self}: {why}"),
-            };
-            Error::new(ErrorKind::Unusable, what).at(path).help(help)
-        })
+    /// When its names do not follow the convention, with what is wrong with them; [`misnamed`](Self::misnamed) makes
+    /// the error.
+    fn annotate(&self, path: &str) -> Result<Annotation>;
+
+    /// How many of `paths`, the recordings of a corpus, follow this convention: the corpus is recognised by it where
+    /// nearly all do. By default those that can be annotated; 0 for a convention that is only followed when asked for.
+    fn following(&self, paths: &[&str]) -> usize {
+        paths.iter().filter(|path| self.annotate(path).is_ok()).count()
+    }
+
+    /// What the corpus holds as it was published, so that missing recordings of a copy can be reported.
+    fn published(&self) -> Option<&'static PublishedCorpus> {
+        None
+    }
+
+    /// The error about a path that does not follow the convention; `why` completes the sentence.
+    fn misnamed(&self, path: &str, why: &str) -> Error {
+        Error::new(ErrorKind::Unusable, format!("is not named as in {}: {why}", self.name())).at(path).help(
+            remedy![
+                "rename it or move it out of the corpus, or use ",
+                Setting::Labels.to("folder"),
+                " or a CSV file"
+            ],
+        )
     }
 }
 
-const OF_A_CORPUS: &str = "rename it or move it out of the corpus, or use --labels folder or a CSV file";
+impl<T: CorpusConvention + ?Sized> CorpusConvention for &T {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
 
-impl fmt::Display for Convention {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+    fn annotate(&self, path: &str) -> Result<Annotation> {
+        (**self).annotate(path)
+    }
+
+    fn following(&self, paths: &[&str]) -> usize {
+        (**self).following(paths)
+    }
+
+    fn published(&self) -> Option<&'static PublishedCorpus> {
+        (**self).published()
+    }
+
+    fn misnamed(&self, path: &str, why: &str) -> Error {
+        (**self).misnamed(path, why)
     }
 }
 
-impl<'a> Name<'a> {
-    fn of(path: &'a str) -> Self {
+/// Conventions are told apart by their names.
+impl PartialEq for dyn CorpusConvention {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn CorpusConvention {}
+
+/// A path, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathName<'a> {
+    /// The name of the folder the file lies in, unless that is the corpus itself.
+    pub folder: Option<&'a str>,
+    /// The name of the file without its extension.
+    pub stem: &'a str,
+}
+
+impl<'a> PathName<'a> {
+    /// The names in `path`, which has `/` between folders.
+    pub fn of(path: &'a str) -> Self {
         let (folders, file) =
             path.rsplit_once('/').map_or((None, path), |(folders, file)| (Some(folders), file));
         let folder = folders.map(|folders| folders.rsplit_once('/').map_or(folders, |(_, last)| last));
@@ -112,57 +165,91 @@ impl<'a> Name<'a> {
     }
 }
 
+/// What a published corpus holds.
+///
+/// Checksums of the files are not published with the corpora, so a recording is identified by its name alone; whether
+/// its sound is the original one is unknown.
+#[derive(Debug)]
+pub struct PublishedCorpus {
+    /// The name it is known by.
+    pub name: &'static str,
+    /// How many recordings it has.
+    pub recordings: usize,
+    /// Who says what, in a few words.
+    pub contents: &'static str,
+    /// Which recording the file at a path (relative to the corpus) is, by its name; nothing where it is not one of them.
+    pub identify: fn(&str) -> Option<PublishedRecording>,
+    /// Every recording, where the names follow from a rule.
+    pub all: Option<fn() -> Vec<PublishedRecording>>,
+    /// What is known to be odd about it: the name of a recording and what is to be found about it.
+    pub known: &'static [(&'static str, FindingKind)],
+}
+
+/// A recording of a published corpus.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedRecording {
+    /// Who speaks, as the corpus calls them.
+    pub speaker: String,
+    /// The class, as the corpus calls it.
+    pub class: &'static str,
+    /// What tells it from all others, such as `OAF back angry`.
+    pub name: String,
+}
+
 /// Which convention the names of a corpus follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recognised {
-    /// The convention; [`Convention::Folder`] where nearly all names follow no one of the others.
-    pub convention: Convention,
+    /// The convention; [`Folder`] where nearly all names follow no one of the others.
+    pub convention: &'static dyn CorpusConvention,
     /// How many names follow it. All, by definition, where it is the folder's.
     pub following: usize,
     /// How many names there are.
     pub names: usize,
     /// Of a corpus whose names are mixed: the convention that most of those follow that follow any, and how many.
-    pub almost: Option<(Convention, usize)>,
+    pub almost: Option<(&'static dyn CorpusConvention, usize)>,
 }
 
 /// Recognises a corpus by the names of its recordings: nineteen of twenty must follow one convention.
-///
-/// Names as in TESS count only in folders as in TESS, unless all files lie in one folder: in any other
-/// arrangement folders name classes.
 pub fn recognise<'a>(paths: impl IntoIterator<Item = &'a str>) -> Recognised {
-    let mut following = Convention::OF_CORPORA.map(|convention| (convention, 0));
-    let (mut names, mut tess_files) = (0, 0);
-    let mut only_folder = None;
-    let mut several_folders = false;
-    for path in paths {
-        names += 1;
-        let folders = path.rsplit_once('/').map(|(folders, _)| folders);
-        several_folders |= *only_folder.get_or_insert(folders) != folders;
-        let name = Name::of(path);
-        for (convention, count) in &mut following {
-            let follows = match convention {
-                Convention::Tess => {
-                    let (file, folder) = tess::follows(&name);
-                    tess_files += usize::from(file);
-                    folder
-                }
-                Convention::Ravdess => ravdess::follows(&name),
-                Convention::CremaD => crema_d::follows(&name),
-                Convention::EmoDb => emo_db::follows(&name),
-                Convention::Savee => savee::follows(&name),
-                Convention::Folder | Convention::Filename => false,
-            };
-            *count += usize::from(follows);
-        }
-    }
-    if !several_folders {
-        following[0].1 = tess_files;
-    }
-    let most = following.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > 0);
+    let paths: Vec<&str> = paths.into_iter().collect();
+    let names = paths.len();
+    let most = CONVENTIONS
+        .into_iter()
+        .map(|convention| (convention, convention.following(&paths)))
+        .filter(|(_, count)| *count > 0)
+        .max_by_key(|(_, count)| *count);
     match most {
         Some((convention, following)) if 20 * following >= 19 * names => {
             Recognised { convention, following, names, almost: None }
         }
-        almost => Recognised { convention: Convention::Folder, following: names, names, almost },
+        almost => Recognised { convention: &Folder, following: names, names, almost },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_convention_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = CONVENTIONS.iter().map(|convention| convention.name()).collect();
+        assert_eq!(names.len(), CONVENTIONS.len());
+        assert_eq!(named("emo-db").unwrap().name(), "emo-db");
+        assert_eq!(named("auto"), None);
+    }
+
+    #[test]
+    fn a_published_corpus_has_as_many_recordings_as_its_rule_gives() {
+        for corpus in CONVENTIONS.iter().filter_map(|convention| convention.published()) {
+            let Some(all) = corpus.all else { continue };
+            let all = all();
+            assert_eq!(all.len(), corpus.recordings, "{}", corpus.name);
+            let names: BTreeSet<&str> = all.iter().map(|recording| recording.name.as_str()).collect();
+            assert_eq!(names.len(), all.len(), "{}", corpus.name);
+            for (name, _) in corpus.known {
+                assert!(names.contains(name), "{name}");
+            }
+        }
     }
 }

@@ -4,53 +4,93 @@
 //! and Russo (2018), <https://doi.org/10.1371/journal.pone.0196391>. The 24 actors are in folders `Actor_01` to
 //! `Actor_24`. Some files are stereo, and one pair of files holds the same sound; both are treated as in any corpus.
 
+use ser_core::Result;
+
 use crate::Annotation;
-use crate::conventions::{Name, spelling};
+use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+
+/// `Actor_12/03-01-06-01-02-01-12.wav`
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ravdess;
+
+/// The part that is speech without pictures.
+static PUBLISHED: PublishedCorpus = PublishedCorpus {
+    name: "RAVDESS (speech)",
+    recordings: 1440,
+    contents: "60 recordings of each of 24 actors, 8 emotions",
+    identify,
+    all: Some(all),
+    known: &[],
+};
 
 const STATEMENTS: [(&str, &str); 2] =
     [("01", "kids are talking by the door"), ("02", "dogs are sitting by the door")];
 const ACTORS: std::ops::RangeInclusive<u8> = 1..=24;
 
+/// The third number of a name, the label, and what RAVDESS calls it.
+const EMOTIONS: [(&str, &str, &str); 8] = [
+    ("01", emotion::NEUTRAL, "neutral"),
+    ("02", emotion::CALM, "calm"),
+    ("03", emotion::HAPPY, "happy"),
+    ("04", emotion::SAD, "sad"),
+    ("05", emotion::ANGRY, "angry"),
+    ("06", emotion::FEAR, "fearful"),
+    ("07", emotion::DISGUST, "disgust"),
+    ("08", emotion::SURPRISE, "surprised"),
+];
+
 struct Codes<'a> {
     modality: &'a str,
     channel: &'a str,
     label: &'static str,
+    class: &'static str,
     intensity: &'a str,
     statement: &'static str,
     actor: &'a str,
 }
 
-pub(super) fn follows(name: &Name<'_>) -> bool {
-    Codes::parse(name.stem).is_ok()
-}
+impl CorpusConvention for Ravdess {
+    fn name(&self) -> &str {
+        "ravdess"
+    }
 
-pub(super) fn annotate(name: &Name<'_>) -> Result<Annotation, String> {
-    let codes = Codes::parse(name.stem)?;
-    if codes.modality == "02" {
-        return Err("modality 02 is video only: there is no sound in it".to_owned());
+    fn annotate(&self, path: &str) -> Result<Annotation> {
+        let name = PathName::of(path);
+        let codes = Codes::parse(name.stem).map_err(|why| self.misnamed(path, &why))?;
+        if codes.modality == "02" {
+            return Err(self.misnamed(path, "modality 02 is video only: there is no sound in it"));
+        }
+        let mut notes = Vec::new();
+        if codes.channel == "02" {
+            notes.push("is sung (vocal channel 02)".to_owned());
+        }
+        if codes.modality == "01" {
+            notes.push(
+                "is the sound of a video (modality 01), perhaps of a recording that is here too".to_owned(),
+            );
+        }
+        if codes.label == "neutral" && codes.intensity == "02" {
+            notes.push("says it is neutral with strong intensity, which RAVDESS does not have".to_owned());
+        }
+        let folder = name.folder.and_then(|folder| folder.strip_prefix("Actor_"));
+        if let Some(actor) = folder.filter(|actor| *actor != codes.actor) {
+            notes.push(format!("its folder says actor {actor}, its name says {}", codes.actor));
+        }
+        Ok(Annotation {
+            speaker: Some(codes.actor.to_owned()),
+            word: Some(codes.statement.to_owned()),
+            notes,
+            ..Annotation::labelled(codes.label)
+        })
     }
-    let mut notes = Vec::new();
-    if codes.channel == "02" {
-        notes.push("is sung (vocal channel 02)".to_owned());
+
+    fn following(&self, paths: &[&str]) -> usize {
+        paths.iter().filter(|path| Codes::parse(PathName::of(path).stem).is_ok()).count()
     }
-    if codes.modality == "01" {
-        notes.push(
-            "is the sound of a video (modality 01), perhaps of a recording that is here too".to_owned(),
-        );
+
+    fn published(&self) -> Option<&'static PublishedCorpus> {
+        Some(&PUBLISHED)
     }
-    if codes.label == "neutral" && codes.intensity == "02" {
-        notes.push("says it is neutral with strong intensity, which RAVDESS does not have".to_owned());
-    }
-    let folder = name.folder.and_then(|folder| folder.strip_prefix("Actor_"));
-    if let Some(actor) = folder.filter(|actor| *actor != codes.actor) {
-        notes.push(format!("its folder says actor {actor}, its name says {}", codes.actor));
-    }
-    Ok(Annotation {
-        speaker: Some(codes.actor.to_owned()),
-        word: Some(codes.statement.to_owned()),
-        notes,
-        ..Annotation::labelled(codes.label)
-    })
 }
 
 impl<'a> Codes<'a> {
@@ -83,14 +123,42 @@ impl<'a> Codes<'a> {
         one_of("vocal channel", channel, &["01", "02"])?;
         one_of("intensity", intensity, &["01", "02"])?;
         one_of("repetition", repetition, &["01", "02"])?;
-        let label = spelling::ravdess(emotion).ok_or_else(|| unknown("emotion", emotion, "01 to 08"))?;
+        let found = EMOTIONS.iter().find(|(code, ..)| *code == emotion);
+        let (_, label, class) = found.ok_or_else(|| unknown("emotion", emotion, "01 to 08"))?;
         let said = STATEMENTS.iter().find(|(code, _)| *code == statement);
         let (_, statement) = said.ok_or_else(|| unknown("statement", statement, "01, 02"))?;
         if !actor.parse().is_ok_and(|actor| ACTORS.contains(&actor)) {
             return Err(unknown("actor", actor, "01 to 24"));
         }
-        Ok(Self { modality, channel, label, intensity, statement, actor })
+        Ok(Self { modality, channel, label, class, intensity, statement, actor })
     }
 }
 
 const FORM: &str = "its name is not seven numbers of two digits, such as 03-01-06-01-02-01-12";
+
+/// Neutral has no strong intensity.
+fn identify(path: &str) -> Option<PublishedRecording> {
+    let stem = PathName::of(path).stem;
+    let codes = Codes::parse(stem).ok()?;
+    let is_speech = codes.modality == "03" && codes.channel == "01";
+    let is_there = codes.label != emotion::NEUTRAL || codes.intensity == "01";
+    (is_speech && is_there).then(|| PublishedRecording {
+        speaker: format!("actor {}", codes.actor),
+        class: codes.class,
+        name: stem.to_owned(),
+    })
+}
+
+fn all() -> Vec<PublishedRecording> {
+    let mut names = Vec::new();
+    for actor in ACTORS {
+        for (emotion, intensity) in (1..=8).flat_map(|emotion| [(emotion, 1), (emotion, 2)]) {
+            for (statement, repetition) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+                names.push(format!(
+                    "03-01-{emotion:02}-{intensity:02}-{statement:02}-{repetition:02}-{actor:02}"
+                ));
+            }
+        }
+    }
+    names.iter().filter_map(|name| identify(name)).collect()
+}

@@ -1,47 +1,130 @@
 //! TESS, the *Toronto emotional speech set*: folders `<speaker>_<emotion>`, files `<speaker>_<word>_<emotion>.wav`.
 //!
-//! `OAF_Fear/OAF_back_fear.wav`; see <https://doi.org/10.5683/SP2/E8H2MF>. It spells its emotions in several ways, and one
-//! of its 2,800 files has a speaker that lacks a letter (`OA_bite_neutral`): the folder counts.
+//! `OAF_Fear/OAF_back_fear.wav`: 200 words, those of Northwestern University Auditory Test No. 6, each said by two
+//! actresses in seven emotions; see Pichora-Fuller and Dupuis (2020), <https://doi.org/10.5683/SP2/E8H2MF>. It spells its
+//! emotions in several ways, and one of its 2,800 files has a speaker that lacks a letter (`OA_bite_neutral`): the folder
+//! counts.
+
+use ser_core::Result;
 
 use crate::Annotation;
-use crate::conventions::{Name, tess_emotion};
+use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+use crate::doctor::FindingKind;
 
-/// Whether the name is of TESS's form, and whether its folder is, too.
-pub(super) fn follows(name: &Name<'_>) -> (bool, bool) {
-    let file = FileName::parse(name.stem).is_some();
-    (file, file && name.folder.is_some_and(is_folder_of_tess))
-}
+/// `OAF_fear/OAF_back_fear.wav`
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tess;
 
-/// By the folder where that is named as in TESS, otherwise by the name of the file.
-pub(super) fn annotate(name: &Name<'_>) -> Result<Annotation, String> {
-    let mut annotation = by_folder(name)
-        .or_else(|| by_filename(name))
-        .ok_or("neither its folder nor its name is of TESS's form, OAF_fear/OAF_back_fear")?;
-    if FileName::parse(name.stem).is_none() {
-        annotation
-            .notes
-            .push("its name is not <speaker>_<word>_<emotion>, so its word is unknown".to_owned());
+static PUBLISHED: PublishedCorpus = PublishedCorpus {
+    name: "TESS",
+    recordings: 2800,
+    contents: "200 words by 2 speakers in 7 emotions",
+    identify,
+    all: Some(all),
+    known: &[
+        ("OAF food fear", FindingKind::OtherRate),
+        ("OAF bite neutral", FindingKind::Misnamed),
+        ("YAF germ angry", FindingKind::Disguised),
+        ("YAF neat fear", FindingKind::Disguised),
+    ],
+};
+
+const SPEAKERS: [&str; 2] = ["OAF", "YAF"];
+
+/// Each label and how TESS spells it, in lower case, spaces and hyphens as underscores.
+const EMOTIONS: [(&str, &[&str]); 7] = [
+    (emotion::ANGRY, &["angry", "anger"]),
+    (emotion::DISGUST, &["disgust", "disgusted"]),
+    (emotion::FEAR, &["fear", "fearful"]),
+    (emotion::HAPPY, &["happy", "happiness"]),
+    (emotion::NEUTRAL, &["neutral"]),
+    (
+        emotion::PLEASANT_SURPRISE,
+        &["pleasant_surprise", "pleasant_surprised", "pleasantsurprise", "ps", "surprise", "surprised"],
+    ),
+    (emotion::SAD, &["sad", "sadness"]),
+];
+
+/// The 200 words, in alphabetical order.
+const WORDS: &str = "\
+    back bar base bath bean beg bite boat bone book bought burn cab calm came \
+    cause chain chair chalk chat check cheek chief choice cool dab date dead \
+    death deep dime dip ditch dodge dog doll door fail fall far fat fit five food \
+    gap gas gaze germ get gin goal good goose gun half hall hash hate have haze \
+    hire hit hole home hurl hush jail jar join judge jug juice keen keep keg kick \
+    kill king kite knock late laud lean learn lease lid life limb live loaf long \
+    lore lose lot love luck make match merge mess met mill mob mode mood moon mop \
+    mouse nag name near neat nice note numb pad page pain pass pearl peg perch \
+    phone pick pike pole pool puff rag raid rain raise rat reach read red ring \
+    ripe road room rose rot rough rush said sail search seize sell shack shall \
+    shawl sheep shirt should shout size soap soup sour south sub such sure take \
+    talk tape team tell thin third thought thumb time tip tire ton tool tough \
+    turn vine voice void vote wag walk wash week wheat when which whip white wife \
+    wire witch yearn yes young youth";
+
+impl CorpusConvention for Tess {
+    fn name(&self) -> &str {
+        "tess"
     }
-    Ok(annotation)
+
+    /// By the folder where that is named as in TESS, otherwise by the name of the file.
+    fn annotate(&self, path: &str) -> Result<Annotation> {
+        let name = PathName::of(path);
+        let mut annotation = by_folder(&name).or_else(|| by_filename(&name)).ok_or_else(|| {
+            self.misnamed(path, "neither its folder nor its name is of TESS's form, OAF_fear/OAF_back_fear")
+        })?;
+        if FileName::parse(name.stem).is_none() {
+            let note = "its name is not <speaker>_<word>_<emotion>, so its word is unknown";
+            annotation.notes.push(note.to_owned());
+        }
+        Ok(annotation)
+    }
+
+    /// Names as in TESS count only in folders as in TESS, unless all files lie in one folder: in any other arrangement
+    /// folders name classes.
+    fn following(&self, paths: &[&str]) -> usize {
+        let mut folders = paths.iter().map(|path| path.rsplit_once('/').map(|(folders, _)| folders));
+        let first = folders.next();
+        let in_one_folder = folders.all(|folder| Some(folder) == first);
+        let follows = |path: &&&str| {
+            let name = PathName::of(path);
+            FileName::parse(name.stem).is_some()
+                && (in_one_folder || name.folder.is_some_and(is_folder_of_tess))
+        };
+        paths.iter().filter(follows).count()
+    }
+
+    fn published(&self) -> Option<&'static PublishedCorpus> {
+        Some(&PUBLISHED)
+    }
 }
 
 /// What the folder says; the word is by the name of the file. Nothing where the folder is not named as in TESS.
-pub(super) fn by_folder(name: &Name<'_>) -> Option<Annotation> {
+pub(super) fn by_folder(name: &PathName<'_>) -> Option<Annotation> {
     let file = FileName::parse(name.stem);
     if let Some((speaker, emotion)) = name.folder.and_then(folder_of_tess) {
         return Some(annotation(speaker, emotion, file));
     }
-    let emotion = tess_emotion(name.folder?)?;
+    let emotion = label_of(name.folder?)?;
     let speaker = file.as_ref()?.speaker;
     Some(annotation(speaker, emotion, file))
 }
 
 /// What the name of the file says; the folder's prefix still names the speaker if the folder is named as in TESS.
-pub(super) fn by_filename(name: &Name<'_>) -> Option<Annotation> {
+pub(super) fn by_filename(name: &PathName<'_>) -> Option<Annotation> {
     let file = FileName::parse(name.stem)?;
     let label = file.emotion;
     let (speaker, emotion) = name.folder.and_then(folder_of_tess).unwrap_or((file.speaker, label));
     Some(Annotation { label: label.to_owned(), ..annotation(speaker, emotion, Some(file)) })
+}
+
+/// The label of the emotion that `text` spells, whatever its case; spaces and hyphens count as underscores.
+fn label_of(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let written = |byte: u8| if matches!(byte, b' ' | b'-') { b'_' } else { byte.to_ascii_lowercase() };
+    let spells = |spelling: &&str| text.bytes().map(written).eq(spelling.bytes());
+    let found = EMOTIONS.iter().find(|(_, spellings)| spellings.iter().any(spells));
+    found.map(|(label, _)| *label)
 }
 
 struct FileName<'a> {
@@ -53,7 +136,7 @@ struct FileName<'a> {
 impl<'a> FileName<'a> {
     fn parse(stem: &'a str) -> Option<Self> {
         let mut parts = stem.splitn(3, '_');
-        let (speaker, word, emotion) = (parts.next()?, parts.next()?, tess_emotion(parts.next()?)?);
+        let (speaker, word, emotion) = (parts.next()?, parts.next()?, label_of(parts.next()?)?);
         (is_speaker(speaker) && !word.is_empty()).then_some(Self { speaker, word, emotion })
     }
 }
@@ -61,11 +144,11 @@ impl<'a> FileName<'a> {
 /// `OAF_Fear` → (`OAF`, `fear`).
 fn folder_of_tess(folder: &str) -> Option<(&str, &'static str)> {
     let (speaker, emotion) = folder.split_once('_')?;
-    Some((is_speaker(speaker).then_some(speaker)?, tess_emotion(emotion)?))
+    Some((is_speaker(speaker).then_some(speaker)?, label_of(emotion)?))
 }
 
 fn is_folder_of_tess(folder: &str) -> bool {
-    tess_emotion(folder).is_some() || folder_of_tess(folder).is_some()
+    label_of(folder).is_some() || folder_of_tess(folder).is_some()
 }
 
 fn is_speaker(text: &str) -> bool {
@@ -88,20 +171,46 @@ fn annotation(speaker: &str, emotion: &str, file: Option<FileName<'_>>) -> Annot
     Annotation { speaker: Some(speaker), word, notes, ..Annotation::labelled(emotion) }
 }
 
+fn recording(speaker: &str, word: &str, class: &'static str) -> PublishedRecording {
+    PublishedRecording { speaker: speaker.to_owned(), class, name: format!("{speaker} {word} {class}") }
+}
+
+fn all() -> Vec<PublishedRecording> {
+    let words = || WORDS.split_whitespace();
+    let of = |speaker| {
+        EMOTIONS
+            .into_iter()
+            .flat_map(move |(class, _)| words().map(move |word| recording(speaker, word, class)))
+    };
+    SPEAKERS.into_iter().flat_map(of).collect()
+}
+
+/// What the file itself is named counts; its folder says who speaks only where the name does not.
+fn identify(path: &str) -> Option<PublishedRecording> {
+    let name = PathName::of(path);
+    let named = by_filename(&PathName { folder: None, ..name })?;
+    let is_speaker = |speaker: &String| SPEAKERS.contains(&speaker.as_str());
+    let by_folder = || by_folder(&name)?.speaker.filter(is_speaker);
+    let speaker = named.speaker.filter(is_speaker).or_else(by_folder)?;
+    let word = named.word.filter(|word| WORDS.split_whitespace().any(|known| known == word))?;
+    Some(recording(&speaker, &word, label_of(&named.label)?))
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::Convention;
+    use super::*;
+    use crate::conventions::{Filename, Folder};
 
-    fn by_folder(path: &str) -> ser_core::Result<crate::Annotation> {
-        Convention::Folder.annotate(path)
+    fn labelled_by_folder(path: &str) -> Result<Annotation> {
+        Folder.annotate(path)
     }
 
-    fn by_filename(path: &str) -> ser_core::Result<crate::Annotation> {
-        Convention::Filename.annotate(path)
+    fn labelled_by_filename(path: &str) -> Result<Annotation> {
+        Filename.annotate(path)
     }
 
     fn known(path: &str) -> (String, Option<String>, Option<String>, usize) {
-        let a = by_folder(path).unwrap();
+        let a = labelled_by_folder(path).unwrap();
         (a.label, a.speaker, a.word, a.notes.len())
     }
     fn tess(label: &str, speaker: &str, word: &str) -> (String, Option<String>, Option<String>, usize) {
@@ -126,23 +235,43 @@ mod tests {
     fn plain_folders_are_labels_as_they_stand() {
         assert_eq!(known("Großer Zorn/clip_01.wav"), ("Großer Zorn".into(), None, None, 0));
         assert_eq!(known("take_two/a.wav"), ("take_two".into(), None, None, 0));
-        assert!(by_folder("loose.wav").unwrap_err().to_string().contains("directly in the corpus"));
+        assert!(labelled_by_folder("loose.wav").unwrap_err().to_string().contains("directly in the corpus"));
     }
 
     #[test]
     fn names_that_disagree_are_noted() {
-        let speaker = by_folder("OAF_neutral/OA_bite_neutral.wav").unwrap();
+        let speaker = labelled_by_folder("OAF_neutral/OA_bite_neutral.wav").unwrap();
         assert_eq!((speaker.speaker.as_deref(), speaker.word.as_deref()), (Some("OAF"), Some("bite")));
         assert_eq!(speaker.notes, ["its folder says speaker OAF, its name says OA"]);
-        let label = by_folder("OAF_sad/OAF_bite_happy.wav").unwrap();
+        let label = labelled_by_folder("OAF_sad/OAF_bite_happy.wav").unwrap();
         assert_eq!((label.label.as_str(), label.notes.len()), ("sad", 1));
-        assert_eq!(by_filename("OAF_sad/OAF_bite_happy.wav").unwrap().label, "happy");
+        assert_eq!(labelled_by_filename("OAF_sad/OAF_bite_happy.wav").unwrap().label, "happy");
     }
 
     #[test]
     fn labels_by_file_name_need_names_of_that_form() {
-        assert_eq!(by_filename("x/yaf_dog_ps.wav").unwrap().speaker.as_deref(), Some("YAF"));
-        assert!(by_filename("x/dog.wav").is_err());
-        assert!(by_filename("x/YAF_dog_bored.wav").is_err());
+        assert_eq!(labelled_by_filename("x/yaf_dog_ps.wav").unwrap().speaker.as_deref(), Some("YAF"));
+        assert!(labelled_by_filename("x/dog.wav").is_err());
+        assert!(labelled_by_filename("x/YAF_dog_bored.wav").is_err());
+    }
+
+    #[test]
+    fn spellings_do_not_depend_on_case_spaces_or_hyphens() {
+        for text in ["Pleasant Surprise", "pleasant-surprised", " PS ", "PLEASANT_SURPRISE"] {
+            assert_eq!(label_of(text), Some("pleasant_surprise"), "{text}");
+        }
+        assert_eq!(label_of(""), None);
+        assert_eq!(label_of("surprised!"), None);
+    }
+
+    #[test]
+    fn a_recording_is_identified_by_its_own_name_and_its_folders_speaker() {
+        let name = |path| identify(path).map(|recording| recording.name);
+        assert_eq!(name("OAF_neutral/OA_bite_neutral.wav").as_deref(), Some("OAF bite neutral"));
+        assert_eq!(name("OAF_sad/YAF_Bite_ps.wav").as_deref(), Some("YAF bite pleasant_surprise"));
+        assert_eq!(name("fear/oaf_food_fear.aiff").as_deref(), Some("OAF food fear"));
+        assert_eq!(name("fear/OA_food_fear.wav"), None);
+        assert_eq!(name("OAF_fear/OAF_food_fear (1).wav"), None);
+        assert_eq!(name("OAF_fear/OAF_food_fear.wav.wav"), None);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Convention;
-use crate::doctor::expectation::Recognition;
-use crate::doctor::identical::Group;
+use ser_core::text::thousands;
+
+use crate::conventions::{CorpusConvention, Filename, Folder};
+use crate::doctor::published::Recognition;
 use crate::doctor::recording::{Examined, Sound};
-use crate::doctor::table::thousands;
-use crate::doctor::{CorpusFinding, CorpusStatistics, FindingItem, FindingKind, dbfs, identical};
+use crate::doctor::{CorpusFinding, CorpusStatistics, FindingItem, FindingKind, dbfs};
 
 /// A rate, or a number of channels, that this share of the recordings has is what is usual, in percent.
 const USUAL_PERCENT: usize = 80;
@@ -99,7 +99,7 @@ impl<'a> Diagnosis<'a> {
         for (index, examined, sound) in self.sounds() {
             let (recording, levels) = (&sound.recording, &sound.levels);
             if let Some(usual) = usual_rate.filter(|usual| *usual != recording.sample_rate) {
-                let [own, usual] = [recording.sample_rate, usual].map(|rate| thousands(rate as usize));
+                let [own, usual] = [recording.sample_rate, usual].map(|rate| thousands(u64::from(rate)));
                 self.add_about(index, FindingKind::OtherRate, format!("{own} Hz, most have {usual} Hz"));
             }
             if let Some(usual) = usual_channels.filter(|usual| *usual != recording.channels) {
@@ -116,7 +116,7 @@ impl<'a> Diagnosis<'a> {
                 let at = levels.first_clipped as f64 / f64::from(recording.sample_rate.max(1));
                 let text = format!(
                     "{} samples at full scale in runs of up to {}, the first at {at:.3} s",
-                    thousands(usize::try_from(levels.clipped_samples).unwrap_or(usize::MAX)),
+                    thousands(levels.clipped_samples),
                     levels.longest_clipped_run,
                 );
                 self.add_about(index, FindingKind::Clipped, text);
@@ -154,8 +154,10 @@ impl<'a> Diagnosis<'a> {
         if *count * 100 >= all * USUAL_PERCENT {
             return Some(*usual);
         }
-        let counts: Vec<String> =
-            counts.iter().map(|(value, count)| format!("{} have {value}{unit}", thousands(*count))).collect();
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(value, count)| format!("{} have {value}{unit}", thousands(*count as u64)))
+            .collect();
         self.add(kind, FindingItem::new("", format!("no {what} predominates: {}", counts.join(", "))));
         None
     }
@@ -173,8 +175,8 @@ impl<'a> Diagnosis<'a> {
             }
             let name = examined.path.rsplit_once('/').map_or(examined.path.as_str(), |(_, name)| name);
             // Other remarks on names are not about a folder that says otherwise.
-            let Ok(named) = Convention::Filename.annotate(name) else { continue };
-            let folder = Convention::Folder.annotate(&examined.path).ok();
+            let Ok(named) = Filename.annotate(name) else { continue };
+            let folder = Folder.annotate(&examined.path).ok();
             let grave = folder.is_some_and(|folder| {
                 let other_speaker = named.speaker != folder.speaker
                     && named.speaker.is_some_and(|speaker| speakers.contains(speaker.as_str()));
@@ -186,17 +188,17 @@ impl<'a> Diagnosis<'a> {
     }
 
     fn find_identical(&mut self) {
-        let groups = identical::groups(self.examined);
+        let groups = identical_sounds(self.examined);
         let mut doubled: Vec<(&str, &str)> = Vec::new();
         for group in &groups {
             self.compare_within(group, &mut doubled);
         }
-        if let Some(summary) = identical::repeated_folder(&doubled) {
+        if let Some(summary) = repeated_folder(&doubled) {
             self.summaries.insert(FindingKind::Doubled, summary);
         }
     }
 
-    fn compare_within(&mut self, group: &Group, doubled: &mut Vec<(&'a str, &'a str)>) {
+    fn compare_within(&mut self, group: &IdenticalSounds, doubled: &mut Vec<(&'a str, &'a str)>) {
         let examined = self.examined;
         let member = |index: &usize| {
             let examined = examined.get(*index)?;
@@ -212,13 +214,13 @@ impl<'a> Diagnosis<'a> {
             match (same, label(copy), label(first)) {
                 (Some((_, original, original_sound)), ..) => {
                     doubled.push((&original.path, &copy.path));
-                    let text = format!("{} {}", identical::relation(original_sound, sound), original.path);
+                    let text = format!("{} {}", relation(original_sound, sound), original.path);
                     self.add_about(index, FindingKind::Doubled, text);
                 }
                 (None, Some(own), Some(other)) => {
                     let text = format!(
                         "labelled {own}, {} {}, labelled {other}",
-                        identical::relation(first_sound, sound),
+                        relation(first_sound, sound),
                         first.path
                     );
                     self.add_about(index, FindingKind::TwoLabels, text);
@@ -235,14 +237,14 @@ impl<'a> Diagnosis<'a> {
             self.add(FindingKind::Missing, item);
         }
         let mut takes: BTreeMap<&str, Vec<(usize, u128)>> = BTreeMap::new();
-        for (index, (examined, slot)) in self.examined.iter().zip(&recognition.slots).enumerate() {
-            match (slot, &examined.sound) {
+        for (index, (examined, recording)) in self.examined.iter().zip(&recognition.recordings).enumerate() {
+            match (recording, &examined.sound) {
                 (None, _) => {
-                    let text = format!("its name is not one of {}", recognition.expectation.name);
+                    let text = format!("its name is not one of {}", recognition.corpus.name);
                     self.add_about(index, FindingKind::Extra, text);
                 }
-                (Some(slot), Ok(sound)) => {
-                    takes.entry(&slot.name).or_default().push((index, sound.audio_hash))
+                (Some(recording), Ok(sound)) => {
+                    takes.entry(&recording.name).or_default().push((index, sound.audio_hash))
                 }
                 (Some(_), Err(_)) => {}
             }
@@ -340,6 +342,88 @@ fn by_class(kind: FindingKind, items: &[FindingItem], labels: &BTreeMap<&str, &s
         *counts.entry(labels.get(item.path.as_str())?).or_default() += 1;
     }
     let counts: Vec<String> =
-        counts.iter().map(|(label, count)| format!("{label} {}", thousands(*count))).collect();
+        counts.iter().map(|(label, count)| format!("{label} {}", thousands(*count as u64))).collect();
     Some(format!("By class: {}.", counts.join(", ")))
+}
+
+/// Recordings that sound the same to the last bit, the one nearest to the top of the corpus first.
+type IdenticalSounds = Vec<usize>;
+
+/// All groups of two and more, in the order of their first path.
+fn identical_sounds(examined: &[Examined]) -> Vec<IdenticalSounds> {
+    let mut by_sound: Vec<(u128, usize)> = examined
+        .iter()
+        .enumerate()
+        .filter_map(|(index, examined)| Some((examined.sound.as_ref().ok()?.audio_hash, index)))
+        .collect();
+    by_sound.sort_unstable();
+    let path =
+        |index: &usize| examined.get(*index).map(|examined| examined.path.as_str()).unwrap_or_default();
+    let mut groups: Vec<IdenticalSounds> = by_sound
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|same| same.len() > 1)
+        .map(|same| {
+            let mut group: IdenticalSounds = same.iter().map(|(_, index)| *index).collect();
+            group.sort_by_key(|index| (path(index).matches('/').count(), path(index)));
+            group
+        })
+        .collect();
+    groups.sort_by_key(|group| group.first().map(path));
+    groups
+}
+
+/// Whether the files are the same as well, and not only what they sound like.
+fn relation(a: &Sound, b: &Sound) -> &'static str {
+    if a.file_hash == b.file_hash { "the same file as" } else { "sounds as" }
+}
+
+/// What the pairs (original, copy) of paths have in common: a folder that repeats another.
+fn repeated_folder(pairs: &[(&str, &str)]) -> Option<String> {
+    let mut roots: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (original, copy) in pairs {
+        if let Some(pair) = without_common_end(original, copy) {
+            *roots.entry(pair).or_default() += 1;
+        }
+    }
+    let ((original, copy), count) = roots.into_iter().max_by_key(|(_, count)| *count)?;
+    if count < 2 || count * 2 < pairs.len() {
+        return None;
+    }
+    let how_many = if count == pairs.len() { "All".to_owned() } else { thousands(count as u64) };
+    Some(match original {
+        "" => format!("{how_many} in {copy}/, which repeats what is beside it."),
+        _ => format!("{how_many} in {copy}/, which repeats {original}/."),
+    })
+}
+
+/// `a/x/1.wav`, `b/x/1.wav` → `a`, `b`; nothing where not even the file names agree.
+fn without_common_end<'a>(a: &'a str, b: &'a str) -> Option<(&'a str, &'a str)> {
+    let (mut a, mut b) = (a, b);
+    let mut agreed = false;
+    loop {
+        let (a_rest, a_last) = a.rsplit_once('/').unwrap_or(("", a));
+        let (b_rest, b_last) = b.rsplit_once('/').unwrap_or(("", b));
+        if a_last != b_last || a.is_empty() || b.is_empty() {
+            return agreed.then_some((a, b));
+        }
+        (a, b, agreed) = (a_rest, b_rest, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_repeats_another_is_named() {
+        assert_eq!(without_common_end("OAF/1.wav", "T/OAF/1.wav"), Some(("", "T")));
+        assert_eq!(without_common_end("T/OAF/1.wav", "T/T/OAF/1.wav"), Some(("", "T")));
+        assert_eq!(without_common_end("a/1.wav", "b/1.wav"), Some(("a", "b")));
+        assert_eq!(without_common_end("a/1.wav", "a/2.wav"), None);
+        let pairs = [("OAF/1.wav", "T/OAF/1.wav"), ("YAF/1.wav", "T/YAF/1.wav"), ("x/1.wav", "x/2.wav")];
+        assert_eq!(repeated_folder(&pairs).unwrap(), "2 in T/, which repeats what is beside it.");
+        assert_eq!(repeated_folder(&pairs[2..]), None);
+        let pairs = [("a/1.wav", "b/1.wav"), ("a/2.wav", "b/2.wav")];
+        assert_eq!(repeated_folder(&pairs).unwrap(), "All in b/, which repeats a/.");
+    }
 }

@@ -1,14 +1,15 @@
 //! What the doctor can find, how severe it is, and what to do about it.
 
+use ser_core::remedy::{Setting, Stage};
 use serde::Serialize;
 
 /// How severe a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Recordings are lost, missing or wrongly labelled; the command ends with 3.
+    /// Recordings are lost, missing or wrongly labelled.
     Problem,
-    /// Worth knowing; `ser-prep` copes with it.
+    /// Worth knowing; preparation copes with it.
     Remark,
 }
 
@@ -82,7 +83,7 @@ pub struct CorpusFinding {
     /// The problem in a few words.
     pub title: &'static str,
     /// What to do, or why nothing needs doing.
-    pub advice: &'static str,
+    pub advice: String,
     /// What many of the items have in common, if anything.
     pub summary: Option<String>,
     /// How many there are.
@@ -115,7 +116,7 @@ impl FindingKind {
         if self <= Self::Missing { Severity::Problem } else { Severity::Remark }
     }
 
-    /// Whether `ser-prep` cannot use a recording with it.
+    /// Whether preparation cannot use a recording with it.
     pub fn is_unusable(self) -> bool {
         matches!(
             self,
@@ -164,53 +165,53 @@ impl FindingKind {
     }
 
     /// What to do, or why nothing needs doing.
-    pub fn advice(self) -> &'static str {
+    pub fn advice(self) -> String {
         match self {
             Self::TwoLabels => {
-                "Decide which label is right and remove the others; ser-prep rejects the corpus until then."
+                format!("Decide which label is right and remove the others; {} rejects the corpus until then.", Stage::Preparation)
             }
             Self::Mislabelled => {
-                "Listen, then move or rename them. ser-prep trusts the folder, or the name with --labels filename."
+                format!("Listen, then move or rename them. {} trusts the folder, or the name with {}.", Stage::Preparation, Setting::Labels.to("filename"))
             }
             Self::Unlabelled => {
-                "Put them into a folder named for their class, or give a table with --labels."
+                format!("Put them into a folder named for their class, or give a table with {}.", Setting::Labels)
             }
             Self::Classes => {
-                "Give the folder that holds one folder for each class, with three recordings or more in each."
+                "Give the folder that holds one folder for each class, with three recordings or more in each.".to_owned()
             }
-            Self::Empty => "Copy them again from their source. ser-prep leaves them out.",
-            Self::Unreadable => "Fix their permissions or links, or remove them. ser-prep leaves them out.",
-            Self::NotAudio => "Convert them to WAV or FLAC, or remove them. ser-prep leaves them out.",
-            Self::Damaged => "Copy them again from their source. ser-prep leaves them out.",
-            Self::BeyondLimit => "Cut them into utterances, or raise the limit. ser-prep leaves them out.",
-            Self::Useless => "Export them again, or remove them. ser-prep leaves them out.",
-            Self::Silent => "Record or copy them again, or remove them. ser-prep leaves them out.",
+            Self::Empty => format!("Copy them again from their source. {} leaves them out.", Stage::Preparation),
+            Self::Unreadable => format!("Fix their permissions or links, or remove them. {} leaves them out.", Stage::Preparation),
+            Self::NotAudio => format!("Convert them to WAV or FLAC, or remove them. {} leaves them out.", Stage::Preparation),
+            Self::Damaged => format!("Copy them again from their source. {} leaves them out.", Stage::Preparation),
+            Self::BeyondLimit => format!("Cut them into utterances, or raise the limit. {} leaves them out.", Stage::Preparation),
+            Self::Useless => format!("Export them again, or remove them. {} leaves them out.", Stage::Preparation),
+            Self::Silent => format!("Record or copy them again, or remove them. {} leaves them out.", Stage::Preparation),
             Self::Missing => {
-                "Copy them from the source if you can; otherwise continue without them, and say so with your results."
+                "Copy them from the source if you can; otherwise continue without them, and say so with your results.".to_owned()
             }
             Self::Doubled => {
-                "Nothing needs doing: ser-prep keeps each sound once, so none ends up on two sides of a split."
+                format!("Nothing needs doing: {} keeps each sound once, so none ends up on two sides of a split.", Stage::Preparation)
             }
-            Self::TwoTakes => "Listen and keep one: both would be used, the same word by the same speaker.",
-            Self::Extra => "Remove them if your results are to be compared with others on this corpus.",
-            Self::AbsentClass => "A split that holds out such a speaker measures fewer classes.",
-            Self::Imbalance => "Read UAR and macro-F1 rather than accuracy.",
+            Self::TwoTakes => "Listen and keep one: both would be used, the same word by the same speaker.".to_owned(),
+            Self::Extra => "Remove them if your results are to be compared with others on this corpus.".to_owned(),
+            Self::AbsentClass => "A split that holds out such a speaker measures fewer classes.".to_owned(),
+            Self::Imbalance => "Read UAR and macro-F1 rather than accuracy.".to_owned(),
             Self::Clipped => {
-                "This cannot be fixed afterwards. Check whether one class or speaker has more of them."
+                "This cannot be fixed afterwards. Check whether one class or speaker has more of them.".to_owned()
             }
-            Self::NearlySilent => "Listen to them: normalisation makes them loud, noise and all.",
-            Self::MostlySilence => "Trim them, or check whether silence alone gives a class away.",
+            Self::NearlySilent => "Listen to them: normalisation makes them loud, noise and all.".to_owned(),
+            Self::MostlySilence => "Trim them, or check whether silence alone gives a class away.".to_owned(),
             Self::DcOffset => {
-                "It shows in the lowest mel band. Take it out with a high-pass filter if only some have it."
+                "It shows in the lowest mel band. Take it out with a high-pass filter if only some have it.".to_owned()
             }
             Self::OtherRate => {
-                "ser-prep resamples all to one rate. A lower rate has fewer high frequencies: make sure it does not give a class away."
+                format!("{} resamples all to one rate. A lower rate has fewer high frequencies: make sure it does not give a class away.", Stage::Preparation)
             }
-            Self::OtherChannels => "ser-prep mixes all down to mono.",
-            Self::Disguised => "ser-prep reads them by their content. Other programs may not.",
-            Self::Misnamed => "ser-prep trusts the folder, or the name with --labels filename.",
-            Self::Foreign => "ser-prep ignores them.",
-            Self::EmptyFolder => "Was something lost when they were copied? ser-prep ignores them.",
+            Self::OtherChannels => format!("{} mixes all down to mono.", Stage::Preparation),
+            Self::Disguised => format!("{} reads them by their content. Other programs may not.", Stage::Preparation),
+            Self::Misnamed => format!("{} trusts the folder, or the name with {}.", Stage::Preparation, Setting::Labels.to("filename")),
+            Self::Foreign => format!("{} ignores them.", Stage::Preparation),
+            Self::EmptyFolder => format!("Was something lost when they were copied? {} ignores them.", Stage::Preparation),
         }
     }
 }

@@ -6,23 +6,20 @@
 //! recording is missing.
 //!
 //! ```text
-//! scan ──▶ names ──▶ recordings ──▶ numbers ──┐
-//!                      (in parallel)          ├──▶ findings ──▶ verdict
-//!                    expectation of a corpus ─┘
+//! scan ──▶ names ──▶ recordings ──▶ statistics ──┐
+//!                      (in parallel)             ├──▶ findings ──▶ verdict
+//!                           published corpus ────┘
 //! ```
 //!
 //! Samples are dropped as soon as they are measured, so memory grows by a few hundred bytes a recording.
 
-mod chunk;
 mod diagnosis;
-mod expectation;
 mod finding;
-mod identical;
 mod levels;
-mod numbers;
+mod published;
 mod recording;
 mod report;
-mod table;
+mod statistics;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -33,15 +30,14 @@ use ser_audio::Limits;
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::doctor::CorpusStatistics as CorpusNumbers;
 use crate::doctor::diagnosis::NonRecordings;
 use crate::doctor::recording::{ExamineCandidate, Examined, UnusableReason};
 use crate::{Annotator, LabelSource, OtherEntry};
 
 pub use finding::{CorpusFinding, FindingItem, FindingKind, Severity};
 pub use levels::{Levels, dbfs};
-pub use numbers::{ClassNumbers, CorpusStatistics, MinMedianMax};
 pub use report::{DoctorReport, KnownCorpus};
+pub use statistics::{ClassNumbers, CorpusStatistics, MinMedianMax};
 
 /// What to examine, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +53,7 @@ pub struct ExamineOptions {
 }
 
 impl ExamineOptions {
-    /// The corpus in `data`, with all else as the command has it by default.
+    /// The corpus in `data`, with all else as it is by default.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self { data: data.into(), labels: LabelSource::default(), limits: Limits::default(), jobs: 0 }
     }
@@ -113,9 +109,9 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
     examined.sort_by(|a, b| a.path.cmp(&b.path));
 
     let paths: Vec<&str> = examined.iter().map(|examined| examined.path.as_str()).collect();
-    let recognition = expectation::recognise(&paths);
+    let recognition = published::recognise(&paths);
     let non_recordings = NonRecordings { foreign, empty_folders: without_recordings(folders, &paths) };
-    let numbers = CorpusNumbers::of(&examined);
+    let numbers = CorpusStatistics::of(&examined);
     let findings = diagnosis::diagnose(&examined, recognition.as_ref(), non_recordings, &numbers);
     let seconds = started.elapsed().as_secs_f64();
     Ok(DoctorReport::new(options.data.clone(), recognition.as_ref(), findings, numbers, seconds))

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use ser_core::text::thousands;
 use serde::Serialize;
 
-use crate::doctor::expectation::Recognition;
-use crate::doctor::table::{Table, thousands};
+use crate::doctor::published::Recognition;
 use crate::doctor::{CorpusFinding, CorpusStatistics, FindingKind, Severity};
 
 /// A diagnosis. In JSON, one object with these fields.
@@ -50,8 +50,8 @@ impl DoctorReport {
         seconds: f64,
     ) -> Self {
         let corpus = recognition.map(|recognition| KnownCorpus {
-            name: recognition.expectation.name,
-            expected: recognition.expectation.recordings,
+            name: recognition.corpus.name,
+            expected: recognition.corpus.recordings,
             present: recognition.present,
         });
         let verdict = [
@@ -73,11 +73,6 @@ impl DoctorReport {
     /// The finding of `kind`, if there is one.
     pub fn finding(&self, kind: FindingKind) -> Option<&CorpusFinding> {
         find(&self.findings, kind)
-    }
-
-    /// The report for people, in lines of at most `width` columns where names allow it.
-    pub fn to_table(&self, width: usize) -> String {
-        Table::new(width).report(self)
     }
 }
 
@@ -102,9 +97,8 @@ fn subject(
         }
         return Some(text + ".");
     };
-    let expectation = recognition.expectation;
-    let (name, expected, present) =
-        (expectation.name, thousands(expectation.recordings), recognition.present);
+    let corpus = recognition.corpus;
+    let (name, expected, present) = (corpus.name, thousands(corpus.recordings as u64), recognition.present);
     let missing = recognition.missing();
     let names: Vec<&str> = find(findings, FindingKind::Missing)
         .map(|finding| {
@@ -112,14 +106,14 @@ fn subject(
         })
         .unwrap_or_default();
     Some(if missing == 0 {
-        format!("This is {name}, complete: {expected} recordings, {}.", expectation.contents)
+        format!("This is {name}, complete: {expected} recordings, {}.", corpus.contents)
     } else if missing <= NAMED && names.len() == missing {
         let count = counted(missing, "recording", "recordings");
         format!("This is {name}, complete but for {count}: {}.", names.join(", "))
-    } else if present.saturating_mul(2) >= expectation.recordings {
-        format!("This is {name} without {} of its {expected} recordings.", thousands(missing))
+    } else if present.saturating_mul(2) >= corpus.recordings {
+        format!("This is {name} without {} of its {expected} recordings.", thousands(missing as u64))
     } else {
-        format!("This is a part of {name}: {} of its {expected} recordings.", thousands(present))
+        format!("This is a part of {name}: {} of its {expected} recordings.", thousands(present as u64))
     })
 }
 
@@ -138,7 +132,7 @@ fn troubles(recognition: Option<&Recognition>, findings: &[CorpusFinding]) -> Op
     let mut problems = Vec::new();
     let mut remarks = Vec::new();
     if unusable > 0 {
-        problems.push(format!("{} unusable", thousands(unusable)));
+        problems.push(format!("{} unusable", thousands(unusable as u64)));
     }
     let mut known = 0;
     for finding in findings {
@@ -147,7 +141,7 @@ fn troubles(recognition: Option<&Recognition>, findings: &[CorpusFinding]) -> Op
         let count = finding.count.saturating_sub(known_here);
         if let Some(phrase) = phrase(finding.kind).filter(|_| count > 0) {
             let list = if finding.severity == Severity::Problem { &mut problems } else { &mut remarks };
-            list.push(format!("{} {phrase}", thousands(count)));
+            list.push(format!("{} {phrase}", thousands(count as u64)));
         }
     }
     let mut sentences = Vec::new();
@@ -155,7 +149,7 @@ fn troubles(recognition: Option<&Recognition>, findings: &[CorpusFinding]) -> Op
         sentences.push(format!("To fix: {}.", problems.join(", ")));
     }
     if let Some(recognition) = recognition.filter(|_| known > 0) {
-        let all = recognition.expectation.known.len();
+        let all = recognition.corpus.known.len();
         sentences.push(match known == all {
             true => format!("Its {all} known oddities are there."),
             false => format!(
@@ -206,5 +200,5 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(count), if count == 1 { one } else { many })
+    format!("{} {}", thousands(count as u64), if count == 1 { one } else { many })
 }

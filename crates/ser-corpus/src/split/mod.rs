@@ -3,21 +3,17 @@
 //! A split depends on the utterances (path, label, speaker, word, parent, corpus), the seed and the fractions, and on
 //! nothing else: neither on the order they come in nor on the number of threads.
 
-mod copies;
-mod cross;
-mod draw;
-mod folds;
 mod planner;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::{Annotation, Protocol};
 
-pub use copies::check_parents;
 pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo};
 
 /// A side of a split.
@@ -191,7 +187,37 @@ pub fn check_classes<'a>(labels: impl Iterator<Item = &'a str>) -> Result<()> {
             small.join(", ")
         ),
     )
-    .help("add recordings, or leave the class out with --exclude LABEL"))
+    .help(remedy!["add recordings, or leave the class out with ", Setting::Exclude.to("LABEL")]))
+}
+
+/// Checks that the parent of every copy is there and no copy itself. Each recording is given as its path and, if it is
+/// a copy, its parent's.
+///
+/// # Errors
+/// Naming both.
+pub fn check_parents<'a>(recordings: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone) -> Result<()> {
+    let mut copies: HashMap<&str, &str> = HashMap::new();
+    copies.extend(recordings.clone().filter_map(|(path, parent)| Some((path, parent?))));
+    if copies.is_empty() {
+        return Ok(());
+    }
+    let mut missing: HashMap<&str, &str> = copies.iter().map(|(copy, parent)| (*parent, *copy)).collect();
+    recordings.for_each(|(path, _)| _ = missing.remove(path));
+    // The first by name, so that the same corpus has the same error.
+    let unknown = missing.into_iter().map(|(parent, copy)| (copy, parent, "is not a recording here")).min();
+    let nested = (copies.iter())
+        .filter(|(_, parent)| copies.contains_key(*parent))
+        .map(|(copy, parent)| (*copy, *parent, "is a copy itself"))
+        .min();
+    match unknown.or(nested) {
+        None => Ok(()),
+        Some((copy, parent, what)) => Err(Error::new(
+            ErrorKind::Mismatch,
+            format!("is a copy of {parent}, which {what}, so which side it may be on is not known"),
+        )
+        .at(copy)
+        .help("name the recording it was made from as its parent, or leave the copy out")),
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
-//! Which splits a corpus allows, and those by chance, by word and by one speaker.
+//! Which splits a corpus allows, and how each is drawn: by chance, by word, by one speaker, by folds of speakers and by
+//! corpus.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ser_core::Result;
+use ser_core::random::Random;
+use ser_core::remedy::Setting;
 
-use crate::split::check_classes;
-use crate::split::copies::CopiesOfParents;
-use crate::{Annotation, Fractions, Protocol, Split};
+use crate::split::{check_classes, check_parents};
+use crate::{Annotation, Fractions, Protocol, Split, Unassigned};
 
 /// A split for each speaker is only made as long as these splits together have no more utterances than this: each
 /// of them lists all, about 300 bytes for each in the manifests.
@@ -15,9 +18,12 @@ pub const MOST_LINES: usize = 2_000_000;
 /// Default number of folds of speakers.
 const FOLDS: u32 = 5;
 
+/// With fewer speakers to learn from, validation cannot have its own: too much would be kept from training.
+const FEWEST_SPEAKERS: usize = 5;
+
 /// Makes splits one at a time, so that no more than one need be in memory.
 pub struct SplitPlanner<'a> {
-    pub(super) utterances: Vec<UtteranceInfo<'a>>,
+    utterances: Vec<UtteranceInfo<'a>>,
     /// All but copies, in the order of their paths.
     by_path: Vec<usize>,
     copies: CopiesOfParents,
@@ -27,8 +33,8 @@ pub struct SplitPlanner<'a> {
     speakers: Option<BTreeSet<&'a str>>,
     /// All corpora, if there are several.
     corpora: BTreeSet<&'a str>,
-    pub(super) fractions: Fractions,
-    pub(super) seed: u64,
+    fractions: Fractions,
+    seed: u64,
     folds: Option<u32>,
 }
 
@@ -192,16 +198,12 @@ impl<'a> SplitPlanner<'a> {
     }
 
     /// Utterances that are not copies, first those for which `is` holds.
-    pub(super) fn partition(&self, is: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<usize>) {
+    fn partition(&self, is: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<usize>) {
         self.by_path.iter().partition(|&&index| is(index))
     }
 
     /// Training and validation without a word in common, where every utterance of the corpus has one.
-    pub(super) fn hold_out_words(
-        &self,
-        from: Vec<usize>,
-        purpose: &str,
-    ) -> Result<(Vec<usize>, Vec<usize>), String> {
+    fn hold_out_words(&self, from: Vec<usize>, purpose: &str) -> Result<(Vec<usize>, Vec<usize>), String> {
         if self.words.is_none() {
             return Ok(self.stratified(&from, self.fractions.val, 1, purpose));
         }
@@ -214,7 +216,7 @@ impl<'a> SplitPlanner<'a> {
     }
 
     /// Refuses a split whose test or validation part asks for a class that training never shows.
-    pub(super) fn with_every_class(&self, split: Split) -> Result<Split, String> {
+    fn with_every_class(&self, split: Split) -> Result<Split, String> {
         let labels = |part: &[usize]| -> BTreeSet<&str> {
             part.iter().map(|&index| self.utterances[index].label).collect()
         };
@@ -227,5 +229,238 @@ impl<'a> SplitPlanner<'a> {
             Some(label) => Err(format!("training would hold no {label:?}")),
             None => Ok(split),
         }
+    }
+}
+
+// --- folds of speakers: each is test once, and no speaker of it is heard in training or validation ---
+
+/// The fold of each speaker, from 1.
+type Folds<'a> = BTreeMap<&'a str, u32>;
+
+impl<'a> SplitPlanner<'a> {
+    /// Assigns the speakers to `folds` folds of similar size: those with most utterances first, each to the fold that
+    /// has the fewest. The seed decides between equals.
+    fn deal_speakers(&self, speakers: &BTreeSet<&'a str>, folds: u32) -> Folds<'a> {
+        let mut utterances: BTreeMap<&str, usize> = speakers.iter().map(|speaker| (*speaker, 0)).collect();
+        for subject in self.utterances.iter().filter(|subject| subject.parent.is_none()) {
+            if let Some(count) = subject.speaker.and_then(|speaker| utterances.get_mut(speaker)) {
+                *count += 1;
+            }
+        }
+        let mut order: Vec<(&str, usize)> = speakers
+            .iter()
+            .map(|speaker| (*speaker, utterances.get(speaker).copied().unwrap_or(0)))
+            .collect();
+        Random::new(&["split", &self.seed.to_string(), "speaker-folds"]).shuffle(&mut order);
+        order.sort_by_key(|(_, count)| Reverse(*count));
+        let mut loads: Vec<(usize, usize, u32)> = (1..=folds).map(|fold| (0, 0, fold)).collect();
+        let mut fold_of = Folds::new();
+        for (speaker, count) in order {
+            let Some((load, voices, fold)) = loads.iter_mut().min() else { break };
+            *load += count;
+            *voices += 1;
+            fold_of.insert(speaker, *fold);
+        }
+        fold_of
+    }
+
+    /// Test is `fold`, validation the next one, training the others.
+    fn by_fold(&self, fold: u32, of: u32, folds: Option<&Folds<'_>>) -> Result<Split, String> {
+        let fold_of =
+            |index: usize| folds.and_then(|folds| folds.get(self.utterances[index].speaker?)).copied();
+        let next = fold % of + 1;
+        let (test, rest) = self.partition(|i| fold_of(i) == Some(fold));
+        let (val, train) = rest.into_iter().partition(|&i| fold_of(i) == Some(next));
+        self.with_every_class(Split::new(Protocol::SpeakerFold { fold, of }, train, val, test))
+    }
+}
+
+// --- across corpora: test on one, learn from the others, over the classes that both have ---
+
+impl SplitPlanner<'_> {
+    /// Everything of `corpus` is test. Validation has speakers of its own where the others have enough of them,
+    /// otherwise words of its own, and where neither is known it is drawn from each class.
+    fn by_corpus(&self, corpus: &str) -> Result<Split, String> {
+        let (test, rest) = self.partition(|i| self.utterances[i].corpus == Some(corpus));
+        let labels =
+            |part: &[usize]| -> BTreeSet<&str> { part.iter().map(|&i| self.utterances[i].label).collect() };
+        let (asked, learnt) = (labels(&test), labels(&rest));
+        let shared: BTreeSet<&str> = asked.intersection(&learnt).copied().collect();
+        if shared.len() < 2 {
+            let names = |labels: BTreeSet<&str>| labels.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(format!(
+                "it has {}, the others have {}: they share {} classes ({} gives them common names)",
+                names(asked),
+                names(learnt),
+                shared.len(),
+                Setting::Map
+            ));
+        }
+        let all = test.len() + rest.len();
+        let of_shared = |part: Vec<usize>| -> Vec<usize> {
+            part.into_iter().filter(|&i| shared.contains(self.utterances[i].label)).collect()
+        };
+        let (test, rest) = (of_shared(test), of_shared(rest));
+        let other_labels = all - test.len() - rest.len();
+        let (train, val) = match self.draw_speakers(&rest) {
+            Some(speakers) => {
+                let (val, train) = rest
+                    .into_iter()
+                    .partition(|&i| self.utterances[i].speaker.is_some_and(|id| speakers.contains(id)));
+                (train, val)
+            }
+            None => self.hold_out_words(rest, "corpus-val")?,
+        };
+        let split = Split::new(Protocol::Corpus(corpus.to_owned()), train, val, test);
+        self.with_every_class(Split { left_out: Unassigned { other_labels, copies: 0 }, ..split })
+    }
+
+    /// Speakers for validation, the same share of every corpus; nothing where there are too few, or where not every
+    /// utterance says who speaks.
+    fn draw_speakers(&self, from: &[usize]) -> Option<BTreeSet<&str>> {
+        let mut speakers: BTreeMap<Option<&str>, BTreeSet<&str>> = BTreeMap::new();
+        for &index in from {
+            let subject = &self.utterances[index];
+            speakers.entry(subject.corpus).or_default().insert(subject.speaker?);
+        }
+        let sizes: Vec<usize> = speakers.values().map(BTreeSet::len).collect();
+        let count: usize = sizes.iter().sum();
+        if count < FEWEST_SPEAKERS {
+            return None;
+        }
+        let wanted = ((count as f64 * self.fractions.val).round() as usize).clamp(1, count - 1);
+        let mut drawn = BTreeSet::new();
+        for ((corpus, speakers), quota) in speakers.into_iter().zip(apportion(&sizes, wanted)) {
+            let mut order: Vec<&str> = speakers.into_iter().collect();
+            let seed = self.seed.to_string();
+            Random::new(&["split", &seed, "corpus-val", corpus.unwrap_or("")]).shuffle(&mut order);
+            drawn.extend(order.into_iter().take(quota));
+        }
+        Some(drawn)
+    }
+}
+
+// --- drawing a share at random: of utterances, evenly over labels and speakers, or of words as a whole ---
+
+impl SplitPlanner<'_> {
+    /// Takes a share of `from`, the same share of every label and, within a label, of every speaker: at least one
+    /// of every label, as long as `least` of it stay. Returns (what stays, what was taken).
+    fn stratified(
+        &self,
+        from: &[usize],
+        share: f64,
+        least: usize,
+        purpose: &str,
+    ) -> (Vec<usize>, Vec<usize>) {
+        let mut strata: BTreeMap<&str, BTreeMap<Option<&str>, Vec<usize>>> = BTreeMap::new();
+        for &index in from {
+            let UtteranceInfo { label, speaker, .. } = self.utterances[index];
+            strata.entry(label).or_default().entry(speaker).or_default().push(index);
+        }
+        let sizes: Vec<usize> = strata.values().map(|s| s.values().map(Vec::len).sum()).collect();
+        let wanted = (from.len() as f64 * share).round() as usize;
+        let (mut stay, mut taken) = (Vec::new(), Vec::new());
+        for ((label, speakers), quota) in strata.into_iter().zip(apportion(&sizes, wanted)) {
+            let sizes: Vec<usize> = speakers.values().map(Vec::len).collect();
+            let most = sizes.iter().sum::<usize>().saturating_sub(least);
+            let quota = quota.max(1).min(most);
+            for ((speaker, mut members), quota) in speakers.into_iter().zip(apportion(&sizes, quota)) {
+                let seed = self.seed.to_string();
+                let purpose = ["split", &seed, "random", purpose, label, speaker.unwrap_or("")];
+                Random::new(&purpose).shuffle(&mut members);
+                let rest = members.split_off(quota.min(members.len()));
+                taken.extend(members);
+                stay.extend(rest);
+            }
+        }
+        stay.sort_unstable_by_key(|&index| self.utterances[index].path);
+        (stay, taken)
+    }
+
+    /// Draws a share of `words`: at least one, as long as `least` of them stay.
+    fn draw_words<'w>(
+        &self,
+        words: &BTreeSet<&'w str>,
+        share: f64,
+        least: usize,
+        purpose: &str,
+    ) -> Result<BTreeSet<&'w str>, String> {
+        if words.len() <= least {
+            return Err(format!("{} words are too few to keep some apart", words.len()));
+        }
+        let mut order: Vec<&str> = words.iter().copied().collect();
+        Random::new(&["split", &self.seed.to_string(), purpose]).shuffle(&mut order);
+        let count = (words.len() as f64 * share).round() as usize;
+        order.truncate(count.clamp(1, words.len() - least));
+        Ok(order.into_iter().collect())
+    }
+}
+
+/// Shares `wanted` among groups in proportion to their `sizes`, by the largest remainder; no group gets more than
+/// its size.
+fn apportion(sizes: &[usize], wanted: usize) -> Vec<usize> {
+    let total: usize = sizes.iter().sum();
+    if total == 0 {
+        return vec![0; sizes.len()];
+    }
+    let wanted = wanted.min(total);
+    let mut quotas: Vec<usize> = sizes.iter().map(|size| size * wanted / total).collect();
+    let mut by_remainder: Vec<usize> = (0..sizes.len()).collect();
+    by_remainder.sort_by_key(|&group| Reverse(sizes[group] * wanted % total));
+    let missing = wanted - quotas.iter().sum::<usize>();
+    for &group in by_remainder.iter().take(missing) {
+        quotas[group] += 1;
+    }
+    quotas
+}
+
+// --- augmented copies ---
+
+/// The augmented copies of a corpus: each follows the recording it was made from to its side.
+#[derive(Default)]
+struct CopiesOfParents {
+    /// Index of each copy, with that of its parent.
+    parents: Vec<(usize, usize)>,
+}
+
+impl CopiesOfParents {
+    /// # Errors
+    /// Those of [`check_parents`].
+    fn of(utterances: &[UtteranceInfo<'_>]) -> Result<Self> {
+        if utterances.iter().all(|subject| subject.parent.is_none()) {
+            return Ok(Self::default());
+        }
+        check_parents(utterances.iter().map(|subject| (subject.path, subject.parent)))?;
+        let places: HashMap<&str, usize> = utterances.iter().map(|subject| subject.path).zip(0..).collect();
+        let parents = (utterances.iter().enumerate())
+            .filter_map(|(copy, subject)| Some((copy, *places.get(subject.parent?)?)))
+            .collect();
+        Ok(Self { parents })
+    }
+
+    /// Adds to `train` the copies of what it holds, of `utterances` in all; how many others there are.
+    fn join(&self, train: &mut Vec<usize>, utterances: usize) -> usize {
+        if self.parents.is_empty() {
+            return 0;
+        }
+        let mut is_learnt = vec![false; utterances];
+        train.iter().for_each(|&index| is_learnt[index] = true);
+        let before = train.len();
+        train.extend(self.parents.iter().filter(|(_, parent)| is_learnt[*parent]).map(|(copy, _)| copy));
+        self.parents.len() - (train.len() - before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_and_follow_the_sizes() {
+        assert_eq!(apportion(&[200, 200, 199], 90), [30, 30, 30]);
+        assert_eq!(apportion(&[1, 1, 1], 2).iter().sum::<usize>(), 2);
+        assert_eq!(apportion(&[10, 0, 30], 4), [1, 0, 3]);
+        assert_eq!(apportion(&[2, 3], 99), [2, 3]);
+        assert_eq!(apportion(&[0, 0], 5), [0, 0]);
     }
 }

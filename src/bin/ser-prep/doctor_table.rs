@@ -1,11 +1,12 @@
-//! The report for people: the verdict, what to do, then the numbers.
+//! The doctor's report for people: the verdict, what to do, then the numbers.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use unicode_width::UnicodeWidthStr;
-
-use crate::doctor::{CorpusFinding, CorpusStatistics, DoctorReport, FindingItem, MinMedianMax, Severity};
+use ser_core::text::{columns, cut, left, printable, thousands};
+use ser_corpus::doctor::{
+    CorpusFinding, CorpusStatistics, DoctorReport, FindingItem, MinMedianMax, Severity,
+};
 
 /// How many items of a finding are shown; the JSON has them all.
 const SHOWN: usize = 5;
@@ -22,35 +23,23 @@ struct Rate(u32);
 
 impl Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&thousands(self.0 as usize))
+        f.write_str(&thousands(u64::from(self.0)))
     }
 }
 
-/// `1234567` → `1,234,567`.
-pub(super) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+/// `report` in lines of at most `width` columns where names allow it.
+pub(crate) fn to_table(report: &DoctorReport, width: usize) -> String {
+    Table { width, text: String::new() }.report(report)
 }
 
 /// Text in lines of a certain width.
-pub(super) struct Table {
+struct Table {
     width: usize,
     text: String,
 }
 
 impl Table {
-    pub(super) fn new(width: usize) -> Self {
-        Self { width, text: String::new() }
-    }
-
-    pub(super) fn report(mut self, report: &DoctorReport) -> String {
+    fn report(mut self, report: &DoctorReport) -> String {
         self.paragraph(0, 0, &report.verdict);
         for (severity, title) in [(Severity::Problem, "To fix"), (Severity::Remark, "Worth knowing")] {
             let mut findings =
@@ -71,14 +60,14 @@ impl Table {
 
     fn finding(&mut self, finding: &CorpusFinding) {
         self.line("");
-        self.paragraph(2, 2, &format!("{}: {}", finding.title, thousands(finding.count)));
+        self.paragraph(2, 2, &format!("{}: {}", finding.title, thousands(finding.count as u64)));
         finding.summary.iter().for_each(|summary| self.paragraph(4, 4, summary));
-        self.paragraph(4, 4, finding.advice);
+        self.paragraph(4, 4, &finding.advice);
         for item in finding.items.iter().take(SHOWN) {
             self.paragraph(4, 8, &format!("- {}", in_words(item)));
         }
         if let Some(rest) = finding.items.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
-            self.line(&format!("    - and {} more; --json names them all", thousands(rest)));
+            self.line(&format!("    - and {} more; --json names them all", thousands(rest as u64)));
         }
     }
 
@@ -87,19 +76,19 @@ impl Table {
         let size = numbers.bytes as f64 / f64::from(1 << 20);
         let usable = match numbers.usable == numbers.recordings {
             true => String::new(),
-            false => format!("{} usable, ", thousands(numbers.usable)),
+            false => format!("{} usable, ", thousands(numbers.usable as u64)),
         };
         self.row(
             "recordings",
-            thousands(numbers.recordings),
+            thousands(numbers.recordings as u64),
             &format!("{usable}{minutes:.1} minutes, {size:.1} MiB"),
         );
         let sizes = || numbers.classes.iter().map(|class| class.recordings);
         let range = match (sizes().min(), sizes().max()) {
             (Some(least), Some(most)) if least < most => {
-                format!("of {} to {}", thousands(least), thousands(most))
+                format!("of {} to {}", thousands(least as u64), thousands(most as u64))
             }
-            (Some(same), _) => format!("of {} each", thousands(same)),
+            (Some(same), _) => format!("of {} each", thousands(same as u64)),
             _ => String::new(),
         };
         self.row("classes", numbers.classes.len(), &range);
@@ -108,7 +97,7 @@ impl Table {
             false => self.row("speakers", numbers.speakers.len(), &list(&numbers.speakers, "")),
         }
         if numbers.words > 0 {
-            self.row("words", thousands(numbers.words), "");
+            self.row("words", thousands(numbers.words as u64), "");
         }
         self.row("formats", numbers.formats.len(), &list(&numbers.formats, ""));
         if !numbers.bit_depths.is_empty() {
@@ -118,7 +107,7 @@ impl Table {
         self.row("sample rates", numbers.sample_rates.len(), &list(&rates, " Hz"));
         self.row("channels", numbers.channels.len(), &list(&numbers.channels, ""));
         if !numbers.chunks.is_empty() {
-            let count = |(name, count): (&String, &usize)| format!("{name} ({})", thousands(*count));
+            let count = |(name, count): (&String, &usize)| format!("{name} ({})", thousands(*count as u64));
             let chunks: Vec<String> = numbers.chunks.iter().take(LISTED).map(count).collect();
             let text = format!("{}: not part of the sound, and harmless", chunks.join(", "));
             self.row("other chunks", numbers.chunks.len(), &text);
@@ -135,18 +124,17 @@ impl Table {
     }
 
     fn classes(&mut self, numbers: &CorpusStatistics) {
-        let longest = numbers.classes.iter().map(|class| UnicodeWidthStr::width(class.label.as_str())).max();
+        let longest = numbers.classes.iter().map(|class| columns(&class.label)).max();
         let width = longest.unwrap_or(0).clamp(5, LABEL_WIDTH);
         if numbers.classes.is_empty() {
             return;
         }
         self.line(&format!("\n{:width$}  recordings  length, s  peak, dBFS  RMS, dBFS  silence, %", "class"));
         for class in &numbers.classes {
-            let label = cut(&printable(&class.label), width);
-            let gap = " ".repeat(width.saturating_sub(UnicodeWidthStr::width(label.as_str())));
+            let label = left(&cut(&printable(&class.label), width), width);
             self.line(&format!(
-                "{label}{gap}  {:>10}  {:>9.2}  {:>10.1}  {:>9.1}  {:>10.1}",
-                thousands(class.recordings),
+                "{label}  {:>10}  {:>9.2}  {:>10.1}  {:>9.1}  {:>10.1}",
+                thousands(class.recordings as u64),
                 class.duration_s,
                 class.peak_dbfs,
                 class.rms_dbfs,
@@ -171,15 +159,13 @@ impl Table {
         self.text.push('\n');
     }
 
-    /// Breaks `text` between words; the first line is indented by `first` columns, all others by `rest`. Space
-    /// within the first line stays as it is.
+    /// Breaks `text` between words; the first line is indented by `first` columns, all others by `rest`. Unlike
+    /// [`ser_core::text::wrap`] it keeps spaces that follow one another: names of files may have them, and columns do.
     fn paragraph(&mut self, first: usize, rest: usize, text: &str) {
         let mut line = " ".repeat(first);
         let mut empty = true;
         for word in printable(text).split(' ') {
-            let width =
-                UnicodeWidthStr::width(line.as_str()) + usize::from(!empty) + UnicodeWidthStr::width(word);
-            if !empty && width > self.width {
+            if !empty && columns(&line) + 1 + columns(word) > self.width {
                 self.line(&line);
                 line = " ".repeat(rest);
                 empty = true;
@@ -214,59 +200,12 @@ fn list<K: Display>(counts: &BTreeMap<K, usize>, unit: &str) -> String {
     let mut texts: Vec<String> = entries
         .into_iter()
         .take(LISTED)
-        .map(
-            |(key, count)| {
-                if alone { format!("{key}{unit}") } else { format!("{key}{unit} ({})", thousands(count)) }
-            },
-        )
+        .map(|(key, count)| {
+            if alone { format!("{key}{unit}") } else { format!("{key}{unit} ({})", thousands(count as u64)) }
+        })
         .collect();
     if rest > 0 {
         texts.push(format!("and {rest} more"));
     }
     texts.join(", ")
-}
-
-/// Without characters that would move the cursor or change its colour.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if UnicodeWidthStr::width(text) <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    for c in text.chars() {
-        if UnicodeWidthStr::width(kept.as_str()) + UnicodeWidthStr::width(c.to_string().as_str()) + 1 > width
-        {
-            break;
-        }
-        kept.push(c);
-    }
-    kept + "…"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-    }
-
-    #[test]
-    fn lines_are_broken_between_words_and_names_never() {
-        let mut table = Table::new(20);
-        table.paragraph(2, 4, "- a/very_long_name_that_does_not_fit.wav: is cut short");
-        assert_eq!(table.text, "  -\n    a/very_long_name_that_does_not_fit.wav:\n    is cut short\n");
-    }
-
-    #[test]
-    fn a_name_cannot_move_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
-        assert_eq!(cut("Großer Zorn", 6), "Große…");
-    }
 }

@@ -1,4 +1,4 @@
-//! The one rule for paths that are read from a file: they stay below a folder.
+//! The rules for names that are read from a file: paths stay below a folder, and IDs can name one.
 
 use ser_core::{Error, ErrorKind, Result};
 
@@ -63,6 +63,18 @@ fn percent_decoded(path: &str) -> Option<Vec<u8>> {
         }
     }
     found.then_some(decoded)
+}
+
+/// Whether `id` can name a speaker: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first.
+pub(crate) fn is_speaker_id(id: &str) -> bool {
+    id.len() <= 64 && names_a_folder(id)
+}
+
+/// Whether `name` can be part of a protocol's name and so of a folder's: 1 to 128 of `A-Z a-z 0-9 . _ -`, no dot
+/// first. Twice as long as a speaker's ID, since the name of a corpus may precede it.
+pub(crate) fn names_a_folder(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=128).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)
 }
 
 #[cfg(test)]
