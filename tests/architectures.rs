@@ -16,11 +16,10 @@ use std::process::Command;
 
 use ser_core::ErrorKind;
 use ser_model::checkpoint::Checkpoint;
-use ser_model::network::{Arch, NetworkConfig, Views};
-use ser_train::network::{Architecture, Network, Pass};
+use ser_model::network::{Arch, Architecture, CnnStatisticsConfig, NetworkConfig, Views};
+use ser_train::network::{Network, Pass};
 use ser_train::state::Origin;
 use serde_json::json;
-use strum::VariantArray;
 use tch::{Device, Kind, Tensor};
 
 use common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
@@ -145,14 +144,13 @@ fn the_option_takes_the_recipes_sizes_or_its_own_defaults() {
         );
         ser_model::FitConfig::read(&folder.join(run).join("config.toml")).unwrap().network
     };
-    let NetworkConfig::CnnStatistics(same) = fitted("same", "cnn-statistics") else {
-        panic!("another architecture")
-    };
+    let same = fitted("same", "cnn-statistics");
+    let same = same.sizes::<CnnStatisticsConfig>().unwrap();
     assert_eq!((same.frame_channels, same.views), (12, Views::Features));
-    assert_eq!(fitted("other", "conformer"), NetworkConfig::of(Arch::Conformer));
+    assert_eq!(fitted("other", "conformer"), default_network("conformer"));
 
     let help = succeed(ser_fit(folder).arg("--help"));
-    for arch in Arch::VARIANTS {
+    for arch in Arch::all() {
         assert!(help.contains(&format!("- {}", arch.name())), "{} is not in {help}", arch.name());
     }
     std::fs::write(&recipe, "[network]\narch = \"conformer\"\nhidden = 3\n").unwrap();
@@ -163,28 +161,32 @@ fn the_option_takes_the_recipes_sizes_or_its_own_defaults() {
     assert!(complaint.contains("network.width 128 is not valid"), "{complaint}");
 }
 
+fn default_network(arch: &str) -> NetworkConfig {
+    Arch::named(arch).unwrap().default_network()
+}
+
 #[test]
 fn utterances_too_small_for_an_architecture_are_refused_with_what_it_needs() {
     for (arch, shape, needed) in [
-        (Arch::CnnBilstm, [1, 40, 3], "4 coefficients and 4 frames"),
-        (Arch::CnnStatistics, [1, 7, 100], "8 coefficients and 1 frames"),
-        (Arch::CnnBilstmAttention, [1, 3, 100], "4 coefficients and 1 frames"),
-        (Arch::CnnTransformer, [1, 3, 100], "4 coefficients and 1 frames"),
-        (Arch::Conformer, [0, 40, 100], "1 coefficients and 1 frames"),
+        ("cnn-bilstm", [1, 40, 3], "4 coefficients and 4 frames"),
+        ("cnn-statistics", [1, 7, 100], "8 coefficients and 1 frames"),
+        ("cnn-bilstm-attention", [1, 3, 100], "4 coefficients and 1 frames"),
+        ("cnn-transformer", [1, 3, 100], "4 coefficients and 1 frames"),
+        ("conformer", [0, 40, 100], "1 coefficients and 1 frames"),
     ] {
-        let error = Architecture::new(&NetworkConfig::of(arch), shape, 7).unwrap_err();
+        let error = Architecture::new(&default_network(arch), shape, 7).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains(needed), "{error}");
-        assert!(error.to_string().contains(arch.name()), "{error}");
+        assert!(error.to_string().contains(arch), "{error}");
     }
 }
 
 #[test]
 fn every_architecture_takes_the_smallest_and_any_larger_shape() {
     tch::set_num_threads(1);
-    for arch in Arch::VARIANTS {
+    for arch in Arch::all() {
         for shape in [[1, 8, 4], [3, 13, 41], [2, 9, 30]] {
-            let model = Architecture::new(&NetworkConfig::of(*arch), shape, 4).unwrap();
+            let model = Architecture::new(&arch.default_network(), shape, 4).unwrap();
             let mut network = Network::new(&model, 3, Device::Cpu).unwrap();
             let sizes = [2, shape[0] as i64, shape[1] as i64, shape[2] as i64];
             let features = Tensor::ones(sizes, (Kind::Float, Device::Cpu));
@@ -199,7 +201,7 @@ fn every_architecture_takes_the_smallest_and_any_larger_shape() {
                 .filter(|(name, _)| !name.contains("running_") && !name.contains("num_batches"))
                 .map(|(_, tensor)| tensor.shape().iter().product::<usize>() as u64)
                 .sum();
-            assert_eq!(model.n_parameters(), learnt);
+            assert_eq!(model.n_parameters().unwrap(), learnt);
         }
     }
 }
@@ -207,9 +209,9 @@ fn every_architecture_takes_the_smallest_and_any_larger_shape() {
 #[test]
 fn the_documented_numbers_of_parameters_are_true() {
     let documented = std::fs::read_to_string(root().join("docs/architectures.md")).unwrap();
-    for arch in Arch::VARIANTS {
-        let model = Architecture::new(&NetworkConfig::of(*arch), [3, 40, 200], 7).unwrap();
-        let count = model.n_parameters().to_string();
+    for arch in Arch::all() {
+        let model = Architecture::new(&arch.default_network(), [3, 40, 200], 7).unwrap();
+        let count = model.n_parameters().unwrap().to_string();
         let count = format!("{},{}", &count[..count.len() - 3], &count[count.len() - 3..]);
         let row =
             documented.lines().find(|line| line.starts_with(&format!("| [`{}`]", arch.name()))).unwrap();
@@ -219,7 +221,7 @@ fn the_documented_numbers_of_parameters_are_true() {
 
 #[test]
 fn attention_starts_as_in_pytorch() {
-    let model = Architecture::new(&NetworkConfig::of(Arch::CnnTransformer), [3, 40, 200], 7).unwrap();
+    let model = Architecture::new(&default_network("cnn-transformer"), [3, 40, 200], 7).unwrap();
     let state = Network::new(&model, 0, Device::Cpu).unwrap().state_dict().unwrap();
     let values = |name: &str| {
         let (_, tensor) = state.iter().find(|(known, _)| known == name).unwrap();
@@ -239,7 +241,7 @@ fn attention_starts_as_in_pytorch() {
 
 #[test]
 fn a_checkpoint_that_describes_another_network_than_it_holds_is_refused() {
-    let config = NetworkConfig::of(Arch::Conformer);
+    let config = default_network("conformer");
     let model = Architecture::new(&config, [1, 8, 16], 2).unwrap();
     let mut checkpoint = Checkpoint {
         labels: vec!["a".into(), "b".into()],

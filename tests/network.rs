@@ -15,8 +15,8 @@ use ser_cache::Sha;
 use ser_core::ErrorKind;
 use ser_model::checkpoint;
 use ser_model::checkpoint::Checkpoint;
-use ser_model::network::{CnnBilstmConfig, NetworkConfig};
-use ser_train::network::{Architecture, Network, Pass};
+use ser_model::network::{Architecture, CnnBilstmConfig, NetworkConfig};
+use ser_train::network::{Network, Pass};
 use ser_train::state::Origin;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
@@ -282,7 +282,7 @@ fn small_model() -> Architecture {
 }
 
 fn small_network(dense: u32) -> NetworkConfig {
-    NetworkConfig::CnnBilstm(CnnBilstmConfig { channels: [4, 8], hidden: 16, dense, dropout: 0.3 })
+    NetworkConfig::new(CnnBilstmConfig { channels: [4, 8], hidden: 16, dense, dropout: 0.3 })
 }
 
 fn fresh(seed: u64) -> Network {

@@ -365,7 +365,7 @@ fn network_of(
 ) -> ser_train::network::Network {
     let classes = material.split.info.labels.len();
     let architecture =
-        ser_train::network::Architecture::new(&config.network, material.train.shape(), classes).unwrap();
+        ser_model::network::Architecture::new(&config.network, material.train.shape(), classes).unwrap();
     let mut network = ser_train::network::Network::new(&architecture, 0, Device::Cpu).unwrap();
     network.load_state_dict(&checkpoint.model_state).unwrap();
     network

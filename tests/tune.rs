@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use ser_core::random::Random;
 use ser_model::FitConfig;
-use ser_model::network::NetworkConfig;
+use ser_model::network::CnnBilstmConfig;
 use ser_tune::{BaseRecipe, Direction, Journal, Pruner, Space, Trial, TrialState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -153,7 +153,7 @@ fn a_search_finds_a_good_recipe_and_writes_it_down_for_ser_fit() {
     recipe.validate().unwrap();
     assert_eq!(recipe.lr, best["params"]["lr"].as_f64().unwrap());
     assert_eq!(u64::from(recipe.batch_size), best["params"]["batch_size"].as_u64().unwrap());
-    let NetworkConfig::CnnBilstm(network) = &recipe.network else { panic!("{recipe:?}") };
+    let network = recipe.network.sizes::<CnnBilstmConfig>().unwrap();
     assert_eq!(network.dropout, best["params"]["network.dropout"].as_f64().unwrap());
     assert_eq!(format!("{:?}", network.channels), best["params"]["network.channels"].as_str().unwrap());
     assert_eq!((recipe.epochs, recipe.cache.as_path()), (6, cache()));

@@ -14,7 +14,7 @@ use ser_synth::{SynthCorpus, SynthOptions};
 
 /// A network that trains in milliseconds.
 pub(crate) fn small_network() -> NetworkConfig {
-    NetworkConfig::CnnBilstm(CnnBilstmConfig { channels: [4, 6], hidden: 12, dense: 16, dropout: 0.3 })
+    NetworkConfig::new(CnnBilstmConfig { channels: [4, 6], hidden: 12, dense: 16, dropout: 0.3 })
 }
 
 /// That network as a recipe file.

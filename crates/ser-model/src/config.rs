@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::NetworkConfig;
 
-pub use crate::choices::{
+use crate::choices::{
     Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
 
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!((config.epochs, config.batch_size, config.lr), (20, 32, 1e-3));
         assert_eq!((config.select, config.split.as_str(), config.seed), (Selection::Accuracy, "random", 0));
         let network = CnnBilstmConfig { channels: [32, 64], hidden: 128, dense: 128, dropout: 0.3 };
-        assert_eq!(config.network, NetworkConfig::CnnBilstm(network));
+        assert_eq!(config.network, NetworkConfig::new(network));
         config.validate().unwrap();
     }
 
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn invalid_values_are_refused_by_the_name_of_their_option() {
         let network =
-            |network| FitConfig { network: NetworkConfig::CnnBilstm(network), ..FitConfig::default() };
+            |network| FitConfig { network: NetworkConfig::new(network), ..FitConfig::default() };
         let cases = [
             (FitConfig { epochs: 0, ..FitConfig::default() }, "--epochs 0"),
             (FitConfig { batch_size: 0, ..FitConfig::default() }, "--batch-size 0"),

@@ -188,7 +188,7 @@ pub fn run_record(
     Ok(RunRecord {
         version: origin.ser.clone(),
         checkpoint_digest: Sha::of(&[&bytes]).to_string(),
-        n_parameters: origin.model.n_parameters(),
+        n_parameters: origin.model.n_parameters()?,
         model: serde_json::to_value(&origin.model).map_err(no_json)?,
         features: origin.features.clone(),
         feature_set: origin.feature_set.clone(),

@@ -12,7 +12,6 @@ use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::{FitConfig, MOST_MEMBERS, MemberOrigin};
 
 use crate::batches::normalisation::STATISTICS;
-use crate::network::ensemble::prefix;
 use crate::run::{FitSummary, RunFolder};
 use crate::state::Origin;
 use crate::train::{FitEvent, FitRequest, fit};
@@ -218,6 +217,7 @@ fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
         ..newest.origin.clone()
     };
     origin.model.members = members.len();
+    let model = origin.model.clone();
     let statistics = first.statistics().map(|statistics| (STATISTICS.to_owned(), statistics.clone()));
     let mut joined = Checkpoint {
         labels: first.checkpoint.labels.clone(),
@@ -226,8 +226,9 @@ fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
         extra: statistics.into_iter().collect(),
     };
     for (number, member) in members.into_iter().enumerate() {
+        let prefix = model.member_prefix(number);
         let state = member.checkpoint.model_state.into_iter();
-        joined.model_state.extend(state.map(|(name, tensor)| (prefix(number) + &name, tensor)));
+        joined.model_state.extend(state.map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
     }
     joined.model_state.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(joined)

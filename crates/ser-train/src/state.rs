@@ -4,13 +4,13 @@ use ser_cache::{FeatureSet, Sha, StoredSplit};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
 use ser_model::checkpoint::{Checkpoint, Value};
-use ser_model::network::Arch;
+use ser_model::network::{Arch, Architecture};
 use ser_model::{FitConfig, MemberOrigin, checkpoint};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::network::parameters::{export_f32, import_f32};
-use crate::network::{Architecture, Network};
+use crate::network::Network;
 use crate::optimisation::adam::Adam;
 use crate::torch;
 

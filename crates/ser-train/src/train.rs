@@ -12,6 +12,7 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
 use ser_model::checkpoint::Checkpoint;
+use ser_model::network::Architecture;
 use ser_model::{FitConfig, Selection};
 use tch::Device;
 
@@ -21,7 +22,7 @@ use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_traini
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches};
 use crate::evaluate::evaluate;
-use crate::network::{Architecture, Network};
+use crate::network::Network;
 use crate::optimisation::Learner;
 use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;

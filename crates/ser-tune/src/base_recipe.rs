@@ -143,7 +143,7 @@ mod tests {
         let config = recipe.config().unwrap();
         assert_eq!((config.lr, config.batch_size), (0.01, 8));
         let network = CnnBilstmConfig { hidden: 64, dropout: 0.5, ..CnnBilstmConfig::default() };
-        assert_eq!(config.network, NetworkConfig::CnnBilstm(network));
+        assert_eq!(config.network, NetworkConfig::new(network));
         assert_eq!(BaseRecipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
     }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use ser::{choice, set};
 use ser_core::Result;
 use ser_features::augmentation::AugmentationRecipe;
-use ser_model::network::{Arch, NetworkConfig};
+use ser_model::network::Arch;
 use ser_model::{
     Averaging, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling, Schedule,
     Selection,
@@ -29,7 +30,7 @@ pub struct LearningOptions {
     split: Option<String>,
     /// Architecture of the network; its sizes are those of the recipe, if that has the same, or else its defaults
     /// [default: cnn-bilstm]
-    #[arg(long, value_parser = choice::<Arch>())]
+    #[arg(long, value_parser = architecture())]
     arch: Option<Arch>,
     /// Dropout rate of the head's units in training [default: 0.3]
     #[arg(long, value_name = "SHARE")]
@@ -109,7 +110,7 @@ impl LearningOptions {
         set(&mut config.feature_set, &self.feature_set);
         set(&mut config.split, &self.split);
         if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {
-            config.network = NetworkConfig::of(arch);
+            config.network = arch.default_network();
         }
         if let Some(share) = self.dropout {
             config.network.set_dropout(share);
@@ -136,4 +137,10 @@ impl LearningOptions {
         set(&mut config.precision, &self.precision);
         Ok(config)
     }
+}
+
+/// The architectures, by name.
+fn architecture() -> impl TypedValueParser<Value = Arch> {
+    let all = Arch::all().into_iter().map(|arch| PossibleValue::new(arch.name()).help(arch.summary()));
+    PossibleValuesParser::new(all).try_map(|name| Arch::named(&name))
 }

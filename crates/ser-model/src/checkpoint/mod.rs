@@ -45,6 +45,17 @@ const FORMAT: &str = "ser";
 const VERSION: i64 = 1;
 const RESERVED: [&str; 5] = ["format", "version", "model_state_dict", "labels", "config"];
 
+/// The tensor called `name` in a state dict.
+///
+/// # Errors
+/// When there is none.
+pub fn find<'a>(state: &'a [(String, Tensor)], name: &str) -> Result<&'a Tensor> {
+    state.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor).ok_or_else(|| {
+        Error::new(ErrorKind::Mismatch, format!("the checkpoint holds no tensor {name:?}"))
+            .help("use a checkpoint of this network")
+    })
+}
+
 /// A trained network, and what is needed to use it or to continue training it.
 ///
 /// ```

@@ -1,45 +1,97 @@
-//! The names of the architectures.
+//! The registry of architectures.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use ser_core::{Error, ErrorKind, Result};
-use serde::{Deserialize, Serialize};
-use strum::VariantArray;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-/// The architectures, by the names that recipes give them.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-#[serde(rename_all = "kebab-case")]
-pub enum Arch {
-    /// Two convolutions, a bidirectional LSTM, the mean over frames
-    #[default]
-    CnnBilstm,
-    /// Three convolutions and one over time, mean and standard deviation over frames; one or two views of the features
-    CnnStatistics,
-    /// Two convolutions, a bidirectional LSTM, mean and standard deviation over frames weighted by attention
-    CnnBilstmAttention,
-    /// Two convolutions, layers of self-attention, the mean over frames
-    CnnTransformer,
-    /// Two strided convolutions, blocks of self-attention and convolution, the mean over frames
-    Conformer,
+use super::{
+    CnnBilstmAttentionConfig, CnnBilstmConfig, CnnStatisticsConfig, CnnTransformerConfig, ConformerConfig,
+    Description, NetworkConfig,
+};
+
+/// The architectures of this crate, the default one first. A new one is a file of this folder and a line here.
+static BUILT_IN: [Arch; 5] = [
+    Arch::of::<CnnBilstmConfig>(),
+    Arch::of::<CnnStatisticsConfig>(),
+    Arch::of::<CnnBilstmAttentionConfig>(),
+    Arch::of::<CnnTransformerConfig>(),
+    Arch::of::<ConformerConfig>(),
+];
+
+/// Those of other crates.
+static REGISTERED: RwLock<Vec<Arch>> = RwLock::new(Vec::new());
+
+/// An architecture: sizes that a recipe gives, and the network that follows from them.
+pub trait Sizes:
+    fmt::Debug + Clone + PartialEq + Default + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Its name in recipes and checkpoints.
+    const NAME: &'static str;
+    /// What it is in one line.
+    const SUMMARY: &'static str;
+
+    /// Checks that every value is valid. The functions of [`checks`](super::checks) help.
+    ///
+    /// # Errors
+    /// On the first that does not, naming its field and what is allowed.
+    fn validate(&self) -> Result<()>;
+
+    /// The network of these sizes, which are valid, that tells so many `classes` apart.
+    fn describe(&self, classes: u32) -> Description;
+
+    /// Share of the head's units that are dropped in training.
+    fn dropout(&mut self) -> &mut f64;
+}
+
+/// An entry of the registry.
+#[derive(Clone, Copy)]
+pub struct Arch {
+    name: &'static str,
+    summary: &'static str,
+    initial: fn() -> NetworkConfig,
+    read: fn(Value) -> serde_json::Result<NetworkConfig>,
 }
 
 impl Arch {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        self.into()
+    /// The entry of the architecture with the sizes `S`.
+    pub const fn of<S: Sizes>() -> Self {
+        Self {
+            name: S::NAME,
+            summary: S::SUMMARY,
+            initial: || NetworkConfig::new(S::default()),
+            read: |fields| serde_json::from_value::<S>(fields).map(NetworkConfig::new),
+        }
+    }
+
+    /// All architectures, the default one first.
+    pub fn all() -> Vec<Self> {
+        let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+        BUILT_IN.iter().chain(registered.iter()).copied().collect()
+    }
+
+    /// Adds an architecture of another crate, so that recipes and checkpoints can name it: to be called before any is
+    /// read. Adding it again changes nothing.
+    ///
+    /// # Errors
+    /// When another one has its name.
+    pub fn register<S: Sizes>() -> Result<()> {
+        let new = Self::of::<S>();
+        let taken = || {
+            Error::new(ErrorKind::Usage, format!("another architecture is called {:?}", new.name))
+                .help("give it another name")
+        };
+        let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
+        match BUILT_IN.iter().chain(registered.iter()).find(|known| known.name == new.name) {
+            None => registered.push(new),
+            Some(known) if (known.initial)().sizes::<S>().is_some() => {}
+            Some(_) => return Err(taken()),
+        }
+        Ok(())
     }
 
     /// The architecture called `name`.
@@ -47,12 +99,96 @@ impl Arch {
     /// # Errors
     /// When there is none.
     pub fn named(name: &str) -> Result<Self> {
-        name.parse().map_err(|_| {
-            let names: Vec<&str> = Self::VARIANTS.iter().map(|arch| arch.name()).collect();
+        let all = Self::all();
+        all.iter().find(|arch| arch.name == name).copied().ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|arch| arch.name).collect();
             Error::new(
                 ErrorKind::Unsupported,
                 format!("unknown architecture {name:?}; this program knows {}", names.join(", ")),
             )
         })
     }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// What it is in one line.
+    pub fn summary(self) -> &'static str {
+        self.summary
+    }
+
+    /// Its network with default sizes.
+    pub fn default_network(self) -> NetworkConfig {
+        (self.initial)()
+    }
+
+    /// Its network with the sizes that `fields`, a JSON object, names, and the defaults of the others.
+    pub(super) fn read(self, fields: Value) -> serde_json::Result<NetworkConfig> {
+        (self.read)(fields)
+    }
 }
+
+impl Default for Arch {
+    fn default() -> Self {
+        BUILT_IN[0]
+    }
+}
+
+impl PartialEq for Arch {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Arch {}
+
+impl fmt::Debug for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arch({})", self.name)
+    }
+}
+
+/// [`Sizes`] of whatever architecture: what [`NetworkConfig`] holds.
+pub(super) trait AnySizes: fmt::Debug + erased_serde::Serialize + Send + Sync {
+    fn arch(&self) -> Arch;
+    fn validate(&self) -> Result<()>;
+    fn describe(&self, classes: u32) -> Description;
+    fn dropout(&mut self) -> &mut f64;
+    fn boxed_clone(&self) -> Box<dyn AnySizes>;
+    fn equals(&self, other: &dyn AnySizes) -> bool;
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<S: Sizes> AnySizes for S {
+    fn arch(&self) -> Arch {
+        Arch::of::<S>()
+    }
+
+    fn validate(&self) -> Result<()> {
+        Sizes::validate(self)
+    }
+
+    fn describe(&self, classes: u32) -> Description {
+        Sizes::describe(self, classes)
+    }
+
+    fn dropout(&mut self) -> &mut f64 {
+        Sizes::dropout(self)
+    }
+
+    fn boxed_clone(&self) -> Box<dyn AnySizes> {
+        Box::new(self.clone())
+    }
+
+    fn equals(&self, other: &dyn AnySizes) -> bool {
+        other.as_any().downcast_ref::<S>() == Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+erased_serde::serialize_trait_object!(AnySizes);

@@ -1,10 +1,20 @@
-//! What a recipe says of `cnn-bilstm`.
+//! The default network, `cnn-bilstm`.
+//!
+//! ```text
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → [B, T/4, channel · band/4] → BiLSTM → mean over the first ⌈frames/4⌉ positions
+//!                       → Linear → ReLU → Dropout → Linear → [B, class]
+//! ```
+//!
+//! Every utterance has T frames, of which the first are real and the rest zero. The LSTM reads them all, in both
+//! directions, so that logits are defined for zero padding alone; the mean leaves the padding out.
 
 use ser_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::network::sizes::{share, units};
-use crate::network::{Arch, Sizes};
+use super::checks::{share, units};
+use super::{Description, Layer, Padding, Sizes};
 
 /// Sizes of `cnn-bilstm`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,9 +37,9 @@ impl Default for CnnBilstmConfig {
 }
 
 impl Sizes for CnnBilstmConfig {
-    fn arch(&self) -> Arch {
-        Arch::CnnBilstm
-    }
+    const NAME: &'static str = "cnn-bilstm";
+    const SUMMARY: &'static str =
+        "Two convolutions, a bidirectional LSTM, the mean over frames";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;
@@ -38,12 +48,24 @@ impl Sizes for CnnBilstmConfig {
         share("dropout", self.dropout)
     }
 
-    fn least_bands_and_frames(&self) -> [usize; 2] {
-        [4, 4] // two poolings leave something
-    }
-
-    fn widest_layer(&self, bands: usize) -> usize {
-        self.channels[1] as usize * (bands / 4)
+    fn describe(&self, classes: u32) -> Description {
+        let block = |conv: &str, norm: &str, channels| Layer::ConvBlock {
+            conv: conv.to_owned(),
+            norm: norm.to_owned(),
+            channels,
+            pool: [2, 2],
+            bias: true,
+        };
+        let mut layers = vec![
+            block("cnn.0", "cnn.1", self.channels[0]),
+            block("cnn.4", "cnn.5", self.channels[1]),
+            Layer::lstm("lstm", self.hidden),
+            Layer::Mean,
+        ];
+        layers.extend(Layer::head(self.dense, self.dropout, classes));
+        // The order of the first checkpoints.
+        let order = &["cnn.0", "cnn.4", "head", "cnn.1", "cnn.5", "lstm"];
+        Description { padding: Padding::Read, order, ..Description::new(layers) }
     }
 
     fn dropout(&mut self) -> &mut f64 {

@@ -1,10 +1,18 @@
-//! What a recipe says of `cnn-bilstm-attention`.
+//! `cnn-bilstm-attention`: as the default network, but masked, and pooled by attention.
+//!
+//! ```text
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → [B, T/4, channel · band/4] → BiLSTM over the first ⌈frames/4⌉ positions
+//!                       → attentive mean and standard deviation over them
+//!                       → Linear → ReLU → Dropout → Linear → [B, class]
+//! ```
 
 use ser_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::network::sizes::{share, units};
-use crate::network::{Arch, Sizes};
+use super::checks::{share, units};
+use super::{Description, Layer, Sizes};
 
 /// Sizes of `cnn-bilstm-attention`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,9 +37,9 @@ impl Default for CnnBilstmAttentionConfig {
 }
 
 impl Sizes for CnnBilstmAttentionConfig {
-    fn arch(&self) -> Arch {
-        Arch::CnnBilstmAttention
-    }
+    const NAME: &'static str = "cnn-bilstm-attention";
+    const SUMMARY: &'static str =
+        "Two convolutions, a bidirectional LSTM, mean and standard deviation over frames weighted by attention";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;
@@ -41,12 +49,16 @@ impl Sizes for CnnBilstmAttentionConfig {
         share("dropout", self.dropout)
     }
 
-    fn least_bands_and_frames(&self) -> [usize; 2] {
-        [4, 1] // two poolings of bands leave something
-    }
-
-    fn widest_layer(&self, bands: usize) -> usize {
-        self.channels[1] as usize * (bands / 4)
+    fn describe(&self, classes: u32) -> Description {
+        let mut layers = Layer::conv_front(self.channels).to_vec();
+        layers.push(Layer::lstm("lstm", self.hidden));
+        layers.push(Layer::AttentivePooling {
+            hidden: "attention.0".to_owned(),
+            score: "attention.2".to_owned(),
+            units: self.attention,
+        });
+        layers.extend(Layer::head(self.dense, self.dropout, classes));
+        Description::new(layers)
     }
 
     fn dropout(&mut self) -> &mut f64 {

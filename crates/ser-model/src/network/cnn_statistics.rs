@@ -1,10 +1,22 @@
-//! What a recipe says of `cnn-statistics`.
+//! `cnn-statistics`: convolutions and statistics pooling, after the x-vectors of D. Snyder et al., "X-vectors: robust DNN
+//! embeddings for speaker recognition", ICASSP 2018.
+//!
+//! ```text
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2×2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2×2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2×1 (bands alone) → ReLU
+//!                       → [B, channel · band/8, T/4] → Conv1d 3 → ReLU
+//!                       → mean and standard deviation over the first ⌈frames/4⌉ positions
+//!                       → Dropout → Linear → ReLU → Dropout → Linear → [B, class]
+//! ```
+//!
+//! With two views there are two of these branches, the second one over the cepstrum of the features.
 
 use ser_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::network::sizes::{share, units};
-use crate::network::{Arch, Sizes};
+use super::checks::{share, units};
+use super::{Activation, Branch, Description, Layer, Padding, Sizes, View};
 
 /// Sizes of `cnn-statistics`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,9 +42,9 @@ impl Default for CnnStatisticsConfig {
 }
 
 impl Sizes for CnnStatisticsConfig {
-    fn arch(&self) -> Arch {
-        Arch::CnnStatistics
-    }
+    const NAME: &'static str = "cnn-statistics";
+    const SUMMARY: &'static str =
+        "Three convolutions and one over time, mean and standard deviation over frames; one or two views of the features";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;
@@ -41,12 +53,27 @@ impl Sizes for CnnStatisticsConfig {
         share("dropout", self.dropout)
     }
 
-    fn least_bands_and_frames(&self) -> [usize; 2] {
-        [8, 1] // three poolings of bands leave something
-    }
-
-    fn widest_layer(&self, bands: usize) -> usize {
-        self.channels[2] as usize * (bands / 8)
+    fn describe(&self, classes: u32) -> Description {
+        let mut layers = vec![
+            Layer::conv_block("cnn.0", "cnn.1", self.channels[0], [2, 2]),
+            Layer::conv_block("cnn.2", "cnn.3", self.channels[1], [2, 2]),
+            Layer::conv_block("cnn.4", "cnn.5", self.channels[2], [2, 1]),
+            Layer::Conv1d { name: "frames".to_owned(), channels: self.frame_channels, kernel: 3 },
+            Layer::Activation(Activation::Relu),
+            Layer::MeanAndDeviation,
+            Layer::Dropout(self.dropout),
+        ];
+        layers.extend(Layer::head(self.dense, self.dropout, classes));
+        let views = match self.views {
+            Views::Features => &[View::Features][..],
+            Views::FeaturesAndCepstrum => &[View::Features, View::Cepstrum],
+        };
+        let branches = views.iter().enumerate().map(|(number, &view)| Branch {
+            view,
+            prefix: format!("views.{number}."),
+            layers: layers.clone(),
+        });
+        Description { padding: Padding::Masked, branches: branches.collect(), order: &[] }
     }
 
     fn dropout(&mut self) -> &mut f64 {

@@ -1,10 +1,21 @@
-//! What a recipe says of `cnn-transformer`.
+//! `cnn-transformer`: convolutions, then the encoder of A. Vaswani et al., "Attention is all you need", NeurIPS 2017, with
+//! layer normalisation before each part (R. Xiong et al., "On layer normalization in the transformer architecture", ICML
+//! 2020), which learns without a warm-up.
+//!
+//! ```text
+//! [B, channel, band, T] → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU
+//!                       → [B, T/4, channel · band/4] → Linear → + sinusoids → Dropout
+//!                       → (x + SelfAttention(LayerNorm(x)) → x + FeedForward(LayerNorm(x))) × layers
+//!                       → LayerNorm → mean over the first ⌈frames/4⌉ positions
+//!                       → Linear → ReLU → Dropout → Linear → [B, class]
+//! ```
 
 use ser_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::network::sizes::{depth, share, units, width_of_heads};
-use crate::network::{Arch, Sizes};
+use super::checks::{depth, share, units, width_of_heads};
+use super::{Activation, Description, Layer, Sizes};
 
 /// Sizes of `cnn-transformer`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,9 +55,9 @@ impl Default for CnnTransformerConfig {
 }
 
 impl Sizes for CnnTransformerConfig {
-    fn arch(&self) -> Arch {
-        Arch::CnnTransformer
-    }
+    const NAME: &'static str = "cnn-transformer";
+    const SUMMARY: &'static str =
+        "Two convolutions, layers of self-attention, the mean over frames";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;
@@ -58,12 +69,28 @@ impl Sizes for CnnTransformerConfig {
         share("encoder_dropout", self.encoder_dropout)
     }
 
-    fn least_bands_and_frames(&self) -> [usize; 2] {
-        [4, 1] // two poolings of bands leave something
-    }
-
-    fn widest_layer(&self, bands: usize) -> usize {
-        self.channels[1] as usize * (bands / 4)
+    fn describe(&self, classes: u32) -> Description {
+        let dropout = Layer::Dropout(self.encoder_dropout);
+        let mut layers = Layer::conv_front(self.channels).to_vec();
+        layers.extend([Layer::linear("embed", self.width), Layer::PositionalEncoding, dropout.clone()]);
+        for layer in 0..self.layers {
+            let name = |part: &str| format!("layers.{layer}.{part}");
+            layers.push(Layer::residual(vec![
+                Layer::layer_norm(&name("norm1")),
+                Layer::SelfAttention { name: name("attention"), heads: self.heads },
+                dropout.clone(),
+            ]));
+            layers.push(Layer::residual(vec![
+                Layer::layer_norm(&name("norm2")),
+                Layer::linear(&name("feed_forward.0"), self.feed_forward),
+                Layer::Activation(Activation::Gelu),
+                Layer::linear(&name("feed_forward.2"), self.width),
+                dropout.clone(),
+            ]));
+        }
+        layers.extend([Layer::layer_norm("norm"), Layer::Mean]);
+        layers.extend(Layer::head(self.dense, self.dropout, classes));
+        Description::new(layers)
     }
 
     fn dropout(&mut self) -> &mut f64 {

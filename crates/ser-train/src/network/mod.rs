@@ -1,57 +1,28 @@
-//! The networks: an architecture a file, over layers that they share.
-//!
-//! | `arch` | in short |
-//! |---|---|
-//! | `cnn-bilstm` | two convolutions, a bidirectional LSTM, the mean over real frames |
-//! | `cnn-statistics` | three convolutions and one over time, mean and standard deviation over real frames |
-//! | `cnn-bilstm-attention` | two convolutions, a bidirectional LSTM, attentive statistics pooling |
-//! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
-//! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
-//!
-//! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
-//!
-//! All but `cnn-bilstm` are masked: padding never influences them, and a batch is computed no longer than its longest
-//! utterance.
-//!
-//! Names of weights are PyTorch's, so that a plain `nn.Module` loads them; `docs/architectures.md` holds those classes.
-//! A new architecture is a file here and one for its sizes in `network_config/`, a name in that folder's `arch.rs`, a
-//! variant with its lines in its `mod.rs`, a line in `architecture.rs`, and its class in the documentation.
+//! Networks that compute: [`ser_model::network`] describes them as layers, and this builds those layers with libtorch.
+//! An architecture needs nothing here; a new kind of layer does, in `layers/`.
 
-pub mod architecture;
-mod cnn_bilstm;
-mod cnn_bilstm_attention;
-mod cnn_statistics;
-mod cnn_transformer;
-mod conformer;
-pub mod ensemble;
 mod layers;
+mod model;
 pub mod parameters;
 #[cfg(test)]
 mod parity;
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
+use ser_model::network::Architecture;
 use ser_model::{Precision, checkpoint};
 use tch::{Device, Kind, Tensor};
 
 use crate::network::layers::{Forward, RunningStatistics};
+use crate::network::model::Model;
 use crate::network::parameters::Parameters;
 use crate::torch::Result;
-
-pub use architecture::Architecture;
-
-/// The layers of an architecture, in their order.
-trait Model: std::fmt::Debug + Send {
-    /// Logits `[B, class]` of each branch, for `features` `[B, channel, band, T]` of which the first `frames` `[B]` are
-    /// real. Most networks are one branch.
-    fn branches(&self, forward: &mut Forward<'_>, features: &Tensor, frames: &Tensor) -> Result<Vec<Tensor>>;
-}
 
 /// A network with its weights.
 #[derive(Debug)]
 pub struct Network {
     architecture: Architecture,
-    model: Box<dyn Model>,
+    model: Model,
     pub(crate) parameters: Parameters,
     statistics: Vec<RunningStatistics>,
     device: Device,
@@ -72,13 +43,13 @@ impl Network {
     /// A network with fresh weights, the same for a seed on every machine.
     ///
     /// # Errors
-    /// When the device lacks memory.
+    /// When its sizes are not valid, or the device lacks memory.
     pub fn new(architecture: &Architecture, seed: u64, device: Device) -> Result<Self> {
-        let (model, plan) = architecture.plan();
-        let statistics =
-            plan.statistics.iter().map(|(name, size)| RunningStatistics::fresh(name, *size, device));
+        let layout = architecture.layout()?;
+        let model = Model::new(architecture, &layout)?;
+        let statistics = layout.statistics.iter().map(|seen| RunningStatistics::fresh(seen, device));
         let statistics = statistics.collect::<Result<_>>()?;
-        let parameters = Parameters::initialise(plan.weights, seed, device)?;
+        let parameters = Parameters::initialise(layout.weights, seed, device)?;
         let architecture = architecture.clone();
         Ok(Self { architecture, model, parameters, statistics, device, learning: Kind::Float })
     }

@@ -3,36 +3,11 @@
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
 use ser_model::checkpoint;
+use ser_model::checkpoint::find;
+use ser_model::network::{Start, Weight};
 use tch::{Device, Kind, Tensor};
 
 use crate::torch::Result;
-
-/// How a weight starts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Start {
-    /// Uniform in ±`bound`, as PyTorch starts convolutions, linear layers and LSTMs.
-    Uniform { bound: f64 },
-    /// All the same.
-    Constant(f32),
-}
-
-/// A weight: its name in the state dict, its shape, how it starts.
-#[derive(Debug, Clone)]
-pub(crate) struct Weight {
-    pub(crate) name: String,
-    pub(crate) shape: Vec<i64>,
-    pub(crate) start: Start,
-}
-
-impl Weight {
-    pub(crate) fn new(name: &str, shape: &[i64], start: Start) -> Self {
-        Self { name: name.to_owned(), shape: shape.to_vec(), start }
-    }
-
-    fn len(&self) -> i64 {
-        self.shape.iter().product()
-    }
-}
 
 /// All weights of a network.
 #[derive(Debug)]
@@ -49,7 +24,7 @@ impl Parameters {
         let mut values = Vec::new();
         for weight in &weights {
             let mut random = Random::new(&["initial weights", &seed.to_string(), &weight.name]);
-            values.extend((0..weight.len()).map(|_| match weight.start {
+            values.extend((0..count(weight)).map(|_| match weight.start {
                 Start::Uniform { bound } => ((f64::from(random.unit()) * 2.0 - 1.0) * bound) as f32,
                 Start::Constant(value) => value,
             }));
@@ -62,9 +37,9 @@ impl Parameters {
         let mut leaves = Vec::with_capacity(weights.len());
         let mut offset = 0;
         for weight in &weights {
-            let leaf = flat.f_narrow(0, offset, weight.len())?.f_view(weight.shape.as_slice())?;
+            let leaf = flat.f_narrow(0, offset, count(weight))?.f_view(sizes(weight).as_slice())?;
             leaves.push(leaf.f_detach()?.f_set_requires_grad(true)?);
-            offset += weight.len();
+            offset += count(weight);
         }
         Ok(Self { weights, flat, leaves })
     }
@@ -99,23 +74,19 @@ impl Parameters {
     pub(crate) fn import(&mut self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
         tch::no_grad(|| {
             for (weight, leaf) in self.weights.iter().zip(&mut self.leaves) {
-                leaf.f_copy_(&import_f32(find(state, &weight.name)?, &weight.shape, &weight.name)?)?;
+                leaf.f_copy_(&import_f32(find(state, &weight.name)?, &sizes(weight), &weight.name)?)?;
             }
             Ok(())
         })
     }
 }
 
-/// The tensor called `name` in a state dict.
-pub(crate) fn find<'a>(
-    state: &'a [(String, checkpoint::Tensor)],
-    name: &str,
-) -> Result<&'a checkpoint::Tensor> {
-    let found = state.iter().find(|(known, _)| known == name);
-    Ok(found.map(|(_, tensor)| tensor).ok_or_else(|| {
-        Error::new(ErrorKind::Mismatch, format!("the checkpoint holds no tensor {name:?}"))
-            .help("use a checkpoint of this network")
-    })?)
+fn sizes(weight: &Weight) -> Vec<i64> {
+    weight.shape.iter().map(|&size| size as i64).collect()
+}
+
+fn count(weight: &Weight) -> i64 {
+    sizes(weight).iter().product()
 }
 
 /// A tensor of a checkpoint as one of libtorch's, on the CPU.

@@ -11,7 +11,8 @@ use ser_model::{Precision, checkpoint};
 use tch::{Device, Kind, Reduction, Tensor};
 
 use crate::network::parameters::to_vec_f32;
-use crate::network::{Architecture, Network, Pass};
+use crate::network::{Network, Pass};
+use ser_model::network::Architecture;
 use crate::optimisation::learner::mean_over_branches;
 use crate::optimisation::parity::{Difference, floats, integers};
 

@@ -96,7 +96,8 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::network::parameters::{Start, Weight, to_vec_f32};
+    use crate::network::parameters::to_vec_f32;
+    use ser_model::network::{Start, Weight};
 
     /// What `tests/fixtures/fit/optimizers.py` wrote.
     #[derive(Deserialize)]
@@ -121,7 +122,8 @@ mod tests {
         let Fixture { cases } = serde_json::from_str(text).unwrap();
         assert_eq!(cases.len(), 4);
         for case in cases {
-            let weight = Weight::new("weight", &[case.before.len() as i64], Start::Constant(0.0));
+            let shape = vec![case.before.len()];
+            let weight = Weight { name: "weight".to_owned(), shape, start: Start::Constant(0.0) };
             let mut parameters = Parameters::initialise(vec![weight], 0, Device::Cpu).unwrap();
             let before = Tensor::f_from_slice(&case.before).unwrap();
             parameters.flat().shallow_clone().f_copy_(&before).unwrap();

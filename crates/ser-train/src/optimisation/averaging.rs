@@ -132,14 +132,14 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::network::Architecture;
+    use ser_model::network::Architecture;
     use crate::network::parameters::to_vec_f32;
     use ser_model::network::CnnBilstmConfig;
     use ser_model::network::NetworkConfig;
 
     fn network() -> Network {
         let sizes = CnnBilstmConfig { channels: [2, 3], hidden: 2, dense: 2, dropout: 0.0 };
-        let model = Architecture::new(&NetworkConfig::CnnBilstm(sizes), [1, 4, 4], 2).unwrap();
+        let model = Architecture::new(&NetworkConfig::new(sizes), [1, 4, 4], 2).unwrap();
         Network::new(&model, 0, Device::Cpu).unwrap()
     }
 
@@ -155,7 +155,7 @@ mod tests {
     fn all_are(network: &Network, expected: f32) {
         let values = values(network);
         // 2 and 3 channels have a mean and a variance each.
-        assert_eq!(values.len() as u64, network.architecture().n_parameters() + 10);
+        assert_eq!(values.len() as u64, network.architecture().n_parameters().unwrap() + 10);
         assert!(values.iter().all(|value| (value - expected).abs() < 1e-6), "not {expected}: {values:?}");
     }
 

@@ -11,7 +11,8 @@ use ser_model::checkpoint::Checkpoint;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use crate::network::parameters::to_vec_f32;
-use crate::network::{Architecture, Network, Pass};
+use crate::network::{Network, Pass};
+use ser_model::network::Architecture;
 use crate::optimisation::adam::{Adam, Regularisation};
 
 /// Largest difference allowed, relative to the largest value of the tensor compared. The figures seen are about a

@@ -1,152 +1,208 @@
-//! Convolution, batch normalisation, max-pooling, ReLU.
+//! Convolutions, of images and of sequences.
 //!
-//! Pooling before ReLU gives the same values and gradients as after it, since ReLU is monotone, and leaves ReLU a quarter
-//! of the work. In evaluation batch normalisation is folded into the convolution.
+//! In a block, pooling before ReLU gives the same values and gradients as after it, since ReLU is monotone, and leaves ReLU
+//! a quarter of the work. In evaluation batch normalisation is folded into the convolution.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use crate::network::layers::batch_norm::BatchNorm;
-use crate::network::layers::{Forward, Lengths, Plan};
+use super::normalisation::BatchNorm;
+use super::{Compute, Flow, Form, Forward, Places, Real};
 use crate::torch::Result;
 
-/// Conv2d 3×3 → BatchNorm → MaxPool 2 → ReLU over images `[B, channel, band, position]`, padding and all.
+/// Conv2d 3×3 and batch normalisation.
 #[derive(Debug)]
-pub(crate) struct ConvBlock {
-    /// Offset of the convolution's weight, which its bias follows.
-    conv: usize,
+struct NormalisedConv {
+    weight: usize,
+    bias: Option<usize>,
     norm: BatchNorm,
 }
 
-impl ConvBlock {
-    /// The convolution of two blocks and whatever else comes before their normalisation has its place in the buffer first.
-    pub(crate) fn conv(plan: &mut Plan, name: &str, inputs: i64, outputs: i64) -> usize {
-        plan.weight_and_bias(name, &[outputs, inputs, 3, 3], inputs * 9, true)
+impl NormalisedConv {
+    fn new(places: &Places, [conv, norm]: [&str; 2], bias: bool) -> Result<Self> {
+        let bias = bias.then(|| places.weight(&format!("{conv}.bias"))).transpose()?;
+        let weight = places.weight(&format!("{conv}.weight"))?;
+        Ok(Self { weight, bias, norm: BatchNorm::new(places, norm)? })
     }
 
-    pub(crate) fn new(plan: &mut Plan, conv: usize, norm: &str, outputs: i64) -> Self {
-        Self { conv, norm: BatchNorm::new(plan, norm, outputs) }
+    /// Weight and bias to learn with.
+    fn learning(&self, forward: &Forward<'_>) -> Result<(Tensor, Option<Tensor>)> {
+        let bias = self.bias.map(|bias| forward.leaf(bias)).transpose()?;
+        Ok((forward.leaf(self.weight)?, bias))
     }
 
-    pub(crate) fn forward(&self, forward: &mut Forward<'_>, x: &Tensor) -> Result<Tensor> {
-        let convolve = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
-            x.f_conv2d(weight, Some(bias), [1, 1], [1, 1], [1, 1], 1)
-        };
-        let x = if forward.training() {
-            let (weight, bias) = (forward.leaf(self.conv)?, forward.leaf(self.conv + 1)?);
-            self.norm.learn(forward, &convolve(x, &weight, &bias)?)?
-        } else {
-            let bias = &forward.leaves[self.conv + 1];
-            let (weight, bias) = self.norm.fold(forward, &forward.leaves[self.conv], Some(bias))?;
-            convolve(x, &weight, &bias)?
-        };
-        Ok(x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?.f_relu()?)
+    /// Weight and bias with the normalisation folded in.
+    fn folded(&self, forward: &Forward<'_>) -> Result<(Tensor, Tensor)> {
+        let bias = self.bias.map(|bias| &forward.leaves[bias]);
+        self.norm.fold(forward, &forward.leaves[self.weight], bias)
     }
 }
 
-/// Conv2d 3×3 without bias → BatchNorm → MaxPool → ReLU over the real positions of images
-/// `[B, channel, position, band]` whose other positions are zero, as they are in what comes out.
+/// Conv2d 3×3 → BatchNorm → MaxPool → ReLU over images `[B, channel, band, position]`, padding and all.
+#[derive(Debug)]
+pub(super) struct ConvBlock {
+    conv: NormalisedConv,
+    /// Bands and positions of a pooling window.
+    pool: [i64; 2],
+}
+
+impl ConvBlock {
+    pub(super) fn new(places: &Places, names: [&str; 2], pool: [u32; 2], bias: bool) -> Result<Self> {
+        Ok(Self { conv: NormalisedConv::new(places, names, bias)?, pool: pool.map(i64::from) })
+    }
+}
+
+impl Compute for ConvBlock {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
+            input.x.f_conv2d(weight, bias, [1, 1], [1, 1], [1, 1], 1)
+        };
+        let x = if forward.training() {
+            let (weight, bias) = self.conv.learning(forward)?;
+            self.conv.norm.learn(forward, &convolve(&weight, bias.as_ref())?)?
+        } else {
+            let (weight, bias) = self.conv.folded(forward)?;
+            convolve(&weight, Some(&bias))?
+        };
+        let x = x.f_max_pool2d(self.pool, self.pool, [0, 0], [1, 1], false)?.f_relu()?;
+        let real = match input.real {
+            Real::Frames(frames, stride) => Real::Frames(frames, stride * self.pool[1]),
+            Real::Positions(lengths) => Real::Positions(lengths.divided_by(self.pool[1])),
+        };
+        Ok(Flow { x, form: Form::Image, real })
+    }
+}
+
+/// The same over the real positions of images `[B, channel, position, band]` whose other positions are zero, as they are
+/// in what comes out.
 ///
 /// Batch normalisation takes its statistics over real positions. Padding is zero before pooling, so that a window that
 /// reaches beyond the end gives the largest of its real values, or zero, which is what ReLU makes of them.
 #[derive(Debug)]
-pub(crate) struct MaskedConvBlock {
-    conv: usize,
-    norm: BatchNorm,
+pub(super) struct MaskedConvBlock {
+    conv: NormalisedConv,
     /// Positions and bands of a pooling window.
     pool: [i64; 2],
 }
 
 impl MaskedConvBlock {
-    /// `name` is that of the sequence, `at` the place of the convolution in it.
-    pub(crate) fn new(
-        plan: &mut Plan,
-        [conv, norm]: [&str; 2],
-        [inputs, outputs]: [i64; 2],
-        pool: [i64; 2],
-    ) -> Self {
-        let conv = plan.weight_and_bias(conv, &[outputs, inputs, 3, 3], inputs * 9, false);
-        Self { conv, norm: BatchNorm::new(plan, norm, outputs), pool }
+    pub(super) fn new(places: &Places, names: [&str; 2], pool: [u32; 2], bias: bool) -> Result<Self> {
+        let [bands, positions] = pool.map(i64::from);
+        Ok(Self { conv: NormalisedConv::new(places, names, bias)?, pool: [positions, bands] })
     }
+}
 
-    pub(crate) fn forward(
-        &self,
-        forward: &mut Forward<'_>,
-        x: &Tensor,
-        lengths: &Lengths,
-    ) -> Result<(Tensor, Lengths)> {
+impl Compute for MaskedConvBlock {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let lengths = input.lengths()?;
         // Weights are those of an image whose bands come before its positions.
         let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
-            x.f_conv2d(&weight.f_transpose(2, 3)?, bias, [1, 1], [1, 1], [1, 1], 1)
+            input.x.f_conv2d(&weight.f_transpose(2, 3)?, bias, [1, 1], [1, 1], [1, 1], 1)
         };
         let x = if forward.training() {
-            let x = convolve(&forward.leaf(self.conv)?, None)?;
-            self.norm.learn_real(forward, &x, lengths)?
+            let (weight, bias) = self.conv.learning(forward)?;
+            let x = convolve(&weight, bias.as_ref())?;
+            self.conv.norm.learn_real(forward, &x, lengths)?
         } else {
-            let (weight, bias) = self.norm.fold(forward, &forward.leaves[self.conv], None)?;
+            let (weight, bias) = self.conv.folded(forward)?;
             let x = convolve(&weight, Some(&bias))?;
             let real = lengths.is_real()?.f_to_kind(x.kind())?;
             x.f_mul(&real.f_unsqueeze(1)?.f_unsqueeze(3)?)?
         };
         let x = x.f_max_pool2d(self.pool, self.pool, [0, 0], [1, 1], false)?.f_relu()?;
-        Ok((x, lengths.divided_by(self.pool[0])))
+        let lengths = lengths.divided_by(self.pool[0]);
+        Ok(Flow::masked(x, lengths))
     }
 }
 
 /// Conv2d 3×3 of stride 2 → ReLU over the real positions of images `[B, channel, position, band]` whose other positions
 /// are zero, as they are in what comes out. Of n positions and bands ⌈n/2⌉ are left.
 #[derive(Debug)]
-pub(crate) struct StridedConv {
-    /// Offset of its weight, which its bias follows.
-    conv: usize,
+pub(super) struct StridedConv {
+    weight: usize,
+    bias: usize,
 }
 
 impl StridedConv {
-    pub(crate) fn new(plan: &mut Plan, name: &str, inputs: i64, outputs: i64) -> Self {
-        Self { conv: plan.weight_and_bias(name, &[outputs, inputs, 3, 3], inputs * 9, true) }
-    }
-
-    pub(crate) fn forward(
-        &self,
-        forward: &Forward<'_>,
-        x: &Tensor,
-        lengths: &Lengths,
-    ) -> Result<(Tensor, Lengths)> {
-        let (weight, bias) = (forward.leaf(self.conv)?, forward.leaf(self.conv + 1)?);
-        let x = x.f_conv2d(&weight.f_transpose(2, 3)?, Some(&bias), [2, 2], [1, 1], [1, 1], 1)?;
-        let lengths = lengths.divided_by(2);
-        let real = lengths.is_real()?.f_to_kind(x.kind())?.f_unsqueeze(1)?.f_unsqueeze(3)?;
-        Ok((x.f_relu()?.f_mul(&real)?, lengths))
+    pub(super) fn new(places: &Places, name: &str) -> Result<Self> {
+        let [weight, bias] = places.weight_and_bias(name)?;
+        Ok(Self { weight, bias })
     }
 }
 
-/// Depthwise Conv1d without bias → BatchNorm over the real positions of sequences `[B, position, channel]` whose other
-/// positions are zero, of an odd kernel, in f32.
+impl Compute for StridedConv {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let (weight, bias) = (forward.leaf(self.weight)?, forward.leaf(self.bias)?);
+        let x = input.x.f_conv2d(&weight.f_transpose(2, 3)?, Some(&bias), [2, 2], [1, 1], [1, 1], 1)?;
+        let lengths = input.lengths()?.divided_by(2);
+        let real = lengths.is_real()?.f_to_kind(x.kind())?.f_unsqueeze(1)?.f_unsqueeze(3)?;
+        Ok(Flow::masked(x.f_relu()?.f_mul(&real)?, lengths))
+    }
+}
+
+/// Conv1d with bias over sequences `[B, unit, position]`, of an odd kernel, as many positions out as in. Padding is zero
+/// before it.
 #[derive(Debug)]
-pub(crate) struct DepthwiseConv {
-    conv: usize,
+pub(super) struct Conv1d {
+    weight: usize,
+    bias: usize,
+    kernel: i64,
+}
+
+impl Conv1d {
+    pub(super) fn new(places: &Places, name: &str, kernel: u32) -> Result<Self> {
+        let [weight, bias] = places.weight_and_bias(name)?;
+        Ok(Self { weight, bias, kernel: kernel.into() })
+    }
+}
+
+impl Compute for Conv1d {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let mut x = input.units_first()?.f_to_kind(forward.kind)?;
+        if input.form != Form::MaskedImage {
+            // What comes out of most layers at padding is not zero.
+            let padding = input.lengths()?.is_real()?.f_logical_not()?.f_unsqueeze(1)?;
+            x = x.f_masked_fill(&padding, 0.0)?;
+        }
+        let (weight, bias) = (forward.leaf(self.weight)?, forward.leaf(self.bias)?);
+        let x = x.f_conv1d(&weight, Some(&bias), [1], [self.kernel / 2], [1], 1)?;
+        Ok(Flow { x, form: Form::UnitsFirst, ..input })
+    }
+}
+
+/// Depthwise Conv1d without bias → BatchNorm over the real positions of sequences `[B, position, unit]`, of an odd
+/// kernel, in f32. Padding is zero before it.
+#[derive(Debug)]
+pub(super) struct DepthwiseConv {
+    weight: usize,
     norm: BatchNorm,
-    channels: i64,
     kernel: i64,
 }
 
 impl DepthwiseConv {
-    pub(crate) fn new(plan: &mut Plan, [conv, norm]: [&str; 2], channels: i64, kernel: i64) -> Self {
-        let conv = plan.weight_and_bias(conv, &[channels, 1, kernel], kernel, false);
-        Self { conv, norm: BatchNorm::new(plan, norm, channels), channels, kernel }
+    pub(super) fn new(places: &Places, [conv, norm]: [&str; 2], kernel: u32) -> Result<Self> {
+        let weight = places.weight(&format!("{conv}.weight"))?;
+        Ok(Self { weight, norm: BatchNorm::new(places, norm)?, kernel: kernel.into() })
     }
+}
 
-    pub(crate) fn forward(&self, forward: &mut Forward<'_>, x: &Tensor, lengths: &Lengths) -> Result<Tensor> {
-        let x = x.f_transpose(1, 2)?; // [B, channel, position]
+impl Compute for DepthwiseConv {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let lengths = input.lengths()?;
+        let x = input.sequence()?.f_to_kind(Kind::Float)?;
+        let padding = lengths.is_real()?.f_logical_not()?.f_unsqueeze(2)?;
+        let x = x.f_masked_fill(&padding, 0.0)?.f_transpose(1, 2)?; // [B, unit, position]
+        let units = x.size()[1];
         let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
-            x.f_conv1d(weight, bias, [1], [self.kernel / 2], [1], self.channels)
+            x.f_conv1d(weight, bias, [1], [self.kernel / 2], [1], units)
         };
         let x = if forward.training() {
-            let x = convolve(&forward.leaves[self.conv], None)?.f_unsqueeze(3)?;
+            let x = convolve(&forward.leaves[self.weight], None)?.f_unsqueeze(3)?;
             self.norm.learn_real(forward, &x, lengths)?.f_squeeze_dim(3)?
         } else {
-            let (weight, bias) = self.norm.fold(forward, &forward.leaves[self.conv], None)?;
+            let (weight, bias) = self.norm.fold(forward, &forward.leaves[self.weight], None)?;
             convolve(&weight, Some(&bias))?
         };
-        Ok(x.f_transpose(1, 2)?)
+        let x = x.f_transpose(1, 2)?;
+        Ok(input.with_units_last(x))
     }
 }

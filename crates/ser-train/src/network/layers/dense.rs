@@ -1,64 +1,89 @@
-//! Linear layers and the head that ends in logits.
+//! Layers that treat every position alike, or a vector: linear ones, activations, dropout, and what is added to its input.
 
+use ser_model::network::{Activation, Layer};
 use tch::Tensor;
 
-use crate::network::layers::{Forward, Plan};
-use crate::network::parameters::Start;
+use super::{Compute, Flow, Forward, Places, build};
 use crate::torch::Result;
 
 /// A linear layer with bias, in f32.
 #[derive(Debug)]
-pub(crate) struct Linear {
-    /// Offset of its weight, which its bias follows.
+pub(super) struct Linear {
     weight: usize,
+    bias: usize,
 }
 
 impl Linear {
-    pub(crate) fn new(plan: &mut Plan, name: &str, inputs: i64, outputs: i64) -> Self {
-        Self { weight: plan.weight_and_bias(name, &[outputs, inputs], inputs, true) }
-    }
-
-    /// The same with a bias that starts at zero.
-    pub(crate) fn with_zero_bias(plan: &mut Plan, name: &str, inputs: i64, outputs: i64) -> Self {
-        let weight = plan.weight_and_bias(name, &[outputs, inputs], inputs, false);
-        plan.weight(&format!("{name}.bias"), &[outputs], Start::Constant(0.0));
-        Self { weight }
+    pub(super) fn new(places: &Places, name: &str) -> Result<Self> {
+        let [weight, bias] = places.weight_and_bias(name)?;
+        Ok(Self { weight, bias })
     }
 
     /// `[…, input]` → `[…, output]`
-    pub(crate) fn forward(&self, forward: &Forward<'_>, x: &Tensor) -> Result<Tensor> {
-        let leaves = forward.leaves;
-        Ok(x.f_linear(&leaves[self.weight], Some(&leaves[self.weight + 1]))?)
+    pub(super) fn apply(&self, forward: &Forward<'_>, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_linear(&forward.leaves[self.weight], Some(&forward.leaves[self.bias]))?)
     }
 }
 
-/// Linear → ReLU → Dropout → Linear, from what was pooled over frames to logits.
+impl Compute for Linear {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let x = self.apply(forward, &input.units_last()?)?;
+        Ok(input.with_units_last(x))
+    }
+}
+
+/// A function of each value.
 #[derive(Debug)]
-pub(crate) struct Head {
-    dense: Linear,
-    classify: Linear,
-    dropout: f64,
+pub(super) struct Activate(pub(super) Activation);
+
+impl Compute for Activate {
+    fn forward(&self, _forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let x = match self.0 {
+            Activation::Relu => input.x.f_relu()?,
+            Activation::Gelu => input.x.f_gelu("none")?,
+            Activation::Swish => input.x.f_silu()?,
+            Activation::Glu => {
+                let x = input.sequence()?.f_glu(-1)?;
+                return Ok(input.with_units_last(x));
+            }
+        };
+        Ok(Flow { x, ..input })
+    }
 }
 
-impl Head {
-    /// `names` are those of the two linear layers.
-    pub(crate) fn new(
-        plan: &mut Plan,
-        names: [&str; 2],
-        [inputs, dense, classes]: [i64; 3],
-        dropout: f64,
-    ) -> Self {
-        Self {
-            dense: Linear::new(plan, names[0], inputs, dense),
-            classify: Linear::new(plan, names[1], dense, classes),
-            dropout,
-        }
-    }
+/// Drops a share of all values in training.
+#[derive(Debug)]
+pub(super) struct Dropout(pub(super) f64);
 
-    /// `[B, input]` → `[B, class]`
-    pub(crate) fn forward(&self, forward: &mut Forward<'_>, x: &Tensor) -> Result<Tensor> {
-        let x = self.dense.forward(forward, x)?.f_relu()?;
-        let x = forward.drop_out(x, self.dropout)?;
-        self.classify.forward(forward, &x)
+impl Compute for Dropout {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let Flow { x, form, real } = input;
+        Ok(Flow { x: forward.drop_out(x, self.0)?, form, real })
+    }
+}
+
+/// x + `scale` · `layers`(x), in f32.
+#[derive(Debug)]
+pub(super) struct Residual {
+    layers: Vec<Box<dyn Compute>>,
+    scale: f64,
+}
+
+impl Residual {
+    pub(super) fn new(places: &Places, layers: &[Layer], scale: f64) -> Result<Self> {
+        let layers = layers.iter().map(|layer| build(layer, places)).collect::<Result<_>>()?;
+        Ok(Self { layers, scale })
+    }
+}
+
+impl Compute for Residual {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let x = input.units_last()?;
+        let input = input.with_units_last(x.shallow_clone());
+        let added = self.layers.iter().try_fold(input, |flow, layer| layer.forward(forward, flow))?;
+        let by = added.units_last()?;
+        // Times 1 would be an operation more.
+        let by = if self.scale == 1.0 { by } else { by.f_mul_scalar(self.scale)? };
+        Ok(added.with_units_last(x.f_add(&by)?))
     }
 }

@@ -5,25 +5,25 @@ use tch::{Device, Kind, Tensor};
 use crate::network::parameters::to_vec_i64;
 use crate::torch::Result;
 
-/// Frames that become one position, in every masked network: two layers halve them.
-const FRAMES_OF_A_POSITION: i64 = 4;
-
 /// How many positions of each utterance are real: the first ones, at least one of each.
 #[derive(Debug, Clone)]
 pub(crate) struct Lengths {
     real: Vec<i64>,
     /// Positions of every utterance in the batch, real and padding.
     positions: i64,
+    /// Positions of the longest utterance there can be.
+    most: i64,
     device: Device,
 }
 
 impl Lengths {
     /// Of `frames` `[B]`, each brought into 1..=`most`. The batch is cut, or filled up, to the longest of them, rounded up
-    /// to a multiple of [`FRAMES_OF_A_POSITION`].
-    pub(crate) fn of(frames: &Tensor, most: i64) -> Result<Self> {
+    /// to a multiple of `unit`: the frames that become one position at the end of the network.
+    pub(crate) fn of(frames: &Tensor, most: i64, unit: i64) -> Result<Self> {
         let real: Vec<i64> = to_vec_i64(frames)?.into_iter().map(|frames| frames.clamp(1, most)).collect();
         let longest = real.iter().copied().max().unwrap_or(1);
-        Ok(Self { real, positions: FRAMES_OF_A_POSITION * positions_of(longest), device: frames.device() })
+        let up = |frames: i64| unit * ceiling(frames, unit);
+        Ok(Self { real, positions: up(longest), most: up(most), device: frames.device() })
     }
 
     /// Positions of every utterance in the batch.
@@ -31,9 +31,9 @@ impl Lengths {
         self.positions
     }
 
-    /// Utterances in the batch.
-    pub(crate) fn batch(&self) -> i64 {
-        self.real.len() as i64
+    /// Positions of the longest utterance there can be.
+    pub(crate) fn most(&self) -> i64 {
+        self.most
     }
 
     /// Whether there is no padding.
@@ -44,7 +44,8 @@ impl Lengths {
     /// After a pooling or a stride of `stride` positions. A window with a real position is real.
     pub(crate) fn divided_by(&self, stride: i64) -> Self {
         let real = self.real.iter().map(|&real| ceiling(real, stride)).collect();
-        Self { real, positions: ceiling(self.positions, stride), device: self.device }
+        let [positions, most] = [self.positions, self.most].map(|positions| ceiling(positions, stride));
+        Self { real, positions, most, device: self.device }
     }
 
     /// `[B, position]`, true where real.
@@ -89,11 +90,6 @@ impl Lengths {
         }
         Ok(Tensor::f_cat(&pieces, 0)?)
     }
-}
-
-/// How many positions an utterance of `frames` frames becomes.
-pub(crate) fn positions_of(frames: i64) -> i64 {
-    ceiling(frames, FRAMES_OF_A_POSITION)
 }
 
 fn ceiling(count: i64, stride: i64) -> i64 {

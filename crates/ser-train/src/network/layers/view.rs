@@ -1,10 +1,11 @@
-//! Features as an image that convolutions read.
+//! What a branch sees of the features.
 
+use std::cell::OnceCell;
 use std::f64::consts::PI;
 
 use tch::Tensor;
 
-use crate::network::layers::Lengths;
+use super::{Forward, Lengths};
 use crate::torch::Result;
 
 /// The same tensor with its channels innermost in memory, which the convolutions of a CPU and of tensor cores want.
@@ -36,4 +37,27 @@ pub(crate) fn cosine_basis(bands: i64) -> Result<Tensor> {
     };
     let values: Vec<f32> = (0..bands).flat_map(|k| (0..bands).map(move |n| value(k, n) as f32)).collect();
     Ok(Tensor::f_from_slice(&values)?.f_view([bands, bands])?)
+}
+
+/// A tensor that follows from a network's sizes alone. It is computed in the first pass, and kept for those after it. It is
+/// not learnt, so no checkpoint holds it.
+#[derive(Debug, Default)]
+pub(crate) struct Constant(OnceCell<Tensor>);
+
+impl Constant {
+    /// What `compute` gave in the first pass, on the device of the network.
+    ///
+    /// # Errors
+    /// Those of `compute`, and when the device lacks memory.
+    pub(crate) fn get(
+        &self,
+        forward: &Forward<'_>,
+        compute: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<&Tensor> {
+        if let Some(known) = self.0.get() {
+            return Ok(known);
+        }
+        let computed = compute()?.f_to(forward.device)?;
+        Ok(self.0.get_or_init(|| computed))
+    }
 }

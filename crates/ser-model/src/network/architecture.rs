@@ -1,21 +1,14 @@
 //! What a checkpoint says about its network: all that is needed to build it again.
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_model::network::{Arch, NetworkConfig};
-use ser_model::{MOST_MEMBERS, checkpoint};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::network::ensemble::Ensemble;
-use crate::network::layers::Plan;
-use crate::network::parameters::find;
-use crate::network::{
-    Model, cnn_bilstm, cnn_bilstm_attention, cnn_statistics, cnn_transformer, conformer, ensemble,
-};
-
-/// Most inputs of a layer, and most utterances, bands or frames of anything.
-const MOST: usize = 1 << 20;
+use super::description::{Description, Layout, RunningStatistics, Weight};
+use super::layer::MOST;
+use super::{Arch, NetworkConfig};
+use crate::{MOST_MEMBERS, checkpoint};
 
 /// A network's shape. In JSON one object: `arch` and the sizes of that architecture, `input_shape`, `classes`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,13 +68,21 @@ impl Architecture {
     /// # Errors
     /// When its sizes are not valid.
     pub fn validate(&self) -> Result<()> {
-        let invalid_size = |what: &str| {
-            let text = format!("a network of these sizes is not valid: {what} in {self:?}");
-            Err(Error::new(ErrorKind::Unsupported, text))
-        };
+        self.layout().map(drop)
+    }
+
+    /// The layers of one of its members.
+    ///
+    /// # Errors
+    /// When its sizes are not valid.
+    pub fn describe(&self) -> Result<Description> {
         let [channels, bands, frames] = self.input_shape;
-        let sizes = self.network.sizes();
-        let needed = sizes.least_bands_and_frames();
+        let classes = u32::try_from(self.classes).ok().filter(|&classes| (2..=MOST).contains(&(classes as usize)));
+        let Some(classes) = classes else {
+            return Err(self.invalid("the number of classes"));
+        };
+        let described = self.network.describe(classes).map_err(|error| self.invalid(&error.reason()))?;
+        let needed = described.least_bands_and_frames();
         if channels == 0 || bands < needed[0] || frames < needed[1] {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -96,63 +97,51 @@ impl Architecture {
                 needed[0], needed[1]
             )));
         }
-        if let Err(error) = sizes.validate() {
-            return invalid_size(&error.reason());
-        }
         if !(1..=MOST_MEMBERS as usize).contains(&self.members) {
-            return invalid_size("the number of members");
+            return Err(self.invalid("the number of members"));
         }
-        if [channels, bands, frames].into_iter().any(|size| size > MOST) {
-            return invalid_size("the input");
-        }
-        if !(2..=MOST).contains(&self.classes) {
-            return invalid_size("the number of classes");
-        }
-        match sizes.widest_layer(bands) <= MOST {
-            true => Ok(()),
-            false => invalid_size("the inputs of a layer"),
+        match self.input_shape.into_iter().any(|size| size > MOST) {
+            true => Err(self.invalid("the input")),
+            false => Ok(described),
         }
     }
 
-    /// Its layers, and all that they learn and record.
-    pub(super) fn plan(&self) -> (Box<dyn Model>, Plan) {
-        let mut plan = Plan::default();
-        if self.members == 1 {
-            return (self.model(&mut plan), plan);
-        }
-        let member = |number: usize| {
-            plan.prefix = ensemble::prefix(number);
-            self.model(&mut plan)
-        };
-        let members = (0..self.members).map(member).collect();
-        (Box::new(Ensemble::new(members)), plan)
+    fn invalid(&self, what: &str) -> Error {
+        let text = format!("a network of these sizes is not valid: {what} in {self:?}");
+        Error::new(ErrorKind::Unsupported, text)
     }
 
-    /// The layers of one network, and what they add to `plan`.
-    fn model(&self, plan: &mut Plan) -> Box<dyn Model> {
-        let (input, classes) = (self.input_shape, self.classes);
-        match &self.network {
-            NetworkConfig::CnnBilstm(config) => {
-                Box::new(cnn_bilstm::CnnBilstm::new(config, input, classes, plan))
-            }
-            NetworkConfig::CnnStatistics(config) => {
-                Box::new(cnn_statistics::CnnStatistics::new(config, input, classes, plan))
-            }
-            NetworkConfig::CnnBilstmAttention(config) => {
-                Box::new(cnn_bilstm_attention::CnnBilstmAttention::new(config, input, classes, plan))
-            }
-            NetworkConfig::CnnTransformer(config) => {
-                Box::new(cnn_transformer::CnnTransformer::new(config, input, classes, plan))
-            }
-            NetworkConfig::Conformer(config) => {
-                Box::new(conformer::Conformer::new(config, input, classes, plan))
-            }
+    /// All that its members learn and record.
+    ///
+    /// # Errors
+    /// When its sizes are not valid.
+    pub fn layout(&self) -> Result<Layout> {
+        let [channels, bands, _] = self.input_shape;
+        let one = self.describe()?.layout([channels, bands], self.classes);
+        let one = one.map_err(|error| self.invalid(&error.reason()))?;
+        let mut all = Layout::default();
+        for number in 0..self.members {
+            let prefix = self.member_prefix(number);
+            let named = |name: &str| format!("{prefix}{name}");
+            let weights = one.weights.iter().map(|w| Weight { name: named(&w.name), ..w.clone() });
+            all.weights.extend(weights);
+            let statistics = one.statistics.iter();
+            all.statistics.extend(statistics.map(|s| RunningStatistics { name: named(&s.name), ..*s }));
         }
+        Ok(all)
+    }
+
+    /// What the names of the weights of member `number`, from 0, begin with: nothing, if it is the only one.
+    pub fn member_prefix(&self, number: usize) -> String {
+        if self.members == 1 { String::new() } else { format!("members.{number}.") }
     }
 
     /// How many numbers are learnt.
-    pub fn n_parameters(&self) -> u64 {
-        self.plan().1.n_parameters()
+    ///
+    /// # Errors
+    /// When its sizes are not valid.
+    pub fn n_parameters(&self) -> Result<u64> {
+        Ok(self.layout()?.n_parameters())
     }
 
     /// Checks that a state dict holds every tensor of this network in its shape. So building the network takes
@@ -160,9 +149,9 @@ impl Architecture {
     ///
     /// # Errors
     /// When one is missing, or of another shape.
-    pub(crate) fn check_shapes(&self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
-        for (name, shape) in self.plan().1.shapes() {
-            let stored: Vec<i64> = find(state, &name)?.shape().iter().map(|&size| size as i64).collect();
+    pub fn check_shapes(&self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
+        for (name, shape) in self.layout()?.shapes() {
+            let stored = checkpoint::find(state, &name)?.shape();
             if stored != shape {
                 return Err(Error::new(
                     ErrorKind::Mismatch,

@@ -1,10 +1,10 @@
-//! Batch normalisation (Ioffe & Szegedy, 2015).
+//! Batch normalisation (Ioffe & Szegedy, 2015) and layer normalisation (Ba, Kiros & Hinton, 2016).
 
-use ser_model::checkpoint;
+use ser_model::{checkpoint, network};
 use tch::{Device, Kind, Tensor};
 
-use crate::network::layers::{Forward, Lengths, Plan};
-use crate::network::parameters::{Start, export_f32, find, import_f32};
+use super::{Compute, Flow, Forward, Lengths, Places};
+use crate::network::parameters::{export_f32, import_f32};
 use crate::torch::Result;
 
 const MOMENTUM: f64 = 0.1;
@@ -20,10 +20,11 @@ pub(crate) struct RunningStatistics {
 }
 
 impl RunningStatistics {
-    pub(crate) fn fresh(name: &str, channels: i64, device: Device) -> Result<Self> {
+    pub(crate) fn fresh(described: &network::RunningStatistics, device: Device) -> Result<Self> {
+        let channels = described.channels as i64;
         let mean = Tensor::f_zeros([channels], (Kind::Float, device))?;
         let var = Tensor::f_ones([channels], (Kind::Float, device))?;
-        Ok(Self { name: name.to_owned(), mean, var, batches: 0 })
+        Ok(Self { name: described.name.clone(), mean, var, batches: 0 })
     }
 
     /// Mean and variance.
@@ -45,38 +46,36 @@ impl RunningStatistics {
     pub(crate) fn import(&mut self, state: &[(String, checkpoint::Tensor)]) -> Result<()> {
         for (what, tensor) in [("running_mean", &mut self.mean), ("running_var", &mut self.var)] {
             let name = format!("{}.{what}", self.name);
-            tensor.f_copy_(&import_f32(find(state, &name)?, &tensor.size(), &name)?)?;
+            tensor.f_copy_(&import_f32(checkpoint::find(state, &name)?, &tensor.size(), &name)?)?;
         }
         let name = format!("{}.num_batches_tracked", self.name);
-        self.batches = find(state, &name)?.to_i64()?.first().copied().unwrap_or(0);
+        self.batches = checkpoint::find(state, &name)?.to_i64()?.first().copied().unwrap_or(0);
         Ok(())
     }
 }
 
 /// Batch normalisation of some channels.
 #[derive(Debug)]
-pub(crate) struct BatchNorm {
-    /// Offset of its weight, which its bias follows.
+pub(super) struct BatchNorm {
     weight: usize,
+    bias: usize,
     statistics: usize,
 }
 
 impl BatchNorm {
-    pub(crate) fn new(plan: &mut Plan, name: &str, channels: i64) -> Self {
-        let weight = plan.weight(&format!("{name}.weight"), &[channels], Start::Constant(1.0));
-        plan.weight(&format!("{name}.bias"), &[channels], Start::Constant(0.0));
-        plan.statistics.push((format!("{}{name}", plan.prefix), channels));
-        Self { weight, statistics: plan.statistics.len() - 1 }
+    pub(super) fn new(places: &Places, name: &str) -> Result<Self> {
+        let [weight, bias] = places.weight_and_bias(name)?;
+        Ok(Self { weight, bias, statistics: places.statistics(name)? })
     }
 
     /// Normalises `x` `[N, channel, …]` by its own statistics, and records them.
-    pub(crate) fn learn(&self, forward: &mut Forward<'_>, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn learn(&self, forward: &mut Forward<'_>, x: &Tensor) -> Result<Tensor> {
         let seen = &mut forward.statistics[self.statistics];
         // Of one value there is no variance to record.
         let alone = x.numel() as i64 <= x.size()[1];
         let x = x.f_batch_norm(
             Some(&forward.leaves[self.weight]),
-            Some(&forward.leaves[self.weight + 1]),
+            Some(&forward.leaves[self.bias]),
             Some(&seen.mean),
             Some(&seen.var),
             !alone,
@@ -91,7 +90,7 @@ impl BatchNorm {
     /// The same by the statistics of the real positions alone; what is not real becomes zero. `x` is
     /// `[B, channel, position, band]`, channels innermost in memory, where an utterance's real positions lie side by
     /// side: they are copied together, normalised, and put back.
-    pub(crate) fn learn_real(
+    pub(super) fn learn_real(
         &self,
         forward: &mut Forward<'_>,
         x: &Tensor,
@@ -111,7 +110,7 @@ impl BatchNorm {
 
     /// The statistics of training are constants by now: BatchNorm(w ∗ x + b) is a convolution with w·s and
     /// (b − mean)·s + β, where s = γ/√(var + ε). `weight` is `[channel, …]`.
-    pub(crate) fn fold(
+    pub(super) fn fold(
         &self,
         forward: &Forward<'_>,
         weight: &Tensor,
@@ -127,7 +126,7 @@ impl BatchNorm {
             Some(bias) => bias.f_sub(&seen.mean)?,
             None => seen.mean.f_neg()?,
         };
-        Ok((weight, centred.f_mul(&scale)?.f_add(&leaves[self.weight + 1])?))
+        Ok((weight, centred.f_mul(&scale)?.f_add(&leaves[self.bias])?))
     }
 }
 
@@ -135,4 +134,27 @@ impl BatchNorm {
 fn sizes(x: &Tensor) -> Result<[i64; 4]> {
     let (a, b, c, d) = x.size4()?;
     Ok([a, b, c, d])
+}
+
+/// Layer normalisation, in f32: brings the units at each position to mean 0 and variance 1, then scales and shifts them.
+#[derive(Debug)]
+pub(super) struct LayerNorm {
+    weight: usize,
+    bias: usize,
+}
+
+impl LayerNorm {
+    pub(super) fn new(places: &Places, name: &str) -> Result<Self> {
+        let [weight, bias] = places.weight_and_bias(name)?;
+        Ok(Self { weight, bias })
+    }
+}
+
+impl Compute for LayerNorm {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let x = input.units_last()?;
+        let (weight, bias) = (&forward.leaves[self.weight], &forward.leaves[self.bias]);
+        let x = x.f_layer_norm(weight.size(), Some(weight), Some(bias), EPSILON, true)?;
+        Ok(input.with_units_last(x))
+    }
 }

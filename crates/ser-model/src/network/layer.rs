@@ -1,0 +1,397 @@
+//! The layers that networks are described with: what each reads, gives, and learns.
+
+use super::description::{Layout, Padding, Start};
+
+/// Most units, channels or inputs of anything, and the longest kernel: far above what is useful, and low enough that
+/// no product of three overflows.
+pub(super) const MOST: usize = 1 << 20;
+
+/// Both sides of the kernels of convolutions over bands and frames.
+const KERNEL: usize = 3;
+
+/// A layer, as data. Its input is what the layer before it gives:
+///
+/// - an *image* `[channel, band, position]`: at first the features, whose positions are frames;
+/// - a *sequence* `[position, unit]`; an image can be read as one, whose units at a position are all bands of the first
+///   channel, then of the second, and so on;
+/// - a *vector* `[unit]`, for the whole utterance.
+///
+/// Names are those of weights in a checkpoint, as PyTorch would call them: the layer called `embed` has `embed.weight`
+/// and `embed.bias`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Layer {
+    /// Conv2d 3×3, batch normalisation, max-pooling and ReLU over an image.
+    ConvBlock {
+        /// Name of the convolution.
+        conv: String,
+        /// Name of the batch normalisation.
+        norm: String,
+        /// Channels that come out.
+        channels: u32,
+        /// Bands and positions of a pooling window. Of a rest smaller than the window, bands are dropped.
+        pool: [u32; 2],
+        /// Whether the convolution has a bias, which batch normalisation makes superfluous.
+        bias: bool,
+    },
+    /// Conv2d 3×3 of stride 2 and ReLU over an image: of n bands and positions ⌈n/2⌉ are left.
+    StridedConv {
+        /// Its name.
+        name: String,
+        /// Channels that come out.
+        channels: u32,
+    },
+    /// Conv1d over the positions of a sequence, as many out as in.
+    Conv1d {
+        /// Its name.
+        name: String,
+        /// Units that come out.
+        channels: u32,
+        /// Positions that it sees; odd.
+        kernel: u32,
+    },
+    /// Conv1d over the positions of each unit of a sequence by itself, without bias, and batch normalisation.
+    DepthwiseConv {
+        /// Name of the convolution.
+        conv: String,
+        /// Name of the batch normalisation.
+        norm: String,
+        /// Positions that it sees; odd.
+        kernel: u32,
+    },
+    /// A bidirectional LSTM over a sequence; twice its hidden units come out.
+    Lstm {
+        /// Its name.
+        name: String,
+        /// Hidden units in each direction.
+        hidden: u32,
+    },
+    /// Multi-head self-attention over a sequence (A. Vaswani et al., "Attention is all you need", NeurIPS 2017).
+    SelfAttention {
+        /// Its name.
+        name: String,
+        /// Heads, of which the width of the sequence is a multiple.
+        heads: u32,
+    },
+    /// Adds sin(p / 10000^(2i / width)) to the even units at position p of a sequence and the cosine to the odd ones
+    /// (Vaswani et al., 2017), so that layers which treat all positions alike can tell them apart.
+    PositionalEncoding,
+    /// A linear layer with bias, at each position of a sequence for itself or on a vector.
+    Linear {
+        /// Its name.
+        name: String,
+        /// Units that come out.
+        units: u32,
+    },
+    /// Layer normalisation (J. L. Ba et al., 2016) of the units at each position of a sequence, or of a vector.
+    LayerNorm {
+        /// Its name.
+        name: String,
+    },
+    /// A function of each value.
+    Activation(Activation),
+    /// Drops this share of all values in training, and scales up the others.
+    Dropout(f64),
+    /// x + `scale` · `layers`(x), on a sequence or a vector.
+    Residual {
+        /// What is added. It gives as many units as it reads.
+        layers: Vec<Layer>,
+        /// How much of it.
+        scale: f64,
+    },
+    /// From a sequence to a vector: the mean over real positions.
+    Mean,
+    /// From a sequence to a vector of twice as many units: the mean over real positions, then the standard deviation
+    /// √(variance + 1e-5).
+    MeanAndDeviation,
+    /// The same with weights (K. Okabe et al., "Attentive statistics pooling for deep speaker embedding", Interspeech
+    /// 2018): position h weighs softmax(v · tanh(W h + b) + k).
+    AttentivePooling {
+        /// Name of the linear layer W, b.
+        hidden: String,
+        /// Name of the linear layer v, k.
+        score: String,
+        /// Units of W.
+        units: u32,
+    },
+}
+
+/// A function of each value, or of pairs of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// x · Φ(x), Φ being the normal distribution (D. Hendrycks and K. Gimpel, 2016).
+    Gelu,
+    /// x · σ(x), σ being the logistic function (P. Ramachandran et al., 2017).
+    Swish,
+    /// x · σ(y), where x is the first half of the units and y the second: half as many come out (Y. N. Dauphin et al.,
+    /// 2017).
+    Glu,
+}
+
+/// What goes from one layer to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Image { channels: usize, bands: usize },
+    Sequence { units: usize },
+    Vector { units: usize },
+}
+
+impl Flow {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Image { .. } => "an image",
+            Self::Sequence { .. } => "a sequence",
+            Self::Vector { .. } => "a vector",
+        }
+    }
+
+    fn image(self) -> Result<(usize, usize), String> {
+        match self {
+            Self::Image { channels, bands } => Ok((channels, bands)),
+            _ => Err(format!("reads an image, but is given {}", self.name())),
+        }
+    }
+
+    /// Units at a position.
+    fn sequence(self) -> Result<usize, String> {
+        match self {
+            Self::Image { channels, bands } => within("the inputs of a layer", channels * bands),
+            Self::Sequence { units } => Ok(units),
+            Self::Vector { .. } => Err("reads a sequence, but is given a vector".to_owned()),
+        }
+    }
+
+    /// Units of a vector, or at a position, and how to make the same of other units.
+    fn units(self) -> Result<(usize, fn(usize) -> Self), String> {
+        match self {
+            Self::Vector { units } => Ok((units, |units| Self::Vector { units })),
+            _ => Ok((self.sequence()?, |units| Self::Sequence { units })),
+        }
+    }
+}
+
+fn within(what: &str, size: usize) -> Result<usize, String> {
+    match (1..=MOST).contains(&size) {
+        true => Ok(size),
+        false => Err(format!("{what}: {size} is not from 1 to {MOST}")),
+    }
+}
+
+fn odd(kernel: u32) -> Result<usize, String> {
+    match kernel % 2 {
+        1 => within("its kernel", kernel as usize),
+        _ => Err(format!("has a kernel of {kernel}, which has no middle")),
+    }
+}
+
+/// Linear layers and convolutions start uniform in ±1/√inputs, as in PyTorch.
+fn uniform(inputs: usize) -> Start {
+    Start::Uniform { bound: 1.0 / (inputs as f64).sqrt() }
+}
+
+impl Layer {
+    /// What it is called in messages.
+    pub(super) fn title(&self) -> String {
+        let (kind, name) = match self {
+            Self::ConvBlock { conv, .. } => ("ConvBlock", conv.as_str()),
+            Self::StridedConv { name, .. } => ("StridedConv", name.as_str()),
+            Self::Conv1d { name, .. } => ("Conv1d", name.as_str()),
+            Self::DepthwiseConv { conv, .. } => ("DepthwiseConv", conv.as_str()),
+            Self::Lstm { name, .. } => ("Lstm", name.as_str()),
+            Self::SelfAttention { name, .. } => ("SelfAttention", name.as_str()),
+            Self::PositionalEncoding => ("PositionalEncoding", ""),
+            Self::Linear { name, .. } => ("Linear", name.as_str()),
+            Self::LayerNorm { name } => ("LayerNorm", name.as_str()),
+            Self::Activation(_) => ("Activation", ""),
+            Self::Dropout(_) => ("Dropout", ""),
+            Self::Residual { .. } => ("Residual", ""),
+            Self::Mean => ("Mean", ""),
+            Self::MeanAndDeviation => ("MeanAndDeviation", ""),
+            Self::AttentivePooling { hidden, .. } => ("AttentivePooling", hidden.as_str()),
+        };
+        format!("{kind} {name}").trim_end().to_owned()
+    }
+
+    /// By how much bands and positions are divided, and whether a rest counts as a whole.
+    pub(super) fn stride(&self) -> ([usize; 2], bool) {
+        match self {
+            Self::ConvBlock { pool, .. } => (pool.map(|size| size as usize), false),
+            Self::StridedConv { .. } => ([2, 2], true),
+            _ => ([1, 1], true),
+        }
+    }
+
+    /// What it gives for `input`; what it learns and records goes into `layout`, behind `prefix`.
+    ///
+    /// # Errors
+    /// What is wrong with its sizes or with `input`.
+    pub(super) fn lay_out(
+        &self,
+        input: Flow,
+        padding: Padding,
+        prefix: &str,
+        layout: &mut Layout,
+    ) -> Result<Flow, String> {
+        let masked_only = matches!(
+            self,
+            Self::StridedConv { .. }
+                | Self::Conv1d { .. }
+                | Self::DepthwiseConv { .. }
+                | Self::SelfAttention { .. }
+                | Self::PositionalEncoding
+                | Self::MeanAndDeviation
+                | Self::AttentivePooling { .. }
+        );
+        if masked_only && padding == Padding::Read {
+            return Err("works on masked padding only".to_owned());
+        }
+        let named = |name: &str| format!("{prefix}{name}");
+        let size = |size: u32| within("its size", size as usize);
+        Ok(match self {
+            Self::ConvBlock { conv, norm, channels, pool, bias } => {
+                let ((inputs, bands), channels) = (input.image()?, size(*channels)?);
+                let [across_bands, _] = [size(pool[0])?, size(pool[1])?];
+                let fan_in = inputs * KERNEL * KERNEL;
+                let shape = [channels, inputs, KERNEL, KERNEL];
+                layout.weight_and_bias(&named(conv), &shape, uniform(fan_in), bias.then(|| uniform(fan_in)));
+                layout.batch_norm(&named(norm), channels);
+                Flow::Image { channels, bands: bands / across_bands }
+            }
+            Self::StridedConv { name, channels } => {
+                let ((inputs, bands), channels) = (input.image()?, size(*channels)?);
+                let start = uniform(inputs * KERNEL * KERNEL);
+                layout.weight_and_bias(
+                    &named(name),
+                    &[channels, inputs, KERNEL, KERNEL],
+                    start,
+                    Some(start),
+                );
+                Flow::Image { channels, bands: bands.div_ceil(2) }
+            }
+            Self::Conv1d { name, channels, kernel } => {
+                let (inputs, units, kernel) = (input.sequence()?, size(*channels)?, odd(*kernel)?);
+                let start = uniform(inputs * kernel);
+                layout.weight_and_bias(&named(name), &[units, inputs, kernel], start, Some(start));
+                Flow::Sequence { units }
+            }
+            Self::DepthwiseConv { conv, norm, kernel } => {
+                let (units, kernel) = (input.sequence()?, odd(*kernel)?);
+                layout.weight_and_bias(&named(conv), &[units, 1, kernel], uniform(kernel), None);
+                layout.batch_norm(&named(norm), units);
+                Flow::Sequence { units }
+            }
+            Self::Lstm { name, hidden } => {
+                let (inputs, hidden) = (input.sequence()?, size(*hidden)?);
+                let start = uniform(hidden);
+                for direction in ["", "_reverse"] {
+                    for (what, shape) in [
+                        ("weight_ih", &[4 * hidden, inputs][..]),
+                        ("weight_hh", &[4 * hidden, hidden]),
+                        ("bias_ih", &[4 * hidden]),
+                        ("bias_hh", &[4 * hidden]),
+                    ] {
+                        layout.weight(named(&format!("{name}.{what}_l0{direction}")), shape, start);
+                    }
+                }
+                Flow::Sequence { units: 2 * hidden }
+            }
+            Self::SelfAttention { name, heads } => {
+                let (units, heads) = (input.sequence()?, size(*heads)?);
+                if !units.is_multiple_of(heads) {
+                    return Err(format!("has {heads} heads for {units} units, which is no multiple of them"));
+                }
+                // As in PyTorch: Xavier's uniform for the projection, zero for its bias and that of the output.
+                let start = Start::Uniform { bound: (6.0 / (4 * units) as f64).sqrt() };
+                layout.weight(named(&format!("{name}.in_proj_weight")), &[3 * units, units], start);
+                let zero = Start::Constant(0.0);
+                layout.weight(named(&format!("{name}.in_proj_bias")), &[3 * units], zero);
+                let output = named(&format!("{name}.out_proj"));
+                layout.weight_and_bias(&output, &[units, units], uniform(units), Some(zero));
+                Flow::Sequence { units }
+            }
+            Self::PositionalEncoding => Flow::Sequence { units: input.sequence()? },
+            Self::Linear { name, units } => {
+                let ((inputs, with), units) = (input.units()?, size(*units)?);
+                layout.linear(&named(name), inputs, units);
+                with(units)
+            }
+            Self::LayerNorm { name } => {
+                let (units, with) = input.units()?;
+                layout.scale_and_shift(&named(name), units);
+                with(units)
+            }
+            Self::Activation(Activation::Glu) => match input.units()? {
+                (units, with) if units.is_multiple_of(2) => with(units / 2),
+                (units, _) => return Err(format!("halves {units} units, which are odd")),
+            },
+            Self::Activation(_) => input,
+            Self::Dropout(share) if (0.0..1.0).contains(share) => input,
+            Self::Dropout(share) => return Err(format!("drops a share of {share}, not one from 0 to below 1")),
+            Self::Residual { layers, scale: _ } => {
+                let (units, with) = input.units()?;
+                let added = layers.iter().try_fold(with(units), |input, layer| {
+                    layer.lay_out(input, padding, prefix, layout).map_err(|error| format!("{}: {error}", layer.title()))
+                })?;
+                match added == with(units) {
+                    true => added,
+                    false => return Err(format!("adds {added:?} to {:?}", with(units))),
+                }
+            }
+            Self::Mean => Flow::Vector { units: input.sequence()? },
+            Self::MeanAndDeviation => Flow::Vector { units: 2 * input.sequence()? },
+            Self::AttentivePooling { hidden, score, units } => {
+                let (inputs, units) = (input.sequence()?, size(*units)?);
+                layout.linear(&named(hidden), inputs, units);
+                layout.linear(&named(score), units, 1);
+                Flow::Vector { units: 2 * inputs }
+            }
+        })
+    }
+}
+
+/// Layers that architectures have in common.
+impl Layer {
+    /// A [`ConvBlock`](Self::ConvBlock) without bias.
+    pub fn conv_block(conv: &str, norm: &str, channels: u32, pool: [u32; 2]) -> Self {
+        Self::ConvBlock { conv: conv.to_owned(), norm: norm.to_owned(), channels, pool, bias: false }
+    }
+
+    /// A [`Linear`](Self::Linear) layer.
+    pub fn linear(name: &str, units: u32) -> Self {
+        Self::Linear { name: name.to_owned(), units }
+    }
+
+    /// An [`Lstm`](Self::Lstm).
+    pub fn lstm(name: &str, hidden: u32) -> Self {
+        Self::Lstm { name: name.to_owned(), hidden }
+    }
+
+    /// A [`LayerNorm`](Self::LayerNorm).
+    pub fn layer_norm(name: &str) -> Self {
+        Self::LayerNorm { name: name.to_owned() }
+    }
+
+    /// x + `layers`(x).
+    pub fn residual(layers: Vec<Self>) -> Self {
+        Self::Residual { layers, scale: 1.0 }
+    }
+
+    /// From what was pooled over positions to logits: `head.0`, linear of `dense` units, ReLU, dropout, `head.3`, linear.
+    pub fn head(dense: u32, dropout: f64, classes: u32) -> [Self; 4] {
+        [
+            Self::linear("head.0", dense),
+            Self::Activation(Activation::Relu),
+            Self::Dropout(dropout),
+            Self::linear("head.3", classes),
+        ]
+    }
+
+    /// Two convolution blocks, `cnn.0` to `cnn.3`, that each halve bands and frames.
+    pub fn conv_front(channels: [u32; 2]) -> [Self; 2] {
+        [
+            Self::conv_block("cnn.0", "cnn.1", channels[0], [2, 2]),
+            Self::conv_block("cnn.2", "cnn.3", channels[1], [2, 2]),
+        ]
+    }
+}
