@@ -7,7 +7,7 @@ use ser_audio::LevelNormalisation;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::MelFilterBank;
+use crate::{MelFilterBank, Representation};
 
 /// The largest tensor of one utterance, and the largest mel spectrogram behind it, in bytes.
 const MAX_TENSOR_BYTES: usize = 64 << 20;
@@ -81,32 +81,6 @@ pub struct FeatureConfig {
 /// of those caches stay what they are.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// What the rows of a tensor are.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-#[serde(rename_all = "kebab-case")]
-pub enum Representation {
-    /// `n_mfcc` cepstral coefficients: the cosine transform of the log mel spectrum.
-    #[default]
-    Mfcc,
-    /// The log mel spectrum itself, `n_mels` bands in dB.
-    LogMel,
 }
 
 /// Shape of the analysis window, always periodic.
@@ -227,7 +201,7 @@ impl Default for FeatureConfig {
             delta_width: 9,
             delta_order: 2,
             max_frames: 200,
-            representation: Representation::Mfcc,
+            representation: Representation::MFCC,
             trim_top_db: None,
             mean_subtraction: false,
         }
@@ -244,7 +218,7 @@ impl FeatureConfig {
     /// features for networks that are to understand speakers they have never heard.
     pub fn log_mel() -> Self {
         Self {
-            representation: Representation::LogMel,
+            representation: Representation::LOG_MEL,
             n_mels: 40,
             n_mfcc: 40,
             f_min: 60.0,
@@ -262,7 +236,7 @@ impl FeatureConfig {
 
     /// The same front end as [`log_mel`](Self::log_mel), with 40 cepstral coefficients of 80 bands.
     pub fn mfcc_mean_subtracted() -> Self {
-        Self { representation: Representation::Mfcc, n_mels: 80, ..Self::log_mel() }
+        Self { representation: Representation::MFCC, n_mels: 80, ..Self::log_mel() }
     }
 
     /// Reads a configuration in TOML; what it leaves out has its default.
@@ -327,6 +301,8 @@ impl FeatureConfig {
             self.max_frames,
             "1 to 1,000,000 frames",
         )?;
+        let rows = self.rows();
+        require(rows > 0, "representation", self.representation, "a kind with at least one row")?;
         self.validate_size()?;
         if MelFilterBank::new(self).empty_bands().count() == self.n_mels {
             let what = format!(
@@ -373,26 +349,21 @@ impl FeatureConfig {
         )]
     }
 
-    /// Shape of an utterance's tensor: channels, coefficients (or bands), frames.
+    /// Shape of an utterance's tensor: channels, rows (coefficients or bands), frames.
     pub fn shape(&self) -> [usize; 3] {
         [self.delta_order.saturating_add(1), self.rows(), self.max_frames]
     }
 
-    /// Rows of a channel: coefficients or bands.
-    pub(super) fn rows(&self) -> usize {
-        match self.representation {
-            Representation::Mfcc => self.n_mfcc,
-            Representation::LogMel => self.n_mels,
-        }
+    /// Rows of a channel: coefficients, bands or what else the kind's are.
+    fn rows(&self) -> usize {
+        self.representation.rows(self)
     }
 
     /// Names of the channels, in order: `mfcc` or `log_mel`, `delta`, `delta_delta`.
-    pub fn channel_names(&self) -> Vec<&'static str> {
-        let first = match self.representation {
-            Representation::Mfcc => "mfcc",
-            Representation::LogMel => "log_mel",
-        };
-        [first, "delta", "delta_delta"].into_iter().take(self.delta_order.saturating_add(1)).collect()
+    pub fn channel_names(&self) -> Vec<String> {
+        let first = self.representation.name().replace('-', "_");
+        let names = [first, "delta".to_owned(), "delta_delta".to_owned()];
+        names.into_iter().take(self.delta_order.saturating_add(1)).collect()
     }
 
     /// The configuration as one line of JSON that is the same for equal configurations, everywhere and always: it is

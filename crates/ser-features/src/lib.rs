@@ -31,24 +31,29 @@ mod decibel;
 mod delta;
 mod extractor;
 mod frame;
+mod kind;
+mod log_mel;
 mod mel;
+mod mfcc;
 mod power;
 mod preset;
 mod spectrogram;
 mod trim;
 mod window;
 
-pub use spectrogram::MelSpectrogram;
-
-pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
+pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
 pub use dct::Dct;
 pub use decibel::{Decibels, power_to_db};
 pub use delta::Delta;
 pub use extractor::{Extraction, Extractor};
 pub use frame::FrameLayout;
+pub use kind::{FeatureComputation, FeatureKind, FrameLevel, Representation, Utterance, Vectorised};
+pub use log_mel::LogMel;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
+pub use mfcc::Mfcc;
 pub use power::PowerSpectrum;
 pub use preset::Preset;
+pub use spectrogram::MelSpectrogram;
 pub use trim::trim;
 pub use window::window;
 
