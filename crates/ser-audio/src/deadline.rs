@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Limits;
 
@@ -40,7 +41,7 @@ impl Deadline {
 pub(super) fn too_slow(limits: &Limits, how: &str) -> Error {
     let limit = limits.max_decoding_s;
     Error::new(ErrorKind::Limit, format!("takes more than the limit of {limit} s to decode: {how}"))
-        .help("convert it to WAV, or raise the limit with --file-timeout")
+        .help(remedy!["convert it to WAV, or raise the limit with ", Setting::FileTimeout])
 }
 
 #[cfg(unix)]

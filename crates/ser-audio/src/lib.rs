@@ -1,7 +1,7 @@
 //! Recordings to mono samples at one rate: read, decode, mix down, resample, normalise.
 //!
 //! ```text
-//! file ──▶ read_file ──▶ decode ──▶ Resampler ──▶ Normalisation
+//! file ──▶ read_file ──▶ decode ──▶ Resampler ──▶ LevelNormalisation
 //!          bytes         mono f32    mono f32      mono f32
 //!                        source rate target rate   target rate
 //! ```
@@ -27,6 +27,7 @@ mod encode;
 mod fourier;
 mod guard;
 mod loader;
+mod low_pass;
 mod mix;
 mod mp4;
 mod mpeg;
@@ -44,6 +45,7 @@ pub use encode::{float_wav, pcm16, pcm16_wav};
 pub use container::Container;
 pub use decode::{DecodedRecording, decode};
 pub use loader::{LoadedClip, Loader, audio_hash};
+pub use low_pass::LowPass;
 pub use normalise::{LevelNormalisation, RMS_TARGET};
 pub use read::read_file;
 pub use resample::{Resampler, ResamplerPool, resampled_len};

@@ -20,7 +20,7 @@ use crate::{Container, DecodedRecording, LevelNormalisation, Limits, ResamplerPo
 /// #     wav.extend(samples);
 /// #     wav
 /// # }
-/// let mut loader = Loader::new(16_000, Normalisation::Peak, Limits::default());
+/// let mut loader = Loader::new(16_000, LevelNormalisation::Peak, Limits::default());
 /// let clip = loader.load(&mut wav())?; // one second at 8,000 Hz
 /// assert_eq!(clip.recording.sample_rate, 8_000);
 /// assert_eq!(clip.samples.len(), 16_000);

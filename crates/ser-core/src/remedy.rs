@@ -28,6 +28,7 @@ pub enum Setting {
     FileTimeout,
     FinalLr,
     Folds,
+    Force,
     GradientClip,
     Jobs,
     LabelSmoothing,
