@@ -9,7 +9,7 @@ use std::time::Duration;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
-use crate::deadline::{Deadline, too_slow};
+use crate::guard::{Deadline, too_slow};
 use crate::{DecodedRecording, Limits};
 
 /// How a thread decodes: as [`crate::decode()`] does.
