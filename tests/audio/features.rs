@@ -40,7 +40,7 @@ fn every_default_is_the_documented_one() {
         delta_width: 9,
         delta_order: 2,
         max_frames: 200,
-        representation: Representation::Mfcc,
+        representation: Representation::MFCC,
         trim_top_db: None,
         mean_subtraction: false,
     };

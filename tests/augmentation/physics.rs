@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use ser_core::random::Random;
-use ser_features::augmentation::{AugmentationRecipe, Augmenter, Step};
+use ser_features::augmentation::{AugmentationRecipe, Augmenter, EqualiserGains};
 use ser_synth::{Emotion, utterance};
 
 use crate::measure::{AH, RATE, augmented, db, f0, formants, middle, power, step, tone_power, vowel};
@@ -87,9 +87,7 @@ fn a_formant_warp_moves_formants_by_its_factor_and_leaves_f0_and_duration() {
         let (warped, applied) =
             augmented(&step(&format!("kind = 'vtlp'\nfactor = {factor}")), &original, "1");
         assert_eq!(warped.len(), original.len());
-        assert!(
-            matches!(applied.steps[..], [Step::Vtlp { factor: drawn }] if (drawn - factor).abs() < 1e-12)
-        );
+        assert_eq!(applied.to_string(), format!("vtlp × {factor:.3}"));
         let found = f0(middle(&warped)).unwrap();
         assert!((found / 110.0 - 1.0).abs() < 0.01, "{found}");
         let after = formants(middle(&warped), 20, 3);
@@ -185,12 +183,12 @@ fn babble_hits_its_ratio_and_is_made_of_what_it_is_given() {
         )
         .unwrap();
     assert_eq!(asked, 3);
-    assert!(matches!(applied.steps[..], [Step::Babble { talkers: 3, .. }]));
+    assert!(applied.to_string().starts_with("babble of 3 "), "{applied}");
     let noise: Vec<f32> = out.iter().zip(&original).map(|(a, b)| a - b).collect();
     assert!((db(power(&original) / power(&noise)) - 6.0).abs() < 0.2);
     assert!(tone_power(&noise, 0.11 * 16_000.0) > 100.0 * tone_power(&noise, 3000.0));
     let applied = augmenter.augment(&original, &mut random, &mut |_| None, &mut out).unwrap();
-    assert!(matches!(applied.steps[..], [Step::Babble { talkers: 0, .. }]));
+    assert_eq!(applied.to_string(), "babble of no talkers");
     assert_eq!(out, original);
 }
 
@@ -273,7 +271,8 @@ fn an_equaliser_has_the_response_it_drew() {
     let original: Vec<f32> = (0..64_000).map(|_| random.symmetric() as f32).collect();
     let (changed, applied) =
         augmented(&step("kind = 'equaliser'\nnodes = 5\ndeviation_db = 6"), &original, "4");
-    let [Step::Equaliser { gains_db }] = &applied.steps[..] else { panic!("{applied:?}") };
+    let drawn: &dyn std::any::Any = applied.steps[0].as_ref();
+    let EqualiserGains { gains_db } = drawn.downcast_ref().unwrap();
     let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
     let hz = |mel: f64| 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0);
     let density = |samples: &[f32], hz: f64| -> f64 {

@@ -15,7 +15,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
 use symphonia::default::formats::{AdtsReader, CafReader, FlacReader, IsoMp4Reader, MpaReader, OggReader};
 
-use crate::deadline::Deadline;
+use crate::guard::Deadline;
 use crate::mpeg::FrameStream;
 use crate::pcm::take;
 use crate::refusal::{

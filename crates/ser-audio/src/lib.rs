@@ -1,7 +1,7 @@
 //! Recordings to mono samples at one rate: read, decode, mix down, resample, normalise.
 //!
 //! ```text
-//! file ──▶ read_file ──▶ decode ──▶ Resampler ──▶ Normalisation
+//! file ──▶ read_file ──▶ decode ──▶ Resampler ──▶ LevelNormalisation
 //!          bytes         mono f32    mono f32      mono f32
 //!                        source rate target rate   target rate
 //! ```
@@ -18,35 +18,32 @@
 //! * Memory follows the bytes that are there and [`Limits`], never a number read from a header.
 
 mod aiff;
-mod companion;
 mod compressed;
 mod container;
-mod deadline;
 mod decode;
-mod encode;
+mod decoder_thread;
 mod fourier;
 mod guard;
 mod loader;
+mod low_pass;
 mod mix;
 mod mp4;
 mod mpeg;
 mod normalise;
 mod ogg;
 mod pcm;
-mod read;
 mod refusal;
 mod resample;
 mod vorbis;
 mod wav;
 
-pub use encode::{float_wav, pcm16, pcm16_wav};
-
 pub use container::Container;
 pub use decode::{DecodedRecording, decode};
-pub use loader::{LoadedClip, Loader, audio_hash};
+pub use loader::{LoadedClip, Loader, audio_hash, read_file};
+pub use low_pass::LowPass;
 pub use normalise::{LevelNormalisation, RMS_TARGET};
-pub use read::read_file;
 pub use resample::{Resampler, ResamplerPool, resampled_len};
+pub use wav::{float_wav, pcm16, pcm16_wav};
 
 /// The lowest and highest sample rate that is accepted, in Hz.
 pub const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
@@ -87,3 +84,7 @@ impl Limits {
         }
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,9 +1,14 @@
-//! Everything from a file's bytes to normalised samples at the target rate, in buffers that are kept.
+//! From a file to its bytes, and from those to normalised samples at the target rate, in buffers that are kept.
 
-use ser_core::Result;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use ser_core::storage::open_regular;
+use ser_core::{Error, ErrorKind, Result};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::companion::DecoderThread;
+use crate::decoder_thread::DecoderThread;
 use crate::{Container, DecodedRecording, LevelNormalisation, Limits, ResamplerPool, decode};
 
 /// A thread's loader of recordings: decodes, mixes down, resamples and normalises one after another.
@@ -20,7 +25,7 @@ use crate::{Container, DecodedRecording, LevelNormalisation, Limits, ResamplerPo
 /// #     wav.extend(samples);
 /// #     wav
 /// # }
-/// let mut loader = Loader::new(16_000, Normalisation::Peak, Limits::default());
+/// let mut loader = Loader::new(16_000, LevelNormalisation::Peak, Limits::default());
 /// let clip = loader.load(&mut wav())?; // one second at 8,000 Hz
 /// assert_eq!(clip.recording.sample_rate, 8_000);
 /// assert_eq!(clip.samples.len(), 16_000);
@@ -30,7 +35,7 @@ use crate::{Container, DecodedRecording, LevelNormalisation, Limits, ResamplerPo
 pub struct Loader {
     normalisation: LevelNormalisation,
     limits: Limits,
-    companion: DecoderThread,
+    decoder: DecoderThread,
     resamplers: ResamplerPool,
     mono: Vec<f32>,
     resampled: Vec<f32>,
@@ -51,8 +56,8 @@ impl Loader {
     /// A loader to `sample_rate` Hz.
     pub fn new(sample_rate: u32, normalisation: LevelNormalisation, limits: Limits) -> Self {
         let resamplers = ResamplerPool::new(sample_rate);
-        let companion = DecoderThread::new(decode);
-        Self { normalisation, limits, companion, resamplers, mono: Vec::new(), resampled: Vec::new() }
+        let decoder = DecoderThread::new(decode);
+        Self { normalisation, limits, decoder, resamplers, mono: Vec::new(), resampled: Vec::new() }
     }
 
     /// Decodes the bytes of one file. The clip borrows the loader's buffers until the next call.
@@ -77,7 +82,7 @@ impl Loader {
     pub fn decode(&mut self, bytes: &mut Vec<u8>) -> Result<DecodedRecording> {
         match Container::of(bytes) {
             Ok(container) if container.holds_codec() => {
-                self.companion.decode(bytes, &self.limits, &mut self.mono)
+                self.decoder.decode(bytes, &self.limits, &mut self.mono)
             }
             _ => decode(bytes, &self.limits, &mut self.mono),
         }
@@ -88,6 +93,48 @@ impl Loader {
     pub fn mono(&self) -> &[f32] {
         &self.mono
     }
+}
+
+/// Reads the whole of a regular file into `bytes`, replacing what was there.
+///
+/// Only regular files are read: a FIFO or a device could block the caller forever.
+///
+/// # Errors
+/// `Unsupported` for anything but a regular file, `Unusable` for an empty one, `Limit` for one above
+/// [`Limits::max_bytes`], `Io` where the system refuses or where the size changes while the file is read. The
+/// error names the file.
+pub fn read_file(path: &Path, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()> {
+    bytes.clear();
+    let file = open_regular(path, "cannot read")?;
+    read_open(file, limits, bytes).map_err(|error| error.at(path))
+}
+
+fn read_open(file: File, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()> {
+    let cannot_read = |error: std::io::Error| {
+        Error::new(ErrorKind::Io, format!("cannot be read: {error}")).caused_by(error)
+    };
+    let size = file.metadata().map_err(cannot_read)?.len();
+    if size == 0 {
+        return Err(
+            Error::new(ErrorKind::Unusable, "is empty (0 bytes)").help("copy it again from its source")
+        );
+    }
+    if size > limits.max_bytes {
+        let what = format!("has {size} bytes, more than the limit of {}", limits.max_bytes);
+        return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
+    }
+    let too_large = || Error::new(ErrorKind::Limit, format!("has {size} bytes, more than fit in memory now"));
+    // One byte more than expected, so that growth is noticed and the end is seen without a second allocation.
+    let room = usize::try_from(size).ok().and_then(|size| size.checked_add(1)).ok_or_else(too_large)?;
+    bytes.try_reserve_exact(room).map_err(|_| too_large())?;
+    let read = file.take(size.saturating_add(1)).read_to_end(bytes).map_err(cannot_read)?;
+    if read as u64 != size {
+        bytes.clear();
+        let how = if (read as u64) < size { "shrank" } else { "grew" };
+        let what = format!("{how} while it was read (it had {size} bytes at first)");
+        return Err(Error::new(ErrorKind::Io, what).help("wait until it is complete, then run again"));
+    }
+    Ok(())
 }
 
 /// XXH3-128 over the sample rate (u32, little-endian) and the mono samples (f32, little-endian) before

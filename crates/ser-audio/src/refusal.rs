@@ -1,6 +1,7 @@
 //! What the decoders share: limits, and the messages with which a recording is rejected.
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use symphonia::core::errors::Error as SymphoniaError;
 
 use crate::{Limits, MAX_CHANNELS, SAMPLE_RATES};
@@ -53,7 +54,8 @@ pub(super) fn too_long(frames: Option<u64>, limits: &Limits, sample_rate: u32) -
         }
         _ => format!("lasts more than the limit of {limit} s"),
     };
-    Error::new(ErrorKind::Limit, what).help("cut it into utterances, or raise the limit with --max-duration")
+    Error::new(ErrorKind::Limit, what)
+        .help(remedy!["cut it into utterances, or raise the limit with ", Setting::MaxDuration])
 }
 
 /// The error for a recording that holds `present` of `promised` frames.
@@ -106,7 +108,7 @@ impl Limits {
     /// Rejects limits that nothing can satisfy.
     ///
     /// # Errors
-    /// `Usage`, naming the option.
+    /// `Usage`, naming the setting.
     pub fn validate(&self) -> Result<()> {
         let (least, most) = (self.min_duration_s, self.max_duration_s);
         if !(least >= 0.0 && most > least && most.is_finite()) {
@@ -114,7 +116,13 @@ impl Limits {
                 ErrorKind::Usage,
                 format!("no recording can last from {least} to {most} seconds"),
             )
-            .help("give a --max-duration above --min-duration, and that 0 or above"));
+            .help(remedy![
+                "give a ",
+                Setting::MaxDuration,
+                " above ",
+                Setting::MinDuration,
+                ", and that 0 or above"
+            ]));
         }
         let decoding = self.max_decoding_s;
         if !(decoding > 0.0 && decoding.is_finite()) {
@@ -122,7 +130,7 @@ impl Limits {
                 ErrorKind::Usage,
                 format!("no file can be decoded in {decoding} seconds"),
             )
-            .help("give a --file-timeout above 0"));
+            .help(remedy!["give a ", Setting::FileTimeout, " above 0"]));
         }
         Ok(())
     }
@@ -142,7 +150,7 @@ impl Limits {
                 self.min_duration_s
             );
             return Err(Error::new(ErrorKind::Unusable, what)
-                .help("leave it out, or lower the limit with --min-duration"));
+                .help(remedy!["leave it out, or lower the limit with ", Setting::MinDuration]));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use ser_core::random::Random;
 use ser_core::remedy::{Action, Remedy, Setting, Stage};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::EXTRACTOR_VERSION;
-use ser_features::augmentation::{AUGMENTATION_VERSION, AugmentationRecipe, Colour, Waveform};
+use ser_features::augmentation::{AUGMENTATION_VERSION, AugmentationRecipe};
 use serde::{Deserialize, Serialize};
 
 use crate::{Sha, TensorKey};
@@ -47,8 +47,7 @@ impl CopySettings {
         if recipe.leaves_waveforms() {
             return refuse("the recipe does not change waveforms", remedy!["give it a [[waveform]] step"]);
         }
-        let is_babble = |waveform: &Waveform| matches!(waveform, Waveform::Noise(noise) if noise.colour == Some(Colour::Babble));
-        if recipe.waveform.iter().any(|entry| is_babble(&entry.waveform)) {
+        if recipe.waveform.iter().any(|entry| entry.waveform.mixes_utterances()) {
             return refuse(
                 "babble cannot be cached: a copy made with the voices of other recordings would carry them \
                  into training, where a split may test on them",

@@ -29,6 +29,7 @@ pub enum Setting {
     FileTimeout,
     FinalLr,
     Folds,
+    Force,
     GradientClip,
     Jobs,
     LabelSmoothing,

@@ -7,7 +7,7 @@ use ser_audio::LevelNormalisation;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::MelFilterBank;
+use crate::{MelFilterBank, Representation};
 
 /// The largest tensor of one utterance, and the largest mel spectrogram behind it, in bytes.
 const MAX_TENSOR_BYTES: usize = 64 << 20;
@@ -81,32 +81,6 @@ pub struct FeatureConfig {
 /// of those caches stay what they are.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// What the rows of a tensor are.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-#[serde(rename_all = "kebab-case")]
-pub enum Representation {
-    /// `n_mfcc` cepstral coefficients: the cosine transform of the log mel spectrum.
-    #[default]
-    Mfcc,
-    /// The log mel spectrum itself, `n_mels` bands in dB.
-    LogMel,
 }
 
 /// Shape of the analysis window, always periodic.
@@ -227,7 +201,7 @@ impl Default for FeatureConfig {
             delta_width: 9,
             delta_order: 2,
             max_frames: 200,
-            representation: Representation::Mfcc,
+            representation: Representation::MFCC,
             trim_top_db: None,
             mean_subtraction: false,
         }
@@ -235,36 +209,6 @@ impl Default for FeatureConfig {
 }
 
 impl FeatureConfig {
-    /// librosa's own analysis: 2,048-sample frames every 512 samples, 128 mel bands. The rest is the default.
-    pub fn librosa() -> Self {
-        Self { n_fft: 2048, win_length: 2048, hop_length: 512, n_mels: 128, ..Self::default() }
-    }
-
-    /// 40 log mel bands from 60 to 7,600 Hz over the frames that hold speech, each band's mean subtracted; no derivatives:
-    /// features for networks that are to understand speakers they have never heard.
-    pub fn log_mel() -> Self {
-        Self {
-            representation: Representation::LogMel,
-            n_mels: 40,
-            n_mfcc: 40,
-            f_min: 60.0,
-            f_max: 7_600.0,
-            mel_scale: MelScale::Htk,
-            mel_norm: MelNorm::None,
-            top_db: Some(60.0),
-            delta_order: 0,
-            max_frames: 160,
-            trim_top_db: Some(35.0),
-            mean_subtraction: true,
-            ..Self::default()
-        }
-    }
-
-    /// The same front end as [`log_mel`](Self::log_mel), with 40 cepstral coefficients of 80 bands.
-    pub fn mfcc_mean_subtracted() -> Self {
-        Self { representation: Representation::Mfcc, n_mels: 80, ..Self::log_mel() }
-    }
-
     /// Reads a configuration in TOML; what it leaves out has its default.
     ///
     /// # Errors
@@ -327,6 +271,8 @@ impl FeatureConfig {
             self.max_frames,
             "1 to 1,000,000 frames",
         )?;
+        let rows = self.rows();
+        require(rows > 0, "representation", self.representation, "a kind with at least one row")?;
         self.validate_size()?;
         if MelFilterBank::new(self).empty_bands().count() == self.n_mels {
             let what = format!(
@@ -373,26 +319,21 @@ impl FeatureConfig {
         )]
     }
 
-    /// Shape of an utterance's tensor: channels, coefficients (or bands), frames.
+    /// Shape of an utterance's tensor: channels, rows (coefficients or bands), frames.
     pub fn shape(&self) -> [usize; 3] {
         [self.delta_order.saturating_add(1), self.rows(), self.max_frames]
     }
 
-    /// Rows of a channel: coefficients or bands.
-    pub(super) fn rows(&self) -> usize {
-        match self.representation {
-            Representation::Mfcc => self.n_mfcc,
-            Representation::LogMel => self.n_mels,
-        }
+    /// Rows of a channel: coefficients, bands or what else the kind's are.
+    fn rows(&self) -> usize {
+        self.representation.rows(self)
     }
 
     /// Names of the channels, in order: `mfcc` or `log_mel`, `delta`, `delta_delta`.
-    pub fn channel_names(&self) -> Vec<&'static str> {
-        let first = match self.representation {
-            Representation::Mfcc => "mfcc",
-            Representation::LogMel => "log_mel",
-        };
-        [first, "delta", "delta_delta"].into_iter().take(self.delta_order.saturating_add(1)).collect()
+    pub fn channel_names(&self) -> Vec<String> {
+        let first = self.representation.name().replace('-', "_");
+        let names = [first, "delta".to_owned(), "delta_delta".to_owned()];
+        names.into_iter().take(self.delta_order.saturating_add(1)).collect()
     }
 
     /// The configuration as one line of JSON that is the same for equal configurations, everywhere and always: it is

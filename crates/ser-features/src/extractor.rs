@@ -1,33 +1,27 @@
 //! The whole computation: samples of one utterance to its tensor.
 
-use std::ops::Range;
-
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::{Dct, Decibels, Delta, FeatureConfig, MelSpectrogram, Representation, trim};
+use crate::kind::{FeatureComputation, Utterance};
+use crate::trim::Trim;
+use crate::{Delta, FeatureConfig, FrameLayout};
 
-/// Computes rows, which are MFCC or mel bands in dB, with Δ and ΔΔ; tables, plans and workspaces are made once and serve
-/// any number of utterances.
+/// Computes the rows of a feature kind with Δ and ΔΔ; tables, plans and workspaces are made once and serve any number of
+/// utterances.
 ///
 /// The same samples give the same bits on the same kind of processor, whatever was extracted before. The Fourier
 /// transform uses the vector instructions that it finds, so another kind may differ in the last bits.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Extractor {
     config: FeatureConfig,
-    spectrogram: MelSpectrogram,
-    decibels: Decibels,
-    /// None where the mel spectrum itself is what is asked for.
-    dct: Option<Dct>,
+    layout: FrameLayout,
+    /// None where every frame is kept.
+    trim: Option<Trim>,
+    computation: Box<dyn FeatureComputation>,
     deltas: Vec<Delta>,
-    /// dB, `[frames, n_mels]`.
-    db: Vec<f32>,
-    /// One frame's coefficients.
-    coefficients: Vec<f32>,
-    /// MFCC or bands, `[row, frame]`.
+    /// `[row, frame]`.
     rows: Vec<f32>,
-    /// Energy under the window of every frame.
-    energies: Vec<f64>,
 }
 
 /// How much of an utterance is in its tensor.
@@ -46,20 +40,18 @@ impl Extractor {
     /// Those of [`FeatureConfig::validate`].
     pub fn new(config: &FeatureConfig) -> Result<Self> {
         config.validate()?;
-        Ok(Self {
-            spectrogram: MelSpectrogram::new(config),
-            decibels: Decibels::new(config),
-            dct: match config.representation {
-                Representation::Mfcc => Some(Dct::new(config.n_mels, config.n_mfcc)),
-                Representation::LogMel => None,
-            },
+        Ok(Self::of_valid(config))
+    }
+
+    fn of_valid(config: &FeatureConfig) -> Self {
+        Self {
+            layout: FrameLayout::new(config),
+            trim: config.trim_top_db.map(|top_db| Trim::new(config, top_db)),
+            computation: config.representation.computation(config),
             deltas: (1..=config.delta_order).map(|order| Delta::new(config.delta_width, order)).collect(),
-            db: Vec::new(),
-            coefficients: vec![0.0; config.rows()],
             rows: Vec::new(),
-            energies: Vec::new(),
             config: config.clone(),
-        })
+        }
     }
 
     /// The configuration it was made from.
@@ -67,7 +59,7 @@ impl Extractor {
         &self.config
     }
 
-    /// Shape of the tensor: channels, coefficients or bands, `max_frames`.
+    /// Shape of the tensor: channels, rows, `max_frames`.
     pub fn shape(&self) -> [usize; 3] {
         self.config.shape()
     }
@@ -93,10 +85,16 @@ impl Extractor {
     fn fill(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
         let [_, rows, max_frames] = self.shape();
         refuse_non_finite(samples)?;
-        let frames = self.speech_frames(samples)?;
+        let all = self.layout.count(samples.len())?;
+        let frames = self.trim.as_mut().map_or(0..all, |trim| trim.frames(samples, all));
         let kept = frames.len().min(max_frames);
+        let cut = frames.len() - kept;
 
-        let (cut, computed) = (frames.len() - kept, self.compute_rows(samples, frames)?);
+        // No kept frame's derivative reaches further than one of its windows.
+        let computed = frames.len().min(max_frames + self.config.delta_width);
+        self.rows.resize(computed * rows, 0.0);
+        let utterance = Utterance { samples, frames, needed: computed };
+        self.computation.compute(&utterance, &mut self.rows)?;
         if self.config.mean_subtraction {
             self.rows.chunks_exact_mut(computed).for_each(|row| subtract_mean(row, kept));
         }
@@ -115,61 +113,16 @@ impl Extractor {
         }
         Ok(Extraction { frames: kept, cut })
     }
+}
 
-    /// The frames that are not trimmed.
-    #[inline(always)]
-    fn speech_frames(&mut self, samples: &[f32]) -> Result<Range<usize>> {
-        let frames = self.spectrogram.count(samples)?;
-        let Some(top_db) = self.config.trim_top_db else { return Ok(0..frames) };
-        self.energies.clear();
-        self.energies.extend((0..frames).map(|index| self.spectrogram.energy(samples, index)));
-        Ok(trim(&self.energies, top_db))
-    }
-
-    /// Fills `self.rows` with those of `frames` that the tensor depends on, and says how many they are.
-    ///
-    /// These are `max_frames` and, of a longer utterance, one window of the derivatives more: no kept frame's
-    /// derivative reaches further. Later frames count only for the loudest power, so that an hour of sound needs no
-    /// more memory than a few seconds.
-    #[inline(always)]
-    fn compute_rows(&mut self, samples: &[f32], frames: Range<usize>) -> Result<usize> {
-        let FeatureConfig { n_mels, max_frames, delta_width, .. } = self.config;
-        let needed = frames.len().min(max_frames + delta_width);
-        self.db.resize(needed * n_mels, 0.0);
-        self.rows.resize(needed * self.config.rows(), 0.0);
-
-        let mut loudest = 0.0_f64;
-        let mut rows = self.db.chunks_exact_mut(n_mels);
-        for index in frames {
-            let mel = self.spectrogram.frame(samples, index)?;
-            loudest = mel.iter().copied().fold(loudest, f64::max);
-            if let Some(row) = rows.next() {
-                self.decibels.convert(mel, row);
-            }
-        }
-
-        let floor = self.decibels.floor(loudest);
-        for (index, row) in self.db.chunks_exact_mut(n_mels).enumerate() {
-            for db in row.iter_mut() {
-                *db = db.max(floor);
-            }
-            let coefficients = match &mut self.dct {
-                Some(dct) => {
-                    dct.apply(row, &mut self.coefficients);
-                    &self.coefficients
-                }
-                None => &*row,
-            };
-            let column = self.rows.iter_mut().skip(index).step_by(needed);
-            for (value, &coefficient) in column.zip(coefficients) {
-                *value = coefficient;
-            }
-        }
-        Ok(needed)
+/// A new one for the same configuration: nothing of what it extracted before matters.
+impl Clone for Extractor {
+    fn clone(&self) -> Self {
+        Self::of_valid(&self.config)
     }
 }
 
-/// Subtracts from a row of coefficients the mean over its first `kept` frames.
+/// Subtracts from a row the mean over its first `kept` frames.
 #[inline(always)]
 fn subtract_mean(row: &mut [f32], kept: usize) {
     let sum: f64 = row[..kept].iter().map(|&value| f64::from(value)).sum();

@@ -44,6 +44,16 @@ impl FrameLayout {
         }
     }
 
+    /// Writes frame `index` to `frame`, which holds `n_fft` values: samples as they are, with those outside the clip as in
+    /// [`windowed`](Self::windowed).
+    #[inline(always)]
+    pub fn cut(&self, samples: &[f32], index: usize, frame: &mut [f64]) {
+        let start = index.saturating_mul(self.hop_length);
+        for (offset, value) in frame.iter_mut().enumerate() {
+            *value = f64::from(self.sample(samples, start.saturating_add(offset)));
+        }
+    }
+
     /// Writes frame `index`, multiplied by `window`, to `frame`; both hold `n_fft` values.
     ///
     /// Samples outside the clip are zero or its reflection (without repeating the edge sample), by `pad_mode`.

@@ -4,10 +4,12 @@
 //! samples ─▶ frame ─▶ power ─▶ mel ─▶ decibel ─▶ dct ─▶ rows ─▶ delta ─▶ Δ, ΔΔ
 //!            (padding, (FFT,    (filter (log,      (DCT-II)
 //!             window)   |X|²)    bank)   top_db)
+//!                      ╰──────── a feature kind ────────╯
 //! ```
 //!
-//! A row is an MFCC, or a mel band where the configuration asks for those and leaves out the DCT. Where it says so, what
-//! lies before and after the speech is trimmed, and each row's mean is subtracted.
+//! What the rows are is said by a [`FeatureKind`]: [`Mfcc`] (`mfcc.rs`), or [`LogMel`] (`log_mel.rs`), which leaves out the
+//! DCT. Where the configuration says so, what lies before and after the speech is trimmed, and each row's mean is
+//! subtracted.
 //!
 //! Each stage is a file of its own and does what librosa's function of the same purpose does; [`Extractor`] runs
 //! them one after the other. [`FeatureConfig`] holds every parameter.
@@ -31,27 +33,36 @@ mod decibel;
 mod delta;
 mod extractor;
 mod frame;
+mod kind;
+mod log_mel;
 mod mel;
+mod mfcc;
 mod power;
 mod preset;
 mod spectrogram;
 mod trim;
 mod window;
 
-pub use spectrogram::MelSpectrogram;
-
-pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Representation, Window};
+pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
 pub use dct::Dct;
 pub use decibel::{Decibels, power_to_db};
 pub use delta::Delta;
 pub use extractor::{Extraction, Extractor};
 pub use frame::FrameLayout;
+pub use kind::{FeatureComputation, FeatureKind, FrameLevel, Representation, Utterance, Vectorised};
+pub use log_mel::LogMel;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
+pub use mfcc::Mfcc;
 pub use power::PowerSpectrum;
 pub use preset::Preset;
+pub use spectrogram::MelSpectrogram;
 pub use trim::trim;
 pub use window::window;
 
 /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the
 /// numbers that the same configuration gives for the same samples.
 pub const EXTRACTOR_VERSION: u32 = 2;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

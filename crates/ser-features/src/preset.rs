@@ -1,6 +1,6 @@
 //! Configurations that have a name.
 
-use crate::FeatureConfig;
+use crate::{FeatureConfig, MelNorm, MelScale, Representation};
 
 /// A named configuration to start from.
 #[derive(
@@ -38,5 +38,37 @@ impl Preset {
             Self::LogMel => FeatureConfig::log_mel(),
             Self::MfccMeanSubtracted => FeatureConfig::mfcc_mean_subtracted(),
         }
+    }
+}
+
+impl FeatureConfig {
+    /// librosa's own analysis: 2,048-sample frames every 512 samples, 128 mel bands. The rest is the default.
+    pub fn librosa() -> Self {
+        Self { n_fft: 2048, win_length: 2048, hop_length: 512, n_mels: 128, ..Self::default() }
+    }
+
+    /// 40 log mel bands from 60 to 7,600 Hz over the frames that hold speech, each band's mean subtracted; no derivatives:
+    /// features for networks that are to understand speakers they have never heard.
+    pub fn log_mel() -> Self {
+        Self {
+            representation: Representation::LOG_MEL,
+            n_mels: 40,
+            n_mfcc: 40,
+            f_min: 60.0,
+            f_max: 7_600.0,
+            mel_scale: MelScale::Htk,
+            mel_norm: MelNorm::None,
+            top_db: Some(60.0),
+            delta_order: 0,
+            max_frames: 160,
+            trim_top_db: Some(35.0),
+            mean_subtraction: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same front end as [`log_mel`](Self::log_mel), with 40 cepstral coefficients of 80 bands.
+    pub fn mfcc_mean_subtracted() -> Self {
+        Self { representation: Representation::MFCC, n_mels: 80, ..Self::log_mel() }
     }
 }

@@ -17,6 +17,7 @@ pub struct MelSpectrogram {
 }
 
 impl MelSpectrogram {
+    /// The stages that `config` describes.
     pub fn new(config: &FeatureConfig) -> Self {
         let spectrum = PowerSpectrum::new(config.n_fft);
         Self {
@@ -39,14 +40,10 @@ impl MelSpectrogram {
         self.framing.count(samples.len())
     }
 
-    /// Sum of the squares of frame `index` under the window.
-    #[inline(always)]
-    pub(super) fn energy(&mut self, samples: &[f32], index: usize) -> f64 {
-        self.framing.windowed(samples, index, &self.window, &mut self.frame);
-        self.frame.iter().map(|value| value * value).sum()
-    }
-
     /// Power of frame `index` in each mel band, `[n_mels]`.
+    ///
+    /// # Errors
+    /// None for an index below [`count`](Self::count).
     #[inline(always)]
     pub fn frame(&mut self, samples: &[f32], index: usize) -> Result<&[f64]> {
         self.framing.windowed(samples, index, &self.window, &mut self.frame);

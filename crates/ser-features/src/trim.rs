@@ -2,6 +2,41 @@
 
 use std::ops::Range;
 
+use crate::{FeatureConfig, FrameLayout, window};
+
+/// Finds the frames of speech, with its buffers.
+#[derive(Debug)]
+pub(crate) struct Trim {
+    top_db: f64,
+    layout: FrameLayout,
+    window: Vec<f64>,
+    frame: Vec<f64>,
+    energies: Vec<f64>,
+}
+
+impl Trim {
+    pub(crate) fn new(config: &FeatureConfig, top_db: f64) -> Self {
+        Self {
+            top_db,
+            layout: FrameLayout::new(config),
+            window: window(config.window, config.win_length, config.n_fft),
+            frame: vec![0.0; config.n_fft],
+            energies: Vec::new(),
+        }
+    }
+
+    /// Which of the `count` frames of `samples` are kept, by their energy under the window.
+    #[inline(always)]
+    pub(crate) fn frames(&mut self, samples: &[f32], count: usize) -> Range<usize> {
+        self.energies.clear();
+        for index in 0..count {
+            self.layout.windowed(samples, index, &self.window, &mut self.frame);
+            self.energies.push(self.frame.iter().map(|value| value * value).sum());
+        }
+        trim(&self.energies, self.top_db)
+    }
+}
+
 /// The frames from the first to the last whose energy is within `top_db` of the loudest one's: all, where every frame is
 /// silent. `librosa.effects.trim` goes by the same rule, with frames of its own.
 pub fn trim(energies: &[f64], top_db: f64) -> Range<usize> {

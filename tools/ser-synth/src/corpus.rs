@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use ser_audio::float_wav;
 use ser_core::random::Random;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::container::{aiff, wav};
 use crate::{Emotion, MAX_SPEAKERS, Oddity, SAMPLE_RATES, WORD_COUNT, speakers, utterance, words};
@@ -245,9 +246,11 @@ impl SynthCorpus {
         let mut entries =
             fs::read_dir(folder).map_err(|error| Error::io("cannot read the folder", folder, error))?;
         if entries.next().is_some() && !self.options.force {
-            return Err(Error::new(ErrorKind::Usage, "is not empty")
-                .at(folder)
-                .help("name a new folder, or add --force to write among what is there"));
+            return Err(Error::new(ErrorKind::Usage, "is not empty").at(folder).help(remedy![
+                "name a new folder, or add ",
+                Setting::Force,
+                " to write among what is there"
+            ]));
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! From one sample rate to another: a whole clip in, a whole clip out, aligned with the original.
 
-mod kaiser;
 mod polyphase;
 mod synchronous;
 

@@ -14,8 +14,8 @@
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
 
 use crate::fourier::{Fourier, Lanes};
+use crate::low_pass::LowPass;
 use crate::resample::greatest_common_divisor;
-use crate::resample::kaiser::LowPass;
 
 /// Blocks that are transformed side by side: one in the real and one in the imaginary part of each lane, which a
 /// real, symmetric filter keeps apart.
@@ -29,6 +29,9 @@ const GROUP: usize = 8;
 /// lies between comes back mirrored about the Nyquist frequency, above the flat part.
 const PASS: f64 = 0.975;
 const STOP: f64 = 1.00625;
+
+/// Attenuation in the stop band, dB. f32's own noise lies at about 140.
+const ATTENUATION_DB: f64 = 115.0;
 
 /// The most values in the table of taps.
 const MAX_TAPS: usize = 1 << 19;
@@ -57,12 +60,12 @@ impl Polyphase {
         let common = greatest_common_divisor(from_hz as usize, to_hz as usize);
         let (period_in, period_out) = (from_hz as usize / common, to_hz as usize / common);
         let nyquist = to / 2.0 / from;
-        let wide = LowPass::new(nyquist, 1.0 - nyquist);
+        let wide = LowPass::between(nyquist, 1.0 - nyquist, ATTENUATION_DB);
         let groups_per_output = (2 * wide.half_length()).div_ceil(GROUP);
         if period_out * groups_per_output * GROUP > MAX_TAPS {
             return None;
         }
-        let sharp = LowPass::new(nyquist * PASS, nyquist * STOP);
+        let sharp = LowPass::between(nyquist * PASS, nyquist * STOP, ATTENUATION_DB);
         let len = (8 * sharp.half_length()).next_power_of_two();
         Some(Self {
             blocks: [len, len / 2].map(|len| BlockFilter::new(&sharp, len)),
@@ -177,7 +180,7 @@ fn tabulate(wide: LowPass, period_in: usize, period_out: usize, groups: usize) -
     let mut row = vec![0.0; groups * GROUP];
     for output in 0..period_out {
         let fraction = (output * period_in % period_out) as f64 / period_out as f64;
-        filter.tabulate(-((reach - 1) as f64) - fraction, &mut row);
+        filter.tabulate(-((reach - 1) as f64) - fraction, 1.0, &mut row);
         let sum: f64 = row.iter().sum();
         taps.extend(row.as_chunks().0.iter().map(|group| group.map(|tap| (tap / sum) as f32)));
     }
@@ -200,7 +203,7 @@ impl BlockFilter {
         let half = filter.half_length();
         let fourier = Fourier::<f64>::new(len);
         let mut taps = vec![0.0; 2 * half + 1];
-        filter.tabulate(-(half as f64), &mut taps);
+        filter.tabulate(-(half as f64), 1.0, &mut taps);
         let gain = taps.iter().sum::<f64>() * len as f64;
         let mut spectrum = vec![Lanes::<f64, 1>::default(); len];
         for (n, tap) in taps.iter().enumerate() {

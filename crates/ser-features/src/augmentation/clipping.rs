@@ -1,10 +1,13 @@
 //! Clipping: an overdriven microphone.
 
+use std::fmt;
+
 use ser_core::Result;
 use ser_core::elementary::decibels;
+use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::Range;
+use crate::augmentation::{Augmentation, Range, Sound, Step};
 
 /// `kind = "clipping"`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,16 +17,37 @@ pub struct Clipping {
     pub threshold_db: Range,
 }
 
-impl Clipping {
-    pub(super) fn validate(&self) -> Result<()> {
+impl Augmentation for Clipping {
+    const KIND: &'static str = "clipping";
+
+    fn validate(&self) -> Result<()> {
         self.threshold_db.validate("threshold_db", -60.0, 0.0, "dB relative to the peak")
+    }
+
+    fn draw(&self, random: &mut Random) -> Result<Box<dyn Step>> {
+        Ok(Box::new(Drawn { threshold_db: self.threshold_db.draw(random) }))
     }
 }
 
-pub(super) fn apply(threshold_db: f64, samples: &mut [f32]) {
-    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-    let threshold = (f64::from(peak) * decibels(threshold_db)) as f32;
-    for sample in samples {
-        *sample = sample.clamp(-threshold, threshold);
+#[derive(Debug)]
+struct Drawn {
+    threshold_db: f64,
+}
+
+impl Step for Drawn {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        let samples = sound.samples()?;
+        let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        let threshold = (f64::from(peak) * decibels(self.threshold_db)) as f32;
+        for sample in samples {
+            *sample = sample.clamp(-threshold, threshold);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "clipping at {:.1} dB", self.threshold_db)
     }
 }

@@ -1,10 +1,12 @@
 //! Equaliser: a smooth random frequency response, as of another microphone or room.
 
+use std::fmt;
+
 use ser_core::Result;
 use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::recipe::require;
+use crate::augmentation::{Augmentation, Sound, Step, VoiceChange, require};
 use crate::{MelScale, hz_to_mel};
 
 /// `kind = "equaliser"`
@@ -23,15 +25,38 @@ const fn five() -> usize {
     5
 }
 
-impl Equaliser {
-    pub(super) fn validate(&self) -> Result<()> {
+impl Augmentation for Equaliser {
+    const KIND: &'static str = "equaliser";
+
+    fn validate(&self) -> Result<()> {
         require((2..=64).contains(&self.nodes), "nodes", self.nodes, "2 to 64")?;
         let deviation = self.deviation_db;
         require((0.0..=24.0).contains(&deviation), "deviation_db", deviation, "0 to 24 dB")
     }
 
-    pub(super) fn draw(&self, random: &mut Random) -> Vec<f64> {
-        (0..self.nodes).map(|_| self.deviation_db * random.normal().clamp(-3.0, 3.0)).collect()
+    fn draw(&self, random: &mut Random) -> Result<Box<dyn Step>> {
+        let gain = |_| self.deviation_db * random.normal().clamp(-3.0, 3.0);
+        Ok(Box::new(EqualiserGains { gains_db: (0..self.nodes).map(gain).collect() }))
+    }
+}
+
+/// An equaliser as drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EqualiserGains {
+    /// Gains at the nodes in dB, from 0 Hz up.
+    pub gains_db: Vec<f64>,
+}
+
+impl Step for EqualiserGains {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        sound.change_voice(VoiceChange::Equaliser { gains_db: self.gains_db.clone() })
+    }
+}
+
+impl fmt::Display for EqualiserGains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gains: Vec<String> = self.gains_db.iter().map(|gain| format!("{gain:+.1}")).collect();
+        write!(f, "equaliser {} dB", gains.join(" "))
     }
 }
 

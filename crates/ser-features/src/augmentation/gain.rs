@@ -1,10 +1,13 @@
 //! Gain: all samples by one factor.
 
+use std::fmt;
+
 use ser_core::Result;
 use ser_core::elementary::decibels;
+use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::Range;
+use crate::augmentation::{Augmentation, Range, Sound, Step};
 
 /// `kind = "gain"`
 ///
@@ -17,15 +20,35 @@ pub struct Gain {
     pub db: Range,
 }
 
-impl Gain {
-    pub(super) fn validate(&self) -> Result<()> {
+impl Augmentation for Gain {
+    const KIND: &'static str = "gain";
+
+    fn validate(&self) -> Result<()> {
         self.db.validate("db", -60.0, 60.0, "dB")
+    }
+
+    fn draw(&self, random: &mut Random) -> Result<Box<dyn Step>> {
+        Ok(Box::new(Drawn { db: self.db.draw(random) }))
     }
 }
 
-pub(super) fn apply(db: f64, samples: &mut [f32]) {
-    let factor = decibels(db);
-    for sample in samples {
-        *sample = (f64::from(*sample) * factor) as f32;
+#[derive(Debug)]
+struct Drawn {
+    db: f64,
+}
+
+impl Step for Drawn {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        let factor = decibels(self.db);
+        for sample in sound.samples()? {
+            *sample = (f64::from(*sample) * factor) as f32;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "gain {:+.1} dB", self.db)
     }
 }

@@ -7,8 +7,8 @@ use ser_core::random::Random;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::Range;
-use crate::augmentation::recipe::require;
+use crate::augmentation::noise_maker::NoiseMaker;
+use crate::augmentation::{Augmentation, Parts, Range, Sound, Step, require};
 
 /// `kind = "noise"`
 ///
@@ -64,8 +64,10 @@ type LevelOf = fn(f64) -> NoiseLevel;
 /// Talkers in babble if none are given.
 const TALKERS: usize = 4;
 
-impl Noise {
-    pub(super) fn validate(&self) -> Result<()> {
+impl Augmentation for Noise {
+    const KIND: &'static str = "noise";
+
+    fn validate(&self) -> Result<()> {
         let refuse = |what: &str, help: &str| Err(Error::new(ErrorKind::Usage, what).help(help));
         match (self.colour, self.slope_db_per_octave) {
             (Some(_), Some(_)) => {
@@ -87,6 +89,28 @@ impl Noise {
         Ok(())
     }
 
+    fn draw(&self, random: &mut Random) -> Result<Box<dyn Step>> {
+        let (level, range) = self.level()?;
+        let slope = match (self.colour, self.slope_db_per_octave) {
+            (Some(Colour::Babble), _) => None,
+            (Some(Colour::Pink), _) => Some(-10.0 * LOG10_2),
+            (Some(Colour::Brown), _) => Some(-20.0 * LOG10_2),
+            (_, Some(slope)) => Some(slope.draw(random)),
+            (Some(Colour::White) | None, None) => Some(0.0),
+        };
+        let level = level(range.draw(random));
+        Ok(match slope {
+            Some(slope_db_per_octave) => Box::new(Coloured { slope_db_per_octave, level }),
+            None => Box::new(Talkers { talkers: self.talkers.unwrap_or(TALKERS), level }),
+        })
+    }
+
+    fn mixes_utterances(&self) -> bool {
+        self.colour == Some(Colour::Babble)
+    }
+}
+
+impl Noise {
     /// What its level is called, and the range that it is drawn from.
     fn level(&self) -> Result<(LevelOf, Range)> {
         match (self.snr_db, self.floor_db) {
@@ -103,26 +127,55 @@ impl Noise {
             }
         }
     }
+}
 
-    /// Slope in dB per octave (`None` for babble), and level.
-    ///
-    /// # Errors
-    /// Those of [`Self::validate`].
-    pub(super) fn draw(&self, random: &mut Random) -> Result<(Option<f64>, NoiseLevel)> {
-        let (level, range) = self.level()?;
-        let slope = match (self.colour, self.slope_db_per_octave) {
-            (Some(Colour::Babble), _) => None,
-            (Some(Colour::Pink), _) => Some(-10.0 * LOG10_2),
-            (Some(Colour::Brown), _) => Some(-20.0 * LOG10_2),
-            (_, Some(slope)) => Some(slope.draw(random)),
-            (Some(Colour::White) | None, None) => Some(0.0),
-        };
-        Ok((slope, level(range.draw(random))))
+/// Noise of a slope.
+#[derive(Debug)]
+struct Coloured {
+    slope_db_per_octave: f64,
+    level: NoiseLevel,
+}
+
+impl Step for Coloured {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        let Parts { samples, sample_rate, random, workspaces, .. } = sound.parts()?;
+        let maker = workspaces.get(|| NoiseMaker::new(sample_rate));
+        maker.add(self.slope_db_per_octave, self.level, random, samples)
     }
+}
 
-    /// How many people talk.
-    pub(super) fn talkers(&self) -> usize {
-        self.talkers.unwrap_or(TALKERS)
+impl fmt::Display for Coloured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { slope_db_per_octave, level } = self;
+        write!(f, "noise with {slope_db_per_octave:+.1} dB per octave {level}")
+    }
+}
+
+/// Babble; nothing is added if there are no talkers to be had.
+#[derive(Debug)]
+struct Talkers {
+    talkers: usize,
+    level: NoiseLevel,
+}
+
+impl Step for Talkers {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        let Parts { samples, sample_rate, random, babble, workspaces } = sound.parts()?;
+        let voices = (0..self.talkers).map_while(|_| babble(random)).filter(|voice| !voice.is_empty());
+        let voices: Vec<Vec<f32>> = voices.collect();
+        self.talkers = voices.len();
+        let maker = workspaces.get(|| NoiseMaker::new(sample_rate));
+        maker.add_babble(&voices, self.level, random, samples);
+        Ok(())
+    }
+}
+
+impl fmt::Display for Talkers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { talkers: 0, .. } => f.write_str("babble of no talkers"),
+            Self { talkers, level } => write!(f, "babble of {talkers} {level}"),
+        }
     }
 }
 

@@ -1,4 +1,6 @@
-//! Ranges that parameters are drawn from.
+//! Ranges that parameters are drawn from, and the bounds of parameters.
+
+use std::fmt::{Debug, Display};
 
 use ser_core::elementary::{exp, ln};
 use ser_core::random::Random;
@@ -21,17 +23,30 @@ impl Range {
     }
 
     /// A value, each equally likely.
-    pub(super) fn draw(&self, random: &mut Random) -> f64 {
+    pub fn draw(&self, random: &mut Random) -> f64 {
         random.between(self.low, self.high).clamp(self.low, self.high)
     }
 
     /// A value whose logarithm is uniform: as likely within a factor of two below 1 as above.
-    pub(super) fn draw_ratio(&self, random: &mut Random) -> f64 {
+    pub fn draw_ratio(&self, random: &mut Random) -> f64 {
         exp(random.between(ln(self.low), ln(self.high))).clamp(self.low, self.high)
     }
 
-    /// Rejects a range that is reversed or not within `lowest` to `highest` (in `unit`).
-    pub(super) fn validate(&self, key: &str, lowest: f64, highest: f64, unit: &str) -> Result<()> {
+    /// The octaves at its two ends, of ratios.
+    pub fn octaves_of_ratios(&self) -> [f64; 2] {
+        [self.low.log2(), self.high.log2()]
+    }
+
+    /// The octaves at its two ends, of semitones.
+    pub fn octaves_of_semitones(&self) -> [f64; 2] {
+        [self.low / 12.0, self.high / 12.0]
+    }
+
+    /// Rejects a range of parameter `key` that is reversed or not within `lowest` to `highest`, in `unit`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`], naming the parameter, its value and what it may be.
+    pub fn validate(&self, key: &str, lowest: f64, highest: f64, unit: &str) -> Result<()> {
         if self.low <= self.high && lowest <= self.low && self.high <= highest {
             return Ok(());
         }
@@ -63,4 +78,16 @@ impl<'de> Deserialize<'de> for Range {
             Text::One(value) => Self::only(value),
         })
     }
+}
+
+/// Refuses `value` of parameter `key` unless it `holds`; `allowed` completes "it must be …".
+///
+/// # Errors
+/// [`ErrorKind::Usage`], naming all three.
+pub fn require(holds: bool, key: &str, value: impl Debug, allowed: impl Display) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    let what = format!("{key} = {value:?} is not allowed");
+    Err(Error::new(ErrorKind::Usage, what).help(format!("it must be {allowed}")))
 }

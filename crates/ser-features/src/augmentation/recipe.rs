@@ -1,16 +1,13 @@
 //! What to do to a waveform, as a TOML file: kinds, probabilities and ranges.
 
-use std::fmt::{Debug, Display};
 use std::path::Path;
 
 use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::augmentation::{
-    Clipping, Equaliser, FeatureAugmentation, Gain, Noise, PitchShift, Reverberation, Telephone, TimeStretch,
-    VocalTractLength, together,
-};
+use crate::augmentation::range::require;
+use crate::augmentation::{FeatureAugmentation, Waveform, together};
 
 /// The largest recipe that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -22,11 +19,11 @@ const MAX_STEPS: usize = 64;
 ///
 /// ```
 /// use ser_features::augmentation::AugmentationRecipe;
-/// let recipe = Recipe::from_toml(
+/// let recipe = AugmentationRecipe::from_toml(
 ///     "[[waveform]]\nkind = 'pitch-shift'\nsemitones = [-4, 4]\nformants = 'keep'\nprobability = 0.5",
 /// )?;
 /// assert_eq!(recipe.waveform.len(), 1);
-/// let error = Recipe::from_toml("[[waveform]]\nkind = 'gain'\ndb = [3, -3]").unwrap_err();
+/// let error = AugmentationRecipe::from_toml("[[waveform]]\nkind = 'gain'\ndb = [3, -3]").unwrap_err();
 /// assert!(error.to_string().contains("waveform 1 (gain): db = [3, -3]"));
 /// # Ok::<(), ser_core::Error>(())
 /// ```
@@ -41,29 +38,12 @@ pub struct AugmentationRecipe {
 }
 
 /// A step of a recipe: an augmentation and how likely it is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RecipeStep {
     /// The augmentation.
-    #[serde(flatten)]
     pub waveform: Waveform,
     /// The probability with which it is done to an utterance, 0 to 1.
     pub probability: f64,
-}
-
-/// An augmentation of waveforms with the ranges of its parameters.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "each is documented at its type")]
-pub enum Waveform {
-    Noise(Noise),
-    PitchShift(PitchShift),
-    TimeStretch(TimeStretch),
-    Vtlp(VocalTractLength),
-    Gain(Gain),
-    Equaliser(Equaliser),
-    Reverberation(Reverberation),
-    Clipping(Clipping),
-    Telephone(Telephone),
 }
 
 impl AugmentationRecipe {
@@ -144,48 +124,22 @@ impl RecipeStep {
     fn validate(&self) -> Result<()> {
         let probability = self.probability;
         require((0.0..=1.0).contains(&probability), "probability", probability, "0 to 1")?;
-        match &self.waveform {
-            Waveform::Noise(noise) => noise.validate(),
-            Waveform::PitchShift(shift) => shift.validate(),
-            Waveform::TimeStretch(stretch) => stretch.validate(),
-            Waveform::Vtlp(warp) => warp.validate(),
-            Waveform::Gain(gain) => gain.validate(),
-            Waveform::Equaliser(equaliser) => equaliser.validate(),
-            Waveform::Reverberation(reverberation) => reverberation.validate(),
-            Waveform::Clipping(clipping) => clipping.validate(),
-            Waveform::Telephone(_) => Ok(()),
-        }
+        self.waveform.validate()
     }
 }
 
-impl Waveform {
-    /// The kinds there are, by their names in recipes.
-    pub const KINDS: [&str; 9] = [
-        "noise",
-        "pitch-shift",
-        "time-stretch",
-        "vtlp",
-        "gain",
-        "equaliser",
-        "reverberation",
-        "clipping",
-        "telephone",
-    ];
-
-    /// Its name in recipes.
-    pub fn kind(&self) -> &'static str {
-        let [noise, pitch, stretch, vtlp, gain, equaliser, reverberation, clipping, telephone] = Self::KINDS;
-        match self {
-            Self::Noise(_) => noise,
-            Self::PitchShift(_) => pitch,
-            Self::TimeStretch(_) => stretch,
-            Self::Vtlp(_) => vtlp,
-            Self::Gain(_) => gain,
-            Self::Equaliser(_) => equaliser,
-            Self::Reverberation(_) => reverberation,
-            Self::Clipping(_) => clipping,
-            Self::Telephone(_) => telephone,
+/// In this order, which is part of the keys of cached copies.
+impl Serialize for RecipeStep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            kind: &'static str,
+            #[serde(flatten)]
+            waveform: &'a Waveform,
+            probability: f64,
         }
+        let Self { waveform, probability } = self;
+        Fields { kind: waveform.kind(), waveform, probability: *probability }.serialize(serializer)
     }
 }
 
@@ -222,17 +176,8 @@ impl RecipeStep {
             Some(_) => return Err(E::custom("probability must be a number, 0 to 1")),
             None => 1.0,
         };
-        let waveform = match kind.as_str() {
-            "noise" => fields.try_into().map(Waveform::Noise),
-            "pitch-shift" => fields.try_into().map(Waveform::PitchShift),
-            "time-stretch" => fields.try_into().map(Waveform::TimeStretch),
-            "vtlp" => fields.try_into().map(Waveform::Vtlp),
-            "gain" => fields.try_into().map(Waveform::Gain),
-            "equaliser" => fields.try_into().map(Waveform::Equaliser),
-            "reverberation" => fields.try_into().map(Waveform::Reverberation),
-            "clipping" => fields.try_into().map(Waveform::Clipping),
-            "telephone" => fields.try_into().map(Waveform::Telephone),
-            _ => return Err(E::unknown_variant(&kind, &Waveform::KINDS)),
+        let Some(waveform) = Waveform::read(&kind, fields) else {
+            return Err(E::unknown_variant(&kind, &Waveform::KINDS));
         };
         let waveform = waveform.map_err(|error| {
             // With the name of the parameter, on one line.
@@ -242,13 +187,4 @@ impl RecipeStep {
         })?;
         Ok(Self { waveform, probability })
     }
-}
-
-/// Refuses `value` of parameter `key` unless it `holds`; `allowed` completes "it must be …".
-pub(super) fn require(holds: bool, key: &str, value: impl Debug, allowed: impl Display) -> Result<()> {
-    if holds {
-        return Ok(());
-    }
-    let what = format!("{key} = {value:?} is not allowed");
-    Err(Error::new(ErrorKind::Usage, what).help(format!("it must be {allowed}")))
 }

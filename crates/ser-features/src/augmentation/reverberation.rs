@@ -1,14 +1,15 @@
 //! Reverberation: a synthetic room.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ser_core::Result;
 use ser_core::elementary::{decibels, exp};
 use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::Range;
 use crate::augmentation::transform::Transform;
+use crate::augmentation::{Augmentation, Parts, Range, Sound, Step};
 
 /// `kind = "reverberation"`
 ///
@@ -27,40 +28,68 @@ pub struct Reverberation {
 /// From the direct sound to the room's first, in seconds: a wall that is half a metre away.
 const DELAY_S: f64 = 0.003;
 
-impl Reverberation {
-    pub(super) fn validate(&self) -> Result<()> {
+impl Augmentation for Reverberation {
+    const KIND: &'static str = "reverberation";
+
+    fn validate(&self) -> Result<()> {
         self.rt60_s.validate("rt60_s", 0.05, 5.0, "s")?;
         self.direct_to_reverberant_db.validate("direct_to_reverberant_db", -20.0, 60.0, "dB")
     }
+
+    fn draw(&self, random: &mut Random) -> Result<Box<dyn Step>> {
+        Ok(Box::new(Room {
+            rt60_s: self.rt60_s.draw_ratio(random),
+            direct_to_reverberant_db: self.direct_to_reverberant_db.draw(random),
+        }))
+    }
 }
 
-/// The impulse response of a room; its first sample is the direct sound, 1.
-pub(super) fn impulse_response(
+#[derive(Debug)]
+struct Room {
     rt60_s: f64,
     direct_to_reverberant_db: f64,
-    sample_rate: f64,
-    random: &mut Random,
-) -> Vec<f32> {
-    let delay = (DELAY_S * sample_rate).ceil() as usize;
-    let length = (rt60_s * sample_rate).ceil() as usize + delay;
-    // 60 dB in rt60_s are a factor of e in rt60_s / ln 1000.
-    let decay = std::f64::consts::LN_10 * 3.0 / (rt60_s * sample_rate);
-    let mut room: Vec<f64> =
-        (delay..length.max(delay + 1)).map(|n| random.spread(1.0) * exp(-decay * n as f64)).collect();
-    let energy: f64 = room.iter().map(|x| x * x).sum();
-    let factor = if energy > 0.0 { decibels(-direct_to_reverberant_db) / energy.sqrt() } else { 0.0 };
-    room.iter_mut().for_each(|x| *x *= factor);
-    let mut response = vec![0.0; delay];
-    if let Some(direct) = response.first_mut() {
-        *direct = 1.0;
+}
+
+impl Step for Room {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        let Parts { samples, sample_rate, random, workspaces, .. } = sound.parts()?;
+        let response = self.impulse_response(f64::from(sample_rate), random);
+        workspaces.get(Convolution::default).apply(&response, samples)
     }
-    response.extend(room.iter().map(|&x| x as f32));
-    response
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rt60_s, direct_to_reverberant_db } = self;
+        write!(f, "reverberation of {rt60_s:.2} s, {direct_to_reverberant_db:+.1} dB direct")
+    }
+}
+
+impl Room {
+    /// Its impulse response; the first sample is the direct sound, 1.
+    fn impulse_response(&self, sample_rate: f64, random: &mut Random) -> Vec<f32> {
+        let delay = (DELAY_S * sample_rate).ceil() as usize;
+        let length = (self.rt60_s * sample_rate).ceil() as usize + delay;
+        // 60 dB in rt60_s are a factor of e in rt60_s / ln 1000.
+        let decay = std::f64::consts::LN_10 * 3.0 / (self.rt60_s * sample_rate);
+        let mut room: Vec<f64> =
+            (delay..length.max(delay + 1)).map(|n| random.spread(1.0) * exp(-decay * n as f64)).collect();
+        let energy: f64 = room.iter().map(|x| x * x).sum();
+        let factor =
+            if energy > 0.0 { decibels(-self.direct_to_reverberant_db) / energy.sqrt() } else { 0.0 };
+        room.iter_mut().for_each(|x| *x *= factor);
+        let mut response = vec![0.0; delay];
+        if let Some(direct) = response.first_mut() {
+            *direct = 1.0;
+        }
+        response.extend(room.iter().map(|&x| x as f32));
+        response
+    }
 }
 
 /// Convolves waveforms with the responses of rooms, with its transforms and buffers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Convolution {
+struct Convolution {
     /// By their lengths, which are powers of two.
     transforms: BTreeMap<usize, Transform>,
     output: Vec<f32>,
@@ -69,7 +98,7 @@ pub(super) struct Convolution {
 impl Convolution {
     /// Convolves `samples` with `response` in place, without what rings on after their end: block by block, by Fourier
     /// transforms.
-    pub(super) fn apply(&mut self, response: &[f32], samples: &mut [f32]) -> Result<()> {
+    fn apply(&mut self, response: &[f32], samples: &mut [f32]) -> Result<()> {
         let response = response.get(..samples.len()).unwrap_or(response);
         let length = (2 * response.len()).next_power_of_two().max(64);
         let step = length - response.len() + 1;

@@ -1,9 +1,14 @@
 //! Telephone: a narrow band, and the eight bits of its samples.
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
+use std::fmt;
 
+use ser_core::Result;
 use ser_core::elementary::{cos, exp, ln};
+use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
+
+use crate::augmentation::{Augmentation, Parts, Sound, Step};
 
 /// `kind = "telephone"`
 ///
@@ -16,19 +21,43 @@ pub struct Telephone {
     pub mu_law: bool,
 }
 
+impl Augmentation for Telephone {
+    const KIND: &'static str = "telephone";
+
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Nothing is left to chance.
+    fn draw(&self, _random: &mut Random) -> Result<Box<dyn Step>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
 /// The edges of the band, where it has lost 3 dB.
 const BAND_HZ: [f64; 2] = [300.0, 3400.0];
 
-pub(super) fn apply(mu_law: bool, sample_rate: f64, samples: &mut [f32]) {
-    let [low, high] = BAND_HZ;
-    if low < 0.49 * sample_rate {
-        butterworth(Side::Above, low, 4, sample_rate, samples);
+impl Step for Telephone {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        let Parts { samples, sample_rate, .. } = sound.parts()?;
+        let sample_rate = f64::from(sample_rate);
+        let [low, high] = BAND_HZ;
+        if low < 0.49 * sample_rate {
+            butterworth(Side::Above, low, 4, sample_rate, samples);
+        }
+        if high < 0.49 * sample_rate {
+            butterworth(Side::Below, high, 8, sample_rate, samples);
+        }
+        if self.mu_law {
+            compand(samples);
+        }
+        Ok(())
     }
-    if high < 0.49 * sample_rate {
-        butterworth(Side::Below, high, 8, sample_rate, samples);
-    }
-    if mu_law {
-        compand(samples);
+}
+
+impl fmt::Display for Telephone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.mu_law { "telephone with μ-law" } else { "telephone" })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::augmentation::{Formants, Range, RecipeStep, Waveform};
+use crate::augmentation::{Reach, RecipeStep};
 
 /// The most that all steps together may move something, in octaves: by a factor of 16.
 const MOST_OCTAVES: f64 = 4.0;
@@ -16,26 +16,15 @@ const ROUNDING: f64 = 1e-9;
 /// # Errors
 /// `Usage`, naming the steps and their total.
 pub(super) fn validate(steps: &[RecipeStep]) -> Result<()> {
-    check(steps, "the number of samples", |waveform| match waveform {
-        Waveform::TimeStretch(stretch) => Some(octaves_of_ratios(&stretch.factor)),
-        // Reading a waveform more slowly, for a lower pitch, makes it longer first.
-        Waveform::PitchShift(shift) => Some(octaves_of_semitones(&shift.semitones).map(|octaves| -octaves)),
-        _ => None,
-    })?;
-    check(steps, "the frequencies of formants", |waveform| match waveform {
-        Waveform::Vtlp(warp) => Some(octaves_of_ratios(&warp.factor)),
-        Waveform::PitchShift(shift) if shift.formants == Formants::Move => {
-            Some(octaves_of_semitones(&shift.semitones))
-        }
-        _ => None,
-    })
+    check(steps, "the number of samples", |reach| reach.samples)?;
+    check(steps, "the frequencies of formants", |reach| reach.formants)
 }
 
 /// Adds up, upwards and downwards, the octaves between whose two ends a step may move `what`.
-fn check(steps: &[RecipeStep], what: &str, ends: impl Fn(&Waveform) -> Option<[f64; 2]>) -> Result<()> {
+fn check(steps: &[RecipeStep], what: &str, ends: impl Fn(Reach) -> Option<[f64; 2]>) -> Result<()> {
     let (mut up, mut down, mut names) = (0.0_f64, 0.0_f64, Vec::new());
     for (index, RecipeStep { waveform, probability }) in steps.iter().enumerate() {
-        if let Some(ends) = ends(waveform).filter(|_| *probability > 0.0) {
+        if let Some(ends) = ends(waveform.reach()).filter(|_| *probability > 0.0) {
             up += ends.iter().copied().fold(0.0, f64::max);
             down -= ends.iter().copied().fold(0.0, f64::min);
             names.push(format!("waveform {} ({})", index + 1, waveform.kind()));
@@ -49,14 +38,6 @@ fn check(steps: &[RecipeStep], what: &str, ends: impl Fn(&Waveform) -> Option<[f
     let what = format!("{names}: together they can {how} {what} by {:.1}", most.exp2());
     Err(Error::new(ErrorKind::Usage, what)
         .help("it must be at most 16: narrow their ranges or leave some of them out"))
-}
-
-fn octaves_of_ratios(range: &Range) -> [f64; 2] {
-    [range.low.log2(), range.high.log2()]
-}
-
-fn octaves_of_semitones(range: &Range) -> [f64; 2] {
-    [range.low / 12.0, range.high / 12.0]
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Vocal-tract-length perturbation: the formants move, pitch and duration stay.
 
+use std::fmt;
+
 use ser_core::Result;
+use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::Range;
+use crate::augmentation::{Augmentation, Range, Reach, Sound, Step, VoiceChange};
 
 /// `kind = "vtlp"`
 ///
@@ -16,8 +19,35 @@ pub struct VocalTractLength {
     pub factor: Range,
 }
 
-impl VocalTractLength {
-    pub(super) fn validate(&self) -> Result<()> {
+impl Augmentation for VocalTractLength {
+    const KIND: &'static str = "vtlp";
+
+    fn validate(&self) -> Result<()> {
         self.factor.validate("factor", 0.5, 2.0, "times the formants' frequencies")
+    }
+
+    fn draw(&self, random: &mut Random) -> Result<Box<dyn Step>> {
+        Ok(Box::new(Drawn { factor: self.factor.draw_ratio(random) }))
+    }
+
+    fn reach(&self) -> Reach {
+        Reach { formants: Some(self.factor.octaves_of_ratios()), ..Reach::default() }
+    }
+}
+
+#[derive(Debug)]
+struct Drawn {
+    factor: f64,
+}
+
+impl Step for Drawn {
+    fn apply(&mut self, sound: &mut Sound<'_>) -> Result<()> {
+        sound.change_voice(VoiceChange::Formants { factor: self.factor })
+    }
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vtlp × {:.3}", self.factor)
     }
 }

@@ -4,7 +4,7 @@
 //! for at any place between two mel bands. Asked for from 150 to 3,400 Hz it does not depend on what a sample rate of
 //! 8 kHz, or an encoder that saves bits, cuts off above.
 
-use ser_features::{FeatureConfig, Representation, hz_to_mel};
+use ser_features::{FeatureConfig, hz_to_mel};
 
 /// Where the bands lie, Hz.
 const LOWEST_HZ: f64 = 150.0;
@@ -49,7 +49,7 @@ impl ClipFraming {
         let period_s = hop_s * step as f64;
         // Trimmed recordings no longer begin at the same time, and a mean subtracted hides what is quiet.
         let is_whole = config.trim_top_db.is_none() && !config.mean_subtraction;
-        let enough = config.representation == Representation::Mfcc
+        let enough = config.representation.is_cepstrum()
             && is_whole
             && period_s <= LONGEST_PERIOD_S
             && config.n_mfcc >= FEWEST_COEFFICIENTS

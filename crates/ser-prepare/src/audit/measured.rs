@@ -7,7 +7,7 @@ use ser_audio::LevelNormalisation;
 use ser_cache::audit::{Content, Measured};
 use ser_cache::{FeatureSet, Sha, Shard, TensorEntry, shard_path, shards_folder};
 use ser_core::{Error, ErrorKind, Result};
-use ser_features::{FeatureConfig, Representation};
+use ser_features::{FeatureConfig, FrameLevel};
 
 use super::bands::ClipFraming;
 use super::near_duplicates::near_duplicates;
@@ -53,15 +53,17 @@ fn measure(root: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Result<Co
     };
     let framing = ClipFraming::new(&config);
     let sketcher = framing.as_ref().map(Sketcher::new);
-    let level_rows = if config.representation == Representation::LogMel { config.n_mels } else { 1 };
+    let frame_level = config.representation.level(&config);
+    let level_rows = frame_level.map_or(0, |level| level.rows);
     let values = framing.as_ref().map_or(level_rows * config.max_frames, ClipFraming::values);
     let of_one = |position: usize| -> Result<(u32, i32, Option<Sketch>)> {
         let (values, frames) = beginning(position, values)?;
-        let (silence, level) = silence_and_level(&values, frames, &config);
+        let (silence, level) = silence_and_level(&values, frames, config.max_frames, frame_level);
         Ok((silence, level, sketcher.as_ref().map(|sketcher| sketcher.sketch(&values, frames))))
     };
     let of_each: Vec<_> = (0..entries.len()).into_par_iter().map(of_one).collect::<Result<_>>()?;
-    let is_level_known = config.normalisation == LevelNormalisation::None && !config.mean_subtraction;
+    let is_level_known =
+        frame_level.is_some() && config.normalisation == LevelNormalisation::None && !config.mean_subtraction;
     let mut content = Content {
         looked: framing.is_some(),
         near_duplicates: Vec::new(),
@@ -80,18 +82,19 @@ fn measure(root: &Path, set: &FeatureSet, entries: &[&TensorEntry]) -> Result<Co
 }
 
 /// Thousandths of the frames that are silent, and the mean level in tenths of a dB, by the mean of each frame's log mel
-/// energies. Of cepstral coefficients the first is their sum over the root of their number.
-fn silence_and_level(values: &[f32], frames: usize, config: &FeatureConfig) -> (u32, i32) {
-    let bands = config.n_mels.max(1);
-    let (rows, scale) = match config.representation {
-        Representation::Mfcc => (1, 1.0 / (bands as f32).sqrt()),
-        Representation::LogMel => (bands, 1.0 / bands as f32),
-    };
+/// energies; zeros where the features do not tell.
+fn silence_and_level(
+    values: &[f32],
+    frames: usize,
+    max_frames: usize,
+    level: Option<FrameLevel>,
+) -> (u32, i32) {
+    let Some(FrameLevel { rows, scale }) = level else { return (0, 0) };
     let of_frame = |frame: usize| {
-        let column = values.iter().skip(frame).step_by(config.max_frames.max(1)).take(rows);
+        let column = values.iter().skip(frame).step_by(max_frames.max(1)).take(rows);
         scale * column.sum::<f32>()
     };
-    let levels: Vec<f32> = (0..frames.min(config.max_frames).min(values.len())).map(of_frame).collect();
+    let levels: Vec<f32> = (0..frames.min(max_frames).min(values.len())).map(of_frame).collect();
     let loudest = levels.iter().copied().fold(f32::MIN, f32::max);
     let silent = levels.iter().filter(|level| **level < loudest - SILENT_DB).count();
     let mean = levels.iter().map(|level| f64::from(*level)).sum::<f64>() / levels.len().max(1) as f64;

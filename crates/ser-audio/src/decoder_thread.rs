@@ -6,9 +6,10 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
-use crate::deadline::{Deadline, too_slow};
+use crate::guard::{Deadline, too_slow};
 use crate::{DecodedRecording, Limits};
 
 /// How a thread decodes: as [`crate::decode()`] does.
@@ -98,7 +99,7 @@ impl Thread {
         };
         std::thread::Builder::new().name("ser-decoder".to_owned()).spawn(work).map_err(|error| {
             Error::new(ErrorKind::Io, format!("cannot be decoded: no thread can be started: {error}"))
-                .help("give fewer --jobs")
+                .help(remedy!["give fewer ", Setting::Jobs])
         })?;
         Ok(Self { files, decoded })
     }
@@ -154,7 +155,7 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(10));
         assert_eq!((error.kind(), bytes.len(), mono.len()), (ErrorKind::Limit, 0, 0));
         assert!(error.to_string().contains("its decoder does not return"), "{error}");
-        assert!(error.to_string().contains("--file-timeout"), "{error}");
+        assert!(error.to_string().contains("file_timeout"), "{error}");
         assert_eq!(load(&[1, 2, 3]).0.unwrap().samples, 1);
 
         assert_eq!(load(&[1, 2]).0.unwrap_err().kind(), ErrorKind::Damaged);

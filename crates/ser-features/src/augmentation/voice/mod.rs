@@ -9,16 +9,22 @@
 //! similarity gives it the duration asked for; a gain on each frame's spectrum, which leaves phases alone, moves the
 //! envelope to where the formants belong.
 
+mod alignment;
+mod change;
+mod logarithm;
+mod resample;
+
+pub use change::VoiceChange;
+pub(super) use change::VoicePass;
 use realfft::num_complex::Complex;
 use ser_core::Result;
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
 
-use crate::augmentation::alignment::{Alignment, Frames};
+use alignment::{Alignment, Frames};
+use resample::Resampling;
+
 use crate::augmentation::equaliser::response_db;
-use crate::augmentation::logarithm;
-use crate::augmentation::resample::Resampling;
 use crate::augmentation::transform::Transform;
-use crate::augmentation::voice_change::VoiceChange;
 
 /// About how long a frame is, in seconds; its length is the power of two that is nearest.
 const FRAME_S: f64 = 0.032;
@@ -128,11 +134,11 @@ impl VoiceChanger {
     /// Replaces `output` by the changed `samples`: `round(duration · samples.len())` of them, at least one.
     pub(super) fn process(
         &mut self,
-        change: &VoiceChange,
+        change: &VoicePass,
         samples: &[f32],
         output: &mut Vec<f32>,
     ) -> Result<()> {
-        let VoiceChange { pitch, formants, duration, .. } = *change;
+        let VoicePass { pitch, formants, duration, .. } = *change;
         let length = ((samples.len() as f64 * duration).round() as usize).max(1);
         let mut resampled = std::mem::take(&mut self.resampled);
         let moved = (pitch - 1.0).abs() > 1e-9;
@@ -226,8 +232,8 @@ impl VoiceChanger {
     }
 
     /// Which frequencies and levels the output's are made from.
-    fn tabulate(&mut self, change: &VoiceChange) {
-        let VoiceChange { pitch, formants, .. } = *change;
+    fn tabulate(&mut self, change: &VoicePass) {
+        let VoicePass { pitch, formants, .. } = *change;
         let last = self.frame / 2;
         let highest = if pitch < 1.0 { ((last as f64 * pitch * FULL) as usize).max(1) } else { last };
         let hz = self.sample_rate / self.frame as f64;
