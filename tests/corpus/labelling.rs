@@ -354,10 +354,7 @@ fn names_of_ravdess_are_read_by_their_codes() {
         ("08", "surprise"),
     ] {
         let path = format!("Actor_12/03-01-{code}-01-01-02-12.wav");
-        assert_eq!(
-            annotated("ravdess", &path),
-            (label.to_owned(), "12".to_owned(), kids.to_owned(), 0)
-        );
+        assert_eq!(annotated("ravdess", &path), (label.to_owned(), "12".to_owned(), kids.to_owned(), 0));
     }
     let dogs = annotated("ravdess", "03-01-05-02-02-01-24.wav");
     assert_eq!(dogs, ("angry".into(), "24".into(), "dogs are sitting by the door".into(), 0));

@@ -436,7 +436,8 @@ impl Example {
     }
 
     fn page_at(&self, audio: Audio, path: &Path) -> String {
-        html::page(&self.evaluation, &self.predictions, Some(&self.run), &PageOptions { audio, path }).unwrap()
+        html::page(&self.evaluation, &self.predictions, Some(&self.run), &PageOptions { audio, path })
+            .unwrap()
     }
 
     fn page_without_a_run(&self) -> String {

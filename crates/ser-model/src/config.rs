@@ -295,8 +295,7 @@ mod tests {
 
     #[test]
     fn invalid_values_are_refused_by_the_name_of_their_option() {
-        let network =
-            |network| FitConfig { network: NetworkConfig::new(network), ..FitConfig::default() };
+        let network = |network| FitConfig { network: NetworkConfig::new(network), ..FitConfig::default() };
         let cases = [
             (FitConfig { epochs: 0, ..FitConfig::default() }, "--epochs 0"),
             (FitConfig { batch_size: 0, ..FitConfig::default() }, "--batch-size 0"),
