@@ -64,7 +64,7 @@
 //!
 //! # Reading a split
 //!
-//! ```no_run
+//! ```
 //! use std::path::Path;
 //!
 //! use ser_cache::Cache;
@@ -72,7 +72,7 @@
 //! use ser_corpus::split::Part;
 //!
 //! # fn main() -> ser_core::Result<()> {
-//! let cache = Cache::open(Path::new("cache"))?;
+//! let cache = Cache::open(Path::new("../../tests/fixtures/cache/v1"))?;
 //! let set = cache.feature_set(None)?;
 //! let split = cache.split(set, &Protocol::Random)?;
 //! let training = cache.part(set, &split, Part::Train)?;
@@ -82,6 +82,7 @@
 //!     let label = &split.info.labels[training.label(index)];
 //!     println!("{label}: {channels} × {n_mfcc} × {frames}, the first value is {}", tensors[0][0]);
 //! }
+//! assert_eq!(split.info.labels, ["angry", "sad"]);
 //! # Ok(())
 //! # }
 //! ```
