@@ -13,7 +13,7 @@ fn main() {
         for command in ["ser-fit", "ser-report"] {
             println!("cargo::rustc-link-arg-bin={command}={word}");
         }
-        for kind in ["tests", "benches"] {
+        for kind in ["tests", "benches", "examples"] {
             println!("cargo::rustc-link-arg-{kind}={word}");
         }
     }

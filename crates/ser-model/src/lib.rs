@@ -12,3 +12,8 @@ pub use choices::{
 };
 pub use config::{FitConfig, MOST_MEMBERS};
 pub use member::MemberOrigin;
+
+/// The examples of the crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -33,8 +33,9 @@ mod value;
 use std::collections::HashSet;
 use std::path::Path;
 
+use ser_core::remedy::Action;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 pub use file::{MAX_FILE_BYTES, read, read_bytes, to_bytes, write};
 pub use tensor::{Dtype, Tensor};
@@ -157,7 +158,7 @@ impl Checkpoint {
             Some(newer) if newer > VERSION => {
                 let what = format!("was written by a newer ser (version {newer}; this one reads {VERSION})");
                 return Err(Error::new(ErrorKind::Unsupported, what)
-                    .help("update ser, or train again with: ser-fit --cache <cache>"));
+                    .help(remedy!["update ser, or ", Action::Train, " again"]));
             }
             _ => return Err(damaged("has no valid `version`")),
         }
