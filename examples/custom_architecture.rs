@@ -108,6 +108,5 @@ fn main() -> Result<()> {
     let mut network = Network::new(&origin.model, 0, device)?;
     network.load_state_dict(&checkpoint.model_state)?;
     println!("loaded {} with {} parameters", origin.model.arch().name(), origin.model.n_parameters()?);
-    std::fs::remove_dir_all(&folder)
-        .map_err(|error| ser_core::Error::io("cannot be removed", &folder, error))
+    std::fs::remove_dir_all(&folder).map_err(|error| ser_core::Error::io("cannot be removed", &folder, error))
 }

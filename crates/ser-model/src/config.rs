@@ -209,12 +209,16 @@ impl FitConfig {
             c if !(c.lr > 0.0 && c.lr <= 10.0) => {
                 wrong(Setting::Lr, c.lr.to_string(), "a positive number up to 10, such as 0.001")
             }
-            c if !(0.0..=1.0).contains(&c.final_lr) => {
-                wrong(Setting::FinalLr, c.final_lr.to_string(), &format!("a fraction of {} from 0 to 1", Setting::Lr))
-            }
-            c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => {
-                wrong(Setting::WarmupEpochs, c.warmup_epochs.to_string(), &format!("a number from 0 to {}", Setting::Epochs))
-            }
+            c if !(0.0..=1.0).contains(&c.final_lr) => wrong(
+                Setting::FinalLr,
+                c.final_lr.to_string(),
+                &format!("a fraction of {} from 0 to 1", Setting::Lr),
+            ),
+            c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => wrong(
+                Setting::WarmupEpochs,
+                c.warmup_epochs.to_string(),
+                &format!("a number from 0 to {}", Setting::Epochs),
+            ),
             c if !(0.0..=1.0).contains(&c.weight_decay) => {
                 wrong(Setting::WeightDecay, c.weight_decay.to_string(), "a number from 0 to 1, such as 0.01")
             }
@@ -227,12 +231,16 @@ impl FitConfig {
             c if !(0.0..1.0).contains(&c.ema_decay) => {
                 wrong(Setting::EmaDecay, c.ema_decay.to_string(), "a number from 0 to below 1, such as 0.98")
             }
-            c if c.averaging != Averaging::None && !(1..=c.epochs).contains(&c.average_from) => {
-                wrong(Setting::AverageFrom, c.average_from.to_string(), &format!("an epoch from 1 to {}", Setting::Epochs))
-            }
-            c if c.patience > 0 && c.select == Selection::Last => {
-                wrong(Setting::Patience, c.patience.to_string(), &format!("0 with {}, which has no best epoch", Setting::Select.to("last")))
-            }
+            c if c.averaging != Averaging::None && !(1..=c.epochs).contains(&c.average_from) => wrong(
+                Setting::AverageFrom,
+                c.average_from.to_string(),
+                &format!("an epoch from 1 to {}", Setting::Epochs),
+            ),
+            c if c.patience > 0 && c.select == Selection::Last => wrong(
+                Setting::Patience,
+                c.patience.to_string(),
+                &format!("0 with {}, which has no best epoch", Setting::Select.to("last")),
+            ),
             c if !(1..=MOST_MEMBERS).contains(&c.members) => {
                 wrong(Setting::Members, c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
             }
@@ -240,10 +248,21 @@ impl FitConfig {
                 let most = (i64::MAX as u64 + 1) / u64::from(c.members) - 1;
                 wrong(Setting::Seed, c.seed.to_string(), &format!("a number up to {most}"))
             }
-            c if c.threads > 4096 => wrong(Setting::Threads, c.threads.to_string(), "0 for all, or up to 4096"),
+            c if c.threads > 4096 => {
+                wrong(Setting::Threads, c.threads.to_string(), "0 for all, or up to 4096")
+            }
             _ => self.network.validate(),
         }
     }
+}
+
+/// How a network of an ensemble was trained, where members differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberOrigin {
+    /// Seed of its training.
+    pub seed: u64,
+    /// Epoch after which its weights were taken.
+    pub epoch: u32,
 }
 
 #[cfg(test)]
@@ -296,8 +315,7 @@ mod tests {
 
     #[test]
     fn invalid_values_are_refused_by_the_name_of_their_option() {
-        let network =
-            |network| FitConfig { network: NetworkConfig::new(network), ..FitConfig::default() };
+        let network = |network| FitConfig { network: NetworkConfig::new(network), ..FitConfig::default() };
         let cases = [
             (FitConfig { epochs: 0, ..FitConfig::default() }, "epochs 0"),
             (FitConfig { batch_size: 0, ..FitConfig::default() }, "batch_size 0"),

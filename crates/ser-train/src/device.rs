@@ -25,8 +25,11 @@ fn parse(text: &str) -> Result<Choice> {
         ("cpu", _) => Ok(Choice::Cpu),
         ("cuda", _) => Ok(Choice::Cuda(0)),
         (_, Some(Ok(index))) => Ok(Choice::Cuda(index)),
-        _ => Err(Error::new(ErrorKind::Usage, format!("unknown device {text:?}"))
-            .help(remedy!["use ", Setting::Device, " auto, cpu, cuda or cuda:<N>"])),
+        _ => Err(Error::new(ErrorKind::Usage, format!("unknown device {text:?}")).help(remedy![
+            "use ",
+            Setting::Device,
+            " auto, cpu, cuda or cuda:<N>"
+        ])),
     }
 }
 

@@ -69,9 +69,11 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
 pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storage) -> Result<PathBuf> {
     let target = folder.join("best.pt");
     if target.exists() {
-        return Err(Error::new(ErrorKind::Usage, "already exists")
-            .at(target)
-            .help(remedy!["choose another ", Setting::Run, " folder"]));
+        return Err(Error::new(ErrorKind::Usage, "already exists").at(target).help(remedy![
+            "choose another ",
+            Setting::Run,
+            " folder"
+        ]));
     }
     let count = u32::try_from(checkpoints.len()).unwrap_or(u32::MAX);
     if !(2..=MOST_MEMBERS).contains(&count) {
@@ -146,8 +148,9 @@ fn check_length(done: &FitSummary, config: &FitConfig, folder: &Path) -> Result<
 /// An interruption of a member, with what to do about the ensemble.
 fn with_resume_hint(error: Error, run: &RunFolder) -> Error {
     match error.kind() {
-        ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, error.reason())
-            .help(Action::Resume(run.path().to_owned())),
+        ErrorKind::Interrupted => {
+            Error::new(ErrorKind::Interrupted, error.reason()).help(Action::Resume(run.path().to_owned()))
+        }
         _ => error,
     }
 }

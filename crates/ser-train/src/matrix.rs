@@ -93,7 +93,11 @@ impl MatrixRun {
         if !config.continues(&begun) {
             return Err(Error::new(ErrorKind::Mismatch, "holds a run that was started with another recipe")
                 .at(&self.folder)
-                .help(remedy!["give the recipe it was started with, or another ", Setting::Runs, " folder"]));
+                .help(remedy![
+                    "give the recipe it was started with, or another ",
+                    Setting::Runs,
+                    " folder"
+                ]));
         }
         Ok(Prepared { config, run, resume: true })
     }

@@ -9,8 +9,8 @@ use ser_model::{FitConfig, MemberOrigin, checkpoint};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use crate::network::parameters::{export_f32, import_f32};
 use crate::network::Network;
+use crate::network::parameters::{export_f32, import_f32};
 use crate::optimisation::adam::Adam;
 use crate::torch;
 

@@ -28,7 +28,12 @@ impl From<tch::TchError> for TorchError {
         let first = text.lines().next().unwrap_or("unknown").to_owned();
         let wrapped = Error::new(ErrorKind::Io, format!("libtorch: {first}")).caused_by(error);
         Self(match text.contains("out of memory") || text.contains("not enough memory") {
-            true => wrapped.help(remedy!["give a smaller ", Setting::BatchSize, ", or ", Setting::Device.to("cpu")]),
+            true => wrapped.help(remedy![
+                "give a smaller ",
+                Setting::BatchSize,
+                ", or ",
+                Setting::Device.to("cpu")
+            ]),
             false => wrapped,
         })
     }

@@ -394,8 +394,11 @@ impl<'a> Trainer<'a> {
     }
 
     fn diverged(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Unusable, format!("{what} in epoch {}", self.standing.epoch))
-            .help(remedy!["start a new run with a lower ", Setting::Lr, format!(", which was {}", self.config.lr)])
+        Error::new(ErrorKind::Unusable, format!("{what} in epoch {}", self.standing.epoch)).help(remedy![
+            "start a new run with a lower ",
+            Setting::Lr,
+            format!(", which was {}", self.config.lr)
+        ])
     }
 
     fn interrupted(&self) -> Error {

@@ -157,8 +157,11 @@ impl Checkpoint {
             Some(VERSION) => {}
             Some(newer) if newer > VERSION => {
                 let what = format!("was written by a newer ser (version {newer}; this one reads {VERSION})");
-                return Err(Error::new(ErrorKind::Unsupported, what)
-                    .help(remedy!["update ser, or ", Action::Train, " again"]));
+                return Err(Error::new(ErrorKind::Unsupported, what).help(remedy![
+                    "update ser, or ",
+                    Action::Train,
+                    " again"
+                ]));
             }
             _ => return Err(damaged("has no valid `version`")),
         }

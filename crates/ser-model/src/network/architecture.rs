@@ -77,7 +77,8 @@ impl Architecture {
     /// When its sizes are not valid.
     pub fn describe(&self) -> Result<Description> {
         let [channels, bands, frames] = self.input_shape;
-        let classes = u32::try_from(self.classes).ok().filter(|&classes| (2..=MOST).contains(&(classes as usize)));
+        let classes =
+            u32::try_from(self.classes).ok().filter(|&classes| (2..=MOST).contains(&(classes as usize)));
         let Some(classes) = classes else {
             return Err(self.invalid("the number of classes"));
         };

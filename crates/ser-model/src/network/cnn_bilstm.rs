@@ -38,8 +38,7 @@ impl Default for CnnBilstmConfig {
 
 impl Sizes for CnnBilstmConfig {
     const NAME: &'static str = "cnn-bilstm";
-    const SUMMARY: &'static str =
-        "Two convolutions, a bidirectional LSTM, the mean over frames";
+    const SUMMARY: &'static str = "Two convolutions, a bidirectional LSTM, the mean over frames";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;

@@ -38,8 +38,7 @@ impl Default for CnnBilstmAttentionConfig {
 
 impl Sizes for CnnBilstmAttentionConfig {
     const NAME: &'static str = "cnn-bilstm-attention";
-    const SUMMARY: &'static str =
-        "Two convolutions, a bidirectional LSTM, mean and standard deviation over frames weighted by attention";
+    const SUMMARY: &'static str = "Two convolutions, a bidirectional LSTM, mean and standard deviation over frames weighted by attention";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;

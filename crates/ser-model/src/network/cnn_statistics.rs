@@ -43,8 +43,7 @@ impl Default for CnnStatisticsConfig {
 
 impl Sizes for CnnStatisticsConfig {
     const NAME: &'static str = "cnn-statistics";
-    const SUMMARY: &'static str =
-        "Three convolutions and one over time, mean and standard deviation over frames; one or two views of the features";
+    const SUMMARY: &'static str = "Three convolutions and one over time, mean and standard deviation over frames; one or two views of the features";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;

@@ -56,8 +56,7 @@ impl Default for CnnTransformerConfig {
 
 impl Sizes for CnnTransformerConfig {
     const NAME: &'static str = "cnn-transformer";
-    const SUMMARY: &'static str =
-        "Two convolutions, layers of self-attention, the mean over frames";
+    const SUMMARY: &'static str = "Two convolutions, layers of self-attention, the mean over frames";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;

@@ -168,7 +168,8 @@ impl Description {
             return Err(format!("two weights are called {twice}"));
         }
         let place = |weight: &Weight| {
-            let named = |name: &&str| weight.name.strip_prefix(*name).is_some_and(|rest| rest.starts_with('.'));
+            let named =
+                |name: &&str| weight.name.strip_prefix(*name).is_some_and(|rest| rest.starts_with('.'));
             self.order.iter().position(named).unwrap_or(self.order.len())
         };
         layout.weights.sort_by_key(place); // stable

@@ -261,12 +261,7 @@ impl Layer {
             Self::StridedConv { name, channels } => {
                 let ((inputs, bands), channels) = (input.image()?, size(*channels)?);
                 let start = uniform(inputs * KERNEL * KERNEL);
-                layout.weight_and_bias(
-                    &named(name),
-                    &[channels, inputs, KERNEL, KERNEL],
-                    start,
-                    Some(start),
-                );
+                layout.weight_and_bias(&named(name), &[channels, inputs, KERNEL, KERNEL], start, Some(start));
                 Flow::Image { channels, bands: bands.div_ceil(2) }
             }
             Self::Conv1d { name, channels, kernel } => {
@@ -327,11 +322,15 @@ impl Layer {
             },
             Self::Activation(_) => input,
             Self::Dropout(share) if (0.0..1.0).contains(share) => input,
-            Self::Dropout(share) => return Err(format!("drops a share of {share}, not one from 0 to below 1")),
+            Self::Dropout(share) => {
+                return Err(format!("drops a share of {share}, not one from 0 to below 1"));
+            }
             Self::Residual { layers, scale: _ } => {
                 let (units, with) = input.units()?;
                 let added = layers.iter().try_fold(with(units), |input, layer| {
-                    layer.lay_out(input, padding, prefix, layout).map_err(|error| format!("{}: {error}", layer.title()))
+                    layer
+                        .lay_out(input, padding, prefix, layout)
+                        .map_err(|error| format!("{}: {error}", layer.title()))
                 })?;
                 match added == with(units) {
                     true => added,

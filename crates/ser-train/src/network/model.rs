@@ -3,10 +3,10 @@
 use ser_model::network::{Architecture, Description, Layout, Padding, View};
 use tch::Tensor;
 
+use super::answer;
 use super::layers::{
     Compute, Constant, Flow, Forward, Lengths, Places, build, channels_last, cosine_basis, masked_image,
 };
-use super::answer;
 use crate::torch::Result;
 
 /// The layers of a network, or of the networks of an ensemble.
@@ -39,9 +39,8 @@ impl Model {
     pub(super) fn new(architecture: &Architecture, layout: &Layout) -> Result<Self> {
         let described = architecture.describe()?;
         let mut places = Places::of(layout, described.padding);
-        let members = (0..architecture.members).map(|number| {
-            Member::new(&described, &mut places, &architecture.member_prefix(number))
-        });
+        let members = (0..architecture.members)
+            .map(|number| Member::new(&described, &mut places, &architecture.member_prefix(number)));
         members.collect::<Result<_>>().map(Self)
     }
 
@@ -56,7 +55,8 @@ impl Model {
         match self.0.as_slice() {
             [alone] => alone.branches(forward, features, frames),
             members => {
-                let answers = members.iter().map(|member| answer(&member.branches(forward, features, frames)?));
+                let answers =
+                    members.iter().map(|member| answer(&member.branches(forward, features, frames)?));
                 answers.collect()
             }
         }
@@ -82,7 +82,9 @@ impl Member {
         if self.padding == Padding::Read {
             let image = channels_last(&features.f_to_kind(forward.kind)?)?; // [B, channel, band, T]
             let branches = self.branches.iter();
-            return branches.map(|branch| branch.logits(forward, Flow::whole(image.shallow_clone(), frames))).collect();
+            return branches
+                .map(|branch| branch.logits(forward, Flow::whole(image.shallow_clone(), frames)))
+                .collect();
         }
         let lengths = Lengths::of(frames, features.size()[3], self.frames_of_a_position)?;
         let image = masked_image(features, &lengths)?; // [B, channel, position, band]

@@ -132,8 +132,8 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use ser_model::network::Architecture;
     use crate::network::parameters::to_vec_f32;
+    use ser_model::network::Architecture;
     use ser_model::network::CnnBilstmConfig;
     use ser_model::network::NetworkConfig;
 

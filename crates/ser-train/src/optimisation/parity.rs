@@ -8,11 +8,11 @@ use safetensors::SafeTensors;
 use ser_core::random::Random;
 use ser_model::Precision;
 use ser_model::checkpoint::Checkpoint;
+use ser_model::network::Architecture;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use crate::network::parameters::to_vec_f32;
 use crate::network::{Network, Pass};
-use ser_model::network::Architecture;
 use crate::optimisation::adam::{Adam, Regularisation};
 
 /// Largest difference allowed, relative to the largest value of the tensor compared. The figures seen are about a

@@ -41,14 +41,8 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn of(layout: &Layout, padding: Padding) -> Self {
         let weights = layout.weights.iter().enumerate().map(|(place, weight)| (weight.name.clone(), place));
-        let statistics =
-            layout.statistics.iter().enumerate().map(|(place, seen)| (seen.name.clone(), place));
-        Self {
-            weights: weights.collect(),
-            statistics: statistics.collect(),
-            prefix: String::new(),
-            padding,
-        }
+        let statistics = layout.statistics.iter().enumerate().map(|(place, seen)| (seen.name.clone(), place));
+        Self { weights: weights.collect(), statistics: statistics.collect(), prefix: String::new(), padding }
     }
 
     /// Where the weight `name` lies.

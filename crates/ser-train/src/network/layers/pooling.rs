@@ -17,7 +17,9 @@ impl Compute for Mean {
     fn forward(&self, _forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
         let x = input.units_last()?; // [B, position, unit]
         let weight = match &input.real {
-            Real::Positions(lengths) => lengths.is_real()?.f_to_kind(Kind::Float)?.f_div(&lengths.counts()?)?,
+            Real::Positions(lengths) => {
+                lengths.is_real()?.f_to_kind(Kind::Float)?.f_div(&lengths.counts()?)?
+            }
             Real::Frames(frames, stride) => {
                 let positions = x.size()[1];
                 let real = frames.f_add_scalar(stride - 1)?.f_floor_divide_scalar(*stride)?;
