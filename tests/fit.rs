@@ -287,7 +287,7 @@ fn control_c_finishes_the_step_and_says_how_to_resume() {
     let complaint = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{rest:?}\n{complaint}");
     assert!(complaint.contains("finishing this step"), "{complaint}");
-    assert!(complaint.contains("continue with: ser-fit --resume runs/a"), "{complaint}");
+    assert!(complaint.contains("run: ser-fit --resume runs/a"), "{complaint}");
 
     let said = succeed(ser_fit(folder.path()).args(["--resume", "runs/a"]));
     assert!(said.contains("best epoch"), "{said}");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::Setting;
 use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::augmentation::AugmentationRecipe;
@@ -194,55 +195,74 @@ impl FitConfig {
     /// On the first that does not, naming its option and what is allowed.
     pub fn validate(&self) -> Result<()> {
         self.augment.validate()?;
-        let wrong = |option: &str, value: String, allowed: &str| {
-            Err(Error::new(ErrorKind::Usage, format!("{option} {value} is not valid"))
+        let wrong = |setting: Setting, value: String, allowed: &str| {
+            Err(Error::new(ErrorKind::Usage, format!("{setting} {value} is not valid"))
                 .help(format!("give {allowed}")))
         };
         match self {
             c if !(1..=100_000).contains(&c.epochs) => {
-                wrong("--epochs", c.epochs.to_string(), "a number from 1 to 100000")
+                wrong(Setting::Epochs, c.epochs.to_string(), "a number from 1 to 100000")
             }
             c if !(1..=65_536).contains(&c.batch_size) => {
-                wrong("--batch-size", c.batch_size.to_string(), "a number from 1 to 65536")
+                wrong(Setting::BatchSize, c.batch_size.to_string(), "a number from 1 to 65536")
             }
             c if !(c.lr > 0.0 && c.lr <= 10.0) => {
-                wrong("--lr", c.lr.to_string(), "a positive number up to 10, such as 0.001")
+                wrong(Setting::Lr, c.lr.to_string(), "a positive number up to 10, such as 0.001")
             }
-            c if !(0.0..=1.0).contains(&c.final_lr) => {
-                wrong("--final-lr", c.final_lr.to_string(), "a fraction of --lr from 0 to 1")
-            }
-            c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => {
-                wrong("--warmup-epochs", c.warmup_epochs.to_string(), "a number from 0 to --epochs")
-            }
+            c if !(0.0..=1.0).contains(&c.final_lr) => wrong(
+                Setting::FinalLr,
+                c.final_lr.to_string(),
+                &format!("a fraction of {} from 0 to 1", Setting::Lr),
+            ),
+            c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => wrong(
+                Setting::WarmupEpochs,
+                c.warmup_epochs.to_string(),
+                &format!("a number from 0 to {}", Setting::Epochs),
+            ),
             c if !(0.0..=1.0).contains(&c.weight_decay) => {
-                wrong("--weight-decay", c.weight_decay.to_string(), "a number from 0 to 1, such as 0.01")
+                wrong(Setting::WeightDecay, c.weight_decay.to_string(), "a number from 0 to 1, such as 0.01")
             }
             c if !(c.gradient_clip >= 0.0 && c.gradient_clip.is_finite()) => {
-                wrong("--gradient-clip", c.gradient_clip.to_string(), "0 for none, or a norm such as 5")
+                wrong(Setting::GradientClip, c.gradient_clip.to_string(), "0 for none, or a norm such as 5")
             }
             c if !(0.0..1.0).contains(&c.label_smoothing) => {
-                wrong("--label-smoothing", c.label_smoothing.to_string(), "a number from 0 to below 1")
+                wrong(Setting::LabelSmoothing, c.label_smoothing.to_string(), "a number from 0 to below 1")
             }
             c if !(0.0..1.0).contains(&c.ema_decay) => {
-                wrong("--ema-decay", c.ema_decay.to_string(), "a number from 0 to below 1, such as 0.98")
+                wrong(Setting::EmaDecay, c.ema_decay.to_string(), "a number from 0 to below 1, such as 0.98")
             }
-            c if c.averaging != Averaging::None && !(1..=c.epochs).contains(&c.average_from) => {
-                wrong("--average-from", c.average_from.to_string(), "an epoch from 1 to --epochs")
-            }
-            c if c.patience > 0 && c.select == Selection::Last => {
-                wrong("--patience", c.patience.to_string(), "0 with --select last, which has no best epoch")
-            }
+            c if c.averaging != Averaging::None && !(1..=c.epochs).contains(&c.average_from) => wrong(
+                Setting::AverageFrom,
+                c.average_from.to_string(),
+                &format!("an epoch from 1 to {}", Setting::Epochs),
+            ),
+            c if c.patience > 0 && c.select == Selection::Last => wrong(
+                Setting::Patience,
+                c.patience.to_string(),
+                &format!("0 with {}, which has no best epoch", Setting::Select.to("last")),
+            ),
             c if !(1..=MOST_MEMBERS).contains(&c.members) => {
-                wrong("--members", c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
+                wrong(Setting::Members, c.members.to_string(), &format!("a number from 1 to {MOST_MEMBERS}"))
             }
             c if c.member_seed(c.members - 1).is_none() => {
                 let most = (i64::MAX as u64 + 1) / u64::from(c.members) - 1;
-                wrong("--seed", c.seed.to_string(), &format!("a number up to {most}"))
+                wrong(Setting::Seed, c.seed.to_string(), &format!("a number up to {most}"))
             }
-            c if c.threads > 4096 => wrong("--threads", c.threads.to_string(), "0 for all, or up to 4096"),
+            c if c.threads > 4096 => {
+                wrong(Setting::Threads, c.threads.to_string(), "0 for all, or up to 4096")
+            }
             _ => self.network.validate(),
         }
     }
+}
+
+/// How a network of an ensemble was trained, where members differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberOrigin {
+    /// Seed of its training.
+    pub seed: u64,
+    /// Epoch after which its weights were taken.
+    pub epoch: u32,
 }
 
 #[cfg(test)]
@@ -297,13 +317,13 @@ mod tests {
     fn invalid_values_are_refused_by_the_name_of_their_option() {
         let network = |network| FitConfig { network: NetworkConfig::new(network), ..FitConfig::default() };
         let cases = [
-            (FitConfig { epochs: 0, ..FitConfig::default() }, "--epochs 0"),
-            (FitConfig { batch_size: 0, ..FitConfig::default() }, "--batch-size 0"),
-            (FitConfig { lr: f64::NAN, ..FitConfig::default() }, "--lr NaN"),
-            (FitConfig { lr: -1.0, ..FitConfig::default() }, "--lr -1"),
-            (FitConfig { seed: u64::MAX, ..FitConfig::default() }, "--seed 18446744073709551615"),
-            (FitConfig { members: 0, ..FitConfig::default() }, "--members 0"),
-            (FitConfig { threads: 5000, ..FitConfig::default() }, "--threads 5000"),
+            (FitConfig { epochs: 0, ..FitConfig::default() }, "epochs 0"),
+            (FitConfig { batch_size: 0, ..FitConfig::default() }, "batch_size 0"),
+            (FitConfig { lr: f64::NAN, ..FitConfig::default() }, "lr NaN"),
+            (FitConfig { lr: -1.0, ..FitConfig::default() }, "lr -1"),
+            (FitConfig { seed: u64::MAX, ..FitConfig::default() }, "seed 18446744073709551615"),
+            (FitConfig { members: 0, ..FitConfig::default() }, "members 0"),
+            (FitConfig { threads: 5000, ..FitConfig::default() }, "threads 5000"),
             (network(CnnBilstmConfig { dropout: 1.0, ..CnnBilstmConfig::default() }), "network.dropout 1"),
             (network(CnnBilstmConfig { hidden: 0, ..CnnBilstmConfig::default() }), "network.hidden 0"),
         ];

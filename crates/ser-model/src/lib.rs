@@ -4,11 +4,14 @@
 pub mod checkpoint;
 mod choices;
 mod config;
-mod member;
 pub mod network;
 
 pub use choices::{
     Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
-pub use config::{FitConfig, MOST_MEMBERS};
-pub use member::MemberOrigin;
+pub use config::{FitConfig, MOST_MEMBERS, MemberOrigin};
+
+/// The examples of the crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use ser_cache::audit::{Requirement, require};
 use ser_cache::{Cache, FeatureSet, ReadOptions, Sha, StoredSplit};
 use ser_core::progress::Progress;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Action, Setting};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::{Fractions, Part};
 use ser_corpus::{Corpora, Protocol};
 use ser_eval::{
@@ -218,7 +219,7 @@ fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
             format!("was trained from a cache that cannot be opened now ({error})"),
         )
         .at(&options.checkpoint)
-        .help("say where it is with --cache"),
+        .help(remedy!["say where it is with ", Setting::Cache]),
         Some(_) => error,
     })
 }
@@ -243,7 +244,7 @@ fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet
         format!("holds features other than those the checkpoint was trained on: {differences}"),
     )
     .at(cache.root())
-    .help("add that feature set with ser-prep, or give another --cache"))
+    .help(remedy![Action::Prepare, " with that feature set, or give another ", Setting::Cache]))
 }
 
 fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String]) -> Result<StoredSplit> {
@@ -255,7 +256,7 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
             format!("holds the classes {:?}, the checkpoint knows {labels:?}", split.info.labels),
         )
         .at(cache.root())
-        .help("give the --cache it was trained on"));
+        .help(remedy!["give the ", Setting::Cache, " it was trained on"]));
     }
     if split.digest != origin.split.digest {
         return Err(Error::new(
@@ -263,7 +264,7 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
             format!("has redrawn its {protocol} split since this checkpoint was trained"),
         )
         .at(cache.root())
-        .help("train again with ser-fit: utterances it was trained on may be in the test side now"));
+        .help(remedy![Action::Train, " again: utterances it was trained on may be in the test side now"]));
     }
     Ok(split)
 }

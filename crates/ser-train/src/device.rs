@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Action, Setting};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::Precision;
 use tch::Device;
 
@@ -24,8 +25,11 @@ fn parse(text: &str) -> Result<Choice> {
         ("cpu", _) => Ok(Choice::Cpu),
         ("cuda", _) => Ok(Choice::Cuda(0)),
         (_, Some(Ok(index))) => Ok(Choice::Cuda(index)),
-        _ => Err(Error::new(ErrorKind::Usage, format!("unknown device {text:?}"))
-            .help("use --device auto, cpu, cuda or cuda:<N>")),
+        _ => Err(Error::new(ErrorKind::Usage, format!("unknown device {text:?}")).help(remedy![
+            "use ",
+            Setting::Device,
+            " auto, cpu, cuda or cuda:<N>"
+        ])),
     }
 }
 
@@ -67,15 +71,15 @@ pub fn thread_count(threads: u32) -> u32 {
 
 /// Loads libtorch's CUDA library, which the commands are not linked with, so that a run on the CPU never pays for it.
 fn cuda(index: usize) -> Result<Device> {
-    let help = "use --device cpu, or see ser-fit --doctor";
+    let help = || remedy!["use ", Setting::Device.to("cpu"), ", or ", Action::ListDevices];
     let library = cuda_library().ok_or_else(|| {
         Error::new(ErrorKind::Missing, "this libtorch was built without CUDA")
-            .help("run ./just libtorch cuda, or use --device cpu")
+            .help(remedy!["run ./just libtorch cuda, or use ", Setting::Device.to("cpu")])
     })?;
     // Before the first query about CUDA: libtorch permanently remembers that there was none.
     foreign::load_globally(&library)?;
     if !tch::Cuda::is_available() {
-        return Err(Error::new(ErrorKind::Missing, "libtorch finds no usable CUDA device").help(help));
+        return Err(Error::new(ErrorKind::Missing, "libtorch finds no usable CUDA device").help(help()));
     }
     let count = tch::Cuda::device_count();
     if index as i64 >= count {
@@ -158,7 +162,7 @@ mod tests {
         assert_eq!(parse("auto").unwrap(), Choice::Auto);
         for wrong in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
             let error = parse(wrong).unwrap_err().to_string();
-            assert!(error.contains("--device auto, cpu, cuda"), "{error}");
+            assert!(error.contains("device auto, cpu, cuda"), "{error}");
         }
     }
 

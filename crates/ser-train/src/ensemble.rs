@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::{FitConfig, MOST_MEMBERS, MemberOrigin};
 
@@ -68,9 +69,11 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
 pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storage) -> Result<PathBuf> {
     let target = folder.join("best.pt");
     if target.exists() {
-        return Err(Error::new(ErrorKind::Usage, "already exists")
-            .at(target)
-            .help("choose another --run folder"));
+        return Err(Error::new(ErrorKind::Usage, "already exists").at(target).help(remedy![
+            "choose another ",
+            Setting::Run,
+            " folder"
+        ]));
     }
     let count = u32::try_from(checkpoints.len()).unwrap_or(u32::MAX);
     if !(2..=MOST_MEMBERS).contains(&count) {
@@ -108,7 +111,7 @@ pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storag
 fn member(config: &FitConfig, number: u32) -> Result<FitConfig> {
     let seed = config.member_seed(number).ok_or_else(|| {
         Error::new(ErrorKind::Usage, "the seeds of its members go beyond the largest seed")
-            .help("give a smaller --seed")
+            .help(remedy!["give a smaller ", Setting::Seed])
     })?;
     Ok(FitConfig { seed, members: 1, publish: PathBuf::new(), ..config.clone() })
 }
@@ -139,14 +142,15 @@ fn check_length(done: &FitSummary, config: &FitConfig, folder: &Path) -> Result<
     let what = format!("was trained for {epochs} epochs, but its ensemble is to have {}", config.epochs);
     Err(Error::new(ErrorKind::Mismatch, what)
         .at(folder)
-        .help(format!("continue the ensemble with --epochs {epochs}")))
+        .help(remedy!["continue the ensemble with ", Setting::Epochs.to(epochs)]))
 }
 
 /// An interruption of a member, with what to do about the ensemble.
 fn with_resume_hint(error: Error, run: &RunFolder) -> Error {
     match error.kind() {
-        ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, error.reason())
-            .help(format!("continue with: ser-fit --resume {}", run.path().display())),
+        ErrorKind::Interrupted => {
+            Error::new(ErrorKind::Interrupted, error.reason()).help(Action::Resume(run.path().to_owned()))
+        }
         _ => error,
     }
 }

@@ -24,3 +24,8 @@ pub mod run;
 pub mod state;
 pub mod torch;
 pub mod train;
+
+/// The examples of the crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

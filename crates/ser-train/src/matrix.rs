@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use ser_cache::{Cache, ReadOptions};
+use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Protocol;
 use ser_model::{FitConfig, Precision};
 use tch::Device;
@@ -49,13 +50,14 @@ pub struct Prepared {
 /// When the cache cannot be opened, has no such protocol, or the seeds are none, too many or too large.
 pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Result<Vec<MatrixRun>> {
     if !(1..=MOST_SEEDS).contains(&seeds) {
-        return Err(Error::new(ErrorKind::Usage, format!("--seeds {seeds} is not valid"))
+        return Err(Error::new(ErrorKind::Usage, format!("{} is not valid", Setting::Seeds.to(seeds)))
             .help(format!("give a number from 1 to {MOST_SEEDS}")));
     }
     let last = config.seed.checked_add(seeds - 1).map(|seed| FitConfig { seed, ..config.clone() });
     if last.and_then(|last| last.member_seed(last.members.saturating_sub(1))).is_none() {
-        let what = format!("--seeds {seeds} from --seed {} on go beyond the largest seed", config.seed);
-        return Err(Error::new(ErrorKind::Usage, what).help("give a smaller --seed"));
+        let [seeds, first] = [Setting::Seeds.to(seeds), Setting::Seed.to(config.seed)];
+        let what = format!("{seeds} from {first} on go beyond the largest seed");
+        return Err(Error::new(ErrorKind::Usage, what).help(remedy!["give a smaller ", Setting::Seed]));
     }
     let cache =
         Cache::open(&config.cache)?.with_access(ReadOptions { map: config.mmap, verify: config.verify });
@@ -91,7 +93,11 @@ impl MatrixRun {
         if !config.continues(&begun) {
             return Err(Error::new(ErrorKind::Mismatch, "holds a run that was started with another recipe")
                 .at(&self.folder)
-                .help("give the recipe it was started with, or another --runs folder"));
+                .help(remedy![
+                    "give the recipe it was started with, or another ",
+                    Setting::Runs,
+                    " folder"
+                ]));
         }
         Ok(Prepared { config, run, resume: true })
     }
@@ -153,7 +159,7 @@ mod tests {
             let said = said(seed, members, seeds);
             assert!(said.contains("beyond the largest seed"), "{seed}, {members}, {seeds}: {said}");
         }
-        assert!(said(0, 1, 0).contains("--seeds 0 is not valid"));
+        assert!(said(0, 1, 0).contains("seeds = 0 is not valid"));
         // There, only the cache is missing.
         for (seed, members, seeds) in [(most, 1, 1), (most - 1, 1, 2), (most / 2, 2, 1)] {
             assert!(said(seed, members, seeds).contains("cache"), "{seed}, {members}, {seeds}");

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
 
-use ser_core::{Error, ErrorKind};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, remedy};
 
 /// A result of a function that calls libtorch.
 pub type Result<T, E = TorchError> = std::result::Result<T, E>;
@@ -27,7 +28,12 @@ impl From<tch::TchError> for TorchError {
         let first = text.lines().next().unwrap_or("unknown").to_owned();
         let wrapped = Error::new(ErrorKind::Io, format!("libtorch: {first}")).caused_by(error);
         Self(match text.contains("out of memory") || text.contains("not enough memory") {
-            true => wrapped.help("give a smaller --batch-size, or --device cpu"),
+            true => wrapped.help(remedy![
+                "give a smaller ",
+                Setting::BatchSize,
+                ", or ",
+                Setting::Device.to("cpu")
+            ]),
             false => wrapped,
         })
     }

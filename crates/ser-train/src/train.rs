@@ -8,7 +8,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ser_cache::{Cache, Dataset, FeatureSet, ReadOptions, StoredSplit};
 use ser_core::progress::{Progress, Silent};
 use ser_core::random::Random;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Action, Setting};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
 use ser_model::checkpoint::Checkpoint;
@@ -393,8 +394,11 @@ impl<'a> Trainer<'a> {
     }
 
     fn diverged(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Unusable, format!("{what} in epoch {}", self.standing.epoch))
-            .help(format!("start a new run with a lower --lr, which was {}", self.config.lr))
+        Error::new(ErrorKind::Unusable, format!("{what} in epoch {}", self.standing.epoch)).help(remedy![
+            "start a new run with a lower ",
+            Setting::Lr,
+            format!(", which was {}", self.config.lr)
+        ])
     }
 
     fn interrupted(&self) -> Error {
@@ -402,6 +406,6 @@ impl<'a> Trainer<'a> {
             ErrorKind::Interrupted,
             format!("stopped after step {} of epoch {}", self.standing.step, self.standing.epoch),
         )
-        .help(format!("continue with: ser-fit --resume {}", self.run.path().display()))
+        .help(Action::Resume(self.run.path().to_owned()))
     }
 }

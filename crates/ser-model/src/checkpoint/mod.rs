@@ -33,8 +33,9 @@ mod value;
 use std::collections::HashSet;
 use std::path::Path;
 
+use ser_core::remedy::Action;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 pub use file::{MAX_FILE_BYTES, read, read_bytes, to_bytes, write};
 pub use tensor::{Dtype, Tensor};
@@ -156,8 +157,11 @@ impl Checkpoint {
             Some(VERSION) => {}
             Some(newer) if newer > VERSION => {
                 let what = format!("was written by a newer ser (version {newer}; this one reads {VERSION})");
-                return Err(Error::new(ErrorKind::Unsupported, what)
-                    .help("update ser, or train again with: ser-fit --cache <cache>"));
+                return Err(Error::new(ErrorKind::Unsupported, what).help(remedy![
+                    "update ser, or ",
+                    Action::Train,
+                    " again"
+                ]));
             }
             _ => return Err(damaged("has no valid `version`")),
         }

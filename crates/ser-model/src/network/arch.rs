@@ -192,3 +192,65 @@ impl<S: Sizes> AnySizes for S {
 }
 
 erased_serde::serialize_trait_object!(AnySizes);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Architecture, Layer};
+    use serde::Deserialize;
+
+    #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Pooled {
+        dropout: f64,
+    }
+
+    /// Another one of the same name.
+    #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+    struct Namesake {
+        dropout: f64,
+    }
+
+    macro_rules! pooled {
+        ($sizes:ty) => {
+            impl Sizes for $sizes {
+                const NAME: &'static str = "pooled";
+                const SUMMARY: &'static str = "The mean over frames";
+
+                fn validate(&self) -> Result<()> {
+                    Ok(())
+                }
+
+                fn describe(&self, classes: u32) -> Description {
+                    Description::new(vec![
+                        Layer::Mean,
+                        Layer::Dropout(self.dropout),
+                        Layer::linear("out", classes),
+                    ])
+                }
+
+                fn dropout(&mut self) -> &mut f64 {
+                    &mut self.dropout
+                }
+            }
+        };
+    }
+
+    pooled!(Pooled);
+    pooled!(Namesake);
+
+    #[test]
+    fn an_architecture_of_another_crate_is_known_once_it_is_registered() {
+        let config = NetworkConfig::new(Pooled { dropout: 0.5 });
+        let architecture = Architecture::new(&config, [2, 3, 10], 4).unwrap();
+        assert_eq!(architecture.n_parameters().unwrap(), 6 * 4 + 4);
+        let json = serde_json::to_string(&architecture).unwrap();
+        assert_eq!(json, r#"{"arch":"pooled","dropout":0.5,"input_shape":[2,3,10],"classes":4}"#);
+        Arch::register::<Pooled>().unwrap();
+        Arch::register::<Pooled>().unwrap();
+        assert_eq!(serde_json::from_str::<Architecture>(&json).unwrap(), architecture);
+        assert_eq!(Arch::all().iter().filter(|arch| arch.name() == "pooled").count(), 1);
+        let error = Arch::register::<Namesake>().unwrap_err().to_string();
+        assert!(error.contains("another architecture is called \"pooled\""), "{error}");
+    }
+}

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use ser_cache::{Dataset, Utterance};
-use ser_core::{Error, ErrorKind};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, remedy};
 use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::{FeatureNormalisation, checkpoint};
 use serde::{Deserialize, Serialize};
@@ -197,7 +198,11 @@ impl Normaliser {
                             "names no speaker, so there are no statistics to normalise it with",
                         )
                         .at(&utterance.path)
-                        .help("choose another --feature-normalisation, or name the speakers in a table")
+                        .help(remedy![
+                            "choose another ",
+                            Setting::FeatureNormalisation,
+                            ", or name the speakers in a table"
+                        ])
                     })?;
                     members.entry(speaker).or_default().push(index);
                 }

@@ -1,12 +1,13 @@
 //! Every architecture but the default one against PyTorch: logits, the training loss and its gradients, from the fixtures
 //! that `tests/fixtures/architectures/make.py` made with the classes of `docs/architectures.md`; and that padding never
-//! counts. The default architecture is compared in `src/fit/optimisation/parity.rs` and `tests/network.rs`.
+//! counts. The default architecture is compared in `src/optimisation/parity.rs` and `tests/network.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first failure")]
 
 use std::path::Path;
 
 use safetensors::SafeTensors;
 use ser_core::random::Random;
+use ser_model::network::Architecture;
 use ser_model::{Precision, checkpoint};
 use tch::{Device, Kind, Reduction, Tensor};
 

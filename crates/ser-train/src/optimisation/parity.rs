@@ -8,6 +8,7 @@ use safetensors::SafeTensors;
 use ser_core::random::Random;
 use ser_model::Precision;
 use ser_model::checkpoint::Checkpoint;
+use ser_model::network::Architecture;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use crate::network::parameters::to_vec_f32;

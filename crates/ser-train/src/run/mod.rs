@@ -8,8 +8,9 @@ pub use summary::FitSummary;
 
 use std::path::{Path, PathBuf};
 
+use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::FitConfig;
 use ser_model::checkpoint::Checkpoint;
 
@@ -40,10 +41,11 @@ impl RunFolder {
     pub fn create(storage: &Storage, folder: &Path, config: &FitConfig) -> Result<Self> {
         let run = Self::at(storage, folder, config);
         if run.config_path().exists() {
-            return Err(Error::new(ErrorKind::Usage, "holds a run already").at(folder).help(format!(
-                "continue it with --resume {}, or choose another folder with --run",
-                folder.display()
-            )));
+            return Err(Error::new(ErrorKind::Usage, "holds a run already").at(folder).help(remedy![
+                Action::Resume(folder.to_owned()),
+                ", or choose another folder with ",
+                Setting::Run
+            ]));
         }
         storage.make_folder(folder)?;
         run.save_config(config)?;
