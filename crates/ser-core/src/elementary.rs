@@ -1,12 +1,13 @@
-//! Exponential, logarithm and cosine from additions and multiplications alone.
+//! Exponential, logarithm and cosine whose bits never change.
 //!
-//! The system's own differ in the last bit from one C library to another. These do not, so a corpus has the same
-//! bytes on every machine with IEEE 754 arithmetic.
+//! Weights that a seed gives, dropout, and the filters that recordings are resampled by were made with these, so
+//! checkpoints and caches depend on their last bits. Everything newer uses `libm`, which is as exact as the system's
+//! functions and, like these, gives the same bits on every machine.
 
 use std::f64::consts::{FRAC_PI_2, LN_2, LOG2_E, PI, TAU};
 
 /// 2 to the power `x`, for |x| ≤ 1,000; beyond, the value at that bound.
-pub fn exp2(x: f64) -> f64 {
+fn exp2(x: f64) -> f64 {
     let x = x.clamp(-1000.0, 1000.0);
     let whole = x.round();
     let fraction = (x - whole) * LN_2;
@@ -17,13 +18,13 @@ pub fn exp2(x: f64) -> f64 {
 }
 
 /// e to the power `x`.
-pub fn exp(x: f64) -> f64 {
+pub(crate) fn exp(x: f64) -> f64 {
     exp2(x * LOG2_E)
 }
 
 /// The natural logarithm of `x`, which is positive, finite and normal; of anything else, that of the smallest
 /// such number.
-pub fn ln(x: f64) -> f64 {
+pub(crate) fn ln(x: f64) -> f64 {
     const COEFFICIENTS: [f64; 11] = {
         let mut coefficients = [0.0; 11];
         let mut n = 0;
@@ -47,16 +48,6 @@ pub fn ln(x: f64) -> f64 {
     let z = (mantissa - 1.0) / (mantissa + 1.0);
     let series = COEFFICIENTS.iter().rev().fold(0.0, |sum, coefficient| coefficient + sum * (z * z));
     exponent as f64 * LN_2 + 2.0 * z * series
-}
-
-/// The amplitude ratio of `level` decibels.
-pub fn decibels(level: f64) -> f64 {
-    exp2(level * (std::f64::consts::LOG2_10 / 20.0))
-}
-
-/// The frequency ratio of `interval` semitones.
-pub fn semitones(interval: f64) -> f64 {
-    exp2(interval / 12.0)
 }
 
 /// The cosine of `x` radians, for |x| below about a million.
@@ -86,7 +77,5 @@ mod tests {
             assert!((ln(x) - x.ln()).abs() < 1e-14 * (1.0 + x.ln().abs()), "ln({x})");
         }
         assert!((ln(0.0) - f64::MIN_POSITIVE.ln()).abs() < 1e-12);
-        assert!((decibels(-6.0) - 0.501_187_233_627_272).abs() < 1e-14);
-        assert!((semitones(12.0) - 2.0).abs() < 1e-15);
     }
 }

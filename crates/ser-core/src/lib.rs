@@ -7,6 +7,7 @@ pub mod elementary;
 mod error;
 pub mod progress;
 pub mod random;
+pub mod ratio;
 pub mod remedy;
 pub mod storage;
 pub mod text;

@@ -56,7 +56,6 @@ pub use mfcc::Mfcc;
 pub use power::PowerSpectrum;
 pub use preset::Preset;
 pub use spectrogram::MelSpectrogram;
-pub use trim::trim;
 pub use window::window;
 
 /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the

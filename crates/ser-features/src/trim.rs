@@ -39,7 +39,7 @@ impl Trim {
 
 /// The frames from the first to the last whose energy is within `top_db` of the loudest one's: all, where every frame is
 /// silent. `librosa.effects.trim` goes by the same rule, with frames of its own.
-pub fn trim(energies: &[f64], top_db: f64) -> Range<usize> {
+fn trim(energies: &[f64], top_db: f64) -> Range<usize> {
     let loudest = energies.iter().copied().fold(0.0, f64::max);
     let least = loudest * 10.0_f64.powf(-top_db / 10.0);
     let is_loud = |energy: &f64| *energy >= least;

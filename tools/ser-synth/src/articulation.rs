@@ -1,7 +1,8 @@
 //! From phones to the movements of tongue, lips, velum and breath: a control frame every 2 ms.
 
-use ser_core::elementary::{decibels, exp};
+use libm::exp;
 use ser_core::random::Random;
+use ser_core::ratio::decibels;
 
 use crate::emotion::Expression;
 use crate::phone::{Friction, Manner, Phone, phone};

@@ -10,7 +10,7 @@ use ser_core::random::Random;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
-use crate::container::{aiff, wav};
+use crate::oddity::{aiff, wav};
 use crate::{Emotion, MAX_SPEAKERS, Oddity, SAMPLE_RATES, WORD_COUNT, speakers, utterance, words};
 
 /// The nested folder in which the Kaggle copy of TESS holds everything a second time.

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! An utterance depends on its seed, speaker, word and emotion alone, so it is the same in a corpus of any size and
-//! with any number of threads. Only exactly rounded arithmetic is used, with no transcendental function from the
-//! system, so the bytes should be the same on every machine that follows IEEE 754; a test holds
-//! them to a digest made on x86-64 Linux.
+//! with any number of threads. Only exactly rounded arithmetic is used, and libm's functions instead of the system's, so the
+//! bytes should be the same on every machine that follows IEEE 754; a test holds them to a digest made on x86-64 Linux.
 //!
 //! Speakers share the published tendencies of each emotion, but each overdoes some cues and leaves out others, so an
 //! unseen speaker is harder than an unseen utterance, as with real actors. What it cannot stand in for is the variety
@@ -18,8 +17,9 @@
 //! ```
 //! use ser_synth::{SynthCorpus, Oddity, SynthOptions};
 //! # let folder = std::env::temp_dir().join(format!("ser-synth-doc-{}", std::process::id()));
-//! let options = Options { words: 1, speakers: 1, oddities: vec![Oddity::Aiff], ..Options::default() };
-//! let summary = Corpus::new(options)?.write(&folder)?;
+//! let options =
+//!     SynthOptions { words: 1, speakers: 1, oddities: vec![Oddity::Aiff], ..SynthOptions::default() };
+//! let summary = SynthCorpus::new(options)?.write(&folder)?;
 //! assert_eq!(summary.files, 7);
 //! assert_eq!(summary.oddities[&Oddity::Aiff].len(), 2);
 //! # std::fs::remove_dir_all(&folder).ok();
@@ -27,7 +27,6 @@
 //! ```
 
 mod articulation;
-mod container;
 mod corpus;
 mod emotion;
 mod oddity;

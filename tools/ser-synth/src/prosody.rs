@@ -2,8 +2,9 @@
 
 use std::f64::consts::{PI, TAU};
 
-use ser_core::elementary::{cos, decibels, semitones};
+use libm::cos;
 use ser_core::random::Random;
+use ser_core::ratio::{decibels, semitones};
 
 use crate::articulation::{FRAME, Frame, Marks};
 use crate::emotion::Expression;

@@ -1,7 +1,7 @@
 //! The voice source: what the larynx sends into the vocal tract.
 
-use ser_core::elementary::decibels;
 use ser_core::random::Random;
+use ser_core::ratio::decibels;
 
 use crate::emotion::Expression;
 
@@ -91,6 +91,6 @@ impl Glottis {
 /// Chosen so that the loss at `cutoff` is exact at any sample rate: k = c − √(c² − 1) with c = 2 − cos ω.
 fn one_pole(cutoff: f64, sample_rate: f64) -> f64 {
     let omega = std::f64::consts::TAU * cutoff / sample_rate;
-    let c = 2.0 - ser_core::elementary::cos(omega.min(std::f64::consts::PI));
+    let c = 2.0 - libm::cos(omega.min(std::f64::consts::PI));
     (c - (c * c - 1.0).sqrt()).clamp(0.0, 1.0)
 }

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{PI, TAU};
 
-use ser_core::elementary::{cos, exp};
+use libm::{cos, exp};
 
 /// A two-pole resonance of unit gain at 0 Hz, or the two-zero antiresonance that undoes it.
 #[derive(Debug, Clone, Copy, Default)]

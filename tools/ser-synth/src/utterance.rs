@@ -2,8 +2,9 @@
 
 use std::f64::consts::TAU;
 
-use ser_core::elementary::{decibels, exp};
+use libm::exp;
 use ser_core::random::Random;
+use ser_core::ratio::decibels;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::articulation::{FRAME, Frame, articulate};

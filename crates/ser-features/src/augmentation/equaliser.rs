@@ -68,5 +68,5 @@ pub(super) fn response_db(gains_db: &[f64], frequency: f64, sample_rate: f64) ->
     let gain = |index: f64| gains_db.get(index as usize).or(gains_db.last()).copied().unwrap_or(0.0);
     let (low, high) = (gain(before), gain(before + 1.0));
     let part = (place - before).clamp(0.0, 1.0);
-    low + (high - low) * 0.5 * (1.0 - ser_core::elementary::cos(std::f64::consts::PI * part))
+    low + (high - low) * 0.5 * (1.0 - libm::cos(std::f64::consts::PI * part))
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ser_core::Result;
-use ser_core::elementary::decibels;
 use ser_core::random::Random;
+use ser_core::ratio::decibels;
 use serde::{Deserialize, Serialize};
 
 use crate::augmentation::{Augmentation, Range, Sound, Step};

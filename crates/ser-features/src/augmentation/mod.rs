@@ -50,4 +50,4 @@ pub use voice::VoiceChange;
 
 /// Version of the computation. It goes into the keys of cached copies, so it must grow with any change that alters the
 /// samples that the same recipe gives for the same draws.
-pub const AUGMENTATION_VERSION: u32 = 1;
+pub const AUGMENTATION_VERSION: u32 = 2;

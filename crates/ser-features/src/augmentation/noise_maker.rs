@@ -3,10 +3,11 @@
 
 use std::f64::consts::PI;
 
+use libm::pow;
 use realfft::num_complex::Complex;
 use ser_core::Result;
-use ser_core::elementary::{decibels, exp, ln};
 use ser_core::random::Random;
+use ser_core::ratio::decibels;
 
 use crate::augmentation::NoiseLevel;
 use crate::augmentation::transform::Transform;
@@ -101,9 +102,8 @@ impl NoiseMaker {
         let hz = self.sample_rate / BLOCK as f64;
         // Amplitude falls by slope / 20 decades an octave, and is 1 at 1 kHz.
         let exponent = slope / (20.0 * std::f64::consts::LOG10_2);
-        let amplitudes: Vec<f32> = (0..=bins)
-            .map(|bin| exp(exponent * ln((bin as f64 * hz).max(KNEE_HZ) / 1000.0)) as f32)
-            .collect();
+        let amplitudes: Vec<f32> =
+            (0..=bins).map(|bin| pow((bin as f64 * hz).max(KNEE_HZ) / 1000.0, exponent) as f32).collect();
         self.noise.clear();
         self.noise.resize(length + 2 * BLOCK, 0.0);
         for start in (0..length + bins).step_by(bins) {

@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
-use ser_core::elementary::{exp, ln};
+use libm::{exp, log};
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,7 +29,7 @@ impl Range {
 
     /// A value whose logarithm is uniform: as likely within a factor of two below 1 as above.
     pub fn draw_ratio(&self, random: &mut Random) -> f64 {
-        exp(random.between(ln(self.low), ln(self.high))).clamp(self.low, self.high)
+        exp(random.between(log(self.low), log(self.high))).clamp(self.low, self.high)
     }
 
     /// The octaves at its two ends, of ratios.

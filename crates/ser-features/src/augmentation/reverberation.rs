@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use libm::exp;
 use ser_core::Result;
-use ser_core::elementary::{decibels, exp};
 use ser_core::random::Random;
+use ser_core::ratio::decibels;
 use serde::{Deserialize, Serialize};
 
 use crate::augmentation::transform::Transform;

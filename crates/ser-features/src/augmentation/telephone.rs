@@ -1,10 +1,10 @@
 //! Telephone: a narrow band, and the eight bits of its samples.
 
-use std::f64::consts::{FRAC_PI_2, PI, TAU};
+use std::f64::consts::{LN_2, PI, TAU};
 use std::fmt;
 
+use libm::{cos, expm1, sin};
 use ser_core::Result;
-use ser_core::elementary::{cos, exp, ln};
 use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +72,7 @@ enum Side {
 /// each pair of Butterworth's poles.
 fn butterworth(side: Side, cut_off: f64, order: u32, sample_rate: f64, samples: &mut [f32]) {
     let omega = TAU * cut_off / sample_rate;
-    let (cosine, sine) = (cos(omega), cos(omega - FRAC_PI_2));
+    let (cosine, sine) = (cos(omega), sin(omega));
     for section in 0..order / 2 {
         // 1 / Q is twice the cosine of the pole's angle from the real axis.
         let alpha = sine * cos(PI * f64::from(2 * section + 1) / f64::from(2 * order));
@@ -101,7 +101,7 @@ fn compand(samples: &mut [f32]) {
         return;
     }
     // What comes out of each step, and from what on a sample belongs to it.
-    let level = |step: f64| (f64::from(peak) * (exp(step / 127.0 * ln(256.0)) - 1.0) / 255.0) as f32;
+    let level = |step: f64| (f64::from(peak) * expm1(step / 127.0 * 8.0 * LN_2) / 255.0) as f32;
     let levels: [f32; 128] = std::array::from_fn(|step| level(step as f64));
     let starts: [f32; 127] = std::array::from_fn(|step| level(step as f64 + 0.5));
     for sample in samples {

@@ -1,6 +1,6 @@
 //! What a pass over the voice is to change.
 
-use ser_core::elementary::semitones;
+use ser_core::ratio::semitones;
 
 /// One change of the voice.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,6 @@
 //! Playing a waveform faster or slower by any ratio: pitch, formants and duration change together.
 
-use std::f64::consts::PI;
-
-use ser_core::elementary::cos;
+use ser_audio::LowPass;
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
 
 /// Samples on either side that an output depends on where the ratio is at most 1, at the lower of the two rates.
@@ -50,7 +48,9 @@ impl Resampling {
     /// Taps for the samples from `i − reach + 1` to `i + reach` of an output between samples `i` and `i + 1`.
     fn tabulate(&mut self, ratio: f64) {
         if self.filter.is_empty() {
-            self.filter = (0..=(REACH * PARTS) as usize).map(|n| low_pass(n as f64 / PARTS)).collect();
+            self.filter.resize((REACH * PARTS) as usize + 1, 0.0);
+            // All that lies below half the sample rate.
+            LowPass::new(0.5, REACH, BETA).tabulate(0.0, 1.0 / PARTS, &mut self.filter);
         }
         // At ratios above 1 it is stretched in time, so that what would fold back about half the new rate is stopped.
         let stretch = ratio.max(1.0);
@@ -117,21 +117,6 @@ impl NullaryFnOnce for Interpolate<'_> {
     fn call(self) {
         self.resampling.interpolate(self.ratio, self.output);
     }
-}
-
-/// An ideal low-pass filter at half the sample rate under Kaiser's window, at `time` samples from its middle.
-fn low_pass(time: f64) -> f64 {
-    let inside = 1.0 - (time / REACH) * (time / REACH);
-    if inside < 0.0 {
-        return 0.0;
-    }
-    let sinc = if time < 1e-9 { 1.0 } else { cos(PI * time - PI / 2.0) / (PI * time) };
-    bessel_i0_of_root(BETA * BETA * inside) * sinc
-}
-
-/// The modified Bessel function `I₀(√x)`: `Σ (x/4)ⁿ / n!²`, for x up to about 50.
-fn bessel_i0_of_root(x: f64) -> f64 {
-    (1..=20).rev().fold(1.0, |sum, n| 1.0 + sum * x * 0.25 / f64::from(n * n))
 }
 
 #[cfg(test)]
