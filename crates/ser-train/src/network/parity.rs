@@ -15,7 +15,6 @@ use crate::network::parameters::to_vec_f32;
 use crate::network::{Network, Pass};
 use crate::optimisation::learner::mean_over_branches;
 use crate::optimisation::parity::{Difference, floats, integers};
-use ser_model::network::Architecture;
 
 /// Largest difference allowed, relative to the largest value of the tensor compared.
 const TOLERANCE: f32 = 5e-5;

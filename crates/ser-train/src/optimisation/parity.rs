@@ -14,7 +14,6 @@ use tch::{Device, Kind, Reduction, Tensor};
 use crate::network::parameters::to_vec_f32;
 use crate::network::{Network, Pass};
 use crate::optimisation::adam::{Adam, Regularisation};
-use ser_model::network::Architecture;
 
 /// Largest difference allowed, relative to the largest value of the tensor compared. The figures seen are about a
 /// tenth of it: f32 carries 1e-7, and a gradient is a sum of thousands of products.
