@@ -15,3 +15,8 @@ pub use ending::{Ending, run};
 pub use interrupt::stop_on_interrupt;
 pub use option::{Switch, choice, set};
 pub use output::{print, terminal_width, to_json};
+
+/// The worked examples of the guide, run as a program outside of the crates would use them.
+#[cfg(all(doctest, feature = "torch"))]
+#[doc = include_str!("../CONTRIBUTING.md")]
+mod contributing {}
