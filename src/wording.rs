@@ -5,7 +5,7 @@ use ser_core::remedy::{Action, Assignment, Setting, Stage, Wording};
 
 /// Flags and command lines.
 #[derive(Debug)]
-pub struct CommandWording;
+pub(crate) struct CommandWording;
 
 impl Wording for CommandWording {
     fn setting(&self, setting: Setting) -> String {

@@ -11,13 +11,13 @@ use tch::Device;
 
 /// Prints a run as it progresses.
 #[derive(Debug, Clone, Copy)]
-pub struct FitTable {
+pub(crate) struct FitTable {
     silent: bool,
 }
 
 impl FitTable {
     /// A table that prints nothing if it is `silent`.
-    pub fn new(silent: bool) -> Self {
+    pub(crate) fn new(silent: bool) -> Self {
         Self { silent }
     }
 
@@ -25,7 +25,7 @@ impl FitTable {
     ///
     /// # Errors
     /// When stdout cannot be written; likewise below.
-    pub fn print_header(
+    pub(crate) fn print_header(
         &self,
         material: &Material,
         device: Device,
@@ -62,7 +62,7 @@ impl FitTable {
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn add(&self, event: &FitEvent<'_>) -> Result<()> {
+    pub(crate) fn add(&self, event: &FitEvent<'_>) -> Result<()> {
         let record = match event {
             FitEvent::Skipped { damaged, from } => {
                 eprintln!("ser-fit: {damaged}; continuing from {}", from.display());
@@ -90,7 +90,7 @@ impl FitTable {
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn conclude(&self, summary: &FitSummary) -> Result<()> {
+    pub(crate) fn conclude(&self, summary: &FitSummary) -> Result<()> {
         if self.silent {
             return Ok(());
         }

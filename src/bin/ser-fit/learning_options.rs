@@ -16,7 +16,7 @@ use ser_model::{
 /// What a network learns from and how. Each overrides the recipe.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Recipe")]
-pub struct LearningOptions {
+pub(crate) struct LearningOptions {
     /// Feature set in the cache: the start of its name, or a preset that it was computed by [default: the newest]
     #[arg(long, value_name = "ID")]
     feature_set: Option<String>,
@@ -105,7 +105,7 @@ impl LearningOptions {
     ///
     /// # Errors
     /// When a file cannot be read or is not a recipe.
-    pub fn recipe(&self) -> Result<FitConfig> {
+    pub(crate) fn recipe(&self) -> Result<FitConfig> {
         let mut config = self.config.as_deref().map_or_else(|| Ok(FitConfig::default()), FitConfig::read)?;
         set(&mut config.feature_set, &self.feature_set);
         set(&mut config.split, &self.split);

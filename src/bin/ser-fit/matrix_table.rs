@@ -8,13 +8,13 @@ use ser_train::state::EpochRecord;
 
 /// Prints the runs of a matrix as they end.
 #[derive(Debug, Clone, Copy)]
-pub struct MatrixTable {
+pub(crate) struct MatrixTable {
     silent: bool,
 }
 
 impl MatrixTable {
     /// A table that prints nothing if it is `silent`.
-    pub fn new(silent: bool) -> Self {
+    pub(crate) fn new(silent: bool) -> Self {
         Self { silent }
     }
 
@@ -22,7 +22,7 @@ impl MatrixTable {
     ///
     /// # Errors
     /// When stdout cannot be written; likewise below.
-    pub fn print_header(&self, cells: &[MatrixRun]) -> Result<()> {
+    pub(crate) fn print_header(&self, cells: &[MatrixRun]) -> Result<()> {
         self.print(|| {
             format!(
                 "{} runs\n\nprotocol            seed  epochs  best epoch   val acc   val UAR  seconds\n",
@@ -35,7 +35,7 @@ impl MatrixTable {
     ///
     /// # Errors
     /// See above.
-    pub fn add(&self, cell: &MatrixRun, summary: &FitSummary) -> Result<()> {
+    pub(crate) fn add(&self, cell: &MatrixRun, summary: &FitSummary) -> Result<()> {
         self.print(|| summary.networks().iter().map(|network| line(cell, network)).collect())
     }
 
@@ -43,7 +43,7 @@ impl MatrixTable {
     ///
     /// # Errors
     /// See above.
-    pub fn conclude(&self, folder: &std::path::Path) -> Result<()> {
+    pub(crate) fn conclude(&self, folder: &std::path::Path) -> Result<()> {
         self.print(|| {
             format!(
                 "\nvalidation says nothing about the test sides; evaluate those with: ser-report --runs {}\n",

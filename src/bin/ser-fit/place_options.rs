@@ -8,7 +8,7 @@ use ser_model::FitConfig;
 
 /// Where, how long and with what a network is trained. Each overrides the recipe.
 #[derive(Debug, Clone, Default, Args)]
-pub struct PlaceOptions {
+pub(crate) struct PlaceOptions {
     /// Folder of the cache [default: cache]
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub struct PlaceOptions {
 
 impl PlaceOptions {
     /// Changes `config` by what is given.
-    pub fn apply(&self, config: &mut FitConfig) {
+    pub(crate) fn apply(&self, config: &mut FitConfig) {
         set(&mut config.cache, &self.cache);
         if !self.data.is_empty() {
             config.data.clone_from(&self.data);

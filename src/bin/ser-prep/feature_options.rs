@@ -11,7 +11,7 @@ use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Preset, Representa
 /// Parameters of the features. Each overrides the file, which overrides the preset.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Features")]
-pub struct FeatureOptions {
+pub(crate) struct FeatureOptions {
     /// Read parameters from this TOML file
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     features: Option<PathBuf>,
@@ -105,7 +105,7 @@ impl FeatureOptions {
     ///
     /// # Errors
     /// When the file cannot be read or a value is not valid.
-    pub fn config(&self) -> Result<FeatureConfig> {
+    pub(crate) fn config(&self) -> Result<FeatureConfig> {
         let mut config = match (&self.features, self.preset.unwrap_or_default()) {
             (Some(path), _) => {
                 let text = std::fs::read_to_string(path)

@@ -15,7 +15,7 @@ use ser_eval::{Evaluation, Prediction, RunRecord};
 /// Files to write besides what is printed.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Files to show")]
-pub struct ReportFiles {
+pub(crate) struct ReportFiles {
     /// Write the whole report as one HTML page that needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub struct ReportFiles {
 
 impl ReportFiles {
     /// Whether any file is asked for.
-    pub fn wanted(&self) -> bool {
+    pub(crate) fn wanted(&self) -> bool {
         self.html.is_some() || self.figures.is_some() || self.card.is_some()
     }
 
@@ -44,7 +44,7 @@ impl ReportFiles {
     ///
     /// # Errors
     /// When a file cannot be written, the folders of recordings cannot be combined, or the predictions are not those of the evaluation.
-    pub fn write(
+    pub(crate) fn write(
         &self,
         evaluation: &Evaluation,
         predictions: &[Prediction],

@@ -5,7 +5,7 @@ use ser_model::MemberOrigin;
 use ser_train::assess::{Preparation, Reproduction};
 
 /// The commands, in the order in which they are run; `report` is the last of them.
-pub fn commands(network: &Reproduction<'_>, report: Vec<String>) -> Vec<CommandLine> {
+pub(crate) fn commands(network: &Reproduction<'_>, report: Vec<String>) -> Vec<CommandLine> {
     let mut all = vec![("Prepare the recordings", preparing(network))];
     all.extend(training(network).into_iter().map(|words| ("Train, by the recipe below", words)));
     all.push(("Report", report));

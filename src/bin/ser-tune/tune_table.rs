@@ -11,18 +11,18 @@ use serde_json::Value as Json;
 
 /// Prints a search as it progresses.
 #[derive(Debug, Clone, Copy)]
-pub struct TuneTable {
+pub(crate) struct TuneTable {
     silent: bool,
 }
 
 impl TuneTable {
     /// A table that prints nothing if it is `silent`.
-    pub fn new(silent: bool) -> Self {
+    pub(crate) fn new(silent: bool) -> Self {
         Self { silent }
     }
 
     /// Reports events on stderr.
-    pub fn add(&self, event: &SearchEvent<'_>) {
+    pub(crate) fn add(&self, event: &SearchEvent<'_>) {
         if self.silent {
             return;
         }
@@ -42,7 +42,7 @@ impl TuneTable {
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn conclude(&self, outcome: &StudySummary) -> Result<()> {
+    pub(crate) fn conclude(&self, outcome: &StudySummary) -> Result<()> {
         if self.silent { Ok(()) } else { print(&text(outcome)) }
     }
 }

@@ -163,13 +163,16 @@ impl Flow {
     }
 
     /// Units of a vector, or at a position, and how to make the same of other units.
-    fn units(self) -> Result<(usize, fn(usize) -> Self), String> {
+    fn units(self) -> Result<(usize, WithUnits), String> {
         match self {
             Self::Vector { units } => Ok((units, |units| Self::Vector { units })),
             _ => Ok((self.sequence()?, |units| Self::Sequence { units })),
         }
     }
 }
+
+/// Makes a vector or a sequence of so many units.
+type WithUnits = fn(usize) -> Flow;
 
 fn within(what: &str, size: usize) -> Result<usize, String> {
     match (1..=MOST).contains(&size) {

@@ -64,10 +64,12 @@ pub struct Computed {
     pub frames: Vec<u32>,
 }
 
-/// A step whose utterances are requested: the position of the first in the epoch's order, and their indices.
+/// A step whose utterances are requested.
 #[derive(Debug, Clone, Copy)]
 pub struct StepRequest<'a> {
+    /// Position of the first of them in the epoch's order.
     pub place: usize,
+    /// Their indices.
     pub indices: &'a [usize],
 }
 

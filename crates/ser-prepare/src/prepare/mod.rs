@@ -3,10 +3,10 @@
 //! Work flows through in batches, so that memory does not grow with the corpus. What a run has stored in whole
 //! shards the next one finds, also if it was killed before it wrote the index.
 
-pub mod candidates;
-pub mod near_duplicates;
-pub mod options;
-pub mod report;
+mod candidates;
+mod near_duplicates;
+mod options;
+mod report;
 mod select;
 mod splits;
 mod store;
