@@ -9,6 +9,7 @@ mod annotation;
 pub mod conventions;
 mod corpora;
 pub mod doctor;
+mod finding;
 mod label_map;
 mod names;
 mod protocol;

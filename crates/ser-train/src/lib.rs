@@ -17,6 +17,7 @@ pub mod device;
 pub mod ensemble;
 pub mod evaluate;
 mod foreign;
+mod material;
 pub mod matrix;
 pub mod network;
 pub mod optimisation;

@@ -5,12 +5,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use ser_cache::{Cache, Dataset, FeatureSet, ReadOptions, StoredSplit};
+use ser_cache::Dataset;
 use ser_core::progress::{Progress, Silent};
 use ser_core::random::Random;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::Protocol;
 use ser_corpus::split::Part;
 use ser_model::checkpoint::Checkpoint;
 use ser_model::network::Architecture;
@@ -23,6 +22,7 @@ use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_traini
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches};
 use crate::evaluate::evaluate;
+pub use crate::material::Material;
 use crate::network::Network;
 use crate::optimisation::Learner;
 use crate::optimisation::averaging::WeightAverage;
@@ -33,37 +33,6 @@ use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
 use ser_prepare::on_the_fly::StepRequest;
 
 pub use crate::run::FitSummary;
-
-/// The data of a run.
-#[derive(Debug)]
-pub struct Material {
-    /// The feature set.
-    pub set: FeatureSet,
-    /// The split.
-    pub split: StoredSplit,
-    /// Utterances to learn from.
-    pub train: Dataset,
-    /// Utterances to choose the best epoch by.
-    pub val: Dataset,
-}
-
-impl Material {
-    /// Opens what `config` asks for.
-    ///
-    /// # Errors
-    /// When the cache does not have it, or it is damaged, or no network fits it.
-    pub fn open(config: &FitConfig) -> Result<Self> {
-        let protocol: Protocol = config.split.parse()?;
-        let access = ReadOptions { map: config.mmap, verify: config.verify };
-        let cache = Cache::open(&config.cache)?.with_access(access);
-        let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
-        let split = cache.split(set, &protocol)?;
-        let train = cache.part(set, &split, Part::Train)?;
-        let val = cache.part(set, &split, Part::Val)?;
-        Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
-        Ok(Self { set: set.clone(), split, train, val })
-    }
-}
 
 /// What [`fit`] needs.
 #[expect(missing_debug_implementations, reason = "closures have nothing to show")]

@@ -16,7 +16,7 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Annotation;
-use crate::doctor::FindingKind;
+use crate::finding::FindingKind;
 
 pub use plain::{Filename, Folder};
 

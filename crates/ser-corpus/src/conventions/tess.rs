@@ -9,7 +9,7 @@ use ser_core::Result;
 
 use crate::Annotation;
 use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
-use crate::doctor::FindingKind;
+use crate::finding::FindingKind;
 
 /// `OAF_fear/OAF_back_fear.wav`
 #[derive(Debug, Clone, Copy)]

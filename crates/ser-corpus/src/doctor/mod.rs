@@ -14,7 +14,6 @@
 //! Samples are dropped as soon as they are measured, so memory grows by a few hundred bytes a recording.
 
 mod diagnosis;
-mod finding;
 mod levels;
 mod published;
 mod recording;
@@ -34,7 +33,7 @@ use crate::doctor::diagnosis::NonRecordings;
 use crate::doctor::recording::{ExamineCandidate, Examined, UnusableReason};
 use crate::{Annotator, LabelSource, OtherEntry};
 
-pub use finding::{CorpusFinding, FindingItem, FindingKind, Severity};
+pub use crate::finding::{CorpusFinding, FindingItem, FindingKind, Severity};
 pub use levels::{Levels, dbfs};
 pub use report::{DoctorReport, KnownCorpus};
 pub use statistics::{ClassNumbers, CorpusStatistics, MinMedianMax};
