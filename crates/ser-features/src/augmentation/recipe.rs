@@ -50,7 +50,7 @@ impl AugmentationRecipe {
     /// Reads a recipe from a file.
     ///
     /// # Errors
-    /// Those of [`Self::from_toml`]; `Io`, `Unsupported`, `Damaged` or `Limit` for what cannot be read, is no regular
+    /// Those of [`Self::from_toml`]; `Io`, `Unsupported`, `Damaged` or `Limit` for what cannot be read, is not a regular
     /// file, is not UTF-8 or exceeds 1 MiB. All name the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path, "an augmentation recipe", MAX_BYTES)?;

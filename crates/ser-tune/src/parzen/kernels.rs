@@ -91,7 +91,7 @@ impl Kernels {
             Self::Normal { shapes, domain } => {
                 let (mean, deviation) = shapes.get(kernel).copied().unwrap_or((0.0, 0.0));
                 let (low, high) = domain.bounds();
-                // A kernel has its mean in the domain and is no wider than it, so a third of all draws are inside.
+                // A kernel has its mean in the domain and is not wider than it, so a third of all draws are inside.
                 let mut drawn = mean;
                 for _ in 0..1000 {
                     let draw = mean + deviation * random.normal();
