@@ -1,4 +1,4 @@
-//! What every stage of ser uses and none of them owns: the error type and its [`remedy`], crash-safe [`storage`], reproducible
+//! What every stage of ser uses and none of them owns: the error type and its [`mod@remedy`], crash-safe [`storage`], reproducible
 //! [`random`]ness, [`progress`] reports and printable [`text`].
 //!
 //! Nothing here knows of audio, of a corpus or of a command line.

@@ -1,4 +1,13 @@
-//! Sound to tensors: one pipeline (load, augment, extract), and everything that runs it.
+//! Sound to tensors: one pipeline (load → augment → extract), and everything that runs it.
+//!
+//! | | |
+//! |---|---|
+//! | [`Pipeline`] | the one way from a recording to a tensor |
+//! | [`prepare()`] | brings a cache up to date with corpora: scan, compute, split, commit |
+//! | [`repair`] | rebuilds damaged shards of a cache byte for byte |
+//! | [`on_the_fly`] | augmented batches while a network learns |
+//! | [`listen`] | examples of an augmentation, to hear and see |
+//! | [`audit`] | what the sides of a split have in common |
 
 pub mod audit;
 pub mod listen;
@@ -13,3 +22,8 @@ pub use prepare::{
     CorpusReport, DEFAULT_SHARD_BYTES, Duplicate, LabelledRecording, NearDuplicatePair, NearDuplicates,
     PrepareOptions, PrepareReport, Remark, prepare, recordings,
 };
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

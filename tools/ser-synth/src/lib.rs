@@ -44,3 +44,8 @@ pub use oddity::Oddity;
 pub use speaker::{MAX_SPEAKERS, speakers};
 pub use utterance::{SAMPLE_RATES, utterance};
 pub use words::{WORD_COUNT, words};
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
