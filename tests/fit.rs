@@ -85,7 +85,7 @@ fn a_folder_that_holds_a_run_is_not_trained_into_again() {
     let before = std::fs::read(folder.path().join("best.pt")).unwrap();
     let error = train(&config, folder.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.to_string().contains("--resume"), "{error}");
+    assert!(error.to_string().contains("resume the run in"), "{error}");
     assert_eq!(std::fs::read(folder.path().join("best.pt")).unwrap(), before);
 }
 
@@ -188,7 +188,7 @@ fn a_run_interrupted_after_any_step_resumes_bit_for_bit() {
         let (epoch, step) = ((step - 1) / 4 + 1, (step - 1) % 4 + 1);
         let text = error.to_string();
         assert!(text.contains(&format!("after step {step} of epoch {epoch}")), "{text}");
-        assert!(text.contains(&format!("ser-fit --resume {}", run.display())), "{text}");
+        assert!(text.contains(&format!("resume the run in {}", run.display())), "{text}");
         assert_eq!(
             Ended::of(resume(&config, &run).unwrap(), &run),
             whole,
@@ -415,7 +415,7 @@ fn a_run_that_has_diverged_ends_with_advice() {
     };
     let text = diverge("weights", "head.3.bias", f32::INFINITY, 7);
     assert!(
-        text.contains("the loss became NaN in epoch 2; start a new run with a lower --lr, which was 0.01"),
+        text.contains("the loss became NaN in epoch 2; start a new run with a lower lr, which was 0.01"),
         "{text}"
     );
     // Training goes by the statistics of each batch and does not notice these.

@@ -243,7 +243,7 @@ fn an_ensemble_resumed_for_longer_stays_so_when_it_is_interrupted_once_more() {
 
     let error = resume(&ensemble(2), &run).unwrap_err().to_string();
     assert!(error.contains("member-1") && error.contains("trained for 3 epochs"), "{error}");
-    assert!(error.contains("--epochs 3"), "{error}");
+    assert!(error.contains("epochs = 3"), "{error}");
     let error = resume(&FitConfig { lr: 0.5, ..ensemble(3) }, &run).unwrap_err().to_string();
     assert!(error.contains("started with another recipe"), "{error}");
 }

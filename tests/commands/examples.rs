@@ -8,17 +8,26 @@ use ser_synth::{SynthCorpus, SynthOptions};
 
 use crate::common_python::python_with;
 
-/// What an example prints.
+/// What an example prints. `cargo test` has built it beside the tests; where a single test was asked for, it is built now.
 fn run(example: &str, arguments: &[&Path]) -> String {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--offline", "--example", example]);
-    if !cfg!(feature = "torch") {
-        cargo.arg("--no-default-features");
-    }
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--").args(arguments).output().unwrap();
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.parent().unwrap().parent().unwrap().join("examples").join(example);
+    let mut command = match built.is_file() {
+        true => Command::new(built),
+        false => {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["run", "--quiet", "--offline", "--example", example]);
+            if !cfg!(feature = "torch") {
+                cargo.arg("--no-default-features");
+            }
+            if !cfg!(debug_assertions) {
+                cargo.arg("--release");
+            }
+            cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--");
+            cargo
+        }
+    };
+    let output = command.args(arguments).output().unwrap();
     assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

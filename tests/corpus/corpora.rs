@@ -238,7 +238,7 @@ fn a_corpus_has_the_name_it_is_given_also_where_its_cache_is_repaired() {
     let (_, left) = repaired(Vec::new());
     assert!(!left.is_empty());
     assert!(
-        left[0].help.contains("--data audio=") && left[0].help.contains("--data Surrey="),
+        left[0].help.contains("data = audio=") && left[0].help.contains("data = Surrey="),
         "{}",
         left[0].help
     );
@@ -268,8 +268,8 @@ fn what_several_corpora_are_asked_for_must_make_sense() {
         assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
         error.to_string()
     };
-    assert!(with(vec![LabelSource::Auto; 3], &["a", "b"]).contains("3 --labels do not match 2 --data"));
-    assert!(with(vec![LabelSource::Auto; 2], &["a"]).contains("2 --labels do not match 1 --data"));
+    assert!(with(vec![LabelSource::Auto; 3], &["a", "b"]).contains("3 labels do not match 2 data"));
+    assert!(with(vec![LabelSource::Auto; 2], &["a"]).contains("2 labels do not match 1 data"));
     assert!(with(vec![table], &["a", "b"]).contains("describes one corpus"));
     assert!(with(Vec::new(), &["a", "a"]).contains("is given twice"));
     assert!(with(Vec::new(), &["a", "a/DC"]).contains("lies in"));

@@ -11,15 +11,17 @@ mod corpora;
 pub mod doctor;
 mod finding;
 mod label_map;
+mod labels;
 mod names;
 mod protocol;
 pub mod scan;
 pub mod split;
 mod table;
 
-pub use annotation::{Annotation, Annotator, LabelSource};
+pub use annotation::Annotation;
 pub use corpora::{Corpora, Corpus, CorpusFolder};
 pub use label_map::{LabelMap, MapSource, Mapped};
+pub use labels::{Annotator, LabelSource};
 pub use names::check_relative;
 pub use protocol::Protocol;
 pub use scan::{AudioFile, FileStat, OtherEntry, Scan, scan, scan_noting};
