@@ -261,7 +261,7 @@ fn a_split_that_has_changed_is_refused() {
     succeed(prep.args(["--quiet", "--seed", "4", "--data"]).arg(&prepared("report", &[]).corpus));
     let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
     assert!(text.contains("has redrawn its random split since this checkpoint was trained"), "{text}");
-    assert!(text.contains("train again"), "{text}");
+    assert!(text.contains("run ser-fit again"), "{text}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a pass over the voice is to change.
 
+use crate::{MelScale, hz_to_mel};
 use ser_core::ratio::semitones;
 
 /// One change of the voice.
@@ -67,4 +68,15 @@ impl VoicePass {
     pub(in crate::augmentation) fn has_equalisers(&self) -> bool {
         !self.equalisers.is_empty()
     }
+}
+
+/// Gain in dB at `frequency` Hz of the equaliser with these gains at its nodes: along half a cosine between two.
+pub(super) fn response_db(gains_db: &[f64], frequency: f64, sample_rate: f64) -> f64 {
+    let mel = |hz: f64| hz_to_mel(MelScale::Htk, hz);
+    let place = mel(frequency) / mel(0.5 * sample_rate) * gains_db.len().saturating_sub(1) as f64;
+    let before = place.floor().max(0.0);
+    let gain = |index: f64| gains_db.get(index as usize).or(gains_db.last()).copied().unwrap_or(0.0);
+    let (low, high) = (gain(before), gain(before + 1.0));
+    let part = (place - before).clamp(0.0, 1.0);
+    low + (high - low) * 0.5 * (1.0 - libm::cos(std::f64::consts::PI * part))
 }

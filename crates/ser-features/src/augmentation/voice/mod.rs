@@ -21,9 +21,9 @@ use ser_core::Result;
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
 
 use alignment::{Alignment, Frames};
+use change::response_db;
 use resample::Resampling;
 
-use crate::augmentation::equaliser::response_db;
 use crate::augmentation::transform::Transform;
 
 /// About how long a frame is, in seconds; its length is the power of two that is nearest.
