@@ -7,9 +7,14 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let Some(folder) = env::var_os("DEP_SER_LIBTORCH_FOLDER") else { return };
     // A run path (DT_RUNPATH) serves only what the program itself names. That is enough: libtorch's libraries find their
-    // neighbours and CUDA's by a run path of their own, relative to themselves. It goes to every program, since cargo has no
-    // way to say "these commands, tests and doctests"; the others look for nothing there.
+    // neighbours and CUDA's by a run path of their own, relative to themselves.
     for word in ["-Xlinker".into(), "-rpath".into(), "-Xlinker".into(), folder] {
-        println!("cargo::rustc-link-arg={}", word.display());
+        let word = word.display();
+        for command in ["ser-fit", "ser-report"] {
+            println!("cargo::rustc-link-arg-bin={command}={word}");
+        }
+        for kind in ["tests", "benches", "examples"] {
+            println!("cargo::rustc-link-arg-{kind}={word}");
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Only the commands that train or evaluate a network need libtorch, so only they link it: preparing a corpus on a machine
 //! without libtorch, or in a small container, must just work.
 
-use std::path::Path;
 use std::process::Command;
 
 /// Every command, and whether it needs libtorch.
@@ -17,24 +16,37 @@ const COMMANDS: &[(&str, bool)] = &[
     (env!("CARGO_BIN_EXE_ser-report"), true),
 ];
 
-/// The libraries that a program names as needed.
-fn needed(program: &Path) -> Vec<String> {
+/// What `readelf -d` says of a program: the libraries it needs, and the folders they are looked for in.
+#[cfg(target_os = "linux")]
+fn dynamic_section(program: &str) -> (Vec<String>, Vec<String>) {
     let output = Command::new("readelf").arg("-d").arg(program).output().expect("readelf is of binutils");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let names = text.lines().filter(|line| line.contains("(NEEDED)"));
-    names.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())).collect()
+    let tagged = |tags: &[&str]| -> Vec<String> {
+        let lines = text.lines().filter(|line| tags.iter().any(|tag| line.contains(tag)));
+        lines.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())).collect()
+    };
+    (tagged(&["(NEEDED)"]), tagged(&["(RPATH)", "(RUNPATH)"]))
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn only_commands_that_run_networks_link_libtorch() {
     for &(program, with_libtorch) in COMMANDS {
-        let libraries = needed(Path::new(program));
-        assert!(libraries.iter().any(|name| name.starts_with("libc.so")), "{program}: {libraries:?}");
-        let torch: Vec<&String> =
-            libraries.iter().filter(|name| name.contains("torch") || name.contains("c10")).collect();
-        assert_eq!(!torch.is_empty(), with_libtorch, "{program} needs {libraries:?}");
+        let (needed, folders) = dynamic_section(program);
+        let needs = |parts: &[&str]| needed.iter().any(|name| parts.iter().any(|part| name.contains(part)));
+        assert!(needs(&["libc.so"]), "{program}: {needed:?}");
+        if with_libtorch {
+            assert!(
+                needs(&["libtorch_cpu.so"]) && !folders.is_empty(),
+                "{program}: {needed:?} in {folders:?}"
+            );
+            // CUDA is loaded when it is asked for.
+            assert!(!needs(&["cuda"]), "{program}: {needed:?}");
+        } else {
+            assert!(!needs(&["torch", "c10", "gomp", "cuda"]), "{program}: {needed:?}");
+            assert!(folders.is_empty(), "{program}: {folders:?}");
+        }
     }
 }
 
