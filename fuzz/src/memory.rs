@@ -1,7 +1,7 @@
 //! Memory counted at every allocation, so that a size taken from a header shows at once, also where the system would
 //! hand out pages only as they are touched.
 
-use std::alloc::{GlobalAlloc, ShardLayout, System};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Bytes that are allocated now, and how many may be.
@@ -35,22 +35,22 @@ fn grow(bytes: usize) {
 
 // SAFETY: everything is forwarded to the system's allocator; only sizes are recorded.
 unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: ShardLayout) -> *mut u8 {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn alloc_zeroed(&self, layout: ShardLayout) -> *mut u8 {
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
         unsafe { System.alloc_zeroed(layout) }
     }
 
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: ShardLayout) {
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size(), Relaxed);
         unsafe { System.dealloc(pointer, layout) }
     }
 
-    unsafe fn realloc(&self, pointer: *mut u8, layout: ShardLayout, new_size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // The old and the new place may both be there for a moment.
         grow(new_size);
         LIVE.fetch_sub(layout.size(), Relaxed);
