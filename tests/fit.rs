@@ -420,7 +420,7 @@ fn a_run_that_has_diverged_ends_with_advice() {
     );
     // Training goes by the statistics of each batch and does not notice these.
     let text = diverge("statistics", "cnn.5.running_var", f32::NAN, 6);
-    assert!(text.contains("answers became NaN in epoch 2; start a new run with a lower --lr"), "{text}");
+    assert!(text.contains("answers became NaN in epoch 2; start a new run with a lower lr"), "{text}");
 }
 
 // The command.
