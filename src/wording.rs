@@ -26,7 +26,6 @@ impl Wording for CommandWording {
                 format!("make one with: ser-prep --data <recordings> --out {}", cache.display())
             }
             Action::Repair => "run ser-cache verify --repair".to_owned(),
-            Action::CollectGarbage => "run ser-cache gc".to_owned(),
             Action::Train => "run ser-fit".to_owned(),
             Action::Resume(run) => format!("run: ser-fit --resume {}", run.display()),
             Action::Finish(run) => format!("finish it with: ser-fit --resume {}", run.display()),
@@ -37,7 +36,6 @@ impl Wording for CommandWording {
             Action::ReportRuns => "use ser-report --runs".to_owned(),
             Action::Search => "run ser-tune --space".to_owned(),
             Action::ListDevices => "run ser-fit --doctor".to_owned(),
-            _ => format!("{action:?}"),
         }
     }
 
@@ -48,7 +46,6 @@ impl Wording for CommandWording {
             Stage::Search => "ser-tune".to_owned(),
             Stage::Repair => "ser-cache verify --repair".to_owned(),
             Stage::Collection => "ser-cache gc".to_owned(),
-            _ => format!("{stage:?}"),
         }
     }
 }

@@ -191,3 +191,25 @@ fn paths_of_use_trees_are_read_whole() {
     let expected: [&[&str]; 4] = [&["a", "b"], &["a", "c", "D"], &["a", "c", "e"], &["f", "g"]];
     assert_eq!(paths, expected);
 }
+
+#[test]
+fn every_test_that_the_reliability_document_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut functions: BTreeSet<String> = BTreeSet::new();
+    for folder in ["crates", "tests", "tools", "src"] {
+        for text in modules(&root.join(folder)).values() {
+            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+            functions.extend(names.map(str::to_owned));
+        }
+    }
+    let document = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    // Names of tests are sentences; shorter names are of functions and fields.
+    let is_sentence = |name: &&str| {
+        name.matches('_').count() >= 4
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let named: Vec<&str> = document.split('`').skip(1).step_by(2).filter(is_sentence).collect();
+    assert!(named.len() > 50, "{named:?}");
+    let missing: Vec<&&str> = named.iter().filter(|name| !functions.contains(**name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -9,7 +9,7 @@ use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::lock::ReadersLock;
-use crate::survey::{Piece, Role, read_index, survey};
+use crate::survey::{CachePiece, Role, read_index, survey};
 use crate::{Cache, Hex, Index, ReadOptions, WriterLock, check_splits_place, index_path, point_splits_at};
 
 /// What is to be removed.
@@ -90,7 +90,7 @@ pub fn collect(options: &GarbageOptions, storage: &Storage) -> Result<Collected>
         folders.iter().try_for_each(|folder| storage.sync_folder(folder))?;
     }
     drop((writer, cache));
-    let describe = |(piece, what): &(&Piece, &'static str)| Garbage {
+    let describe = |(piece, what): &(&CachePiece, &'static str)| Garbage {
         path: piece.name.clone(),
         what,
         bytes: piece.bytes,
@@ -101,12 +101,12 @@ pub fn collect(options: &GarbageOptions, storage: &Storage) -> Result<Collected>
 }
 
 /// The pieces that `index` does not need, each with what it is.
-pub(super) fn garbage<'a>(pieces: &'a [Piece], index: &Index) -> Vec<(&'a Piece, &'static str)> {
+pub(super) fn garbage<'a>(pieces: &'a [CachePiece], index: &Index) -> Vec<(&'a CachePiece, &'static str)> {
     let sets = &index.feature_sets;
     let shards: BTreeSet<_> = sets.iter().flat_map(|set| &set.shards).collect();
     let generations: BTreeSet<_> = sets.iter().map(|set| &set.manifests).collect();
     let ids: BTreeSet<Hex<6>> = sets.iter().filter_map(|set| set.id.parse().ok()).collect();
-    let why = |piece: &Piece| match piece.role {
+    let why = |piece: &CachePiece| match piece.role {
         Role::Shard(name) if !shards.contains(&name) => Some("shard that no feature set names"),
         Role::Generation(name) if !generations.contains(&name) => Some("old generation of manifests"),
         Role::Audit(id) if !ids.contains(&id) => Some("audit that no feature set needs"),

@@ -38,7 +38,7 @@ pub enum Role {
 
 /// A file, link or folder of the cache.
 #[derive(Debug, Clone)]
-pub struct Piece {
+pub struct CachePiece {
     /// Where it is.
     pub path: PathBuf,
     /// Relative to the cache, for people.
@@ -53,7 +53,7 @@ pub struct Piece {
 ///
 /// # Errors
 /// When `root` is not a folder, or a folder in it cannot be listed.
-pub fn survey(root: &Path) -> Result<Vec<Piece>> {
+pub fn survey(root: &Path) -> Result<Vec<CachePiece>> {
     open_folder(root)?;
     let mut pieces = Vec::new();
     let folders = [
@@ -72,7 +72,7 @@ pub fn survey(root: &Path) -> Result<Vec<Piece>> {
             let path = entry.map_err(io)?.path();
             let Some(role) = path.file_name().and_then(role_of) else { continue };
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            pieces.push(Piece { bytes: bytes_below(&path), name, role, path });
+            pieces.push(CachePiece { bytes: bytes_below(&path), name, role, path });
         }
     }
     pieces.sort_by(|a, b| a.name.cmp(&b.name));

@@ -52,7 +52,6 @@ pub enum Setting {
     Seed,
     Seeds,
     Select,
-    Space,
     Split,
     Strict,
     Study,
@@ -80,7 +79,6 @@ pub struct Assignment {
 
 /// Something to do, displayed as an imperative.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Action {
     /// Prepare the corpus again.
     Prepare,
@@ -88,8 +86,6 @@ pub enum Action {
     PrepareInto(PathBuf),
     /// Verify the cache and recompute what is damaged.
     Repair,
-    /// Remove what no feature set of the cache names.
-    CollectGarbage,
     /// Train on a cache.
     Train,
     /// Continue the run in this folder.
@@ -110,7 +106,6 @@ pub enum Action {
 
 /// A part of the work, by which a sentence can say who does something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Stage {
     /// From recordings to a cache.
     Preparation,
@@ -163,7 +158,6 @@ impl Wording for LibraryWording {
             Action::Prepare => "prepare the corpus".to_owned(),
             Action::PrepareInto(cache) => format!("prepare a corpus into {}", cache.display()),
             Action::Repair => "repair the cache".to_owned(),
-            Action::CollectGarbage => "collect the cache's garbage".to_owned(),
             Action::Train => "train".to_owned(),
             Action::Resume(run) => format!("resume the run in {}", run.display()),
             Action::Finish(run) => format!("finish the run in {}", run.display()),

@@ -1,12 +1,12 @@
 //! Every parameter of feature extraction: defaults, bounds and the text that identifies a configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{Debug, Display};
 
 use ser_audio::LevelNormalisation;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::parameter::require;
 use crate::{MelFilterBank, Representation};
 
 /// The largest tensor of one utterance, and the largest mel spectrogram behind it, in bytes.
@@ -361,15 +361,6 @@ impl FeatureConfig {
         };
         names.into_iter().filter_map(differs).collect()
     }
-}
-
-/// Refuses `value` of parameter `name` unless it `holds`; `allowed` completes "it must be …".
-fn require(holds: bool, name: &str, value: impl Debug, allowed: impl Display) -> Result<()> {
-    if holds {
-        return Ok(());
-    }
-    let what = format!("{name} = {value:?} is not allowed");
-    Err(Error::new(ErrorKind::Usage, what).help(format!("it must be {allowed}")))
 }
 
 /// `top_db` as a number or `"none"`: TOML has no null, and a missing key means the default.

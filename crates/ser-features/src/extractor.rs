@@ -3,7 +3,7 @@
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::kind::{FeatureComputation, Utterance};
+use crate::kind::{FeatureComputation, UtteranceFrames};
 use crate::trim::Trim;
 use crate::{Delta, FeatureConfig, FrameLayout};
 
@@ -93,7 +93,7 @@ impl Extractor {
         // No kept frame's derivative reaches further than one of its windows.
         let computed = frames.len().min(max_frames + self.config.delta_width);
         self.rows.resize(computed * rows, 0.0);
-        let utterance = Utterance { samples, frames, needed: computed };
+        let utterance = UtteranceFrames { samples, frames, needed: computed };
         self.computation.compute(&utterance, &mut self.rows)?;
         if self.config.mean_subtraction {
             self.rows.chunks_exact_mut(computed).for_each(|row| subtract_mean(row, kept));

@@ -22,7 +22,7 @@ use crate::mfcc::Mfcc;
 /// ```
 /// use ser_core::Result;
 /// use ser_features::{
-///     Extractor, FeatureComputation, FeatureConfig, FeatureKind, FrameLayout, Representation, Utterance,
+///     Extractor, FeatureComputation, FeatureConfig, FeatureKind, FrameLayout, Representation, UtteranceFrames,
 /// };
 ///
 /// /// The level of a frame: its root mean square.
@@ -54,7 +54,7 @@ use crate::mfcc::Mfcc;
 /// }
 ///
 /// impl FeatureComputation for LevelComputation {
-///     fn compute(&mut self, utterance: &Utterance<'_>, rows: &mut [f32]) -> Result<()> {
+///     fn compute(&mut self, utterance: &UtteranceFrames<'_>, rows: &mut [f32]) -> Result<()> {
 ///         for (level, index) in rows.iter_mut().zip(utterance.frames.clone()) {
 ///             self.layout.cut(utterance.samples, index, &mut self.frame);
 ///             let energy: f64 = self.frame.iter().map(|sample| sample * sample).sum();
@@ -108,7 +108,7 @@ pub struct FrameLevel {
 
 /// What of an utterance is computed.
 #[derive(Debug, Clone)]
-pub struct Utterance<'a> {
+pub struct UtteranceFrames<'a> {
     /// All samples: mono, finite, at the configuration's rate.
     pub samples: &'a [f32],
     /// The frames that were not trimmed.
@@ -120,12 +120,12 @@ pub struct Utterance<'a> {
 
 /// Computes the rows of one kind for one utterance after another.
 pub trait FeatureComputation: fmt::Debug + Send + Sync {
-    /// Fills `rows`, `[row, frame]` with [`Utterance::needed`] frames. It depends on the utterance alone, not on those
+    /// Fills `rows`, `[row, frame]` with [`UtteranceFrames::needed`] frames. It depends on the utterance alone, not on those
     /// before it.
     ///
     /// # Errors
     /// None that finite samples could cause; the extractor hands on whatever is returned.
-    fn compute(&mut self, utterance: &Utterance<'_>, rows: &mut [f32]) -> Result<()>;
+    fn compute(&mut self, utterance: &UtteranceFrames<'_>, rows: &mut [f32]) -> Result<()>;
 }
 
 /// A computation compiled for several instruction sets, of which the best is chosen as the program runs. Its `compute`
@@ -134,14 +134,14 @@ pub trait FeatureComputation: fmt::Debug + Send + Sync {
 pub struct Vectorised<C>(pub C);
 
 impl<C: FeatureComputation> FeatureComputation for Vectorised<C> {
-    fn compute(&mut self, utterance: &Utterance<'_>, rows: &mut [f32]) -> Result<()> {
+    fn compute(&mut self, utterance: &UtteranceFrames<'_>, rows: &mut [f32]) -> Result<()> {
         vectorised(Compute { computation: &mut self.0, utterance, rows })
     }
 }
 
 struct Compute<'a, C> {
     computation: &'a mut C,
-    utterance: &'a Utterance<'a>,
+    utterance: &'a UtteranceFrames<'a>,
     rows: &'a mut [f32],
 }
 

@@ -2,7 +2,7 @@
 
 use ser_core::Result;
 
-use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, Utterance, Vectorised};
+use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, UtteranceFrames, Vectorised};
 use crate::{Decibels, FeatureConfig, MelSpectrogram};
 
 /// The log mel spectrum, `n_mels` bands in dB.
@@ -37,7 +37,7 @@ struct LogMelComputation(LogMelSpectrogram);
 
 impl FeatureComputation for LogMelComputation {
     #[inline(always)]
-    fn compute(&mut self, utterance: &Utterance<'_>, rows: &mut [f32]) -> Result<()> {
+    fn compute(&mut self, utterance: &UtteranceFrames<'_>, rows: &mut [f32]) -> Result<()> {
         for (index, bands) in self.0.frames(utterance)?.enumerate() {
             for (value, &band) in rows.iter_mut().skip(index).step_by(utterance.needed).zip(bands) {
                 *value = band;
@@ -69,7 +69,7 @@ impl LogMelSpectrogram {
 
     /// The bands of each frame that is needed, cut off `top_db` below the loudest value of all frames.
     #[inline(always)]
-    pub(crate) fn frames(&mut self, utterance: &Utterance<'_>) -> Result<impl Iterator<Item = &[f32]>> {
+    pub(crate) fn frames(&mut self, utterance: &UtteranceFrames<'_>) -> Result<impl Iterator<Item = &[f32]>> {
         self.db.resize(utterance.needed * self.n_mels, 0.0);
         let mut loudest = 0.0_f64;
         let mut rows = self.db.chunks_exact_mut(self.n_mels);

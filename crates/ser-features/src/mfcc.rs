@@ -5,7 +5,7 @@
 
 use ser_core::Result;
 
-use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, Utterance, Vectorised};
+use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, UtteranceFrames, Vectorised};
 use crate::log_mel::LogMelSpectrogram;
 use crate::{Dct, FeatureConfig};
 
@@ -54,7 +54,7 @@ struct MfccComputation {
 
 impl FeatureComputation for MfccComputation {
     #[inline(always)]
-    fn compute(&mut self, utterance: &Utterance<'_>, rows: &mut [f32]) -> Result<()> {
+    fn compute(&mut self, utterance: &UtteranceFrames<'_>, rows: &mut [f32]) -> Result<()> {
         for (index, bands) in self.log_mel.frames(utterance)?.enumerate() {
             self.dct.apply(bands, &mut self.coefficients);
             let column = rows.iter_mut().skip(index).step_by(utterance.needed);

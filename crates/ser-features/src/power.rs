@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
+use rustfft::num_complex::Complex;
 use ser_core::{Error, ErrorKind, Result};
 
 /// A planned Fourier transform of `n_fft` real samples and its workspace.

@@ -6,11 +6,11 @@
 //! | [`prepare()`] | brings a cache up to date with corpora: scan, compute, split, commit |
 //! | [`repair`] | rebuilds damaged shards of a cache byte for byte |
 //! | [`on_the_fly`] | augmented batches while a network learns |
-//! | [`listen`] | examples of an augmentation, to hear and see |
+//! | [`examples`] | examples of an augmentation, to hear and see |
 //! | [`audit`] | what the sides of a split have in common |
 
 pub mod audit;
-pub mod listen;
+pub mod examples;
 pub mod on_the_fly;
 mod pipeline;
 mod prepare;

@@ -17,7 +17,7 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Fractions;
 use ser_corpus::{CorpusFolder, LabelSource, MapSource, doctor};
 use ser_features::augmentation::AugmentationRecipe;
-use ser_prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, listen, prepare, recordings};
+use ser_prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, examples, prepare, recordings};
 
 use feature_options::FeatureOptions;
 
@@ -181,7 +181,7 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
 
 fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let prepare = arguments.options()?;
-    let options = listen::ListenOptions {
+    let options = examples::ExampleOptions {
         folder: folder.to_owned(),
         recipe: arguments.augment.as_deref().map(AugmentationRecipe::read).transpose()?,
         corpora: prepare.data.iter().map(|corpus| corpus.folder.clone()).collect(),
@@ -190,7 +190,7 @@ fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
         seed: arguments.augment_seed.unwrap_or(arguments.seed),
     };
     let bar = Bar::new(arguments.quiet || arguments.json);
-    let written = listen::listen(&recordings(&prepare)?, &options, &Storage::native(), &bar)?;
+    let written = examples::write_examples(&recordings(&prepare)?, &options, &Storage::native(), &bar)?;
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&written)?))?;
     } else if !arguments.quiet {

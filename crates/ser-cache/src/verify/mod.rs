@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::audit::check_measured;
 use crate::lock::ReadersLock;
-use crate::survey::{Piece, Role, no_cache, survey};
+use crate::survey::{CachePiece, Role, no_cache, survey};
 use crate::{
     Cache, FeatureSet, Index, ReadOptions, Sha, Sources, TensorEntry, augmented_set_id, check_splits_place,
     copies_of, generation_name, generation_place, index_path, shard_path, shards_folder,
@@ -89,7 +89,7 @@ pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verif
 }
 
 /// The index; an empty one if it is damaged or lost, which is then among the damage.
-fn read_index(root: &Path, pieces: &[Piece], found: &mut Verification) -> Result<Index> {
+fn read_index(root: &Path, pieces: &[CachePiece], found: &mut Verification) -> Result<Index> {
     let what = match Index::read(&index_path(root)) {
         Ok(Some(index)) => return Ok(index),
         Err(error) if error.kind() == ErrorKind::Damaged => error.reason(),
@@ -150,7 +150,7 @@ struct Task<'a> {
 
 fn check_shards(
     cache: &Cache,
-    pieces: &[Piece],
+    pieces: &[CachePiece],
     whole_index: bool,
     progress: &dyn Progress,
     found: &mut Verification,
@@ -208,7 +208,7 @@ fn check_shards(
     }
 }
 
-fn tasks<'a>(cache: &'a Cache, pieces: &[Piece]) -> Vec<Task<'a>> {
+fn tasks<'a>(cache: &'a Cache, pieces: &[CachePiece]) -> Vec<Task<'a>> {
     let folder = shards_folder(&cache.root);
     let mut tasks: BTreeMap<Sha, Task<'a>> = BTreeMap::new();
     for piece in pieces {
@@ -242,7 +242,7 @@ fn tasks<'a>(cache: &'a Cache, pieces: &[Piece]) -> Vec<Task<'a>> {
     tasks.into_values().collect()
 }
 
-fn check_manifests(cache: &Cache, pieces: &[Piece], whole_index: bool, found: &mut Verification) {
+fn check_manifests(cache: &Cache, pieces: &[CachePiece], whole_index: bool, found: &mut Verification) {
     let mut needed: BTreeMap<Sha, Option<&FeatureSet>> = BTreeMap::new();
     for piece in pieces {
         if let Role::Generation(name) = piece.role {
@@ -303,7 +303,7 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
     }
 }
 
-fn check_audits(pieces: &[Piece], found: &mut Verification) {
+fn check_audits(pieces: &[CachePiece], found: &mut Verification) {
     for piece in pieces.iter().filter(|piece| matches!(piece.role, Role::Audit(_))) {
         found.bytes += piece.bytes;
         if let Err(error) = check_measured(&piece.path) {
@@ -313,7 +313,7 @@ fn check_audits(pieces: &[Piece], found: &mut Verification) {
     }
 }
 
-fn note_other_entries(pieces: &[Piece], found: &mut Verification) {
+fn note_other_entries(pieces: &[CachePiece], found: &mut Verification) {
     for piece in pieces {
         match piece.role {
             Role::Scratch => found.note(

@@ -3,7 +3,7 @@
 use ser_core::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::range::require;
+use crate::parameter::require;
 
 /// The `[features]` table of a recipe. All zeros, the default, change nothing.
 ///

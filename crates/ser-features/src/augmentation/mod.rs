@@ -31,6 +31,7 @@ mod transform;
 mod vocal_tract;
 mod voice;
 
+pub use crate::parameter::require;
 pub use augmenter::{Applied, Augmenter};
 pub use clipping::Clipping;
 pub use equaliser::{Equaliser, EqualiserGains};
@@ -39,7 +40,7 @@ pub use gain::Gain;
 pub use kind::{Augmentation, Reach, Step, Waveform};
 pub use noise::{Colour, Noise, NoiseLevel};
 pub use pitch_shift::{Formants, PitchShift};
-pub use range::{Range, require};
+pub use range::Range;
 pub use recipe::{AugmentationRecipe, RecipeStep};
 pub use reverberation::Reverberation;
 pub use sound::{Babble, Parts, Sound, Workspaces};

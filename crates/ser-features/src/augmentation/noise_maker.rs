@@ -4,7 +4,7 @@
 use std::f64::consts::PI;
 
 use libm::pow;
-use realfft::num_complex::Complex;
+use rustfft::num_complex::Complex;
 use ser_core::Result;
 use ser_core::random::Random;
 use ser_core::ratio::decibels;

@@ -1,10 +1,9 @@
 //! Ranges that parameters are drawn from, and the bounds of parameters.
 
-use std::fmt::{Debug, Display};
-
 use libm::{exp, log};
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind, Result};
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// From `low` to `high`; in text `[low, high]`, or one number for both.
@@ -78,16 +77,4 @@ impl<'de> Deserialize<'de> for Range {
             Text::One(value) => Self::only(value),
         })
     }
-}
-
-/// Refuses `value` of parameter `key` unless it `holds`; `allowed` completes "it must be …".
-///
-/// # Errors
-/// [`ErrorKind::Usage`], naming all three.
-pub fn require(holds: bool, key: &str, value: impl Debug, allowed: impl Display) -> Result<()> {
-    if holds {
-        return Ok(());
-    }
-    let what = format!("{key} = {value:?} is not allowed");
-    Err(Error::new(ErrorKind::Usage, what).help(format!("it must be {allowed}")))
 }

@@ -6,8 +6,8 @@ use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::augmentation::range::require;
 use crate::augmentation::{FeatureAugmentation, Waveform, together};
+use crate::parameter::require;
 
 /// The largest recipe that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;

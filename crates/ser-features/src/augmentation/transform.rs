@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, FftError, RealFftPlanner, RealToComplex};
+use rustfft::num_complex::Complex;
 use ser_core::{Error, ErrorKind, Result};
 
 /// Transforms between `length` samples and their `length / 2 + 1` frequencies.

@@ -16,7 +16,7 @@ mod resample;
 
 pub use change::VoiceChange;
 pub(super) use change::VoicePass;
-use realfft::num_complex::Complex;
+use rustfft::num_complex::Complex;
 use ser_core::Result;
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
 

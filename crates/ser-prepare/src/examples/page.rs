@@ -6,7 +6,7 @@ use std::path::Path;
 use maud::{Markup, PreEscaped, html};
 use ser_core::text::Untrusted;
 
-use crate::listen::{Example, ExampleVersion};
+use crate::examples::{Example, ExampleVersion};
 
 /// What the page begins with; a folder with it is one that may be written over.
 pub(super) const PAGE_START: &str = "<!doctype html>\n<!-- made by ser-prep --listen -->\n";

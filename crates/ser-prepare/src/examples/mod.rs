@@ -29,7 +29,7 @@ const PEAK: f32 = 0.95;
 
 /// What to write, and where.
 #[derive(Debug, Clone)]
-pub struct ListenOptions {
+pub struct ExampleOptions {
     /// The folder.
     pub folder: PathBuf,
     /// The recipe; one of each kind if there is none.
@@ -82,9 +82,9 @@ pub struct ExampleVersion {
 ///
 /// # Errors
 /// When the folder lies in a corpus, is a cache or holds something else, when no recording can be used, or when writing fails.
-pub fn listen(
+pub fn write_examples(
     recordings: &[LabelledRecording],
-    options: &ListenOptions,
+    options: &ExampleOptions,
     storage: &Storage,
     progress: &dyn Progress,
 ) -> Result<WrittenExamples> {
@@ -165,7 +165,7 @@ fn versions(recipe: &AugmentationRecipe) -> Vec<(String, AugmentationRecipe)> {
 /// The first usable recording of each class and speaker, with its samples.
 fn choose<'a>(
     recordings: &'a [LabelledRecording],
-    options: &ListenOptions,
+    options: &ExampleOptions,
 ) -> Result<Vec<(&'a LabelledRecording, Vec<f32>)>> {
     let mut reader = RecordingReader::new(&options.features, options.limits);
     let mut in_order: Vec<&LabelledRecording> = recordings.iter().collect();
@@ -191,7 +191,7 @@ fn choose<'a>(
 }
 
 /// Rejects a folder that lies in a corpus, or holds a cache or anything else that ser did not write.
-fn check_place(options: &ListenOptions) -> Result<()> {
+fn check_place(options: &ExampleOptions) -> Result<()> {
     let folder = options.folder.as_path();
     let place = resolved(folder);
     if let Some(corpus) = options.corpora.iter().find(|corpus| place.starts_with(resolved(corpus))) {
