@@ -8,7 +8,7 @@ use ser_cache::{Cache, Generation, Index, Shard, SplitManifest, StoredSplit, Utt
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind};
-use ser_corpus::{Annotator, LabelSource, Protocol, scan};
+use ser_corpus::{ColumnNames, LabelTable, Protocol, scan};
 use ser_features::FeatureConfig;
 use ser_prepare::{PrepareOptions, prepare};
 use tempfile::TempDir;
@@ -359,9 +359,9 @@ fn a_path_in_a_table_of_labels_that_leads_astray_is_refused() {
     // A table may separate folders with backslashes and begin with `./`; an empty path has its own message.
     for path in ASTRAY.into_iter().filter(|path| !["", "./calm/000.wav", "calm\\000.wav"].contains(path)) {
         fs::write(&file, format!("path,label\n{path},calm\n")).unwrap();
-        let error = Annotator::new(&LabelSource::Table(file.clone()), []).expect_err(path);
+        let error = LabelTable::read(&file, &ColumnNames::default(), folder.path()).expect_err(path);
         assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
-        assert!(error.to_string().contains("row 1"), "{error}");
+        assert!(error.to_string().contains("line 2"), "{error}");
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a folder of recordings is taken to hold: which files, under which labels.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ser_core::{Error, ErrorKind};
 use ser_corpus::conventions::{CONVENTIONS, CorpusConvention, Filename, Folder, named, recognise};
-use ser_corpus::{Annotation, Annotator, LabelSource, scan};
+use ser_corpus::{Annotation, Annotator, ColumnNames, LabelSource, scan};
 
 use crate::common::{plain_corpus, put};
 
@@ -169,8 +169,22 @@ fn a_corpus_that_is_missing_or_a_file_is_refused() {
 fn table(text: &str) -> (tempfile::TempDir, ser_core::Result<Annotator>) {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "labels.csv", text.as_bytes());
-    let annotator = Annotator::new(&LabelSource::Table(folder.path().join("labels.csv")), []);
+    let annotator = labelled_by(folder.path().join("labels.csv"));
     (folder, annotator)
+}
+
+fn labelled_by(table: PathBuf) -> ser_core::Result<Annotator> {
+    Annotator::new(&LabelSource::Table(table), &ColumnNames::default(), Path::new("."), [])
+}
+
+fn annotator_of(paths: &[String]) -> ser_core::Result<Annotator> {
+    let paths = paths.iter().map(String::as_str);
+    Annotator::new(&LabelSource::Auto, &ColumnNames::default(), Path::new("nowhere"), paths)
+}
+
+/// What is said of a recording that is one utterance.
+fn only(annotator: &Annotator, path: &str) -> ser_core::Result<Annotation> {
+    annotator.annotations(path).map(|mut annotations| annotations.remove(0))
 }
 
 fn refusal(text: &str) -> Error {
@@ -190,7 +204,7 @@ fn labels_come_from_folders_from_file_names_or_from_a_table() {
     let filename = Filename.annotate(path).unwrap();
     assert_eq!((filename.label.as_str(), filename.notes.len()), ("happy", 1));
     let (_folder, annotator) = table(&format!("path,label\n{path},bored\n"));
-    let row = annotator.unwrap().annotate(path).unwrap();
+    let row = only(&annotator.unwrap(), path).unwrap();
     assert_eq!((row.label.as_str(), row.speaker, row.word, row.notes.len()), ("bored", None, None, 0));
 }
 
@@ -199,32 +213,31 @@ fn a_table_may_order_its_columns_and_hold_others() {
     let (_folder, annotator) =
         table("speaker, age, label ,path,word\ns-1,40,calm,./x\\1.wav,Dog\n,,calm,2.wav,\n");
     let annotator = annotator.unwrap();
-    let first = annotator.annotate("x/1.wav").unwrap();
+    let first = only(&annotator, "x/1.wav").unwrap();
     assert_eq!(
         (first.label.as_str(), first.speaker.as_deref(), first.word.as_deref()),
         ("calm", Some("s-1"), Some("dog"))
     );
-    let second = annotator.annotate("2.wav").unwrap();
+    let second = only(&annotator, "2.wav").unwrap();
     assert_eq!((second.speaker, second.word), (None, None));
 }
 
 #[test]
 fn a_table_saved_by_a_spreadsheet_is_read() {
     let (_folder, annotator) = table("\u{feff}path,label\r\n\"a, b/1.wav\",\"very \"\"calm\"\"\"\r\n");
-    assert_eq!(annotator.unwrap().annotate("a, b/1.wav").unwrap().label, "very \"calm\"");
+    assert_eq!(only(&annotator.unwrap(), "a, b/1.wav").unwrap().label, "very \"calm\"");
 }
 
 #[test]
 fn a_table_without_a_column_says_which_and_what_it_has() {
     for (text, lacking) in [
-        ("path,emotion\na,b\n", "label"),
-        ("file,label\n", "path"),
-        ("path;label\na;b\n", "path"),
-        ("", "path"),
+        ("path,mood\na,b\n", "label"),
+        ("recording,label\n", "path"),
+        ("path|label\na|b\n", "path"),
     ] {
         let error = refusal(text);
         assert_eq!(error.kind(), ErrorKind::Damaged);
-        assert!(error.to_string().contains(&format!("no column \"{lacking}\"")), "{error}");
+        assert!(error.to_string().contains(&format!("no column for the {lacking}, only ")), "{error}");
         assert!(error.path().is_some_and(|path| path.ends_with("labels.csv")), "{error}");
     }
 }
@@ -232,9 +245,9 @@ fn a_table_without_a_column_says_which_and_what_it_has() {
 #[test]
 fn a_row_that_is_wrong_is_named() {
     for (text, says) in [
-        ("path,label\na.wav,x\nb.wav,\n", "row 2 lacks its path or its label"),
-        ("path,label\n,x\n", "row 1 lacks its path or its label"),
-        ("path,label\na.wav\n", "row 1"),
+        ("path,label\na.wav,x\nb.wav,\n", "line 3: lacks its path or its label"),
+        ("path,label\n,x\n", "line 2: lacks its path or its label"),
+        ("path,label\na.wav\n", "1 columns in line 2"),
         ("path,label\na.wav,x\n./a.wav,y\n", "names a.wav twice"),
     ] {
         let error = refusal(text);
@@ -248,7 +261,7 @@ fn a_speaker_that_cannot_name_a_folder_is_refused() {
     for speaker in ["a/b", "..", ".hidden", "a b", "a\\b", "Åsa", "../../x", long.as_str()] {
         let error = refusal(&format!("path,label,speaker\na.wav,x,{speaker}\n"));
         assert!(error.to_string().contains("cannot be a speaker's ID"), "{speaker}: {error}");
-        assert!(error.to_string().contains("row 1"), "{error}");
+        assert!(error.to_string().contains("line 2"), "{error}");
     }
     let widest = "x".repeat(64);
     for speaker in ["1", "s_01", "S-1.b", "-", widest.as_str()] {
@@ -259,7 +272,7 @@ fn a_speaker_that_cannot_name_a_folder_is_refused() {
 #[test]
 fn a_file_without_a_row_is_named_with_the_table() {
     let (_folder, annotator) = table("path,label\na.wav,x\n");
-    let error = annotator.unwrap().annotate("b.wav").unwrap_err();
+    let error = only(&annotator.unwrap(), "b.wav").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert!(error.to_string().starts_with("b.wav: is not in the table"), "{error}");
     assert!(error.to_string().contains("labels.csv"), "{error}");
@@ -267,18 +280,18 @@ fn a_file_without_a_row_is_named_with_the_table() {
 
 #[test]
 fn a_table_that_is_not_there_or_no_text_is_refused() {
-    let missing = Annotator::new(&"flder".parse().unwrap(), []).unwrap_err();
+    let missing = labelled_by("flder".into()).unwrap_err();
     assert!(missing.to_string().contains("flder: cannot be read as a table of labels"), "{missing}");
     assert!(
         missing
             .to_string()
-            .contains("labels = auto, tess, ravdess, crema-d, emo-db, savee, folder, filename"),
+            .contains("labels = auto, tess, ravdess, crema-d, emo-db, savee, folder, filename, huggingface, audformat, kaldi"),
         "{missing}"
     );
     let folder = tempfile::tempdir().unwrap();
-    assert!(Annotator::new(&LabelSource::Table(folder.path().to_owned()), []).is_err());
+    assert!(labelled_by(folder.path().to_owned()).is_err());
     put(folder.path(), "x.csv", b"path,label\n\xff\xfe,x\n");
-    assert!(Annotator::new(&LabelSource::Table(folder.path().join("x.csv")), []).is_err());
+    assert!(labelled_by(folder.path().join("x.csv")).is_err());
 }
 
 #[test]
@@ -287,9 +300,9 @@ fn a_table_may_name_sessions_and_what_copies_were_made_from() {
         "path,label,speaker,word,session,parent\na/1.wav,calm,s1,Dog,monday,\na/1-noisy.wav,calm,,,,.\\a\\1.wav\n",
     );
     let annotator = annotator.unwrap();
-    let original = annotator.annotate("a/1.wav").unwrap();
+    let original = only(&annotator, "a/1.wav").unwrap();
     assert_eq!((original.session.as_deref(), original.parent.as_deref()), (Some("monday"), None));
-    let copy = annotator.annotate("a/1-noisy.wav").unwrap();
+    let copy = only(&annotator, "a/1-noisy.wav").unwrap();
     assert_eq!(copy.parent.as_deref(), Some("a/1.wav"));
     // What the copy's row leaves out is its parent's.
     assert_eq!(copy, Annotation { parent: copy.parent.clone(), ..original });
@@ -302,7 +315,7 @@ fn a_copy_of_nothing_of_a_copy_or_of_another_label_is_refused_with_both_names() 
         ("a.wav,x,a.wav", "a.wav is a copy of a.wav, which is a copy itself"),
         ("a.wav,x,\nb.wav,x,a.wav\nc.wav,x,b.wav", "c.wav is a copy of b.wav, which is a copy itself"),
         ("a.wav,x,\nb.wav,y,a.wav", "b.wav is labelled \"y\", but the recording it copies, a.wav, \"x\""),
-        ("a.wav,x,../a.wav", "row 1"),
+        ("a.wav,x,../a.wav", "line 2"),
     ] {
         let error = refusal(&format!("path,label,parent\n{rows}\n"));
         assert!(error.to_string().contains(says), "{error}");
@@ -545,7 +558,7 @@ fn a_mixture_of_corpora_is_none_of_them_and_says_what_it_nearly_is() {
         (recognised.convention.name(), recognised.almost.map(|(other, count)| (other.name(), count))),
         ("folder", Some(("ravdess", 60)))
     );
-    let annotator = Annotator::new(&LabelSource::Auto, mixed.iter().map(String::as_str)).unwrap();
+    let annotator = annotator_of(&mixed).unwrap();
     assert_eq!(annotator.to_string(), "folder, though 60 of 100 names are as in ravdess");
 }
 
@@ -568,11 +581,11 @@ fn auto_says_the_same_of_tess_and_of_plain_folders_as_folder() {
     let tess = paths(folder.path());
     let plain = names_of("folder", 30);
     for (paths, convention) in [(tess, "tess"), (plain, "folder")] {
-        let annotator = Annotator::new(&LabelSource::Auto, paths.iter().map(String::as_str)).unwrap();
+        let annotator = annotator_of(&paths).unwrap();
         assert!(annotator.to_string().starts_with(convention), "{annotator}");
         for path in &paths {
             let by_folder = Folder.annotate(path).unwrap();
-            assert_eq!(annotator.annotate(path).unwrap(), by_folder, "{path}");
+            assert_eq!(only(&annotator, path).unwrap(), by_folder, "{path}");
         }
     }
 }

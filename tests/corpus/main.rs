@@ -9,3 +9,4 @@ mod doctor;
 mod labelling;
 mod splits;
 mod synth;
+mod tables;

@@ -583,7 +583,7 @@ proptest! {
             assert_copies_follow(&corpus, &split);
             prop_assert_eq!(&split.protocol.to_string().parse::<Protocol>().unwrap(), &split.protocol);
             let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
-            let left_out = split.left_out.copies + split.left_out.other_labels;
+            let left_out = split.left_out.copies + split.left_out.other_labels + split.left_out.unpublished;
             let placed = sizes(&split).iter().sum::<usize>() + left_out;
             match &split.protocol {
                 Protocol::SpeakerFold { fold, .. } => {
@@ -594,6 +594,8 @@ proptest! {
                 Protocol::Corpus(_) | Protocol::Speaker(_) => {
                     prop_assert!(train.is_disjoint(&test) && val.is_disjoint(&test));
                 }
+                // As they are published, which is here in no way.
+                Protocol::Official | Protocol::OfficialFold(_) => prop_assert!(false, "nothing is published"),
                 Protocol::Random | Protocol::Word => {}
             }
             prop_assert_eq!(placed, corpus.len(), "{}", split.protocol);

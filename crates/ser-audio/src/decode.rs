@@ -77,7 +77,8 @@ pub fn decode(bytes: &[u8], limits: &Limits, mono: &mut Vec<f32>) -> Result<Deco
     })
 }
 
-fn check_samples(mono: &[f32], sample_rate: u32, limits: &Limits) -> Result<()> {
+/// Refuses samples that hold nothing to learn from, or too much or too little of it.
+pub(super) fn check_samples(mono: &[f32], sample_rate: u32, limits: &Limits) -> Result<()> {
     if mono.is_empty() {
         return Err(
             Error::new(ErrorKind::Unusable, "holds no samples").help("record it again or leave it out")

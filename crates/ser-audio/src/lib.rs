@@ -73,6 +73,17 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Limits for a recording whose segments are the utterances, which these limits are about: it may last two hours, and
+    /// take four times as long to decode.
+    pub fn of_segmented(&self) -> Self {
+        Self {
+            max_duration_s: self.max_duration_s.max(7_200.0),
+            min_duration_s: 0.0,
+            max_decoding_s: 4.0 * self.max_decoding_s,
+            ..*self
+        }
+    }
+
     /// Limits for a recording that a cache was made from, which is decoded only once its content is known to be the same.
     /// It was accepted then, under limits that the cache does not keep; these only bound memory: 4 GiB and 24 hours.
     pub fn accepted_before() -> Self {

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::decode::check_samples;
 use crate::decoder_thread::DecoderThread;
 use crate::{Container, DecodedRecording, LevelNormalisation, Limits, ResamplerPool, decode};
 
@@ -69,8 +71,30 @@ impl Loader {
     /// Those of [`decode()`], [`crate::Resampler::process`] and [`LevelNormalisation::apply`]; none names a file.
     pub fn load(&mut self, bytes: &mut Vec<u8>) -> Result<LoadedClip<'_>> {
         let recording = self.decode(bytes)?;
-        let audio_hash = audio_hash(recording.sample_rate, &self.mono);
-        self.resamplers.get(recording.sample_rate)?.process(&self.mono, &mut self.resampled)?;
+        self.clip(recording, None)
+    }
+
+    /// The second half of [`load`](Self::load): resamples and normalises what [`decode`](Self::decode) left, or a range
+    /// of its samples as if these had been a file of their own.
+    ///
+    /// # Errors
+    /// Those of [`crate::Resampler::process`] and [`LevelNormalisation::apply`]; for a range also `Unusable` or `Limit`
+    /// where a file with these samples would be refused.
+    pub fn clip(
+        &mut self,
+        recording: DecodedRecording,
+        range: Option<Range<usize>>,
+    ) -> Result<LoadedClip<'_>> {
+        let (mono, recording) = match range {
+            None => (&self.mono[..], recording),
+            Some(range) => {
+                let samples = self.mono.get(range).unwrap_or_default();
+                check_samples(samples, recording.sample_rate, &self.limits)?;
+                (samples, DecodedRecording { samples: samples.len() as u64, ..recording })
+            }
+        };
+        let audio_hash = audio_hash(recording.sample_rate, mono);
+        self.resamplers.get(recording.sample_rate)?.process(mono, &mut self.resampled)?;
         self.normalisation.apply(&mut self.resampled)?;
         Ok(LoadedClip { recording, audio_hash, samples: &self.resampled })
     }
@@ -80,11 +104,22 @@ impl Loader {
     /// # Errors
     /// Those of [`decode()`]; none names a file.
     pub fn decode(&mut self, bytes: &mut Vec<u8>) -> Result<DecodedRecording> {
+        self.decode_within(bytes, self.limits)
+    }
+
+    /// As [`decode`](Self::decode), for a recording of which only ranges are utterances: it may be longer, by
+    /// [`Limits::of_segmented`].
+    ///
+    /// # Errors
+    /// Those of [`decode()`]; none names a file.
+    pub fn decode_segmented(&mut self, bytes: &mut Vec<u8>) -> Result<DecodedRecording> {
+        self.decode_within(bytes, self.limits.of_segmented())
+    }
+
+    fn decode_within(&mut self, bytes: &mut Vec<u8>, limits: Limits) -> Result<DecodedRecording> {
         match Container::of(bytes) {
-            Ok(container) if container.holds_codec() => {
-                self.decoder.decode(bytes, &self.limits, &mut self.mono)
-            }
-            _ => decode(bytes, &self.limits, &mut self.mono),
+            Ok(container) if container.holds_codec() => self.decoder.decode(bytes, &limits, &mut self.mono),
+            _ => decode(bytes, &limits, &mut self.mono),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use ser_core::remedy::Action;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::{Fractions, Part, Unassigned};
-use ser_corpus::{Protocol, check_relative};
+use ser_corpus::{Protocol, Segment, check_relative};
 use serde::{Deserialize, Serialize};
 
 use crate::{Audit, CopySettings, Sha, TensorKey};
@@ -17,8 +17,15 @@ use crate::{Audit, CopySettings, Sha, TensorKey};
 pub struct Utterance<T = String> {
     /// Identity of its tensor.
     pub key: TensorKey,
-    /// Its file, relative to the corpus; where there are several, with the corpus's name in front.
+    /// Its file, relative to the corpus; where there are several, with the corpus's name in front. A segment of a longer
+    /// recording has `#t=<start>,<end>` behind the file, in seconds.
     pub path: T,
+    /// Where the segment starts in its recording, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_s: Option<f64>,
+    /// Where the segment ends, seconds, unless that is where its recording does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_s: Option<f64>,
     /// Its class.
     pub label: T,
     /// Who speaks, if known.
@@ -49,7 +56,8 @@ pub struct Utterance<T = String> {
 impl Utterance {
     /// Nothing in it leads out of the corpus or the cache.
     fn check_paths(&self) -> Result<(), String> {
-        check_relative(&self.path).map_err(|error| error.reason())?;
+        let (recording, _) = Segment::parse_path(&self.path);
+        check_relative(recording).map_err(|error| error.reason())?;
         let name = self.shard.strip_prefix("shards/").and_then(|name| name.strip_suffix(".safetensors"));
         match name.map(str::parse::<Sha>) {
             Some(Ok(_)) => Ok(()),
@@ -61,7 +69,7 @@ impl Utterance {
 /// What `split.toml` says of a split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitInfo {
-    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
+    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>`, `corpus-<NAME>`, `official` or `official-<FOLD>`.
     pub protocol: String,
     /// Seed of the split.
     pub seed: u64,

@@ -1,6 +1,7 @@
 //! What the cache knows of one utterance besides its tensor.
 
 use ser_audio::Container;
+use ser_corpus::Segment;
 use ser_features::EXTRACTOR_VERSION;
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +12,19 @@ pub type TensorKey = Sha;
 
 /// The key of the tensor that a file gives under a feature configuration.
 ///
-/// `file` is the SHA-256 of the file's bytes, `configuration` the canonical JSON of the feature configuration.
+/// `file` is the SHA-256 of the file's bytes, or what [`content_of_segment`] says of a part of it, `configuration` the canonical JSON of the feature configuration.
 /// The file's name, location and times do not matter.
 pub fn key_of(file: &Sha, configuration: &str) -> TensorKey {
     let configuration = Sha::of(&[configuration.as_bytes()]);
     Sha::of(&[b"ser key 1\0", &file.0, &configuration.0, &EXTRACTOR_VERSION.to_le_bytes()])
+}
+
+/// What stands for the content of a segment of a recording with this content, in keys and wherever an utterance is
+/// recognised by what it holds.
+pub fn content_of_segment(file: &Sha, segment: Option<&Segment>) -> Sha {
+    let Some(segment) = segment else { return *file };
+    let [start, end] = segment.nanoseconds();
+    Sha::of(&[b"ser segment 1\0", &file.0, &start.to_le_bytes(), &end.to_le_bytes()])
 }
 
 /// The recording a tensor was computed from.

@@ -88,6 +88,15 @@ impl Error {
         self
     }
 
+    /// The same once more, for another that it happens to; of its cause the text is kept.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        let Inner { kind, path, what, help, source } = &*self.inner;
+        let source = source.as_ref().map(|source| source.to_string().into());
+        let inner = Inner { kind: *kind, path: path.clone(), what: what.clone(), help: help.clone(), source };
+        Self { inner: Box::new(inner) }
+    }
+
     /// What sort of error it is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind

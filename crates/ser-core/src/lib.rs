@@ -5,6 +5,7 @@
 
 pub mod elementary;
 mod error;
+mod panics;
 pub mod progress;
 pub mod random;
 pub mod ratio;
@@ -14,3 +15,4 @@ pub mod text;
 pub mod vectorised;
 
 pub use error::{Error, ErrorKind, Result};
+pub use panics::caught;

@@ -18,6 +18,7 @@ pub enum Setting {
     AverageFrom,
     BatchSize,
     Cache,
+    Columns,
     Config,
     Data,
     Device,

@@ -1,5 +1,8 @@
 //! What is known about an utterance besides its sound.
 
+use crate::segment::Segment;
+use crate::split::Part;
+
 /// What is known about an utterance besides its sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation<T = String> {
@@ -15,6 +18,14 @@ pub struct Annotation<T = String> {
     pub parent: Option<T>,
     /// The corpus it is from, where there are several.
     pub corpus: Option<T>,
+    /// The part of its recording that it is, if it is not all of it.
+    pub segment: Option<Segment>,
+    /// Its side of the split that the corpus is published with.
+    pub split: Option<Part>,
+    /// Its fold of those that the corpus is published with: it is test where that fold is.
+    pub fold: Option<T>,
+    /// The published fold in whose split it is on the side of validation.
+    pub val_fold: Option<T>,
     /// Oddities: names that contradict each other.
     pub notes: Vec<String>,
 }
@@ -29,6 +40,10 @@ impl Annotation {
             session: None,
             parent: None,
             corpus: None,
+            segment: None,
+            split: None,
+            fold: None,
+            val_fold: None,
             notes: Vec::new(),
         }
     }
@@ -42,6 +57,10 @@ impl Annotation {
             session: self.session.map(&mut hold),
             parent: self.parent.map(&mut hold),
             corpus: self.corpus.map(&mut hold),
+            fold: self.fold.map(&mut hold),
+            val_fold: self.val_fold.map(&mut hold),
+            segment: self.segment,
+            split: self.split,
             notes: self.notes,
         }
     }

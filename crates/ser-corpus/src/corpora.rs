@@ -11,7 +11,7 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::Annotation;
+use crate::{Annotation, Segment};
 use crate::names::{check_relative, is_speaker_id};
 
 /// A folder of recordings as a person names it: `FOLDER` or `NAME=FOLDER`.
@@ -154,7 +154,8 @@ impl Corpora {
         self.members.iter().map(given).collect()
     }
 
-    /// Where the recording at `path` is to be opened, `path` being as in manifests.
+    /// Where the recording at `path` is to be opened, `path` being as in manifests; of a segment, where the recording is
+    /// that it is a part of.
     ///
     /// # Errors
     /// `Missing` if it names none of these corpora, `Unusable` if it is not a plain path below one.
@@ -167,6 +168,7 @@ impl Corpora {
                 (named.ok_or_else(|| self.no_such_corpus(path, name))?, inside)
             }
         };
+        let (inside, _) = Segment::parse_path(inside);
         check_relative(inside)?;
         Ok(corpus.data.join(inside))
     }
@@ -199,6 +201,8 @@ impl Corpora {
             speaker: annotation.speaker.map(own),
             word: annotation.word.map(own),
             session: annotation.session.map(own),
+            fold: annotation.fold.map(own),
+            val_fold: annotation.val_fold.map(own),
             parent: annotation.parent.map(|parent| self.path(corpus, parent)),
             corpus: Some(corpus.name.clone()),
             ..annotation

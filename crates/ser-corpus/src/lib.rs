@@ -15,8 +15,9 @@ mod labels;
 mod names;
 mod protocol;
 pub mod scan;
+mod segment;
 pub mod split;
-mod table;
+pub mod table;
 
 pub use annotation::Annotation;
 pub use corpora::{Corpora, Corpus, CorpusFolder};
@@ -24,9 +25,10 @@ pub use label_map::{LabelMap, MapSource, Mapped};
 pub use labels::{Annotator, LabelSource};
 pub use names::check_relative;
 pub use protocol::Protocol;
+pub use segment::Segment;
 pub use scan::{AudioFile, FileStat, OtherEntry, Scan, scan, scan_noting};
 pub use split::{Fractions, Part, Split, SplitPlan, SplitPlanner, Unassigned, UtteranceInfo, plan_splits};
-pub use table::LabelTable;
+pub use table::{Column, ColumnNames, LabelTable, TableFormat};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -25,6 +25,10 @@ pub enum Protocol {
     },
     /// Everything in this corpus is test; the other corpora are train and validation.
     Corpus(String),
+    /// As the corpus is published: by a column of its table or by the names of its folders.
+    Official,
+    /// As published in folds: this one is test.
+    OfficialFold(String),
 }
 
 impl Protocol {
@@ -40,6 +44,8 @@ impl fmt::Display for Protocol {
             Self::Speaker(id) => write!(f, "speaker-{id}"),
             Self::SpeakerFold { fold, of } => write!(f, "speakers-{fold}-of-{of}"),
             Self::Corpus(name) => write!(f, "corpus-{name}"),
+            Self::Official => f.write_str("official"),
+            Self::OfficialFold(fold) => write!(f, "official-{fold}"),
         }
     }
 }
@@ -52,13 +58,15 @@ impl FromStr for Protocol {
         let protocol = match text {
             "random" => Some(Self::Random),
             "word" => Some(Self::Word),
+            "official" => Some(Self::Official),
             _ => (named("speaker-").map(|id| Self::Speaker(id.to_owned())))
                 .or_else(|| named("corpus-").map(|name| Self::Corpus(name.to_owned())))
+                .or_else(|| named("official-").map(|fold| Self::OfficialFold(fold.to_owned())))
                 .or_else(|| speaker_fold(text)),
         };
         protocol.ok_or_else(|| {
             Error::new(ErrorKind::Usage, format!("unknown protocol {text:?}"))
-                .help("use random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME>")
+                .help("use random, word, speaker-<ID>, speakers-<i>-of-<k>, corpus-<NAME>, official or official-<FOLD>")
         })
     }
 }
@@ -88,6 +96,9 @@ mod tests {
             "speakers-10-of-10",
             "corpus-TESS",
             "corpus-CREMA-D",
+            "official",
+            "official-1",
+            "official-Ses01",
         ] {
             assert_eq!(name.parse::<Protocol>().unwrap().to_string(), name);
         }
@@ -104,6 +115,8 @@ mod tests {
             "corpus-",
             "corpus-a/b",
             "corpus-.x",
+            "official-",
+            "official-a/b",
             "speakers-",
             "speakers-0-of-5",
             "speakers-6-of-5",

@@ -10,10 +10,11 @@
 
 use std::path::Path;
 
-use ser_audio::{LevelNormalisation, Limits, LoadedClip, Loader};
+use ser_audio::{DecodedRecording, LevelNormalisation, Limits, LoadedClip, Loader};
 use ser_cache::{Hex, Sha, TensorSource};
 use ser_core::Result;
 use ser_core::random::Random;
+use ser_corpus::Segment;
 use ser_features::augmentation::{Applied, AugmentationRecipe, Augmenter, Babble};
 use ser_features::{Extractor, FeatureConfig};
 
@@ -67,14 +68,29 @@ impl Pipeline {
         self.reader.read(path)
     }
 
-    /// Computes the tensor `[channel, n_mfcc, frame]` of the file read last; with `copy`, of the augmented copy of it that
-    /// this generator draws. There is no babble in a copy.
+    /// Decodes the file read last, of which all is an utterance, or where it is `segmented` its segments are.
     ///
     /// # Errors
-    /// When the bytes cannot be decoded, augmented or extracted from, or `tensor` has another size; none names the file.
-    pub fn tensor(&mut self, copy: Option<&mut Random>, tensor: &mut [f32]) -> Result<ComputedTensor> {
+    /// When it cannot be decoded, or is longer or shorter than the limits allow; none names the file.
+    pub fn decode(&mut self, segmented: bool) -> Result<DecodedRecording> {
+        self.reader.decode(segmented)
+    }
+
+    /// Computes the tensor `[channel, n_mfcc, frame]` of `recording`, which was decoded last, or of a segment of it; with
+    /// `copy`, of the augmented copy that this generator draws. There is no babble in a copy.
+    ///
+    /// # Errors
+    /// When the segment is not inside the recording, when the samples cannot be augmented or extracted from, or `tensor`
+    /// has another size; none names the file.
+    pub fn tensor(
+        &mut self,
+        recording: &DecodedRecording,
+        segment: Option<&Segment>,
+        copy: Option<&mut Random>,
+        tensor: &mut [f32],
+    ) -> Result<ComputedTensor> {
         let sample_rate = self.reader.sample_rate;
-        let LoadedClip { recording, audio_hash, samples: original } = self.reader.load()?;
+        let LoadedClip { recording, audio_hash, samples: original } = self.reader.clip(recording, segment)?;
         let (samples, source) = match (copy, &mut self.augmenter) {
             (Some(random), Some(augmenter)) => {
                 augmenter.augment(original, random, &mut |_| None)?;
@@ -131,12 +147,38 @@ impl RecordingReader {
         self.bytes.len() as u64
     }
 
-    /// Decodes the file read last.
+    /// Decodes the file read last, of which all is an utterance, or where it is `segmented` its segments are.
     ///
     /// # Errors
     /// When it cannot be decoded, or is longer or shorter than the limits allow; none names the file.
-    pub fn load(&mut self) -> Result<LoadedClip<'_>> {
-        self.loader.load(&mut self.bytes)
+    pub fn decode(&mut self, segmented: bool) -> Result<DecodedRecording> {
+        match segmented {
+            true => self.loader.decode_segmented(&mut self.bytes),
+            false => self.loader.decode(&mut self.bytes),
+        }
+    }
+
+    /// The samples of `recording`, which was decoded last, or of a segment of it, at the rate and level of the features.
+    ///
+    /// # Errors
+    /// When the segment is not inside the recording, or has nothing to learn from; none names the file.
+    pub fn clip(
+        &mut self,
+        recording: &DecodedRecording,
+        segment: Option<&Segment>,
+    ) -> Result<LoadedClip<'_>> {
+        let samples = self.loader.mono().len();
+        let range = segment.map(|segment| segment.samples(samples, recording.sample_rate)).transpose()?;
+        self.loader.clip(recording.clone(), range)
+    }
+
+    /// Decodes the file read last, and takes a segment of it or all.
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode) and [`clip`](Self::clip).
+    pub fn load(&mut self, segment: Option<&Segment>) -> Result<LoadedClip<'_>> {
+        let recording = self.decode(segment.is_some())?;
+        self.clip(&recording, segment)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Recomputes one tensor from its recording.
 
 use ser_audio::Limits;
-use ser_cache::{Checksum, CopySettings, FeatureSet, RowInfo, key_of, parse_copy_path};
+use ser_cache::{Checksum, CopySettings, FeatureSet, RowInfo, content_of_segment, key_of, parse_copy_path};
 use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::Corpora;
+use ser_corpus::{Corpora, Segment};
 use ser_features::FeatureConfig;
 
 use crate::pipeline::Pipeline;
@@ -58,9 +58,11 @@ impl<'a> Recomputer<'a> {
 
     fn tensor_from(&mut self, row: &RowInfo, source: &str) -> Result<Vec<f32>> {
         let copy = self.copies.and_then(|copies| Some((copies, parse_copy_path(source)?)));
-        let recording = copy.map_or(source, |(_, (parent, _))| parent);
+        let utterance = copy.map_or(source, |(_, (parent, _))| parent);
+        let (_, segment) = Segment::parse_path(utterance);
         // The key stands for the content, the configuration and the extractor's version.
-        let content = self.pipeline.read(&self.corpora.location(recording)?)?;
+        let file = self.pipeline.read(&self.corpora.location(utterance)?)?;
+        let content = content_of_segment(&file, segment.as_ref());
         let key = match copy {
             Some((copies, (_, number))) => copies.key(&content, self.configuration, number),
             None => key_of(&content, self.configuration),
@@ -73,7 +75,9 @@ impl<'a> Recomputer<'a> {
         }
         let mut tensor = vec![0.0; self.pipeline.shape().iter().product()];
         let mut random = copy.map(|(copies, (_, number))| copies.random(&content, number));
-        let frames = self.pipeline.tensor(random.as_mut(), &mut tensor)?.frames;
+        let recording = self.pipeline.decode(segment.is_some())?;
+        let frames =
+            self.pipeline.tensor(&recording, segment.as_ref(), random.as_mut(), &mut tensor)?.frames;
         if frames == row.frames && Checksum::of_row(&tensor, row.frames) == row.checksum {
             return Ok(tensor);
         }

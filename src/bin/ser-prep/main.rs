@@ -15,7 +15,7 @@ use ser_cache::audit::Requirement;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Fractions;
-use ser_corpus::{CorpusFolder, LabelSource, MapSource, doctor};
+use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, doctor};
 use ser_features::augmentation::AugmentationRecipe;
 use ser_prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, examples, prepare, recordings};
 
@@ -39,10 +39,14 @@ struct Arguments {
         "rehash", "dry_run", "wait", "augment", "listen", "FeatureOptions"])]
     doctor: bool,
     /// Where labels come from: auto (the convention that names follow, else folder), tess, ravdess, crema-d, emo-db, savee,
-    /// folder, filename, or a CSV file with the columns path,label[,speaker,word,session,parent]; once for all corpora, or
-    /// once for each, in their order
+    /// folder, filename, huggingface, audformat, kaldi, or a table (CSV, TSV) with the columns path,label and optionally
+    /// speaker, word, session, parent, start, end, split, fold and val_fold; once for all corpora, or once for each, in
+    /// their order
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
     labels: Vec<LabelSource>,
+    /// What columns of a table mean whose names do not say it: path=NAME,label=NAME and the like
+    #[arg(long, value_name = "COLUMN=NAME,...", default_value_t = ColumnNames::default(), hide_default_value = true)]
+    columns: ColumnNames,
     /// Other names for labels: common, calm-is-neutral, four, or a TOML file with a table [labels] of from = "to" and a
     /// list drop = ["label"]
     #[arg(long, value_name = "MAP")]
@@ -155,13 +159,13 @@ fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 fn examine(arguments: &Arguments) -> Result<Ending> {
-    let PrepareOptions { data, labels, limits, jobs, .. } = arguments.options()?;
+    let PrepareOptions { data, labels, columns, limits, jobs, .. } = arguments.options()?;
     let ([corpus], [labels]) = (&data[..], &labels[..]) else {
         return Err(Error::new(ErrorKind::Usage, "--doctor examines one corpus at a time")
             .help("give --data and --labels once"));
     };
     let options =
-        doctor::ExamineOptions { data: corpus.folder.clone(), labels: labels.clone(), limits, jobs };
+        doctor::ExamineOptions { data: corpus.folder.clone(), labels: labels.clone(), columns, limits, jobs };
     let report = doctor::examine(&options, &Bar::new(arguments.quiet || arguments.json))?;
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&report)?))?;
@@ -216,6 +220,7 @@ impl Arguments {
             features: self.features.config()?,
             augment: if self.listen.is_some() { None } else { self.copies()? },
             labels: self.labels.clone(),
+            columns: self.columns.clone(),
             map: self.map.clone(),
             folds: self.folds,
             exclude: self.exclude.clone(),

@@ -31,7 +31,7 @@ use ser_core::{Error, ErrorKind, Result};
 
 use crate::doctor::diagnosis::NonRecordings;
 use crate::doctor::recording::{ExamineCandidate, Examined, UnusableReason};
-use crate::{Annotator, LabelSource, OtherEntry};
+use crate::{Annotator, ColumnNames, LabelSource, OtherEntry};
 
 pub use crate::finding::{CorpusFinding, FindingItem, FindingKind, Severity};
 pub use levels::{Levels, dbfs};
@@ -45,6 +45,8 @@ pub struct ExamineOptions {
     pub data: PathBuf,
     /// Where labels come from.
     pub labels: LabelSource,
+    /// What the columns of a table mean whose names do not say.
+    pub columns: ColumnNames,
     /// Limits on the size and length of a recording.
     pub limits: Limits,
     /// Files examined at once; 0 for one per processor.
@@ -54,7 +56,7 @@ pub struct ExamineOptions {
 impl ExamineOptions {
     /// The corpus in `data`, with all else as it is by default.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), labels: LabelSource::default(), limits: Limits::default(), jobs: 0 }
+        Self { data: data.into(), labels: LabelSource::default(), columns: ColumnNames::default(), limits: Limits::default(), jobs: 0 }
     }
 }
 
@@ -78,7 +80,11 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
         return Err(Error::new(ErrorKind::Unusable, what).at(&options.data).help(help));
     }
     foreign.sort_unstable();
-    let annotator = Annotator::new(&options.labels, scan.files.iter().map(|file| file.path.as_str()))?;
+    let paths = || scan.files.iter().map(|file| file.path.as_str());
+    let annotator = Annotator::new(&options.labels, &options.columns, &options.data, paths())?;
+    if let Some(table) = annotator.table() {
+        table.rows_without(paths())?;
+    }
 
     let mut names: HashSet<Arc<str>> = HashSet::new();
     let mut share = |name: String| match names.get(name.as_str()) {
@@ -89,8 +95,8 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
             shared
         }
     };
-    let mut annotate = |path: &str| match annotator.annotate(path) {
-        Ok(annotation) => Ok(annotation.map_names(&mut share)),
+    let mut annotate = |path: &str| match annotator.annotations(path) {
+        Ok(mut annotations) => Ok(annotations.swap_remove(0).map_names(&mut share)),
         Err(error) => Err(error.reason()),
     };
     let candidates = scan

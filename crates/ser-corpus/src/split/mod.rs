@@ -1,8 +1,9 @@
 //! Assigns utterances to train, validation and test, by the protocols of [`Protocol`].
 //!
-//! A split depends on the utterances (path, label, speaker, word, parent, corpus), the seed and the fractions, and on
+//! A split depends on the utterances (path, label, speaker, word, parent, corpus, published split and fold), the seed and the fractions, and on
 //! nothing else: neither on the order they come in nor on the number of threads.
 
+mod official;
 mod planner;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +32,16 @@ pub enum Part {
 impl Part {
     /// All three, in the order they are used.
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
+    /// The side that published corpora call so, in a table or by a folder.
+    pub fn named(name: &str) -> Option<Self> {
+        match name.trim().to_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "val" | "valid" | "validation" | "dev" | "devel" | "development" => Some(Self::Val),
+            "test" | "testing" | "eval" | "evaluation" => Some(Self::Test),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Part {
@@ -100,6 +111,13 @@ pub struct Unassigned {
     /// Utterances of classes that the test side or the others do not have.
     #[serde(default)]
     pub other_labels: usize,
+    /// Utterances that the published split has on no side.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unpublished: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Unassigned {

@@ -9,6 +9,7 @@ use ser_core::random::Random;
 use ser_core::remedy::Setting;
 
 use crate::split::{check_classes, check_parents};
+use crate::split::Part;
 use crate::{Annotation, Fractions, Protocol, Split, Unassigned};
 
 /// A split for each speaker is only made as long as these splits together have no more utterances than this: each
@@ -23,7 +24,7 @@ const FEWEST_SPEAKERS: usize = 5;
 
 /// Makes splits one at a time, so that no more than one need be in memory.
 pub struct SplitPlanner<'a> {
-    utterances: Vec<UtteranceInfo<'a>>,
+    pub(super) utterances: Vec<UtteranceInfo<'a>>,
     /// All but copies, in the order of their paths.
     by_path: Vec<usize>,
     copies: CopiesOfParents,
@@ -53,6 +54,12 @@ pub struct UtteranceInfo<'a> {
     pub parent: Option<&'a str>,
     /// The corpus it is from, where there are several.
     pub corpus: Option<&'a str>,
+    /// Its side of the published split.
+    pub split: Option<Part>,
+    /// Its published fold.
+    pub fold: Option<&'a str>,
+    /// The published fold that it validates.
+    pub val_fold: Option<&'a str>,
 }
 
 impl<'a> UtteranceInfo<'a> {
@@ -66,6 +73,9 @@ impl<'a> UtteranceInfo<'a> {
             word: name(&annotation.word),
             parent: name(&annotation.parent),
             corpus: name(&annotation.corpus),
+            split: annotation.split,
+            fold: name(&annotation.fold),
+            val_fold: name(&annotation.val_fold),
         }
     }
 }
@@ -123,6 +133,7 @@ impl<'a> SplitPlanner<'a> {
         if self.corpora.len() > 1 {
             protocols.extend(self.corpora.iter().map(|name| Ok(Protocol::Corpus((*name).to_owned()))));
         }
+        protocols.extend(self.official_protocols());
         let folds = self.speakers.as_ref().map(|speakers| self.deal_speakers(speakers, self.folds()));
         let split = move |protocol: Protocol| {
             let split = match &protocol {
@@ -131,6 +142,8 @@ impl<'a> SplitPlanner<'a> {
                 Protocol::Speaker(id) => self.by_speaker(id),
                 Protocol::SpeakerFold { fold, of } => self.by_fold(*fold, *of, folds.as_ref()),
                 Protocol::Corpus(name) => self.by_corpus(name),
+                Protocol::Official => self.as_published(),
+                Protocol::OfficialFold(fold) => self.by_published_fold(fold),
             };
             split.map_err(|why| format!("no split {protocol}: {why}"))
         };
@@ -198,7 +211,7 @@ impl<'a> SplitPlanner<'a> {
     }
 
     /// Utterances that are not copies, first those for which `is` holds.
-    fn partition(&self, is: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<usize>) {
+    pub(super) fn partition(&self, is: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<usize>) {
         self.by_path.iter().partition(|&&index| is(index))
     }
 
@@ -216,7 +229,7 @@ impl<'a> SplitPlanner<'a> {
     }
 
     /// Refuses a split whose test or validation part asks for a class that training never shows.
-    fn with_every_class(&self, split: Split) -> Result<Split, String> {
+    pub(super) fn with_every_class(&self, split: Split) -> Result<Split, String> {
         let labels = |part: &[usize]| -> BTreeSet<&str> {
             part.iter().map(|&index| self.utterances[index].label).collect()
         };
@@ -302,17 +315,19 @@ impl SplitPlanner<'_> {
         };
         let (test, rest) = (of_shared(test), of_shared(rest));
         let other_labels = all - test.len() - rest.len();
-        let (train, val) = match self.draw_speakers(&rest) {
-            Some(speakers) => {
-                let (val, train) = rest
-                    .into_iter()
-                    .partition(|&i| self.utterances[i].speaker.is_some_and(|id| speakers.contains(id)));
-                (train, val)
-            }
-            None => self.hold_out_words(rest, "corpus-val")?,
-        };
+        let (train, val) = self.hold_out(rest, "corpus-val")?;
         let split = Split::new(Protocol::Corpus(corpus.to_owned()), train, val, test);
-        self.with_every_class(Split { left_out: Unassigned { other_labels, copies: 0 }, ..split })
+        self.with_every_class(Split { left_out: Unassigned { other_labels, ..Unassigned::default() }, ..split })
+    }
+
+    /// Validation with speakers of its own where there are enough of them, otherwise with words of its own, and where
+    /// neither is known drawn from each class.
+    pub(super) fn hold_out(&self, from: Vec<usize>, purpose: &str) -> Result<(Vec<usize>, Vec<usize>), String> {
+        let Some(speakers) = self.draw_speakers(&from) else { return self.hold_out_words(from, purpose) };
+        let (val, train) = from
+            .into_iter()
+            .partition(|&i| self.utterances[i].speaker.is_some_and(|id| speakers.contains(id)));
+        Ok((train, val))
     }
 
     /// Speakers for validation, the same share of every corpus; nothing where there are too few, or where not every

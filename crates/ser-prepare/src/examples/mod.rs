@@ -178,7 +178,7 @@ fn choose<'a>(
             continue;
         }
         let read = reader.read(&recording.location);
-        match read.and_then(|_| Ok(reader.load()?.samples.to_vec())) {
+        match read.and_then(|_| Ok(reader.load(recording.segment.as_ref())?.samples.to_vec())) {
             Ok(samples) => _ = chosen.insert(place, (recording, samples)),
             Err(error) => refused = Some(error.at(&recording.location)),
         }

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ser_cache::{TensorKey, Utterance, corpora_of, key_of};
+use ser_cache::{TensorKey, Utterance, content_of_segment, corpora_of, key_of};
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::Corpora;
+use ser_corpus::{Corpora, Segment};
 
 use crate::on_the_fly::OnTheFlyOptions;
 use crate::pipeline::RecordingReader;
@@ -91,9 +91,11 @@ impl Waveforms {
             return Ok(Cow::Borrowed(samples));
         }
         let location = self.corpora.location(path)?;
-        let content = reader.read(&location).map_err(|error| {
+        let (_, segment) = Segment::parse_path(path);
+        let file = reader.read(&location).map_err(|error| {
             error.at(&location).help(remedy!["say with ", Setting::Data, " where the recordings are now"])
         })?;
+        let content = content_of_segment(&file, segment.as_ref());
         if key_of(&content, &self.configuration) != *key {
             return Err(Error::new(ErrorKind::Mismatch, "is not the recording that the cache was made from")
                 .at(&location)
@@ -104,7 +106,7 @@ impl Waveforms {
                     " where that recording is"
                 ]));
         }
-        let decoded = reader.load().map_err(|error| error.at(&location))?.samples.to_vec();
+        let decoded = reader.load(segment.as_ref()).map_err(|error| error.at(&location))?.samples.to_vec();
         let size = decoded.len() * size_of::<f32>();
         if self.kept_bytes.fetch_add(size, Ordering::Relaxed) + size > MOST_KEPT_BYTES {
             return Ok(Cow::Owned(decoded));

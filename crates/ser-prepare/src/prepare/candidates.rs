@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::check_parents;
-use ser_corpus::{Annotator, AudioFile, Corpora, Corpus, LabelMap, Mapped, Scan};
+use ser_corpus::{Annotation, Annotator, AudioFile, Corpora, Corpus, LabelMap, LabelTable, Mapped, Scan, Segment};
 
 use crate::prepare::{Candidate, CorpusReport, PrepareOptions, PrepareReport};
 
@@ -30,15 +30,10 @@ pub(super) fn find_candidates(
             .help(format!("recordings are files named .{}", ser_corpus::scan::EXTENSIONS.join(" ."))));
         }
         let paths = || scan.files.iter().map(|file| file.path.as_str());
-        let annotator = Annotator::new(options.labels_of(number), paths())?;
-        if let Annotator::Table(table) = &annotator {
-            for path in table.rows_without(paths()) {
-                let path = corpora.path(corpus, path.to_owned());
-                report.note(
-                    &path,
-                    format!("has a row in {}, but there is no such file", table.file().display()),
-                );
-            }
+        let annotator =
+            Annotator::new(options.labels_of(number), &options.columns, &corpus.data, paths())?;
+        if let Some(table) = annotator.table() {
+            note_table(table, paths(), corpora, corpus, report)?;
         }
         found.add(scan, corpora, corpus, &annotator, map.as_ref(), options, report);
     }
@@ -55,6 +50,32 @@ pub(super) fn find_candidates(
     Ok(candidates)
 }
 
+/// Notes what a table says that is not used: rows of recordings that are not there, and columns.
+fn note_table<'a>(
+    table: &LabelTable,
+    recordings: impl Iterator<Item = &'a str> + Clone,
+    corpora: &Corpora,
+    corpus: &Corpus,
+    report: &mut PrepareReport,
+) -> Result<()> {
+    let file = table.file().display();
+    let without = table.rows_without(recordings)?;
+    if !without.is_empty() {
+        let (all, missing) = (table.recordings(), without.len());
+        let what = format!("{} of the {all} recordings it names are there, {missing} are not", all - missing);
+        report.note(&file.to_string(), what);
+    }
+    for path in without {
+        let path = corpora.path(corpus, path.to_owned());
+        report.note(&path, format!("has a row in {file}, but there is no such file"));
+    }
+    if !table.unused_columns().is_empty() {
+        let names: Vec<String> = table.unused_columns().iter().map(|name| format!("{name:?}")).collect();
+        report.note(&file.to_string(), format!("says nothing that is used in its columns {}", names.join(", ")));
+    }
+    Ok(())
+}
+
 /// A recording that can be an utterance, as far as names and tables say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledRecording {
@@ -62,6 +83,8 @@ pub struct LabelledRecording {
     pub location: PathBuf,
     /// Its path in the corpus.
     pub path: String,
+    /// The part of it that is meant, if it is not all.
+    pub segment: Option<Segment>,
     /// Its class.
     pub label: String,
     /// Who speaks, if known.
@@ -79,7 +102,8 @@ pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
         let location = corpora.location(&file.path).ok()?;
         let (label, speaker) =
             (annotation.label.to_string(), annotation.speaker.as_deref().map(str::to_owned));
-        Some(LabelledRecording { location, path: file.path, label, speaker })
+        let segment = annotation.segment;
+        Some(LabelledRecording { location, path: file.path, segment, label, speaker })
     };
     Ok(candidates.into_iter().filter_map(recording).collect())
 }
@@ -116,37 +140,61 @@ impl Found {
         for (path, error) in unusable {
             report.fail(corpora.path(corpus, path), &error);
         }
-        let labels = self.labels.entry(corpus.name.clone()).or_default();
+        self.labels.entry(corpus.name.clone()).or_default();
         self.candidates.reserve_exact(files.len());
         for AudioFile { path, stat } in files {
-            let annotation = annotator.annotate(&path);
-            let file = AudioFile { path: corpora.path(corpus, path), stat };
-            let mut annotation = match annotation {
-                Ok(annotation) => annotation,
-                Err(error) => {
-                    report.fail(file.path, &error);
-                    continue;
-                }
+            let annotations = match Segment::parse_path(&path) {
+                (_, None) => annotator.annotations(&path),
+                (_, Some(_)) => Err(Error::new(ErrorKind::Unusable, "is named like a segment of another recording")
+                    .help("rename it, without #t=")),
             };
-            if !labels.contains(&annotation.label) {
-                labels.insert(annotation.label.clone());
-            }
-            match map.map(|map| map.of(&corpus.name, &annotation.label)) {
-                None | Some(Mapped::Same) => {}
-                Some(Mapped::To(label)) => annotation.label = label.to_owned(),
-                Some(Mapped::Dropped) => {
-                    report.dropped += 1;
-                    continue;
+            let file = AudioFile { path: corpora.path(corpus, path), stat };
+            match annotations {
+                Ok(annotations) => {
+                    for annotation in annotations {
+                        self.add_utterance(&file, annotation, corpora, corpus, map, options, report);
+                    }
                 }
+                Err(error) => report.fail(file.path, &error),
             }
-            if options.exclude.contains(&annotation.label) {
-                report.excluded += 1;
-                continue;
-            }
-            let annotation = corpora.annotation(corpus, annotation);
-            let annotation = annotation.map_names(|name| self.names.share(name));
-            self.candidates.push(Candidate { file, annotation, copy: None, content: None, key: None });
         }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what one corpus needs of the others")]
+    fn add_utterance(
+        &mut self,
+        file: &AudioFile,
+        mut annotation: Annotation,
+        corpora: &Corpora,
+        corpus: &Corpus,
+        map: Option<&LabelMap>,
+        options: &PrepareOptions,
+        report: &mut PrepareReport,
+    ) {
+        let labels = self.labels.entry(corpus.name.clone()).or_default();
+        if !labels.contains(&annotation.label) {
+            labels.insert(annotation.label.clone());
+        }
+        match map.map(|map| map.of(&corpus.name, &annotation.label)) {
+            None | Some(Mapped::Same) => {}
+            Some(Mapped::To(label)) => annotation.label = label.to_owned(),
+            Some(Mapped::Dropped) => {
+                report.dropped += 1;
+                return;
+            }
+        }
+        if options.exclude.contains(&annotation.label) {
+            report.excluded += 1;
+            return;
+        }
+        let path = match &annotation.segment {
+            Some(segment) => segment.path_in(&file.path),
+            None => file.path.clone(),
+        };
+        let file = AudioFile { path, stat: file.stat };
+        let annotation = corpora.annotation(corpus, annotation);
+        let annotation = annotation.map_names(|name| self.names.share(name));
+        self.candidates.push(Candidate { file, annotation, copy: None, content: None, key: None });
     }
 }
 

@@ -20,20 +20,20 @@ use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
     CopySettings, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
-    augmented_set_id, check_splits_place, copy_path, index_path, key_of, manifests_folder, point_splits_at,
+    augmented_set_id, check_splits_place, content_of_segment, copy_path, index_path, key_of, manifests_folder, point_splits_at,
     shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::{Annotation, AudioFile, Corpora};
+use ser_corpus::{Annotation, AudioFile, Corpora, Segment};
 
 use crate::audit::measured;
 use crate::prepare::candidates::find_candidates;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
-use crate::prepare::work::{PreparedFile, Workers};
+use crate::prepare::work::{FileWork, PreparedFile, UtteranceWork, Workers};
 
 pub use candidates::{LabelledRecording, recordings};
 pub use near_duplicates::NearDuplicates;
@@ -54,24 +54,29 @@ struct Candidate {
     annotation: SharedAnnotation,
     /// Which augmented copy it is of the recording that its annotation names as its parent, if it is one made here.
     copy: Option<u32>,
-    /// The SHA-256 of its content, once known.
+    /// The SHA-256 of its file, once known.
     content: Option<Sha>,
     /// The key of its tensor, once the store holds that.
     key: Option<TensorKey>,
 }
 
 impl Candidate {
-    /// The recording it is made from: itself, or the parent of a copy.
+    /// The file it is made from: itself, or that of which it is a segment, or the same of the parent of a copy.
     fn source(&self) -> &str {
-        match &self.annotation.parent {
+        let utterance = match &self.annotation.parent {
             Some(parent) if self.copy.is_some() => parent,
-            _ => &self.file.path,
+            _ => self.file.path.as_str(),
+        };
+        match self.annotation.segment {
+            Some(_) => Segment::parse_path(utterance).0,
+            None => utterance,
         }
     }
 
     /// Its key, if its content is known.
     fn key_under(&self, configuration: &str, copies: Option<&CopySettings>) -> Option<TensorKey> {
-        Some(key_under(&self.content?, configuration, copies.zip(self.copy)))
+        let content = content_of_segment(&self.content?, self.annotation.segment.as_ref());
+        Some(key_under(&content, configuration, copies.zip(self.copy)))
     }
 }
 
@@ -187,11 +192,12 @@ impl<'a> Preparation<'a> {
         let known = store.known();
         let is_known = |key: &TensorKey| known.contains(key);
         let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<PreparedFile>| -> Result<()> {
+            report.bytes_read += outcomes.iter().map(|outcome| outcome.bytes_read).sum::<u64>();
+            let outcomes = outcomes.into_iter().flat_map(|outcome| outcome.utterances);
             for (candidate, outcome) in batch.iter_mut().zip(outcomes) {
-                report.bytes_read += outcome.bytes_read;
-                match outcome.result {
+                match outcome {
                     Ok(done) => {
-                        candidate.content = Some(done.content);
+                        candidate.content = Some(done.file);
                         candidate.key = Some(done.key);
                         let mut is_new = false;
                         if let Some((features, row)) = done.tensor {
@@ -206,14 +212,27 @@ impl<'a> Preparation<'a> {
             progress.advance(batch.len() as u64);
             Ok(())
         };
-        let batch_size = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH);
+        let most = (BATCH_BYTES / row_bytes.max(1)).max(1);
         let mut previous: (&mut [&mut Candidate], Vec<PreparedFile>) = (&mut [], Vec::new());
-        for batch in work.chunks_mut(batch_size) {
+        let mut rest = &mut work[..];
+        while !rest.is_empty() {
+            let batch;
+            (batch, rest) = std::mem::take(&mut rest).split_at_mut(batch_length(rest, most));
             let (done, outcomes) = previous;
-            let jobs: Vec<(&str, Option<u32>)> =
-                batch.iter().map(|candidate| (candidate.source(), candidate.copy)).collect();
-            let compute =
-                || jobs.par_iter().map(|(path, copy)| workers.process(path, *copy, &is_known)).collect();
+            let files: Vec<FileWork<'_>> = batch
+                .chunk_by(|a, b| a.source() == b.source())
+                .map(|of_file| FileWork {
+                    path: of_file.first().map_or("", |candidate| candidate.source()),
+                    utterances: of_file
+                        .iter()
+                        .map(|candidate| UtteranceWork {
+                            segment: candidate.annotation.segment,
+                            copy: candidate.copy,
+                        })
+                        .collect(),
+                })
+                .collect();
+            let compute = || files.par_iter().map(|file| workers.process(file, &is_known)).collect();
             let computed = workers.install(compute, || take(done, outcomes))?;
             previous = (batch, computed);
         }
@@ -272,6 +291,15 @@ impl<'a> Preparation<'a> {
     }
 }
 
+/// How many of `work` make a batch: about [`BATCH`], and no file's utterances on two sides of its end, so that each file
+/// is read and decoded once; but never more than `most`, which bounds the memory.
+fn batch_length(work: &[&mut Candidate], most: usize) -> usize {
+    let least = BATCH.min(most).min(work.len());
+    let last = |length: usize| work.get(length.wrapping_sub(1)).map(|candidate| candidate.source());
+    let is_whole = |length: &usize| last(*length) != work.get(*length).map(|candidate| candidate.source());
+    (least..=most.min(work.len())).find(is_whole).unwrap_or(most.min(work.len()))
+}
+
 /// Adds the copies of every recording that is none itself, after all recordings.
 fn add_copies(candidates: &mut Vec<Candidate>, copies: Option<&CopySettings>) {
     let Some(copies) = copies else { return };
@@ -306,14 +334,16 @@ fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool
 }
 
 fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
-    let seen = candidates.into_iter().filter_map(|Candidate { file, content, copy, .. }| {
-        content.filter(|_| copy.is_none()).map(|content| SeenFile {
-            path: file.path,
-            stat: file.stat,
-            content,
-        })
-    });
-    seen.collect()
+    let mut seen: Vec<SeenFile> = Vec::new();
+    for candidate in candidates.into_iter().filter(|candidate| candidate.copy.is_none()) {
+        let Some(content) = candidate.content else { continue };
+        // The segments of a file follow each other.
+        if seen.last().is_none_or(|last| last.path != candidate.source()) {
+            let path = candidate.source().to_owned();
+            seen.push(SeenFile { path, stat: candidate.file.stat, content });
+        }
+    }
+    seen
 }
 
 /// Refuses to go on with unusable recordings where the options are strict.

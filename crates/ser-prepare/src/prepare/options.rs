@@ -8,7 +8,7 @@ use ser_cache::audit::Requirement;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Fractions;
-use ser_corpus::{CorpusFolder, LabelSource, MapSource, Protocol};
+use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, Protocol};
 use ser_features::FeatureConfig;
 
 use crate::prepare::NearDuplicates;
@@ -32,6 +32,8 @@ pub struct PrepareOptions {
     pub augment: Option<CopySettings>,
     /// Where labels come from: nothing for [`LabelSource::Auto`], one for all corpora, or one for each.
     pub labels: Vec<LabelSource>,
+    /// What the columns of tables of labels mean whose names do not say.
+    pub columns: ColumnNames,
     /// Other names for labels.
     pub map: Option<MapSource>,
     /// Classes to leave out.
@@ -73,6 +75,7 @@ impl PrepareOptions {
             features: FeatureConfig::default(),
             augment: None,
             labels: Vec::new(),
+            columns: ColumnNames::default(),
             map: None,
             exclude: Vec::new(),
             fractions: Fractions::default(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use ser_audio::Limits;
 use ser_cache::{Checksum, FeatureSet, TensorEntry};
 use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::Segment;
 
 use crate::prepare::{Candidate, PrepareReport, SharedAnnotation};
 
@@ -66,6 +67,18 @@ pub(super) fn select<'a>(
                 first.path, first.annotation.label, selected.path, selected.annotation.label
             )),
             Some(first) => {
+                if let (Some(of_kept), Some(of_other)) = (first.annotation.split, selected.annotation.split)
+                    && of_kept != of_other
+                {
+                    report.note(
+                        first.path,
+                        format!(
+                            "is on the side {of_kept} of the published split, and as {} on its side {of_other}; it is \
+                             used on the first alone",
+                            selected.path
+                        ),
+                    );
+                }
                 report.duplicate(selected.path, first.path);
                 kept_for.insert(selected.path, first.path);
             }
@@ -117,7 +130,8 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
     let usual = rates.iter().max_by_key(|(_, count)| **count).map(|(rate, _)| *rate);
     for selected in recordings() {
         let source = &selected.entry.row.source;
-        let extension = Path::new(selected.path).extension().and_then(|extension| extension.to_str());
+        let (file, _) = Segment::parse_path(selected.path);
+        let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
         let usual_extensions = source.container.extensions();
         let belongs =
             |extension: &&str| usual_extensions.iter().any(|usual| usual.eq_ignore_ascii_case(extension));

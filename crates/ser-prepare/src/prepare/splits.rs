@@ -103,6 +103,8 @@ fn utterance<'a>(selected: &Selected<'a>, shard_names: &'a [String]) -> Utteranc
     Utterance {
         key: entry.row.key,
         path: selected.path,
+        start_s: annotation.segment.map(|segment| segment.start().as_secs_f64()),
+        end_s: annotation.segment.and_then(|segment| segment.end()).map(|end| end.as_secs_f64()),
         label: &annotation.label,
         speaker: annotation.speaker.as_deref(),
         word: annotation.word.as_deref(),

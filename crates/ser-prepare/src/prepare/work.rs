@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ser_cache::{Checksum, CopySettings, RowInfo, Sha, TensorKey};
+use ser_audio::DecodedRecording;
+use ser_cache::{Checksum, CopySettings, RowInfo, Sha, TensorKey, content_of_segment};
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::Corpora;
+use ser_corpus::{Corpora, Segment};
 
 use crate::pipeline::{ComputedTensor, Pipeline};
 use crate::prepare::{PrepareOptions, key_under};
@@ -24,15 +25,29 @@ pub(super) struct Workers {
     copies: Option<CopySettings>,
 }
 
-/// The result for a file.
-pub(super) struct PreparedFile {
-    pub(super) bytes_read: u64,
-    pub(super) result: Result<Done>,
+/// What is wanted of one file: it as a whole or segments of it, and copies of these.
+pub(super) struct FileWork<'a> {
+    /// Where it is, as in manifests.
+    pub(super) path: &'a str,
+    pub(super) utterances: Vec<UtteranceWork>,
 }
 
-/// A file that can be used.
+/// One utterance of a file, or a copy of it.
+pub(super) struct UtteranceWork {
+    pub(super) segment: Option<Segment>,
+    pub(super) copy: Option<u32>,
+}
+
+/// The results for a file, one for each of its utterances.
+pub(super) struct PreparedFile {
+    pub(super) bytes_read: u64,
+    pub(super) utterances: Vec<Result<Done>>,
+}
+
+/// An utterance that can be used.
 pub(super) struct Done {
-    pub(super) content: Sha,
+    /// The SHA-256 of its file.
+    pub(super) file: Sha,
     pub(super) key: TensorKey,
     /// Its tensor, unless it was known already.
     pub(super) tensor: Option<(Vec<f32>, RowInfo)>,
@@ -79,41 +94,57 @@ impl Workers {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(tensor);
     }
 
-    /// Handles the recording at `path`, or the copy of it with a number. Tensors that are `known` are not computed again.
+    /// Handles what is wanted of one file, which is read and decoded once. Tensors that are `known` are not computed again.
     pub(super) fn process(
         &self,
-        path: &str,
-        copy: Option<u32>,
+        work: &FileWork<'_>,
         known: &(dyn Fn(&TensorKey) -> bool + Sync),
     ) -> PreparedFile {
         let thread = self.pool.current_thread_index().unwrap_or(0);
         let mut pipeline = self.pipelines[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bytes_read = 0;
-        let result = self.process_with(&mut pipeline, path, copy, known, &mut bytes_read);
-        PreparedFile { bytes_read, result: result.map_err(|error| error.at(path)) }
+        let mut decoded = None;
+        let mut file = self.corpora.location(work.path).and_then(|location| pipeline.read(&location));
+        let bytes_read = file.as_ref().map_or(0, |_| pipeline.reader.bytes_read());
+        let mut utterances = Vec::with_capacity(work.utterances.len());
+        for utterance in &work.utterances {
+            let result = match &file {
+                Ok(content) => self.process_utterance(&mut pipeline, content, utterance, &mut decoded, known),
+                Err(error) => Err(error.repeated()),
+            };
+            // What cannot be decoded once cannot be decoded again, and its bytes may be gone.
+            if let (Err(error), None) = (&result, &decoded) {
+                file = Err(error.repeated());
+            }
+            utterances.push(result.map_err(|error| error.at(work.path)));
+        }
+        PreparedFile { bytes_read, utterances }
     }
 
-    fn process_with(
+    fn process_utterance(
         &self,
         pipeline: &mut Pipeline,
-        path: &str,
-        copy: Option<u32>,
+        file: &Sha,
+        UtteranceWork { segment, copy }: &UtteranceWork,
+        decoded: &mut Option<DecodedRecording>,
         known: &(dyn Fn(&TensorKey) -> bool + Sync),
-        bytes_read: &mut u64,
     ) -> Result<Done> {
-        let content = pipeline.read(&self.corpora.location(path)?)?;
-        *bytes_read = pipeline.reader.bytes_read();
-        let copy = self.copies.as_ref().zip(copy);
+        let content = content_of_segment(file, segment.as_ref());
+        let copy = self.copies.as_ref().zip(*copy);
         let key = key_under(&content, &self.configuration, copy);
         if known(&key) {
-            return Ok(Done { content, key, tensor: None });
+            return Ok(Done { file: *file, key, tensor: None });
         }
+        let recording = match decoded {
+            Some(recording) => recording,
+            None => decoded.insert(pipeline.decode(segment.is_some())?),
+        };
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut tensor = free.unwrap_or_else(|| vec![0.0; self.row_len]);
         let mut random = copy.map(|(copies, number)| copies.random(&content, number));
-        let ComputedTensor { frames, frames_cut, source } = pipeline.tensor(random.as_mut(), &mut tensor)?;
+        let ComputedTensor { frames, frames_cut, source } =
+            pipeline.tensor(recording, segment.as_ref(), random.as_mut(), &mut tensor)?;
         let checksum = Checksum::of_row(&tensor, frames);
         let row = RowInfo { key, frames, frames_cut, checksum, source };
-        Ok(Done { content, key, tensor: Some((tensor, row)) })
+        Ok(Done { file: *file, key, tensor: Some((tensor, row)) })
     }
 }

@@ -1,0 +1,64 @@
+//! The splits that a corpus is published with: sides named by a table or by folders, and folds.
+
+use std::collections::BTreeSet;
+
+use crate::split::{Part, SplitPlanner};
+use crate::{Protocol, Split, Unassigned};
+
+impl SplitPlanner<'_> {
+    /// The protocols that the annotations of the utterances give; why there is none where some say something.
+    pub(super) fn official_protocols(&self) -> Vec<Result<Protocol, String>> {
+        let mut protocols = Vec::new();
+        let is_any = |part: Part| self.utterances.iter().any(|utterance| utterance.split == Some(part));
+        match (is_any(Part::Train), is_any(Part::Test)) {
+            (true, true) => protocols.push(Ok(Protocol::Official)),
+            (false, false) if !is_any(Part::Val) => {}
+            (has_train, _) => {
+                let lacking = if has_train { Part::Test } else { Part::Train };
+                protocols.push(Err(format!("no official split: no utterance is on its side {lacking}")));
+            }
+        }
+        let folds: BTreeSet<&str> = self.utterances.iter().filter_map(|utterance| utterance.fold).collect();
+        match folds.len() {
+            0 => {}
+            1 => protocols.push(Err("no official folds: there is just one fold".to_owned())),
+            _ => protocols.extend(folds.iter().map(|fold| match Protocol::OfficialFold((*fold).to_owned()) {
+                // A fold's name becomes that of a folder.
+                protocol if protocol.to_string().parse().is_ok_and(|parsed: Protocol| parsed == protocol) => Ok(protocol),
+                _ => Err(format!("no official split for the fold {fold:?}: that cannot name a folder")),
+            })),
+        }
+        protocols
+    }
+
+    /// The published split as it is; where it has no validation, that is held out of training.
+    pub(super) fn as_published(&self) -> Result<Split, String> {
+        self.published(Protocol::Official, |i| self.utterances[i].split)
+    }
+
+    /// Test is what the corpus is published with as `fold`; validation is what says so of that fold, or else is held out
+    /// of training.
+    pub(super) fn by_published_fold(&self, fold: &str) -> Result<Split, String> {
+        let side = |i: usize| {
+            let utterance = &self.utterances[i];
+            match utterance.fold? {
+                of if of == fold => Some(Part::Test),
+                _ if utterance.val_fold == Some(fold) => Some(Part::Val),
+                _ => Some(Part::Train),
+            }
+        };
+        self.published(Protocol::OfficialFold(fold.to_owned()), side)
+    }
+
+    fn published(&self, protocol: Protocol, side: impl Fn(usize) -> Option<Part>) -> Result<Split, String> {
+        let (unpublished, sided) = self.partition(|i| side(i).is_none());
+        let on = |part: Part| sided.iter().copied().filter(|&i| side(i) == Some(part)).collect::<Vec<_>>();
+        let (mut train, mut val, test) = (on(Part::Train), on(Part::Val), on(Part::Test));
+        if val.is_empty() {
+            (train, val) = self.hold_out(train, &format!("{protocol}-val"))?;
+        }
+        let split = Split::new(protocol, train, val, test);
+        let left_out = Unassigned { unpublished: unpublished.len(), ..Unassigned::default() };
+        self.with_every_class(Split { left_out, ..split })
+    }
+}

@@ -1,0 +1,83 @@
+//! Hugging Face's `audiofolder`: a `metadata.csv` or `metadata.jsonl` beside the recordings, or one in the folder of
+//! each split, whose column `file_name` is relative to it.
+
+use std::path::{Path, PathBuf};
+
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::split::Part;
+use crate::table::formats::{TableFormat, folder_name, prefix, table_folders};
+use crate::table::{Column, ColumnNames, RawTable};
+
+/// The format `audiofolder` of the library `datasets`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HuggingFace;
+
+/// The column that the format asks for.
+const FILE_NAME: &str = "file_name";
+
+impl TableFormat for HuggingFace {
+    fn name(&self) -> &str {
+        "huggingface"
+    }
+
+    fn main_file(&self, data: &Path) -> Option<PathBuf> {
+        // A table of that name with other columns is somebody's own, and one without labels leaves them to folders.
+        let has_labels = |file: &PathBuf| {
+            read(file).is_ok_and(|table| {
+                table.header.iter().any(|name| name == FILE_NAME)
+                    && table.header.iter().any(|name| Column::named(name) == Some(Column::Label))
+            })
+        };
+        metadata(data).into_iter().find(has_labels)
+    }
+
+    fn read(&self, data: &Path, _: &ColumnNames) -> Result<Vec<RawTable>> {
+        let files = metadata(data);
+        if files.is_empty() {
+            return Err(Error::new(ErrorKind::Missing, "holds no metadata.csv and no metadata.jsonl").at(data));
+        }
+        files.iter().map(|file| table(file, data)).collect()
+    }
+}
+
+/// The metadata of the corpus in `data`: a file, or one for each split.
+fn metadata(data: &Path) -> Vec<PathBuf> {
+    let of_folder = |folder: PathBuf| {
+        ["metadata.csv", "metadata.jsonl"].map(|name| folder.join(name)).into_iter().find(|file| file.is_file())
+    };
+    table_folders(data).into_iter().filter_map(of_folder).collect()
+}
+
+fn read(file: &Path) -> Result<RawTable> {
+    match file.extension().is_some_and(|extension| extension == "jsonl") {
+        true => RawTable::read_json_lines(file),
+        false => RawTable::read_delimited(file),
+    }
+}
+
+/// One of the tables, with paths as seen from `data`, and its side where its folder or the path's first names one.
+fn table(file: &Path, data: &Path) -> Result<RawTable> {
+    let mut table = read(file)?;
+    let Some(place) = table.header.iter().position(|name| name == FILE_NAME) else {
+        let what = format!("has no column {FILE_NAME:?}, by which an audiofolder names its recordings");
+        return Err(Error::new(ErrorKind::Damaged, what).at(file));
+    };
+    let folder = file.parent().unwrap_or(data);
+    let before = prefix(folder, data);
+    let sides: Vec<String> = (table.rows.iter_mut())
+        .map(|(_, row)| {
+            let path = format!("{before}{}", row[place]);
+            let of_path = path.split('/').rev().skip(1).find(|name| Part::named(name).is_some());
+            let side = of_path.unwrap_or_default().to_owned();
+            row[place] = path;
+            side
+        })
+        .collect();
+    let has_split = table.header.iter().any(|name| Column::named(name) == Some(Column::Split));
+    if !has_split && (Part::named(&folder_name(folder)).is_some() || sides.iter().any(|side| !side.is_empty())) {
+        table.header.push(Column::Split.to_string());
+        table.rows.iter_mut().zip(sides).for_each(|((_, row), side)| row.push(side));
+    }
+    Ok(table)
+}

@@ -1,0 +1,78 @@
+//! Corpora that come with tables of their own: what they are recognised by, and how their tables are read.
+//!
+//! A format is one file here, with one type that is a [`TableFormat`], and one line in [`FORMATS`].
+
+mod audformat;
+mod huggingface;
+mod kaldi;
+mod parquet;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ser_core::Result;
+
+use crate::table::{ColumnNames, RawTable};
+
+/// Every format; the first that a corpus is in is the one it is read by.
+pub static FORMATS: [&dyn TableFormat; 3] = [&audformat::Audformat, &huggingface::HuggingFace, &kaldi::Kaldi];
+
+/// The format of this name, such as `kaldi`.
+pub fn named(name: &str) -> Option<&'static dyn TableFormat> {
+    FORMATS.into_iter().find(|format| format.name() == name)
+}
+
+/// The format that the corpus in the folder `data` is in, if it is one of these.
+pub fn recognise(data: &Path) -> Option<&'static dyn TableFormat> {
+    FORMATS.into_iter().find(|format| format.main_file(data).is_some())
+}
+
+/// A way in which a corpus keeps tables beside its recordings.
+pub trait TableFormat: fmt::Debug + Send + Sync {
+    /// Its name where labels are chosen, in lower case.
+    fn name(&self) -> &str;
+
+    /// The file by which the corpus in the folder `data` is in this format, if it is.
+    fn main_file(&self, data: &Path) -> Option<PathBuf>;
+
+    /// Reads the tables of the corpus in the folder `data`; `columns` says what columns mean whose names do not.
+    ///
+    /// # Errors
+    /// When the corpus is not in this format, or a table cannot be read.
+    fn read(&self, data: &Path, columns: &ColumnNames) -> Result<Vec<RawTable>>;
+}
+
+/// Formats are told apart by their names.
+impl PartialEq for dyn TableFormat {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn TableFormat {}
+
+/// `data` and the folders in it and in its `data` folder, sorted: where tables of a corpus or of its splits lie.
+fn table_folders(data: &Path) -> Vec<PathBuf> {
+    let below = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+    };
+    let mut folders: Vec<PathBuf> = std::iter::once(data.to_owned())
+        .chain(below(data.to_owned()))
+        .chain(below(data.join("data")))
+        .collect();
+    folders.sort_unstable();
+    folders.dedup();
+    folders
+}
+
+/// The path of `folder` as seen from `data`, with a slash behind it; empty for `data` itself.
+fn prefix(folder: &Path, data: &Path) -> String {
+    let inside = folder.strip_prefix(data).unwrap_or(folder);
+    inside.iter().map(|name| format!("{}/", name.to_string_lossy())).collect()
+}
+
+/// The name of a folder, by which it may be a split.
+fn folder_name(folder: &Path) -> String {
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

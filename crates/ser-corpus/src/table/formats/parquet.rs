@@ -1,0 +1,57 @@
+//! A Parquet table to text.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use ser_core::{Error, ErrorKind, Result, caught};
+
+use crate::table::{RawTable, read_table_bytes};
+
+/// Reads a Parquet file. Columns of times in nanoseconds, as audformat writes `start` and `end`, become seconds.
+///
+/// # Errors
+/// When the file cannot be read, or is damaged; also where its reader panics, which it may on hostile bytes.
+pub(super) fn read(file: &Path) -> Result<RawTable> {
+    let bytes = Bytes::from(read_table_bytes(file)?);
+    let damaged = |what: String| {
+        Error::new(ErrorKind::Damaged, format!("cannot be read as a Parquet table: {what}"))
+            .at(file)
+            .help("write it again, or save it as CSV")
+    };
+    caught(|| parse(bytes, file)).unwrap_or_else(Err).map_err(damaged)
+}
+
+fn parse(bytes: Bytes, file: &Path) -> std::result::Result<RawTable, String> {
+    let text = |error: parquet::errors::ParquetError| error.to_string();
+    let reader = SerializedFileReader::new(bytes).map_err(text)?;
+    let schema = reader.metadata().file_metadata().schema().clone();
+    let header: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+    let mut rows = Vec::new();
+    for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(text)?) {
+        let row = row.map_err(text)?;
+        let cells = row.get_column_iter().map(|(name, field)| cell(name, field));
+        rows.push((number, cells.collect()));
+    }
+    Ok(RawTable { file: file.to_owned(), header, rows, passed_over: Vec::new() })
+}
+
+fn cell(name: &str, field: &Field) -> String {
+    match field {
+        Field::Null => String::new(),
+        Field::Str(text) => text.clone(),
+        // NaT is the smallest number.
+        Field::Long(i64::MIN) => String::new(),
+        Field::Long(nanoseconds) if matches!(name, "start" | "end") => seconds(*nanoseconds),
+        Field::Double(value) => value.to_string(),
+        Field::Float(value) => value.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn seconds(nanoseconds: i64) -> String {
+    let sign = if nanoseconds < 0 { "-" } else { "" };
+    let nanoseconds = nanoseconds.unsigned_abs();
+    format!("{sign}{}.{:09}", nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
+}

@@ -1,0 +1,190 @@
+//! A table as it is written: a header, and rows of text.
+
+use std::path::{Path, PathBuf};
+
+use ser_core::storage::open_regular;
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::table::text;
+
+/// No table is read that is larger than this, bytes: some four million rows.
+const LARGEST: u64 = 1 << 28;
+
+/// A table of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawTable {
+    /// The file it is from, for messages.
+    pub file: PathBuf,
+    /// The names of its columns.
+    pub header: Vec<String>,
+    /// Its rows, each with as many cells as there are columns, and the line it is on, for messages.
+    pub rows: Vec<(usize, Vec<String>)>,
+    /// Columns of the file that say nothing that is used, and are no longer among these.
+    pub passed_over: Vec<String>,
+}
+
+impl RawTable {
+    /// Reads a table of text whose columns are separated by commas, semicolons or tabs.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not such a table.
+    pub fn read_delimited(file: &Path) -> Result<Self> {
+        Self::parse_delimited(&read(file)?, file)
+    }
+
+    /// Reads such a table from the bytes of `file`.
+    ///
+    /// # Errors
+    /// When they are not such a table.
+    pub fn parse_delimited(bytes: &[u8], file: &Path) -> Result<Self> {
+        let damaged = |what: String| {
+            Error::new(ErrorKind::Damaged, what)
+                .at(file)
+                .help("a table of labels is text with a header, its columns separated by , ; or a tab")
+        };
+        let text = text::decode(bytes).map_err(damaged)?;
+        let first_line = text.lines().next().unwrap_or_default();
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator(first_line))
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        let header = reader.headers().map_err(|error| damaged(format!("has no header: {}", reason(&error))))?;
+        let header: Vec<String> = header.iter().map(str::to_owned).collect();
+        if header.iter().all(String::is_empty) {
+            return Err(damaged("has no header".to_owned()));
+        }
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|error| damaged(reason(&error)))?;
+            let line = record.position().map_or(0, |position| position.line() as usize);
+            rows.push((line, record.iter().map(str::to_owned).collect()));
+        }
+        Ok(Self { file: file.to_owned(), header, rows, passed_over: Vec::new() })
+    }
+
+    /// Reads a table with a JSON object on each line.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line is something else. Values that are lists or objects are no cells.
+    pub fn read_json_lines(file: &Path) -> Result<Self> {
+        let bytes = read(file)?;
+        let damaged = |what: String| Error::new(ErrorKind::Damaged, what).at(file);
+        let text = text::decode(&bytes).map_err(damaged)?;
+        let mut header: Vec<String> = Vec::new();
+        let mut rows: Vec<(usize, Vec<String>)> = Vec::new();
+        for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)
+                .map_err(|error| damaged(format!("line {line} is not a JSON object: {error}")))?;
+            let mut row = vec![String::new(); header.len()];
+            for (name, value) in object {
+                let place = header.iter().position(|known| *known == name).unwrap_or_else(|| {
+                    header.push(name);
+                    row.push(String::new());
+                    header.len() - 1
+                });
+                row[place] = match value {
+                    serde_json::Value::String(text) => text,
+                    serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => continue,
+                    plain => plain.to_string(),
+                };
+            }
+            rows.push((line, row));
+        }
+        rows.iter_mut().for_each(|(_, row)| row.resize(header.len(), String::new()));
+        Ok(Self { file: file.to_owned(), header, rows, passed_over: Vec::new() })
+    }
+}
+
+/// Reads a file of text, whatever program saved it.
+///
+/// # Errors
+/// When it cannot be read, or is in another encoding than UTF-8 or UTF-16.
+pub(crate) fn read_text(file: &Path) -> Result<String> {
+    let bytes = read(file)?;
+    let text = text::decode(&bytes).map_err(|what| Error::new(ErrorKind::Damaged, what).at(file))?;
+    Ok(text.into_owned())
+}
+
+/// Reads the whole file; only a regular one, since a pipe could wait forever.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let opened = open_regular(file, "cannot be read as a table of labels")?;
+    let read = opened.take(LARGEST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("cannot be read", file, error))?;
+    if bytes.len() as u64 > LARGEST {
+        let what = format!("is larger than {} MiB, too large for a table of labels", LARGEST >> 20);
+        return Err(Error::new(ErrorKind::Limit, what).at(file));
+    }
+    Ok(bytes)
+}
+
+/// The character that separates the columns of a table with this header: the one it has most of outside quotes.
+fn separator(header: &str) -> u8 {
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    let mut quoted = false;
+    for byte in header.bytes() {
+        quoted ^= byte == b'"';
+        counts.iter_mut().filter(|(separator, _)| !quoted && *separator == byte).for_each(|(_, count)| *count += 1);
+    }
+    // Of equals the first, a comma.
+    counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(separator, _)| *separator)
+}
+
+/// What is wrong, in the words of a table rather than of its parser.
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line);
+            format!("has {len} columns in line {line}, where its header has {expected_len}")
+        }
+        _ => format!("cannot be read as a table: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<Vec<String>> {
+        let table = RawTable::parse_delimited(text.as_bytes(), Path::new("x.csv")).unwrap();
+        std::iter::once(table.header).chain(table.rows.into_iter().map(|(_, row)| row)).collect()
+    }
+
+    #[test]
+    fn the_separator_is_what_the_header_is_separated_by() {
+        let expected = [["path", "label"], ["a, b.wav", "x;y"]].map(|row| row.map(str::to_owned).to_vec());
+        for text in [
+            "path,label\n\"a, b.wav\",x;y\n",
+            "path;label\r\na, b.wav;\"x;y\"\r\n",
+            "path\tlabel\na, b.wav\tx;y",
+            "\u{feff}path , label\n\n\"a, b.wav\" , x;y\n",
+        ] {
+            let quoted_with_space = text.replace("\"a, b.wav\" ,", "\"a, b.wav\",");
+            assert_eq!(rows(&quoted_with_space), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_words_of_a_table() {
+        let error = |text: &str| {
+            RawTable::parse_delimited(text.as_bytes(), Path::new("x.csv")).unwrap_err().to_string()
+        };
+        let short = error("path,label\na.wav,sad\nb.wav\n");
+        assert!(short.contains("has 1 columns in line 3, where its header has 2"), "{short}");
+        assert!(error("").contains("has no header"));
+    }
+
+    #[test]
+    fn json_lines_have_the_columns_that_any_of_them_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("metadata.jsonl");
+        std::fs::write(&file, "{\"file_name\": \"a.wav\", \"label\": \"sad\"}\n\n{\"file_name\": \"b.wav\", \"n\": 3, \"o\": []}\n")
+            .unwrap();
+        let table = RawTable::read_json_lines(&file).unwrap();
+        assert_eq!(table.header, ["file_name", "label", "n", "o"]);
+        assert_eq!(table.rows[1], (3, ["b.wav", "", "3", ""].map(str::to_owned).to_vec()));
+        std::fs::write(&file, "[1]\n").unwrap();
+        assert!(RawTable::read_json_lines(&file).unwrap_err().to_string().contains("line 1 is not a JSON object"));
+    }
+}
