@@ -7,5 +7,6 @@ mod common;
 mod corpora;
 mod doctor;
 mod labelling;
+mod processed;
 mod splits;
 mod synth;

@@ -195,3 +195,132 @@ fn is_one_of<T: PartialEq>(own: T, published: &[T]) -> bool {
 fn listed(texts: impl Iterator<Item = String>) -> String {
     texts.collect::<Vec<_>>().join(" or ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ser_audio::{Container, DecodedRecording};
+
+    use crate::conventions::{CONVENTIONS, PublishedCorpus, named};
+    use crate::doctor::{Levels, published};
+
+    /// A recording of as many milliseconds.
+    fn sound(container: Container, codec: &'static str, rate: u32, channels: u16, ms: u64) -> Sound {
+        let samples = u64::from(rate) * ms / 1000;
+        Sound {
+            recording: DecodedRecording { container, codec, sample_rate: rate, channels, samples },
+            bytes: 0,
+            file_hash: 0,
+            audio_hash: 0,
+            levels: Levels::default(),
+            chunks: Vec::new(),
+        }
+    }
+
+    fn examined(path: &str, sound: Sound) -> Examined {
+        Examined { path: path.to_owned(), annotation: Err("not looked for".to_owned()), sound: Ok(sound) }
+    }
+
+    /// What is said of a corpus of these recordings.
+    fn said_of(examined: &[Examined]) -> Vec<String> {
+        let paths: Vec<&str> = examined.iter().map(|examined| examined.path.as_str()).collect();
+        let recognition = published::recognise(&paths).unwrap();
+        deviations(examined, &recognition).iter().map(Deviation::in_words).collect()
+    }
+
+    /// Twenty paths of recordings of the corpus.
+    fn paths(corpus: &PublishedCorpus) -> Vec<String> {
+        let numbers = 0..20usize;
+        match corpus.name {
+            "TESS" => ["back", "bar", "base", "bath", "bean"]
+                .into_iter()
+                .flat_map(|word| {
+                    ["sad", "happy", "angry", "disgust"].map(|it| format!("OAF_{it}/OAF_{word}_{it}.wav"))
+                })
+                .collect(),
+            "RAVDESS (speech)" => numbers.map(|n| format!("03-01-03-01-01-01-{:02}.wav", n + 1)).collect(),
+            "CREMA-D" => numbers.map(|n| format!("{}_DFA_ANG_XX.wav", n + 1001)).collect(),
+            "EMO-DB" => numbers.map(|n| format!("03a01W{}.wav", char::from(b'a' + n as u8))).collect(),
+            "SAVEE" => numbers.map(|n| format!("DC/n{:02}.wav", n + 1)).collect(),
+            other => panic!("no paths of {other}"),
+        }
+    }
+
+    /// Twenty recordings of the corpus, each of another length within the published range.
+    fn copy(corpus: &PublishedCorpus, container: Container, codec: &'static str, rate: u32) -> Vec<Examined> {
+        let audio = corpus.audio.as_ref().unwrap();
+        let span = audio.duration_s.end() - audio.duration_s.start();
+        let length = |n: usize| 1 + (1000.0 * (audio.duration_s.start() + span * n as f64 / 20.0)) as u64;
+        let channels = audio.channels.first().copied().unwrap_or(1);
+        let of =
+            |(n, path): (usize, String)| examined(&path, sound(container, codec, rate, channels, length(n)));
+        paths(corpus).into_iter().enumerate().map(of).collect()
+    }
+
+    fn corpus(name: &str) -> &'static PublishedCorpus {
+        named(name).unwrap().published().unwrap()
+    }
+
+    #[test]
+    fn of_every_corpus_a_copy_as_published_is_accepted_and_one_at_another_rate_is_not() {
+        let published: Vec<_> = CONVENTIONS.iter().filter_map(|convention| convention.published()).collect();
+        assert_eq!(published.len(), 5);
+        for corpus in published {
+            let rate = corpus.audio.as_ref().unwrap().sample_rates[0];
+            assert_eq!(said_of(&copy(corpus, Container::Wav, "pcm_s16le", rate)), [""; 0], "{}", corpus.name);
+            let own = format!("every recording has 22,050 Hz (published: {} Hz)", thousands(rate.into()));
+            assert_eq!(said_of(&copy(corpus, Container::Wav, "pcm_s16le", 22_050)), [own], "{}", corpus.name);
+        }
+    }
+
+    #[test]
+    fn another_container_other_bits_and_other_channels_are_told() {
+        let emo_db = corpus("emo-db");
+        let said = said_of(&copy(emo_db, Container::Flac, "flac", 16_000));
+        assert_eq!(said, ["every recording is FLAC (published: WAV)"]);
+        let said = said_of(&copy(emo_db, Container::Wav, "pcm_f32le", 16_000));
+        assert_eq!(said, ["every recording has 32 bits a sample (published: 16)"]);
+        let mut stereo = copy(emo_db, Container::Wav, "pcm_s16le", 16_000);
+        for examined in &mut stereo[..7] {
+            examined.sound.as_mut().map(|sound| sound.recording.channels = 2).ok();
+        }
+        assert_eq!(said_of(&stereo), ["7 of 20 have 2 channels (published: 1)"]);
+    }
+
+    #[test]
+    fn what_is_known_to_be_odd_in_the_published_corpus_is_no_deviation() {
+        let mut tess = copy(corpus("tess"), Container::Wav, "pcm_s16le", 24_414);
+        tess.push(examined(
+            "OAF_fear/OAF_food_fear.wav",
+            sound(Container::Wav, "pcm_s16le", 96_000, 1, 1500),
+        ));
+        tess.push(examined(
+            "YAF_angry/YAF_germ_angry.wav",
+            sound(Container::Aiff, "pcm_s16be", 24_414, 1, 1500),
+        ));
+        assert_eq!(said_of(&tess), [""; 0]);
+        tess.push(examined(
+            "YAF_fear/YAF_food_fear.wav",
+            sound(Container::Wav, "pcm_s16le", 96_000, 1, 1500),
+        ));
+        assert_eq!(said_of(&tess), ["1 of 22 has 96,000 Hz (published: 24,414 Hz)"]);
+        let mut ravdess = copy(corpus("ravdess"), Container::Wav, "pcm_s16le", 48_000);
+        ravdess[3].sound.as_mut().map(|sound| sound.recording.channels = 2).ok();
+        assert_eq!(said_of(&ravdess), [""; 0], "a few are stereo");
+    }
+
+    #[test]
+    fn crema_d_is_published_as_mp3_too_of_which_only_the_lengths_are_known() {
+        let mut mp3 = copy(corpus("crema-d"), Container::Mp3, "mp3", 44_100);
+        assert_eq!(said_of(&mp3), [""; 0]);
+        mp3[3].sound = Ok(sound(Container::Mp3, "mp3", 44_100, 2, 7_500));
+        assert_eq!(said_of(&mp3), ["1 of 20 is 7.50 s long (published: 1.2 to 5.1 s)"]);
+    }
+
+    #[test]
+    fn a_file_of_another_name_is_not_compared() {
+        let mut emo_db = copy(corpus("emo-db"), Container::Wav, "pcm_s16le", 16_000);
+        emo_db.push(examined("notes.wav", sound(Container::Wav, "pcm_s16le", 8_000, 2, 100)));
+        assert_eq!(said_of(&emo_db), [""; 0]);
+    }
+}
