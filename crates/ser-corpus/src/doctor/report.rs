@@ -199,7 +199,7 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
         FindingKind::EqualLengths => "of equal length",
         FindingKind::EqualPeaks => "with equal peaks",
         FindingKind::UnusualLength => "of unusual length",
-        FindingKind::SpeakerLevel => "speaker far louder or softer than the others",
+        FindingKind::SpeakerLevel => "far from the level of the other speakers",
         FindingKind::Clipped => "clipped",
         FindingKind::NearlySilent => "nearly silent",
         FindingKind::MostlySilence => "with more silence than sound",
