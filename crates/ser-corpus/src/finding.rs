@@ -41,6 +41,8 @@ pub enum FindingKind {
     Silent,
     /// A recording of a known corpus is not there.
     Missing,
+    /// Recordings of a known corpus that are not as it was published: another sample rate, other lengths.
+    NotAsPublished,
     /// The same sound several times under one label.
     Doubled,
     /// Two different sounds in the place of one recording of a known corpus.
@@ -51,6 +53,14 @@ pub enum FindingKind {
     AbsentClass,
     /// Classes of very different size.
     Imbalance,
+    /// Nearly all recordings have the same length: they were cut or padded.
+    EqualLengths,
+    /// Nearly all recordings have the same peak: they were normalised.
+    EqualPeaks,
+    /// A recording is many times as long, or as short, as the others.
+    UnusualLength,
+    /// A speaker is much louder, or much softer, than the others.
+    SpeakerLevel,
     /// Three or more samples in a row are at full scale (of 8 bits: half a millisecond).
     Clipped,
     /// The peak is below −60 dB.
@@ -146,11 +156,16 @@ impl FindingKind {
             Self::Useless => "nothing in it to learn from",
             Self::Silent => "silent",
             Self::Missing => "missing",
+            Self::NotAsPublished => "not as published",
             Self::Doubled => "the same sound more than once",
             Self::TwoTakes => "two sounds for one recording",
             Self::Extra => "not part of the corpus",
             Self::AbsentClass => "speakers without a class",
             Self::Imbalance => "unequal classes",
+            Self::EqualLengths => "of equal length",
+            Self::EqualPeaks => "with equal peaks",
+            Self::UnusualLength => "of unusual length",
+            Self::SpeakerLevel => "speakers at another level",
             Self::Clipped => "clipped",
             Self::NearlySilent => "nearly silent",
             Self::MostlySilence => "more silence than sound",
@@ -189,6 +204,9 @@ impl FindingKind {
             Self::Missing => {
                 "Copy them from the source if you can; otherwise continue without them, and say so with your results.".to_owned()
             }
+            Self::NotAsPublished => {
+                "Get the corpus from its source if your results are to be compared with others on it; otherwise say with them what was done to it.".to_owned()
+            }
             Self::Doubled => {
                 format!("Nothing needs doing: {} keeps each sound once, so none ends up on two sides of a split.", Stage::Preparation)
             }
@@ -196,6 +214,18 @@ impl FindingKind {
             Self::Extra => "Remove them if your results are to be compared with others on this corpus.".to_owned(),
             Self::AbsentClass => "A split that holds out such a speaker measures fewer classes.".to_owned(),
             Self::Imbalance => "Read UAR and macro-F1 rather than accuracy.".to_owned(),
+            Self::EqualLengths => {
+                "Speech does not last equally long: they were cut or padded. Take the recordings as they were before, or make sure that no speech was cut off and that padding does not give a class away.".to_owned()
+            }
+            Self::EqualPeaks => {
+                format!("They were normalised, so how loud someone speaks is lost. {} sets all peaks to one level too, unless told otherwise; take the recordings as they were before if loudness is to count.", Stage::Preparation)
+            }
+            Self::UnusualLength => {
+                "Listen to them. Cut a recording of several utterances into these, and remove what holds none: features are cut or padded to one number of frames.".to_owned()
+            }
+            Self::SpeakerLevel => {
+                format!("Listen: was the microphone set differently? {} sets all peaks to one level, unless told otherwise, but noise that is raised with the voice still tells who speaks.", Stage::Preparation)
+            }
             Self::Clipped => {
                 "This cannot be fixed afterwards. Check whether one class or speaker has more of them.".to_owned()
             }

@@ -4,10 +4,13 @@
 //! and all 7,442 files lie in one folder. One file is known to hold no sound (`1076_MTI_SAD_XX`), and one has a
 //! level of one letter (`1040_ITH_SAD_X`).
 
+use ser_audio::Container;
 use ser_core::Result;
 
 use crate::Annotation;
-use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+use crate::conventions::{
+    CorpusConvention, PathName, PublishedAudio, PublishedCorpus, PublishedRecording, emotion,
+};
 
 /// `1001_DFA_ANG_XX.wav`
 #[derive(Debug, Clone, Copy)]
@@ -16,9 +19,20 @@ pub(super) struct CremaD;
 static PUBLISHED: PublishedCorpus = PublishedCorpus {
     name: "CREMA-D",
     recordings: 7442,
+    speakers: 91,
     contents: "12 sentences by 91 actors in 6 emotions",
     identify,
     all: None,
+    // The folder AudioWAV; its recordings are published as MP3 as well, in AudioMP3. Lengths are 1.27 to 5.01 s.
+    audio: Some(PublishedAudio {
+        source: "Cao et al. (2014), https://doi.org/10.1109/TAFFC.2014.2336244, and its folder \
+                 AudioWAV, https://github.com/CheyneyComputerScience/CREMA-D",
+        containers: &[Container::Wav, Container::Mp3],
+        sample_rates: &[16_000],
+        bit_depth: Some(16),
+        channels: &[1],
+        duration_s: 1.2..=5.1,
+    }),
     known: &[],
 };
 

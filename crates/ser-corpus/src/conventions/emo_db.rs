@@ -3,10 +3,13 @@
 //! `03a01Fa.wav`; see Burkhardt et al. (2005), <https://doi.org/10.21437/Interspeech.2005-446>. All 535 files lie in one
 //! folder, `wav`.
 
+use ser_audio::Container;
 use ser_core::Result;
 
 use crate::Annotation;
-use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+use crate::conventions::{
+    CorpusConvention, PathName, PublishedAudio, PublishedCorpus, PublishedRecording, emotion,
+};
 
 /// `03a01Fa.wav`
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +18,19 @@ pub(super) struct EmoDb;
 static PUBLISHED: PublishedCorpus = PublishedCorpus {
     name: "EMO-DB",
     recordings: 535,
+    speakers: 10,
     contents: "10 sentences by 10 speakers in 7 emotions",
     identify,
     all: None,
+    // Recorded at 48 kHz, then brought down to 16 kHz, as the paper says. Lengths are 1.23 to 8.98 s.
+    audio: Some(PublishedAudio {
+        source: "Burkhardt et al. (2005), https://doi.org/10.21437/Interspeech.2005-446",
+        containers: &[Container::Wav],
+        sample_rates: &[16_000],
+        bit_depth: Some(16),
+        channels: &[1],
+        duration_s: 1.2..=9.0,
+    }),
     known: &[],
 };
 

@@ -6,6 +6,7 @@
 mod crema_d;
 mod emo_db;
 mod plain;
+mod published_audio;
 mod ravdess;
 mod savee;
 mod tess;
@@ -19,6 +20,7 @@ use crate::Annotation;
 use crate::finding::FindingKind;
 
 pub use plain::{Filename, Folder};
+pub use published_audio::PublishedAudio;
 
 /// Every convention, by which a corpus can be labelled; those of a published corpus first.
 pub static CONVENTIONS: [&dyn CorpusConvention; 7] = [
@@ -167,20 +169,25 @@ impl<'a> PathName<'a> {
 
 /// What a published corpus holds.
 ///
-/// Checksums of the files are not published with the corpora, so a recording is identified by its name alone; whether
-/// its sound is the original one is unknown.
+/// Checksums of the files are not published with the corpora, so a recording is identified by its name alone. Whether its
+/// sound is the original one is unknown, but where [`audio`](Self::audio) is known, many a processed copy gives itself
+/// away.
 #[derive(Debug)]
 pub struct PublishedCorpus {
     /// The name it is known by.
     pub name: &'static str,
     /// How many recordings it has.
     pub recordings: usize,
+    /// How many speakers it has.
+    pub speakers: usize,
     /// Who says what, in a few words.
     pub contents: &'static str,
     /// Which recording the file at a path (relative to the corpus) is, by its name; nothing where it is not one of them.
     pub identify: fn(&str) -> Option<PublishedRecording>,
     /// Every recording, where the names follow from a rule.
     pub all: Option<fn() -> Vec<PublishedRecording>>,
+    /// What its recordings are like as files; nothing where that is not known.
+    pub audio: Option<PublishedAudio>,
     /// What is known to be odd about it: the name of a recording and what is to be found about it.
     pub known: &'static [(&'static str, FindingKind)],
 }
@@ -247,6 +254,8 @@ mod tests {
             assert_eq!(all.len(), corpus.recordings, "{}", corpus.name);
             let names: BTreeSet<&str> = all.iter().map(|recording| recording.name.as_str()).collect();
             assert_eq!(names.len(), all.len(), "{}", corpus.name);
+            let speakers: BTreeSet<&str> = all.iter().map(|recording| recording.speaker.as_str()).collect();
+            assert_eq!(speakers.len(), corpus.speakers, "{}", corpus.name);
             for (name, _) in corpus.known {
                 assert!(names.contains(name), "{name}");
             }

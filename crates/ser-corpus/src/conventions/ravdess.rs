@@ -4,10 +4,13 @@
 //! and Russo (2018), <https://doi.org/10.1371/journal.pone.0196391>. The 24 actors are in folders `Actor_01` to
 //! `Actor_24`. Some files are stereo, and one pair of files holds the same sound; both are treated as in any corpus.
 
+use ser_audio::Container;
 use ser_core::Result;
 
 use crate::Annotation;
-use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+use crate::conventions::{
+    CorpusConvention, PathName, PublishedAudio, PublishedCorpus, PublishedRecording, emotion,
+};
 
 /// `Actor_12/03-01-06-01-02-01-12.wav`
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +20,20 @@ pub(super) struct Ravdess;
 static PUBLISHED: PublishedCorpus = PublishedCorpus {
     name: "RAVDESS (speech)",
     recordings: 1440,
+    speakers: 24,
     contents: "60 recordings of each of 24 actors, 8 emotions",
     identify,
     all: Some(all),
+    // "Audio-only (16bit, 48kHz .wav)"; mono but for a handful of files. Lengths are 2.94 to 5.27 s.
+    audio: Some(PublishedAudio {
+        source: "Livingstone and Russo (2018), https://doi.org/10.1371/journal.pone.0196391, and \
+                 https://zenodo.org/record/1188976",
+        containers: &[Container::Wav],
+        sample_rates: &[48_000],
+        bit_depth: Some(16),
+        channels: &[1, 2],
+        duration_s: 2.9..=5.3,
+    }),
     known: &[],
 };
 

@@ -4,10 +4,13 @@
 //! <https://doi.org/10.4018/978-1-61520-919-4.ch017>. The number counts the sentences of an emotion, and the same number is
 //! not the same sentence in another one; the name does not say which sentence is which, so the word is unknown.
 
+use ser_audio::Container;
 use ser_core::Result;
 
 use crate::Annotation;
-use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+use crate::conventions::{
+    CorpusConvention, PathName, PublishedAudio, PublishedCorpus, PublishedRecording, emotion,
+};
 
 /// `DC/a01.wav` or `DC_a01.wav`
 #[derive(Debug, Clone, Copy)]
@@ -16,9 +19,20 @@ pub(super) struct Savee;
 static PUBLISHED: PublishedCorpus = PublishedCorpus {
     name: "SAVEE",
     recordings: 480,
+    speakers: 4,
     contents: "120 recordings of each of 4 speakers, 7 emotions",
     identify,
     all: Some(all),
+    // "WAV files sampled at 44.1 kHz" is all that comes with the files; the longest has 7.14 s.
+    audio: Some(PublishedAudio {
+        source: "Haq and Jackson (2010), https://doi.org/10.4018/978-1-61520-919-4.ch017, and \
+                 Info.txt in its folder AudioData",
+        containers: &[Container::Wav],
+        sample_rates: &[44_100],
+        bit_depth: None,
+        channels: &[],
+        duration_s: 1.2..=7.2,
+    }),
     known: &[],
 };
 

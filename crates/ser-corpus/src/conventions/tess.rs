@@ -5,10 +5,13 @@
 //! emotions in several ways, and one of its 2,800 files has a speaker that lacks a letter (`OA_bite_neutral`): the folder
 //! counts.
 
+use ser_audio::Container;
 use ser_core::Result;
 
 use crate::Annotation;
-use crate::conventions::{CorpusConvention, PathName, PublishedCorpus, PublishedRecording, emotion};
+use crate::conventions::{
+    CorpusConvention, PathName, PublishedAudio, PublishedCorpus, PublishedRecording, emotion,
+};
 use crate::finding::FindingKind;
 
 /// `OAF_fear/OAF_back_fear.wav`
@@ -18,9 +21,19 @@ pub(super) struct Tess;
 static PUBLISHED: PublishedCorpus = PublishedCorpus {
     name: "TESS",
     recordings: 2800,
+    speakers: 2,
     contents: "200 words by 2 speakers in 7 emotions",
     identify,
     all: Some(all),
+    // As the published files are, but for those below. Lengths are 1.25 to 2.98 s.
+    audio: Some(PublishedAudio {
+        source: "Pichora-Fuller and Dupuis (2020), https://doi.org/10.5683/SP2/E8H2MF, by its files",
+        containers: &[Container::Wav],
+        sample_rates: &[24_414],
+        bit_depth: Some(16),
+        channels: &[1],
+        duration_s: 1.2..=3.0,
+    }),
     known: &[
         ("OAF food fear", FindingKind::OtherRate),
         ("OAF bite neutral", FindingKind::Misnamed),

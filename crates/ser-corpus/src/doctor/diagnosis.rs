@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ser_core::text::thousands;
 
 use crate::conventions::{CorpusConvention, Filename, Folder};
+use crate::doctor::as_published::Deviation;
+use crate::doctor::outliers::{far_speakers, unusual_lengths};
 use crate::doctor::published::Recognition;
 use crate::doctor::recording::{Examined, Sound};
+use crate::doctor::sameness::{Shared, shared_length, shared_peak};
 use crate::doctor::{CorpusFinding, CorpusStatistics, FindingItem, FindingKind, dbfs};
 
 /// A rate, or a number of channels, that this share of the recordings has is what is usual, in percent.
@@ -43,21 +46,32 @@ struct Diagnosis<'a> {
     recognition: Option<&'a Recognition>,
     items: BTreeMap<FindingKind, Vec<FindingItem>>,
     summaries: BTreeMap<FindingKind, String>,
+    /// Of kinds with items that are about several recordings each: how many recordings that is.
+    counts: BTreeMap<FindingKind, usize>,
 }
 
 /// All findings, the most important first.
 pub(super) fn diagnose(
     examined: &[Examined],
     recognition: Option<&Recognition>,
+    deviations: &[Deviation],
     non_recordings: NonRecordings,
     numbers: &CorpusStatistics,
 ) -> Vec<CorpusFinding> {
-    let mut diagnosis =
-        Diagnosis { examined, recognition, items: BTreeMap::new(), summaries: BTreeMap::new() };
+    let mut diagnosis = Diagnosis {
+        examined,
+        recognition,
+        items: BTreeMap::new(),
+        summaries: BTreeMap::new(),
+        counts: BTreeMap::new(),
+    };
     diagnosis.find_in_recordings(numbers);
     diagnosis.find_in_names();
     diagnosis.find_identical();
     diagnosis.compare_with_expectation();
+    diagnosis.compare_with_publication(deviations);
+    diagnosis.find_sameness();
+    diagnosis.find_outliers();
     diagnosis.find_in_classes(numbers);
     let mut add = |kind, paths: Vec<String>| {
         paths.into_iter().for_each(|path| diagnosis.add(kind, FindingItem::new(path, "")));
@@ -264,6 +278,60 @@ impl<'a> Diagnosis<'a> {
         }
     }
 
+    fn compare_with_publication(&mut self, deviations: &[Deviation]) {
+        let mut others = BTreeSet::new();
+        for deviation in deviations {
+            others.extend(deviation.recordings().map(|(index, _)| index));
+            if deviation.is_of_all() {
+                self.add(FindingKind::NotAsPublished, FindingItem::new("", deviation.in_words()));
+                continue;
+            }
+            for (index, text) in deviation.recordings() {
+                self.add_about(index, FindingKind::NotAsPublished, text);
+            }
+        }
+        self.counts.insert(FindingKind::NotAsPublished, others.len());
+        if let Some(audio) = self.recognition.and_then(|recognition| recognition.corpus.audio.as_ref()) {
+            let summary = format!("As published: see {}.", audio.source);
+            self.summaries.insert(FindingKind::NotAsPublished, summary);
+        }
+    }
+
+    fn find_sameness(&mut self) {
+        let sounds: Vec<_> = self.sounds().map(|(index, _, sound)| (index, sound)).collect();
+        let mut add = |kind, shared: Option<Shared>, text: &dyn Fn(f64) -> String| {
+            let Some(shared) = shared else { return };
+            let count = shared.indices.len();
+            let who = match count == shared.of {
+                true => format!("all {}", thousands(count as u64)),
+                false => [count, shared.of].map(|number| thousands(number as u64)).join(" of "),
+            };
+            self.add(kind, FindingItem::new("", format!("{who} {}", text(shared.value))));
+            self.counts.insert(kind, count);
+        };
+        let length = |seconds| format!("are exactly {seconds:.2} s long");
+        let peak = |level| format!("have a peak of {level:.2} dBFS");
+        add(FindingKind::EqualLengths, shared_length(&sounds), &length);
+        add(FindingKind::EqualPeaks, shared_peak(&sounds), &peak);
+    }
+
+    fn find_outliers(&mut self) {
+        let sounds: Vec<_> = self.sounds().map(|(index, _, sound)| (index, sound)).collect();
+        let unusual = unusual_lengths(&sounds);
+        for (index, length) in unusual.lengths {
+            let text = format!("{length:.2} s, where the median is {:.2} s", unusual.median_s);
+            self.add_about(index, FindingKind::UnusualLength, text);
+        }
+        for (speaker, decibels) in far_speakers(self.examined) {
+            let how = if decibels > 0.0 { "louder" } else { "softer" };
+            let text = format!(
+                "speaker {speaker} is {:.1} dB {how} than the other speakers, class by class",
+                decibels.abs()
+            );
+            self.add(FindingKind::SpeakerLevel, FindingItem::new("", text));
+        }
+    }
+
     fn find_in_classes(&mut self, numbers: &CorpusStatistics) {
         let usable = self.examined.iter().filter(|examined| examined.sound.is_ok());
         let annotations: Vec<_> = usable.filter_map(|examined| examined.annotation.as_ref().ok()).collect();
@@ -314,7 +382,7 @@ impl<'a> Diagnosis<'a> {
                 summary: self.summaries.remove(&kind).or_else(by_class),
                 count: match (kind, self.recognition) {
                     (FindingKind::Missing, Some(recognition)) => recognition.missing(),
-                    _ => items.len(),
+                    _ => self.counts.get(&kind).copied().unwrap_or(items.len()),
                 },
                 items,
             }
@@ -333,6 +401,7 @@ fn by_class(kind: FindingKind, items: &[FindingItem], labels: &BTreeMap<&str, &s
             | FindingKind::DcOffset
             | FindingKind::OtherRate
             | FindingKind::OtherChannels
+            | FindingKind::UnusualLength
     );
     if !tells_a_class || items.len() < BY_CLASS_FROM {
         return None;

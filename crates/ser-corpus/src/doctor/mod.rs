@@ -2,22 +2,25 @@
 //!
 //! [`examine`] reads every recording of a folder once, writes nothing and needs no cache. It measures levels,
 //! lengths, silence and clipping, finds identical sounds within and across labels, names that disagree, files that
-//! cannot be used, and compares with what is known of published corpora, TESS above all, of which it can say which
-//! recording is missing.
+//! cannot be used, lengths and speakers unlike all others, and compares with what is known of published corpora: whether
+//! recordings are missing, and whether they are as they were published or processed since.
 //!
 //! ```text
 //! scan ──▶ names ──▶ recordings ──▶ statistics ──┐
 //!                      (in parallel)             ├──▶ findings ──▶ verdict
-//!                           published corpus ────┘
+//!        published corpus: names and audio ──────┘
 //! ```
 //!
 //! Samples are dropped as soon as they are measured, so memory grows by a few hundred bytes a recording.
 
+mod as_published;
 mod diagnosis;
 mod levels;
+mod outliers;
 mod published;
 mod recording;
 mod report;
+mod sameness;
 mod statistics;
 
 use std::collections::{BTreeSet, HashSet};
@@ -115,11 +118,14 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
 
     let paths: Vec<&str> = examined.iter().map(|examined| examined.path.as_str()).collect();
     let recognition = published::recognise(&paths);
+    let deviations = recognition.as_ref().map(|known| as_published::deviations(&examined, known));
+    let deviations = deviations.unwrap_or_default();
     let non_recordings = NonRecordings { foreign, empty_folders: without_recordings(folders, &paths) };
     let numbers = CorpusStatistics::of(&examined);
-    let findings = diagnosis::diagnose(&examined, recognition.as_ref(), non_recordings, &numbers);
+    let findings =
+        diagnosis::diagnose(&examined, recognition.as_ref(), &deviations, non_recordings, &numbers);
     let seconds = started.elapsed().as_secs_f64();
-    Ok(DoctorReport::new(options.data.clone(), recognition.as_ref(), findings, numbers, seconds))
+    Ok(DoctorReport::new(options.data.clone(), recognition.as_ref(), &deviations, findings, numbers, seconds))
 }
 
 /// `path` as seen from the corpus, with `/` between folders.

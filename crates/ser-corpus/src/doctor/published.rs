@@ -17,6 +17,8 @@ pub(super) struct Recognition {
     pub(super) recordings: Vec<Option<PublishedRecording>>,
     /// How many different recordings are there.
     pub(super) present: usize,
+    /// How many speakers have a recording there.
+    pub(super) speakers: usize,
 }
 
 /// Recognises the corpus that nearly all `paths` have names of.
@@ -31,7 +33,9 @@ pub(super) fn recognise(paths: &[&str]) -> Option<Recognition> {
         return None;
     }
     let present = recordings.iter().flatten().map(|recording| &recording.name).collect::<BTreeSet<_>>().len();
-    Some(Recognition { corpus, recordings, present })
+    let speakers =
+        recordings.iter().flatten().map(|recording| &recording.speaker).collect::<BTreeSet<_>>().len();
+    Some(Recognition { corpus, recordings, present, speakers })
 }
 
 impl Recognition {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ser_core::text::thousands;
 use serde::Serialize;
 
+use crate::doctor::as_published::Deviation;
 use crate::doctor::published::Recognition;
 use crate::doctor::{CorpusFinding, CorpusStatistics, FindingKind, Severity};
 
@@ -45,6 +46,7 @@ impl DoctorReport {
     pub(super) fn new(
         data: PathBuf,
         recognition: Option<&Recognition>,
+        deviations: &[Deviation],
         findings: Vec<CorpusFinding>,
         numbers: CorpusStatistics,
         seconds: f64,
@@ -55,7 +57,7 @@ impl DoctorReport {
             present: recognition.present,
         });
         let verdict = [
-            subject(recognition, &findings, &numbers),
+            subject(recognition, deviations, &findings, &numbers),
             doubling(&findings, &numbers),
             troubles(recognition, &findings),
         ];
@@ -83,6 +85,7 @@ fn find(findings: &[CorpusFinding], kind: FindingKind) -> Option<&CorpusFinding>
 /// What it is.
 fn subject(
     recognition: Option<&Recognition>,
+    deviations: &[Deviation],
     findings: &[CorpusFinding],
     numbers: &CorpusStatistics,
 ) -> Option<String> {
@@ -105,16 +108,29 @@ fn subject(
             finding.items.iter().map(|item| item.path.as_str()).filter(|path| !path.is_empty()).collect()
         })
         .unwrap_or_default();
-    Some(if missing == 0 {
-        format!("This is {name}, complete: {expected} recordings, {}.", corpus.contents)
-    } else if missing <= NAMED && names.len() == missing {
+    let deviations: Vec<String> = deviations.iter().map(Deviation::in_words).collect();
+    let deviations = (!deviations.is_empty()).then(|| deviations.join("; "));
+    if missing == 0 {
+        return Some(match deviations {
+            None => format!("This is {name}, complete: {expected} recordings, {}.", corpus.contents),
+            Some(how) => format!("This is {name}, complete by its names, but not as published: {how}."),
+        });
+    }
+    let mut text = if missing <= NAMED && names.len() == missing {
         let count = counted(missing, "recording", "recordings");
         format!("This is {name}, complete but for {count}: {}.", names.join(", "))
     } else if present.saturating_mul(2) >= corpus.recordings {
         format!("This is {name} without {} of its {expected} recordings.", thousands(missing as u64))
     } else {
         format!("This is a part of {name}: {} of its {expected} recordings.", thousands(present as u64))
-    })
+    };
+    if recognition.speakers < corpus.speakers {
+        text += &format!(" It has {} of its {} speakers.", recognition.speakers, corpus.speakers);
+    }
+    if let Some(how) = deviations {
+        text += &format!(" It is not as published: {how}.");
+    }
+    Some(text)
 }
 
 /// How much of it is there more than once.
@@ -139,7 +155,10 @@ fn troubles(recognition: Option<&Recognition>, findings: &[CorpusFinding]) -> Op
         let known_here = finding.items.iter().filter(|item| item.known).count();
         known += known_here;
         let count = finding.count.saturating_sub(known_here);
-        if let Some(phrase) = phrase(finding.kind).filter(|_| count > 0) {
+        // Said already, with what was published.
+        let is_said = finding.kind == FindingKind::EqualLengths
+            && recognition.is_some_and(|recognition| recognition.corpus.audio.is_some());
+        if let Some(phrase) = phrase(finding.kind).filter(|_| count > 0 && !is_said) {
             let list = if finding.severity == Severity::Problem { &mut problems } else { &mut remarks };
             list.push(format!("{} {phrase}", thousands(count as u64)));
         }
@@ -177,6 +196,10 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
         FindingKind::Extra => "not part of the corpus",
         FindingKind::AbsentClass => "without one of the classes",
         FindingKind::Imbalance => "imbalance of classes",
+        FindingKind::EqualLengths => "of equal length",
+        FindingKind::EqualPeaks => "with equal peaks",
+        FindingKind::UnusualLength => "of unusual length",
+        FindingKind::SpeakerLevel => "far from the level of the other speakers",
         FindingKind::Clipped => "clipped",
         FindingKind::NearlySilent => "nearly silent",
         FindingKind::MostlySilence => "with more silence than sound",
@@ -187,7 +210,7 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
         FindingKind::Misnamed => "misnamed",
         FindingKind::Foreign => "of other files",
         FindingKind::EmptyFolder => "of empty folders",
-        FindingKind::Missing | FindingKind::Doubled => return None,
+        FindingKind::Missing | FindingKind::NotAsPublished | FindingKind::Doubled => return None,
         FindingKind::Unlabelled
         | FindingKind::Empty
         | FindingKind::Unreadable

@@ -162,7 +162,7 @@ impl Measures {
 
 impl MinMedianMax {
     /// Of `values`, which are sorted by this; all zero if there are none.
-    fn of(values: &mut [f64]) -> Self {
+    pub(super) fn of(values: &mut [f64]) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(0.0);
         let last = values.len().saturating_sub(1);
