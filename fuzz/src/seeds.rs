@@ -82,6 +82,7 @@ fn configuration() -> Result<Seeds, Problem> {
 fn labels() -> Seeds {
     let tables = [
         "path,label\na/b.wav,calm\na/c.wav,loud\n",
+        "file;emotion;start;end;split;fold\na/b.wav;calm;0 days 00:00:01.5;2.25;dev;1\na/b.wav;calm;2;NaT;test;2\n",
         "path,label,speaker,word,other\r\n\"x,y/\"\"z\"\".wav\",fear,OAF,back,1\r\n.\\b\\c.wav, sad ,,,\r\n",
     ];
     tables.iter().map(|table| table.as_bytes().to_vec()).collect()

@@ -216,8 +216,9 @@ impl<'a> Preparation<'a> {
         let mut previous: (&mut [&mut Candidate], Vec<PreparedFile>) = (&mut [], Vec::new());
         let mut rest = &mut work[..];
         while !rest.is_empty() {
+            let length = batch_length(rest, most);
             let batch;
-            (batch, rest) = std::mem::take(&mut rest).split_at_mut(batch_length(rest, most));
+            (batch, rest) = rest.split_at_mut(length);
             let (done, outcomes) = previous;
             let files: Vec<FileWork<'_>> = batch
                 .chunk_by(|a, b| a.source() == b.source())
