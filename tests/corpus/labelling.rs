@@ -285,7 +285,7 @@ fn a_table_that_is_not_there_or_no_text_is_refused() {
     assert!(
         missing
             .to_string()
-            .contains("labels = auto, tess, ravdess, crema-d, emo-db, savee, folder, filename, huggingface, audformat, kaldi"),
+            .contains("labels = auto, tess, ravdess, crema-d, emo-db, savee, folder, filename, audformat, huggingface, kaldi"),
         "{missing}"
     );
     let folder = tempfile::tempdir().unwrap();
@@ -337,9 +337,10 @@ fn a_row_that_names_no_recording_is_noted() {
     for dry_run in [true, false] {
         options.dry_run = dry_run;
         let report = prepare(&options);
-        assert_eq!((report.used, report.failed.len(), report.notes.len()), (6, 0, 1));
-        assert_eq!(report.notes[0].path, "loud/gone.wav");
-        assert!(report.notes[0].text.contains("there is no such file"), "{:?}", report.notes);
+        assert_eq!((report.used, report.failed.len(), report.notes.len()), (6, 0, 2));
+        assert!(report.notes[0].text.contains("6 of the 7 recordings it names are there"), "{:?}", report.notes);
+        assert_eq!(report.notes[1].path, "loud/gone.wav");
+        assert!(report.notes[1].text.contains("there is no such file"), "{:?}", report.notes);
     }
 }
 
