@@ -1,5 +1,7 @@
 //! What is known about an utterance besides its sound.
 
+use crate::split::Part;
+
 /// What is known about an utterance besides its sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation<T = String> {
@@ -15,6 +17,8 @@ pub struct Annotation<T = String> {
     pub parent: Option<T>,
     /// The corpus it is from, where there are several.
     pub corpus: Option<T>,
+    /// The side that the corpus itself puts it on, if it comes with a split.
+    pub split: Option<Part>,
     /// Oddities: names that contradict each other.
     pub notes: Vec<String>,
 }
@@ -29,6 +33,7 @@ impl Annotation {
             session: None,
             parent: None,
             corpus: None,
+            split: None,
             notes: Vec::new(),
         }
     }
@@ -42,6 +47,7 @@ impl Annotation {
             session: self.session.map(&mut hold),
             parent: self.parent.map(&mut hold),
             corpus: self.corpus.map(&mut hold),
+            split: self.split,
             notes: self.notes,
         }
     }

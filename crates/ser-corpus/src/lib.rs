@@ -12,6 +12,7 @@ pub mod doctor;
 mod finding;
 mod label_map;
 mod labels;
+mod lexicon;
 mod names;
 mod protocol;
 pub mod scan;

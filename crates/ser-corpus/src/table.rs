@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::Annotation;
 use crate::conventions::{CONVENTIONS, CorpusConvention};
-use crate::names::{check_relative, is_speaker_id};
+use crate::names::{SPEAKER_ID_RULE, check_relative, composed, is_speaker_id};
 
 /// A table of labels: columns `path` (relative to the corpus) and `label`, and optionally `speaker`, `word`, `session`
 /// and `parent` (for an augmented copy: the path of the recording it was made from); other columns are ignored.
@@ -76,7 +76,7 @@ impl LabelTable {
             let path = plain_path(&row.path)?;
             let known = |text: Option<String>| text.filter(|text| !text.is_empty());
             let word = known(row.word).map(|word| word.to_lowercase());
-            let speaker = known(row.speaker);
+            let speaker = known(row.speaker).map(composed);
             if let Some(speaker) = speaker.as_deref().filter(|speaker| !is_speaker_id(speaker)) {
                 return Err(Error::new(
                     ErrorKind::Damaged,
@@ -86,7 +86,7 @@ impl LabelTable {
                     ),
                 )
                 .at(file)
-                .help("use 1 to 64 of the characters A-Z a-z 0-9 . _ - and no dot in front"));
+                .help(SPEAKER_ID_RULE));
             }
             let parent = known(row.parent).as_deref().map(plain_path).transpose()?;
             let session = known(row.session);

@@ -5,6 +5,7 @@
 
 mod crema_d;
 mod emo_db;
+mod layout;
 mod plain;
 mod ravdess;
 mod savee;
@@ -18,6 +19,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use crate::Annotation;
 use crate::finding::FindingKind;
 
+pub use layout::FolderLayout;
 pub use plain::{Filename, Folder};
 
 /// Every convention, by which a corpus can be labelled; those of a published corpus first.
