@@ -7,5 +7,6 @@ mod common;
 mod corpora;
 mod doctor;
 mod labelling;
+mod layouts;
 mod splits;
 mod synth;

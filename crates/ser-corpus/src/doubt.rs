@@ -19,7 +19,11 @@ pub struct Doubt {
 
 /// What is doubtful about `labels`, the classes that were concluded from `paths`, whose names of files seem to follow
 /// `suggestion`.
-pub(crate) fn doubts(labels: &BTreeSet<String>, paths: &[&str], suggestion: Option<&Suggestion>) -> Vec<Doubt> {
+pub(crate) fn doubts(
+    labels: &BTreeSet<String>,
+    paths: &[&str],
+    suggestion: Option<&Suggestion>,
+) -> Vec<Doubt> {
     let speakers_first = with_speakers_in_front(labels);
     let without_emotions = suggestion.filter(|_| named_for_anything_but_emotions(labels, paths));
     let is_right = format!("if it is a class, say so with {}", Setting::Labels.to("folder"));
@@ -27,9 +31,15 @@ pub(crate) fn doubts(labels: &BTreeSet<String>, paths: &[&str], suggestion: Opti
         let text = if is_corpus(label) {
             format!("looks like a corpus; give {} for each corpus, or {is_right}", Setting::Data)
         } else if is_an_id(label) {
-            format!("looks like a speaker; arrange folders as <speaker>/<label>, give a table or a pattern with {}, or {is_right}", Setting::Labels)
+            format!(
+                "looks like a speaker; arrange folders as <speaker>/<label>, give a table or a pattern with {}, or {is_right}",
+                Setting::Labels
+            )
         } else if speakers_first.contains(label.as_str()) {
-            format!("looks like a speaker and a class; give a table or a pattern with {}, or {is_right}", Setting::Labels)
+            format!(
+                "looks like a speaker and a class; give a table or a pattern with {}, or {is_right}",
+                Setting::Labels
+            )
         } else {
             let Suggestion { pattern, label: emotion, .. } = without_emotions?;
             format!(
@@ -46,7 +56,9 @@ pub(crate) fn doubts(labels: &BTreeSet<String>, paths: &[&str], suggestion: Opti
 fn with_speakers_in_front(labels: &BTreeSet<String>) -> BTreeSet<&str> {
     let mut by_emotion: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for label in labels {
-        let Some((before, emotion)) = label.split_once('_').or_else(|| label.split_once(' ')) else { continue };
+        let Some((before, emotion)) = label.split_once('_').or_else(|| label.split_once(' ')) else {
+            continue;
+        };
         let is_somebody = !is_qualifier(before) && !is_emotion(before) && !is_emotion(label);
         if is_somebody && is_emotion(emotion) {
             by_emotion.entry(emotion.to_lowercase()).or_default().insert(label);
@@ -94,14 +106,18 @@ mod tests {
         let paths = ["alice/angry_1.wav", "alice/sad_1.wav", "bob/angry_1.wav", "bob/sad_2.wav"];
         let found = doubted(&["alice", "bob"], &paths);
         assert_eq!(found.len(), 2);
-        assert!(found[0].1.contains("such as angry") && found[0].1.contains("pattern:{label}_{}"), "{found:?}");
+        assert!(
+            found[0].1.contains("such as angry") && found[0].1.contains("pattern:{label}_{}"),
+            "{found:?}"
+        );
         assert_eq!(doubted(&["angry", "bob"], &paths).len(), 0);
         assert_eq!(doubted(&["calm", "loud"], &["calm/angry_1.wav", "loud/sad_1.wav"]).len(), 0);
     }
 
     #[test]
     fn common_names_of_classes_are_not_doubted() {
-        let labels = ["male_angry", "female_angry", "hot_anger", "cold_anger", "01", "class_1", "pleasant_surprise"];
+        let labels =
+            ["male_angry", "female_angry", "hot_anger", "cold_anger", "01", "class_1", "pleasant_surprise"];
         assert_eq!(doubted(&labels, &[]), []);
     }
 }

@@ -23,6 +23,8 @@ pub enum FindingKind {
     Mislabelled,
     /// Nothing says what the label of a recording is.
     Unlabelled,
+    /// A class that looks like a speaker or a corpus.
+    Doubtful,
     /// The classes cannot be learnt: there is only one, or one has fewer than three recordings.
     Classes,
     /// The file has 0 bytes.
@@ -67,6 +69,8 @@ pub enum FindingKind {
     Disguised,
     /// The name of a file disagrees with its folder in a way that does not change its label.
     Misnamed,
+    /// The name of a class is written in several ways.
+    Spelling,
     /// A file that is not named as a recording.
     Foreign,
     /// A folder without a recording in it or below.
@@ -137,6 +141,7 @@ impl FindingKind {
             Self::TwoLabels => "one sound under several labels",
             Self::Mislabelled => "folder and name disagree on the label or the speaker",
             Self::Unlabelled => "without a label",
+            Self::Doubtful => "classes that look like something else",
             Self::Classes => "classes that cannot be learnt",
             Self::Empty => "empty",
             Self::Unreadable => "unreadable",
@@ -159,6 +164,7 @@ impl FindingKind {
             Self::OtherChannels => "another number of channels",
             Self::Disguised => "not the container that the name says",
             Self::Misnamed => "folder and name disagree",
+            Self::Spelling => "classes written in several ways",
             Self::Foreign => "other files",
             Self::EmptyFolder => "folders without a recording",
         }
@@ -175,6 +181,9 @@ impl FindingKind {
             }
             Self::Unlabelled => {
                 format!("Put them into a folder named for their class, or give a table with {}.", Setting::Labels)
+            }
+            Self::Doubtful => {
+                format!("Say what the names mean with {}: {} takes them as classes, and ends as if something could not be used.", Setting::Labels, Stage::Preparation)
             }
             Self::Classes => {
                 "Give the folder that holds one folder for each class, with three recordings or more in each.".to_owned()
@@ -210,6 +219,7 @@ impl FindingKind {
             Self::OtherChannels => format!("{} mixes all down to mono.", Stage::Preparation),
             Self::Disguised => format!("{} reads them by their content. Other programs may not.", Stage::Preparation),
             Self::Misnamed => format!("{} trusts the folder, or the name with {}.", Stage::Preparation, Setting::Labels.to("filename")),
+            Self::Spelling => format!("Nothing needs doing: {} takes each of them as one class.", Stage::Preparation),
             Self::Foreign => format!("{} ignores them.", Stage::Preparation),
             Self::EmptyFolder => format!("Was something lost when they were copied? {} ignores them.", Stage::Preparation),
         }

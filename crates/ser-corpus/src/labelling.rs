@@ -115,7 +115,9 @@ mod tests {
     #[test]
     fn folders_of_sides_are_the_split_and_no_class() {
         let mut paths = Vec::new();
-        for (side, speaker) in [("train", "0011"), ("evaluation", "0011"), ("test", "0012"), ("train", "0012")] {
+        for (side, speaker) in
+            [("train", "0011"), ("evaluation", "0011"), ("test", "0012"), ("train", "0012")]
+        {
             for label in ["Angry", "Sad"] {
                 paths.push(format!("{speaker}/{label}/{side}/1.wav"));
                 paths.push(format!("{speaker}/{label}/{side}/2.wav"));
@@ -125,7 +127,11 @@ mod tests {
         let annotation = labelling.annotate("0011/Angry/evaluation/1.wav").unwrap();
         assert_eq!(annotation.label, "Angry");
         assert_eq!((annotation.speaker.as_deref(), annotation.split), (Some("0011"), Some(Part::Test)));
-        assert!(labelling.labels_by().starts_with("folders <speaker>/<label>, as 16 of 16"), "{}", labelling.labels_by());
+        assert!(
+            labelling.labels_by().starts_with("folders <speaker>/<label>, as 16 of 16"),
+            "{}",
+            labelling.labels_by()
+        );
         assert!(labelling.labels_by().contains("sides of a split"));
         assert!(labelling.doubts().is_empty());
     }
@@ -169,8 +175,18 @@ mod tests {
 
     #[test]
     fn a_pattern_that_no_name_fits_is_refused_and_flat_names_suggest_one() {
-        let names: Vec<String> = ["M_JAN_ANGER_1", "M_JAN_JOY_1", "F_EVA_ANGER_1", "F_EVA_JOY_1", "M_JAN_JOY_2", "F_EVA_JOY_3", "M_JAN_ANGER_3", "F_EVA_ANGER_4"]
-            .map(|name| format!("{name}.wav")).into();
+        let names: Vec<String> = [
+            "M_JAN_ANGER_1",
+            "M_JAN_JOY_1",
+            "F_EVA_ANGER_1",
+            "F_EVA_JOY_1",
+            "M_JAN_JOY_2",
+            "F_EVA_JOY_3",
+            "M_JAN_ANGER_3",
+            "F_EVA_ANGER_4",
+        ]
+        .map(|name| format!("{name}.wav"))
+        .into();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let suggestion = auto(&names).suggestion().unwrap();
         assert!(suggestion.contains("'pattern:{}_{speaker}_{label}_{}'"), "{suggestion}");
@@ -181,7 +197,10 @@ mod tests {
         assert!(labelling.suggestion().is_none());
         let error = Labelling::new(&"pattern:{speaker}-{label}".parse().unwrap(), &names).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert!(error.to_string().contains("fits none of the 8 names, such as M_JAN_ANGER_1.wav: "), "{error}");
+        assert!(
+            error.to_string().contains("fits none of the 8 names, such as M_JAN_ANGER_1.wav: "),
+            "{error}"
+        );
         assert!(error.to_string().contains("after {speaker} there is no \"-\""), "{error}");
     }
 }

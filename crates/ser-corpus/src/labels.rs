@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::conventions::{self, CorpusConvention, Folder, FolderLayout, NamePattern, PATTERN_PREFIX, Recognised};
+use crate::conventions::{
+    self, CorpusConvention, Folder, FolderLayout, NamePattern, PATTERN_PREFIX, Recognised,
+};
 use crate::sides::{side_of, without_sides};
 use crate::{Annotation, LabelTable};
 
@@ -142,8 +144,11 @@ fn check_pattern(pattern: &NamePattern, paths: &[&str]) -> Result<()> {
         return Ok(());
     }
     let (text, names) = (pattern.name(), paths.len());
-    Err(Error::new(ErrorKind::Usage, format!("{text} fits none of the {names} names, such as {first}: {why}"))
-        .help("count the parts of that name; the pattern is about the name without its extension"))
+    Err(Error::new(
+        ErrorKind::Usage,
+        format!("{text} fits none of the {names} names, such as {first}: {why}"),
+    )
+    .help("count the parts of that name; the pattern is about the name without its extension"))
 }
 
 /// For people: `tess`, `tess, as 2798 of 2798 names say`, `labels.csv`.
@@ -156,7 +161,9 @@ impl fmt::Display for Annotator {
             Self::Recognised(Recognised { convention, following, names, almost }) => {
                 let name = convention.name();
                 match almost {
-                    None if name == Folder.name() => write!(f, "{name}: the one a recording lies in names its class"),
+                    None if name == Folder.name() => {
+                        write!(f, "{name}: the one a recording lies in names its class")
+                    }
                     None => write!(f, "{name}, as {following} of {names} names say"),
                     Some((other, count)) => {
                         write!(f, "{name}, though {count} of {names} names are as in {}", other.name())

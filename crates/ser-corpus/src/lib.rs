@@ -6,6 +6,7 @@
 //! it.
 
 mod annotation;
+mod bundle;
 pub mod conventions;
 mod corpora;
 pub mod doctor;
@@ -24,6 +25,7 @@ pub mod split;
 mod table;
 
 pub use annotation::Annotation;
+pub use bundle::{Bundle, BundleMember, GivenCorpora};
 pub use corpora::{Corpora, Corpus, CorpusFolder};
 pub use doubt::Doubt;
 pub use label_map::{LabelMap, MapSource, Mapped};

@@ -129,7 +129,19 @@ mod tests {
     #[test]
     fn names_of_people_in_any_script_can_name_a_folder() {
         let longest = "说".repeat(53);
-        for id in ["OAF", "1", "-", "José", "Speaker 1", "Mrs. Bing", "说话人1", "O'Brien", "สมชาย", "अनीता", &longest] {
+        for id in [
+            "OAF",
+            "1",
+            "-",
+            "José",
+            "Speaker 1",
+            "Mrs. Bing",
+            "说话人1",
+            "O'Brien",
+            "สมชาย",
+            "अनीता",
+            &longest,
+        ] {
             assert!(is_speaker_id(id), "{id}");
         }
         assert_eq!(composed("Jose\u{301}".to_owned()), "José");

@@ -40,7 +40,8 @@ impl Spellings {
         for (text, count) in written {
             *composed.entry(text.trim().nfc().collect()).or_default() += count;
         }
-        let best = composed.iter().max_by_key(|(text, count)| (**count, *text == key, std::cmp::Reverse(*text)));
+        let best =
+            composed.iter().max_by_key(|(text, count)| (**count, *text == key, std::cmp::Reverse(*text)));
         let Some(label) = best.map(|(text, _)| text.clone()) else { return };
         for (text, _) in written.iter().filter(|(text, _)| *text != label) {
             self.used.insert((*text).to_owned(), label.clone());
@@ -84,7 +85,10 @@ mod tests {
     #[test]
     fn the_most_frequent_way_is_used_and_lower_case_between_equals() {
         let spellings = of(&[("angry", 3), ("Angry", 8), ("ANGRY", 1), ("sad", 2), ("Sad", 2), ("joy", 1)]);
-        assert_eq!(["angry", "ANGRY", "Sad", "joy"].map(|label| spellings.used(label)), ["Angry", "Angry", "sad", "joy"]);
+        assert_eq!(
+            ["angry", "ANGRY", "Sad", "joy"].map(|label| spellings.used(label)),
+            ["Angry", "Angry", "sad", "joy"]
+        );
         let texts: Vec<&str> = spellings.merged().iter().map(|merged| merged.text.as_str()).collect();
         assert!(texts[0].contains("also written \"ANGRY\" (1), \"angry\" (3)"), "{texts:?}");
         assert_eq!(texts.len(), 2);

@@ -118,8 +118,7 @@ impl FolderLayout {
             return None;
         }
         let owned = |names: &BTreeSet<&str>| names.iter().map(|name| (*name).to_owned()).collect();
-        let mut layout =
-            Self { rule, speakers: owned(&speakers), labels: owned(&labels), fitting: 0, names };
+        let mut layout = Self { rule, speakers: owned(&speakers), labels: owned(&labels), fitting: 0, names };
         layout.fitting = (pairs.iter())
             .filter(|((speaker, label), _)| layout.fits(speaker, label))
             .map(|(_, count)| count)
@@ -130,7 +129,10 @@ impl FolderLayout {
         let merit = Merit {
             emotions: share(&labels, is_emotion) - share(&speakers, is_emotion),
             ids: share(&speakers, may_be_an_id) - share(&labels, may_be_an_id),
-            filled: pairs.keys().filter(|(speaker, label)| speakers.contains(speaker) && labels.contains(label)).count()
+            filled: pairs
+                .keys()
+                .filter(|(speaker, label)| speakers.contains(speaker) && labels.contains(label))
+                .count()
                 * 1000
                 / (speakers.len() * labels.len()).max(1),
         };
@@ -146,7 +148,8 @@ impl FolderLayout {
     /// Folders within the folders of emotions that are nobody's, such as `angry/take1/`.
     fn by_emotion(folders: &BTreeMap<&str, usize>, names: usize) -> Option<Self> {
         let rule = Rule::Emotion;
-        let known = || folders.iter().filter_map(|(folder, count)| Some((rule.pair(folder)?.1, folder, count)));
+        let known =
+            || folders.iter().filter_map(|(folder, count)| Some((rule.pair(folder)?.1, folder, count)));
         let inner: usize =
             known().filter(|(label, folder, _)| last(folder) == *label).map(|(.., count)| count).sum();
         let labels: BTreeSet<String> = known().map(|(label, ..)| label.to_owned()).collect();
@@ -299,7 +302,9 @@ impl CorpusConvention for FolderLayout {
         if !is_speaker_id(&speaker) {
             return Err(Error::new(
                 ErrorKind::Unusable,
-                format!("its folder names the speaker {speaker:?}, which cannot be an ID, since IDs name folders"),
+                format!(
+                    "its folder names the speaker {speaker:?}, which cannot be an ID, since IDs name folders"
+                ),
             )
             .at(path)
             .help(SPEAKER_ID_RULE));
@@ -339,7 +344,8 @@ mod tests {
 
     fn read(folders: &[&str]) -> (&'static str, Vec<String>) {
         let (layout, known) = layout(folders).unwrap_or_else(|| panic!("nothing concluded of {folders:?}"));
-        let in_words = |(label, speaker): (String, Option<String>)| format!("{}: {label}", speaker.unwrap_or_default());
+        let in_words =
+            |(label, speaker): (String, Option<String>)| format!("{}: {label}", speaker.unwrap_or_default());
         (layout.form(), known.into_iter().map(in_words).collect())
     }
 
@@ -350,13 +356,18 @@ mod tests {
             read(&emov),
             (
                 "<speaker>_<label>",
-                ["bea: Amused", "bea: Sleepy", "sam: Amused", "sam: Sleepy", "sam: Zorbish"].map(str::to_owned).into()
+                ["bea: Amused", "bea: Sleepy", "sam: Amused", "sam: Sleepy", "sam: Zorbish"]
+                    .map(str::to_owned)
+                    .into()
             )
         );
         assert_eq!(read(&["a_x", "a_y", "b_x", "b_y"]).1, ["a: x", "a: y", "b: x", "b: y"]);
         assert_eq!(
             read(&["joy_bea", "anger_bea", "joy_sam", "anger_sam"]),
-            ("<label>_<speaker>", ["bea: joy", "bea: anger", "sam: joy", "sam: anger"].map(str::to_owned).into())
+            (
+                "<label>_<speaker>",
+                ["bea: joy", "bea: anger", "sam: joy", "sam: anger"].map(str::to_owned).into()
+            )
         );
         assert_eq!(read(&["x_01", "y_01", "x_02", "y_02"]).0, "<label>_<speaker>");
     }
@@ -391,7 +402,10 @@ mod tests {
         let esd = ["0011/Angry", "0011/Sad", "0012/Angry", "0012/Sad"];
         assert_eq!(
             read(&esd),
-            ("<speaker>/<label>", ["0011: Angry", "0011: Sad", "0012: Angry", "0012: Sad"].map(str::to_owned).into())
+            (
+                "<speaker>/<label>",
+                ["0011: Angry", "0011: Sad", "0012: Angry", "0012: Sad"].map(str::to_owned).into()
+            )
         );
         assert_eq!(read(&["anger/bea", "anger/sam", "joy/bea", "joy/sam"]).0, "<label>/<speaker>");
         assert_eq!(read(&["S01/foo", "S01/bar", "S02/foo", "S02/bar"]).0, "<speaker>/<label>");

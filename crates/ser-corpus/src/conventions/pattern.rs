@@ -159,7 +159,9 @@ impl NamePattern {
             match piece {
                 Piece::Literal(literal) => {
                     for (place, _) in text.match_indices(literal.as_str()).chain(overlapping(text, literal)) {
-                        if let (Some(ways), Some(end)) = (before.get(place), after.get_mut(place + literal.len())) {
+                        if let (Some(ways), Some(end)) =
+                            (before.get(place), after.get_mut(place + literal.len()))
+                        {
                             *end = *ways;
                         }
                     }
@@ -184,7 +186,8 @@ impl NamePattern {
     fn misfit(&self, ends: &[Vec<u8>]) -> String {
         let reached = ends.iter().rposition(|ways| ways.iter().any(|ways| *ways > 0)).unwrap_or(0);
         let fitting: String = self.pieces.iter().take(reached).map(Piece::as_given).collect();
-        let after = if fitting.is_empty() { "at its beginning".to_owned() } else { format!("after {fitting}") };
+        let after =
+            if fitting.is_empty() { "at its beginning".to_owned() } else { format!("after {fitting}") };
         match self.pieces.get(reached) {
             Some(Piece::Literal(literal)) => format!("{after} there is no {literal:?}"),
             Some(field) => format!("{after} there is nothing for {}", field.as_given()),
@@ -227,14 +230,16 @@ impl CorpusConvention for NamePattern {
             match name {
                 "label" => annotation.label = text,
                 "speaker" if !is_speaker_id(&text) => {
-                    let what = format!("names the speaker {text:?}, which cannot be an ID, since IDs name folders");
+                    let what =
+                        format!("names the speaker {text:?}, which cannot be an ID, since IDs name folders");
                     return Err(Error::new(ErrorKind::Unusable, what).at(path).help(SPEAKER_ID_RULE));
                 }
                 "speaker" => annotation.speaker = Some(text),
                 "word" => annotation.word = Some(text.to_lowercase()),
                 "session" => annotation.session = Some(text),
                 "split" => {
-                    let unknown = || refuse(format!("{text:?} is not train, val or test, nor another word for one"));
+                    let unknown =
+                        || refuse(format!("{text:?} is not train, val or test, nor another word for one"));
                     annotation.split = Some(official_side(&text).ok_or_else(unknown)?);
                 }
                 _ => {}

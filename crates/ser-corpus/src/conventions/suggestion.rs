@@ -75,7 +75,10 @@ fn are_speakers<'a>(parts: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
     let is_name = |name: &str| {
         let letters = name.chars().count();
         is_an_id(name)
-            || letters > 1 && name.chars().any(char::is_alphabetic) && !is_qualifier(name) && !is_emotion_or_code(name)
+            || letters > 1
+                && name.chars().any(char::is_alphabetic)
+                && !is_qualifier(name)
+                && !is_emotion_or_code(name)
     };
     labels_of.len() > 1
         && 4 * labels_of.len() <= count

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ser_core::text::thousands;
 
+use crate::Labelling;
 use crate::conventions::{CorpusConvention, Filename, Folder};
 use crate::doctor::published::Recognition;
 use crate::doctor::recording::{Examined, Sound};
@@ -48,6 +49,7 @@ struct Diagnosis<'a> {
 /// All findings, the most important first.
 pub(super) fn diagnose(
     examined: &[Examined],
+    labelling: &Labelling,
     recognition: Option<&Recognition>,
     non_recordings: NonRecordings,
     numbers: &CorpusStatistics,
@@ -56,6 +58,7 @@ pub(super) fn diagnose(
         Diagnosis { examined, recognition, items: BTreeMap::new(), summaries: BTreeMap::new() };
     diagnosis.find_in_recordings(numbers);
     diagnosis.find_in_names();
+    diagnosis.find_in_labels(labelling);
     diagnosis.find_identical();
     diagnosis.compare_with_expectation();
     diagnosis.find_in_classes(numbers);
@@ -184,6 +187,26 @@ impl<'a> Diagnosis<'a> {
             });
             let kind = if grave { FindingKind::Mislabelled } else { FindingKind::Misnamed };
             self.add_about(index, kind, annotation.notes.join("; "));
+        }
+    }
+
+    fn find_in_labels(&mut self, labelling: &Labelling) {
+        for doubt in labelling.doubts() {
+            self.add(
+                FindingKind::Doubtful,
+                FindingItem::new("", format!("{:?} {}", doubt.label, doubt.text)),
+            );
+        }
+        for merged in labelling.merged() {
+            self.add(
+                FindingKind::Spelling,
+                FindingItem::new("", format!("{:?} {}", merged.label, merged.text)),
+            );
+        }
+        if let (Some(suggestion), true) =
+            (labelling.suggestion(), self.items.contains_key(&FindingKind::Unlabelled))
+        {
+            self.summaries.insert(FindingKind::Unlabelled, ser_core::text::sentence(&suggestion));
         }
     }
 

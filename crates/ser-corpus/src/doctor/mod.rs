@@ -28,10 +28,11 @@ use std::time::Instant;
 use ser_audio::Limits;
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
+use serde::Serialize;
 
 use crate::doctor::diagnosis::NonRecordings;
 use crate::doctor::recording::{ExamineCandidate, Examined, UnusableReason};
-use crate::{Annotator, LabelSource, OtherEntry};
+use crate::{Bundle, LabelSource, Labelling, OtherEntry};
 
 pub use crate::finding::{CorpusFinding, FindingItem, FindingKind, Severity};
 pub use levels::{Levels, dbfs};
@@ -58,6 +59,40 @@ impl ExamineOptions {
     }
 }
 
+/// What a folder was found to be: a corpus, or a bundle of several.
+#[derive(Debug, Serialize)]
+pub struct Examination {
+    /// The bundle, if it is one.
+    pub bundle: Option<Bundle>,
+    /// Of each corpus.
+    pub reports: Vec<DoctorReport>,
+}
+
+impl Examination {
+    /// Whether nothing needs to be fixed.
+    pub fn is_healthy(&self) -> bool {
+        self.reports.iter().all(|report| report.healthy)
+            && self.bundle.as_ref().is_none_or(|bundle| bundle.outside.is_empty())
+    }
+}
+
+/// Examines the corpus in a folder or, if that is a bundle, each of its corpora, as a preparation takes them.
+///
+/// # Errors
+/// Those of [`examine`].
+pub fn examine_each(options: &ExamineOptions, progress: &dyn Progress) -> Result<Examination> {
+    let bundle = match options.labels {
+        LabelSource::Auto => Bundle::of(&options.data, &crate::scan(&options.data)?),
+        _ => None,
+    };
+    let folders: Vec<PathBuf> = match &bundle {
+        Some(bundle) => bundle.members.iter().map(|member| member.folder.clone()).collect(),
+        None => vec![options.data.clone()],
+    };
+    let examine = |data: PathBuf| examine(&ExamineOptions { data, ..options.clone() }, progress);
+    Ok(Examination { reports: folders.into_iter().map(examine).collect::<Result<_>>()?, bundle })
+}
+
 /// Examines the corpus. Problems with single recordings are part of the report.
 ///
 /// # Errors
@@ -78,7 +113,8 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
         return Err(Error::new(ErrorKind::Unusable, what).at(&options.data).help(help));
     }
     foreign.sort_unstable();
-    let annotator = Annotator::new(&options.labels, scan.files.iter().map(|file| file.path.as_str()))?;
+    let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
+    let labelling = Labelling::new(&options.labels, &paths)?;
 
     let mut names: HashSet<Arc<str>> = HashSet::new();
     let mut share = |name: String| match names.get(name.as_str()) {
@@ -89,7 +125,7 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
             shared
         }
     };
-    let mut annotate = |path: &str| match annotator.annotate(path) {
+    let mut annotate = |path: &str| match labelling.annotate(path) {
         Ok(annotation) => Ok(annotation.map_names(&mut share)),
         Err(error) => Err(error.reason()),
     };
@@ -111,9 +147,10 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
     let recognition = published::recognise(&paths);
     let non_recordings = NonRecordings { foreign, empty_folders: without_recordings(folders, &paths) };
     let numbers = CorpusStatistics::of(&examined);
-    let findings = diagnosis::diagnose(&examined, recognition.as_ref(), non_recordings, &numbers);
+    let findings = diagnosis::diagnose(&examined, &labelling, recognition.as_ref(), non_recordings, &numbers);
     let seconds = started.elapsed().as_secs_f64();
-    Ok(DoctorReport::new(options.data.clone(), recognition.as_ref(), findings, numbers, seconds))
+    let (data, labels_by) = (options.data.clone(), labelling.labels_by());
+    Ok(DoctorReport::new(data, labels_by, recognition.as_ref(), findings, numbers, seconds))
 }
 
 /// `path` as seen from the corpus, with `/` between folders.

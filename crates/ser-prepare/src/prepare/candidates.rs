@@ -7,20 +7,34 @@ use std::sync::Arc;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::check_parents;
-use ser_corpus::{Annotator, AudioFile, Corpora, Corpus, LabelMap, Mapped, Scan};
+use ser_corpus::{
+    Annotator, AudioFile, Corpora, Corpus, GivenCorpora, LabelMap, Labelling, Mapped, Scan, Spellings,
+};
 
+use crate::prepare::report::Remark;
 use crate::prepare::{Candidate, CorpusReport, PrepareOptions, PrepareReport};
 
-/// Everything in `corpora` that can be an utterance, as far as names and tables say.
+/// Everything in the corpora of `options` that can be an utterance, as far as names and tables say.
 pub(super) fn find_candidates(
     options: &PrepareOptions,
-    corpora: &Corpora,
     report: &mut PrepareReport,
-) -> Result<Vec<Candidate>> {
+) -> Result<(Corpora, Vec<Candidate>)> {
     let map = options.map.as_ref().map(LabelMap::read).transpose()?;
+    let GivenCorpora { corpora, scans, labels, bundles, ignored } =
+        GivenCorpora::find(&options.data, |number| options.labels_of(number).clone())?;
+    report.data = corpora.iter().map(|corpus| corpus.data.clone()).collect();
+    report.ignored += ignored;
+    for bundle in &bundles {
+        report.note(&bundle.folder.display().to_string(), bundle.in_words());
+        for path in &bundle.outside {
+            let what = "is in none of the corpora of its bundle";
+            report
+                .fail(bundle.folder.join(path).display().to_string(), &Error::new(ErrorKind::Unusable, what));
+        }
+        report.found += bundle.outside.len();
+    }
     let mut found = Found { names: Names::default(), candidates: Vec::new(), labels: BTreeMap::new() };
-    for (number, corpus) in corpora.iter().enumerate() {
-        let scan = ser_corpus::scan(&corpus.data)?;
+    for ((corpus, scan), source) in corpora.iter().zip(scans).zip(&labels) {
         if scan.files.is_empty() && scan.unusable.is_empty() {
             return Err(Error::new(
                 ErrorKind::Unusable,
@@ -29,10 +43,10 @@ pub(super) fn find_candidates(
             .at(&corpus.data)
             .help(format!("recordings are files named .{}", ser_corpus::scan::EXTENSIONS.join(" ."))));
         }
-        let paths = || scan.files.iter().map(|file| file.path.as_str());
-        let annotator = Annotator::new(options.labels_of(number), paths())?;
-        if let Annotator::Table(table) = &annotator {
-            for path in table.rows_without(paths()) {
+        let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
+        let labelling = Labelling::new(source, &paths)?;
+        if let Annotator::Table(table) = labelling.annotator() {
+            for path in table.rows_without(paths.iter().copied()) {
                 let path = corpora.path(corpus, path.to_owned());
                 report.note(
                     &path,
@@ -40,19 +54,21 @@ pub(super) fn find_candidates(
                 );
             }
         }
-        found.add(scan, corpora, corpus, &annotator, map.as_ref(), options, report);
+        drop(paths);
+        found.add(scan, &corpora, corpus, &labelling, map.as_ref(), options, report);
     }
-    let Found { candidates, labels, .. } = found;
+    let Found { names, mut candidates, labels } = found;
     if let Some(map) = &map {
         map.check(&labels)?;
     }
-    check_excluded(options, map.as_ref(), &labels)?;
+    write_classes_alike(&mut candidates, names, report);
+    exclude(options, &mut candidates, report)?;
     check_parents(
         candidates
             .iter()
             .map(|candidate| (candidate.file.path.as_str(), candidate.annotation.parent.as_deref())),
     )?;
-    Ok(candidates)
+    Ok((corpora, candidates))
 }
 
 /// A recording that can be an utterance, as far as names and tables say.
@@ -73,8 +89,7 @@ pub struct LabelledRecording {
 /// # Errors
 /// Those of names and tables in [`crate::prepare`].
 pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
-    let corpora = Corpora::new(&options.data)?;
-    let candidates = find_candidates(options, &corpora, &mut PrepareReport::default())?;
+    let (corpora, candidates) = find_candidates(options, &mut PrepareReport::default())?;
     let recording = |Candidate { file, annotation, .. }: Candidate| {
         let location = corpora.location(&file.path).ok()?;
         let (label, speaker) =
@@ -98,7 +113,7 @@ impl Found {
         scan: Scan,
         corpora: &Corpora,
         corpus: &Corpus,
-        annotator: &Annotator,
+        labelling: &Labelling,
         map: Option<&LabelMap>,
         options: &PrepareOptions,
         report: &mut PrepareReport,
@@ -111,15 +126,26 @@ impl Found {
             name: corpus.name.clone(),
             data: corpus.data.clone(),
             found: recordings,
-            labels_by: annotator.to_string(),
+            labels_by: labelling.labels_by(),
+            suggestion: labelling.suggestion(),
         });
+        for merged in labelling.merged() {
+            report.note(&merged.label, merged.text.clone());
+        }
+        let is_kept = |label: &str| {
+            map.is_none_or(|map| map.of(&corpus.name, label) == Mapped::Same)
+                && !options.exclude.iter().any(|excluded| excluded == label)
+        };
+        for doubt in labelling.doubts().iter().filter(|doubt| is_kept(&doubt.label)) {
+            report.doubts.push(Remark { path: doubt.label.clone(), text: doubt.text.clone() });
+        }
         for (path, error) in unusable {
             report.fail(corpora.path(corpus, path), &error);
         }
         let labels = self.labels.entry(corpus.name.clone()).or_default();
         self.candidates.reserve_exact(files.len());
         for AudioFile { path, stat } in files {
-            let annotation = annotator.annotate(&path);
+            let annotation = labelling.annotate(&path);
             let file = AudioFile { path: corpora.path(corpus, path), stat };
             let mut annotation = match annotation {
                 Ok(annotation) => annotation,
@@ -138,10 +164,6 @@ impl Found {
                     report.dropped += 1;
                     continue;
                 }
-            }
-            if options.exclude.contains(&annotation.label) {
-                report.excluded += 1;
-                continue;
             }
             let annotation = corpora.annotation(corpus, annotation);
             let annotation = annotation.map_names(|name| self.names.share(name));
@@ -165,27 +187,52 @@ impl Names {
     }
 }
 
-/// Classes are excluded by the names they have after the map.
-fn check_excluded(
-    options: &PrepareOptions,
-    map: Option<&LabelMap>,
-    labels: &BTreeMap<String, BTreeSet<String>>,
-) -> Result<()> {
-    let mut classes: BTreeSet<&str> = BTreeSet::new();
-    for (corpus, label) in labels.iter().flat_map(|(corpus, labels)| labels.iter().map(move |l| (corpus, l)))
-    {
-        match map.map(|map| map.of(corpus, label)) {
-            None | Some(Mapped::Same) => _ = classes.insert(label),
-            Some(Mapped::To(label)) => _ = classes.insert(label),
-            Some(Mapped::Dropped) => {}
+/// Gives classes that differ in case alone one name, also where they are of several corpora or of a map.
+fn write_classes_alike(candidates: &mut [Candidate], mut names: Names, report: &mut PrepareReport) {
+    let mut classes: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    for candidate in candidates.iter() {
+        match classes.get_mut(&candidate.annotation.label) {
+            Some(count) => *count += 1,
+            None => _ = classes.insert(candidate.annotation.label.clone(), 1),
         }
     }
-    match options.exclude.iter().find(|label| !classes.contains(label.as_str())) {
-        None => Ok(()),
-        Some(unknown) => Err(Error::new(
+    let spellings = Spellings::of(&classes);
+    if spellings.merged().is_empty() {
+        return;
+    }
+    for merged in spellings.merged() {
+        report.note(&merged.label, merged.text.clone());
+    }
+    for Candidate { annotation, .. } in candidates {
+        let used = spellings.used(&annotation.label);
+        if *used != *annotation.label {
+            annotation.label = names.share(used.to_owned());
+        }
+    }
+}
+
+/// Takes out classes by the names they have after the map.
+fn exclude(
+    options: &PrepareOptions,
+    candidates: &mut Vec<Candidate>,
+    report: &mut PrepareReport,
+) -> Result<()> {
+    if options.exclude.is_empty() {
+        return Ok(());
+    }
+    let classes: BTreeSet<Arc<str>> =
+        candidates.iter().map(|candidate| candidate.annotation.label.clone()).collect();
+    if let Some(unknown) = options.exclude.iter().find(|label| !classes.contains(label.as_str())) {
+        let classes: Vec<&str> = classes.iter().map(|label| &**label).collect();
+        return Err(Error::new(
             ErrorKind::Usage,
             format!("{}: there is no such class", Setting::Exclude.to(unknown)),
         )
-        .help(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", ")))),
+        .help(format!("choose among {}", classes.join(", "))));
     }
+    let before = candidates.len();
+    candidates
+        .retain(|candidate| !options.exclude.iter().any(|label| **label == *candidate.annotation.label));
+    report.excluded += before - candidates.len();
+    Ok(())
 }

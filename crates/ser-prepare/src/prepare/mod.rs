@@ -127,10 +127,9 @@ impl<'a> Preparation<'a> {
     fn scan(options: &'a PrepareOptions) -> Result<Self> {
         let configuration = options.features.to_canonical_json();
         options.validate()?;
-        let corpora = Corpora::new(&options.data)?;
         let set = augmented_set_id(&configuration, options.augment.as_ref());
         let mut report = PrepareReport::new(options, set);
-        let mut candidates = find_candidates(options, &corpora, &mut report)?;
+        let (corpora, mut candidates) = find_candidates(options, &mut report)?;
         let mut scanned = Self { options, configuration, corpora, candidates: Vec::new(), report };
         refuse_failures(options, &scanned.report)?;
         let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
@@ -318,7 +317,15 @@ fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
 
 /// Refuses to go on with unusable recordings where the options are strict.
 fn refuse_failures(options: &PrepareOptions, report: &PrepareReport) -> Result<()> {
-    if !options.strict || report.failed.is_empty() {
+    if !options.strict {
+        return Ok(());
+    }
+    if !report.doubts.is_empty() {
+        let doubt = |Remark { path, text }: &Remark| format!("{path:?} {text}");
+        let doubts: Vec<String> = report.doubts.iter().map(doubt).collect();
+        return Err(Error::new(ErrorKind::Unusable, format!("a class is doubtful: {}", doubts.join("\n  "))));
+    }
+    if report.failed.is_empty() {
         return Ok(());
     }
     let what =
@@ -332,7 +339,11 @@ fn explain(error: Error, options: &PrepareOptions, report: &PrepareReport) -> Er
         true => error,
         false => {
             let what = format!("{}; what could not be used:{}", error.reason(), report.failed_lines(20));
-            Error::new(error.kind(), what)
+            let error = Error::new(error.kind(), what);
+            match report.corpora.iter().find_map(|corpus| corpus.suggestion.clone()) {
+                Some(suggestion) => error.help(suggestion),
+                None => error,
+            }
         }
     };
     match &options.data[..] {
