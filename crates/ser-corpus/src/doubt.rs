@@ -24,7 +24,7 @@ pub(crate) fn doubts(
     paths: &[&str],
     suggestion: Option<&Suggestion>,
 ) -> Vec<Doubt> {
-    let speakers_first = with_speakers_in_front(labels);
+    let composed = with_more_than_an_emotion(labels);
     let without_emotions = suggestion.filter(|_| named_for_anything_but_emotions(labels, paths));
     let is_right = format!("if it is a class, say so with {}", Setting::Labels.to("folder"));
     let doubt = |label: &String| {
@@ -35,9 +35,9 @@ pub(crate) fn doubts(
                 "looks like a speaker; arrange folders as <speaker>/<label>, give a table or a pattern with {}, or {is_right}",
                 Setting::Labels
             )
-        } else if speakers_first.contains(label.as_str()) {
+        } else if composed.contains(label.as_str()) {
             format!(
-                "looks like a speaker and a class; give a table or a pattern with {}, or {is_right}",
+                "looks like a class with a speaker or a number in its name; give a table or a pattern with {}, or {is_right}",
                 Setting::Labels
             )
         } else {
@@ -52,15 +52,18 @@ pub(crate) fn doubts(
     labels.iter().filter_map(doubt).collect()
 }
 
-/// The labels `<x>_<emotion>` whose emotion another label ends with as well, with another `<x>`.
-fn with_speakers_in_front(labels: &BTreeSet<String>) -> BTreeSet<&str> {
+/// The labels `<x>_<emotion>` and `<emotion>_<x>` whose emotion another label names as well, with another `<x>`; where
+/// `<x>` says how strong it is, or whose sex, they are classes.
+fn with_more_than_an_emotion(labels: &BTreeSet<String>) -> BTreeSet<&str> {
     let mut by_emotion: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for label in labels {
-        let Some((before, emotion)) = label.split_once('_').or_else(|| label.split_once(' ')) else {
-            continue;
-        };
-        let is_somebody = !is_qualifier(before) && !is_emotion(before) && !is_emotion(label);
-        if is_somebody && is_emotion(emotion) {
+    for label in labels.iter().filter(|label| !is_emotion(label)) {
+        let cuts = label.match_indices(['_', ' ', '-']);
+        let parts =
+            cuts.filter_map(|(place, cut)| Some((label.get(..place)?, label.get(place + cut.len()..)?)));
+        let emotion = parts.flat_map(|(a, b)| [(a, b), (b, a)]).find(|(emotion, other)| {
+            is_emotion(emotion) && !is_emotion(other) && !is_qualifier(other) && !other.trim().is_empty()
+        });
+        if let Some((emotion, _)) = emotion {
             by_emotion.entry(emotion.to_lowercase()).or_default().insert(label);
         }
     }
@@ -95,10 +98,11 @@ mod tests {
     #[test]
     fn a_class_that_is_called_as_a_speaker_or_a_corpus_is_doubted() {
         let found = doubted(&["Actor_01", "Crema", "angry", "bea_anger", "sam_anger", "calm"], &[]);
+        assert_eq!(doubted(&["joy_1", "joy_2", "calm"], &[]).len(), 2);
         let labels: Vec<&str> = found.iter().map(|(label, _)| label.as_str()).collect();
         assert_eq!(labels, ["Actor_01", "Crema", "bea_anger", "sam_anger"]);
         assert!(found[0].1.contains("like a speaker") && found[1].1.contains("like a corpus"), "{found:?}");
-        assert!(found[2].1.contains("a speaker and a class"), "{found:?}");
+        assert!(found[2].1.contains("a class with a speaker"), "{found:?}");
     }
 
     #[test]

@@ -321,6 +321,38 @@ const PERSONS: &[&str] = &[
     "話者",
 ];
 
+/// What stands before the number of something that several people may have said, or one person in several parts.
+const GROUPS: &[&str] = &[
+    "batch",
+    "channel",
+    "chunk",
+    "class",
+    "clip",
+    "day",
+    "dialog",
+    "dialogue",
+    "disc",
+    "disk",
+    "fold",
+    "group",
+    "level",
+    "mic",
+    "month",
+    "part",
+    "recording",
+    "room",
+    "round",
+    "scene",
+    "ses",
+    "sess",
+    "session",
+    "set",
+    "take",
+    "version",
+    "video",
+    "week",
+];
+
 /// `text` in lower case and NFC, with `_` for spaces and hyphens.
 fn plain(text: &str) -> String {
     let written = |letter: char| if matches!(letter, ' ' | '-') { '_' } else { letter };
@@ -341,6 +373,17 @@ pub(crate) fn is_emotion_or_code(text: &str) -> bool {
 /// Whether it is a word that says something of an emotion or a person, and names nobody.
 pub(crate) fn is_qualifier(text: &str) -> bool {
     QUALIFIERS.contains(&plain(text).as_str())
+}
+
+/// Whether it is the number of a session, a take or the like, which is nobody's.
+pub(crate) fn is_group(text: &str) -> bool {
+    let before = plain(text.trim_end_matches(|letter: char| letter.is_ascii_digit()));
+    GROUPS.contains(&before.trim_end_matches('_'))
+}
+
+/// Whether it is a number and nothing else, too small to be known as a person's: `1`, `02`.
+pub(crate) fn is_small_number(text: &str) -> bool {
+    (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether it is the name of a published corpus, whatever its case and punctuation.
@@ -394,6 +437,7 @@ mod tests {
         }
         assert!(is_emotion_or_code("ANG") && is_corpus("CREMA-D") && is_corpus("Tess") && !is_corpus("mine"));
         assert!(is_qualifier("Male") && !is_qualifier("Maleen"));
+        assert!(is_group("Session1") && is_group("take 02") && is_group("part") && !is_group("spk1"));
     }
 
     #[test]

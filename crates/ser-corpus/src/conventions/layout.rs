@@ -13,7 +13,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Annotation;
 use crate::conventions::{CorpusConvention, tess};
-use crate::lexicon::{is_corpus, is_emotion, is_qualifier, may_be_an_id};
+use crate::lexicon::{is_corpus, is_emotion, is_group, is_qualifier, is_small_number, may_be_an_id};
 use crate::names::{SPEAKER_ID_RULE, composed, is_speaker_id};
 
 /// Nineteen of twenty recordings must lie as the others.
@@ -263,11 +263,19 @@ fn by_words<'a>(rule: Rule, pairs: &Pairs<'a>) -> Option<(BTreeSet<&'a str>, BTr
     (labels.len() > 1).then(|| (pairs.keys().map(|(speaker, _)| *speaker).collect(), labels))
 }
 
-/// Whether the names can be speakers and labels at all: words such as `male` and `very` are neither.
+/// Whether the names can be speakers and labels at all: words such as `male` and `very` are neither, `session1` is
+/// several people's, and a small number after a class may be a take or how strong it is.
 fn tell_people_from_classes(rule: Rule, speakers: &BTreeSet<&str>, labels: &BTreeSet<&str>) -> bool {
-    let one_says_how = |names: &BTreeSet<&str>| names.iter().any(|name| is_qualifier(name));
-    let is_group = |name: &str| matches!(rule, Rule::Nested(_)) && is_corpus(name);
-    !one_says_how(speakers) && !one_says_how(labels) && !speakers.iter().any(|name| is_group(name))
+    let are_mostly = |names: &BTreeSet<&str>, is: fn(&str) -> bool| {
+        2 * names.iter().filter(|name| is(name)).count() >= names.len()
+    };
+    let label_first =
+        matches!(rule, Rule::Nested(Order::LabelFirst) | Rule::Joined { order: Order::LabelFirst, .. });
+    let are_nobody = are_mostly(speakers, is_qualifier)
+        || are_mostly(speakers, is_group)
+        || label_first && are_mostly(speakers, is_small_number)
+        || matches!(rule, Rule::Nested(_)) && speakers.iter().any(|name| is_corpus(name));
+    !are_nobody && !are_mostly(labels, is_qualifier)
 }
 
 impl CorpusConvention for FolderLayout {
@@ -369,7 +377,7 @@ mod tests {
                 ["bea: joy", "bea: anger", "sam: joy", "sam: anger"].map(str::to_owned).into()
             )
         );
-        assert_eq!(read(&["x_01", "y_01", "x_02", "y_02"]).0, "<label>_<speaker>");
+        assert_eq!(read(&["x_s1", "y_s1", "x_s2", "y_s2"]).0, "<label>_<speaker>");
     }
 
     #[test]
@@ -424,6 +432,8 @@ mod tests {
             &["a/x", "a/y", "b/x", "b/y"],
             &["male/angry", "male/sad", "female/angry", "female/sad"],
             &["data/angry", "data/sad"],
+            &["angry_1", "angry_2", "sad_1", "sad_2"],
+            &["Session1/angry", "Session1/sad", "Session2/angry", "Session2/sad"],
             &["OAF_Fear", "OAF_sad", "YAF_Fear", "YAF_sad"],
             &["pleasant_surprise", "sad", "hot_anger"],
             &[],

@@ -315,22 +315,22 @@ fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
     seen.collect()
 }
 
-/// Refuses to go on with unusable recordings where the options are strict.
+/// Refuses to go on with unusable recordings or doubtful classes where the options are strict.
 fn refuse_failures(options: &PrepareOptions, report: &PrepareReport) -> Result<()> {
     if !options.strict {
         return Ok(());
     }
+    if !report.failed.is_empty() {
+        let (count, lines) = (report.failed.len(), report.failed_lines(usize::MAX));
+        return Err(Error::new(ErrorKind::Unusable, format!("{count} recordings cannot be used:{lines}"))
+            .help(remedy!["fix or remove them, or drop ", Setting::Strict]));
+    }
     if !report.doubts.is_empty() {
-        let doubt = |Remark { path, text }: &Remark| format!("{path:?} {text}");
-        let doubts: Vec<String> = report.doubts.iter().map(doubt).collect();
-        return Err(Error::new(ErrorKind::Unusable, format!("a class is doubtful: {}", doubts.join("\n  "))));
+        let doubt = |Remark { path, text }: &Remark| format!("\n  {path}: {text}");
+        let doubts: String = report.doubts.iter().map(doubt).collect();
+        return Err(Error::new(ErrorKind::Unusable, format!("a class is doubtful:{doubts}")));
     }
-    if report.failed.is_empty() {
-        return Ok(());
-    }
-    let what =
-        format!("{} recordings cannot be used:{}", report.failed.len(), report.failed_lines(usize::MAX));
-    Err(Error::new(ErrorKind::Unusable, what).help(remedy!["fix or remove them, or drop ", Setting::Strict]))
+    Ok(())
 }
 
 /// Adds to an error about the whole corpus which recordings could not be used, since that may be its cause.
