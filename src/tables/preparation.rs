@@ -24,7 +24,7 @@ fn write_table(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         }
         several => {
             writeln!(out, "recordings found   {}   in {} corpora", files(report.found), several.len())?;
-            for CorpusReport { name, data, found, labels_by } in several {
+            for CorpusReport { name, data, found, labels_by, .. } in several {
                 let (found, data) = (files(*found), data.display());
                 writeln!(out, "  {name:<16} {found}   in {data}; labels by {labels_by}")?;
             }
@@ -48,6 +48,13 @@ fn write_table(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  duplicates       {}   each sound is kept once", files(report.duplicates.len()))?;
     }
     writeln!(out, "  unusable         {}", files(report.failed.len()))?;
+    if !report.doubts.is_empty() {
+        writeln!(
+            out,
+            "  doubtful         {}   classes that look like something else",
+            files(report.doubts.len())
+        )?;
+    }
     writeln!(out, "utterances         {}", files(report.used))?;
     if let Some(augmentation) = &report.augmentation {
         let each = augmentation.copies;
@@ -102,7 +109,12 @@ fn write_audits(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_remarks(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
-    for (title, remarks) in [("noted", &report.notes), ("unusable", &report.failed)] {
+    let kinds = [
+        ("noted", "recordings", &report.notes),
+        ("doubtful", "classes", &report.doubts),
+        ("unusable", "recordings", &report.failed),
+    ];
+    for (title, of, remarks) in kinds {
         if remarks.is_empty() {
             continue;
         }
@@ -112,7 +124,7 @@ fn write_remarks(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         // What holds for so many becomes one line, or it would hide the others.
         alike.retain(|_, count| *count > SHOWN);
         for (text, count) in &alike {
-            writeln!(out, "  {count} recordings: {text}")?;
+            writeln!(out, "  {count} {of}: {text}")?;
         }
         let others = || remarks.iter().filter(|remark| !alike.contains_key(remark.text.as_str()));
         for remark in others().take(SHOWN) {

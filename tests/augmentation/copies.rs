@@ -143,6 +143,9 @@ fn no_copy_is_apart_in_splits_over_several_corpora_and_folds_either() {
                 word: Some(word),
                 parent: parent.as_deref(),
                 corpus: Some(corpus),
+                split: None,
+                fold: None,
+                val_fold: None,
             })
             .collect();
         let planner = SplitPlanner::new(subjects, Fractions::default(), seed).unwrap().with_folds(Some(5));

@@ -597,7 +597,7 @@ fn the_json_has_verdict_findings_and_numbers() {
     let ran = doctor(folder.path(), &["--json"]).ends(3);
     let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let fields: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = ["corpus", "data", "findings", "healthy", "numbers", "seconds", "verdict"];
+    let expected = ["corpus", "data", "findings", "healthy", "labels_by", "numbers", "seconds", "verdict"];
     assert_eq!(fields, BTreeSet::from(expected));
     let finding = &json["findings"][0];
     assert_eq!((finding["kind"].as_str(), finding["severity"].as_str()), (Some("empty"), Some("problem")));

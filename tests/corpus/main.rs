@@ -7,6 +7,7 @@ mod common;
 mod corpora;
 mod doctor;
 mod labelling;
+mod layouts;
 mod processed;
 mod splits;
 mod synth;

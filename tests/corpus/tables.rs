@@ -38,7 +38,10 @@ impl Place {
     }
 
     fn options(&self, labels: &str) -> PrepareOptions {
-        PrepareOptions { labels: vec![labels.parse().unwrap()], ..PrepareOptions::new(self.data(), self.out()) }
+        PrepareOptions {
+            labels: vec![labels.parse().unwrap()],
+            ..PrepareOptions::new(self.data(), self.out())
+        }
     }
 
     /// Prepares it with this table beside the recordings.
@@ -143,7 +146,8 @@ fn segments_survive_damage_and_are_augmented_like_recordings() {
     let (_, table) = dialogues(&place);
     fs::write(place.0.path().join("table"), &table).unwrap();
     let recipe = place.0.path().join("recipe.toml");
-    fs::write(&recipe, "[[waveform]]\nkind = 'gain'\ndb = 3.0\n[[waveform]]\nkind = 'noise'\nsnr_db = 20").unwrap();
+    fs::write(&recipe, "[[waveform]]\nkind = 'gain'\ndb = 3.0\n[[waveform]]\nkind = 'noise'\nsnr_db = 20")
+        .unwrap();
     let (data, out, table) = (place.data(), place.out(), place.0.path().join("table"));
     let arguments = |more: &[&str]| -> Vec<std::ffi::OsString> {
         let mut all: Vec<std::ffi::OsString> = vec!["--data".into(), data.clone().into(), "--out".into()];
@@ -154,9 +158,13 @@ fn segments_survive_damage_and_are_augmented_like_recordings() {
     ser_prep(arguments(&["--augment", recipe.to_str().unwrap(), "--copies", "2"])).ends(0);
     let copies = place.side("random", Part::Train).into_iter().filter(|utterance| utterance.parent.is_some());
     let copies: Vec<Utterance> = copies.collect();
-    assert!(copies.len() >= 8 && copies.iter().all(|copy| copy.path.contains("#t=") && copy.path.contains("#copy-")));
+    assert!(
+        copies.len() >= 8
+            && copies.iter().all(|copy| copy.path.contains("#t=") && copy.path.contains("#copy-"))
+    );
 
-    let shards: Vec<PathBuf> = fs::read_dir(out.join("shards")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let shards: Vec<PathBuf> =
+        fs::read_dir(out.join("shards")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let before: Vec<Vec<u8>> = shards.iter().map(|shard| fs::read(shard).unwrap()).collect();
     let mut damaged = before[0].clone();
     let middle = damaged.len() / 2;
@@ -175,9 +183,14 @@ fn segments_survive_damage_and_are_augmented_like_recordings() {
 fn a_segment_that_is_not_in_its_recording_is_refused_by_name() {
     let place = Place::new();
     let (_, table) = dialogues(&place);
-    let report = place.with_table(format!("{table}dialogue/2.wav,calm,s0,3.9,4.2\ndialogue/2.wav,calm,s0,9,10\n")).unwrap();
+    let report = place
+        .with_table(format!("{table}dialogue/2.wav,calm,s0,3.9,4.2\ndialogue/2.wav,calm,s0,9,10\n"))
+        .unwrap();
     assert_eq!((report.used, report.failed.len()), (8, 2));
-    assert!(report.failed[0].text.contains("3.9,4.2 is not inside the recording, which lasts 4.000 s"), "{report:?}");
+    assert!(
+        report.failed[0].text.contains("3.9,4.2 is not inside the recording, which lasts 4.000 s"),
+        "{report:?}"
+    );
     for (row, says) in [
         ("dialogue/1.wav,calm,s0,2,1", "from 2 s to 1 s is empty"),
         ("dialogue/1.wav,calm,s0,-1,1", "the start \"-1\" is no time"),
@@ -196,7 +209,10 @@ fn segments_that_overlap_are_noted() {
     let (_, table) = dialogues(&place);
     let report = place.with_table(format!("{table}dialogue/1.wav,calm,s0,0.5,0.95\n")).unwrap();
     let notes = notes(&report);
-    assert!(notes.contains("dialogue/1.wav#t=0.5,0.95: shares 0.25 s of sound with the segment 0,0.75"), "{notes}");
+    assert!(
+        notes.contains("dialogue/1.wav#t=0.5,0.95: shares 0.25 s of sound with the segment 0,0.75"),
+        "{notes}"
+    );
 }
 
 #[test]
@@ -204,7 +220,9 @@ fn a_segment_may_lie_in_a_recording_longer_than_an_utterance_may_be() {
     let place = Place::new();
     place.record("long.wav", 330.0);
     let table = "path,label,start,end\n".to_owned()
-        + &(0..8).map(|n| format!("long.wav,{},{},{}\n", ["a", "b"][n % 2], 40 * n, 40 * n + 1)).collect::<String>();
+        + &(0..8)
+            .map(|n| format!("long.wav,{},{},{}\n", ["a", "b"][n % 2], 40 * n, 40 * n + 1))
+            .collect::<String>();
     let report = place.with_table(&table).unwrap();
     assert_eq!((report.used, report.failed.len()), (8, 0), "{report:?}");
     // A segment itself has the limits of an utterance.
@@ -233,7 +251,13 @@ fn the_published_split_is_the_protocol_official() {
     let report = place.with_table(table.replace("dev", "train").replacen(",train\n", ",\n", 1)).unwrap();
     let [train, val, test] = place.sides("official");
     assert_eq!((train.len() + val.len(), test.len()), (17, 6), "{:?}", report.left_out);
-    let speakers = |part| place.side("official", part).into_iter().map(|u| u.speaker.unwrap()).collect::<std::collections::BTreeSet<_>>();
+    let speakers = |part| {
+        place
+            .side("official", part)
+            .into_iter()
+            .map(|u| u.speaker.unwrap())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
     assert!(speakers(Part::Train).is_disjoint(&speakers(Part::Val)) && !val.is_empty());
 
     let error = place.with_table(table.replace("dev", "third")).unwrap_err().to_string();
@@ -251,7 +275,8 @@ fn published_folds_are_protocols_of_their_own() {
         let fold = number / 6 + 1;
         // What is test in fold 1 validates fold 2, and so on; fold 1 has no validation of its own.
         let validates = if fold < 4 { (fold + 1).to_string() } else { String::new() };
-        table += &format!("{number:02}.wav,{},s{},{fold},{validates}\n", ["calm", "sad"][number % 2], number / 2);
+        table +=
+            &format!("{number:02}.wav,{},s{},{fold},{validates}\n", ["calm", "sad"][number % 2], number / 2);
     }
     place.with_table(&table).unwrap();
     let sides = place.sides("official-2");
@@ -268,12 +293,16 @@ fn a_sound_on_two_sides_of_the_published_split_is_named() {
     let mut table = "path,label,split\n".to_owned();
     for number in 0..12 {
         place.record(&format!("{number:02}.wav"), 0.2);
-        table += &format!("{number:02}.wav,{},{}\n", ["a", "b"][number % 2], ["train", "val", "test"][number / 4]);
+        table +=
+            &format!("{number:02}.wav,{},{}\n", ["a", "b"][number % 2], ["train", "val", "test"][number / 4]);
     }
     fs::copy(place.data().join("00.wav"), place.data().join("99.wav")).unwrap();
     let report = place.with_table(format!("{table}99.wav,a,test\n")).unwrap();
     let notes = notes(&report);
-    assert!(notes.contains("00.wav: is on the side train of the published split, and as 99.wav on its side test"), "{notes}");
+    assert!(
+        notes.contains("00.wav: is on the side train of the published split, and as 99.wav on its side test"),
+        "{notes}"
+    );
 }
 
 // --- what tables look like ---
@@ -294,7 +323,9 @@ fn rows(separator: char, prefix: &str) -> String {
 fn tables_are_read_whatever_program_saved_them() {
     let place = Place::new();
     six(&place);
-    let with = |separator: char, header: &str| format!("{}\n{}", header.replace(',', &separator.to_string()), rows(separator, ""));
+    let with = |separator: char, header: &str| {
+        format!("{}\n{}", header.replace(',', &separator.to_string()), rows(separator, ""))
+    };
     let plain = with(',', "path,label");
     let utf16: Vec<u8> = format!("\u{feff}{plain}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     for table in [
@@ -325,9 +356,13 @@ fn other_columns_are_named_and_chosen() {
     let mut options = place.options("auto");
     options.labels = vec![LabelSource::Table(place.0.path().join("table"))];
     let report = run(&PrepareOptions { columns, ..options }).unwrap();
-    assert!(report.used == 6 && notes(&report).contains("says nothing that is used in its columns \"age\""), "{report:?}");
+    assert!(
+        report.used == 6 && notes(&report).contains("says nothing that is used in its columns \"age\""),
+        "{report:?}"
+    );
 
-    let channels = "path,label,channel\n".to_owned() + &rows(',', "").replace("müde\n", "müde,1\n").replace("sad\n", "sad,2\n");
+    let channels = "path,label,channel\n".to_owned()
+        + &rows(',', "").replace("müde\n", "müde,1\n").replace("sad\n", "sad,2\n");
     let error = place.with_table(&channels).unwrap_err();
     assert!(error.to_string().contains("\"channel\", which cannot be passed over"), "{error}");
 }
@@ -341,9 +376,11 @@ fn rows_that_match_no_file_are_counted_and_explained() {
     let text = error.to_string();
     assert!(text.contains("0 of 6 rows match a recording") && text.contains("\"audio/x/0.wav\""), "{text}");
     assert!(text.contains("give the folder that holds audio/"), "{text}");
-    let names = place.with_table(format!("path,label\n{}", rows(',', "").replace("x/", ""))).unwrap_err().to_string();
+    let names =
+        place.with_table(format!("path,label\n{}", rows(',', "").replace("x/", ""))).unwrap_err().to_string();
     assert!(names.contains("6 have the file name of a recording"), "{names}");
-    let elsewhere = place.with_table(format!("path,label\n{}", rows(',', "C:\\corpus\\"))).unwrap_err().to_string();
+    let elsewhere =
+        place.with_table(format!("path,label\n{}", rows(',', "C:\\corpus\\"))).unwrap_err().to_string();
     assert!(elsewhere.contains("is not inside the folder of the corpus"), "{elsewhere}");
 
     let report = place.with_table(format!("path,label\n{}gone.wav,sad\n", rows(',', ""))).unwrap();
@@ -356,10 +393,9 @@ fn rows_that_match_no_file_are_counted_and_explained() {
 
 #[test]
 fn an_audiofolder_is_read_by_its_metadata() {
-    for (name, text) in [
-        ("train/metadata.csv", "file_name,emotion,speaker_id\n"),
-        ("train/metadata.jsonl", ""),
-    ] {
+    for (name, text) in
+        [("train/metadata.csv", "file_name,emotion,speaker_id\n"), ("train/metadata.jsonl", "")]
+    {
         let place = Place::new();
         for split in ["train", "test"] {
             let mut table = text.to_owned();
@@ -367,7 +403,9 @@ fn an_audiofolder_is_read_by_its_metadata() {
                 place.record(&format!("{split}/clips/{number}.wav"), 0.2);
                 let label = ["calm", "sad"][number % 2];
                 table += &match text {
-                    "" => format!("{{\"file_name\": \"clips/{number}.wav\", \"emotion\": \"{label}\", \"speaker_id\": {number}}}\n"),
+                    "" => format!(
+                        "{{\"file_name\": \"clips/{number}.wav\", \"emotion\": \"{label}\", \"speaker_id\": {number}}}\n"
+                    ),
                     _ => format!("clips/{number}.wav,{label},{number}\n"),
                 };
             }
@@ -389,7 +427,8 @@ fn an_audformat_database_is_read_with_its_splits_segments_and_speakers() {
         for name in ["03a", "03b", "08a", "08b", "08c"] {
             place.record(&format!("wav/{name}.wav"), 1.25);
         }
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/corpus/audformat_{storage}"));
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/corpus/audformat_{storage}"));
         for file in fs::read_dir(fixture).unwrap().map(|entry| entry.unwrap().path()) {
             fs::copy(&file, place.data().join(file.file_name().unwrap())).unwrap();
         }
@@ -401,7 +440,12 @@ fn an_audformat_database_is_read_with_its_splits_segments_and_speakers() {
             assert!(notes(&report).contains("\"confidence\""), "{report:?}");
             let all = place.all();
             let paths: Vec<&str> = all.iter().map(|utterance| utterance.path.as_str()).collect();
-            let expected = ["wav/03a.wav#t=0,0.5", "wav/03a.wav#t=0.5,1.25", "wav/03b.wav#t=0.25,0.75", "wav/03b.wav#t=0.75"];
+            let expected = [
+                "wav/03a.wav#t=0,0.5",
+                "wav/03a.wav#t=0.5,1.25",
+                "wav/03b.wav#t=0.25,0.75",
+                "wav/03b.wav#t=0.75",
+            ];
             assert_eq!(paths[..4], expected);
             assert_eq!(all[3].duration_s, 0.5);
         }
@@ -417,7 +461,12 @@ fn an_audformat_database_is_read_with_its_splits_segments_and_speakers() {
     let error = run(&place.options("auto")).unwrap_err().to_string();
     assert!(error.contains("db.emotion.parquet: cannot be read as a Parquet table"), "{error}");
     put(&place.data(), "db.yaml", b"tables: [1, {\n");
-    assert!(run(&place.options("auto")).unwrap_err().to_string().contains("is not the header of an audformat database"));
+    assert!(
+        run(&place.options("auto"))
+            .unwrap_err()
+            .to_string()
+            .contains("is not the header of an audformat database")
+    );
 }
 
 #[test]
@@ -425,7 +474,11 @@ fn a_kaldi_directory_is_read_with_its_segments() {
     let place = Place::new();
     let (_, _) = dialogues(&place);
     let data = place.data();
-    put(&data, "wav.scp", format!("d1 {}\nd2 dialogue/2.wav\n", data.join("dialogue/1.wav").display()).as_bytes());
+    put(
+        &data,
+        "wav.scp",
+        format!("d1 {}\nd2 dialogue/2.wav\n", data.join("dialogue/1.wav").display()).as_bytes(),
+    );
     let [mut segments, mut speakers, mut labels] = [const { String::new() }; 3];
     for number in 0..8 {
         segments += &format!("u{number} d{} {}.00 {}.50\n", 1 + number / 4, number % 4, number % 4);
@@ -437,7 +490,11 @@ fn a_kaldi_directory_is_read_with_its_segments() {
     }
     for labels in ["kaldi", "auto"] {
         let report = run(&place.options(labels)).unwrap();
-        assert_eq!((report.used, report.labels["very angry"], report.speakers.len()), (8, 4, 2), "{report:?}");
+        assert_eq!(
+            (report.used, report.labels["very angry"], report.speakers.len()),
+            (8, 4, 2),
+            "{report:?}"
+        );
     }
     assert_eq!(place.all()[1].path, "dialogue/1.wav#t=1,1.5");
     put(&data, "wav.scp", b"d1 sox dialogue/1.wav -t wav - |\nd2 dialogue/2.wav\n");

@@ -11,8 +11,8 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
+use crate::names::{check_relative, composed, is_allowed, is_speaker_id};
 use crate::{Annotation, Segment};
-use crate::names::{check_relative, is_speaker_id};
 
 /// A folder of recordings as a person names it: `FOLDER` or `NAME=FOLDER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +34,13 @@ impl FromStr for CorpusFolder {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.split_once('=') {
+        let named = text.split_once('=').map(|(name, folder)| (composed(name.to_owned()), folder));
+        Ok(match named {
             // A folder may have such a name itself.
             Some((name, folder))
-                if is_corpus_name(name) && !folder.is_empty() && !Path::new(text).exists() =>
+                if is_corpus_name(&name) && !folder.is_empty() && !Path::new(text).exists() =>
             {
-                Self { name: Some(name.to_owned()), folder: PathBuf::from(folder) }
+                Self { name: Some(name), folder: PathBuf::from(folder) }
             }
             _ => Self::from(PathBuf::from(text)),
         })
@@ -212,22 +213,30 @@ impl Corpora {
 
 /// Whether `<a>-<ID>` could be `<b>-<other ID>`; names that differ in case alone are one on some systems.
 fn clash(a: &str, b: &str) -> bool {
-    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
     let begins = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('-'));
     a == b || begins(&a, &b) || begins(&b, &a)
 }
 
-/// The folder's name, in the characters that a corpus's may have.
+/// The folder's name as it is given, in the characters that a corpus's may have: a link is called as it is called, not
+/// as what it leads to.
 fn name_of(folder: &Path) -> String {
     // `.` and `data/..` are called something, too.
-    let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let name = resolved.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let allowed = |letter: char| match letter {
-        letter if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-') => letter,
-        _ => '_',
+    let resolved = match folder.file_name() {
+        Some(_) => folder.to_owned(),
+        None => folder.canonicalize().unwrap_or_else(|_| folder.to_owned()),
     };
-    let name: String = name.trim_start_matches('.').chars().map(allowed).take(LONGEST_NAME).collect();
-    if name.is_empty() { "corpus".to_owned() } else { name }
+    let name = resolved.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let allowed = |letter: char| if is_allowed(letter) { letter } else { '_' };
+    let name: String = composed(name).trim_start_matches(['.', ' ']).chars().map(allowed).collect();
+    let name = shortened(&name, LONGEST_NAME).trim_end_matches(['.', ' ']);
+    if name.is_empty() { "corpus".to_owned() } else { name.to_owned() }
+}
+
+/// As much of the beginning of `name` as `most` bytes hold.
+fn shortened(name: &str, most: usize) -> &str {
+    let ends = name.char_indices().map(|(start, letter)| start + letter.len_utf8());
+    name.get(..ends.take_while(|end| *end <= most).last().unwrap_or(0)).unwrap_or_default()
 }
 
 fn unique(name: String, taken: &[String]) -> String {
@@ -238,8 +247,8 @@ fn unique(name: String, taken: &[String]) -> String {
     let plain = name.replace('-', "_");
     let numbered = |number: usize| {
         let number = format!("_{number}");
-        let kept: String = plain.chars().take(LONGEST_NAME - number.len().min(LONGEST_NAME)).collect();
-        kept + &number
+        let kept = shortened(&plain, LONGEST_NAME.saturating_sub(number.len()));
+        format!("{kept}{number}")
     };
     // One of so many must be free.
     let mut candidates = std::iter::once(plain.clone()).chain((2..).map(numbered));
@@ -282,7 +291,8 @@ mod tests {
         assert_eq!(names(&["/x/audio", "/y/audio", "/z/Audio"]), ["audio", "audio_2", "Audio_3"]);
         assert_eq!(names(&["/x/a-b", "/x/a", "/x/a-c"]), ["a-b", "a_2", "a-c"]);
         assert_eq!(names(&["/x/a", "/x/a-b", "/y/a-b"]), ["a", "a_b", "a_b_2"]);
-        assert_eq!(names(&["/x/.hidden", "/x/große Stimmen"]), ["hidden", "gro_e_Stimmen"]);
+        assert_eq!(names(&["/x/.hidden", "/x/große Stimmen"]), ["hidden", "große Stimmen"]);
+        assert_eq!(names(&["/x/stimmen (alt).", "/x/Jose\u{301}"]), ["stimmen _alt_", "José"]);
         assert_eq!(names(&["/"]), ["corpus"]);
         assert_eq!(names(&["/y/audio", "audio=/x/data"]), ["audio_2", "audio"]);
         let long = "x".repeat(40);
@@ -290,6 +300,17 @@ mod tests {
             names(&[&format!("/a/{long}"), &format!("/b/{long}")])[1],
             format!("{}_2", "x".repeat(30))
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_called_as_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("disk7_backup")).unwrap();
+        let link = folder.path().join("TESS");
+        std::os::unix::fs::symlink("disk7_backup", &link).unwrap();
+        assert_eq!(names(&[link.to_str().unwrap()]), ["TESS"]);
+        assert_eq!(names(&[link.join(".").to_str().unwrap()]), ["TESS"]);
     }
 
     #[test]

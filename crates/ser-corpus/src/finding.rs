@@ -23,6 +23,8 @@ pub enum FindingKind {
     Mislabelled,
     /// Nothing says what the label of a recording is.
     Unlabelled,
+    /// A class that looks like a speaker or a corpus.
+    Doubtful,
     /// The classes cannot be learnt: there is only one, or one has fewer than three recordings.
     Classes,
     /// The file has 0 bytes.
@@ -77,10 +79,18 @@ pub enum FindingKind {
     Disguised,
     /// The name of a file disagrees with its folder in a way that does not change its label.
     Misnamed,
+    /// The name of a class is written in several ways.
+    Spelling,
     /// A file that is not named as a recording.
     Foreign,
     /// A folder without a recording in it or below.
     EmptyFolder,
+    /// Segments of one recording that share some of its sound.
+    Overlapping,
+    /// Rows of the table of labels whose recordings are not there.
+    MissingRows,
+    /// Columns of the table of labels that say nothing that is used.
+    UnusedColumns,
 }
 
 /// All recordings with the same problem.
@@ -147,6 +157,7 @@ impl FindingKind {
             Self::TwoLabels => "one sound under several labels",
             Self::Mislabelled => "folder and name disagree on the label or the speaker",
             Self::Unlabelled => "without a label",
+            Self::Doubtful => "classes that look like something else",
             Self::Classes => "classes that cannot be learnt",
             Self::Empty => "empty",
             Self::Unreadable => "unreadable",
@@ -174,8 +185,12 @@ impl FindingKind {
             Self::OtherChannels => "another number of channels",
             Self::Disguised => "not the container that the name says",
             Self::Misnamed => "folder and name disagree",
+            Self::Spelling => "classes written in several ways",
             Self::Foreign => "other files",
             Self::EmptyFolder => "folders without a recording",
+            Self::Overlapping => "segments that share sound",
+            Self::MissingRows => "rows of the table without a recording",
+            Self::UnusedColumns => "columns of the table that are not used",
         }
     }
 
@@ -190,6 +205,9 @@ impl FindingKind {
             }
             Self::Unlabelled => {
                 format!("Put them into a folder named for their class, or give a table with {}.", Setting::Labels)
+            }
+            Self::Doubtful => {
+                format!("Say what the names mean with {}: {} takes them as classes, and ends as if something could not be used.", Setting::Labels, Stage::Preparation)
             }
             Self::Classes => {
                 "Give the folder that holds one folder for each class, with three recordings or more in each.".to_owned()
@@ -240,7 +258,13 @@ impl FindingKind {
             Self::OtherChannels => format!("{} mixes all down to mono.", Stage::Preparation),
             Self::Disguised => format!("{} reads them by their content. Other programs may not.", Stage::Preparation),
             Self::Misnamed => format!("{} trusts the folder, or the name with {}.", Stage::Preparation, Setting::Labels.to("filename")),
+            Self::Spelling => format!("Nothing needs doing: {} takes each of them as one class.", Stage::Preparation),
             Self::Foreign => format!("{} ignores them.", Stage::Preparation),
+            Self::Overlapping => "Correct their starts and ends: the same sound may be on two sides of a split.".to_owned(),
+            Self::MissingRows => "Add the recordings, or correct their paths, which are relative to the corpus.".to_owned(),
+            Self::UnusedColumns => {
+                format!("Nothing needs doing, unless one of them says what is meant: {}.", Setting::Columns.to("label=NAME"))
+            }
             Self::EmptyFolder => format!("Was something lost when they were copied? {} ignores them.", Stage::Preparation),
         }
     }

@@ -1,22 +1,27 @@
-//! Where labels come from: a convention that names follow, or a table.
+//! Where labels come from: a convention that names follow, a pattern, or a table.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 
-use crate::conventions::{self, CorpusConvention, Folder, Recognised};
+use crate::conventions::{
+    self, CorpusConvention, Folder, FolderLayout, NamePattern, PATTERN_PREFIX, Recognised,
+};
+use crate::sides::{side_of, without_sides};
 use crate::table::{ColumnNames, TableFormat, formats};
 use crate::{Annotation, LabelTable};
 
 /// Where the label of an utterance comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum LabelSource {
-    /// The convention that the names follow, if it is one that is known; otherwise folders.
+    /// The convention that the names follow, if it is one that is known; otherwise folders, by how they are arranged.
     #[default]
     Auto,
     /// This convention.
     Convention(&'static dyn CorpusConvention),
+    /// This pattern, as [`NamePattern::parse`] reads it.
+    Pattern(String),
     /// The tables that the corpus itself keeps in this format.
     Format(&'static dyn TableFormat),
     /// A table, as [`LabelTable`] reads it.
@@ -31,6 +36,7 @@ impl std::str::FromStr for LabelSource {
             ("auto", ..) => Self::Auto,
             (_, Some(convention), _) => Self::Convention(convention),
             (_, _, Some(format)) => Self::Format(format),
+            (pattern, None, None) if pattern.starts_with(PATTERN_PREFIX) => Self::Pattern(pattern.to_owned()),
             (path, None, None) => Self::Table(PathBuf::from(path)),
         })
     }
@@ -42,6 +48,7 @@ impl fmt::Display for LabelSource {
             Self::Auto => f.write_str("auto"),
             Self::Convention(convention) => f.write_str(convention.name()),
             Self::Format(format) => f.write_str(format.name()),
+            Self::Pattern(pattern) => f.write_str(pattern),
             Self::Table(path) => path.display().fmt(f),
         }
     }
@@ -54,6 +61,8 @@ pub enum Annotator {
     Convention(Box<dyn CorpusConvention>),
     /// By the names, whose convention was recognised.
     Recognised(Recognised),
+    /// By the folders of an unknown corpus, whose arrangement says which of them name speakers.
+    Folders(FolderLayout),
     /// By a table.
     Table {
         /// What it says.
@@ -68,7 +77,7 @@ impl Annotator {
     /// to it; `columns` says what the columns of a table mean whose names do not.
     ///
     /// # Errors
-    /// When the table cannot be read or is not a table of labels.
+    /// When the table cannot be read or is not a table of labels, when the pattern is none, or when no name fits it.
     pub fn new<'a>(
         source: &LabelSource,
         columns: &ColumnNames,
@@ -82,9 +91,14 @@ impl Annotator {
         match source {
             LabelSource::Auto => match formats::recognise(data) {
                 Some(format) => of_format(format),
-                None => Ok(Self::Recognised(conventions::recognise(paths))),
+                None => Ok(Self::guessed(paths)),
             },
             LabelSource::Convention(convention) => Ok(Self::Convention(Box::new(*convention))),
+            LabelSource::Pattern(pattern) => {
+                let pattern = NamePattern::parse(pattern)?;
+                check_pattern(&pattern, &paths.into_iter().collect::<Vec<_>>())?;
+                Ok(Self::Convention(Box::new(pattern)))
+            }
             LabelSource::Format(format) => of_format(*format),
             LabelSource::Table(path) => {
                 Ok(Self::Table { table: LabelTable::read(path, columns, data)?, format: None })
@@ -92,18 +106,23 @@ impl Annotator {
         }
     }
 
-    /// What the recording at `path` (relative to the corpus, `/` between folders) is labelled: one annotation, or one for
-    /// each segment of it.
-    ///
-    /// # Errors
-    /// When its names or the table do not say.
-    pub fn annotations(&self, path: &str) -> Result<Vec<Annotation>> {
+    /// By what the names of recordings and folders look like.
+    fn guessed<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
+        let paths: Vec<_> = paths.into_iter().map(|path| without_sides(path).0).collect();
+        let paths: Vec<&str> = paths.iter().map(AsRef::as_ref).collect();
+        let recognised = conventions::recognise(paths.iter().copied());
+        match recognised.is_by_folder().then(|| FolderLayout::of(&paths)).flatten() {
+            Some(layout) => Self::Folders(layout),
+            None => Self::Recognised(recognised),
+        }
+    }
+
+    /// Whether nobody said what the names mean, and they follow no published convention.
+    pub(crate) fn is_guessed(&self) -> bool {
         match self {
-            Self::Convention(convention) => convention.annotate(path).map(|annotation| vec![annotation]),
-            Self::Recognised(recognised) => {
-                recognised.convention.annotate(path).map(|annotation| vec![annotation])
-            }
-            Self::Table { table, .. } => table.annotations(path),
+            Self::Recognised(recognised) => recognised.is_by_folder(),
+            Self::Folders(_) => true,
+            Self::Convention(_) | Self::Table { .. } => false,
         }
     }
 
@@ -114,6 +133,60 @@ impl Annotator {
             _ => None,
         }
     }
+
+    /// What the recording at `path` (relative to the corpus, `/` between folders) is labelled: one annotation, or one for
+    /// each segment of it.
+    ///
+    /// # Errors
+    /// When its names or the table do not say.
+    pub fn annotations(&self, path: &str) -> Result<Vec<Annotation>> {
+        match self {
+            Self::Convention(convention) => {
+                let annotation = convention.annotate(path)?;
+                let split = annotation.split.or_else(|| {
+                    let folders = path.rsplit_once('/')?.0;
+                    // The folder that a file lies in is its class where a person says that folders are.
+                    let is_class = convention.name() == Folder.name();
+                    side_of(if is_class { folders.rsplit_once('/')?.0 } else { folders })
+                });
+                Ok(vec![Annotation { split, ..annotation }])
+            }
+            Self::Recognised(recognised) => Ok(vec![in_sides(recognised.convention, path)?]),
+            Self::Folders(layout) => Ok(vec![in_sides(layout, path)?]),
+            Self::Table { table, .. } => table.annotations(path),
+        }
+    }
+}
+
+/// What `convention` says of `path` without the folders that name sides of a split, and the side.
+fn in_sides(convention: &dyn CorpusConvention, path: &str) -> Result<Annotation> {
+    let (inside, split) = without_sides(path);
+    match convention.annotate(&inside) {
+        Ok(annotation) => Ok(Annotation { split, ..annotation }),
+        Err(_) if split.is_some() && !inside.contains('/') => {
+            let what = "lies in a folder that names a side of a split, and in none that names its class";
+            Err(Error::new(ErrorKind::Unusable, what)
+                .at(path)
+                .help("put it into a folder named for its class within that folder"))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses a pattern that no name fits.
+fn check_pattern(pattern: &NamePattern, paths: &[&str]) -> Result<()> {
+    let Some((first, why)) = paths.first().and_then(|path| Some((path, pattern.misfit_of(path)?))) else {
+        return Ok(());
+    };
+    if paths.iter().any(|path| pattern.misfit_of(path).is_none()) {
+        return Ok(());
+    }
+    let (text, names) = (pattern.name(), paths.len());
+    Err(Error::new(
+        ErrorKind::Usage,
+        format!("{text} fits none of the {names} names, such as {first}: {why}"),
+    )
+    .help("count the parts of that name; the pattern is about the name without its extension"))
 }
 
 /// For people: `tess`, `tess, as 2798 of 2798 names say`, `labels.csv`.
@@ -125,10 +198,13 @@ impl fmt::Display for Annotator {
             Self::Table { table, format: Some(format) } => {
                 write!(f, "{}, as {} says", format.name(), table.file().display())
             }
+            Self::Folders(layout) => layout.fmt(f),
             Self::Recognised(Recognised { convention, following, names, almost }) => {
                 let name = convention.name();
                 match almost {
-                    None if name == Folder.name() => f.write_str(name),
+                    None if name == Folder.name() => {
+                        write!(f, "{name}: the one a recording lies in names its class")
+                    }
                     None => write!(f, "{name}, as {following} of {names} names say"),
                     Some((other, count)) => {
                         write!(f, "{name}, though {count} of {names} names are as in {}", other.name())

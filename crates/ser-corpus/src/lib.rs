@@ -6,27 +6,37 @@
 //! it.
 
 mod annotation;
+mod bundle;
 pub mod conventions;
 mod corpora;
 pub mod doctor;
+mod doubt;
 mod finding;
 mod label_map;
+mod labelling;
 mod labels;
+mod lexicon;
 mod names;
 mod protocol;
 pub mod scan;
 mod segment;
+mod sides;
+mod spelling;
 pub mod split;
 pub mod table;
 
 pub use annotation::Annotation;
+pub use bundle::{Bundle, BundleMember, GivenCorpora};
 pub use corpora::{Corpora, Corpus, CorpusFolder};
+pub use doubt::Doubt;
 pub use label_map::{LabelMap, MapSource, Mapped};
+pub use labelling::Labelling;
 pub use labels::{Annotator, LabelSource};
 pub use names::check_relative;
 pub use protocol::Protocol;
-pub use segment::Segment;
 pub use scan::{AudioFile, FileStat, OtherEntry, Scan, scan, scan_noting};
+pub use segment::Segment;
+pub use spelling::{MergedClass, Spellings};
 pub use split::{Fractions, Part, Split, SplitPlan, SplitPlanner, Unassigned, UtteranceInfo, plan_splits};
 pub use table::{Column, ColumnNames, LabelTable, TableFormat};
 

@@ -1,6 +1,8 @@
 //! The rules for names that are read from a file: paths stay below a folder, and IDs can name one.
 
 use ser_core::{Error, ErrorKind, Result};
+use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Checks that `path` leads to something below the folder it is relative to, for safe reading: with `/` between
 /// names, none of them empty, `.` or `..`; without a zero byte, a backslash or a drive letter in front, which other
@@ -65,16 +67,42 @@ fn percent_decoded(path: &str) -> Option<Vec<u8>> {
     found.then_some(decoded)
 }
 
-/// Whether `id` can name a speaker: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first.
+/// What the ID of a speaker may be, for people.
+pub(crate) const SPEAKER_ID_RULE: &str = "use 1 to 64 letters or digits of any script, spaces, and . _ - ' within or between them, neither a dot \
+     nor a space in front or at the end";
+
+/// The longest ID of a speaker, bytes. With `speaker-` and the name of a corpus in front it still names a folder.
+const LONGEST_ID: usize = 160;
+
+/// The longest part of a protocol's name, bytes. The name of a folder has 255 on every common file system, and some of
+/// them have something before and after it.
+const LONGEST_PART: usize = 200;
+
+/// Whether `id` can name a speaker: at most 64 characters and 160 bytes of what [`names_a_folder`] allows.
 pub(crate) fn is_speaker_id(id: &str) -> bool {
-    id.len() <= 64 && names_a_folder(id)
+    id.len() <= LONGEST_ID && id.chars().count() <= 64 && names_a_folder(id)
 }
 
-/// Whether `name` can be part of a protocol's name and so of a folder's: 1 to 128 of `A-Z a-z 0-9 . _ -`, no dot
-/// first. Twice as long as a speaker's ID, since the name of a corpus may precede it.
+/// Whether `name` can be part of a protocol's name and so of a folder's: letters, digits and their marks, of any
+/// script, spaces, and `. _ - '`, in NFC and at most 200 bytes; no dot and no space in front or at the end. None of
+/// these leads to another folder, hides a folder, moves the cursor or reverses the reading direction, so the name is
+/// the folder's name as it stands.
 pub(crate) fn names_a_folder(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=128).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)
+    (1..=LONGEST_PART).contains(&name.len())
+        && !name.starts_with(['.', ' '])
+        && !name.ends_with(['.', ' '])
+        && name.chars().all(is_allowed)
+        && is_nfc(name)
+}
+
+/// Whether `letter` may be in a name that names a folder.
+pub(crate) fn is_allowed(letter: char) -> bool {
+    letter.is_alphanumeric() || is_combining_mark(letter) || matches!(letter, '.' | '_' | '-' | '\'' | ' ')
+}
+
+/// `text` in NFC: `é` as one character, whichever system wrote it.
+pub(crate) fn composed(text: String) -> String {
+    if is_nfc(&text) { text } else { text.nfc().collect() }
 }
 
 #[cfg(test)]
@@ -95,6 +123,48 @@ mod tests {
         ] {
             // A drive letter is one letter; `a:b` begins with one.
             assert_eq!(check_relative(path).is_ok(), path != "a:b", "{path}");
+        }
+    }
+
+    #[test]
+    fn names_of_people_in_any_script_can_name_a_folder() {
+        let longest = "说".repeat(53);
+        for id in [
+            "OAF",
+            "1",
+            "-",
+            "José",
+            "Speaker 1",
+            "Mrs. Bing",
+            "说话人1",
+            "O'Brien",
+            "สมชาย",
+            "अनीता",
+            &longest,
+        ] {
+            assert!(is_speaker_id(id), "{id}");
+        }
+        assert_eq!(composed("Jose\u{301}".to_owned()), "José");
+        let too_long = "说".repeat(54);
+        for id in [
+            "",
+            "a/b",
+            "a\\b",
+            "..",
+            ".hidden",
+            " a",
+            "a ",
+            "a.",
+            "a\tb",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{a0}b",
+            "Jose\u{301}",
+            "a:b",
+            "a*",
+            &too_long,
+        ] {
+            assert!(!is_speaker_id(id), "{id:?}");
         }
     }
 

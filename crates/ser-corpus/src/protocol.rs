@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::names::names_a_folder;
+use crate::names::{composed, names_a_folder};
 
 /// How utterances are assigned to train, validation and test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,14 +54,18 @@ impl FromStr for Protocol {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let named = |prefix: &str| text.strip_prefix(prefix).filter(|name| names_a_folder(name));
+        // A keyboard may write a letter in two characters; the name of a folder here never does.
+        let named = |prefix: &str| {
+            let name = composed(text.strip_prefix(prefix)?.to_owned());
+            names_a_folder(&name).then_some(name)
+        };
         let protocol = match text {
             "random" => Some(Self::Random),
             "word" => Some(Self::Word),
             "official" => Some(Self::Official),
-            _ => (named("speaker-").map(|id| Self::Speaker(id.to_owned())))
-                .or_else(|| named("corpus-").map(|name| Self::Corpus(name.to_owned())))
-                .or_else(|| named("official-").map(|fold| Self::OfficialFold(fold.to_owned())))
+            _ => (named("speaker-").map(Self::Speaker))
+                .or_else(|| named("corpus-").map(Self::Corpus))
+                .or_else(|| named("official-").map(Self::OfficialFold))
                 .or_else(|| speaker_fold(text)),
         };
         protocol.ok_or_else(|| {
@@ -99,10 +103,16 @@ mod tests {
             "official",
             "official-1",
             "official-Ses01",
+            "speaker-José",
+            "speaker-Mrs. Bing",
+            "speaker-FRIENDS-说话人1",
+            "corpus-große Stimmen",
         ] {
             assert_eq!(name.parse::<Protocol>().unwrap().to_string(), name);
         }
         assert_eq!("speaker-s-1-of-5".parse::<Protocol>().unwrap(), Protocol::Speaker("s-1-of-5".to_owned()));
+        let decomposed = "speaker-Jose\u{301}".parse::<Protocol>().unwrap();
+        assert_eq!(decomposed.to_string(), "speaker-José");
     }
 
     #[test]
@@ -117,6 +127,12 @@ mod tests {
             "corpus-.x",
             "official-",
             "official-a/b",
+            "speaker- x",
+            "speaker-x ",
+            "speaker-x.",
+            "speaker-a\u{202e}b",
+            "speaker-a\nb",
+            "speaker-a\\b",
             "speakers-",
             "speakers-0-of-5",
             "speakers-6-of-5",

@@ -156,7 +156,9 @@ mod tests {
             assert_eq!(segment.path_in("a/b.wav"), name);
             assert_eq!(Segment::parse_path(name), ("a/b.wav", Some(segment)));
         }
-        for other in ["a.wav", "a.wav#t=", "a.wav#t=1.0", "a.wav#t=2,1", "a.wav#t=-1,2", "a.wav#t=1,2,3", "a#t=1e1"] {
+        for other in
+            ["a.wav", "a.wav#t=", "a.wav#t=1.0", "a.wav#t=2,1", "a.wav#t=-1,2", "a.wav#t=1,2,3", "a#t=1e1"]
+        {
             assert_eq!(Segment::parse_path(other), (other, None), "{other}");
         }
     }

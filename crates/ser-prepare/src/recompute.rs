@@ -76,8 +76,7 @@ impl<'a> Recomputer<'a> {
         let mut tensor = vec![0.0; self.pipeline.shape().iter().product()];
         let mut random = copy.map(|(copies, (_, number))| copies.random(&content, number));
         let recording = self.pipeline.decode(segment.is_some())?;
-        let frames =
-            self.pipeline.tensor(&recording, segment.as_ref(), random.as_mut(), &mut tensor)?.frames;
+        let frames = self.pipeline.tensor(&recording, segment.as_ref(), random.as_mut(), &mut tensor)?.frames;
         if frames == row.frames && Checksum::of_row(&tensor, row.frames) == row.checksum {
             return Ok(tensor);
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use ser_core::text::{columns, cut, left, printable, thousands};
+use ser_corpus::Bundle;
 use ser_corpus::doctor::{
     CorpusFinding, CorpusStatistics, DoctorReport, FindingItem, MinMedianMax, Severity,
 };
@@ -32,6 +33,26 @@ pub(crate) fn to_table(report: &DoctorReport, width: usize) -> String {
     Table { width, text: String::new() }.report(report)
 }
 
+/// What is said of a bundle before its corpora.
+pub(crate) fn bundle_to_table(bundle: &Bundle, width: usize) -> String {
+    let mut table = Table { width, text: String::new() };
+    table.paragraph(0, 0, &format!("{} {}.", bundle.folder.display(), bundle.in_words()));
+    if !bundle.outside.is_empty() {
+        table.line(&format!(
+            "\nTo fix\n\n  in none of its corpora: {}",
+            thousands(bundle.outside.len() as u64)
+        ));
+        table.paragraph(4, 4, "Move them into one, or remove them.");
+        for path in bundle.outside.iter().take(SHOWN) {
+            table.paragraph(4, 8, &format!("- {path}"));
+        }
+        if let Some(rest) = bundle.outside.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
+            table.line(&format!("    - and {} more; --json names them all", thousands(rest as u64)));
+        }
+    }
+    table.text
+}
+
 /// Text in lines of a certain width.
 struct Table {
     width: usize,
@@ -51,6 +72,7 @@ impl Table {
         }
         self.line("\nIn numbers");
         self.line("");
+        self.row("labels by", "", &report.labels_by);
         self.numbers(&report.numbers);
         self.classes(&report.numbers);
         let minutes = report.numbers.audio_seconds / 60.0;

@@ -38,10 +38,10 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["out", "exclude", "val_fraction", "test_fraction", "seed", "shard_bytes",
         "rehash", "dry_run", "wait", "augment", "listen", "FeatureOptions"])]
     doctor: bool,
-    /// Where labels come from: auto (the convention that names follow, else folder), tess, ravdess, crema-d, emo-db, savee,
-    /// folder, filename, huggingface, audformat, kaldi, or a table (CSV, TSV) with the columns path,label and optionally
-    /// speaker, word, session, parent, start, end, split, fold and val_fold; once for all corpora, or once for each, in
-    /// their order
+    /// Where labels come from: auto (the convention that names follow, else folders by how they are arranged), tess, ravdess,
+    /// crema-d, emo-db, savee, folder, filename, a pattern such as 'pattern:{speaker}_{}_{label}', huggingface, audformat,
+    /// kaldi, or a table (CSV, TSV) with the columns path,label and optionally speaker, word, session, parent, start, end,
+    /// split, fold and val_fold; once for all corpora, or once for each, in their order
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
     labels: Vec<LabelSource>,
     /// What columns of a table mean whose names do not say it: path=NAME,label=NAME and the like
@@ -149,13 +149,13 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     if arguments.json {
         ser::print(&format!("{}\n", report.to_json()))?;
     } else if arguments.quiet {
-        for remark in &report.failed {
+        for remark in report.doubts.iter().chain(&report.failed) {
             let _ = writeln!(std::io::stderr(), "ser-prep: {}: {}", remark.path, remark.text);
         }
     } else {
         ser::print(&ser::tables::preparation(&report))?;
     }
-    Ok(if report.failed.is_empty() { Ending::Done } else { Ending::SomeUnusable })
+    Ok(if report.needs_attention() { Ending::SomeUnusable } else { Ending::Done })
 }
 
 fn examine(arguments: &Arguments) -> Result<Ending> {
@@ -166,17 +166,34 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
     };
     let options =
         doctor::ExamineOptions { data: corpus.folder.clone(), labels: labels.clone(), columns, limits, jobs };
-    let report = doctor::examine(&options, &Bar::new(arguments.quiet || arguments.json))?;
+    let examination = doctor::examine_each(&options, &Bar::new(arguments.quiet || arguments.json))?;
+    let doctor::Examination { bundle, reports } = &examination;
     if arguments.json {
-        ser::print(&format!("{}\n", ser::to_json(&report)?))?;
+        let json = match (bundle, &reports[..]) {
+            (None, [only]) => ser::to_json(only),
+            _ => ser::to_json(&examination),
+        };
+        ser::print(&format!("{}\n", json?))?;
     } else if arguments.quiet {
-        if !report.healthy {
+        for report in reports.iter().filter(|report| !report.healthy) {
             let _ = writeln!(std::io::stderr(), "ser-prep: {}", report.verdict);
         }
+        for path in bundle.iter().flat_map(|bundle| &bundle.outside) {
+            let _ = writeln!(std::io::stderr(), "ser-prep: {path}: is in none of the corpora of its bundle");
+        }
     } else {
-        ser::print(&doctor_table::to_table(&report, ser::terminal_width().min(80)))?;
+        let width = ser::terminal_width().min(80);
+        let mut text =
+            bundle.iter().map(|bundle| doctor_table::bundle_to_table(bundle, width)).collect::<String>();
+        for report in reports {
+            if bundle.is_some() {
+                text += &format!("\n{}\n\n", report.data.display());
+            }
+            text += &doctor_table::to_table(report, width);
+        }
+        ser::print(&text)?;
     }
-    Ok(match (report.healthy, arguments.strict) {
+    Ok(match (examination.is_healthy(), arguments.strict) {
         (true, _) => Ending::Done,
         (false, false) => Ending::SomeUnusable,
         (false, true) => Ending::AnsweredNo,

@@ -5,10 +5,13 @@
 
 mod crema_d;
 mod emo_db;
+mod layout;
+mod pattern;
 mod plain;
 mod published_audio;
 mod ravdess;
 mod savee;
+mod suggestion;
 mod tess;
 
 use std::fmt;
@@ -19,8 +22,13 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use crate::Annotation;
 use crate::finding::FindingKind;
 
+pub use layout::FolderLayout;
+pub use pattern::NamePattern;
+pub(crate) use pattern::PREFIX as PATTERN_PREFIX;
 pub use plain::{Filename, Folder};
 pub use published_audio::PublishedAudio;
+pub use suggestion::Suggestion;
+pub(crate) use suggestion::suggest;
 
 /// Every convention, by which a corpus can be labelled; those of a published corpus first.
 pub static CONVENTIONS: [&dyn CorpusConvention; 7] = [
@@ -214,6 +222,13 @@ pub struct Recognised {
     pub names: usize,
     /// Of a corpus whose names are mixed: the convention that most of those follow that follow any, and how many.
     pub almost: Option<(&'static dyn CorpusConvention, usize)>,
+}
+
+impl Recognised {
+    /// Whether no published convention was recognised, so that folders are all there is to go by.
+    pub fn is_by_folder(&self) -> bool {
+        self.convention.name() == Folder.name()
+    }
 }
 
 /// Recognises a corpus by the names of its recordings: nineteen of twenty must follow one convention.

@@ -160,6 +160,11 @@ fn folder_of_tess(folder: &str) -> Option<(&str, &'static str)> {
     Some((is_speaker(speaker).then_some(speaker)?, label_of(emotion)?))
 }
 
+/// Whether a folder is named for a speaker and an emotion as in TESS.
+pub(super) fn names_speaker_and_emotion(folder: &str) -> bool {
+    folder_of_tess(folder).is_some()
+}
+
 fn is_folder_of_tess(folder: &str) -> bool {
     label_of(folder).is_some() || folder_of_tess(folder).is_some()
 }

@@ -11,6 +11,7 @@ use crate::doctor::published::Recognition;
 use crate::doctor::recording::{Examined, Sound};
 use crate::doctor::sameness::{Shared, shared_length, shared_peak};
 use crate::doctor::{CorpusFinding, CorpusStatistics, FindingItem, FindingKind, dbfs};
+use crate::{Labelling, Segment};
 
 /// A rate, or a number of channels, that this share of the recordings has is what is usual, in percent.
 const USUAL_PERCENT: usize = 80;
@@ -38,6 +39,8 @@ pub(super) struct NonRecordings {
     pub(super) foreign: Vec<String>,
     /// Folders without a recording in them or below.
     pub(super) empty_folders: Vec<String>,
+    /// Recordings that the table of labels names and that are not there.
+    pub(super) missing_rows: Vec<String>,
 }
 
 /// Collects findings, kind by kind.
@@ -53,6 +56,7 @@ struct Diagnosis<'a> {
 /// All findings, the most important first.
 pub(super) fn diagnose(
     examined: &[Examined],
+    labelling: &Labelling,
     recognition: Option<&Recognition>,
     deviations: &[Deviation],
     non_recordings: NonRecordings,
@@ -67,6 +71,7 @@ pub(super) fn diagnose(
     };
     diagnosis.find_in_recordings(numbers);
     diagnosis.find_in_names();
+    diagnosis.find_in_labels(labelling);
     diagnosis.find_identical();
     diagnosis.compare_with_expectation();
     diagnosis.compare_with_publication(deviations);
@@ -78,6 +83,9 @@ pub(super) fn diagnose(
     };
     add(FindingKind::Foreign, non_recordings.foreign);
     add(FindingKind::EmptyFolder, non_recordings.empty_folders);
+    add(FindingKind::MissingRows, non_recordings.missing_rows);
+    let table = labelling.annotator().table();
+    add(FindingKind::UnusedColumns, table.map(|table| table.unused_columns().to_vec()).unwrap_or_default());
     diagnosis.into_findings()
 }
 
@@ -120,7 +128,8 @@ impl<'a> Diagnosis<'a> {
                 let text = format!("{}, most have {usual}", recording.channels);
                 self.add_about(index, FindingKind::OtherChannels, text);
             }
-            let extension = examined.path.rsplit_once('.').map_or("", |(_, extension)| extension);
+            let (file, _) = Segment::parse_path(&examined.path);
+            let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
             let extensions = recording.container.extensions();
             if !extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
                 let text = format!("is {} inside .{extension}", recording.container);
@@ -187,6 +196,10 @@ impl<'a> Diagnosis<'a> {
             if annotation.notes.is_empty() {
                 continue;
             }
+            if annotation.segment.is_some() {
+                self.add_about(index, FindingKind::Overlapping, annotation.notes.join("; "));
+                continue;
+            }
             let name = examined.path.rsplit_once('/').map_or(examined.path.as_str(), |(_, name)| name);
             // Other remarks on names are not about a folder that says otherwise.
             let Ok(named) = Filename.annotate(name) else { continue };
@@ -198,6 +211,26 @@ impl<'a> Diagnosis<'a> {
             });
             let kind = if grave { FindingKind::Mislabelled } else { FindingKind::Misnamed };
             self.add_about(index, kind, annotation.notes.join("; "));
+        }
+    }
+
+    fn find_in_labels(&mut self, labelling: &Labelling) {
+        for doubt in labelling.doubts() {
+            self.add(
+                FindingKind::Doubtful,
+                FindingItem::new("", format!("{:?} {}", doubt.label, doubt.text)),
+            );
+        }
+        for merged in labelling.merged() {
+            self.add(
+                FindingKind::Spelling,
+                FindingItem::new("", format!("{:?} {}", merged.label, merged.text)),
+            );
+        }
+        if let (Some(suggestion), true) =
+            (labelling.suggestion(), self.items.contains_key(&FindingKind::Unlabelled))
+        {
+            self.summaries.insert(FindingKind::Unlabelled, ser_core::text::sentence(&suggestion));
         }
     }
 

@@ -31,10 +31,12 @@ use std::time::Instant;
 use ser_audio::Limits;
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
+use serde::Serialize;
 
 use crate::doctor::diagnosis::NonRecordings;
 use crate::doctor::recording::{ExamineCandidate, Examined, UnusableReason};
-use crate::{Annotator, ColumnNames, LabelSource, OtherEntry};
+use crate::table::formats;
+use crate::{Bundle, ColumnNames, LabelSource, Labelling, OtherEntry};
 
 pub use crate::finding::{CorpusFinding, FindingItem, FindingKind, Severity};
 pub use levels::{Levels, dbfs};
@@ -59,8 +61,50 @@ pub struct ExamineOptions {
 impl ExamineOptions {
     /// The corpus in `data`, with all else as it is by default.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), labels: LabelSource::default(), columns: ColumnNames::default(), limits: Limits::default(), jobs: 0 }
+        Self {
+            data: data.into(),
+            labels: LabelSource::default(),
+            columns: ColumnNames::default(),
+            limits: Limits::default(),
+            jobs: 0,
+        }
     }
+}
+
+/// What a folder was found to be: a corpus, or a bundle of several.
+#[derive(Debug, Serialize)]
+pub struct Examination {
+    /// The bundle, if it is one.
+    pub bundle: Option<Bundle>,
+    /// Of each corpus.
+    pub reports: Vec<DoctorReport>,
+}
+
+impl Examination {
+    /// Whether nothing needs to be fixed.
+    pub fn is_healthy(&self) -> bool {
+        self.reports.iter().all(|report| report.healthy)
+            && self.bundle.as_ref().is_none_or(|bundle| bundle.outside.is_empty())
+    }
+}
+
+/// Examines the corpus in a folder or, if that is a bundle, each of its corpora, as a preparation takes them.
+///
+/// # Errors
+/// Those of [`examine`].
+pub fn examine_each(options: &ExamineOptions, progress: &dyn Progress) -> Result<Examination> {
+    let bundle = match options.labels {
+        LabelSource::Auto if formats::recognise(&options.data).is_none() => {
+            Bundle::of(&options.data, &crate::scan(&options.data)?)
+        }
+        _ => None,
+    };
+    let folders: Vec<PathBuf> = match &bundle {
+        Some(bundle) => bundle.members.iter().map(|member| member.folder.clone()).collect(),
+        None => vec![options.data.clone()],
+    };
+    let examine = |data: PathBuf| examine(&ExamineOptions { data, ..options.clone() }, progress);
+    Ok(Examination { reports: folders.into_iter().map(examine).collect::<Result<_>>()?, bundle })
 }
 
 /// Examines the corpus. Problems with single recordings are part of the report.
@@ -83,11 +127,12 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
         return Err(Error::new(ErrorKind::Unusable, what).at(&options.data).help(help));
     }
     foreign.sort_unstable();
-    let paths = || scan.files.iter().map(|file| file.path.as_str());
-    let annotator = Annotator::new(&options.labels, &options.columns, &options.data, paths())?;
-    if let Some(table) = annotator.table() {
-        table.rows_without(paths())?;
-    }
+    let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
+    let labelling = Labelling::new(&options.labels, &options.columns, &options.data, &paths)?;
+    let missing_rows = match labelling.annotator().table() {
+        Some(table) => table.rows_without(paths.iter().copied())?.into_iter().map(str::to_owned).collect(),
+        None => Vec::new(),
+    };
 
     let mut names: HashSet<Arc<str>> = HashSet::new();
     let mut share = |name: String| match names.get(name.as_str()) {
@@ -98,19 +143,21 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
             shared
         }
     };
-    let mut annotate = |path: &str| match annotator.annotations(path) {
-        Ok(mut annotations) => Ok(annotations.swap_remove(0).map_names(&mut share)),
+    let mut annotate = |path: &str| match labelling.annotations(path) {
+        Ok(annotations) => {
+            Ok(annotations.into_iter().map(|annotation| annotation.map_names(&mut share)).collect::<Vec<_>>())
+        }
         Err(error) => Err(error.reason()),
     };
     let candidates = scan
         .files
         .into_iter()
-        .map(|file| ExamineCandidate { annotation: annotate(&file.path), file })
+        .map(|file| ExamineCandidate { annotations: annotate(&file.path), file })
         .collect();
     let mut examined =
         recording::examine_all(candidates, &options.data, &options.limits, options.jobs, progress)?;
     examined.extend(scan.unusable.into_iter().map(|(path, error)| Examined {
-        annotation: annotate(&path),
+        annotation: annotate(&path).map(|mut annotations| annotations.swap_remove(0)),
         sound: Err(UnusableReason { kind: FindingKind::Unreadable, text: error.reason() }),
         path,
     }));
@@ -120,12 +167,20 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
     let recognition = published::recognise(&paths);
     let deviations = recognition.as_ref().map(|known| as_published::deviations(&examined, known));
     let deviations = deviations.unwrap_or_default();
-    let non_recordings = NonRecordings { foreign, empty_folders: without_recordings(folders, &paths) };
+    let non_recordings =
+        NonRecordings { foreign, empty_folders: without_recordings(folders, &paths), missing_rows };
     let numbers = CorpusStatistics::of(&examined);
-    let findings =
-        diagnosis::diagnose(&examined, recognition.as_ref(), &deviations, non_recordings, &numbers);
+    let findings = diagnosis::diagnose(
+        &examined,
+        &labelling,
+        recognition.as_ref(),
+        &deviations,
+        non_recordings,
+        &numbers,
+    );
     let seconds = started.elapsed().as_secs_f64();
-    Ok(DoctorReport::new(options.data.clone(), recognition.as_ref(), &deviations, findings, numbers, seconds))
+    let (data, labels_by) = (options.data.clone(), labelling.labels_by());
+    Ok(DoctorReport::new(data, labels_by, recognition.as_ref(), &deviations, findings, numbers, seconds))
 }
 
 /// `path` as seen from the corpus, with `/` between folders.

@@ -11,7 +11,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::doctor::{FindingKind, Levels};
-use crate::{Annotation, AudioFile};
+use crate::{Annotation, AudioFile, Segment};
 
 /// More threads than this are a typing mistake.
 const MOST_JOBS: usize = 1024;
@@ -46,7 +46,8 @@ pub(super) struct Sound {
 /// A recording that is known by its name and not yet read.
 pub(super) struct ExamineCandidate {
     pub(super) file: AudioFile,
-    pub(super) annotation: Result<Annotation<Arc<str>>, String>,
+    /// Of all of it, or of each of its segments.
+    pub(super) annotations: Result<Vec<Annotation<Arc<str>>>, String>,
 }
 
 /// Examines all `candidates` of the corpus in `root`, on `jobs` threads (0: one per processor).
@@ -68,16 +69,16 @@ pub(super) fn examine_all(
     let rooms: Vec<Mutex<Room>> =
         (0..pool.current_num_threads()).map(|_| Mutex::new(Room::new(root, limits))).collect();
     progress.start(candidates.len() as u64, "files");
-    let look = |ExamineCandidate { file, annotation }: ExamineCandidate| {
+    let look = |candidate: ExamineCandidate| {
         let room = pool.current_thread_index().and_then(|thread| rooms.get(thread));
-        let sound = match room {
-            Some(room) => room.lock().unwrap_or_else(PoisonError::into_inner).examine_one(&file),
-            None => Room::new(root, limits).examine_one(&file),
+        let examined = match room {
+            Some(room) => room.lock().unwrap_or_else(PoisonError::into_inner).examine(candidate),
+            None => Room::new(root, limits).examine(candidate),
         };
         progress.advance(1);
-        Examined { path: file.path, annotation, sound }
+        examined
     };
-    let examined = pool.install(|| candidates.into_par_iter().map(look).collect());
+    let examined = pool.install(|| candidates.into_par_iter().flat_map_iter(look).collect());
     progress.finish();
     Ok(examined)
 }
@@ -98,7 +99,59 @@ impl Room {
         Self { root: root.to_owned(), limits: *limits, loader, bytes: Vec::new(), powers: Vec::new() }
     }
 
-    fn examine_one(&mut self, file: &AudioFile) -> Result<Sound, UnusableReason> {
+    /// Reads and decodes a recording once; a segmented one gives as many utterances as it has segments.
+    fn examine(&mut self, ExamineCandidate { file, annotations }: ExamineCandidate) -> Vec<Examined> {
+        let segmented = annotations.iter().flatten().any(|annotation| annotation.segment.is_some());
+        let sound = self.sound(&file, segmented);
+        match (annotations, sound) {
+            (Ok(annotations), Ok(whole)) if segmented => annotations
+                .into_iter()
+                .filter_map(|annotation| Some((annotation.segment?, annotation)))
+                .map(|(segment, annotation)| Examined {
+                    path: segment.path_in(&file.path),
+                    annotation: Ok(annotation),
+                    sound: self.sound_of_segment(&whole, &segment),
+                })
+                .collect(),
+            // What is wrong with all of it is said once.
+            (annotations, sound) => {
+                let annotation = annotations.map(|mut annotations| annotations.swap_remove(0));
+                vec![Examined { path: file.path, annotation, sound }]
+            }
+        }
+    }
+
+    /// What a segment of the recording that was decoded last, which is `whole`, holds.
+    fn sound_of_segment(&mut self, whole: &Sound, segment: &Segment) -> Result<Sound, UnusableReason> {
+        let rate = whole.recording.sample_rate;
+        let mono = self.loader.mono();
+        let samples = segment
+            .samples(mono.len(), rate)
+            .map_err(|error| UnusableReason { kind: FindingKind::Damaged, text: error.reason() })?;
+        let samples = mono.get(samples).unwrap_or_default();
+        self.limits.check_duration(samples.len() as u64, rate).map_err(|error| UnusableReason {
+            kind: if error.kind() == ErrorKind::Limit {
+                FindingKind::BeyondLimit
+            } else {
+                FindingKind::Useless
+            },
+            text: error.reason(),
+        })?;
+        if samples.iter().all(|sample| *sample == 0.0) {
+            return Err(UnusableReason { kind: FindingKind::Silent, text: "is digital silence".to_owned() });
+        }
+        let [start, end] = segment.nanoseconds().map(u64::to_le_bytes);
+        Ok(Sound {
+            recording: DecodedRecording { samples: samples.len() as u64, ..whole.recording.clone() },
+            bytes: whole.bytes,
+            file_hash: xxh3_128(&[&whole.file_hash.to_le_bytes()[..], &start, &end].concat()),
+            audio_hash: ser_audio::audio_hash(rate, samples),
+            levels: Levels::of(samples, rate, whole.recording.codec, &mut self.powers),
+            chunks: Vec::new(),
+        })
+    }
+
+    fn sound(&mut self, file: &AudioFile, segmented: bool) -> Result<Sound, UnusableReason> {
         let trouble = |kind, error: &Error| UnusableReason { kind, text: error.reason() };
         ser_audio::read_file(&file.location(&self.root), &self.limits, &mut self.bytes).map_err(|error| {
             let kind = match error.kind() {
@@ -111,7 +164,11 @@ impl Room {
         // Before decoding, after which the bytes may be gone.
         let file_hash = xxh3_128(&self.bytes);
         let bytes = self.bytes.len() as u64;
-        let recording = self.loader.decode(&mut self.bytes).map_err(|error| {
+        let decoded = match segmented {
+            true => self.loader.decode_segmented(&mut self.bytes),
+            false => self.loader.decode(&mut self.bytes),
+        };
+        let recording = decoded.map_err(|error| {
             let mono = self.loader.mono();
             let kind = match error.kind() {
                 ErrorKind::Limit => FindingKind::BeyondLimit,

@@ -18,6 +18,8 @@ pub struct DoctorReport {
     pub verdict: String,
     /// Whether there are no problems, only remarks or nothing at all.
     pub healthy: bool,
+    /// By what the recordings are labelled, and what was concluded from how many names, as a preparation says it.
+    pub labels_by: String,
     /// The published corpus that it is by its names, if it is one.
     pub corpus: Option<KnownCorpus>,
     /// The findings, the most important first.
@@ -45,6 +47,7 @@ const NAMED: usize = 5;
 impl DoctorReport {
     pub(super) fn new(
         data: PathBuf,
+        labels_by: String,
         recognition: Option<&Recognition>,
         deviations: &[Deviation],
         findings: Vec<CorpusFinding>,
@@ -63,6 +66,7 @@ impl DoctorReport {
         ];
         Self {
             data,
+            labels_by,
             verdict: verdict.into_iter().flatten().collect::<Vec<_>>().join(" "),
             healthy: findings.iter().all(|finding| finding.severity == Severity::Remark),
             corpus,
@@ -191,6 +195,7 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
     Some(match kind {
         FindingKind::TwoLabels => "under two labels",
         FindingKind::Mislabelled => "with a name and a folder that disagree",
+        FindingKind::Doubtful => "doubtful classes",
         FindingKind::Classes => "reason why it cannot be learnt",
         FindingKind::TwoTakes => "in two takes",
         FindingKind::Extra => "not part of the corpus",
@@ -208,8 +213,12 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
         FindingKind::OtherChannels => "with other channels",
         FindingKind::Disguised => "in another container than named",
         FindingKind::Misnamed => "misnamed",
+        FindingKind::Spelling => "of classes written in several ways",
         FindingKind::Foreign => "of other files",
         FindingKind::EmptyFolder => "of empty folders",
+        FindingKind::Overlapping => "of segments that share sound",
+        FindingKind::MissingRows => "of rows without a recording",
+        FindingKind::UnusedColumns => "of unused columns",
         FindingKind::Missing | FindingKind::NotAsPublished | FindingKind::Doubled => return None,
         FindingKind::Unlabelled
         | FindingKind::Empty

@@ -22,11 +22,17 @@ impl SplitPlanner<'_> {
         match folds.len() {
             0 => {}
             1 => protocols.push(Err("no official folds: there is just one fold".to_owned())),
-            _ => protocols.extend(folds.iter().map(|fold| match Protocol::OfficialFold((*fold).to_owned()) {
-                // A fold's name becomes that of a folder.
-                protocol if protocol.to_string().parse().is_ok_and(|parsed: Protocol| parsed == protocol) => Ok(protocol),
-                _ => Err(format!("no official split for the fold {fold:?}: that cannot name a folder")),
-            })),
+            _ => {
+                protocols.extend(folds.iter().map(|fold| match Protocol::OfficialFold((*fold).to_owned()) {
+                    // A fold's name becomes that of a folder.
+                    protocol
+                        if protocol.to_string().parse().is_ok_and(|parsed: Protocol| parsed == protocol) =>
+                    {
+                        Ok(protocol)
+                    }
+                    _ => Err(format!("no official split for the fold {fold:?}: that cannot name a folder")),
+                }))
+            }
         }
         protocols
     }

@@ -8,8 +8,8 @@ use ser_core::Result;
 use ser_core::random::Random;
 use ser_core::remedy::Setting;
 
-use crate::split::{check_classes, check_parents};
 use crate::split::Part;
+use crate::split::{check_classes, check_parents};
 use crate::{Annotation, Fractions, Protocol, Split, Unassigned};
 
 /// A split for each speaker is only made as long as these splits together have no more utterances than this: each
@@ -317,12 +317,19 @@ impl SplitPlanner<'_> {
         let other_labels = all - test.len() - rest.len();
         let (train, val) = self.hold_out(rest, "corpus-val")?;
         let split = Split::new(Protocol::Corpus(corpus.to_owned()), train, val, test);
-        self.with_every_class(Split { left_out: Unassigned { other_labels, ..Unassigned::default() }, ..split })
+        self.with_every_class(Split {
+            left_out: Unassigned { other_labels, ..Unassigned::default() },
+            ..split
+        })
     }
 
     /// Validation with speakers of its own where there are enough of them, otherwise with words of its own, and where
     /// neither is known drawn from each class.
-    pub(super) fn hold_out(&self, from: Vec<usize>, purpose: &str) -> Result<(Vec<usize>, Vec<usize>), String> {
+    pub(super) fn hold_out(
+        &self,
+        from: Vec<usize>,
+        purpose: &str,
+    ) -> Result<(Vec<usize>, Vec<usize>), String> {
         let Some(speakers) = self.draw_speakers(&from) else { return self.hold_out_words(from, purpose) };
         let (val, train) = from
             .into_iter()

@@ -83,13 +83,16 @@ impl FromStr for ColumnNames {
     fn from_str(text: &str) -> Result<Self> {
         let mut names = BTreeMap::new();
         for assignment in text.split(',').filter(|part| !part.trim().is_empty()) {
-            let parsed = assignment.split_once('=').and_then(|(column, name)| {
-                Some((column.trim().parse::<Column>().ok()?, name.trim()))
-            });
+            let parsed = assignment
+                .split_once('=')
+                .and_then(|(column, name)| Some((column.trim().parse::<Column>().ok()?, name.trim())));
             let known = Column::VARIANTS.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let Some((column, name)) = parsed.filter(|(_, name)| !name.is_empty()) else {
-                return Err(Error::new(ErrorKind::Usage, format!("{assignment:?} does not say what a column means"))
-                    .help(format!("give path=NAME,label=NAME and the like; the meanings are {known}")));
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("{assignment:?} does not say what a column means"),
+                )
+                .help(format!("give path=NAME,label=NAME and the like; the meanings are {known}")));
             };
             if names.insert(column, name.to_owned()).is_some() {
                 return Err(Error::new(ErrorKind::Usage, format!("{column} is given two columns")));
@@ -151,7 +154,8 @@ impl Places {
                 used[place] = false;
             }
         }
-        let unused = header.iter().zip(used).filter(|(_, used)| !used).map(|(name, _)| name.clone()).collect();
+        let unused =
+            header.iter().zip(used).filter(|(_, used)| !used).map(|(name, _)| name.clone()).collect();
         Ok(Self { of, unused })
     }
 

@@ -74,7 +74,8 @@ impl LabelTable {
         let tables = format.read(data, columns)?;
         let file = format.main_file(data).unwrap_or_else(|| data.to_owned());
         // What a format has put together has columns of the usual names.
-        let columns = columns.among(&tables.iter().flat_map(|table| table.header.clone()).collect::<Vec<_>>());
+        let columns =
+            columns.among(&tables.iter().flat_map(|table| table.header.clone()).collect::<Vec<_>>());
         Self::of(tables, &file, &columns, data)
     }
 
@@ -144,11 +145,16 @@ impl LabelTable {
             self.rows.keys().all(|path| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
         });
         let help: Remedy = match (common, by_name) {
-            (Some(folder), _) if self.rows.keys().any(|path| has_without(path, folder, recordings)) => remedy![
-                format!("all begin with {folder}/: give the folder that holds {folder}/ with "),
-                Setting::Data
+            (Some(folder), _) if self.rows.keys().any(|path| has_without(path, folder, recordings)) => {
+                remedy![
+                    format!("all begin with {folder}/: give the folder that holds {folder}/ with "),
+                    Setting::Data
+                ]
+            }
+            (_, 0) => remedy![
+                "correct the column of paths, or choose another with ",
+                Setting::Columns.to("path=NAME")
             ],
-            (_, 0) => remedy!["correct the column of paths, or choose another with ", Setting::Columns.to("path=NAME")],
             (_, count) => remedy![
                 format!("{count} have the file name of a recording: give its folders as well, as seen from "),
                 Piece::from(Setting::Data)

@@ -48,7 +48,8 @@ impl RawTable {
             .delimiter(separator(first_line))
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
-        let header = reader.headers().map_err(|error| damaged(format!("has no header: {}", reason(&error))))?;
+        let header =
+            reader.headers().map_err(|error| damaged(format!("has no header: {}", reason(&error))))?;
         let header: Vec<String> = header.iter().map(str::to_owned).collect();
         if header.iter().all(String::is_empty) {
             return Err(damaged("has no header".to_owned()));
@@ -84,7 +85,9 @@ impl RawTable {
                 });
                 row[place] = match value {
                     serde_json::Value::String(text) => text,
-                    serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => continue,
+                    serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
+                        continue;
+                    }
                     plain => plain.to_string(),
                 };
             }
@@ -125,7 +128,10 @@ fn separator(header: &str) -> u8 {
     let mut quoted = false;
     for byte in header.bytes() {
         quoted ^= byte == b'"';
-        counts.iter_mut().filter(|(separator, _)| !quoted && *separator == byte).for_each(|(_, count)| *count += 1);
+        counts
+            .iter_mut()
+            .filter(|(separator, _)| !quoted && *separator == byte)
+            .for_each(|(_, count)| *count += 1);
     }
     // Of equals the first, a comma.
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(separator, _)| *separator)
@@ -185,6 +191,8 @@ mod tests {
         assert_eq!(table.header, ["file_name", "label", "n", "o"]);
         assert_eq!(table.rows[1], (3, ["b.wav", "", "3", ""].map(str::to_owned).to_vec()));
         std::fs::write(&file, "[1]\n").unwrap();
-        assert!(RawTable::read_json_lines(&file).unwrap_err().to_string().contains("line 1 is not a JSON object"));
+        assert!(
+            RawTable::read_json_lines(&file).unwrap_err().to_string().contains("line 1 is not a JSON object")
+        );
     }
 }

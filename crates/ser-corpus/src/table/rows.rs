@@ -8,7 +8,7 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Annotation;
-use crate::names::{check_relative, is_speaker_id};
+use crate::names::{SPEAKER_ID_RULE, check_relative, composed, is_speaker_id};
 use crate::segment::Segment;
 use crate::split::Part;
 use crate::table::column::{Column, Places, lacking, why_not_passed_over};
@@ -24,8 +24,8 @@ pub(super) struct Annotations {
 /// Reads every row of `table`, whose paths are those of the corpus in `data`.
 pub(super) fn annotations(table: &RawTable, names: &ColumnNames, data: &Path) -> Result<Annotations> {
     let file = &table.file;
-    let places = Places::of(&table.header, names)
-        .map_err(|what| Error::new(ErrorKind::Damaged, what).at(file))?;
+    let places =
+        Places::of(&table.header, names).map_err(|what| Error::new(ErrorKind::Damaged, what).at(file))?;
     for needed in [Column::Path, Column::Label] {
         if !places.has(needed) {
             return Err(lacking(needed, &table.header).at(file));
@@ -90,10 +90,11 @@ impl RowReader<'_> {
             return Err("lacks its path or its label".to_owned().into());
         };
         let path = self.bases.relative(path)?;
-        if let Some(speaker) = cell(Column::Speaker).filter(|speaker| !is_speaker_id(speaker)) {
+        let speaker = text(Column::Speaker).map(composed);
+        if let Some(speaker) = speaker.as_deref().filter(|speaker| !is_speaker_id(speaker)) {
             return Err(Problem {
                 what: format!("{speaker:?} cannot be a speaker's ID, since IDs name folders"),
-                help: Some("use 1 to 64 of the characters A-Z a-z 0-9 . _ - and no dot in front"),
+                help: Some(SPEAKER_ID_RULE),
             });
         }
         let segment = self.segment(row)?;
@@ -105,7 +106,7 @@ impl RowReader<'_> {
         // Segments of one recording share its room and microphone, if not more.
         let session = text(Column::Session).or_else(|| segment.map(|_| path.clone()));
         let annotation = Annotation {
-            speaker: text(Column::Speaker),
+            speaker,
             word: cell(Column::Word).map(str::to_lowercase),
             session,
             parent,
@@ -121,9 +122,9 @@ impl RowReader<'_> {
     fn segment(&self, row: &[String]) -> Result<Option<Segment>, String> {
         let time = |column: Column| -> Result<Option<Duration>, String> {
             match self.places.cell(row, column) {
-                Some(cell) if !time::is_open(cell) => time::parse(cell)
-                    .map(Some)
-                    .ok_or_else(|| format!("the {column} {cell:?} is no time; give seconds from 0 on, such as 1.5")),
+                Some(cell) if !time::is_open(cell) => time::parse(cell).map(Some).ok_or_else(|| {
+                    format!("the {column} {cell:?} is no time; give seconds from 0 on, such as 1.5")
+                }),
                 _ => Ok(None),
             }
         };
@@ -166,7 +167,9 @@ impl Bases {
         check_relative(path).map_err(|error| {
             let elsewhere = path.starts_with('/') || path.as_bytes().get(1) == Some(&b':');
             match elsewhere {
-                true => format!("{path:?} is not inside the folder of the corpus; give paths relative to that"),
+                true => {
+                    format!("{path:?} is not inside the folder of the corpus; give paths relative to that")
+                }
                 false => error.reason(),
             }
         })?;
@@ -204,7 +207,9 @@ fn note_overlaps(path: &str, segments: &mut [Annotation]) -> Result<(), String> 
         if latest == Some(segment) {
             return Err(format!("names {} twice", segment.path_in(path)));
         }
-        if let Some((earlier, overlap)) = latest.and_then(|earlier| Some((earlier, segment.overlap(&earlier)?))) {
+        if let Some((earlier, overlap)) =
+            latest.and_then(|earlier| Some((earlier, segment.overlap(&earlier)?)))
+        {
             annotation.notes.push(format!(
                 "shares {:.2} s of sound with the segment {earlier}, which may be on another side of a split",
                 overlap.as_secs_f64()
@@ -230,7 +235,9 @@ fn complete_copies(rows: &mut HashMap<String, Vec<Annotation>>) -> Result<(), St
         let name = copy.parent.clone().unwrap_or_default();
         let parent = match rows.get(&name).map(Vec::as_slice) {
             None | Some([]) => return Err(format!("{path} is a copy of {name}, which has no row")),
-            Some([_, _, ..]) => return Err(format!("{path} is a copy of {name}, which is divided into segments")),
+            Some([_, _, ..]) => {
+                return Err(format!("{path} is a copy of {name}, which is divided into segments"));
+            }
             Some([parent]) => parent,
         };
         if parent.parent.is_some() {

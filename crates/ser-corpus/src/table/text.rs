@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn unicode_is_read_and_other_encodings_are_named() {
-        let utf16 = |unit: fn(u16) -> [u8; 2]| "\u{feff}müde,说".encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        let utf16 =
+            |unit: fn(u16) -> [u8; 2]| "\u{feff}müde,说".encode_utf16().flat_map(unit).collect::<Vec<u8>>();
         for bytes in [
             "müde,说".as_bytes().to_vec(),
             "\u{feff}müde,说".as_bytes().to_vec(),

@@ -57,7 +57,17 @@ mod tests {
         ] {
             assert_eq!(parse(text).map(|time| time.as_secs_f64()), Some(seconds), "{text}");
         }
-        for wrong in ["", "-1", "x", "1:60:00", "1:2:3:4", "-1 days +23:59:59", "1.5s", "1,5", "18446744073709551615 days 1"] {
+        for wrong in [
+            "",
+            "-1",
+            "x",
+            "1:60:00",
+            "1:2:3:4",
+            "-1 days +23:59:59",
+            "1.5s",
+            "1,5",
+            "18446744073709551615 days 1",
+        ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
         assert!(is_open("NaT") && is_open("") && !is_open("0"));

@@ -150,6 +150,8 @@ mod tests {
     fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
         Utterance {
             key: TensorKey::of(&[path.as_bytes()]),
+            start_s: None,
+            end_s: None,
             path: path.to_owned(),
             label: "sad".to_owned(),
             speaker: None,

@@ -7,20 +7,35 @@ use std::sync::Arc;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::check_parents;
-use ser_corpus::{Annotation, Annotator, AudioFile, Corpora, Corpus, LabelMap, LabelTable, Mapped, Scan, Segment};
+use ser_corpus::{
+    Annotation, AudioFile, Corpora, Corpus, GivenCorpora, LabelMap, LabelTable, Labelling, Mapped, Scan,
+    Segment, Spellings,
+};
 
+use crate::prepare::report::Remark;
 use crate::prepare::{Candidate, CorpusReport, PrepareOptions, PrepareReport};
 
-/// Everything in `corpora` that can be an utterance, as far as names and tables say.
+/// Everything in the corpora of `options` that can be an utterance, as far as names and tables say.
 pub(super) fn find_candidates(
     options: &PrepareOptions,
-    corpora: &Corpora,
     report: &mut PrepareReport,
-) -> Result<Vec<Candidate>> {
+) -> Result<(Corpora, Vec<Candidate>)> {
     let map = options.map.as_ref().map(LabelMap::read).transpose()?;
+    let GivenCorpora { corpora, scans, labels, bundles, ignored } =
+        GivenCorpora::find(&options.data, |number| options.labels_of(number).clone())?;
+    report.data = corpora.iter().map(|corpus| corpus.data.clone()).collect();
+    report.ignored += ignored;
+    for bundle in &bundles {
+        report.note(&bundle.folder.display().to_string(), bundle.in_words());
+        for path in &bundle.outside {
+            let what = "is in none of the corpora of its bundle";
+            report
+                .fail(bundle.folder.join(path).display().to_string(), &Error::new(ErrorKind::Unusable, what));
+        }
+        report.found += bundle.outside.len();
+    }
     let mut found = Found { names: Names::default(), candidates: Vec::new(), labels: BTreeMap::new() };
-    for (number, corpus) in corpora.iter().enumerate() {
-        let scan = ser_corpus::scan(&corpus.data)?;
+    for ((corpus, scan), source) in corpora.iter().zip(scans).zip(&labels) {
         if scan.files.is_empty() && scan.unusable.is_empty() {
             return Err(Error::new(
                 ErrorKind::Unusable,
@@ -29,25 +44,26 @@ pub(super) fn find_candidates(
             .at(&corpus.data)
             .help(format!("recordings are files named .{}", ser_corpus::scan::EXTENSIONS.join(" ."))));
         }
-        let paths = || scan.files.iter().map(|file| file.path.as_str());
-        let annotator =
-            Annotator::new(options.labels_of(number), &options.columns, &corpus.data, paths())?;
-        if let Some(table) = annotator.table() {
-            note_table(table, paths(), corpora, corpus, report)?;
+        let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
+        let labelling = Labelling::new(source, &options.columns, &corpus.data, &paths)?;
+        if let Some(table) = labelling.annotator().table() {
+            note_table(table, paths.iter().copied(), &corpora, corpus, report)?;
         }
-        found.add(scan, corpora, corpus, &annotator, map.as_ref(), options, report);
+        drop(paths);
+        found.add(scan, &corpora, corpus, &labelling, map.as_ref(), options, report);
     }
-    let Found { candidates, labels, .. } = found;
+    let Found { names, mut candidates, labels } = found;
     if let Some(map) = &map {
         map.check(&labels)?;
     }
-    check_excluded(options, map.as_ref(), &labels)?;
+    write_classes_alike(&mut candidates, names, report);
+    exclude(options, &mut candidates, report)?;
     check_parents(
         candidates
             .iter()
             .map(|candidate| (candidate.file.path.as_str(), candidate.annotation.parent.as_deref())),
     )?;
-    Ok(candidates)
+    Ok((corpora, candidates))
 }
 
 /// Notes what a table says that is not used: rows of recordings that are not there, and columns.
@@ -71,7 +87,10 @@ fn note_table<'a>(
     }
     if !table.unused_columns().is_empty() {
         let names: Vec<String> = table.unused_columns().iter().map(|name| format!("{name:?}")).collect();
-        report.note(&file.to_string(), format!("says nothing that is used in its columns {}", names.join(", ")));
+        report.note(
+            &file.to_string(),
+            format!("says nothing that is used in its columns {}", names.join(", ")),
+        );
     }
     Ok(())
 }
@@ -96,8 +115,7 @@ pub struct LabelledRecording {
 /// # Errors
 /// Those of names and tables in [`crate::prepare`].
 pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
-    let corpora = Corpora::new(&options.data)?;
-    let candidates = find_candidates(options, &corpora, &mut PrepareReport::default())?;
+    let (corpora, candidates) = find_candidates(options, &mut PrepareReport::default())?;
     let recording = |Candidate { file, annotation, .. }: Candidate| {
         let location = corpora.location(&file.path).ok()?;
         let (label, speaker) =
@@ -122,7 +140,7 @@ impl Found {
         scan: Scan,
         corpora: &Corpora,
         corpus: &Corpus,
-        annotator: &Annotator,
+        labelling: &Labelling,
         map: Option<&LabelMap>,
         options: &PrepareOptions,
         report: &mut PrepareReport,
@@ -135,8 +153,19 @@ impl Found {
             name: corpus.name.clone(),
             data: corpus.data.clone(),
             found: recordings,
-            labels_by: annotator.to_string(),
+            labels_by: labelling.labels_by(),
+            suggestion: labelling.suggestion(),
         });
+        for merged in labelling.merged() {
+            report.note(&merged.label, merged.text.clone());
+        }
+        let is_kept = |label: &str| {
+            map.is_none_or(|map| map.of(&corpus.name, label) == Mapped::Same)
+                && !options.exclude.iter().any(|excluded| excluded == label)
+        };
+        for doubt in labelling.doubts().iter().filter(|doubt| is_kept(&doubt.label)) {
+            report.doubts.push(Remark { path: doubt.label.clone(), text: doubt.text.clone() });
+        }
         for (path, error) in unusable {
             report.fail(corpora.path(corpus, path), &error);
         }
@@ -144,9 +173,11 @@ impl Found {
         self.candidates.reserve_exact(files.len());
         for AudioFile { path, stat } in files {
             let annotations = match Segment::parse_path(&path) {
-                (_, None) => annotator.annotations(&path),
-                (_, Some(_)) => Err(Error::new(ErrorKind::Unusable, "is named like a segment of another recording")
-                    .help("rename it, without #t=")),
+                (_, None) => labelling.annotations(&path),
+                (_, Some(_)) => {
+                    Err(Error::new(ErrorKind::Unusable, "is named like a segment of another recording")
+                        .help("rename it, without #t="))
+                }
             };
             let file = AudioFile { path: corpora.path(corpus, path), stat };
             match annotations {
@@ -213,27 +244,52 @@ impl Names {
     }
 }
 
-/// Classes are excluded by the names they have after the map.
-fn check_excluded(
-    options: &PrepareOptions,
-    map: Option<&LabelMap>,
-    labels: &BTreeMap<String, BTreeSet<String>>,
-) -> Result<()> {
-    let mut classes: BTreeSet<&str> = BTreeSet::new();
-    for (corpus, label) in labels.iter().flat_map(|(corpus, labels)| labels.iter().map(move |l| (corpus, l)))
-    {
-        match map.map(|map| map.of(corpus, label)) {
-            None | Some(Mapped::Same) => _ = classes.insert(label),
-            Some(Mapped::To(label)) => _ = classes.insert(label),
-            Some(Mapped::Dropped) => {}
+/// Gives classes that differ in case alone one name, also where they are of several corpora or of a map.
+fn write_classes_alike(candidates: &mut [Candidate], mut names: Names, report: &mut PrepareReport) {
+    let mut classes: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    for candidate in candidates.iter() {
+        match classes.get_mut(&candidate.annotation.label) {
+            Some(count) => *count += 1,
+            None => _ = classes.insert(candidate.annotation.label.clone(), 1),
         }
     }
-    match options.exclude.iter().find(|label| !classes.contains(label.as_str())) {
-        None => Ok(()),
-        Some(unknown) => Err(Error::new(
+    let spellings = Spellings::of(&classes);
+    if spellings.merged().is_empty() {
+        return;
+    }
+    for merged in spellings.merged() {
+        report.note(&merged.label, merged.text.clone());
+    }
+    for Candidate { annotation, .. } in candidates {
+        let used = spellings.used(&annotation.label);
+        if *used != *annotation.label {
+            annotation.label = names.share(used.to_owned());
+        }
+    }
+}
+
+/// Takes out classes by the names they have after the map.
+fn exclude(
+    options: &PrepareOptions,
+    candidates: &mut Vec<Candidate>,
+    report: &mut PrepareReport,
+) -> Result<()> {
+    if options.exclude.is_empty() {
+        return Ok(());
+    }
+    let classes: BTreeSet<Arc<str>> =
+        candidates.iter().map(|candidate| candidate.annotation.label.clone()).collect();
+    if let Some(unknown) = options.exclude.iter().find(|label| !classes.contains(label.as_str())) {
+        let classes: Vec<&str> = classes.iter().map(|label| &**label).collect();
+        return Err(Error::new(
             ErrorKind::Usage,
             format!("{}: there is no such class", Setting::Exclude.to(unknown)),
         )
-        .help(format!("choose among {}", classes.into_iter().collect::<Vec<_>>().join(", ")))),
+        .help(format!("choose among {}", classes.join(", "))));
     }
+    let before = candidates.len();
+    candidates
+        .retain(|candidate| !options.exclude.iter().any(|label| **label == *candidate.annotation.label));
+    report.excluded += before - candidates.len();
+    Ok(())
 }

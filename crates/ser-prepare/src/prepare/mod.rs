@@ -20,8 +20,8 @@ use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
     CopySettings, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
-    augmented_set_id, check_splits_place, content_of_segment, copy_path, index_path, key_of, manifests_folder, point_splits_at,
-    shards_folder,
+    augmented_set_id, check_splits_place, content_of_segment, copy_path, index_path, key_of,
+    manifests_folder, point_splits_at, shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
@@ -132,10 +132,9 @@ impl<'a> Preparation<'a> {
     fn scan(options: &'a PrepareOptions) -> Result<Self> {
         let configuration = options.features.to_canonical_json();
         options.validate()?;
-        let corpora = Corpora::new(&options.data)?;
         let set = augmented_set_id(&configuration, options.augment.as_ref());
         let mut report = PrepareReport::new(options, set);
-        let mut candidates = find_candidates(options, &corpora, &mut report)?;
+        let (corpora, mut candidates) = find_candidates(options, &mut report)?;
         let mut scanned = Self { options, configuration, corpora, candidates: Vec::new(), report };
         refuse_failures(options, &scanned.report)?;
         let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
@@ -347,14 +346,22 @@ fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
     seen
 }
 
-/// Refuses to go on with unusable recordings where the options are strict.
+/// Refuses to go on with unusable recordings or doubtful classes where the options are strict.
 fn refuse_failures(options: &PrepareOptions, report: &PrepareReport) -> Result<()> {
-    if !options.strict || report.failed.is_empty() {
+    if !options.strict {
         return Ok(());
     }
-    let what =
-        format!("{} recordings cannot be used:{}", report.failed.len(), report.failed_lines(usize::MAX));
-    Err(Error::new(ErrorKind::Unusable, what).help(remedy!["fix or remove them, or drop ", Setting::Strict]))
+    if !report.failed.is_empty() {
+        let (count, lines) = (report.failed.len(), report.failed_lines(usize::MAX));
+        return Err(Error::new(ErrorKind::Unusable, format!("{count} recordings cannot be used:{lines}"))
+            .help(remedy!["fix or remove them, or drop ", Setting::Strict]));
+    }
+    if !report.doubts.is_empty() {
+        let doubt = |Remark { path, text }: &Remark| format!("\n  {path}: {text}");
+        let doubts: String = report.doubts.iter().map(doubt).collect();
+        return Err(Error::new(ErrorKind::Unusable, format!("a class is doubtful:{doubts}")));
+    }
+    Ok(())
 }
 
 /// Adds to an error about the whole corpus which recordings could not be used, since that may be its cause.
@@ -363,7 +370,11 @@ fn explain(error: Error, options: &PrepareOptions, report: &PrepareReport) -> Er
         true => error,
         false => {
             let what = format!("{}; what could not be used:{}", error.reason(), report.failed_lines(20));
-            Error::new(error.kind(), what)
+            let error = Error::new(error.kind(), what);
+            match report.corpora.iter().find_map(|corpus| corpus.suggestion.clone()) {
+                Some(suggestion) => error.help(suggestion),
+                None => error,
+            }
         }
     };
     match &options.data[..] {

@@ -16,7 +16,7 @@ use crate::prepare::{Candidate, PrepareOptions, SharedAnnotation};
 /// What a preparation found and did.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PrepareReport {
-    /// The corpus, or where there are several, all of them.
+    /// The corpus, or where there are several, all of them; a bundle is several.
     #[serde(serialize_with = "serialize_one_or_many")]
     pub data: Vec<PathBuf>,
     /// The corpora: what each is called, and how its labels were found.
@@ -61,7 +61,9 @@ pub struct PrepareReport {
     pub near_duplicates: Vec<NearDuplicatePair>,
     /// Recordings that cannot be used, and why.
     pub failed: Vec<Remark>,
-    /// What is odd about recordings that are used.
+    /// Classes, each as the path of a remark, that look like speakers or corpora.
+    pub doubts: Vec<Remark>,
+    /// What is odd about recordings that are used, or about the names of classes.
     pub notes: Vec<Remark>,
     /// Utterances of each class.
     pub labels: BTreeMap<String, usize>,
@@ -96,8 +98,12 @@ pub struct CorpusReport {
     pub data: PathBuf,
     /// Recordings found in it.
     pub found: usize,
-    /// By what they are labelled: a convention or a table, and how many names a convention was recognised by.
+    /// By what they are labelled, and what was concluded from how many names: a convention, the arrangement of folders,
+    /// a pattern or a table.
     pub labels_by: String,
+    /// What to try where names do not say their class by any of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -133,10 +139,10 @@ pub struct NearDuplicatePair {
     pub labels_differ: bool,
 }
 
-/// A sentence about a recording.
+/// A sentence about a recording, a folder or a class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Remark {
-    /// The recording.
+    /// What it is about.
     pub path: String,
     /// The remark.
     pub text: String,
@@ -164,6 +170,11 @@ impl PrepareReport {
 
     pub(super) fn note(&mut self, path: &str, text: String) {
         self.notes.push(Remark { path: path.to_owned(), text });
+    }
+
+    /// Whether something is left for a person to look at: recordings that cannot be used, or doubtful classes.
+    pub fn needs_attention(&self) -> bool {
+        !self.failed.is_empty() || !self.doubts.is_empty()
     }
 
     pub(super) fn duplicate(&mut self, path: &str, kept: &str) {

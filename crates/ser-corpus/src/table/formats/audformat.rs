@@ -58,7 +58,8 @@ impl TableFormat for Audformat {
         let mut database = Database::default();
         for (name, table) in &header.tables {
             let split = table.split_id.as_ref();
-            let side = split.map(|id| header.splits.get(id).and_then(|split| split.kind.clone()).unwrap_or(id.clone()));
+            let side = split
+                .map(|id| header.splits.get(id).and_then(|split| split.kind.clone()).unwrap_or(id.clone()));
             database.add(name, &read_table(data, name)?, side.as_deref(), columns)?;
         }
         if database.labelled.is_empty() {
@@ -82,7 +83,9 @@ fn read_table(data: &Path, name: &str) -> Result<RawTable> {
                 .at(file("pkl"))
                 .help("save the database with audformat as storage_format=\"csv\" or \"parquet\""))
         }
-        (false, false) => Err(Error::new(ErrorKind::Missing, "is not there, though db.yaml lists it").at(file("csv"))),
+        (false, false) => {
+            Err(Error::new(ErrorKind::Missing, "is not there, though db.yaml lists it").at(file("csv")))
+        }
     }
 }
 
@@ -124,7 +127,8 @@ impl Database {
             if let Some(side) = side {
                 self.known.insert((place.clone(), Column::Split), side.to_owned());
             }
-            let (first, of) = self.labelled.entry(place).or_insert_with(|| (label.to_owned(), name.to_owned()));
+            let (first, of) =
+                self.labelled.entry(place).or_insert_with(|| (label.to_owned(), name.to_owned()));
             if first != label {
                 return Err(damaged(format!(
                     "line {line}: {} is labelled {label:?} here, but {first:?} in the table {of}",

@@ -35,7 +35,9 @@ impl TableFormat for HuggingFace {
     fn read(&self, data: &Path, _: &ColumnNames) -> Result<Vec<RawTable>> {
         let files = metadata(data);
         if files.is_empty() {
-            return Err(Error::new(ErrorKind::Missing, "holds no metadata.csv and no metadata.jsonl").at(data));
+            return Err(
+                Error::new(ErrorKind::Missing, "holds no metadata.csv and no metadata.jsonl").at(data)
+            );
         }
         files.iter().map(|file| table(file, data)).collect()
     }
@@ -44,7 +46,10 @@ impl TableFormat for HuggingFace {
 /// The metadata of the corpus in `data`: a file, or one for each split.
 fn metadata(data: &Path) -> Vec<PathBuf> {
     let of_folder = |folder: PathBuf| {
-        ["metadata.csv", "metadata.jsonl"].map(|name| folder.join(name)).into_iter().find(|file| file.is_file())
+        ["metadata.csv", "metadata.jsonl"]
+            .map(|name| folder.join(name))
+            .into_iter()
+            .find(|file| file.is_file())
     };
     table_folders(data).into_iter().filter_map(of_folder).collect()
 }
@@ -75,7 +80,9 @@ fn table(file: &Path, data: &Path) -> Result<RawTable> {
         })
         .collect();
     let has_split = table.header.iter().any(|name| Column::named(name) == Some(Column::Split));
-    if !has_split && (Part::named(&folder_name(folder)).is_some() || sides.iter().any(|side| !side.is_empty())) {
+    if !has_split
+        && (Part::named(&folder_name(folder)).is_some() || sides.iter().any(|side| !side.is_empty()))
+    {
         table.header.push(Column::Split.to_string());
         table.rows.iter_mut().zip(sides).for_each(|((_, row), side)| row.push(side));
     }

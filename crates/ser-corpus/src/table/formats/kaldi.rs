@@ -44,7 +44,9 @@ fn table(directory: &Path) -> Result<RawTable> {
     let recordings = Lines::read(&directory.join("wav.scp"))?;
     for (id, (line, location)) in &recordings.of {
         if location.ends_with('|') {
-            let what = format!("line {line}: {id} is the output of a command ({location:?}), and commands are not run");
+            let what = format!(
+                "line {line}: {id} is the output of a command ({location:?}), and commands are not run"
+            );
             return Err(Error::new(ErrorKind::Unsupported, what)
                 .at(recordings.file)
                 .help("write the recordings to files, and name those"));
@@ -53,7 +55,9 @@ fn table(directory: &Path) -> Result<RawTable> {
     let labels = LABEL_FILES.map(|name| directory.join(name)).into_iter().find(|file| file.is_file());
     let Some(labels) = labels else {
         let what = format!("holds no file of labels; there should be one of {}", LABEL_FILES.join(", "));
-        return Err(Error::new(ErrorKind::Missing, what).at(directory).help("each of its lines is: <utterance> <label>"));
+        return Err(Error::new(ErrorKind::Missing, what)
+            .at(directory)
+            .help("each of its lines is: <utterance> <label>"));
     };
     let labels = Lines::read(&labels)?;
     let optional = |name: &str| {
@@ -70,7 +74,10 @@ fn table(directory: &Path) -> Result<RawTable> {
             None => (utterance.as_str(), "", ""),
             Some(segments) => {
                 let Some((line, segment)) = segments.of.get(utterance) else {
-                    return damaged(format!("line {line}: {utterance} has no line in segments"), &labels.file);
+                    return damaged(
+                        format!("line {line}: {utterance} has no line in segments"),
+                        &labels.file,
+                    );
                 };
                 match segment.split_ascii_whitespace().collect::<Vec<_>>()[..] {
                     // An end of -1 is that of the recording.
@@ -114,7 +121,8 @@ impl Lines {
         let text = read_text(file)?;
         let mut of = BTreeMap::new();
         for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
-            let damaged = |what: &str| Error::new(ErrorKind::Damaged, format!("line {line}: {what}")).at(file);
+            let damaged =
+                |what: &str| Error::new(ErrorKind::Damaged, format!("line {line}: {what}")).at(file);
             let (id, rest) = text
                 .trim()
                 .split_once(|letter: char| letter.is_ascii_whitespace())

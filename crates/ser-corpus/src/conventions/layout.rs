@@ -1,0 +1,463 @@
+//! What the folders of an unknown corpus are named for, by how they are arranged: `<speaker>_<label>`,
+//! `<speaker>/<label>/`, `<label>/<speaker>/`.
+//!
+//! Names of speakers and classes can be any words. What tells them apart is that each speaker is found with several
+//! classes and each class with several speakers; which of the two is the class is known by words for emotions, or by
+//! numbers, which are speakers'.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
+
+use crate::Annotation;
+use crate::conventions::{CorpusConvention, tess};
+use crate::lexicon::{is_corpus, is_emotion, is_group, is_qualifier, is_small_number, may_be_an_id};
+use crate::names::{SPEAKER_ID_RULE, composed, is_speaker_id};
+
+/// Nineteen of twenty recordings must lie as the others.
+fn are_nearly_all(fitting: usize, of: usize) -> bool {
+    20 * fitting >= 19 * of
+}
+
+/// Which folder names the speaker of a recording, and which its class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderLayout {
+    rule: Rule,
+    speakers: BTreeSet<String>,
+    labels: BTreeSet<String>,
+    fitting: usize,
+    names: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// One folder, of two parts with `_` between.
+    Joined { cut: Cut, order: Order },
+    /// Two folders, one in the other.
+    Nested(Order),
+    /// The innermost folder that is named for an emotion; those in it and around it are not speakers'.
+    Emotion,
+}
+
+/// Where a name of two parts is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    FirstUnderscore,
+    LastUnderscore,
+    /// So that the label is a word for an emotion, the longest.
+    Emotion,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    SpeakerFirst,
+    LabelFirst,
+}
+
+const RULES: [Rule; 8] = {
+    use {Cut::*, Order::*};
+    [
+        Rule::Joined { cut: FirstUnderscore, order: SpeakerFirst },
+        Rule::Joined { cut: LastUnderscore, order: SpeakerFirst },
+        Rule::Joined { cut: Cut::Emotion, order: SpeakerFirst },
+        Rule::Joined { cut: FirstUnderscore, order: LabelFirst },
+        Rule::Joined { cut: LastUnderscore, order: LabelFirst },
+        Rule::Joined { cut: Cut::Emotion, order: LabelFirst },
+        Rule::Nested(SpeakerFirst),
+        Rule::Nested(LabelFirst),
+    ]
+};
+
+/// Recordings of each pair of speaker and label.
+type Pairs<'a> = BTreeMap<(&'a str, &'a str), usize>;
+
+/// How well a rule explains the folders; the larger, the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Merit {
+    /// Share of the labels that are emotions, less that of the speakers, per mille.
+    emotions: i64,
+    /// Share of the speakers that may be numbers of people, less that of the labels, per mille.
+    ids: i64,
+    /// Share of all combinations of a speaker and a label that there are, per mille.
+    filled: usize,
+}
+
+impl FolderLayout {
+    /// The layout of a corpus with recordings at `paths`, from which folders for the sides of a split are taken out
+    /// already; nothing where no layout explains nearly all, or where each folder is a class.
+    pub fn of(paths: &[&str]) -> Option<Self> {
+        let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
+        for path in paths {
+            *folders.entry(path.rsplit_once('/').map_or("", |(folders, _)| folders)).or_default() += 1;
+        }
+        let as_in_tess = folders.iter().filter(|(folder, _)| tess::names_speaker_and_emotion(last(folder)));
+        if are_nearly_all(as_in_tess.map(|(_, count)| count).sum(), paths.len()) {
+            return None;
+        }
+        let mut best: Option<(Merit, Self)> = None;
+        for rule in RULES {
+            let Some((merit, layout)) = Self::by(rule, &folders, paths.len()) else { continue };
+            if best.as_ref().is_none_or(|(highest, _)| merit > *highest) {
+                best = Some((merit, layout));
+            }
+        }
+        best.map(|(_, layout)| layout).or_else(|| Self::by_emotion(&folders, paths.len()))
+    }
+
+    fn by(rule: Rule, folders: &BTreeMap<&str, usize>, names: usize) -> Option<(Merit, Self)> {
+        let mut pairs = Pairs::new();
+        for (folder, count) in folders {
+            if let Some(pair) = rule.pair(folder) {
+                *pairs.entry(pair).or_default() += count;
+            }
+        }
+        let (speakers, labels) = crossed(&pairs).or_else(|| by_words(rule, &pairs))?;
+        if !tell_people_from_classes(rule, &speakers, &labels) {
+            return None;
+        }
+        let owned = |names: &BTreeSet<&str>| names.iter().map(|name| (*name).to_owned()).collect();
+        let mut layout = Self { rule, speakers: owned(&speakers), labels: owned(&labels), fitting: 0, names };
+        layout.fitting = (pairs.iter())
+            .filter(|((speaker, label), _)| layout.fits(speaker, label))
+            .map(|(_, count)| count)
+            .sum();
+        let share = |names: &BTreeSet<&str>, is: fn(&str) -> bool| {
+            (names.iter().filter(|name| is(name)).count() * 1000 / names.len().max(1)) as i64
+        };
+        let merit = Merit {
+            emotions: share(&labels, is_emotion) - share(&speakers, is_emotion),
+            ids: share(&speakers, may_be_an_id) - share(&labels, may_be_an_id),
+            filled: pairs
+                .keys()
+                .filter(|(speaker, label)| speakers.contains(speaker) && labels.contains(label))
+                .count()
+                * 1000
+                / (speakers.len() * labels.len()).max(1),
+        };
+        // Without a word or a number to go by, a speaker comes first in a name, and of two folders nothing is known.
+        let unknown = (merit.emotions, merit.ids) == (0, 0);
+        let right_way_round = match rule {
+            Rule::Joined { order: Order::SpeakerFirst, .. } if unknown => true,
+            _ => merit.emotions > 0 || merit.emotions == 0 && merit.ids > 0,
+        };
+        (right_way_round && are_nearly_all(layout.fitting, names)).then_some((merit, layout))
+    }
+
+    /// Folders within the folders of emotions that are nobody's, such as `angry/take1/`.
+    fn by_emotion(folders: &BTreeMap<&str, usize>, names: usize) -> Option<Self> {
+        let rule = Rule::Emotion;
+        let known =
+            || folders.iter().filter_map(|(folder, count)| Some((rule.pair(folder)?.1, folder, count)));
+        let inner: usize =
+            known().filter(|(label, folder, _)| last(folder) == *label).map(|(.., count)| count).sum();
+        let labels: BTreeSet<String> = known().map(|(label, ..)| label.to_owned()).collect();
+        let fitting: usize = known().map(|(.., count)| count).sum();
+        let is_so = labels.len() > 1 && are_nearly_all(fitting, names) && !are_nearly_all(inner, names);
+        is_so.then(|| Self { rule, speakers: BTreeSet::new(), labels, fitting, names })
+    }
+
+    /// Whether a speaker or a label is as elsewhere, and neither is in the other's place.
+    fn fits(&self, speaker: &str, label: &str) -> bool {
+        let known = self.speakers.contains(speaker) || self.labels.contains(label);
+        known && !self.speakers.contains(label) && !self.labels.contains(speaker)
+    }
+
+    fn form(&self) -> &'static str {
+        match self.rule {
+            Rule::Joined { order: Order::SpeakerFirst, .. } => "<speaker>_<label>",
+            Rule::Joined { order: Order::LabelFirst, .. } => "<label>_<speaker>",
+            Rule::Nested(Order::SpeakerFirst) => "<speaker>/<label>",
+            Rule::Nested(Order::LabelFirst) => "<label>/<speaker>",
+            Rule::Emotion => "<label>/…",
+        }
+    }
+}
+
+impl Rule {
+    /// Speaker and label of the recordings in `folder`, as far as its form says.
+    fn pair(self, folder: &str) -> Option<(&str, &str)> {
+        let (first, second, order) = match self {
+            Self::Emotion => return Some(("", folder.rsplit('/').find(|name| is_emotion(name))?)),
+            Self::Nested(order) => {
+                let (outer, inner) = folder.rsplit_once('/')?;
+                (last(outer), inner, order)
+            }
+            Self::Joined { cut, order } => {
+                let (first, second) = cut.apply(last(folder), order)?;
+                (first, second, order)
+            }
+        };
+        let is_name = |text: &str| !text.trim().is_empty();
+        let (speaker, label) = match order {
+            Order::SpeakerFirst => (first, second),
+            Order::LabelFirst => (second, first),
+        };
+        (is_name(speaker) && is_name(label)).then_some((speaker, label))
+    }
+}
+
+impl Cut {
+    fn apply(self, name: &str, order: Order) -> Option<(&str, &str)> {
+        match (self, order) {
+            (Self::FirstUnderscore, _) => name.split_once('_'),
+            (Self::LastUnderscore, _) => name.rsplit_once('_'),
+            (Self::Emotion, Order::SpeakerFirst) => cuts(name).find(|(_, label)| is_emotion(label)),
+            (Self::Emotion, Order::LabelFirst) => cuts(name).filter(|(label, _)| is_emotion(label)).last(),
+        }
+    }
+}
+
+/// `name` in two, at each underscore.
+fn cuts(name: &str) -> impl Iterator<Item = (&str, &str)> {
+    name.match_indices('_').filter_map(|(place, _)| Some((name.get(..place)?, name.get(place + 1..)?)))
+}
+
+fn last(folders: &str) -> &str {
+    folders.rsplit_once('/').map_or(folders, |(_, last)| last)
+}
+
+/// The speakers that are found with two labels or more, and the labels that are found with two such speakers or more,
+/// until that holds of both.
+fn crossed<'a>(pairs: &Pairs<'a>) -> Option<(BTreeSet<&'a str>, BTreeSet<&'a str>)> {
+    let mut labels_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut speakers_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (speaker, label) in pairs.keys() {
+        labels_of.entry(speaker).or_default().insert(label);
+        speakers_of.entry(label).or_default().insert(speaker);
+    }
+    loop {
+        let before = labels_of.len() + speakers_of.len();
+        keep_crossed(&mut labels_of, &mut speakers_of);
+        keep_crossed(&mut speakers_of, &mut labels_of);
+        if labels_of.len() + speakers_of.len() == before {
+            break;
+        }
+    }
+    (labels_of.len() > 1).then(|| (labels_of.into_keys().collect(), speakers_of.into_keys().collect()))
+}
+
+/// Takes those out of `these` that are found with one of `others` alone, there as well.
+fn keep_crossed<'a>(
+    these: &mut BTreeMap<&'a str, BTreeSet<&'a str>>,
+    others: &mut BTreeMap<&'a str, BTreeSet<&'a str>>,
+) {
+    these.retain(|name, found_with| {
+        let stays = found_with.len() > 1;
+        if !stays {
+            for other in found_with.iter() {
+                others.get_mut(other).map(|names| names.remove(name));
+            }
+        }
+        stays
+    });
+}
+
+/// Where speakers and labels are not crossed, a name of two parts is still known by its emotion.
+fn by_words<'a>(rule: Rule, pairs: &Pairs<'a>) -> Option<(BTreeSet<&'a str>, BTreeSet<&'a str>)> {
+    if !matches!(rule, Rule::Joined { cut: Cut::Emotion, .. }) {
+        return None;
+    }
+    let labels: BTreeSet<&str> = pairs.keys().map(|(_, label)| *label).collect();
+    (labels.len() > 1).then(|| (pairs.keys().map(|(speaker, _)| *speaker).collect(), labels))
+}
+
+/// Whether the names can be speakers and labels at all: words such as `male` and `very` are neither, `session1` is
+/// several people's, and a small number after a class may be a take or how strong it is.
+fn tell_people_from_classes(rule: Rule, speakers: &BTreeSet<&str>, labels: &BTreeSet<&str>) -> bool {
+    let are_mostly = |names: &BTreeSet<&str>, is: fn(&str) -> bool| {
+        2 * names.iter().filter(|name| is(name)).count() >= names.len()
+    };
+    let label_first =
+        matches!(rule, Rule::Nested(Order::LabelFirst) | Rule::Joined { order: Order::LabelFirst, .. });
+    let are_nobody = are_mostly(speakers, is_qualifier)
+        || are_mostly(speakers, is_group)
+        || label_first && are_mostly(speakers, is_small_number)
+        || matches!(rule, Rule::Nested(_)) && speakers.iter().any(|name| is_corpus(name));
+    !are_nobody && !are_mostly(labels, is_qualifier)
+}
+
+impl CorpusConvention for FolderLayout {
+    fn name(&self) -> &str {
+        "folders"
+    }
+
+    fn annotate(&self, path: &str) -> Result<Annotation> {
+        let folder = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+        let refuse = |what: String| {
+            Err(Error::new(ErrorKind::Unusable, what).at(path).help(remedy![
+                "move it into a folder named as the others are, or use ",
+                Setting::Labels.to("folder"),
+                " or a CSV file"
+            ]))
+        };
+        let pair = self.rule.pair(folder).filter(|(speaker, label)| self.fits(speaker, label));
+        let Some((speaker, label)) = pair else {
+            return refuse(match folder {
+                "" => format!(
+                    "lies directly in the corpus, so no folder names its class, where the others are in folders {}",
+                    self.form()
+                ),
+                _ => format!("lies in {folder:?}, which is not {} as the folders of the others", self.form()),
+            });
+        };
+        let label = composed(label.to_owned());
+        if self.rule == Rule::Emotion {
+            return Ok(Annotation::labelled(label));
+        }
+        let speaker = composed(speaker.trim().to_owned());
+        if !is_speaker_id(&speaker) {
+            return Err(Error::new(
+                ErrorKind::Unusable,
+                format!(
+                    "its folder names the speaker {speaker:?}, which cannot be an ID, since IDs name folders"
+                ),
+            )
+            .at(path)
+            .help(SPEAKER_ID_RULE));
+        }
+        Ok(Annotation { speaker: Some(speaker), ..Annotation::labelled(label.trim()) })
+    }
+}
+
+/// For people: `folders <speaker>_<label>, as 20 of 20 recordings lie: 4 speakers, 5 classes`.
+impl fmt::Display for FolderLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "folders {}, as {} of {} recordings lie: ", self.form(), self.fitting, self.names)?;
+        if self.rule != Rule::Emotion {
+            write!(f, "{} speakers, ", self.speakers.len())?;
+        }
+        write!(f, "{} classes", self.labels.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four recordings in each folder.
+    fn layout(folders: &[&str]) -> Option<(FolderLayout, Vec<(String, Option<String>)>)> {
+        let paths: Vec<String> =
+            folders.iter().flat_map(|folder| (0..4).map(move |n| format!("{folder}/{n}.wav"))).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let layout = FolderLayout::of(&paths)?;
+        let known = |folder: &&str| {
+            let annotation = layout.annotate(&format!("{folder}/0.wav")).ok()?;
+            Some((annotation.label, annotation.speaker))
+        };
+        let known = folders.iter().filter_map(known).collect();
+        Some((layout, known))
+    }
+
+    fn read(folders: &[&str]) -> (&'static str, Vec<String>) {
+        let (layout, known) = layout(folders).unwrap_or_else(|| panic!("nothing concluded of {folders:?}"));
+        let in_words =
+            |(label, speaker): (String, Option<String>)| format!("{}: {label}", speaker.unwrap_or_default());
+        (layout.form(), known.into_iter().map(in_words).collect())
+    }
+
+    #[test]
+    fn speaker_and_label_in_one_name_are_told_apart_whatever_the_words() {
+        let emov = ["bea_Amused", "bea_Sleepy", "sam_Amused", "sam_Sleepy", "sam_Zorbish"];
+        assert_eq!(
+            read(&emov),
+            (
+                "<speaker>_<label>",
+                ["bea: Amused", "bea: Sleepy", "sam: Amused", "sam: Sleepy", "sam: Zorbish"]
+                    .map(str::to_owned)
+                    .into()
+            )
+        );
+        assert_eq!(read(&["a_x", "a_y", "b_x", "b_y"]).1, ["a: x", "a: y", "b: x", "b: y"]);
+        assert_eq!(
+            read(&["joy_bea", "anger_bea", "joy_sam", "anger_sam"]),
+            (
+                "<label>_<speaker>",
+                ["bea: joy", "bea: anger", "sam: joy", "sam: anger"].map(str::to_owned).into()
+            )
+        );
+        assert_eq!(read(&["x_s1", "y_s1", "x_s2", "y_s2"]).0, "<label>_<speaker>");
+    }
+
+    #[test]
+    fn either_part_may_hold_an_underscore() {
+        assert_eq!(
+            read(&["sam_Pleasant_surprise", "sam_Sleepy", "bea_Pleasant_surprise", "bea_Sleepy"]).1,
+            ["sam: Pleasant_surprise", "sam: Sleepy", "bea: Pleasant_surprise", "bea: Sleepy"]
+        );
+        assert_eq!(
+            read(&["spk_01_foo", "spk_01_bar", "spk_02_foo", "spk_02_bar"]).1,
+            ["spk_01: foo", "spk_01: bar", "spk_02: foo", "spk_02: bar"]
+        );
+        assert_eq!(
+            read(&["spk_01_pleasant_surprise", "spk_01_sad", "spk_02_pleasant_surprise", "spk_02_sad"]).1,
+            ["spk_01: pleasant_surprise", "spk_01: sad", "spk_02: pleasant_surprise", "spk_02: sad"]
+        );
+    }
+
+    #[test]
+    fn speakers_have_names_in_any_script_and_words_suffice_where_nothing_is_crossed() {
+        assert_eq!(
+            read(&["José_anger", "Speaker 1_joy", "说话人1_joy", "Mrs. Bing_anger"]).1,
+            ["José: anger", "Speaker 1: joy", "说话人1: joy", "Mrs. Bing: anger"]
+        );
+        assert_eq!(read(&["Jose\u{301}_anger", "Jose\u{301}_joy"]).1, ["José: anger", "José: joy"]);
+    }
+
+    #[test]
+    fn of_two_folders_the_words_and_the_numbers_say_which_is_the_class() {
+        let esd = ["0011/Angry", "0011/Sad", "0012/Angry", "0012/Sad"];
+        assert_eq!(
+            read(&esd),
+            (
+                "<speaker>/<label>",
+                ["0011: Angry", "0011: Sad", "0012: Angry", "0012: Sad"].map(str::to_owned).into()
+            )
+        );
+        assert_eq!(read(&["anger/bea", "anger/sam", "joy/bea", "joy/sam"]).0, "<label>/<speaker>");
+        assert_eq!(read(&["S01/foo", "S01/bar", "S02/foo", "S02/bar"]).0, "<speaker>/<label>");
+        assert_eq!(read(&["x/foo/S01", "x/bar/S01", "x/foo/S02", "x/bar/S02"]).0, "<label>/<speaker>");
+        assert_eq!(read(&["angry/t1", "angry/t2", "sad/u1"]).1, [": angry", ": angry", ": sad"]);
+    }
+
+    #[test]
+    fn what_could_be_anything_stays_as_it_is() {
+        for folders in [
+            &["angry", "sad"][..],
+            &["take_two", "Wut"],
+            &["very_angry", "very_sad", "little_angry", "little_sad"],
+            &["male_angry", "male_sad", "female_angry", "female_sad"],
+            &["high_pos", "high_neg", "low_pos", "low_neg"],
+            &["a/x", "a/y", "b/x", "b/y"],
+            &["male/angry", "male/sad", "female/angry", "female/sad"],
+            &["data/angry", "data/sad"],
+            &["angry_1", "angry_2", "sad_1", "sad_2"],
+            &["Session1/angry", "Session1/sad", "Session2/angry", "Session2/sad"],
+            &["OAF_Fear", "OAF_sad", "YAF_Fear", "YAF_sad"],
+            &["pleasant_surprise", "sad", "hot_anger"],
+            &[],
+        ] {
+            assert!(layout(folders).is_none(), "{folders:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_otherwise_is_refused() {
+        let folders: Vec<String> =
+            (0..12).flat_map(|n| ["Angry", "Sad"].map(|label| format!("{n:04}/{label}"))).collect();
+        let mut folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+        folders.push("0001/Angry/more");
+        let (layout, known) = layout(&folders).unwrap();
+        assert_eq!(known.len(), 24);
+        for (path, says) in [
+            ("0001/Angry/more/1.wav", "lies in \"0001/Angry/more\", which is not <speaker>/<label>"),
+            ("Angry/1.wav", "which is not <speaker>/<label>"),
+            ("1.wav", "directly in the corpus"),
+        ] {
+            let error = layout.annotate(path).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        assert_eq!(layout.annotate("0099/Sad/1.wav").unwrap().speaker.as_deref(), Some("0099"));
+    }
+}

@@ -1,0 +1,224 @@
+//! A corpus and what its labels are by: every name read, classes written in one way, and what is to be doubted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
+
+use crate::conventions::{Suggestion, suggest};
+use crate::doubt::{Doubt, doubts};
+use crate::names::composed;
+use crate::spelling::{MergedClass, Spellings};
+use crate::{Annotation, Annotator, ColumnNames, LabelSource};
+
+/// The labels of a corpus, with what was concluded about all of it.
+#[derive(Debug)]
+pub struct Labelling {
+    annotator: Annotator,
+    spellings: Spellings,
+    doubts: Vec<Doubt>,
+    /// Whether the corpus puts recordings on several sides; a single one says nothing.
+    has_sides: bool,
+    suggestion: Option<Suggestion>,
+}
+
+impl Labelling {
+    /// Reads the names of the recordings at `paths`, relative to their corpus in the folder `data`, as `source` says;
+    /// `columns` says what the columns of a table mean whose names do not.
+    ///
+    /// # Errors
+    /// Those of [`Annotator::new`].
+    pub fn new(source: &LabelSource, columns: &ColumnNames, data: &Path, paths: &[&str]) -> Result<Self> {
+        let annotator = Annotator::new(source, columns, data, paths.iter().copied())?;
+        let mut classes: BTreeMap<String, usize> = BTreeMap::new();
+        let mut sides = BTreeSet::new();
+        for path in paths {
+            for annotation in annotator.annotations(path).into_iter().flatten() {
+                sides.extend(annotation.split);
+                match classes.get_mut(&annotation.label) {
+                    Some(count) => *count += 1,
+                    None => _ = classes.insert(annotation.label, 1),
+                }
+            }
+        }
+        let spellings = Spellings::of(&classes);
+        let labels = classes.keys().map(|label| spellings.used(label).to_owned()).collect();
+        let is_guessed = annotator.is_guessed();
+        let suggestion = if is_guessed { suggest(paths) } else { None };
+        let doubts = if is_guessed { doubts(&labels, paths, suggestion.as_ref()) } else { Vec::new() };
+        let flat = paths.iter().all(|path| !path.contains('/'));
+        let suggestion = suggestion.filter(|_| flat || !doubts.is_empty() || labels.is_empty());
+        Ok(Self { annotator, spellings, doubts, has_sides: sides.len() > 1, suggestion })
+    }
+
+    /// What the recording at `path` (relative to the corpus, `/` between folders) is labelled: one annotation, or one for
+    /// each segment of it. Names are in NFC, and a class is written in one way.
+    ///
+    /// # Errors
+    /// When its names or the table do not say.
+    pub fn annotations(&self, path: &str) -> Result<Vec<Annotation>> {
+        let annotations = self.annotator.annotations(path)?;
+        annotations.into_iter().map(|annotation| self.in_one_spelling(annotation, path)).collect()
+    }
+
+    fn in_one_spelling(&self, annotation: Annotation, path: &str) -> Result<Annotation> {
+        let label = composed(self.spellings.used(&annotation.label).to_owned());
+        if label.is_empty() {
+            let what = "has a label that is nothing but spaces";
+            return Err(Error::new(ErrorKind::Unusable, what).at(path).help("name its class"));
+        }
+        Ok(Annotation {
+            label,
+            speaker: annotation.speaker.map(composed),
+            word: annotation.word.map(composed),
+            session: annotation.session.map(composed),
+            split: annotation.split.filter(|_| self.has_sides),
+            ..annotation
+        })
+    }
+
+    /// What the labels are by.
+    pub fn annotator(&self) -> &Annotator {
+        &self.annotator
+    }
+
+    /// What was concluded, and from what, for people: `tess, as 2798 of 2798 names say`.
+    pub fn labels_by(&self) -> String {
+        match self.has_sides {
+            true if self.annotator.table().is_none() => {
+                format!("{}; sides of a split by folders named for them", self.annotator)
+            }
+            _ => self.annotator.to_string(),
+        }
+    }
+
+    /// Classes that look like speakers or corpora.
+    pub fn doubts(&self) -> &[Doubt] {
+        &self.doubts
+    }
+
+    /// Classes that are written in several ways.
+    pub fn merged(&self) -> &[MergedClass] {
+        self.spellings.merged()
+    }
+
+    /// The pattern to try, where folders do not name classes and parts of the files' names are emotions.
+    pub fn suggestion(&self) -> Option<String> {
+        self.suggestion.as_ref().map(|Suggestion { pattern, example, label }| {
+            let pattern = Setting::Labels.to(format!("'{pattern}'"));
+            remedy!["try ", pattern, format!(", if {label} is the label in {example}")].to_string()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::Part;
+
+    fn labelling(source: &LabelSource, paths: &[&str]) -> Result<Labelling> {
+        Labelling::new(source, &ColumnNames::default(), Path::new("nowhere"), paths)
+    }
+
+    fn auto(paths: &[&str]) -> Labelling {
+        labelling(&LabelSource::Auto, paths).unwrap()
+    }
+
+    /// What is said of a recording that is one utterance.
+    fn only(labelling: &Labelling, path: &str) -> Result<Annotation> {
+        labelling.annotations(path).map(|mut annotations| annotations.remove(0))
+    }
+
+    #[test]
+    fn folders_of_sides_are_the_split_and_no_class() {
+        let mut paths = Vec::new();
+        for (side, speaker) in
+            [("train", "0011"), ("evaluation", "0011"), ("test", "0012"), ("train", "0012")]
+        {
+            for label in ["Angry", "Sad"] {
+                paths.push(format!("{speaker}/{label}/{side}/1.wav"));
+                paths.push(format!("{speaker}/{label}/{side}/2.wav"));
+            }
+        }
+        let labelling = auto(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+        let annotation = only(&labelling, "0011/Angry/evaluation/1.wav").unwrap();
+        assert_eq!(annotation.label, "Angry");
+        assert_eq!((annotation.speaker.as_deref(), annotation.split), (Some("0011"), Some(Part::Test)));
+        assert!(
+            labelling.labels_by().starts_with("folders <speaker>/<label>, as 16 of 16"),
+            "{}",
+            labelling.labels_by()
+        );
+        assert!(labelling.labels_by().contains("sides of a split"));
+        assert!(labelling.doubts().is_empty());
+    }
+
+    #[test]
+    fn a_single_side_is_a_folder_like_any_other_and_a_file_in_it_alone_has_no_class() {
+        let labelling = auto(&["test/angry/1.wav", "test/sad/2.wav"]);
+        let annotation = only(&labelling, "test/angry/1.wav").unwrap();
+        assert_eq!((annotation.label.as_str(), annotation.split), ("angry", None));
+        let mixed = auto(&["angry/1.wav", "sad/2.wav", "test/3.wav"]);
+        let error = only(&mixed, "test/3.wav").unwrap_err().to_string();
+        assert!(error.contains("names a side of a split"), "{error}");
+    }
+
+    #[test]
+    fn tess_in_folders_of_sides_is_tess() {
+        let labelling = auto(&["train/OAF_Fear/OAF_back_fear.wav", "test/YAF_sad/YAF_youth_sad.wav"]);
+        let annotation = only(&labelling, "test/YAF_sad/YAF_youth_sad.wav").unwrap();
+        assert_eq!((annotation.label.as_str(), annotation.split), ("sad", Some(Part::Test)));
+        assert!(labelling.labels_by().starts_with("tess, as 2 of 2"));
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_one_class() {
+        let labelling = auto(&["angry/1.wav", "Angry/1.wav", "Angry/2.wav", "ANGRY/1.wav", "sad/1.wav"]);
+        for folder in ["angry", "Angry", "ANGRY"] {
+            assert_eq!(only(&labelling, &format!("{folder}/1.wav")).unwrap().label, "Angry");
+        }
+        assert_eq!(labelling.merged().len(), 1);
+        let twice = auto(&["mu\u{308}de/1.wav", "müde/1.wav", "wach/1.wav"]);
+        assert_eq!(only(&twice, "mu\u{308}de/1.wav").unwrap().label, "müde");
+        assert_eq!(twice.merged().len(), 1);
+    }
+
+    #[test]
+    fn a_convention_that_was_asked_for_is_not_doubted() {
+        let paths = ["Actor_01/1.wav", "Actor_02/1.wav"];
+        assert_eq!(auto(&paths).doubts().len(), 2);
+        assert!(labelling(&"folder".parse().unwrap(), &paths).unwrap().doubts().is_empty());
+    }
+
+    #[test]
+    fn a_pattern_that_no_name_fits_is_refused_and_flat_names_suggest_one() {
+        let names: Vec<String> = [
+            "M_JAN_ANGER_1",
+            "M_JAN_JOY_1",
+            "F_EVA_ANGER_1",
+            "F_EVA_JOY_1",
+            "M_JAN_JOY_2",
+            "F_EVA_JOY_3",
+            "M_JAN_ANGER_3",
+            "F_EVA_ANGER_4",
+        ]
+        .map(|name| format!("{name}.wav"))
+        .into();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let suggestion = auto(&names).suggestion().unwrap();
+        assert!(suggestion.contains("'pattern:{}_{speaker}_{label}_{}'"), "{suggestion}");
+        let source = "pattern:{}_{speaker}_{label}_{}".parse().unwrap();
+        let labelling = labelling(&source, &names).unwrap();
+        let annotation = only(&labelling, "F_EVA_JOY_1.wav").unwrap();
+        assert_eq!((annotation.label.as_str(), annotation.speaker.as_deref()), ("JOY", Some("EVA")));
+        assert!(labelling.suggestion().is_none());
+        let error = self::labelling(&"pattern:{speaker}-{label}".parse().unwrap(), &names).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(
+            error.to_string().contains("fits none of the 8 names, such as M_JAN_ANGER_1.wav: "),
+            "{error}"
+        );
+        assert!(error.to_string().contains("after {speaker} there is no \"-\""), "{error}");
+    }
+}

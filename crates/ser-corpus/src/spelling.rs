@@ -1,0 +1,107 @@
+//! Names of classes that differ in case alone, or in how a system composes their letters, are one class.
+
+use std::collections::BTreeMap;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Which of several ways to write a class is used for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spellings {
+    /// As written → as used, where they differ.
+    used: BTreeMap<String, String>,
+    merged: Vec<MergedClass>,
+}
+
+/// A class that is written in several ways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergedClass {
+    /// The way that is used.
+    pub label: String,
+    /// In words, which others there are.
+    pub text: String,
+}
+
+impl Spellings {
+    /// Of classes with so many recordings each: the most frequent way to write a class is used, of equally frequent ones
+    /// that in lower case.
+    pub fn of<S: AsRef<str> + Ord>(classes: &BTreeMap<S, usize>) -> Self {
+        let mut groups: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();
+        for (written, count) in classes {
+            let written = written.as_ref();
+            groups.entry(written.trim().to_lowercase().nfc().collect()).or_default().push((written, *count));
+        }
+        let mut spellings = Self::default();
+        groups.into_iter().for_each(|(key, written)| spellings.add(&key, &written));
+        spellings
+    }
+
+    fn add(&mut self, key: &str, written: &[(&str, usize)]) {
+        let mut composed: BTreeMap<String, usize> = BTreeMap::new();
+        for (text, count) in written {
+            *composed.entry(text.trim().nfc().collect()).or_default() += count;
+        }
+        let best =
+            composed.iter().max_by_key(|(text, count)| (**count, *text == key, std::cmp::Reverse(*text)));
+        let Some(label) = best.map(|(text, _)| text.clone()) else { return };
+        for (text, _) in written.iter().filter(|(text, _)| *text != label) {
+            self.used.insert((*text).to_owned(), label.clone());
+        }
+        let others: Vec<String> = (composed.iter())
+            .filter(|(text, _)| **text != label)
+            .map(|(text, count)| format!("{text:?} ({count})"))
+            .collect();
+        let text = match (others.is_empty(), composed.len() < written.len()) {
+            (true, false) => return,
+            (true, true) => {
+                "is written in several ways that look the same (composed letters, or spaces around); they are one class"
+                    .to_owned()
+            }
+            (false, _) => {
+                format!("is also written {}; names that differ in case alone are one class", others.join(", "))
+            }
+        };
+        self.merged.push(MergedClass { label, text });
+    }
+
+    /// `label` as it is used.
+    pub fn used<'a>(&'a self, label: &'a str) -> &'a str {
+        self.used.get(label).map_or(label, String::as_str)
+    }
+
+    /// The classes that are written in several ways.
+    pub fn merged(&self) -> &[MergedClass] {
+        &self.merged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(classes: &[(&str, usize)]) -> Spellings {
+        Spellings::of(&classes.iter().copied().collect())
+    }
+
+    #[test]
+    fn the_most_frequent_way_is_used_and_lower_case_between_equals() {
+        let spellings = of(&[("angry", 3), ("Angry", 8), ("ANGRY", 1), ("sad", 2), ("Sad", 2), ("joy", 1)]);
+        assert_eq!(
+            ["angry", "ANGRY", "Sad", "joy"].map(|label| spellings.used(label)),
+            ["Angry", "Angry", "sad", "joy"]
+        );
+        let texts: Vec<&str> = spellings.merged().iter().map(|merged| merged.text.as_str()).collect();
+        assert!(texts[0].contains("also written \"ANGRY\" (1), \"angry\" (3)"), "{texts:?}");
+        assert_eq!(texts.len(), 2);
+    }
+
+    #[test]
+    fn letters_in_two_compositions_are_the_same() {
+        let spellings = of(&[("müde", 8), ("mu\u{308}de", 8), ("wach", 8)]);
+        assert_eq!(spellings.used("mu\u{308}de"), "müde");
+        assert_eq!(spellings.merged().len(), 1);
+        assert!(spellings.merged()[0].text.contains("look the same"));
+        // A single decomposed name is composed, and there is nothing to say about it.
+        let alone = of(&[("mu\u{308}de", 8)]);
+        assert_eq!((alone.used("mu\u{308}de"), alone.merged().len()), ("müde", 0));
+    }
+}
