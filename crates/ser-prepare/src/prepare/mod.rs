@@ -29,7 +29,7 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{Annotation, AudioFile, Corpora};
 
-use crate::audit::measured;
+use crate::audit::{Originals, measured};
 use crate::prepare::candidates::find_candidates;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
@@ -240,7 +240,14 @@ impl<'a> Preparation<'a> {
         let Self { options, candidates, report, .. } = self;
         let out = &options.out;
         let utterances = select::select(candidates, set, &options.limits, report)?;
-        let measured = measured(out, set, utterances.iter().map(|selected| selected.entry), options.jobs)?;
+        let originals = Originals {
+            configuration: &self.configuration,
+            locations: (utterances.iter().filter(|utterance| !utterance.copy))
+                .map(|utterance| Ok((utterance.entry.row.key, self.corpora.location(utterance.path)?)))
+                .collect::<Result<_>>()?,
+        };
+        let entries = utterances.iter().map(|selected| selected.entry);
+        let measured = measured(out, set, entries, &originals, options.jobs)?;
         let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, report);
         report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
         let recordings = utterances.iter().filter(|utterance| !utterance.copy);

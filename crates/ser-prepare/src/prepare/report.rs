@@ -7,7 +7,7 @@ use ser_cache::audit::Audit;
 use ser_cache::{CopySettings, parse_copy_path};
 use ser_core::storage::Storage;
 use ser_core::{Error, Result};
-use ser_corpus::split::Part;
+use ser_corpus::split::{Part, ValidationBy};
 use serde::{Serialize, Serializer};
 
 use crate::prepare::store::Store;
@@ -69,6 +69,9 @@ pub struct PrepareReport {
     pub speakers: Vec<String>,
     /// The splits, with their numbers of utterances.
     pub splits: BTreeMap<String, BTreeMap<Part, usize>>,
+    /// What keeps validation apart from training, of each split whose protocol leaves that open.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub validation: BTreeMap<String, ValidationBy>,
     /// What the sides of each split share.
     pub audits: BTreeMap<String, Audit>,
     /// Splits that could not be made, and why.
