@@ -32,9 +32,9 @@ pub struct Measured {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
-    /// Whether near-duplicates were searched for; some feature sets hold too little for that.
+    /// Whether near-duplicates were searched for.
     pub looked: bool,
-    /// Positions of two tensors among the sorted keys, and their similarity in thousandths.
+    /// Positions of two tensors among the sorted keys, and how well their recordings' waveforms correlate, in thousandths.
     pub near_duplicates: Vec<(u32, u32, u32)>,
     /// Of each tensor the silent frames, in thousandths of all.
     pub silence: Vec<u32>,
@@ -63,7 +63,7 @@ pub struct NearDuplicatePairKeys {
     pub first: TensorKey,
     /// The other one.
     pub second: TensorKey,
-    /// How similar they are, at most 1.
+    /// How well their waveforms correlate, at most 1.
     pub similarity: f64,
 }
 
@@ -126,7 +126,7 @@ impl Measured {
         Self { keys: Vec::new(), digest: Sha::of(&[]), content: Content::default(), is_stored: true }
     }
 
-    /// Whether near-duplicates were searched for: the feature set may hold too little for that.
+    /// Whether near-duplicates were searched for.
     pub fn looked_for_near_duplicates(&self) -> bool {
         self.content.looked
     }

@@ -4,6 +4,7 @@
 //! shards the next one finds, also if it was killed before it wrote the index.
 
 mod candidates;
+mod frames;
 mod near_duplicates;
 mod options;
 mod report;
@@ -19,7 +20,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
-    CopySettings, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
+    CopySettings, CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
     augmented_set_id, check_splits_place, copy_path, index_path, key_of, manifests_folder, point_splits_at,
     shards_folder,
 };
@@ -31,6 +32,7 @@ use ser_corpus::{Annotation, AudioFile, Corpora};
 
 use crate::audit::{Originals, measured};
 use crate::prepare::candidates::find_candidates;
+use crate::prepare::frames::with_frames;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
 use crate::prepare::work::{PreparedFile, Workers};
@@ -97,6 +99,7 @@ pub fn prepare(
     progress: &dyn Progress,
 ) -> Result<PrepareReport> {
     let started = Instant::now();
+    let options = &*with_frames(options, progress)?;
     // What can be said before anything is made or computed is said first.
     let mut preparation = Preparation::scan(options)?;
     let lock = match options.dry_run {
@@ -251,6 +254,7 @@ impl<'a> Preparation<'a> {
         let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, report);
         report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
         let recordings = utterances.iter().filter(|utterance| !utterance.copy);
+        report.cut_frames = CutFrames::of(recordings.clone().map(|recording| &recording.entry.row));
         report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
         refuse_failures(options, report)?;
         let shard_names = splits::shard_names(set);
