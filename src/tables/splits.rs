@@ -33,7 +33,8 @@ struct Line<'a> {
 /// The counts of every side, what keeps validation apart, and what the test sides share with the others.
 pub(super) fn write_splits(report: &PrepareReport, listed: Listed, out: &mut String) -> std::fmt::Result {
     let lines = lines(report, listed);
-    let cells: Vec<[String; 3]> = lines.iter().map(|line| Part::ALL.map(|part| counts(report, line, part))).collect();
+    let cells: Vec<[String; 3]> =
+        lines.iter().map(|line| Part::ALL.map(|part| counts(report, line, part))).collect();
     let width = cells.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0).max(7);
     writeln!(out, "\nsplit                {:>width$} {:>width$} {:>width$}", "train", "val", "test")?;
     for (line, [train, val, test]) in lines.iter().zip(&cells) {
@@ -66,7 +67,9 @@ fn lines(report: &PrepareReport, listed: Listed) -> Vec<Line<'_>> {
             continue;
         }
         lines.extend(
-            protocols.into_iter().map(|protocol| Line { name: protocol.to_owned(), protocols: vec![protocol] }),
+            protocols
+                .into_iter()
+                .map(|protocol| Line { name: protocol.to_owned(), protocols: vec![protocol] }),
         );
     }
     lines
@@ -74,7 +77,8 @@ fn lines(report: &PrepareReport, listed: Listed) -> Vec<Line<'_>> {
 
 /// "1320", or "1319–1320" where they differ.
 fn counts(report: &PrepareReport, line: &Line<'_>, part: Part) -> String {
-    let counts = line.protocols.iter().filter_map(|protocol| report.splits.get(*protocol)?.get(&part).copied());
+    let counts =
+        line.protocols.iter().filter_map(|protocol| report.splits.get(*protocol)?.get(&part).copied());
     match (counts.clone().min(), counts.max()) {
         (Some(least), Some(most)) if least < most => format!("{least}–{most}"),
         (least, _) => least.unwrap_or(0).to_string(),
@@ -106,7 +110,8 @@ fn write_validation(report: &PrepareReport, lines: &[Line<'_>], out: &mut String
 
 /// What the test sides share with training and validation, and what duration alone achieves on them.
 fn audits(report: &PrepareReport, line: &Line<'_>) -> String {
-    let audits: Vec<&Audit> = line.protocols.iter().filter_map(|protocol| report.audits.get(*protocol)).collect();
+    let audits: Vec<&Audit> =
+        line.protocols.iter().filter_map(|protocol| report.audits.get(*protocol)).collect();
     let mut shared: BTreeMap<String, usize> = BTreeMap::new();
     audits.iter().for_each(|audit| *shared.entry(audit.shared_in_short()).or_default() += 1);
     let mut texts: Vec<(String, usize)> = shared.into_iter().collect();

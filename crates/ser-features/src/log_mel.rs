@@ -2,9 +2,7 @@
 
 use ser_core::Result;
 
-use crate::kind::{
-    FeatureComputation, FeatureKind, FrameLevel, SpectrumRows, UtteranceFrames, Vectorised,
-};
+use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, SpectrumRows, UtteranceFrames, Vectorised};
 use crate::{Decibels, FeatureConfig, MelSpectrogram};
 
 /// The log mel spectrum, `n_mels` bands in dB.

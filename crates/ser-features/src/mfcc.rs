@@ -5,9 +5,7 @@
 
 use ser_core::Result;
 
-use crate::kind::{
-    FeatureComputation, FeatureKind, FrameLevel, SpectrumRows, UtteranceFrames, Vectorised,
-};
+use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, SpectrumRows, UtteranceFrames, Vectorised};
 use crate::log_mel::LogMelSpectrogram;
 use crate::{Dct, FeatureConfig};
 

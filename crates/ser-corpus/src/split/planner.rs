@@ -8,8 +8,8 @@ use ser_core::Result;
 use ser_core::random::Random;
 use ser_core::remedy::Setting;
 
-use crate::split::{check_classes, check_parents};
 use crate::split::validation::ValidationBy;
+use crate::split::{check_classes, check_parents};
 use crate::{Annotation, Fractions, Protocol, Split, Unassigned};
 
 /// A split for each speaker is only made as long as these splits together have no more utterances than this: each
@@ -349,9 +349,8 @@ impl SplitPlanner<'_> {
         self.words.as_ref()?;
         let words = from.iter().filter_map(|&i| self.utterances[i].word).collect();
         let drawn = self.draw_words(&words, draw.share, 1, draw.purpose).ok()?;
-        let (val, train) = from
-            .iter()
-            .partition(|&&i| self.utterances[i].word.is_some_and(|word| drawn.contains(word)));
+        let (val, train) =
+            from.iter().partition(|&&i| self.utterances[i].word.is_some_and(|word| drawn.contains(word)));
         Some((train, val))
     }
 
@@ -384,9 +383,8 @@ impl SplitPlanner<'_> {
             drawn
         };
         let sides = |drawn: BTreeSet<&str>| -> (Vec<usize>, Vec<usize>) {
-            let (val, train) = from
-                .iter()
-                .partition(|&&i| self.utterances[i].speaker.is_some_and(|id| drawn.contains(id)));
+            let (val, train) =
+                from.iter().partition(|&&i| self.utterances[i].speaker.is_some_and(|id| drawn.contains(id)));
             (train, val)
         };
         let by_chance = sides(drawn_by(false));

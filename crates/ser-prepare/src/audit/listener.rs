@@ -99,7 +99,8 @@ impl<'a> Listener<'a> {
         hear: impl FnOnce(&[f32], &mut Extractor, &mut Correlator) -> Result<T>,
     ) -> Result<T> {
         let path = self.originals.locations.get(key);
-        let path = path.ok_or_else(|| Error::new(ErrorKind::Missing, "the recording of a tensor is not known"))?;
+        let path =
+            path.ok_or_else(|| Error::new(ErrorKind::Missing, "the recording of a tensor is not known"))?;
         self.with_ear(|Ear { reader, extractor, correlator }| {
             let content = reader.read(path)?;
             if key_of(&content, self.originals.configuration) != *key {

@@ -98,7 +98,10 @@ impl Correlator {
             if end < start + least {
                 return None;
             }
-            let (a, b) = (one.energy_in(start, end)?, other.energy_in(start.checked_add_signed(-lag)?, end.checked_add_signed(-lag)?)?);
+            let (a, b) = (
+                one.energy_in(start, end)?,
+                other.energy_in(start.checked_add_signed(-lag)?, end.checked_add_signed(-lag)?)?,
+            );
             let product = first.get(lag.rem_euclid(plan.len as isize) as usize)?;
             Some(product.abs() / (a * b).sqrt())
         };

@@ -20,9 +20,9 @@ use std::time::Instant;
 use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
-    CopySettings, CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
-    augmented_set_id, check_splits_place, copy_path, index_path, key_of, manifests_folder, point_splits_at,
-    shards_folder,
+    CopySettings, CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock,
+    audit_folder, augmented_set_id, check_splits_place, copy_path, index_path, key_of, manifests_folder,
+    point_splits_at, shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
