@@ -274,12 +274,15 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
         .at(cache.root())
         .help(remedy!["give the ", Setting::Cache, " it was trained on"]));
     }
-    Err(Error::new(
-        ErrorKind::Mismatch,
-        format!("has redrawn its {protocol} split since this checkpoint was trained"),
-    )
-    .at(cache.root())
-    .help(remedy![Action::Train, " again: utterances it was trained on may be in the test side now"]))
+    let what = match origin.split.sample.is_empty() {
+        false => format!("has redrawn its {protocol} split since this checkpoint was trained"),
+        true => {
+            format!("holds another {protocol} split, or another corpus, than this checkpoint was trained on")
+        }
+    };
+    Err(Error::new(ErrorKind::Mismatch, what)
+        .at(cache.root())
+        .help(remedy![Action::Train, " again: utterances it was trained on may be in the test side now"]))
 }
 
 /// Whether the cache holds nothing of what the checkpoint knows of its split; the random split has every recording.
