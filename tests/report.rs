@@ -265,6 +265,35 @@ fn a_split_that_has_changed_is_refused() {
 }
 
 #[test]
+fn what_tensors_leave_out_is_said_when_training_begins_and_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = prepared("report", &[]);
+    let mut prep = ser_prep(folder.path());
+    succeed(prep.args(["--quiet", "--max-frames", "20", "--data"]).arg(&prepared.corpus));
+    let begun = succeed(ser_fit(folder.path()).args(["--epochs", "1", "--config"]).arg(&prepared.recipe));
+    assert!(begun.contains("84 of 84 recordings lose their end, "), "{begun}");
+    let told = succeed(&mut ser_report(folder.path()));
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("Of the test side, ") && told.contains("lose their end, "), "{told}");
+    // Where nothing is left out, nothing is said.
+    let told = succeed(&mut report(folder.path()));
+    assert!(!told.contains("lose their end"), "{told}");
+}
+
+#[test]
+fn a_cache_of_another_corpus_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut synth = std::process::Command::new(env!("CARGO_BIN_EXE_ser-synth"));
+    let other = folder.path().join("other");
+    succeed(synth.args(["--quiet", "--words", "8", "--seed", "99", "--out"]).arg(&other));
+    let mut prep = ser_prep(folder.path());
+    succeed(prep.args(["--quiet", "--data"]).arg(&other));
+    let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
+    assert!(text.contains("holds another corpus"), "{text}");
+    assert!(!text.contains("has redrawn"), "{text}");
+}
+
+#[test]
 fn a_damaged_tensor_is_found_before_it_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     copy_folder(&prepared("report", &[]).cache, &folder.path().join("cache"));

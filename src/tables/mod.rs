@@ -2,5 +2,7 @@
 
 pub mod cache;
 mod preparation;
+mod splits;
 
-pub use preparation::preparation;
+pub use preparation::{preparation, preparation_listing};
+pub use splits::Listed;

@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use ser_corpus::split::Part;
+use ser_cache::CutFrames;
 use ser_prepare::{CorpusReport, PrepareReport};
+
+use super::splits::{Listed, write_splits};
 
 /// How many remarks of a kind the table shows; the JSON has them all.
 const SHOWN: usize = 20;
 
 /// The report for people.
 pub fn preparation(report: &PrepareReport) -> String {
-    let mut text = String::new();
-    write_table(report, &mut text).map_or_else(|_| String::new(), |()| text)
+    preparation_listing(report, Listed::default())
 }
 
-fn write_table(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
+/// The report for people, with the splits listed as wanted.
+pub fn preparation_listing(report: &PrepareReport, listed: Listed) -> String {
+    let mut text = String::new();
+    write_table(report, listed, &mut text).map_or_else(|_| String::new(), |()| text)
+}
+
+fn write_table(report: &PrepareReport, listed: Listed, out: &mut String) -> std::fmt::Result {
     let files = |count: usize| format!("{count:>7}");
     match &report.corpora[..] {
         [only] => {
@@ -60,8 +67,17 @@ fn write_table(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         let each = augmentation.copies;
         writeln!(out, "  augmented copies {}   {each} of each, for training only", files(report.copies))?;
     }
-    if report.cut > 0 {
-        writeln!(out, "  cut at the end   {}   longer than a tensor", files(report.cut))?;
+    if report.max_frames_chosen {
+        writeln!(out, "  frames of each   {}   which keep 99.5 % of all", files(report.max_frames))?;
+    }
+    if let Some(CutFrames { recordings, share, longest, .. }) = report.cut_frames {
+        writeln!(
+            out,
+            "  cut at the end   {}   {:.1} % of all sound is lost at {} frames; --max-frames {longest} loses none",
+            files(recordings),
+            share * 100.0,
+            report.max_frames,
+        )?;
     }
     if report.mixed_down > 0 {
         writeln!(out, "  mixed down       {}   from several channels", files(report.mixed_down))?;
@@ -76,14 +92,7 @@ fn write_table(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\nnothing was done: this was a dry run for feature set {}", report.feature_set)?;
         return Ok(());
     }
-    writeln!(out, "\nsplit                  train     val    test")?;
-    for (protocol, counts) in report.splits.iter().take(SHOWN) {
-        let count = |part: Part| counts.get(&part).copied().unwrap_or(0);
-        let (train, val, test) = (count(Part::Train), count(Part::Val), count(Part::Test));
-        writeln!(out, "  {protocol:<18} {train:>7} {val:>7} {test:>7}")?;
-    }
-    more(out, report.splits.len())?;
-    write_audits(report, out)?;
+    write_splits(report, listed, out)?;
     for line in &report.left_out {
         writeln!(out, "  {line}")?;
     }
@@ -97,15 +106,6 @@ fn write_table(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         mebibytes(report.bytes_written),
     )?;
     writeln!(out, "feature set {} in {}", report.feature_set, report.out.display())
-}
-
-/// What each test side shares with training and validation, in a line.
-fn write_audits(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "\ntest and training       (duration alone: UAR of a classifier that knows nothing else)")?;
-    for (protocol, audit) in report.audits.iter().take(SHOWN) {
-        writeln!(out, "  {protocol:<18} {}", audit.in_short())?;
-    }
-    more(out, report.audits.len())
 }
 
 fn write_remarks(report: &PrepareReport, out: &mut String) -> std::fmt::Result {

@@ -723,3 +723,99 @@ fn all_of_tess_is_used_its_oddities_are_noted_and_a_second_run_computes_nothing(
     assert!(contents(&out.path().join("shards")) == before, "shards differ");
     eprintln!("TESS: {} s, then {} s", report["seconds"], again["seconds"]);
 }
+
+// --- frames ---
+
+/// A corpus of two classes, with recordings of a second and one of six.
+fn long_and_short() -> Place {
+    let place = Place::empty();
+    for (number, class) in ["calm", "loud"].into_iter().enumerate() {
+        for file in 0..8 {
+            let seconds = if (number, file) == (0, 0) { 6 } else { 1 };
+            let samples = noise((number * 100 + file + 1) as u32, seconds * 16_000);
+            put(place.data(), &format!("{class}/{file}.wav"), &wav(16_000, &samples));
+        }
+    }
+    place
+}
+
+#[test]
+fn what_is_cut_off_is_said_with_its_share_and_the_frames_that_would_lose_none() {
+    let place = long_and_short();
+    // 376 frames and fifteen times 63.
+    let share = 176.0 / (376.0 + 15.0 * 63.0);
+    let report = place.json(0, &[]);
+    let cut = &report["cut_frames"];
+    assert_eq!(
+        (cut["recordings"].as_u64(), cut["of"].as_u64(), cut["longest"].as_u64()),
+        (Some(1), Some(16), Some(376))
+    );
+    assert!((cut["share"].as_f64().unwrap() - share).abs() < 1e-9);
+    let table = place.prep(&[]).ends(0).stdout;
+    assert!(
+        table.contains("13.3 % of all sound is lost at 200 frames; --max-frames 376 loses none"),
+        "{table}"
+    );
+    let table = place.prep(&["--max-frames", "376"]).ends(0).stdout;
+    assert!(!table.contains("is lost"), "{table}");
+}
+
+#[test]
+fn automatic_frames_keep_almost_all_and_are_the_configuration_of_that_number() {
+    let place = long_and_short();
+    let auto = place.json(0, &["--max-frames", "auto"]);
+    // 0.5 % of 1,321 frames are 6.6, so 370 are needed, and 376 is the next multiple of eight.
+    assert_eq!(auto["max_frames"].as_u64(), Some(376));
+    let given = place.json(0, &["--max-frames", "376"]);
+    assert_eq!(given["feature_set"], auto["feature_set"]);
+    assert_eq!((given["computed"].as_u64(), given["reused"].as_u64()), (Some(0), Some(16)));
+    // Again, from what the cache knows, and on one thread.
+    let again = place.json(0, &["--max-frames", "auto", "--jobs", "1"]);
+    assert_eq!((again["max_frames"].as_u64(), again["computed"].as_u64()), (Some(376), Some(0)));
+    let table = place.prep(&["--max-frames", "auto"]).ends(0).stdout;
+    assert!(table.contains("376   which keep 99.5 % of all"), "{table}");
+    let ran = place.prep(&["--max-frames", "some"]).ends(2);
+    assert!(ran.stderr.contains("give a number of frames or auto"), "{ran:?}");
+}
+
+#[test]
+fn automatic_frames_count_what_trimming_leaves() {
+    let place = Place::empty();
+    for (number, class) in ["calm", "loud"].into_iter().enumerate() {
+        for file in 0..4 {
+            // A second of sound between seconds of nothing.
+            let sound = noise((number * 10 + file + 1) as u32, 16_000);
+            let samples = [vec![0; 16_000], sound, vec![0; 32_000]].concat();
+            put(place.data(), &format!("{class}/{file}.wav"), &wav(16_000, &samples));
+        }
+    }
+    let trimmed = place.json(0, &["--preset", "log-mel", "--max-frames", "auto"]);
+    let frames = trimmed["max_frames"].as_u64().unwrap();
+    assert!((56..=72).contains(&frames), "{frames}");
+}
+
+#[test]
+fn many_speakers_are_one_line_of_the_table_and_splits_lists_each() {
+    let place = Place::empty();
+    let mut table = "path,label,speaker\n".to_owned();
+    for speaker in 0..8_u32 {
+        for file in 0..6 {
+            let path = format!("{speaker}-{file}.wav");
+            put(place.data(), &path, &wav(16_000, &noise(speaker * 100 + file + 1, 1600)));
+            table.push_str(&format!("{path},{},s{speaker}\n", ["calm", "loud"][file as usize % 2]));
+        }
+    }
+    let labels = place.out.path().join("labels.csv");
+    fs::write(&labels, table).unwrap();
+    let labels = ["--labels", labels.to_str().unwrap()];
+    let text = place.prep(&labels).ends(0).stdout;
+    assert!(text.contains("speaker-* (8)") && !text.contains("speaker-s3"), "{text}");
+    assert!(text.contains("validation has speakers of its own: speaker-* (8)"), "{text}");
+    let text = place.prep(&[&labels[..], &["--splits"]].concat()).ends(0).stdout;
+    assert!(text.contains("speaker-s3") && !text.contains("speaker-*"), "{text}");
+    let report = place.json(0, &labels);
+    assert_eq!(report["splits"]["speaker-s3"]["train"].as_u64(), Some(36));
+    assert_eq!(report["validation"]["speaker-s3"], "speakers");
+    let info = fs::read_to_string(place.out().join("splits/speaker-s3/split.toml")).unwrap();
+    assert!(info.contains("validation = \"speakers\""), "{info}");
+}

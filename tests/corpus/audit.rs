@@ -10,7 +10,8 @@ use ser_cache::{Cache, Sha};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_prepare::{NearDuplicates, PrepareReport, prepare};
+use ser_features::FeatureConfig;
+use ser_prepare::{NearDuplicates, PrepareOptions, PrepareReport, prepare};
 
 use crate::common::{noise, options, plain_corpus, put, ser_prep, speech, wav, wav_of};
 
@@ -213,6 +214,71 @@ fn the_real_tess_is_not_accused() {
     // Durations differ so much between its classes that they say much by themselves.
     let duration = &report.audits["random"].shortcuts[0];
     assert!(duration.cue == Cue::Duration && duration.uar > 2.0 * duration.chance, "{duration}");
+}
+
+#[test]
+fn the_real_ravdess_is_not_accused() {
+    let Some(ravdess) = std::env::var_os("SER_RAVDESS").filter(|path| !path.is_empty()) else {
+        eprintln!("SKIPPED: set SER_RAVDESS to the folder of RAVDESS");
+        return;
+    };
+    for features in [FeatureConfig::default(), FeatureConfig::log_mel()] {
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            PrepareOptions { features, ..options(Path::new(&ravdess), &folder.path().join("cache")) };
+        let report = prepare(&options, &Storage::native(), &Silent).unwrap();
+        assert_eq!(report.near_duplicates, []);
+    }
+}
+
+#[test]
+fn two_takes_with_one_spectrogram_are_no_copies_for_their_waveforms_differ() {
+    let place = Place::speech();
+    // The same moments of loudness in every band, with the waveform of another take: each block of a few periods upside
+    // down or not, by chance.
+    let original = place.original();
+    let turned = original.chunks(400).zip(noise(3, original.len())).flat_map(|(block, chance)| {
+        let sign = if chance > 0 { 1.0 } else { -1.0 };
+        block.iter().map(move |sample| sign * sample)
+    });
+    put(&place.data, "OAF_angry/OAF_turned_angry.wav", &wav(RATE, &rounded(turned)));
+    assert_eq!(place.prepare().near_duplicates, []);
+}
+
+#[test]
+fn near_duplicates_are_found_whatever_the_features_are() {
+    for features in [
+        FeatureConfig::log_mel(),
+        FeatureConfig::mfcc_mean_subtracted(),
+        FeatureConfig::librosa(),
+        // Frames too far apart, and too few coefficients: the recordings themselves are looked at.
+        FeatureConfig { hop_length: 1024, n_fft: 1024, win_length: 1024, ..FeatureConfig::default() },
+        FeatureConfig { n_mfcc: 4, ..FeatureConfig::default() },
+    ] {
+        let place = Place::speech();
+        put(&place.data, "OAF_angry/OAF_mp_angry.mp3", &fixture("YAF_bar_angry.mp3"));
+        let options = PrepareOptions { features, ..options(&place.data, &place.out) };
+        let report = prepare(&options, &Storage::native(), &Silent).unwrap();
+        assert_eq!(report.near_duplicates.len(), 1, "{:?}", options.features);
+        // What is said of a pair is how well its waveforms correlate.
+        let similarity = report.near_duplicates[0].similarity;
+        assert!(similarity > 0.95 && similarity <= 1.0, "{similarity}");
+        assert_eq!(report.audits["speaker-OAF"].near_duplicates_across_sides, Some(1));
+    }
+}
+
+#[test]
+fn a_measurement_of_an_older_version_is_no_damage_and_is_made_again() {
+    let place = Place::speech();
+    place.prepare();
+    let path = place.audit_file();
+    let whole = fs::read_to_string(&path).unwrap();
+    let older = whole.replacen("\"version\":2", "\"version\":1", 1);
+    assert_ne!(older, whole);
+    fs::write(&path, older).unwrap();
+    assert!(verify(&place.out, 0, &Silent).unwrap().is_whole());
+    place.prepare();
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use ser_core::ErrorKind;
 use ser_corpus::split::{
-    Fractions, MOST_LINES, Part, Split, SplitPlan, SplitPlanner, UtteranceInfo, plan_splits,
+    Fractions, MOST_LINES, Part, Split, SplitPlan, SplitPlanner, UtteranceInfo, ValidationBy, plan_splits,
 };
 use ser_corpus::{Annotation, Protocol};
 
@@ -238,7 +238,7 @@ fn a_class_that_only_the_test_speaker_shows_leaves_out_that_split_with_its_reaso
 }
 
 #[test]
-fn three_words_are_one_for_each_side() {
+fn of_three_words_one_is_tested_and_validation_is_drawn_for_one_would_be_half_of_the_rest() {
     let corpus: Corpus = (0..60)
         .map(|n| {
             let (label, speaker) = (["a", "b"][n % 2], ["s", "t"][n / 2 % 2]);
@@ -247,8 +247,10 @@ fn three_words_are_one_for_each_side() {
         .collect();
     let plan = plan(&corpus, 0);
     assert_eq!(plan.left_out, Vec::<String>::new());
-    assert_eq!(sizes(of(&plan, "word")), [20, 20, 20]);
-    assert_eq!(sizes(of(&plan, "speaker-s")), [20, 10, 30]);
+    assert_eq!(sizes(of(&plan, "word")), [33, 7, 20]);
+    assert_eq!(sizes(of(&plan, "speaker-s")), [25, 5, 30]);
+    let drawn = |protocol: &str| of(&plan, protocol).validation == Some(ValidationBy::Drawn);
+    assert!(drawn("word") && drawn("speaker-s"));
 }
 
 #[test]
@@ -380,6 +382,98 @@ fn a_split_for_each_speaker_is_made_up_to_a_stated_number_of_lines() {
         assert_eq!(left_out.iter().any(|line| line.contains("more than 2000000")), made == 0);
         assert!(protocols.contains(&Protocol::SpeakerFold { fold: 1, of: 5 }));
     }
+}
+
+// --- what keeps validation apart from training ---
+
+/// Speakers who say two sentences, each so many utterances of four classes.
+fn two_sentences(utterances: &[usize]) -> Corpus {
+    let of = |(speaker, count): (usize, &usize)| {
+        let id = format!("{:02}", speaker + 1);
+        (0..*count).map(move |n| {
+            let (label, word) = (["a", "b", "c", "d"][n / 2 % 4], ["dogs", "kids"][n % 2]);
+            utterance(format!("{id}/{n:03}"), label, Some(&id), Some(word))
+        })
+    };
+    utterances.iter().enumerate().flat_map(of).collect()
+}
+
+#[test]
+fn where_five_other_speakers_remain_validation_has_speakers_of_its_own_near_the_share() {
+    // As many actors and sentences as RAVDESS, and the fewest for which it holds.
+    for speakers_in_all in [24, 6] {
+        let corpus = two_sentences(&vec![60; speakers_in_all]);
+        let plan = plan(&corpus, 0);
+        let splits = plan.splits.iter().filter(|split| matches!(split.protocol, Protocol::Speaker(_)));
+        let mut validating = BTreeSet::new();
+        for split in splits {
+            assert_partition(split, corpus.len());
+            assert_eq!(split.validation, Some(ValidationBy::Speakers));
+            let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
+            assert!(train.is_disjoint(&val) && test.is_disjoint(&val), "{}", split.protocol);
+            let share = split.val.len() as f64 / (corpus.len() - split.test.len()) as f64;
+            assert!(share > 0.075 && share < 0.225, "{}: {share}", split.protocol);
+            validating.insert(val);
+        }
+        assert_eq!(sizes(of(&plan, "speaker-02")).iter().sum::<usize>(), corpus.len());
+        assert!(!validating.is_empty());
+    }
+    let plan = plan(&two_sentences(&[60; 24]), 0);
+    assert_eq!(sizes(of(&plan, "speaker-24")), [1200, 180, 60]);
+}
+
+#[test]
+fn validation_is_never_more_than_half_as_much_again_as_was_asked_for() {
+    let most = |from: usize| (from as f64 * 0.15 * 1.5) as usize;
+    // Too few speakers and two sentences; one speaker who says as much as all others; speakers of every size.
+    for utterances in
+        [&[60; 4][..], &[60; 5], &[600, 60, 60, 60, 60, 60, 60, 60], &[8, 400, 40, 16, 240, 80, 24]]
+    {
+        let corpus = two_sentences(utterances);
+        for seed in 0..20 {
+            for split in plan(&corpus, seed).splits {
+                if matches!(split.protocol, Protocol::Speaker(_)) {
+                    let from = corpus.len() - split.test.len();
+                    assert!(
+                        split.val.len() <= most(from),
+                        "{utterances:?} {}: {:?}",
+                        split.protocol,
+                        sizes(&split)
+                    );
+                }
+            }
+        }
+    }
+    let few = plan(&two_sentences(&[60; 5]), 0);
+    assert_eq!(of(&few, "speaker-01").validation, Some(ValidationBy::Drawn));
+    assert_eq!(sizes(of(&few, "speaker-01")), [204, 36, 60]);
+}
+
+#[test]
+fn validation_takes_no_speaker_who_alone_shows_a_class() {
+    let mut corpus = two_sentences(&[60; 6]);
+    for (_, annotation) in &mut corpus {
+        // Each class but one is shown by one speaker and by the one who is tested.
+        let only =
+            format!("0{}", ["a", "b", "c"].iter().position(|l| *l == annotation.label).map_or(2, |n| n + 2));
+        if annotation.speaker.as_deref() != Some(&only) && annotation.speaker.as_deref() != Some("01") {
+            annotation.label = "d".to_owned();
+        }
+    }
+    let plan = plan(&corpus, 0);
+    let split = of(&plan, "speaker-01");
+    let labels: BTreeSet<&str> = split.train.iter().map(|&index| corpus[index].1.label.as_str()).collect();
+    assert_eq!(labels.len(), 4);
+}
+
+#[test]
+fn two_other_speakers_with_many_words_are_validated_by_words_and_that_is_said() {
+    let plan = plan(&tess(), 0);
+    assert_eq!(of(&plan, "random").validation, None);
+    for name in ["word", "speaker-OAF", "speaker-YAF"] {
+        assert_eq!(of(&plan, name).validation, Some(ValidationBy::Words), "{name}");
+    }
+    assert_eq!(sizes(of(&plan, "speaker-OAF"))[2], 1399);
 }
 
 // --- across corpora ---

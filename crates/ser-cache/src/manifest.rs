@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ser_core::remedy::Action;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::split::{Fractions, Part, Unassigned};
+use ser_corpus::split::{Fractions, Part, Unassigned, ValidationBy};
 use ser_corpus::{Protocol, Segment, check_relative};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,10 @@ pub struct SplitInfo {
     pub feature_set: String,
     /// Classes, in index order.
     pub labels: Vec<String>,
+    /// What keeps validation apart from training, where the protocol does not say it. Words are not written: that they do was
+    /// the only way once, and a split that has not changed keeps its digest.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub validation: Option<ValidationBy>,
     /// Shares asked for.
     pub fractions: Fractions,
     /// Utterances on each side.
@@ -93,6 +97,10 @@ pub struct SplitInfo {
     pub audit: Audit,
     /// SHA-256 of each manifest.
     pub manifests: BTreeMap<Part, Sha>,
+}
+
+fn is_usual(validation: &Option<ValidationBy>) -> bool {
+    matches!(validation, None | Some(ValidationBy::Words))
 }
 
 /// A split ready to be written. The type of an utterance is up to the caller, as long as it serialises like an

@@ -64,6 +64,15 @@ impl Extractor {
         self.config.shape()
     }
 
+    /// How many frames `samples` have after trimming, whatever a tensor holds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unusable`] for no samples, and, without `center`, less than one frame.
+    pub fn count(&mut self, samples: &[f32]) -> Result<usize> {
+        let all = self.layout.count(samples.len())?;
+        Ok(self.trim.as_mut().map_or(all, |trim| trim.frames(samples, all).len()))
+    }
+
     /// Computes the tensor of `samples` (mono, at `sample_rate`, normalised as the caller sees fit) into `tensor`,
     /// row-major in [`Self::shape`]. `top_db`, trimming and the derivatives see the whole utterance; then frames beyond
     /// `max_frames` are left out, and missing ones are zero in every channel.

@@ -91,10 +91,19 @@ pub trait FeatureKind: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether the rows are the orthonormal DCT-II of the log mel spectrum, by which that spectrum can be had back.
-    fn is_cepstrum(&self) -> bool {
-        false
+    /// How the log mel spectrum can be had back from the rows; `None` where it cannot.
+    fn spectrum(&self) -> Option<SpectrumRows> {
+        None
     }
+}
+
+/// What rows that hold a log mel spectrum are, up to a mean of each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpectrumRows {
+    /// The `n_mels` bands, dB.
+    Bands,
+    /// The first coefficients of the bands' orthonormal DCT-II.
+    Cepstrum,
 }
 
 /// The mean of a frame's log mel spectrum, in dB: `scale` times the sum of its first `rows` rows.

@@ -50,7 +50,9 @@ pub use decibel::{Decibels, power_to_db};
 pub use delta::Delta;
 pub use extractor::{Extraction, Extractor};
 pub use frame::FrameLayout;
-pub use kind::{FeatureComputation, FeatureKind, FrameLevel, Representation, UtteranceFrames, Vectorised};
+pub use kind::{
+    FeatureComputation, FeatureKind, FrameLevel, Representation, SpectrumRows, UtteranceFrames, Vectorised,
+};
 pub use log_mel::LogMel;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
 pub use mfcc::Mfcc;

@@ -2,7 +2,7 @@
 
 use ser_core::Result;
 
-use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, UtteranceFrames, Vectorised};
+use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, SpectrumRows, UtteranceFrames, Vectorised};
 use crate::{Decibels, FeatureConfig, MelSpectrogram};
 
 /// The log mel spectrum, `n_mels` bands in dB.
@@ -29,6 +29,10 @@ impl FeatureKind for LogMel {
     fn level(&self, config: &FeatureConfig) -> Option<FrameLevel> {
         let bands = config.n_mels.max(1);
         Some(FrameLevel { rows: bands, scale: 1.0 / bands as f32 })
+    }
+
+    fn spectrum(&self) -> Option<SpectrumRows> {
+        Some(SpectrumRows::Bands)
     }
 }
 

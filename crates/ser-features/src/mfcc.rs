@@ -5,7 +5,7 @@
 
 use ser_core::Result;
 
-use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, UtteranceFrames, Vectorised};
+use crate::kind::{FeatureComputation, FeatureKind, FrameLevel, SpectrumRows, UtteranceFrames, Vectorised};
 use crate::log_mel::LogMelSpectrogram;
 use crate::{Dct, FeatureConfig};
 
@@ -39,8 +39,8 @@ impl FeatureKind for Mfcc {
         Some(FrameLevel { rows: 1, scale: 1.0 / (config.n_mels.max(1) as f32).sqrt() })
     }
 
-    fn is_cepstrum(&self) -> bool {
-        true
+    fn spectrum(&self) -> Option<SpectrumRows> {
+        Some(SpectrumRows::Cepstrum)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
 use crate::device;
 use crate::evaluate::evaluate;
+use crate::material::cut_frames;
 use crate::network::Network;
 use crate::state::Origin;
 
@@ -101,7 +102,7 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     let predictions: Vec<Prediction> = (split.part(Part::Test).iter().zip(&said.truth).zip(rows))
         .map(|((utterance, truth), row)| Prediction::most_probable(&utterance.path, *truth, row.to_vec()))
         .collect::<Result<_>>()?;
-    let provenance = provenance(options, &origin, &cache, &split);
+    let provenance = provenance(options, &origin, &cache, set, &split);
     let evaluation = Evaluation::new(checkpoint.labels, &predictions, provenance)?;
     let evaluation = evaluation.with_audit(split.info.audit.clone());
     Ok(Assessment { evaluation, predictions, origin, split })
@@ -249,6 +250,21 @@ fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet
 
 fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String]) -> Result<StoredSplit> {
     let protocol: Protocol = origin.split.protocol.parse()?;
+    let split = cache.split(set, &protocol);
+    if let Ok(split) = split
+        && split.info.labels == labels
+        && split.digest == origin.split.digest
+    {
+        return Ok(split);
+    }
+    if is_another_corpus(cache, set, origin) {
+        let what = "holds another corpus: not one of the recordings that this checkpoint's split was made of";
+        return Err(Error::new(ErrorKind::Mismatch, what).at(cache.root()).help(remedy![
+            "give the ",
+            Setting::Cache,
+            format!(" it was trained on, {}", origin.split.cache)
+        ]));
+    }
     let split = cache.split(set, &protocol)?;
     if split.info.labels != labels {
         return Err(Error::new(
@@ -258,22 +274,38 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
         .at(cache.root())
         .help(remedy!["give the ", Setting::Cache, " it was trained on"]));
     }
-    if split.digest != origin.split.digest {
-        return Err(Error::new(
-            ErrorKind::Mismatch,
-            format!("has redrawn its {protocol} split since this checkpoint was trained"),
-        )
+    let what = match origin.split.sample.is_empty() {
+        false => format!("has redrawn its {protocol} split since this checkpoint was trained"),
+        true => {
+            format!("holds another {protocol} split, or another corpus, than this checkpoint was trained on")
+        }
+    };
+    Err(Error::new(ErrorKind::Mismatch, what)
         .at(cache.root())
-        .help(remedy![Action::Train, " again: utterances it was trained on may be in the test side now"]));
-    }
-    Ok(split)
+        .help(remedy![Action::Train, " again: utterances it was trained on may be in the test side now"]))
 }
 
-fn provenance(options: &AssessOptions, origin: &Origin, cache: &Cache, split: &StoredSplit) -> Provenance {
+/// Whether the cache holds nothing of what the checkpoint knows of its split; the random split has every recording.
+fn is_another_corpus(cache: &Cache, set: &FeatureSet, origin: &Origin) -> bool {
+    let known = &origin.split.sample;
+    let Ok(all) = cache.split(set, &Protocol::Random) else { return false };
+    let mut utterances = Part::ALL.into_iter().flat_map(|part| all.part(part));
+    !known.is_empty() && !utterances.any(|utterance| known.binary_search(&utterance.key).is_ok())
+}
+
+fn provenance(
+    options: &AssessOptions,
+    origin: &Origin,
+    cache: &Cache,
+    set: &FeatureSet,
+    split: &StoredSplit,
+) -> Provenance {
     let protocol = origin.split.protocol.clone();
     let [train, val, test] = Part::ALL.map(|part| side(split, part));
     let words = protocol_in_words(&protocol, &train, &val, &test);
-    let protocol_in_words = [vec![words], training_in_words(&origin.fit)].concat().join(" ");
+    let cut = cut_frames(set, split, &[Part::Test]).map(|cut| format!("Of the test side, {cut}."));
+    let protocol_in_words =
+        [vec![words], training_in_words(&origin.fit), cut.into_iter().collect()].concat().join(" ");
     Provenance {
         checkpoint: options.checkpoint.display().to_string(),
         epoch: u64::from(origin.epoch),

@@ -1,6 +1,6 @@
 //! What a run learns from and is judged by.
 
-use ser_cache::{Cache, Dataset, FeatureSet, ReadOptions, StoredSplit};
+use ser_cache::{Cache, CutFrames, Dataset, FeatureSet, ReadOptions, StoredSplit};
 use ser_core::Result;
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
@@ -36,4 +36,16 @@ impl Material {
         Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
         Ok(Self { set: set.clone(), split, train, val })
     }
+
+    /// What its tensors leave out of the recordings of the split, if anything.
+    pub fn cut_frames(&self) -> Option<CutFrames> {
+        cut_frames(&self.set, &self.split, &Part::ALL)
+    }
+}
+
+/// What the tensors of `set` leave out of the recordings on these sides of `split`, if anything.
+pub(crate) fn cut_frames(set: &FeatureSet, split: &StoredSplit, parts: &[Part]) -> Option<CutFrames> {
+    let utterances = parts.iter().flat_map(|part| split.part(*part));
+    let originals = utterances.filter(|utterance| utterance.parent.is_none());
+    CutFrames::of(originals.filter_map(|utterance| Some(&set.entry(&utterance.key)?.row)))
 }

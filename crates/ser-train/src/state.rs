@@ -1,8 +1,11 @@
 //! What our checkpoints carry besides weights.
 
-use ser_cache::{FeatureSet, Sha, StoredSplit};
+use std::collections::BTreeSet;
+
+use ser_cache::{FeatureSet, Sha, StoredSplit, TensorKey};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
+use ser_corpus::split::Part;
 use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::network::{Arch, Architecture};
 use ser_model::{FitConfig, MemberOrigin, checkpoint};
@@ -49,6 +52,21 @@ pub struct SplitOrigin {
     pub digest: Sha,
     /// The cache, as an absolute path.
     pub cache: String,
+    /// The lowest keys of its utterances: a sample by which another corpus is told from this one dealt anew. Empty in
+    /// checkpoints from before it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<TensorKey>,
+}
+
+/// How many keys are a sample.
+const SAMPLE: usize = 16;
+
+/// The lowest keys of the utterances of `split`. Keys are digests, so these are a random sample that stays the same however
+/// the utterances are dealt.
+pub(super) fn sample(split: &StoredSplit) -> Vec<TensorKey> {
+    let utterances = Part::ALL.into_iter().flat_map(|part| split.part(part));
+    let keys: BTreeSet<TensorKey> = utterances.map(|utterance| utterance.key).collect();
+    keys.into_iter().take(SAMPLE).collect()
 }
 
 /// What an epoch gave: a line of `metrics.jsonl`.
@@ -125,6 +143,7 @@ impl Origin {
                 seed: split.info.seed,
                 digest: split.digest,
                 cache: cache.to_string_lossy().into_owned(),
+                sample: sample(split),
             },
             fit: config.clone(),
             epoch: 0,

@@ -40,11 +40,13 @@ impl FitTable {
             Device::Cpu => format!("cpu, {} threads", tch::get_num_threads()),
             other => format!("{other:?}").to_lowercase(),
         };
+        let cut = material.cut_frames().map(|cut| format!("{cut}\n"));
         let precision = if config.precision == Precision::Bf16 { "bf16" } else { "f32" };
         print(&format!(
             "split {}: {} utterances to train, {} to validate, {} classes\n\
              its test {}\n\
              feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
+             {}\
              {} on {device}, {precision}; run in {}\n\n\
              epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
             material.split.info.protocol,
@@ -53,6 +55,7 @@ impl FitTable {
             material.split.info.labels.len(),
             material.split.info.audit.in_short(),
             material.set.id,
+            cut.unwrap_or_default(),
             config.network.arch().name(),
             run.display(),
         ))

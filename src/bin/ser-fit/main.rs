@@ -45,10 +45,12 @@ struct Arguments {
     #[arg(long, value_name = "PROTOCOLS", requires = "runs", conflicts_with_all = ["run", "resume"])]
     protocols: Option<String>,
     /// How many seeds, from --seed on
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "protocols")]
+    // Where an option conflicts with --protocols, clap no longer asks for that: say it of each.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "protocols",
+        conflicts_with_all = ["split", "run", "resume"])]
     seeds: u64,
     /// Folder of these runs, <protocol>/seed-<seed>/ each; the same command continues where it stopped
-    #[arg(long, value_name = "FOLDER", requires = "protocols")]
+    #[arg(long, value_name = "FOLDER", requires = "protocols", conflicts_with_all = ["split", "run", "resume"])]
     runs: Option<PathBuf>,
     /// Continue the run in this folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "LearningOptions"])]
@@ -137,7 +139,7 @@ fn fit_matrix(
 ) -> Result<Ending> {
     let cells = matrix::plan(config, protocols, arguments.seeds, folder)?;
     let table = MatrixTable::new(arguments.quiet || arguments.json);
-    table.print_header(&cells)?;
+    table.print_header(&cells, Material::open(config)?.cut_frames())?;
     let mut summaries = Vec::with_capacity(cells.len());
     for cell in &cells {
         let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;

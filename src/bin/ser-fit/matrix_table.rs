@@ -1,6 +1,7 @@
 //! What `ser-fit --protocols` prints: a line for each run.
 
 use ser::print;
+use ser_cache::CutFrames;
 use ser_core::Result;
 use ser_train::matrix::MatrixRun;
 use ser_train::run::FitSummary;
@@ -18,14 +19,16 @@ impl MatrixTable {
         Self { silent }
     }
 
-    /// Heads the columns for `cells`.
+    /// Says what is `cut` off the recordings, if anything, and heads the columns for `cells`.
     ///
     /// # Errors
     /// When stdout cannot be written; likewise below.
-    pub(crate) fn print_header(&self, cells: &[MatrixRun]) -> Result<()> {
+    pub(crate) fn print_header(&self, cells: &[MatrixRun], cut: Option<CutFrames>) -> Result<()> {
         self.print(|| {
+            let cut = cut.map(|cut| format!("{cut}\n"));
             format!(
-                "{} runs\n\nprotocol            seed  epochs  best epoch   val acc   val UAR  seconds\n",
+                "{}{} runs\n\nprotocol            seed  epochs  best epoch   val acc   val UAR  seconds\n",
+                cut.unwrap_or_default(),
                 cells.len()
             )
         })

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use ser::tables::Listed;
 use ser::{Bar, Ending, choice};
 use ser_audio::Limits;
 use ser_cache::CopySettings;
@@ -36,7 +37,7 @@ struct Arguments {
     /// Report what the corpus is, what is missing, duplicated, odd or wrong in it, and its statistics; writes
     /// nothing. Exit code 3 if there is something to fix (1 with --strict)
     #[arg(long, conflicts_with_all = ["out", "exclude", "val_fraction", "test_fraction", "seed", "shard_bytes",
-        "rehash", "dry_run", "wait", "augment", "listen", "FeatureOptions"])]
+        "rehash", "dry_run", "splits", "wait", "augment", "listen", "FeatureOptions"])]
     doctor: bool,
     /// Where labels come from: auto (the convention that names follow, else folders by how they are arranged), tess, ravdess,
     /// crema-d, emo-db, savee, folder, filename, a pattern such as 'pattern:{speaker}_{}_{label}', huggingface, audformat,
@@ -105,6 +106,9 @@ struct Arguments {
     /// Wait while another process writes the cache
     #[arg(long)]
     wait: bool,
+    /// List every split in the table, instead of one line for those of a kind
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    splits: bool,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -153,7 +157,8 @@ fn run(arguments: &Arguments) -> Result<Ending> {
             let _ = writeln!(std::io::stderr(), "ser-prep: {}: {}", remark.path, remark.text);
         }
     } else {
-        ser::print(&ser::tables::preparation(&report))?;
+        let listed = if arguments.splits { Listed::Each } else { Listed::Kinds };
+        ser::print(&ser::tables::preparation_listing(&report, listed))?;
     }
     Ok(if report.needs_attention() { Ending::SomeUnusable } else { Ending::Done })
 }
@@ -235,6 +240,7 @@ impl Arguments {
             data: self.data.clone(),
             out: self.out.clone(),
             features: self.features.config()?,
+            choose_max_frames: self.features.choose_max_frames(),
             augment: if self.listen.is_some() { None } else { self.copies()? },
             labels: self.labels.clone(),
             columns: self.columns.clone(),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{FeatureSet, Sha, TensorEntry, TensorKey, audit_folder, check_inside};
 
 /// Must change with anything that changes a measurement.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// No measurement is read that is larger than this, bytes.
 const LARGEST: u64 = 1 << 28;
@@ -32,9 +32,9 @@ pub struct Measured {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
-    /// Whether near-duplicates were searched for; some feature sets hold too little for that.
+    /// Whether near-duplicates were searched for.
     pub looked: bool,
-    /// Positions of two tensors among the sorted keys, and their similarity in thousandths.
+    /// Positions of two tensors among the sorted keys, and how well their recordings' waveforms correlate, in thousandths.
     pub near_duplicates: Vec<(u32, u32, u32)>,
     /// Of each tensor the silent frames, in thousandths of all.
     pub silence: Vec<u32>,
@@ -63,7 +63,7 @@ pub struct NearDuplicatePairKeys {
     pub first: TensorKey,
     /// The other one.
     pub second: TensorKey,
-    /// How similar they are, at most 1.
+    /// How well their waveforms correlate, at most 1.
     pub similarity: f64,
 }
 
@@ -88,7 +88,7 @@ impl Measured {
         drop(parts);
         let path = measured_path(root, &set.id);
         let kept = check_inside(root, &path).and_then(|()| read(&path));
-        if let Ok((header, content)) = kept
+        if let Ok(Some((header, content))) = kept
             && header.of == digest
             && content.covers(keys.len())
         {
@@ -126,7 +126,7 @@ impl Measured {
         Self { keys: Vec::new(), digest: Sha::of(&[]), content: Content::default(), is_stored: true }
     }
 
-    /// Whether near-duplicates were searched for: the feature set may hold too little for that.
+    /// Whether near-duplicates were searched for.
     pub fn looked_for_near_duplicates(&self) -> bool {
         self.content.looked
     }
@@ -168,15 +168,16 @@ fn measured_path(root: &Path, feature_set: &str) -> PathBuf {
     audit_folder(root).join(format!("{feature_set}.jsonl"))
 }
 
-/// Whether the file at `path` is what was written.
+/// Whether the file at `path` is what was written, or one of an older version, which is replaced when it is needed.
 ///
 /// # Errors
-/// When it is not.
+/// When it is neither.
 pub(crate) fn check_measured(path: &Path) -> Result<()> {
     read(path).map(drop)
 }
 
-fn read(path: &Path) -> Result<(Header, Content)> {
+/// `None` for a file of an older version.
+fn read(path: &Path) -> Result<Option<(Header, Content)>> {
     let damaged = |what: String| {
         Error::new(ErrorKind::Damaged, format!("is not a valid audit: {what}"))
             .at(path)
@@ -189,6 +190,9 @@ fn read(path: &Path) -> Result<(Header, Content)> {
     let text = std::fs::read_to_string(path).map_err(io)?;
     let (header, content) = text.split_once('\n').ok_or_else(|| damaged("it has one line".to_owned()))?;
     let header: Header = serde_json::from_str(header).map_err(|error| damaged(error.to_string()))?;
+    if header.format == FORMAT && header.version < VERSION {
+        return Ok(None);
+    }
     if header.format != FORMAT || header.version != VERSION {
         return Err(damaged(format!("it is of version {}, not {VERSION}", header.version)));
     }
@@ -197,7 +201,7 @@ fn read(path: &Path) -> Result<(Header, Content)> {
         return Err(damaged("its checksum differs".to_owned()));
     }
     let content = serde_json::from_str(content).map_err(|error| damaged(error.to_string()))?;
-    Ok((header, content))
+    Ok(Some((header, content)))
 }
 
 fn checksum(feature_set: &str, of: &Sha, content: &[u8]) -> Sha {

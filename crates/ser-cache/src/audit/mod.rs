@@ -74,7 +74,7 @@ pub struct NearDuplicate {
     pub test: String,
     /// The other one.
     pub other: String,
-    /// How similar they are, at most 1.
+    /// How well their waveforms correlate, at most 1.
     pub similarity: f64,
 }
 

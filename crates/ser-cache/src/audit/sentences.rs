@@ -107,6 +107,17 @@ impl Audit {
 
     /// The audit in one short line: what leaks, and what duration alone achieves.
     pub fn in_short(&self) -> String {
+        let duration = self.duration_alone().map(|uar| format!("; duration alone {uar:.2}"));
+        format!("{}{}", self.shared_in_short(), duration.unwrap_or_default())
+    }
+
+    /// UAR of a classifier that knows only how long a recording is.
+    pub fn duration_alone(&self) -> Option<f64> {
+        self.shortcuts.iter().find(|shortcut| shortcut.cue == Cue::Duration).map(|shortcut| shortcut.uar)
+    }
+
+    /// What leaks, in one short line.
+    pub fn shared_in_short(&self) -> String {
         let mut parts = Vec::new();
         let mut shared = |noun: &str, known: bool, shared: usize, all: usize| {
             if !known {
@@ -132,9 +143,7 @@ impl Audit {
         if parts.is_empty() {
             parts.push("shares nothing".to_owned());
         }
-        let duration = self.shortcuts.iter().find(|shortcut| shortcut.cue == Cue::Duration);
-        let duration = duration.map(|found| format!("; duration alone {:.2}", found.uar));
-        format!("{}{}", parts.join(", "), duration.unwrap_or_default())
+        parts.join(", ")
     }
 }
 

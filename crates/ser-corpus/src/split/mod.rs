@@ -5,6 +5,7 @@
 
 mod official;
 mod planner;
+mod validation;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Annotation, Protocol};
 
 pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo};
+pub use validation::ValidationBy;
 
 /// A side of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,6 +102,8 @@ pub struct Split {
     pub test: Vec<usize>,
     /// What is on no side.
     pub left_out: Unassigned,
+    /// What keeps validation apart from training, where the protocol's name does not say it.
+    pub validation: Option<ValidationBy>,
 }
 
 /// How many utterances of the corpus a split has on no side, and why.
@@ -138,7 +142,7 @@ impl Split {
     }
 
     fn new(protocol: Protocol, train: Vec<usize>, val: Vec<usize>, test: Vec<usize>) -> Self {
-        Self { protocol, train, val, test, left_out: Unassigned::default() }
+        Self { protocol, train, val, test, left_out: Unassigned::default(), validation: None }
     }
 }
 

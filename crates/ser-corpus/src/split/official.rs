@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::split::{Part, SplitPlanner};
+use crate::split::planner::Draw;
+use crate::split::{Part, SplitPlanner, ValidationBy};
 use crate::{Protocol, Split, Unassigned};
 
 impl SplitPlanner<'_> {
@@ -60,10 +61,14 @@ impl SplitPlanner<'_> {
         let (unpublished, sided) = self.partition(|i| side(i).is_none());
         let on = |part: Part| sided.iter().copied().filter(|&i| side(i) == Some(part)).collect::<Vec<_>>();
         let (mut train, mut val, test) = (on(Part::Train), on(Part::Val), on(Part::Test));
+        let mut validation = None;
         if val.is_empty() {
-            (train, val) = self.hold_out(train, &format!("{protocol}-val"))?;
+            let purpose = format!("{protocol}-val");
+            let draw = Draw { share: self.fractions.val, purpose: &purpose };
+            let (rest, held, by) = self.hold_out(&train, draw, &ValidationBy::APART);
+            (train, val, validation) = (rest, held, Some(by));
         }
-        let split = Split::new(protocol, train, val, test);
+        let split = Split { validation, ..Split::new(protocol, train, val, test) };
         let left_out = Unassigned { unpublished: unpublished.len(), ..Unassigned::default() };
         self.with_every_class(Split { left_out, ..split })
     }

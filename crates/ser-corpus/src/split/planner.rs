@@ -9,6 +9,7 @@ use ser_core::random::Random;
 use ser_core::remedy::Setting;
 
 use crate::split::Part;
+use crate::split::validation::ValidationBy;
 use crate::split::{check_classes, check_parents};
 use crate::{Annotation, Fractions, Protocol, Split, Unassigned};
 
@@ -34,7 +35,7 @@ pub struct SplitPlanner<'a> {
     speakers: Option<BTreeSet<&'a str>>,
     /// All corpora, if there are several.
     corpora: BTreeSet<&'a str>,
-    fractions: Fractions,
+    pub(super) fractions: Fractions,
     seed: u64,
     folds: Option<u32>,
 }
@@ -193,39 +194,26 @@ impl<'a> SplitPlanner<'a> {
         let no_words = BTreeSet::new();
         let words = self.words.as_ref().unwrap_or(&no_words);
         let test_words = self.draw_words(words, self.fractions.test, 2, "word-test")?;
-        let rest: BTreeSet<&str> = words.difference(&test_words).copied().collect();
         let of_rest = self.fractions.val / (1.0 - self.fractions.test);
-        let val_words = self.draw_words(&rest, of_rest, 1, "word-val")?;
-        let has = |set: &BTreeSet<&str>, index: usize| {
-            self.utterances[index].word.is_some_and(|word| set.contains(word))
-        };
-        let (test, rest) = self.partition(|i| has(&test_words, i));
-        let (val, train) = rest.into_iter().partition(|&i| has(&val_words, i));
-        self.with_every_class(Split::new(Protocol::Word, train, val, test))
+        let (test, rest) =
+            self.partition(|i| self.utterances[i].word.is_some_and(|word| test_words.contains(word)));
+        let draw = Draw { share: of_rest, purpose: "word-val" };
+        let (train, val, by) = self.hold_out(&rest, draw, &[ValidationBy::Words]);
+        let split = Split::new(Protocol::Word, train, val, test);
+        self.with_every_class(Split { validation: Some(by), ..split })
     }
 
     fn by_speaker(&self, speaker: &str) -> Result<Split, String> {
         let (test, rest) = self.partition(|i| self.utterances[i].speaker == Some(speaker));
-        let (train, val) = self.hold_out_words(rest, "speaker-val")?;
-        self.with_every_class(Split::new(Protocol::Speaker(speaker.to_owned()), train, val, test))
+        let draw = Draw { share: self.fractions.val, purpose: "speaker-val" };
+        let (train, val, by) = self.hold_out(&rest, draw, &ValidationBy::APART);
+        let split = Split::new(Protocol::Speaker(speaker.to_owned()), train, val, test);
+        self.with_every_class(Split { validation: Some(by), ..split })
     }
 
     /// Utterances that are not copies, first those for which `is` holds.
     pub(super) fn partition(&self, is: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<usize>) {
         self.by_path.iter().partition(|&&index| is(index))
-    }
-
-    /// Training and validation without a word in common, where every utterance of the corpus has one.
-    fn hold_out_words(&self, from: Vec<usize>, purpose: &str) -> Result<(Vec<usize>, Vec<usize>), String> {
-        if self.words.is_none() {
-            return Ok(self.stratified(&from, self.fractions.val, 1, purpose));
-        }
-        let words = from.iter().filter_map(|&i| self.utterances[i].word).collect();
-        let val_words = self.draw_words(&words, self.fractions.val, 1, purpose)?;
-        let (val, train) = from
-            .into_iter()
-            .partition(|&i| self.utterances[i].word.is_some_and(|word| val_words.contains(word)));
-        Ok((train, val))
     }
 
     /// Refuses a split whose test or validation part asks for a class that training never shows.
@@ -291,8 +279,7 @@ impl<'a> SplitPlanner<'a> {
 // --- across corpora: test on one, learn from the others, over the classes that both have ---
 
 impl SplitPlanner<'_> {
-    /// Everything of `corpus` is test. Validation has speakers of its own where the others have enough of them,
-    /// otherwise words of its own, and where neither is known it is drawn from each class.
+    /// Everything of `corpus` is test.
     fn by_corpus(&self, corpus: &str) -> Result<Split, String> {
         let (test, rest) = self.partition(|i| self.utterances[i].corpus == Some(corpus));
         let labels =
@@ -315,50 +302,110 @@ impl SplitPlanner<'_> {
         };
         let (test, rest) = (of_shared(test), of_shared(rest));
         let other_labels = all - test.len() - rest.len();
-        let (train, val) = self.hold_out(rest, "corpus-val")?;
+        let draw = Draw { share: self.fractions.val, purpose: "corpus-val" };
+        let (train, val, by) = self.hold_out(&rest, draw, &ValidationBy::APART);
+        let left_out = Unassigned { other_labels, ..Unassigned::default() };
         let split = Split::new(Protocol::Corpus(corpus.to_owned()), train, val, test);
-        self.with_every_class(Split {
-            left_out: Unassigned { other_labels, ..Unassigned::default() },
-            ..split
-        })
+        self.with_every_class(Split { left_out, validation: Some(by), ..split })
     }
+}
 
-    /// Validation with speakers of its own where there are enough of them, otherwise with words of its own, and where
-    /// neither is known drawn from each class.
+// --- validation: kept apart from training by what the test side is apart by, where that keeps near the share asked for ---
+
+/// A share of utterances to be drawn, and what for: another purpose draws others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draw<'p> {
+    pub(super) share: f64,
+    pub(super) purpose: &'p str,
+}
+
+impl Draw<'_> {
+    /// Whether `taken` of `all` is near the share: within half of it either way.
+    fn is_near(self, taken: usize, all: usize) -> bool {
+        let wanted = all as f64 * self.share;
+        (taken as f64 - wanted).abs() <= wanted / 2.0
+    }
+}
+
+impl SplitPlanner<'_> {
+    /// Training and validation out of `from`, by the first of `ways` that comes near the share and leaves training every
+    /// class; drawn from each class and speaker where none does.
     pub(super) fn hold_out(
         &self,
-        from: Vec<usize>,
-        purpose: &str,
-    ) -> Result<(Vec<usize>, Vec<usize>), String> {
-        let Some(speakers) = self.draw_speakers(&from) else { return self.hold_out_words(from, purpose) };
-        let (val, train) = from
-            .into_iter()
-            .partition(|&i| self.utterances[i].speaker.is_some_and(|id| speakers.contains(id)));
-        Ok((train, val))
+        from: &[usize],
+        draw: Draw<'_>,
+        ways: &[ValidationBy],
+    ) -> (Vec<usize>, Vec<usize>, ValidationBy) {
+        let classes = |side: &[usize]| -> BTreeSet<&str> {
+            side.iter().map(|&index| self.utterances[index].label).collect()
+        };
+        let all = classes(from);
+        for &way in ways {
+            let sides = match way {
+                ValidationBy::Speakers => self.hold_out_speakers(from, draw),
+                ValidationBy::Words => self.hold_out_words(from, draw),
+                ValidationBy::Drawn => None,
+            };
+            if let Some((train, val)) = sides
+                && draw.is_near(val.len(), from.len())
+                && classes(&train) == all
+            {
+                return (train, val, way);
+            }
+        }
+        let (train, val) = self.stratified(from, draw.share, 1, draw.purpose);
+        (train, val, ValidationBy::Drawn)
     }
 
-    /// Speakers for validation, the same share of every corpus; nothing where there are too few, or where not every
-    /// utterance says who speaks.
-    fn draw_speakers(&self, from: &[usize]) -> Option<BTreeSet<&str>> {
-        let mut speakers: BTreeMap<Option<&str>, BTreeSet<&str>> = BTreeMap::new();
+    /// Whole words, where every utterance of the corpus has one.
+    fn hold_out_words(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
+        self.words.as_ref()?;
+        let words = from.iter().filter_map(|&i| self.utterances[i].word).collect();
+        let drawn = self.draw_words(&words, draw.share, 1, draw.purpose).ok()?;
+        let (val, train) =
+            from.iter().partition(|&&i| self.utterances[i].word.is_some_and(|word| drawn.contains(word)));
+        Some((train, val))
+    }
+
+    /// Whole speakers, the same share of every corpus; nothing where there are too few, or where not every utterance says
+    /// who speaks.
+    fn hold_out_speakers(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
+        let mut speakers: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
         for &index in from {
             let subject = &self.utterances[index];
-            speakers.entry(subject.corpus).or_default().insert(subject.speaker?);
+            *speakers.entry(subject.corpus).or_default().entry(subject.speaker?).or_default() += 1;
         }
-        let sizes: Vec<usize> = speakers.values().map(BTreeSet::len).collect();
+        let sizes: Vec<usize> = speakers.values().map(BTreeMap::len).collect();
         let count: usize = sizes.iter().sum();
         if count < FEWEST_SPEAKERS {
             return None;
         }
-        let wanted = ((count as f64 * self.fractions.val).round() as usize).clamp(1, count - 1);
-        let mut drawn = BTreeSet::new();
-        for ((corpus, speakers), quota) in speakers.into_iter().zip(apportion(&sizes, wanted)) {
-            let mut order: Vec<&str> = speakers.into_iter().collect();
-            let seed = self.seed.to_string();
-            Random::new(&["split", &seed, "corpus-val", corpus.unwrap_or("")]).shuffle(&mut order);
-            drawn.extend(order.into_iter().take(quota));
+        let wanted = ((count as f64 * draw.share).round() as usize).clamp(1, count - 1);
+        let mean = from.len() / count;
+        let drawn_by = |prefers_usual: bool| -> BTreeSet<&str> {
+            let mut drawn = BTreeSet::new();
+            for ((corpus, speakers), quota) in speakers.iter().zip(apportion(&sizes, wanted)) {
+                let mut order: Vec<(&str, usize)> = speakers.iter().map(|(id, said)| (*id, *said)).collect();
+                let seed = self.seed.to_string();
+                Random::new(&["split", &seed, draw.purpose, corpus.unwrap_or("")]).shuffle(&mut order);
+                if prefers_usual {
+                    order.sort_by_key(|(_, said)| said.abs_diff(mean));
+                }
+                drawn.extend(order.into_iter().take(quota).map(|(id, _)| id));
+            }
+            drawn
+        };
+        let sides = |drawn: BTreeSet<&str>| -> (Vec<usize>, Vec<usize>) {
+            let (val, train) =
+                from.iter().partition(|&&i| self.utterances[i].speaker.is_some_and(|id| drawn.contains(id)));
+            (train, val)
+        };
+        let by_chance = sides(drawn_by(false));
+        match draw.is_near(by_chance.1.len(), from.len()) {
+            true => Some(by_chance),
+            // Who says very much or very little cannot stand for the share; those who say as much as most can.
+            false => Some(sides(drawn_by(true))),
         }
-        Some(drawn)
     }
 }
 

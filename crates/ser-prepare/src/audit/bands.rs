@@ -1,10 +1,11 @@
-//! The spectrum behind cepstral coefficients, in a few bands that telephones and codecs leave alone.
+//! The spectrum behind the rows of a tensor, in a few bands that telephones and codecs leave alone.
 //!
 //! MFCC are the cosine transform of a log mel spectrum, so that spectrum, smoothed, is a sum of cosines and can be asked
 //! for at any place between two mel bands. Asked for from 150 to 3,400 Hz it does not depend on what a sample rate of
-//! 8 kHz, or an encoder that saves bits, cuts off above.
+//! 8 kHz, or an encoder that saves bits, cuts off above. Rows that are mel bands themselves go the same way, through the
+//! coefficients they have.
 
-use ser_features::{FeatureConfig, hz_to_mel};
+use ser_features::{FeatureConfig, SpectrumRows, hz_to_mel};
 
 /// Where the bands lie, Hz.
 const LOWEST_HZ: f64 = 150.0;
@@ -29,9 +30,10 @@ const LONGEST_PERIOD_S: f64 = 0.04;
 /// How the frames of a feature set become band energies.
 #[derive(Debug, Clone)]
 pub(super) struct ClipFraming {
+    rows: SpectrumRows,
     /// Coefficients used.
     coefficients: usize,
-    /// Frames in a tensor: the distance from one coefficient to the next.
+    /// Frames in a tensor: the distance from one row to the next.
     max_frames: usize,
     /// Every how many frames one is taken.
     step: usize,
@@ -47,15 +49,17 @@ impl ClipFraming {
         let hop_s = config.hop_length as f64 / f64::from(config.sample_rate.max(1));
         let step = ((PERIOD_S / hop_s).round() as usize).max(1);
         let period_s = hop_s * step as f64;
-        // Trimmed recordings no longer begin at the same time, and a mean subtracted hides what is quiet.
-        let is_whole = config.trim_top_db.is_none() && !config.mean_subtraction;
-        let enough = config.representation.is_cepstrum()
-            && is_whole
-            && period_s <= LONGEST_PERIOD_S
-            && config.n_mfcc >= FEWEST_COEFFICIENTS
+        let rows = config.representation.spectrum()?;
+        let coefficients = match rows {
+            SpectrumRows::Cepstrum => config.n_mfcc,
+            SpectrumRows::Bands => config.n_mels,
+        };
+        let enough = period_s <= LONGEST_PERIOD_S
+            && coefficients >= FEWEST_COEFFICIENTS
             && config.f_max.min(HIGHEST_HZ) - config.f_min.max(LOWEST_HZ) >= LEAST_RANGE_HZ;
         enough.then(|| Self {
-            coefficients: config.n_mfcc.min(MOST_COEFFICIENTS),
+            rows,
+            coefficients: coefficients.min(MOST_COEFFICIENTS),
             max_frames: config.max_frames,
             step,
             period_s,
@@ -63,9 +67,13 @@ impl ClipFraming {
         })
     }
 
-    /// How many values at the beginning of a tensor are needed: its first coefficients, over all frames.
+    /// How many values at the beginning of a tensor are needed: its first rows, over all frames.
     pub(super) fn values(&self) -> usize {
-        self.coefficients * self.max_frames
+        let rows = match self.rows {
+            SpectrumRows::Cepstrum => self.coefficients,
+            SpectrumRows::Bands => self.config.n_mels,
+        };
+        rows * self.max_frames
     }
 
     /// How many frames `seconds` are; at least one.
@@ -81,7 +89,7 @@ pub(super) type Energies<const N: usize> = Vec<[f32; N]>;
 #[derive(Debug, Clone)]
 pub(super) struct Bands<const N: usize> {
     framing: ClipFraming,
-    /// `[coefficient][band]`
+    /// `[row][band]`
     weights: Vec<[f32; N]>,
 }
 
@@ -92,29 +100,42 @@ impl<const N: usize> Bands<N> {
         let (low, high) = (mel(config.f_min.max(LOWEST_HZ)), mel(config.f_max.min(HIGHEST_HZ)));
         let (first, last) = (mel(config.f_min), mel(config.f_max));
         let bands = config.n_mels as f64;
-        let weight = |k: usize, band: usize| {
+        // The orthonormal DCT-II: coefficient k at place m among the mel bands.
+        let cosine = |k: usize, m: f64| {
+            let norm = if k == 0 { (1.0 / bands).sqrt() } else { (2.0 / bands).sqrt() };
+            norm * (std::f64::consts::PI * k as f64 * (m + 0.5) / bands).cos()
+        };
+        let of_coefficient = |k: usize, band: usize| {
             let at = low + (high - low) * band as f64 / (N.max(2) - 1) as f64;
             // Band m of the filter bank peaks at edge m + 1 of n_mels + 2.
             let m = (at - first) / (last - first) * (bands + 1.0) - 1.0;
-            let norm = if k == 0 { (1.0 / bands).sqrt() } else { (2.0 / bands).sqrt() };
-            (norm * (std::f64::consts::PI * k as f64 * (m + 0.5) / bands).cos()) as f32
+            cosine(k, m)
         };
-        let weights =
-            (0..framing.coefficients).map(|k| std::array::from_fn(|band| weight(k, band))).collect();
+        let of_mel_band = |row: usize, band: usize| -> f64 {
+            (0..framing.coefficients).map(|k| cosine(k, row as f64) * of_coefficient(k, band)).sum()
+        };
+        let weights = match framing.rows {
+            SpectrumRows::Cepstrum => (0..framing.coefficients)
+                .map(|k| std::array::from_fn(|band| of_coefficient(k, band) as f32))
+                .collect(),
+            SpectrumRows::Bands => (0..config.n_mels)
+                .map(|row| std::array::from_fn(|band| of_mel_band(row, band) as f32))
+                .collect(),
+        };
         Self { framing: framing.clone(), weights }
     }
 
-    /// Energies of the clip whose tensor starts with `mfcc` and has `frames` real frames, one of `every` frames taken.
-    pub(super) fn energies(&self, mfcc: &[f32], frames: usize, every: usize) -> Energies<N> {
+    /// Energies of the clip whose tensor starts with `values` and has `frames` real frames, one of `every` frames taken.
+    pub(super) fn energies(&self, values: &[f32], frames: usize, every: usize) -> Energies<N> {
         let ClipFraming { max_frames, step, .. } = self.framing;
         let mut loudest = f32::MIN;
         let taken = (0..frames.min(max_frames)).step_by(step.saturating_mul(every.max(1)));
         let mut energies: Energies<N> = taken
             .map(|frame| {
                 let mut energy = [0.0; N];
-                for (weights, coefficient) in self.weights.iter().zip(mfcc.chunks_exact(max_frames)) {
-                    let coefficient = coefficient.get(frame).copied().unwrap_or(0.0);
-                    energy.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight * coefficient);
+                for (weights, row) in self.weights.iter().zip(values.chunks_exact(max_frames)) {
+                    let value = row.get(frame).copied().unwrap_or(0.0);
+                    energy.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight * value);
                 }
                 loudest = energy.iter().copied().fold(loudest, f32::max);
                 energy

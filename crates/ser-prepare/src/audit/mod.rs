@@ -8,8 +8,10 @@ mod apart;
 mod bands;
 mod measured;
 mod near_duplicates;
+mod originals;
 mod shortcuts;
 mod sketch;
+mod waveform;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -17,6 +19,7 @@ use ser_cache::audit::{Audit, Cue, Measured, NearDuplicate, NearDuplicatePairKey
 use ser_cache::{TensorKey, Utterance};
 
 pub(crate) use measured::measured;
+pub(crate) use originals::Originals;
 
 /// How many pairs of paths are listed; all are counted.
 const LISTED: usize = 100;
@@ -213,7 +216,7 @@ mod tests {
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &"speaker-YAF".parse().unwrap()).unwrap();
         let [mut train, val, mut test] = Part::ALL.map(|part| split.part(part).iter().collect::<Vec<_>>());
-        let measured = measured(&root, set, set.entries.iter(), 1).unwrap();
+        let measured = measured(&root, set, set.entries.iter(), &Originals::default(), 1).unwrap();
         let found = audit_split([&train, &val, &test], &split.info.labels, &measured);
         assert_eq!(found.copies_apart, Some(0));
         let planted = train.remove(train.iter().position(|one| one.parent.is_some()).unwrap());

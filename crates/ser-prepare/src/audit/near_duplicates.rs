@@ -1,7 +1,10 @@
 //! Recordings that are copies of each other without being the same sound: encoded again, resampled, louder or softer, with
 //! a little noise, or with a bit cut off at either end.
 //!
-//! What it finds and what it does not was measured by `tests/fixtures/audit/measure.py`: `docs/design.md`.
+//! Sketches say which pairs to look at, spectrograms which of them to listen to, and the waveforms decide. What is found
+//! and what is not was measured by `tests/fixtures/audit/measure.py`: `docs/design.md`.
+
+use std::borrow::Cow;
 
 use rayon::prelude::*;
 use ser_core::Result;
@@ -9,25 +12,41 @@ use ser_core::Result;
 use crate::audit::align::Aligner;
 use crate::audit::bands::ClipFraming;
 use crate::audit::sketch::{DuplicateCandidate, Sketch, SketchIndex};
+use crate::audit::waveform::Waveform;
 
-/// Recordings at least this similar are near-duplicates. Different takes stay below, also of one word by one speaker;
-/// copies above.
-const DUPLICATE_SIMILARITY: f32 = 0.92;
+/// Recordings whose spectrograms are at least this similar are listened to.
+const PROMISING_SIMILARITY: f32 = 0.92;
 
-/// The first coefficients of a recording's tensor, and how many of its frames are real.
-pub(super) type MfccClip<'a> = (std::borrow::Cow<'a, [f32]>, usize);
+/// Recordings whose waveforms correlate at least this well are near-duplicates. Copies of every kind measured have 0.97
+/// and more, different takes of one sentence by one speaker 0.42 and less.
+const DUPLICATE_CORRELATION: f64 = 0.8;
 
-/// Two recordings, by their positions, and how similar they are: at most 1.
-pub(super) type Pair = (usize, usize, f32);
+/// The first coefficients of a recording, and how many of its frames are real.
+pub(super) type MfccClip<'a> = (Cow<'a, [f32]>, usize);
 
-/// All pairs of near-duplicates among recordings with these sketches, the lower position first; `clip` reads one.
+/// Two recordings, by their positions, and how well their waveforms correlate: at most 1.
+pub(super) type Pair = (usize, usize, f64);
+
+/// What recordings are compared by, each by its position.
+pub(super) trait Comparable: Sync {
+    /// The first coefficients.
+    fn clip(&self, position: usize) -> Result<MfccClip<'_>>;
+
+    /// The waveform.
+    fn waveform(&self, position: usize) -> Result<Waveform>;
+
+    /// How well two waveforms correlate.
+    fn correlation(&self, one: &Waveform, other: &Waveform) -> Result<f64>;
+}
+
+/// All pairs of near-duplicates among recordings with these sketches, the lower position first.
 ///
 /// # Errors
-/// Those of `clip`.
-pub(super) fn near_duplicates<'a>(
+/// Those of `recordings`.
+pub(super) fn near_duplicates(
     framing: &ClipFraming,
     sketches: Vec<Sketch>,
-    clip: impl Fn(usize) -> Result<MfccClip<'a>> + Sync,
+    recordings: &impl Comparable,
 ) -> Result<Vec<Pair>> {
     let count = sketches.len();
     let index = SketchIndex::new(sketches, framing);
@@ -37,15 +56,24 @@ pub(super) fn near_duplicates<'a>(
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let (mfcc, frames) = clip(later)?;
+        let (mfcc, frames) = recordings.clip(later)?;
         let reference = aligner.reference(&mfcc, frames);
+        let mut heard: Option<Waveform> = None;
         let mut pairs = Vec::new();
         for DuplicateCandidate { earlier, lag, .. } in candidates {
-            let (mfcc, frames) = clip(earlier)?;
+            let (mfcc, frames) = recordings.clip(earlier)?;
             // Frame t of the later one sounds like frame t + lag of the earlier.
-            let similarity = aligner.similarity(&reference, &mfcc, frames, -lag);
-            if similarity >= DUPLICATE_SIMILARITY {
-                pairs.push((earlier, later, similarity));
+            if aligner.similarity(&reference, &mfcc, frames, -lag) < PROMISING_SIMILARITY {
+                continue;
+            }
+            let later_waveform = match heard.take() {
+                Some(waveform) => waveform,
+                None => recordings.waveform(later)?,
+            };
+            let correlation = recordings.correlation(&later_waveform, &recordings.waveform(earlier)?)?;
+            heard = Some(later_waveform);
+            if correlation >= DUPLICATE_CORRELATION {
+                pairs.push((earlier, later, correlation));
             }
         }
         Ok(pairs)

@@ -64,6 +64,11 @@ impl Sketcher {
         }
     }
 
+    /// A sketch that is like no other.
+    pub(super) fn nothing() -> Sketch {
+        [NONE; KEPT]
+    }
+
     /// The sketch of the clip whose tensor starts with `mfcc` and has `frames` real frames.
     pub(super) fn sketch(&self, mfcc: &[f32], frames: usize) -> Sketch {
         let energies = smooth(&self.bands.energies(mfcc, frames, 1), self.smoothed);

@@ -4,6 +4,7 @@
 //! shards the next one finds, also if it was killed before it wrote the index.
 
 mod candidates;
+mod frames;
 mod near_duplicates;
 mod options;
 mod report;
@@ -19,8 +20,8 @@ use std::time::Instant;
 use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
-    CopySettings, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock, audit_folder,
-    augmented_set_id, check_splits_place, content_of_segment, copy_path, index_path, key_of,
+    CopySettings, CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock,
+    audit_folder, augmented_set_id, check_splits_place, content_of_segment, copy_path, index_path, key_of,
     manifests_folder, point_splits_at, shards_folder,
 };
 use ser_core::progress::Progress;
@@ -29,8 +30,9 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{Annotation, AudioFile, Corpora, Segment};
 
-use crate::audit::measured;
+use crate::audit::{Originals, measured};
 use crate::prepare::candidates::find_candidates;
+use crate::prepare::frames::with_frames;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
 use crate::prepare::work::{FileWork, PreparedFile, UtteranceWork, Workers};
@@ -102,6 +104,7 @@ pub fn prepare(
     progress: &dyn Progress,
 ) -> Result<PrepareReport> {
     let started = Instant::now();
+    let options = &*with_frames(options, progress)?;
     // What can be said before anything is made or computed is said first.
     let mut preparation = Preparation::scan(options)?;
     let lock = match options.dry_run {
@@ -259,10 +262,21 @@ impl<'a> Preparation<'a> {
         let Self { options, candidates, report, .. } = self;
         let out = &options.out;
         let utterances = select::select(candidates, set, &options.limits, report)?;
-        let measured = measured(out, set, utterances.iter().map(|selected| selected.entry), options.jobs)?;
+        let originals = Originals {
+            configuration: &self.configuration,
+            locations: (utterances.iter().filter(|utterance| !utterance.copy))
+                .map(|utterance| {
+                    let location = self.corpora.location(utterance.path)?;
+                    Ok((utterance.entry.row.key, (location, utterance.annotation.segment)))
+                })
+                .collect::<Result<_>>()?,
+        };
+        let entries = utterances.iter().map(|selected| selected.entry);
+        let measured = measured(out, set, entries, &originals, options.jobs)?;
         let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, report);
         report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
         let recordings = utterances.iter().filter(|utterance| !utterance.copy);
+        report.cut_frames = CutFrames::of(recordings.clone().map(|recording| &recording.entry.row));
         report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
         refuse_failures(options, report)?;
         let shard_names = splits::shard_names(set);

@@ -28,6 +28,9 @@ pub struct PrepareOptions {
     pub out: PathBuf,
     /// How features are computed.
     pub features: FeatureConfig,
+    /// Whether the length of tensors, `features.max_frames`, is chosen: the smallest multiple of 8 that keeps 99.5 % of the
+    /// frames of all recordings.
+    pub choose_max_frames: bool,
     /// Augmented copies to keep of every recording.
     pub augment: Option<CopySettings>,
     /// Where labels come from: nothing for [`LabelSource::Auto`], one for all corpora, or one for each.
@@ -73,6 +76,7 @@ impl PrepareOptions {
             data: vec![CorpusFolder::from(data.into())],
             out: out.into(),
             features: FeatureConfig::default(),
+            choose_max_frames: false,
             augment: None,
             labels: Vec::new(),
             columns: ColumnNames::default(),

@@ -58,10 +58,11 @@ impl<'a> Splits<'a> {
         &self,
         report: &mut PrepareReport,
     ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
-        let PrepareReport { left_out, splits, audits, .. } = report;
+        let PrepareReport { left_out, splits, audits, validation, .. } = report;
         self.manifests(|why| left_out.push(why)).inspect(|SplitManifest { info, .. }| {
             splits.insert(info.protocol.clone(), info.counts.clone());
             audits.insert(info.protocol.clone(), info.audit.clone());
+            validation.extend(info.validation.map(|by| (info.protocol.clone(), by)));
         })
     }
 
@@ -89,6 +90,7 @@ impl<'a> Splits<'a> {
             fractions: self.options.fractions,
             counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
             left_out: split.left_out,
+            validation: split.validation,
             augmentation: self.options.augment.clone(),
             counts_by_label,
             audit,

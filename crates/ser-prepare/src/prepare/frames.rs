@@ -1,0 +1,136 @@
+//! How many frames a tensor should have: as few as keep nearly all of the sound.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use ser_audio::Limits;
+use ser_cache::{FeatureSet, Index, Sha, content_of_segment, index_path, key_of};
+use ser_core::progress::Progress;
+use ser_core::{Error, ErrorKind, Result};
+use ser_corpus::{Corpora, Segment};
+use ser_features::{Extractor, FeatureConfig};
+
+use crate::pipeline::RecordingReader;
+use crate::prepare::candidates::find_candidates;
+use crate::prepare::{Candidate, PrepareOptions, PrepareReport, recall_contents};
+
+/// Thousandths of all frames that are to be kept.
+const KEPT: u64 = 995;
+
+/// The number of frames is a multiple of this, so that a recording more or less seldom changes it.
+const STEP: usize = 8;
+
+/// `options` with a number of frames: the smallest multiple of 8 that keeps 99.5 % of the frames of all recordings, if
+/// that is to be chosen. It depends on the recordings alone, each sound in its file counted once; those that cannot be
+/// used do not count.
+///
+/// # Errors
+/// Those of names and tables, and of an index that cannot be read.
+pub(super) fn with_frames<'a>(
+    options: &'a PrepareOptions,
+    progress: &dyn Progress,
+) -> Result<Cow<'a, PrepareOptions>> {
+    if !options.choose_max_frames {
+        return Ok(Cow::Borrowed(options));
+    }
+    options.validate()?;
+    let (corpora, mut candidates) = find_candidates(options, &mut PrepareReport::default())?;
+    let index = Index::read(&index_path(&options.out))?.unwrap_or_default();
+    recall_contents(&mut candidates, &index.files, options.rehash);
+    let alike: Vec<&FeatureSet> =
+        index.feature_sets.iter().filter(|set| differs_in_length_alone(set, &options.features)).collect();
+
+    let extractor = Extractor::new(&options.features)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
+    let pool = pool.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+    let files: Vec<&[Candidate]> = candidates.chunk_by(|a, b| a.source() == b.source()).collect();
+    progress.start(files.len() as u64, "recordings measured");
+    let lengths_in = |(reader, extractor): &mut (RecordingReader, Extractor), utterances: &&[Candidate]| {
+        let known = |utterance: &Candidate| {
+            let content = content_of_segment(&utterance.content?, utterance.annotation.segment.as_ref());
+            known_length(&content, &alike, &options.limits)
+        };
+        let known: Option<Vec<(Sha, usize)>> = utterances.iter().map(known).collect();
+        // Why a recording cannot be used is said when it is to be used.
+        let lengths = known.or_else(|| measure(reader, extractor, utterances, &corpora));
+        progress.advance(1);
+        lengths.unwrap_or_default()
+    };
+    let state = || (RecordingReader::new(&options.features, options.limits), extractor.clone());
+    let lengths: BTreeMap<Sha, usize> =
+        pool.install(|| files.par_iter().map_init(state, lengths_in).flatten_iter().collect());
+    progress.finish();
+    let max_frames = match fewest_frames(lengths.into_values().collect()) {
+        Some(frames) => frames,
+        None => options.features.max_frames,
+    };
+    let features = FeatureConfig { max_frames, ..options.features.clone() };
+    Ok(Cow::Owned(PrepareOptions { features, ..options.clone() }))
+}
+
+/// The frames of each of a file's utterances that can be used, by its content.
+fn measure(
+    reader: &mut RecordingReader,
+    extractor: &mut Extractor,
+    utterances: &[Candidate],
+    corpora: &Corpora,
+) -> Option<Vec<(Sha, usize)>> {
+    let file = reader.read(&corpora.location(utterances.first()?.source()).ok()?).ok()?;
+    let segments = || utterances.iter().map(|utterance| utterance.annotation.segment);
+    let recording = reader.decode(segments().any(|segment| segment.is_some())).ok()?;
+    let frames = |segment: Option<Segment>| {
+        let samples = reader.clip(&recording, segment.as_ref()).ok()?.samples;
+        Some((content_of_segment(&file, segment.as_ref()), extractor.count(samples).ok()?))
+    };
+    Some(segments().filter_map(frames).collect())
+}
+
+/// Whether the tensors of `set` are what `features` gives, but for their length.
+fn differs_in_length_alone(set: &FeatureSet, features: &FeatureConfig) -> bool {
+    let config: Option<FeatureConfig> = serde_json::from_str(&set.configuration).ok();
+    config.is_some_and(|config| FeatureConfig { max_frames: features.max_frames, ..config } == *features)
+}
+
+/// The frames of a recording that a cache has a tensor of, if it is within the limits.
+fn known_length(content: &Sha, sets: &[&FeatureSet], limits: &Limits) -> Option<(Sha, usize)> {
+    let entry = sets.iter().find_map(|set| set.entry(&key_of(content, &set.configuration)))?;
+    let source = &entry.row.source;
+    limits.check_duration(source.samples, source.sample_rate).ok()?;
+    Some((*content, entry.row.frames.saturating_add(entry.row.frames_cut) as usize))
+}
+
+/// The smallest multiple of [`STEP`] that keeps [`KEPT`] of the frames of recordings of these lengths; `None` without any.
+fn fewest_frames(mut lengths: Vec<usize>) -> Option<usize> {
+    lengths.sort_unstable();
+    let all: u64 = lengths.iter().map(|length| *length as u64).sum();
+    let enough = |frames: usize| {
+        let kept: u64 = lengths.iter().map(|length| (*length).min(frames) as u64).sum();
+        u128::from(kept) * 1000 >= u128::from(all) * u128::from(KEPT)
+    };
+    let (mut too_few, mut frames) = (0, lengths.last()?.div_ceil(STEP));
+    while frames > too_few + 1 {
+        let middle = too_few.midpoint(frames);
+        *if enough(middle * STEP) { &mut frames } else { &mut too_few } = middle;
+    }
+    Some(frames.max(1) * STEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewest_frames_keep_almost_all_and_are_a_multiple_of_eight() {
+        assert_eq!(fewest_frames(vec![187; 100]), Some(192));
+        assert_eq!(fewest_frames(vec![192; 100]), Some(192));
+        assert_eq!(fewest_frames(vec![193]), Some(200));
+        assert_eq!(fewest_frames(Vec::new()), None);
+        // One of 100,000 frames among a thousand of 100: cut where 0.5 % of 200,000 are lost.
+        let mut lengths = vec![100; 1_000];
+        lengths.push(100_000);
+        let frames = fewest_frames(lengths.clone()).unwrap();
+        let lost = |frames: usize| lengths.iter().map(|length| length.saturating_sub(frames)).sum::<usize>();
+        assert!(lost(frames) <= 1_000 && lost(frames - 8) > 1_000 && frames.is_multiple_of(8), "{frames}");
+    }
+}
