@@ -19,6 +19,7 @@ demo DATA="": (_folder DATA) build
 test *ARGS: setup
     cargo test --release --no-fail-fast "$@"
     @[ -n "${SER_TESS-}" ] || echo 'SER_TESS is not set, so the tests on the real TESS corpus did not run.'
+    @[ -n "${SER_RAVDESS-}" ] || echo 'SER_RAVDESS is not set, so the tests on the real RAVDESS corpus did not run.'
 
 # Kill ser-prep COUNT times at random moments, on TESS if SER_TESS names it; TEST kill_fit does it to ser-fit
 kill COUNT="1000" TEST="kill": setup

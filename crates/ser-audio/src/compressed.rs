@@ -1,28 +1,34 @@
-//! Compressed recordings, by symphonia's demuxers and decoders: FLAC, MP3, Ogg, MP4, CAF and ADTS.
+//! Compressed recordings, by symphonia's demuxers and decoders: FLAC, MP3, Ogg, MP4, CAF, ADTS and Matroska.
 //!
 //! The reader for the container is named outright. Symphonia's probe would search the first MiB of any file for
 //! something that looks like audio, and would find an MP3 frame in many a text.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use ser_core::{Error, ErrorKind, Result};
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::{Error as SymphoniaError, Result as SymphoniaResult};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
-use symphonia::default::formats::{AdtsReader, CafReader, FlacReader, IsoMp4Reader, MpaReader, OggReader};
+use symphonia::default::formats::{
+    AdtsReader, CafReader, FlacReader, IsoMp4Reader, MkvReader, MpaReader, OggReader,
+};
 
 use crate::guard::Deadline;
+use crate::matroska::MatroskaLength;
 use crate::mpeg::FrameStream;
+use crate::opus::{OpusDecoder, OpusHead};
 use crate::pcm::take;
 use crate::refusal::{
     COPY_AGAIN, Format, check_channels, check_format, cut_short, decoder_error, max_frames, seconds,
     shorter_than_promised, too_long,
 };
-use crate::{Container, Limits, mix, mp4, mpeg, ogg, vorbis};
+use crate::{Container, Limits, matroska, mix, mp4, mpeg, ogg, vorbis};
 
 /// Frames that the header of a stream may declare for one packet. Decoders allocate by it; the largest real
 /// one is FLAC's, with 65,535.
@@ -43,8 +49,19 @@ pub(super) fn decode(
     let mut reader = source.reader().map_err(header_error)?;
     let (track, parameters) = audio_track(reader.as_ref())?;
     let extent = source.extent(&track, &parameters)?;
-    let (format, packet_bytes) =
+    let (format, packets) =
         decode_track(reader.as_mut(), &track, &parameters, &extent, (limits, &deadline), mono)?;
+    if let Source::Mp4 { samples, .. } = &source
+        && let Some(stated) = samples.get(&track.id).filter(|stated| packets.count < **stated)
+    {
+        let what = format!(
+            "states {stated} packets of audio, of which {} could be read, the first {:.3} s",
+            packets.count,
+            seconds(mono.len() as u64, format.sample_rate)
+        );
+        return Err(Error::new(ErrorKind::Damaged, what).help("copy it again, or convert it to WAV"));
+    }
+    let packet_bytes = packets.bytes;
     if let Source::Flac { frame_bytes, .. } = &source
         && packet_bytes < *frame_bytes
     {
@@ -74,8 +91,13 @@ enum Source<'a> {
     Mp3(FrameStream<'a>),
     Adts(FrameStream<'a>),
     Ogg(&'a [u8]),
-    Mp4(&'a [u8]),
+    Mp4 {
+        bytes: Cow<'a, [u8]>,
+        /// Samples (access units) of each track, by its ID.
+        samples: BTreeMap<u32, u64>,
+    },
     Caf(&'a [u8]),
+    Matroska(&'a [u8], MatroskaLength),
 }
 
 impl<'a> Source<'a> {
@@ -95,26 +117,30 @@ impl<'a> Source<'a> {
             }
             Container::Mp4 => {
                 mp4::check_boxes(bytes)?;
-                Self::Mp4(bytes)
+                Self::Mp4 { samples: mp4::samples_of_tracks(bytes), bytes: mp4::without_segment_indexes(bytes) }
             }
             Container::Caf => Self::Caf(bytes),
+            Container::Matroska => Self::Matroska(bytes, matroska::check_elements(bytes)?),
             Container::Wav | Container::Aiff => {
                 return Err(Error::new(ErrorKind::Unsupported, "is sample data"));
             }
         })
     }
 
-    fn reader(&self) -> SymphoniaResult<Box<dyn FormatReader + 'a>> {
+    fn reader(&self) -> SymphoniaResult<Box<dyn FormatReader + '_>> {
         let options = FormatOptions::default();
-        let seekable = |bytes: &'a [u8]| stream(Box::new(Cursor::new(bytes)));
+        fn seekable(bytes: &[u8]) -> MediaSourceStream<'_> {
+            stream(Box::new(Cursor::new(bytes)))
+        }
         // From a source that can seek, the readers of bare frames would estimate the length and cut there.
         let forward = |bytes: &'a [u8]| stream(Box::new(ReadOnlySource::new(bytes)));
-        Ok(match *self {
+        Ok(match self {
             Self::Flac { bytes, .. } => Box::new(FlacReader::try_new(seekable(bytes), options)?),
             Self::Ogg(bytes) => Box::new(OggReader::try_new(seekable(bytes), options)?),
             Self::Caf(bytes) => Box::new(CafReader::try_new(seekable(bytes), options)?),
-            Self::Mp4(bytes) => {
-                let mut stream = seekable(bytes);
+            Self::Matroska(bytes, _) => Box::new(MkvReader::try_new(seekable(bytes), options)?),
+            Self::Mp4 { bytes, .. } => {
+                let mut stream = seekable(&**bytes);
                 // The reader expects to be just after the size of the first box, where the probe would leave it.
                 stream.ignore_bytes(4)?;
                 Box::new(IsoMp4Reader::try_new(stream, options)?)
@@ -129,7 +155,8 @@ impl<'a> Source<'a> {
         let stated = track.num_frames.filter(|&frames| frames > 0);
         match self {
             Self::Mp3(stream) | Self::Adts(stream) => frames_extent(stream, track, stated),
-            Self::Mp4(bytes) => mp4_extent(bytes, track, parameters, stated),
+            Self::Mp4 { bytes, .. } => mp4_extent(bytes, track, parameters, stated),
+            Self::Matroska(_, length) => matroska_extent(length, parameters),
             // The packet table counts without the delay, which is still in the packets. All packets are there, or
             // the demuxer would have complained; some encoders count the last one as a full one.
             Self::Caf(_) => {
@@ -137,7 +164,12 @@ impl<'a> Source<'a> {
                 let slack =
                     parameters.frames_per_block.filter(|_| parameters.extra_data.is_some()).unwrap_or(0);
                 let promised = stated.map(|frames| frames.saturating_add(skip));
-                Ok(Extent { promised, slack, trim: true, skip, keep: None })
+                Ok(Extent { promised, slack, trim: true, skip, ..Extent::default() })
+            }
+            // The end is trimmed packet by packet; what comes before the beginning is not.
+            Self::Ogg(_) if parameters.codec == CODEC_ID_OPUS => {
+                let skip = u64::from(opus_head(parameters)?.pre_skip);
+                Ok(Extent { promised: stated, skip, ..Extent::default() })
             }
             // The decoders of Ogg and FLAC trim by themselves.
             Self::Ogg(_) | Self::Flac { .. } => Ok(Extent { promised: stated, ..Extent::default() }),
@@ -158,6 +190,8 @@ struct Extent {
     skip: u64,
     /// At most this many frames after `skip` are audible.
     keep: Option<u64>,
+    /// Frames of padding at the end.
+    discard: u64,
 }
 
 impl Extent {
@@ -172,6 +206,8 @@ impl Extent {
                 mono.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
             }
         }
+        let discard = usize::try_from(self.discard).unwrap_or(usize::MAX);
+        mono.truncate(mono.len().saturating_sub(discard));
         let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(mono.len());
         mono.drain(..skip);
         if let Some(keep) = self.keep {
@@ -203,6 +239,25 @@ fn more_than_promised() -> Error {
         .help("split it or encode it again")
 }
 
+/// What an Opus stream's identification header says.
+fn opus_head(parameters: &AudioCodecParameters) -> Result<OpusHead> {
+    OpusHead::parse(parameters.extra_data.as_deref().unwrap_or_default())
+}
+
+/// A stated duration is rounded to a millisecond, and counts whole packets; the last tenth of a second is not held against
+/// the audio.
+fn matroska_extent(length: &MatroskaLength, parameters: &AudioCodecParameters) -> Result<Extent> {
+    let rate = parameters.sample_rate.unwrap_or(0);
+    let in_samples = |seconds: f64| (seconds * f64::from(rate)).max(0.0) as u64;
+    let promised = length.duration_s.map(in_samples);
+    let skip = match parameters.codec == CODEC_ID_OPUS {
+        true => u64::from(opus_head(parameters)?.pre_skip),
+        false => 0,
+    };
+    let discard = in_samples(length.discard_ns as f64 / 1e9);
+    Ok(Extent { promised, slack: u64::from(rate / 10), skip, discard, ..Extent::default() })
+}
+
 fn mp4_extent(
     bytes: &[u8],
     track: &Track,
@@ -220,7 +275,7 @@ fn mp4_extent(
     let rounding = if scale.is_multiple_of(rate) { 0 } else { rate.div_ceil(scale) };
     let heard = edit.duration.saturating_mul(rate).div_ceil(scale).saturating_add(rounding);
     let keep = (edit.duration > 0).then_some(heard);
-    Ok(Extent { promised: stated, slack: 0, trim: true, skip: edit.start, keep })
+    Ok(Extent { promised: stated, trim: true, skip: edit.start, keep, ..Extent::default() })
 }
 
 fn stream<'a>(source: Box<dyn MediaSource + 'a>) -> MediaSourceStream<'a> {
@@ -242,10 +297,20 @@ fn audio_track(reader: &dyn FormatReader) -> Result<(Track, AudioCodecParameters
         Some(CodecParameters::Audio(parameters)) => Some((track.clone(), parameters.clone())),
         _ => None,
     };
-    reader.tracks().iter().find_map(audio).ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "holds no audio that can be decoded")
-            .help("convert it to WAV or FLAC")
-    })
+    let mut tracks = reader.tracks().iter().filter_map(audio);
+    match (tracks.next(), tracks.count()) {
+        (Some(only), 0) => Ok(only),
+        (Some(_), others) => {
+            let what = format!("holds {} audio tracks, and nothing says which one is meant", others + 1);
+            Err(Error::new(ErrorKind::Unsupported, what).help("export the one that is meant to a file of its own"))
+        }
+        (None, _) if reader.tracks().is_empty() => {
+            Err(Error::new(ErrorKind::Unsupported, "holds no audio that can be decoded")
+                .help("convert it to WAV or FLAC"))
+        }
+        (None, _) => Err(Error::new(ErrorKind::Unsupported, "holds no sound that can be decoded, only other tracks")
+            .help("take it out of the corpus, or use the recording of its sound")),
+    }
 }
 
 /// Rejects what would make a decoder allocate far too much before it has decoded anything.
@@ -261,7 +326,30 @@ fn check_sizes(parameters: &AudioCodecParameters) -> Result<()> {
     }
 }
 
-/// Decodes all packets of a track; gives the format and how many bytes of packets there were.
+/// What was read of a track.
+#[derive(Debug, Clone, Copy, Default)]
+struct Packets {
+    count: u64,
+    bytes: u64,
+}
+
+/// The decoder for a track: symphonia's, or for Opus, which it has none for, ropus.
+fn make_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>> {
+    if parameters.codec == CODEC_ID_OPUS {
+        return Ok(Box::new(OpusDecoder::new(parameters, opus_head(parameters)?)?));
+    }
+    let options = AudioDecoderOptions::default().verify(true);
+    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    symphonia::default::get_codecs().make_audio_decoder(parameters, &options).map_err(|error| {
+        if parameters.codec == CODEC_ID_AAC && channels > 2 {
+            let what = format!("is AAC with {channels} channels; 1 and 2 are handled");
+            return Error::new(ErrorKind::Unsupported, what).help("mix it down, or convert it to WAV or FLAC");
+        }
+        decoder_error(error, 0, parameters.sample_rate.unwrap_or(0))
+    })
+}
+
+/// Decodes all packets of a track; gives the format and what was read.
 fn decode_track(
     reader: &mut dyn FormatReader,
     track: &Track,
@@ -269,15 +357,12 @@ fn decode_track(
     extent: &Extent,
     (limits, deadline): (&Limits, &Deadline),
     mono: &mut Vec<f32>,
-) -> Result<(Format, u64)> {
+) -> Result<(Format, Packets)> {
     check_sizes(parameters)?;
     let stated_rate = parameters.sample_rate.unwrap_or(0);
-    let options = AudioDecoderOptions::default().verify(true);
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &options)
-        .map_err(|error| decoder_error(error, 0, stated_rate))?;
+    let mut decoder = make_decoder(parameters)?;
     let mut format: Option<Format> = None;
-    let mut packet_bytes = 0;
+    let mut packets = Packets::default();
     let mut empty_packets = 0;
     loop {
         let done = mono.len();
@@ -294,7 +379,8 @@ fn decode_track(
         if packet.track_id != track.id {
             continue;
         }
-        packet_bytes += packet.data.len() as u64;
+        packets.count += 1;
+        packets.bytes += packet.data.len() as u64;
         let decoded = decoder.decode(&packet).map_err(|error| decoder_error(error, done, rate))?;
         if decoded.frames() == 0 {
             empty_packets += 1;
@@ -336,7 +422,7 @@ fn decode_track(
         None if extent.promised.unwrap_or(0) == 0 => Format { codec, sample_rate: stated_rate, channels: 0 },
         None => return Err(shorter_than_promised(extent.promised, 0, stated_rate)),
     };
-    Ok((format, packet_bytes))
+    Ok((format, packets))
 }
 
 fn spec_of(decoded: &GenericAudioBufferRef<'_>) -> (u32, usize) {

@@ -19,7 +19,7 @@ pub enum Container {
     Flac,
     /// A bare sequence of MPEG audio layer III frames.
     Mp3,
-    /// Ogg, with Vorbis or FLAC inside.
+    /// Ogg, with Vorbis, Opus or FLAC inside.
     Ogg,
     /// MPEG-4 (also M4A, MOV), with AAC or ALAC inside.
     Mp4,
@@ -27,6 +27,8 @@ pub enum Container {
     Caf,
     /// A bare sequence of AAC frames (ADTS).
     Adts,
+    /// Matroska or WebM, with Opus, Vorbis, FLAC, AAC, MP3 or PCM inside.
+    Matroska,
 }
 
 impl Container {
@@ -48,6 +50,8 @@ impl Container {
             Ok(Self::Ogg)
         } else if bytes.get(4..8) == Some(b"ftyp") {
             Ok(Self::Mp4)
+        } else if starts(b"\x1a\x45\xdf\xa3") {
+            Ok(Self::Matroska)
         } else if starts(b"caff") {
             Ok(Self::Caf)
         } else if mpeg::starts_as_adts(body) {
@@ -71,10 +75,11 @@ impl Container {
             Self::Aiff => &["aif", "aiff", "aifc"],
             Self::Flac => &["flac"],
             Self::Mp3 => &["mp3"],
-            Self::Ogg => &["ogg", "oga"],
+            Self::Ogg => &["ogg", "oga", "opus"],
             Self::Mp4 => &["m4a", "mp4", "m4b", "mov"],
             Self::Caf => &["caf"],
             Self::Adts => &["aac"],
+            Self::Matroska => &["webm", "mka", "mkv"],
         }
     }
 }
@@ -90,38 +95,61 @@ impl fmt::Display for Container {
             Self::Mp4 => "MP4",
             Self::Caf => "CAF",
             Self::Adts => "AAC (ADTS)",
+            Self::Matroska => "Matroska or WebM",
         })
     }
 }
 
-/// Files named like recordings that are not, or that cannot be decoded here.
-const OTHER_FORMATS: &[(&[u8], &str)] = &[
-    (b"RIFX", "a big-endian WAV (RIFX)"),
-    (b"riff", "a Wave64 file"),
-    (b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
-    (b"\x30\x26\xb2\x75", "Windows Media"),
-    (b"#!AMR", "AMR"),
-    (b"NIST_1A", "NIST SPHERE"),
-    (b".snd", "Sun/NeXT AU"),
-    (b"wvpk", "WavPack"),
-    (b"MAC ", "Monkey's Audio"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"%PDF", "a PDF"),
-    (b"\x89PNG", "an image"),
-    (b"\xff\xd8\xff", "an image"),
-    (b"<", "a web page or XML"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the recording itself"),
-    (b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "empty space (zero bytes), as an interrupted download leaves"),
+/// What is no audio that can be decoded: its first bytes, what it is, and what to do about it.
+const OTHER_FORMATS: &[(&[u8], &str, &str)] = &[
+    (b"RIFX", "a big-endian WAV (RIFX)", CONVERT),
+    (b"riff", "a Wave64 file", CONVERT),
+    (b"\x30\x26\xb2\x75", "Windows Media audio", CONVERT),
+    (b"#!AMR", "AMR", CONVERT),
+    (b"NIST_1A", "NIST SPHERE", CONVERT),
+    (b".snd", "Sun/NeXT AU", CONVERT),
+    (b"wvpk", "WavPack", CONVERT),
+    (b"MAC ", "Monkey's Audio", CONVERT),
+    (b"TTA1", "True Audio", CONVERT),
+    (b"DSD ", "DSD audio", CONVERT),
+    (b"PK\x03\x04", "a ZIP archive", "unpack it"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it"),
+    (b"Rar!", "a RAR archive", "unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
+    (b"%PDF", "a PDF", "take it out of the corpus"),
+    (b"\x89PNG", "an image", "take it out of the corpus"),
+    (b"\xff\xd8\xff", "an image", "take it out of the corpus"),
+    (b"<", "a web page or XML", "download it again: what was saved is a page and not the recording"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the recording itself", "run git lfs pull"),
+    (
+        b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        "empty space (zero bytes), as an interrupted download leaves",
+        "download it again",
+    ),
 ];
 
+/// The remedy for audio of another kind.
+const CONVERT: &str = "convert it to WAV or FLAC, or take it out of the corpus";
+
+/// What a file is that begins with `bytes` and is audio, whatever its name: a container that is read here, or the name of
+/// a kind that is not. Nothing for what is no audio, as far as its beginning shows.
+pub fn sniff(bytes: &[u8]) -> Option<Result<Container, &'static str>> {
+    match Container::of(bytes) {
+        // A few bytes of anything look like a frame of these; they need a whole file to be told.
+        Ok(Container::Mp3 | Container::Adts) if !bytes.starts_with(b"ID3") => None,
+        Ok(container) => Some(Ok(container)),
+        Err(_) => OTHER_FORMATS
+            .iter()
+            .find(|(magic, _, help)| *help == CONVERT && bytes.starts_with(magic))
+            .map(|(_, name, _)| Err(*name)),
+    }
+}
+
 fn unrecognised(bytes: &[u8]) -> Error {
-    const HELP: &str = "convert it to WAV or FLAC, or take it out of the corpus";
-    if let Some((_, name)) = OTHER_FORMATS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return Error::new(ErrorKind::Unsupported, format!("is {name}")).help(HELP);
+    if let Some((_, name, help)) = OTHER_FORMATS.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
+        return Error::new(ErrorKind::Unsupported, format!("is {name}")).help(*help);
     }
     let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let what = format!("is not audio of a known kind (its first bytes are {})", first.join(" "));
-    Error::new(ErrorKind::Unsupported, what).help(HELP)
+    Error::new(ErrorKind::Unsupported, what).help(CONVERT)
 }

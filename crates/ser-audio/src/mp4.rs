@@ -4,6 +4,9 @@
 //! 14496-12, section 8.6.6) says where the audio begins and how long it is; symphonia reads the list but gives no
 //! access to it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::pcm::take;
@@ -34,6 +37,59 @@ pub(super) fn check_boxes(bytes: &[u8]) -> Result<()> {
         return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
     }
     Ok(())
+}
+
+/// How many samples (access units) each track has, by its ID: those of the index, and those of all fragments.
+pub(super) fn samples_of_tracks(bytes: &[u8]) -> BTreeMap<u32, u64> {
+    let mut samples: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut add = |id: Option<u32>, count: Option<u32>| {
+        if let (Some(id), Some(count)) = (id, count) {
+            let total = samples.entry(id).or_default();
+            *total = total.saturating_add(u64::from(count));
+        }
+    };
+    for (_, track) in find(bytes, b"moov").into_iter().flat_map(boxes).filter(|(kind, _)| kind == b"trak") {
+        let id = find(track, b"tkhd").and_then(|header| full_box_u32(header, 12, 20));
+        let table = ["mdia", "minf", "stbl"]
+            .iter()
+            .try_fold(track, |content, kind| find(content, kind.as_bytes().first_chunk()?));
+        let count = table.and_then(|table| {
+            find(table, b"stsz").or_else(|| find(table, b"stz2")).and_then(|sizes| take(sizes, 8)).map(u32::from_be_bytes)
+        });
+        add(id, count);
+    }
+    for (_, fragment) in boxes(bytes).filter(|(kind, _)| kind == b"moof") {
+        for (_, track) in boxes(fragment).filter(|(kind, _)| kind == b"traf") {
+            let id = find(track, b"tfhd").and_then(|header| take(header, 4)).map(u32::from_be_bytes);
+            for (_, run) in boxes(track).filter(|(kind, _)| kind == b"trun") {
+                add(id, take(run, 4).map(u32::from_be_bytes));
+            }
+        }
+    }
+    samples
+}
+
+/// The same file with its segment indexes (`sidx`) marked as free space. They help to seek; the demuxer goes by the first
+/// one and would stop after the fragments that it lists, though each fragment may have its own.
+pub(super) fn without_segment_indexes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let mut places = Vec::new();
+    let mut at = 0;
+    while let Some((kind, _, size)) = bytes.get(at..).and_then(box_header).filter(|(_, header, size)| header <= size) {
+        if kind == *b"sidx" {
+            places.push(at + 4);
+        }
+        at += size;
+    }
+    if places.is_empty() {
+        return Cow::Borrowed(bytes);
+    }
+    let mut bytes = bytes.to_vec();
+    for place in places {
+        if let Some(kind) = bytes.get_mut(place..place + 4) {
+            kind.copy_from_slice(b"free");
+        }
+    }
+    Cow::Owned(bytes)
 }
 
 /// The audible part of a track.

@@ -96,7 +96,7 @@ fn page(bytes: &[u8]) -> Result<Page<'_>> {
 }
 
 fn refuse_codec(first_packet: &[u8]) -> Result<()> {
-    let known: [(&[u8], &str); 3] = [(b"OpusHead", "Opus"), (b"Speex   ", "Speex"), (b"\x80theora", "video")];
+    let known: [(&[u8], &str); 2] = [(b"Speex   ", "Speex"), (b"\x80theora", "video")];
     match known.iter().find(|(magic, _)| first_packet.starts_with(magic)) {
         Some((_, name)) => Err(Error::new(ErrorKind::Unsupported, format!("is an Ogg with {name} inside"))
             .help("convert it to WAV or FLAC")),

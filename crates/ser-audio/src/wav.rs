@@ -48,6 +48,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
             b"data" => {
                 let format = format
                     .ok_or_else(|| Error::new(ErrorKind::Damaged, "has its samples before their format"))?;
+                refuse_more_data(bytes, end, size)?;
                 return samples(bytes, body, size, &format, &facts);
             }
             _ => {}
@@ -55,6 +56,28 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
         at = next_chunk(bytes, end, size);
     }
 }
+
+/// Refuses a file whose chunks go on to a second one with samples, which nothing says how to join.
+fn refuse_more_data(bytes: &[u8], mut end: usize, mut size: u32) -> Result<()> {
+    // What follows need not be chunks at all; a chain of them ends at the first that does not fit the file.
+    for _ in 0..MOST_CHUNKS {
+        let at = next_chunk(bytes, end, size);
+        let (Some(id), Some(next)) = (take::<4>(bytes, at), take(bytes, at.saturating_add(4))) else { break };
+        size = u32::from_le_bytes(next);
+        end = at.saturating_add(8).saturating_add(size as usize);
+        if end > bytes.len() || end <= at {
+            break;
+        }
+        if id == *b"data" && size > 0 {
+            let what = "has its samples in two data chunks, as if joined from several files";
+            return Err(Error::new(ErrorKind::Unsupported, what).help("export it again as one recording"));
+        }
+    }
+    Ok(())
+}
+
+/// Files have a handful of chunks.
+const MOST_CHUNKS: usize = 256;
 
 /// Chunks are padded to even sizes, which some programs forget.
 fn next_chunk(bytes: &[u8], end: usize, size: u32) -> usize {

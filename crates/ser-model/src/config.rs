@@ -32,7 +32,7 @@ pub struct FitConfig {
     pub data: Vec<String>,
     /// The feature set in it: the start of its name, or a preset that it was computed by; the newest if empty.
     pub feature_set: String,
-    /// The protocol: `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
+    /// The protocol: `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>`, `corpus-<NAME>`, `official` or `official-<FOLD>`.
     pub split: String,
     /// Passes over the training side.
     pub epochs: u32,

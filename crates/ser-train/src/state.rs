@@ -44,7 +44,7 @@ pub struct Origin {
 /// The split a network was trained on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitOrigin {
-    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>` or `corpus-<NAME>`.
+    /// `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>`, `corpus-<NAME>`, `official` or `official-<FOLD>`.
     pub protocol: String,
     /// Its seed.
     pub seed: u64,

@@ -126,7 +126,7 @@ struct Gc {
 struct Export {
     #[command(flatten)]
     place: Where,
-    /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random; with --csv all]
+    /// Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k>, corpus-<NAME>, official or official-<FOLD> [default: random; with --csv all]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<Protocol>,
     /// Feature set, by the start of its name [default: the newest]

@@ -25,7 +25,7 @@ pub(crate) struct LearningOptions {
         long,
         value_name = "PROTOCOL",
         conflicts_with = "protocols",
-        help = "Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k> or corpus-<NAME> [default: random]"
+        help = "Protocol: random, word, speaker-<ID>, speakers-<i>-of-<k>, corpus-<NAME>, official or official-<FOLD> [default: random]"
     )]
     split: Option<String>,
     /// Architecture of the network; its sizes are those of the recipe, if that has the same, or else its defaults

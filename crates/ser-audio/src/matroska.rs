@@ -1,0 +1,140 @@
+//! Matroska and WebM: whether every element is there, and how long the audio is meant to be.
+//!
+//! EBML: RFC 8794; elements: RFC 9559. A browser's recorder leaves sizes and the duration open, since it cannot know
+//! them; then a recording that ends after a whole element is as complete as anyone can tell.
+
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::refusal::COPY_AGAIN;
+
+/// What the file says of its audio.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct MatroskaLength {
+    /// Its duration in seconds, if it is stated.
+    pub(super) duration_s: Option<f64>,
+    /// How much of the end is padding, nanoseconds.
+    pub(super) discard_ns: u64,
+    /// Blocks of the first audio track.
+    pub(super) audio_tracks: usize,
+}
+
+const SEGMENT: u32 = 0x1853_8067;
+const CLUSTER: u32 = 0x1F43_B675;
+const BLOCK_GROUP: u32 = 0xA0;
+const DISCARD_PADDING: u32 = 0x75A2;
+const INFO: u32 = 0x1549_A966;
+const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
+const DURATION: u32 = 0x4489;
+const TRACKS: u32 = 0x1654_AE6B;
+const TRACK_ENTRY: u32 = 0xAE;
+const TRACK_TYPE: u32 = 0x83;
+const AUDIO: u64 = 2;
+
+/// Walks over all elements.
+///
+/// # Errors
+/// `Damaged`, where the file ends inside of one.
+pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
+    let mut length = MatroskaLength::default();
+    let (mut scale_ns, mut duration) = (1_000_000_u64, None);
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let (id, id_bytes) = variable(rest, 4, true).ok_or_else(cut_short)?;
+        let (size, size_bytes) = variable(rest.get(id_bytes..).unwrap_or_default(), 8, false).ok_or_else(cut_short)?;
+        let body = at + id_bytes + size_bytes;
+        let unknown = size == (1 << (7 * size_bytes)) - 1;
+        let end = usize::try_from(size).ok().and_then(|size| body.checked_add(size)).unwrap_or(usize::MAX);
+        let is_master =
+            [SEGMENT, CLUSTER, BLOCK_GROUP, INFO, TRACKS, TRACK_ENTRY].map(u64::from).contains(&id);
+        if !unknown && end > bytes.len() {
+            return Err(cut_short().help(COPY_AGAIN));
+        }
+        if unknown && !is_master {
+            return Err(Error::new(ErrorKind::Damaged, "is corrupt: an element has no size").help(COPY_AGAIN));
+        }
+        let content = if unknown { &[] } else { bytes.get(body..end).unwrap_or_default() };
+        match u32::try_from(id) {
+            Ok(TIMESTAMP_SCALE) => scale_ns = unsigned(content).unwrap_or(scale_ns),
+            Ok(DURATION) => duration = float(content),
+            Ok(TRACK_TYPE) if unsigned(content) == Some(AUDIO) => length.audio_tracks += 1,
+            // Of the last block; a negative one means nothing at an end.
+            Ok(DISCARD_PADDING) => length.discard_ns = signed(content).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0),
+            _ => {}
+        }
+        at = if is_master { body } else { end };
+    }
+    length.duration_s = duration.map(|duration: f64| duration * scale_ns as f64 / 1e9).filter(|s| *s > 0.0);
+    Ok(length)
+}
+
+/// A number of variable length of at most `most` bytes, and how many it has; an ID keeps the bit that says so.
+fn variable(bytes: &[u8], most: usize, is_id: bool) -> Option<(u64, usize)> {
+    let first = *bytes.first()?;
+    let length = first.leading_zeros() as usize + 1;
+    if length > most {
+        return None;
+    }
+    let number = bytes.get(..length)?.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let mark = 1_u64 << (7 * length);
+    Some((if is_id { number } else { number ^ mark }, length))
+}
+
+fn unsigned(content: &[u8]) -> Option<u64> {
+    (content.len() <= 8).then(|| content.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+fn signed(content: &[u8]) -> Option<i64> {
+    let bits = 8 * content.len() as u32;
+    let number = unsigned(content)?;
+    Some(if bits == 0 { 0 } else { (number << (64 - bits)).cast_signed() >> (64 - bits) })
+}
+
+fn float(content: &[u8]) -> Option<f64> {
+    match content.len() {
+        4 => Some(f64::from(f32::from_bits(unsigned(content)? as u32))),
+        8 => Some(f64::from_bits(unsigned(content)?)),
+        _ => None,
+    }
+}
+
+fn cut_short() -> Error {
+    Error::new(ErrorKind::Damaged, "is cut short: it ends inside of an element").help(COPY_AGAIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(id: &[u8], content: &[u8]) -> Vec<u8> {
+        [id, &[0x40 | (content.len() >> 8) as u8, content.len() as u8], content].concat()
+    }
+
+    fn file() -> Vec<u8> {
+        let info = element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x44, 0x89], &1500f64.to_be_bytes()));
+        let track = element(&[0xAE], &element(&[0x83], &[2]));
+        let group = element(&[0xA0], &element(&[0x75, 0xA2], &[0x00, 0x98, 0x96, 0x80]));
+        let cluster = element(&[0x1F, 0x43, 0xB6, 0x75], &group);
+        let body = [info, element(&[0x16, 0x54, 0xAE, 0x6B], &track), cluster].concat();
+        [element(&[0x1A, 0x45, 0xDF, 0xA3], &[]), element(&[0x18, 0x53, 0x80, 0x67], &body)].concat()
+    }
+
+    #[test]
+    fn durations_and_padding_are_found_whatever_lies_between() {
+        let length = check_elements(&file()).unwrap();
+        assert_eq!((length.duration_s, length.discard_ns, length.audio_tracks), (Some(1.5), 10_000_000, 1));
+    }
+
+    #[test]
+    fn a_file_that_ends_early_is_cut_short_wherever_it_does() {
+        let file = file();
+        for end in 1..file.len() {
+            // After the first element the rest may be missing without a trace.
+            if end != 6 {
+                assert!(check_elements(&file[..end]).is_err(), "{end}");
+            }
+        }
+        assert_eq!(signed(&[0xff]), Some(-1));
+        assert_eq!(signed(&[]), Some(0));
+    }
+}
