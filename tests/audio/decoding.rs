@@ -491,7 +491,9 @@ fn what_is_not_audio_is_named() {
     ] {
         assert!(refused(bytes).to_string().contains(help), "{}", refused(bytes));
     }
-    for (name, words) in [("chirp-51.opus", "Opus with 6 channels"), ("chirp-aac-51.m4a", "AAC with 6 channels")] {
+    for (name, words) in
+        [("chirp-51.opus", "Opus with 6 channels"), ("chirp-aac-51.m4a", "AAC with 6 channels")]
+    {
         let error = refused(&fixture(name));
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains(words), "{error}");

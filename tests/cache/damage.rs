@@ -343,7 +343,7 @@ fn a_protocol_in_a_manifest_that_is_none_is_refused() {
     let path = made.random().join("split.toml");
     let whole = fs::read_to_string(&path).unwrap();
     for protocol in
-        ["../random", "speaker-../x", "speaker-", "speaker-.x", "random/", "", "speaker-a b", "sentence"]
+        ["../random", "speaker-../x", "speaker-", "speaker-.x", "random/", "", "speaker-a:b", "sentence"]
     {
         fs::write(&path, whole.replace("protocol = \"random\"", &format!("protocol = {protocol:?}")))
             .unwrap();

@@ -120,6 +120,7 @@ fn json_prints_one_object_which_is_the_report() {
         "corpora",
         "cut",
         "data",
+        "doubts",
         "dropped",
         "dry_run",
         "duplicates",

@@ -117,7 +117,10 @@ impl<'a> Source<'a> {
             }
             Container::Mp4 => {
                 mp4::check_boxes(bytes)?;
-                Self::Mp4 { samples: mp4::samples_of_tracks(bytes), bytes: mp4::without_segment_indexes(bytes) }
+                Self::Mp4 {
+                    samples: mp4::samples_of_tracks(bytes),
+                    bytes: mp4::without_segment_indexes(bytes),
+                }
             }
             Container::Caf => Self::Caf(bytes),
             Container::Matroska => Self::Matroska(bytes, matroska::check_elements(bytes)?),
@@ -302,14 +305,17 @@ fn audio_track(reader: &dyn FormatReader) -> Result<(Track, AudioCodecParameters
         (Some(only), 0) => Ok(only),
         (Some(_), others) => {
             let what = format!("holds {} audio tracks, and nothing says which one is meant", others + 1);
-            Err(Error::new(ErrorKind::Unsupported, what).help("export the one that is meant to a file of its own"))
+            Err(Error::new(ErrorKind::Unsupported, what)
+                .help("export the one that is meant to a file of its own"))
         }
         (None, _) if reader.tracks().is_empty() => {
             Err(Error::new(ErrorKind::Unsupported, "holds no audio that can be decoded")
                 .help("convert it to WAV or FLAC"))
         }
-        (None, _) => Err(Error::new(ErrorKind::Unsupported, "holds no sound that can be decoded, only other tracks")
-            .help("take it out of the corpus, or use the recording of its sound")),
+        (None, _) => {
+            Err(Error::new(ErrorKind::Unsupported, "holds no sound that can be decoded, only other tracks")
+                .help("take it out of the corpus, or use the recording of its sound"))
+        }
     }
 }
 
@@ -343,7 +349,8 @@ fn make_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecode
     symphonia::default::get_codecs().make_audio_decoder(parameters, &options).map_err(|error| {
         if parameters.codec == CODEC_ID_AAC && channels > 2 {
             let what = format!("is AAC with {channels} channels; 1 and 2 are handled");
-            return Error::new(ErrorKind::Unsupported, what).help("mix it down, or convert it to WAV or FLAC");
+            return Error::new(ErrorKind::Unsupported, what)
+                .help("mix it down, or convert it to WAV or FLAC");
         }
         decoder_error(error, 0, parameters.sample_rate.unwrap_or(0))
     })

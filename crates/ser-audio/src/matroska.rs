@@ -41,7 +41,8 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
     while at < bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
         let (id, id_bytes) = variable(rest, 4, true).ok_or_else(cut_short)?;
-        let (size, size_bytes) = variable(rest.get(id_bytes..).unwrap_or_default(), 8, false).ok_or_else(cut_short)?;
+        let (size, size_bytes) =
+            variable(rest.get(id_bytes..).unwrap_or_default(), 8, false).ok_or_else(cut_short)?;
         let body = at + id_bytes + size_bytes;
         let unknown = size == (1 << (7 * size_bytes)) - 1;
         let end = usize::try_from(size).ok().and_then(|size| body.checked_add(size)).unwrap_or(usize::MAX);
@@ -59,7 +60,9 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
             Ok(DURATION) => duration = float(content),
             Ok(TRACK_TYPE) if unsigned(content) == Some(AUDIO) => length.audio_tracks += 1,
             // Of the last block; a negative one means nothing at an end.
-            Ok(DISCARD_PADDING) => length.discard_ns = signed(content).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0),
+            Ok(DISCARD_PADDING) => {
+                length.discard_ns = signed(content).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
+            }
             _ => {}
         }
         at = if is_master { body } else { end };

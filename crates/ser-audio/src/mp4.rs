@@ -54,7 +54,10 @@ pub(super) fn samples_of_tracks(bytes: &[u8]) -> BTreeMap<u32, u64> {
             .iter()
             .try_fold(track, |content, kind| find(content, kind.as_bytes().first_chunk()?));
         let count = table.and_then(|table| {
-            find(table, b"stsz").or_else(|| find(table, b"stz2")).and_then(|sizes| take(sizes, 8)).map(u32::from_be_bytes)
+            find(table, b"stsz")
+                .or_else(|| find(table, b"stz2"))
+                .and_then(|sizes| take(sizes, 8))
+                .map(u32::from_be_bytes)
         });
         add(id, count);
     }
@@ -74,7 +77,9 @@ pub(super) fn samples_of_tracks(bytes: &[u8]) -> BTreeMap<u32, u64> {
 pub(super) fn without_segment_indexes(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut places = Vec::new();
     let mut at = 0;
-    while let Some((kind, _, size)) = bytes.get(at..).and_then(box_header).filter(|(_, header, size)| header <= size) {
+    while let Some((kind, _, size)) =
+        bytes.get(at..).and_then(box_header).filter(|(_, header, size)| header <= size)
+    {
         if kind == *b"sidx" {
             places.push(at + 4);
         }

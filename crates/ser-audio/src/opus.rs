@@ -38,14 +38,17 @@ impl OpusHead {
             let [version, channels] = take(header, 8)?;
             let pre_skip = take(header, 10).map(u16::from_le_bytes)?;
             let gain = take(header, 16).map(i16::from_le_bytes)?;
-            (header.starts_with(b"OpusHead") && version < 16 && channels > 0).then_some((channels, pre_skip, gain))
+            (header.starts_with(b"OpusHead") && version < 16 && channels > 0)
+                .then_some((channels, pre_skip, gain))
         };
         let Some((channels, pre_skip, gain)) = fields() else {
             return Err(Error::new(ErrorKind::Damaged, "has an invalid Opus header").help(COPY_AGAIN));
         };
         if channels > 2 {
             let what = format!("is Opus with {channels} channels; 1 and 2 are handled");
-            return Err(Error::new(ErrorKind::Unsupported, what).help("mix it down, or convert it to WAV or FLAC"));
+            return Err(
+                Error::new(ErrorKind::Unsupported, what).help("mix it down, or convert it to WAV or FLAC")
+            );
         }
         // In 1/256 dB.
         let gain = if gain == 0 { 1.0 } else { 10f64.powf(f64::from(gain) / (20.0 * 256.0)) as f32 };
@@ -69,9 +72,8 @@ impl OpusDecoder {
     /// Those of [`OpusHead::parse`].
     pub(super) fn new(parameters: &AudioCodecParameters, head: OpusHead) -> Result<Self> {
         let stereo = head.channels == 2;
-        let decoder = ropus::Decoder::new(RATE, channels_of(head)).map_err(|error| {
-            Error::new(ErrorKind::Unsupported, format!("cannot be decoded ({error:?})"))
-        })?;
+        let decoder = ropus::Decoder::new(RATE, channels_of(head))
+            .map_err(|error| Error::new(ErrorKind::Unsupported, format!("cannot be decoded ({error:?})")))?;
         let layout = if stereo { layouts::CHANNEL_LAYOUT_STEREO } else { layouts::CHANNEL_LAYOUT_MONO };
         Ok(Self {
             parameters: parameters.clone(),

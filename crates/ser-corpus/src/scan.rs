@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use ser_audio::Container;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
@@ -11,9 +13,12 @@ use walkdir::WalkDir;
 
 use crate::check_relative;
 
-/// File name extensions of recordings. The content later decides what a file really is.
-pub const EXTENSIONS: [&str; 14] =
-    ["wav", "wave", "aif", "aiff", "aifc", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "caf", "opus"];
+/// File name extensions of recordings. The content later decides what a file really is; a file with another extension,
+/// or none, is one if its content begins like audio.
+pub const EXTENSIONS: [&str; 17] = [
+    "wav", "wave", "aif", "aiff", "aifc", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "caf", "opus",
+    "webm", "mka", "mkv",
+];
 
 /// A recording in the corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,19 +130,48 @@ pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<
             }
             Err(error) => found.note_walk_error(root, &error),
             Ok(entry) if entry.file_type().is_dir() => note(OtherEntry::Folder(entry.path())),
-            Ok(entry) if !has_audio_extension(entry.path()) => {
-                found.ignored += 1;
-                note(OtherEntry::Other(entry.path()));
-            }
-            Ok(entry) => match describe(root, &entry) {
-                Ok(file) => found.files.push(file),
-                Err(error) => found.unusable.push((relative_lossy(root, entry.path()), error)),
+            Ok(entry) if !has_audio_extension(entry.path()) => match what_it_is(&entry) {
+                None => {
+                    found.ignored += 1;
+                    note(OtherEntry::Other(entry.path()));
+                }
+                Some(Err(kind)) => {
+                    let error =
+                        Error::new(ErrorKind::Unsupported, format!("is {kind}, which is not decoded here"))
+                            .at(entry.path())
+                            .help("convert it to WAV or FLAC, or take it out of the corpus");
+                    found.unusable.push((relative_lossy(root, entry.path()), error));
+                }
+                Some(Ok(_)) => found.add(root, &entry),
             },
+            Ok(entry) => found.add(root, &entry),
         }
     }
     found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     found.unusable.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found)
+}
+
+/// How many bytes of a file are looked at that is not named as audio.
+const BEGINNING: u64 = 64;
+
+/// What a file is that is not named as audio, by its first bytes, if it is audio all the same: a container, or the name of
+/// a kind that is not decoded.
+fn what_it_is(entry: &walkdir::DirEntry) -> Option<Result<Container, &'static str>> {
+    // Only of a regular file: a pipe could wait forever. One that cannot be read is nobody's recording as far as is known.
+    let file = entry.file_type().is_file().then(|| std::fs::File::open(entry.path()).ok()).flatten()?;
+    let mut bytes = Vec::new();
+    file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    ser_audio::sniff(&bytes)
+}
+
+impl Scan {
+    fn add(&mut self, root: &Path, entry: &walkdir::DirEntry) {
+        match describe(root, entry) {
+            Ok(file) => self.files.push(file),
+            Err(error) => self.unusable.push((relative_lossy(root, entry.path()), error)),
+        }
+    }
 }
 
 impl Scan {

@@ -336,8 +336,11 @@ impl fmt::Display for FolderLayout {
 mod tests {
     use super::*;
 
-    /// Four recordings in each folder.
-    fn layout(folders: &[&str]) -> Option<(FolderLayout, Vec<(String, Option<String>)>)> {
+    /// Label and speaker, if known.
+    type Known = (String, Option<String>);
+
+    /// The layout of these folders with four recordings in each, and what it says of those it fits.
+    fn layout(folders: &[&str]) -> Option<(FolderLayout, Vec<Known>)> {
         let paths: Vec<String> =
             folders.iter().flat_map(|folder| (0..4).map(move |n| format!("{folder}/{n}.wav"))).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
@@ -352,8 +355,7 @@ mod tests {
 
     fn read(folders: &[&str]) -> (&'static str, Vec<String>) {
         let (layout, known) = layout(folders).unwrap_or_else(|| panic!("nothing concluded of {folders:?}"));
-        let in_words =
-            |(label, speaker): (String, Option<String>)| format!("{}: {label}", speaker.unwrap_or_default());
+        let in_words = |(label, speaker): Known| format!("{}: {label}", speaker.unwrap_or_default());
         (layout.form(), known.into_iter().map(in_words).collect())
     }
 
