@@ -372,6 +372,29 @@ fn an_mp4_whose_fragments_are_not_all_reached_is_refused() {
 }
 
 #[test]
+fn of_channels_that_cancel_each_other_the_loudest_is_used() {
+    let voice = making::noise(4_000, 1);
+    let other = making::noise(4_001, 1)[1..].to_vec();
+    let stereo = |right: &dyn Fn(usize) -> i32| {
+        let samples: Vec<i32> = (0..voice.len()).flat_map(|index| [voice[index], right(index)]).collect();
+        decoded(&making::wav(&samples, 2, 16_000, 16))
+    };
+    let (_, alone) = decoded(&making::wav(&voice, 1, 16_000, 16));
+    let (recording, mono) = stereo(&|index| -voice[index]);
+    assert_eq!((recording.channels, recording.only_channel), (2, Some(1)));
+    assert_eq!(mono, alone);
+    // Nearly opposite, with a little noise of its own; the second channel is the louder one.
+    let louder: Vec<i32> = voice.iter().zip(&other).map(|(x, y)| -x - x / 8 + y / 8).collect();
+    let (recording, mono) = stereo(&|index| louder[index]);
+    assert_eq!(recording.only_channel, Some(2));
+    assert_eq!(mono, decoded(&making::wav(&louder, 1, 16_000, 16)).1);
+    // Unrelated channels, a silent one, and a clearly but not fully opposed one are mixed.
+    for right in [other.clone(), vec![0; 4_000], voice.iter().zip(&other).map(|(x, y)| y - x / 2).collect()] {
+        assert_eq!(stereo(&|index| right[index]).0.only_channel, None);
+    }
+}
+
+#[test]
 fn a_wav_with_two_data_chunks_is_refused() {
     let samples = making::noise(2_000, 1);
     let fmt = making::chunk(b"fmt ", &making::fmt(1, 1, 16_000, 16));

@@ -230,6 +230,64 @@ fn a_segment_may_lie_in_a_recording_longer_than_an_utterance_may_be() {
     assert!(report.failed[0].text.contains("more than the limit of 300 s"), "{report:?}");
 }
 
+// --- what can be heard is never passed over ---
+
+#[test]
+fn channels_in_opposite_phase_are_noted_each_time_and_the_doctor_counts_them() {
+    let place = Place::new();
+    six(&place);
+    let voice = noise(99, 4_000);
+    let frames: Vec<u8> =
+        voice.iter().flat_map(|x| [x.to_le_bytes(), x.saturating_neg().to_le_bytes()].concat()).collect();
+    let mut file = wav(16_000, &[]);
+    file[22] = 2;
+    file[32] = 4;
+    let length = frames.len() as u32;
+    file[40..44].copy_from_slice(&length.to_le_bytes());
+    file[4..8].copy_from_slice(&(36 + length).to_le_bytes());
+    put(&place.data(), "x/phase.wav", &[file, frames].concat());
+    let table = format!("path,label\n{}x/phase.wav,sad\n", rows(',', ""));
+    for _ in 0..2 {
+        let report = place.with_table(&table).unwrap();
+        assert_eq!((report.used, report.failed.len(), report.mixed_down), (7, 0, 0), "{report:?}");
+        assert!(notes(&report).contains("x/phase.wav: has channels in opposite phase"), "{report:?}");
+    }
+    let ran = ser_prep([
+        "--doctor",
+        "--data",
+        place.data().to_str().unwrap(),
+        "--labels",
+        place.0.path().join("table").to_str().unwrap(),
+    ]);
+    assert!(ran.stdout.contains("channels in opposite phase: 1"), "{ran:?}");
+}
+
+#[test]
+fn recordings_with_other_names_are_found_by_their_content() {
+    let place = Place::new();
+    six(&place);
+    let data = place.data();
+    fs::rename(data.join("x/0.wav"), data.join("x/0")).unwrap();
+    fs::rename(data.join("x/1.wav"), data.join("x/1.sph")).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio");
+    fs::copy(fixtures.join("chirp.webm"), data.join("x/2.webm")).unwrap();
+    put(&data, "x/call.amr", b"#!AMR\n and so on");
+    put(&data, "x/notes.txt", b"what was said");
+    let table = "path,label\n".to_owned()
+        + "x/0,calm\nx/1.sph,sad\nx/2.webm,calm\nx/2.wav,sad\nx/3.wav,calm\nx/4.wav,sad\nx/5.wav,calm\nx/call.amr,sad\n";
+    let report = place.with_table(&table).unwrap();
+    assert_eq!((report.used, report.ignored, report.failed.len()), (7, 1, 1), "{report:?}");
+    assert!(report.failed[0].path == "x/call.amr" && report.failed[0].text.contains("is AMR"), "{report:?}");
+    let arguments = |more: &'static str| {
+        let (data, table) =
+            (data.to_str().unwrap().to_owned(), place.0.path().join("table").to_str().unwrap().to_owned());
+        [more.to_owned(), "--data".into(), data, "--labels".into(), table]
+    };
+    ser_prep(arguments("--dry-run")).ends(3);
+    ser_prep(arguments("--strict")).ends(1);
+    assert!(ser_prep(arguments("--doctor")).ends(3).stdout.contains("call.amr"));
+}
+
 // --- published splits ---
 
 #[test]

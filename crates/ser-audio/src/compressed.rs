@@ -21,6 +21,7 @@ use symphonia::default::formats::{
 
 use crate::guard::Deadline;
 use crate::matroska::MatroskaLength;
+use crate::mix::Mixer;
 use crate::mpeg::FrameStream;
 use crate::opus::{OpusDecoder, OpusHead};
 use crate::pcm::take;
@@ -28,7 +29,7 @@ use crate::refusal::{
     COPY_AGAIN, Format, check_channels, check_format, cut_short, decoder_error, max_frames, seconds,
     shorter_than_promised, too_long,
 };
-use crate::{Container, Limits, matroska, mix, mp4, mpeg, ogg, vorbis};
+use crate::{Container, Limits, matroska, mp4, mpeg, ogg, vorbis};
 
 /// Frames that the header of a stream may declare for one packet. Decoders allocate by it; the largest real
 /// one is FLAC's, with 65,535.
@@ -42,6 +43,7 @@ pub(super) fn decode(
     bytes: &[u8],
     container: Container,
     limits: &Limits,
+    mixer: &mut Mixer,
     mono: &mut Vec<f32>,
 ) -> Result<Format> {
     let deadline = Deadline::new(limits);
@@ -50,7 +52,7 @@ pub(super) fn decode(
     let (track, parameters) = audio_track(reader.as_ref())?;
     let extent = source.extent(&track, &parameters)?;
     let (format, packets) =
-        decode_track(reader.as_mut(), &track, &parameters, &extent, (limits, &deadline), mono)?;
+        decode_track(reader.as_mut(), &track, &parameters, &extent, (limits, &deadline, mixer), mono)?;
     if let Source::Mp4 { samples, .. } = &source
         && let Some(stated) = samples.get(&track.id).filter(|stated| packets.count < **stated)
     {
@@ -362,7 +364,7 @@ fn decode_track(
     track: &Track,
     parameters: &AudioCodecParameters,
     extent: &Extent,
-    (limits, deadline): (&Limits, &Deadline),
+    (limits, deadline, mixer): (&Limits, &Deadline, &mut Mixer),
     mono: &mut Vec<f32>,
 ) -> Result<(Format, Packets)> {
     check_sizes(parameters)?;
@@ -413,7 +415,7 @@ fn decode_track(
             }
             Some(_) => {}
         }
-        mix::mix_down(&decoded, mono);
+        mixer.mix_down(&decoded, mono);
         if mono.len() as u64 > max_frames(limits, sample_rate).saturating_add(extent.skip) {
             return Err(too_long(extent.promised, limits, sample_rate));
         }

@@ -3,6 +3,7 @@
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::guard::guarded;
+use crate::mix::{Mixer, Mixing};
 use crate::refusal::seconds;
 use crate::{Container, Limits, aiff, compressed, pcm, wav};
 
@@ -17,6 +18,8 @@ pub struct DecodedRecording {
     pub sample_rate: u32,
     /// Channels before the mix-down.
     pub channels: u16,
+    /// The one of them, from 1, that was used alone because the mean of all is nearly nothing: they are in opposite phase.
+    pub only_channel: Option<u16>,
     /// Samples of each channel, which is the number of mono samples.
     pub samples: u64,
 }
@@ -62,17 +65,27 @@ pub fn decode(bytes: &[u8], limits: &Limits, mono: &mut Vec<f32>) -> Result<Deco
         return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
     }
     let container = Container::of(bytes)?;
-    let format = guarded(|| match container {
-        Container::Wav => pcm::decode(&wav::parse(bytes)?, limits, mono),
-        Container::Aiff => pcm::decode(&aiff::parse(bytes)?, limits, mono),
-        _ => compressed::decode(bytes, container, limits, mono),
-    })?;
+    let mixed = |mixing: Mixing, mono: &mut Vec<f32>| {
+        let mut mixer = Mixer::new(mixing);
+        let format = guarded(|| match container {
+            Container::Wav => pcm::decode(&wav::parse(bytes)?, limits, &mut mixer, mono),
+            Container::Aiff => pcm::decode(&aiff::parse(bytes)?, limits, &mut mixer, mono),
+            _ => compressed::decode(bytes, container, limits, &mut mixer, mono),
+        })?;
+        Ok((format, mixer.cancelled()))
+    };
+    let (format, cancelled) = mixed(Mixing::Mean, mono)?;
+    if let Some(channel) = cancelled {
+        mono.clear();
+        mixed(Mixing::One(channel), mono)?;
+    }
     check_samples(mono, format.sample_rate, limits)?;
     Ok(DecodedRecording {
         container,
         codec: format.codec,
         sample_rate: format.sample_rate,
         channels: format.channels,
+        only_channel: cancelled.and_then(|channel| u16::try_from(channel + 1).ok()),
         samples: mono.len() as u64,
     })
 }

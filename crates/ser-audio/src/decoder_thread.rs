@@ -132,7 +132,14 @@ mod tests {
             _ => mono.push(0.5),
         }
         let container = Container::Ogg;
-        Ok(DecodedRecording { container, codec: "test", sample_rate: 8_000, channels: 1, samples: 1 })
+        Ok(DecodedRecording {
+            container,
+            codec: "test",
+            sample_rate: 8_000,
+            channels: 1,
+            only_channel: None,
+            samples: 1,
+        })
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //!
 //! * The container is recognised by its content, never by the name of the file ([`Container::of`]).
 //! * Integer samples become `x / 2^(bits-1)`, in `[-1, 1)`; 8-bit WAV is unsigned, `(x - 128) / 128`. Channels
-//!   are mixed down by their mean.
+//!   are mixed down by their mean, unless they cancel each other: then the loudest is used alone, and said to be.
 //! * A recording is used whole or not at all. One that ends before what its header promises, has a corrupt
 //!   packet, a failed checksum or a non-finite sample is an error that says so; see [`decode()`] for what each
 //!   container can prove about itself.

@@ -11,8 +11,9 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDe
 use symphonia::core::packet::PacketBuilder;
 use symphonia::core::units::{Duration, Timestamp};
 
+use crate::Limits;
+use crate::mix::Mixer;
 use crate::refusal::{Format, check_format, cut_short, decoder_error, max_frames, too_long};
-use crate::{Limits, mix};
 
 /// Frames decoded at a time, so that the decoder's buffer stays in the processor's cache.
 const PACKET_FRAMES: u64 = 4096;
@@ -49,7 +50,12 @@ impl Block {
 }
 
 /// Decodes and mixes down `data`, appending to `mono`.
-pub(super) fn decode(data: &SampleData<'_>, limits: &Limits, mono: &mut Vec<f32>) -> Result<Format> {
+pub(super) fn decode(
+    data: &SampleData<'_>,
+    limits: &Limits,
+    mixer: &mut Mixer,
+    mono: &mut Vec<f32>,
+) -> Result<Format> {
     check_format(data.sample_rate, usize::from(data.channels))?;
     if data.block.bytes == 0 || data.block.frames == 0 {
         return Err(Error::new(ErrorKind::Damaged, "describes samples of zero size"));
@@ -99,7 +105,7 @@ pub(super) fn decode(data: &SampleData<'_>, limits: &Limits, mono: &mut Vec<f32>
         let done = mono.len();
         let decoded =
             decoder.decode_ref(&packet).map_err(|error| decoder_error(error, done, data.sample_rate))?;
-        mix::mix_down(&decoded, mono);
+        mixer.mix_down(&decoded, mono);
     }
     mono.truncate(wanted);
     if mono.len() < wanted {

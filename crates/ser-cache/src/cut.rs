@@ -62,7 +62,13 @@ mod tests {
     fn row(frames: u32, frames_cut: u32) -> RowInfo {
         let sound = Checksum::of_row(&[], 0);
         let container = ser_audio::Container::Wav;
-        let source = TensorSource { sample_rate: 16_000, channels: 1, container, samples: 1, sound };
+        let source = TensorSource {
+            sample_rate: 16_000,
+            channels: crate::SourceChannels::new(1, None),
+            container,
+            samples: 1,
+            sound,
+        };
         RowInfo { key: Sha::of(&[]), frames, frames_cut, checksum: sound, source }
     }
 

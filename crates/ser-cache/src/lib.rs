@@ -141,6 +141,6 @@ pub use paths::{
     shards_folder,
 };
 pub use recordings::{Sources, corpora_of, prep_report};
-pub use row::{RowInfo, TensorKey, TensorSource, content_of_segment, key_of};
+pub use row::{RowInfo, SourceChannels, TensorKey, TensorSource, content_of_segment, key_of};
 pub use salvage::SalvagedShard;
 pub use shard::{Shard, ShardBuffer, ShardLayout, rows_per_shard};

@@ -27,13 +27,37 @@ pub fn content_of_segment(file: &Sha, segment: Option<&Segment>) -> Sha {
     Sha::of(&[b"ser segment 1\0", &file.0, &start.to_le_bytes(), &end.to_le_bytes()])
 }
 
+/// The channels of a recording, and which of them was used if only one was.
+///
+/// Stored as one number: how many there are, and where only one was used 256 times its number, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceChannels(u16);
+
+impl SourceChannels {
+    /// `count` channels, of which `only` is the one that was used, from 1.
+    pub fn new(count: u16, only: Option<u16>) -> Self {
+        Self(count | only.unwrap_or(0) << 8)
+    }
+
+    /// How many there are.
+    pub fn count(self) -> u16 {
+        self.0 & 0xff
+    }
+
+    /// The one that was used alone, from 1, because the channels cancel each other.
+    pub fn only(self) -> Option<u16> {
+        Some(self.0 >> 8).filter(|only| *only > 0)
+    }
+}
+
 /// The recording a tensor was computed from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TensorSource {
     /// Sample rate of the file, Hz.
     pub sample_rate: u32,
     /// Channels of the file, mixed down to one.
-    pub channels: u16,
+    pub channels: SourceChannels,
     /// Container, told from the content.
     pub container: Container,
     /// Length, samples at `sample_rate`.

@@ -75,6 +75,8 @@ pub enum FindingKind {
     OtherRate,
     /// Another number of channels than most.
     OtherChannels,
+    /// The channels cancel each other, so that one of them is used.
+    OppositePhase,
     /// The content is of another container than the name says.
     Disguised,
     /// The name of a file disagrees with its folder in a way that does not change its label.
@@ -183,6 +185,7 @@ impl FindingKind {
             Self::DcOffset => "DC offset",
             Self::OtherRate => "another sample rate",
             Self::OtherChannels => "another number of channels",
+            Self::OppositePhase => "channels in opposite phase",
             Self::Disguised => "not the container that the name says",
             Self::Misnamed => "folder and name disagree",
             Self::Spelling => "classes written in several ways",
@@ -256,6 +259,9 @@ impl FindingKind {
                 format!("{} resamples all to one rate. A lower rate has fewer high frequencies: make sure it does not give a class away.", Stage::Preparation)
             }
             Self::OtherChannels => format!("{} mixes all down to mono.", Stage::Preparation),
+            Self::OppositePhase => {
+                format!("{} uses the loudest channel. Other programs mix them to nearly nothing.", Stage::Preparation)
+            }
             Self::Disguised => format!("{} reads them by their content. Other programs may not.", Stage::Preparation),
             Self::Misnamed => format!("{} trusts the folder, or the name with {}.", Stage::Preparation, Setting::Labels.to("filename")),
             Self::Spelling => format!("Nothing needs doing: {} takes each of them as one class.", Stage::Preparation),

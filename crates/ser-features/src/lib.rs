@@ -63,7 +63,7 @@ pub use window::window;
 
 /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the
 /// numbers that the same configuration gives for the same samples.
-pub const EXTRACTOR_VERSION: u32 = 2;
+pub const EXTRACTOR_VERSION: u32 = 3;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

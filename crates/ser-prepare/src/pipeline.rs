@@ -11,7 +11,7 @@
 use std::path::Path;
 
 use ser_audio::{DecodedRecording, LevelNormalisation, Limits, LoadedClip, Loader};
-use ser_cache::{Hex, Sha, TensorSource};
+use ser_cache::{Hex, Sha, SourceChannels, TensorSource};
 use ser_core::Result;
 use ser_core::random::Random;
 use ser_corpus::Segment;
@@ -97,13 +97,14 @@ impl Pipeline {
                 let samples = augmenter.samples();
                 // A copy is what its samples are, at the rate of the features; the container is its parent's.
                 let sound = Hex(ser_audio::audio_hash(sample_rate, samples).to_be_bytes());
-                let (channels, count, container) = (1, samples.len() as u64, recording.container);
+                let channels = SourceChannels::new(1, None);
+                let (count, container) = (samples.len() as u64, recording.container);
                 (samples, TensorSource { sample_rate, channels, container, samples: count, sound })
             }
             _ => {
                 let source = TensorSource {
                     sample_rate: recording.sample_rate,
-                    channels: recording.channels,
+                    channels: SourceChannels::new(recording.channels, recording.only_channel),
                     container: recording.container,
                     samples: recording.samples,
                     sound: Hex(audio_hash.to_be_bytes()),

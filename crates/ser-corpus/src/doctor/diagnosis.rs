@@ -128,6 +128,10 @@ impl<'a> Diagnosis<'a> {
                 let text = format!("{}, most have {usual}", recording.channels);
                 self.add_about(index, FindingKind::OtherChannels, text);
             }
+            if let Some(only) = recording.only_channel {
+                let text = format!("channel {only} of {} is used", recording.channels);
+                self.add_about(index, FindingKind::OppositePhase, text);
+            }
             let (file, _) = Segment::parse_path(&examined.path);
             let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
             let extensions = recording.container.extensions();

@@ -211,6 +211,7 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
         FindingKind::DcOffset => "with a DC offset",
         FindingKind::OtherRate => "at another sample rate",
         FindingKind::OtherChannels => "with other channels",
+        FindingKind::OppositePhase => "with channels in opposite phase",
         FindingKind::Disguised => "in another container than named",
         FindingKind::Misnamed => "misnamed",
         FindingKind::Spelling => "of classes written in several ways",

@@ -150,8 +150,16 @@ fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
                 format!("has {} Hz where most have {usual} Hz; resampled like the rest", source.sample_rate),
             );
         }
-        if source.channels > 1 {
-            report.mixed_down += 1;
+        match (source.channels.count(), source.channels.only()) {
+            (_, Some(only)) => report.note(
+                selected.path,
+                format!(
+                    "has channels in opposite phase, whose mean is nearly nothing; channel {only} of {} is used",
+                    source.channels.count()
+                ),
+            ),
+            (2.., None) => report.mixed_down += 1,
+            _ => {}
         }
         if selected.entry.row.frames_cut > 0 {
             report.cut += 1;
