@@ -105,7 +105,7 @@ fn cache(criterion: &mut Criterion) {
     for number in 0..ROWS {
         let source = TensorSource {
             sample_rate: 24_414,
-            channels: 1,
+            channels: ser_cache::SourceChannels::new(1, None),
             container: Container::Wav,
             samples: 48_828,
             sound: Hex([number as u8; 16]),

@@ -22,7 +22,9 @@ fn main() -> Result<()> {
     pipeline.read(&path)?;
     let [channels, n_mfcc, max_frames] = pipeline.shape();
     let mut tensor = vec![0.0; channels * n_mfcc * max_frames];
-    let computed = pipeline.tensor(None, &mut tensor).map_err(|error| error.at(&path))?;
+    let recording = pipeline.decode(false).map_err(|error| error.at(&path))?;
+    let computed =
+        pipeline.tensor(&recording, None, None, &mut tensor).map_err(|error| error.at(&path))?;
 
     let seconds = computed.source.duration_s();
     let frames = computed.frames;
