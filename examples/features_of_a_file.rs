@@ -23,8 +23,7 @@ fn main() -> Result<()> {
     let [channels, n_mfcc, max_frames] = pipeline.shape();
     let mut tensor = vec![0.0; channels * n_mfcc * max_frames];
     let recording = pipeline.decode(false).map_err(|error| error.at(&path))?;
-    let computed =
-        pipeline.tensor(&recording, None, None, &mut tensor).map_err(|error| error.at(&path))?;
+    let computed = pipeline.tensor(&recording, None, None, &mut tensor).map_err(|error| error.at(&path))?;
 
     let seconds = computed.source.duration_s();
     let frames = computed.frames;

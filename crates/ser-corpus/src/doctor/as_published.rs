@@ -208,7 +208,14 @@ mod tests {
     fn sound(container: Container, codec: &'static str, rate: u32, channels: u16, ms: u64) -> Sound {
         let samples = u64::from(rate) * ms / 1000;
         Sound {
-            recording: DecodedRecording { container, codec, sample_rate: rate, channels, samples },
+            recording: DecodedRecording {
+                container,
+                codec,
+                sample_rate: rate,
+                channels,
+                only_channel: None,
+                samples,
+            },
             bytes: 0,
             file_hash: 0,
             audio_hash: 0,
