@@ -34,7 +34,8 @@ impl DecodedRecording {
 /// Decodes a whole file and mixes it down to mono. `mono` is replaced; its memory is reused.
 ///
 /// What is trimmed: the encoder's delay and padding where the file states them, that is by the LAME tag in MP3,
-/// the granule positions in Ogg, the edit list and sample table in MP4, and the packet table in CAF. An
+/// the granule positions in Ogg, the edit list and sample table in MP4, the packet table in CAF, and the padding stated in
+/// Matroska. An
 /// MP3 without that tag keeps its delay (about 1,105 samples), and so does a bare AAC stream (ADTS, 1,024).
 ///
 /// What "whole" rests on:
@@ -45,7 +46,8 @@ impl DecodedRecording {
 /// | FLAC | sample count; every byte belongs to a frame | checksum of every frame, MD5 of the samples |
 /// | Ogg | end mark on the last page; page numbers; granule position | checksum of every page |
 /// | MP3, ADTS | unbroken chain of whole frames; frame count of the Xing, Info or VBRI table if there is one | |
-/// | MP4, CAF | sizes in the header; sample or packet table | |
+/// | MP4, CAF | sizes in the header; sample or packet table, and the packets of every fragment | |
+/// | Matroska, WebM | sizes of elements, duration, as far as they are stated | |
 ///
 /// # Errors
 /// * `Unsupported`: not audio, or audio of a kind, sample rate or channel count that is not handled.

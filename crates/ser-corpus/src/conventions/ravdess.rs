@@ -5,7 +5,7 @@
 //! `Actor_24`. Some files are stereo, and one pair of files holds the same sound; both are treated as in any corpus.
 
 use ser_audio::Container;
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 
 use crate::Annotation;
 use crate::conventions::{
@@ -72,7 +72,10 @@ impl CorpusConvention for Ravdess {
         let name = PathName::of(path);
         let codes = Codes::parse(name.stem).map_err(|why| self.misnamed(path, &why))?;
         if codes.modality == "02" {
-            return Err(self.misnamed(path, "modality 02 is video only: there is no sound in it"));
+            let what = "is a video without sound (modality 02)";
+            return Err(Error::new(ErrorKind::Unusable, what)
+                .at(path)
+                .help("use the recording of its sound, 03 in front, or take it out of the corpus"));
         }
         let mut notes = Vec::new();
         if codes.channel == "02" {

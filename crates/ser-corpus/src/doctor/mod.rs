@@ -158,7 +158,13 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
         recording::examine_all(candidates, &options.data, &options.limits, options.jobs, progress)?;
     examined.extend(scan.unusable.into_iter().map(|(path, error)| Examined {
         annotation: annotate(&path).map(|mut annotations| annotations.swap_remove(0)),
-        sound: Err(UnusableReason { kind: FindingKind::Unreadable, text: error.reason() }),
+        sound: Err(UnusableReason {
+            kind: match error.kind() {
+                ErrorKind::Unsupported => FindingKind::NotAudio,
+                _ => FindingKind::Unreadable,
+            },
+            text: error.reason(),
+        }),
         path,
     }));
     examined.sort_by(|a, b| a.path.cmp(&b.path));
