@@ -132,6 +132,7 @@ fn json_prints_one_object_which_is_the_report() {
         "labels",
         "left_out",
         "map",
+        "max_frames",
         "mixed_down",
         "near_duplicates",
         "notes",

@@ -145,7 +145,7 @@ impl<'a> Source<'a> {
             Self::Caf(bytes) => Box::new(CafReader::try_new(seekable(bytes), options)?),
             Self::Matroska(bytes, _) => Box::new(MkvReader::try_new(seekable(bytes), options)?),
             Self::Mp4 { bytes, .. } => {
-                let mut stream = seekable(&**bytes);
+                let mut stream = seekable(bytes);
                 // The reader expects to be just after the size of the first box, where the probe would leave it.
                 stream.ignore_bytes(4)?;
                 Box::new(IsoMp4Reader::try_new(stream, options)?)
@@ -197,6 +197,8 @@ struct Extent {
     keep: Option<u64>,
     /// Frames of padding at the end.
     discard: u64,
+    /// Whether the end of the file, which is after a whole element, is that of the recording.
+    is_open: bool,
 }
 
 impl Extent {
@@ -260,7 +262,8 @@ fn matroska_extent(length: &MatroskaLength, parameters: &AudioCodecParameters) -
         false => 0,
     };
     let discard = in_samples(length.discard_ns as f64 / 1e9);
-    Ok(Extent { promised, slack: u64::from(rate / 10), skip, discard, ..Extent::default() })
+    let slack = u64::from(rate / 10);
+    Ok(Extent { promised, slack, skip, discard, is_open: length.is_open, ..Extent::default() })
 }
 
 fn mp4_extent(
@@ -380,6 +383,11 @@ fn decode_track(
         let packet = match reader.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,
+            Err(SymphoniaError::IoError(error))
+                if extent.is_open && error.kind() == std::io::ErrorKind::UnexpectedEof =>
+            {
+                break;
+            }
             Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(shorter_than_promised(extent.promised, done as u64, rate));
             }

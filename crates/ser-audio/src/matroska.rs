@@ -14,8 +14,10 @@ pub(super) struct MatroskaLength {
     pub(super) duration_s: Option<f64>,
     /// How much of the end is padding, nanoseconds.
     pub(super) discard_ns: u64,
-    /// Blocks of the first audio track.
+    /// Audio tracks.
     pub(super) audio_tracks: usize,
+    /// Whether some element has no size, so that the end of the file is that of the recording.
+    pub(super) is_open: bool,
 }
 
 const SEGMENT: u32 = 0x1853_8067;
@@ -51,6 +53,7 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
         if !unknown && end > bytes.len() {
             return Err(cut_short().help(COPY_AGAIN));
         }
+        length.is_open |= unknown;
         if unknown && !is_master {
             return Err(Error::new(ErrorKind::Damaged, "is corrupt: an element has no size").help(COPY_AGAIN));
         }

@@ -1,7 +1,7 @@
 //! What is known about an utterance besides its sound.
 
+use crate::part::Part;
 use crate::segment::Segment;
-use crate::split::Part;
 
 /// What is known about an utterance besides its sound.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod labelling;
 mod labels;
 mod lexicon;
 mod names;
+mod part;
 mod protocol;
 pub mod scan;
 mod segment;

@@ -8,7 +8,6 @@ mod planner;
 mod validation;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
@@ -16,45 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Annotation, Protocol};
 
+pub use crate::part::Part;
 pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo};
 pub use validation::ValidationBy;
-
-/// A side of a split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// The network learns from these.
-    Train,
-    /// The best epoch is chosen by these.
-    Val,
-    /// The report is about these.
-    Test,
-}
-
-impl Part {
-    /// All three, in the order they are used.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    /// The side that published corpora call so, in a table or by a folder.
-    pub fn named(name: &str) -> Option<Self> {
-        match name.trim().to_lowercase().as_str() {
-            "train" | "training" => Some(Self::Train),
-            "val" | "valid" | "validation" | "dev" | "devel" | "development" => Some(Self::Val),
-            "test" | "testing" | "eval" | "evaluation" => Some(Self::Test),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        })
-    }
-}
 
 /// Which share of the utterances (or words) goes to validation and test; the rest is train.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

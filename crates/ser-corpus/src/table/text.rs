@@ -11,12 +11,16 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest).map(Cow::Borrowed),
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes).map(Cow::Owned),
-        // Names are hardly ever of characters 0 to 255 above a zero byte, but in UTF-16.
-        _ if bytes.iter().take(64).any(|&byte| byte == 0) => {
+        // In UTF-16 every other byte of most names is zero.
+        _ if looks_like_utf16(bytes.get(..64).unwrap_or(bytes)) => {
             Err("is UTF-16 without a byte order mark, or not text; save it as UTF-8".to_owned())
         }
         _ => utf8(bytes).map(Cow::Borrowed),
     }
+}
+
+fn looks_like_utf16(beginning: &[u8]) -> bool {
+    4 * beginning.iter().filter(|&&byte| byte == 0).count() > beginning.len()
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, String> {

@@ -183,7 +183,7 @@ impl Found {
             match annotations {
                 Ok(annotations) => {
                     for annotation in annotations {
-                        self.add_utterance(&file, annotation, corpora, corpus, map, options, report);
+                        self.add_utterance(&file, annotation, corpora, corpus, map, report);
                     }
                 }
                 Err(error) => report.fail(file.path, &error),
@@ -191,7 +191,6 @@ impl Found {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what one corpus needs of the others")]
     fn add_utterance(
         &mut self,
         file: &AudioFile,
@@ -199,7 +198,6 @@ impl Found {
         corpora: &Corpora,
         corpus: &Corpus,
         map: Option<&LabelMap>,
-        options: &PrepareOptions,
         report: &mut PrepareReport,
     ) {
         let labels = self.labels.entry(corpus.name.clone()).or_default();
@@ -213,10 +211,6 @@ impl Found {
                 report.dropped += 1;
                 return;
             }
-        }
-        if options.exclude.contains(&annotation.label) {
-            report.excluded += 1;
-            return;
         }
         let path = match &annotation.segment {
             Some(segment) => segment.path_in(&file.path),

@@ -1,0 +1,42 @@
+//! The sides of a split.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A side of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The network learns from these.
+    Train,
+    /// The best epoch is chosen by these.
+    Val,
+    /// The report is about these.
+    Test,
+}
+
+impl Part {
+    /// All three, in the order they are used.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
+    /// The side that published corpora call so, in a table or by a folder.
+    pub fn named(name: &str) -> Option<Self> {
+        match name.trim().to_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "val" | "valid" | "validation" | "dev" | "devel" | "development" => Some(Self::Val),
+            "test" | "testing" | "eval" | "evaluation" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        })
+    }
+}
