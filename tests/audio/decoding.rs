@@ -336,6 +336,61 @@ fn opus_is_what_ffmpeg_hears_in_ogg_and_in_webm() {
 }
 
 #[test]
+fn what_a_container_states_beside_its_packets_is_held_against_them() {
+    let error = refused(&{
+        let mut bytes = fixture("chirp.webm");
+        let duration = bytes.windows(3).position(|window| window == b"\x44\x89\x88").unwrap() + 3;
+        bytes[duration..duration + 8].copy_from_slice(&2_000f64.to_be_bytes());
+        bytes
+    });
+    assert!(error.to_string().contains("2.000 s"), "{error}");
+    let error = refused(&{
+        let mut bytes = fixture("chirp-aac.m4a");
+        let header = bytes.windows(4).position(|window| window == b"mdhd").unwrap() + 4;
+        bytes[header + 16..header + 20].copy_from_slice(&80_000u32.to_be_bytes());
+        bytes
+    });
+    assert!(error.to_string().contains("by its times it lasts 5.000 s"), "{error}");
+    // The index of a fragment is written before it: without the last fragments, theirs is still there.
+    let bytes = fixture("chirp-dash.mp4");
+    let fragments: Vec<usize> =
+        (4..bytes.len()).filter(|&at| bytes[at..].starts_with(b"moof")).map(|at| at - 4).collect();
+    assert!(fragments.len() > 3);
+    let indexes: Vec<&[u8]> = (4..bytes.len())
+        .filter(|&at| bytes[at..].starts_with(b"sidx"))
+        .map(|at| &bytes[at - 4..][..usize::from(bytes[at - 1])])
+        .collect();
+    let cut = [&bytes[..fragments[1]], &indexes[2..].concat()].concat();
+    let error = refused(&cut);
+    assert!(error.to_string().contains("is cut short: by its times"), "{error}");
+}
+
+#[test]
+fn a_second_recording_behind_the_first_is_not_passed_over() {
+    let samples = making::noise(2_000, 1);
+    let error = refused(&making::wav(&samples, 1, 16_000, 16).repeat(2));
+    assert!(error.to_string().contains("several WAV files"), "{error}");
+    let aiff = making::aiff(&making::pcm_be(&samples, 16), 2_000, 1, 16_000, 16, None);
+    let error = refused(&aiff.repeat(2));
+    assert!(error.to_string().contains("several AIFF files"), "{error}");
+}
+
+#[test]
+fn a_video_that_is_longer_than_its_sound_does_not_make_the_sound_too_short() {
+    let (_, mono) = decoded(&fixture("chirp-in-video.mkv"));
+    let (_, reference) = decoded(&fixture("chirp.wav"));
+    assert!(mono.len() >= 8_000 && signal_to_noise_db(&reference, &mono[..8_000]) > 20.0);
+}
+
+#[test]
+fn opus_in_fragments_of_an_mp4_begins_where_its_header_says() {
+    let (recording, mono) = decoded(&fixture("chirp-opus-fragments.mp4"));
+    assert_eq!((recording.codec, recording.sample_rate), ("opus", 48_000));
+    let (_, heard) = decoded(&fixture("chirp-opus-by-ffmpeg.flac"));
+    assert!(signal_to_noise_db(&heard, &mono[..heard.len()]) > 50.0);
+}
+
+#[test]
 fn matroska_holds_what_other_containers_hold() {
     let (_, reference) = decoded(&fixture("chirp.wav"));
     assert_eq!(decoded(&fixture("chirp-flac.mka")).1, reference);

@@ -17,6 +17,24 @@ use crate::refusal::COPY_AGAIN;
 /// Sizes from here on stand for "unknown", as SoX writes them to a pipe.
 const PLACEHOLDER: u32 = 0x7f00_0000;
 
+/// Refuses audio after the samples, which nobody would hear. Anything that is not a chunk ends the search.
+fn refuse_more_audio(bytes: &[u8], mut at: usize) -> Result<()> {
+    while let (Some(id), Some(size)) = (take::<4>(bytes, at), take(bytes, at.saturating_add(4))) {
+        let what = match &id {
+            b"SSND" => "has a second sound chunk, so part of it would not be heard",
+            b"FORM" => "is several AIFF files, one after another",
+            id if id.iter().all(|byte| matches!(byte, b' '..=b'~')) => {
+                let size = u32::from_be_bytes(size) as usize;
+                at = at.saturating_add(8).saturating_add(size).saturating_add(size % 2);
+                continue;
+            }
+            _ => break,
+        };
+        return Err(Error::new(ErrorKind::Unsupported, what).help("split it into separate files"));
+    }
+    Ok(())
+}
+
 /// Finds the samples of an AIFF file.
 pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
     let compressed = take(bytes, 8) == Some(*b"AIFC");
@@ -45,6 +63,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
         }
         at = end.saturating_add(size as usize % 2);
     }
+    refuse_more_audio(bytes, at)?;
     match (common, sound) {
         (Some(common), Some((start, size, end))) => samples(bytes, &common, start, size, end),
         // Without a sound chunk there may be no samples, if the description says so.

@@ -27,13 +27,17 @@ use crate::opus::{OpusDecoder, OpusHead};
 use crate::pcm::take;
 use crate::refusal::{
     COPY_AGAIN, Format, check_channels, check_format, cut_short, decoder_error, max_frames, seconds,
-    shorter_than_promised, too_long,
+    shorter_than_promised, shorter_than_stated, too_long,
 };
 use crate::{Container, Limits, matroska, mp4, mpeg, ogg, vorbis};
 
 /// Frames that the header of a stream may declare for one packet. Decoders allocate by it; the largest real
 /// one is FLAC's, with 65,535.
 const MAX_PACKET_FRAMES: u64 = 1 << 17;
+
+/// By how much, in seconds, a recording may be shorter than a duration that is stated beside its packets: two of AAC's frames
+/// at 16,000 Hz, which is what encoders and writers of containers differ by.
+const FRAMING_S: f64 = 0.15;
 
 /// Packets in a row that may decode to nothing before the file counts as damaged.
 const MAX_EMPTY_PACKETS: u32 = 64;
@@ -97,6 +101,8 @@ enum Source<'a> {
         bytes: Cow<'a, [u8]>,
         /// Samples (access units) of each track, by its ID.
         samples: BTreeMap<u32, u64>,
+        /// The longest duration, in seconds, that is stated for each track outside of its samples, by its ID.
+        stated: BTreeMap<u32, f64>,
     },
     Caf(&'a [u8]),
     Matroska(&'a [u8], MatroskaLength),
@@ -121,6 +127,7 @@ impl<'a> Source<'a> {
                 mp4::check_boxes(bytes)?;
                 Self::Mp4 {
                     samples: mp4::samples_of_tracks(bytes),
+                    stated: mp4::stated_durations(bytes),
                     bytes: mp4::without_segment_indexes(bytes),
                 }
             }
@@ -160,7 +167,10 @@ impl<'a> Source<'a> {
         let stated = track.num_frames.filter(|&frames| frames > 0);
         match self {
             Self::Mp3(stream) | Self::Adts(stream) => frames_extent(stream, track, stated),
-            Self::Mp4 { bytes, .. } => mp4_extent(bytes, track, parameters, stated),
+            Self::Mp4 { bytes, stated, .. } => {
+                let stated_s = stated.get(&track.id).copied().unwrap_or(0.0);
+                mp4_extent(bytes, track, parameters, stated_s)
+            }
             Self::Matroska(_, length) => matroska_extent(length, parameters),
             // The packet table counts without the delay, which is still in the packets. All packets are there, or
             // the demuxer would have complained; some encoders count the last one as a full one.
@@ -199,6 +209,8 @@ struct Extent {
     discard: u64,
     /// Whether the end of the file, which is after a whole element, is that of the recording.
     is_open: bool,
+    /// A length in seconds that is stated beside the packets; 0 where none is.
+    stated_s: f64,
 }
 
 impl Extent {
@@ -212,6 +224,9 @@ impl Extent {
             if self.trim {
                 mono.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
             }
+        }
+        if seconds(decoded, sample_rate) + FRAMING_S < self.stated_s {
+            return Err(shorter_than_stated(self.stated_s, decoded, sample_rate));
         }
         let discard = usize::try_from(self.discard).unwrap_or(usize::MAX);
         mono.truncate(mono.len().saturating_sub(discard));
@@ -270,20 +285,24 @@ fn mp4_extent(
     bytes: &[u8],
     track: &Track,
     parameters: &AudioCodecParameters,
-    stated: Option<u64>,
+    stated_s: f64,
 ) -> Result<Extent> {
+    let stated = track.num_frames.filter(|&frames| frames > 0);
     let rate = u64::from(parameters.sample_rate.unwrap_or(0));
     let edit = mp4::edit(bytes, track.id)?;
     // Only where the track counts in samples, which `stated` tells, is its edit list exact enough to cut by.
     let (Some(edit), Some(_), 1..) = (edit, stated, rate) else {
-        return Ok(Extent { promised: stated, trim: true, ..Extent::default() });
+        // Without an edit list, only the header of Opus says what comes before the recording.
+        let is_opus = edit.is_none() && parameters.codec == CODEC_ID_OPUS;
+        let skip = if is_opus { opus_head(parameters)?.pre_skip.into() } else { 0 };
+        return Ok(Extent { promised: stated, trim: true, skip, stated_s, ..Extent::default() });
     };
     let scale = u64::from(edit.movie_timescale.max(1));
     // A movie time scale coarser than the sample rate has rounded the duration; keep what may be audio.
     let rounding = if scale.is_multiple_of(rate) { 0 } else { rate.div_ceil(scale) };
     let heard = edit.duration.saturating_mul(rate).div_ceil(scale).saturating_add(rounding);
     let keep = (edit.duration > 0).then_some(heard);
-    Ok(Extent { promised: stated, trim: true, skip: edit.start, keep, ..Extent::default() })
+    Ok(Extent { promised: stated, trim: true, skip: edit.start, keep, stated_s, ..Extent::default() })
 }
 
 fn stream<'a>(source: Box<dyn MediaSource + 'a>) -> MediaSourceStream<'a> {

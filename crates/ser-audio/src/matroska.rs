@@ -10,7 +10,7 @@ use crate::refusal::COPY_AGAIN;
 /// What the file says of its audio.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct MatroskaLength {
-    /// Its duration in seconds, if it is stated.
+    /// Its duration in seconds, if it is stated; with another track beside it, that may be the longer one's.
     pub(super) duration_s: Option<f64>,
     /// How much of the end is padding, nanoseconds.
     pub(super) discard_ns: u64,
@@ -39,6 +39,7 @@ const AUDIO: u64 = 2;
 pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
     let mut length = MatroskaLength::default();
     let (mut scale_ns, mut duration) = (1_000_000_u64, None);
+    let mut tracks = 0;
     let mut at = 0;
     while at < bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
@@ -61,7 +62,10 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
         match u32::try_from(id) {
             Ok(TIMESTAMP_SCALE) => scale_ns = unsigned(content).unwrap_or(scale_ns),
             Ok(DURATION) => duration = float(content),
-            Ok(TRACK_TYPE) if unsigned(content) == Some(AUDIO) => length.audio_tracks += 1,
+            Ok(TRACK_TYPE) => {
+                tracks += 1;
+                length.audio_tracks += usize::from(unsigned(content) == Some(AUDIO));
+            }
             // Of the last block; a negative one means nothing at an end.
             Ok(DISCARD_PADDING) => {
                 length.discard_ns = signed(content).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
@@ -70,7 +74,8 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
         }
         at = if is_master { body } else { end };
     }
-    length.duration_s = duration.map(|duration: f64| duration * scale_ns as f64 / 1e9).filter(|s| *s > 0.0);
+    let in_seconds = |duration: f64| duration * scale_ns as f64 / 1e9;
+    length.duration_s = duration.map(in_seconds).filter(|s| *s > 0.0 && tracks == 1);
     Ok(length)
 }
 

@@ -72,6 +72,75 @@ pub(super) fn samples_of_tracks(bytes: &[u8]) -> BTreeMap<u32, u64> {
     samples
 }
 
+/// The longest duration, in seconds, that is stated for each track by its ID outside of the tables of samples: in the headers
+/// of its media and itself, in its edit, for all fragments (`mehd`) where it is the only track, and in the segment indexes.
+pub(super) fn stated_durations(bytes: &[u8]) -> BTreeMap<u32, f64> {
+    let mut durations: BTreeMap<u32, f64> = BTreeMap::new();
+    let in_seconds = |units: u64, timescale: u32| match timescale {
+        0 => 0.0,
+        _ => units as f64 / f64::from(timescale),
+    };
+    let movie = find(bytes, b"moov").unwrap_or_default();
+    let movie_timescale = find(movie, b"mvhd").and_then(|header| full_box_u32(header, 12, 20)).unwrap_or(0);
+    let tracks: Vec<&[u8]> =
+        boxes(movie).filter(|(kind, _)| kind == b"trak").map(|(_, content)| content).collect();
+    let all_fragments = find(movie, b"mvex").and_then(|extends| find(extends, b"mehd"));
+    for track in &tracks {
+        let header = find(track, b"tkhd").unwrap_or_default();
+        let Some(id) = full_box_u32(header, 12, 20) else { continue };
+        let media = find(track, b"mdia").and_then(|media| find(media, b"mdhd")).unwrap_or_default();
+        let timescale = full_box_u32(media, 12, 20).unwrap_or(0);
+        let mut longest = in_seconds(full_box_duration(media, 16, 24), timescale);
+        let list = find(track, b"edts").and_then(|edits| find(edits, b"elst"));
+        longest = longest.max(match list.map(|list| single_edit(list, movie_timescale)) {
+            None => in_seconds(full_box_duration(header, 20, 28), movie_timescale),
+            Some(Ok(Some(edit))) if edit.duration > 0 => {
+                in_seconds(edit.start, timescale) + in_seconds(edit.duration, movie_timescale)
+            }
+            // An empty edit: silence before the track is part of the duration of the track.
+            Some(_) => 0.0,
+        });
+        if let (Some(header), [_]) = (all_fragments, &tracks[..]) {
+            longest = longest.max(in_seconds(full_box_duration(header, 4, 4), movie_timescale));
+        }
+        durations.insert(id, longest);
+    }
+    let mut indexed: BTreeMap<u32, f64> = BTreeMap::new();
+    for (_, index) in boxes(bytes).filter(|(kind, _)| kind == b"sidx") {
+        let field = |at| take(index, at).map_or(0, u32::from_be_bytes);
+        *indexed.entry(field(4)).or_default() += in_seconds(index_duration(index), field(8));
+    }
+    for (id, duration) in indexed {
+        let longest = durations.entry(id).or_default();
+        *longest = longest.max(duration);
+    }
+    durations
+}
+
+/// The duration that an index of fragments (`sidx`) states for those that it refers to itself.
+fn index_duration(index: &[u8]) -> u64 {
+    let start = if index.first() == Some(&1) { 28 } else { 20 };
+    let count = take(index, start + 2).map_or(0, u16::from_be_bytes).into();
+    let entries = index.get(start + 4..).unwrap_or_default().as_chunks::<12>().0.iter().take(count);
+    entries.fold(0, |sum: u64, entry| {
+        let [size, duration] = [0, 4].map(|at| take(entry, at).map_or(0, u32::from_be_bytes));
+        // The first bit tells a reference to another index, which counts for itself.
+        sum.saturating_add(if size >> 31 == 0 { duration.into() } else { 0 })
+    })
+}
+
+/// The duration at `at` of a box of version 0, or at `at_1` of version 1, where it is twice as wide; 0 where it is unknown.
+fn full_box_duration(content: &[u8], at: usize, at_1: usize) -> u64 {
+    match content.first() {
+        Some(1) => {
+            take(content, at_1).map(u64::from_be_bytes).filter(|&units| units != u64::MAX).unwrap_or(0)
+        }
+        _ => {
+            take(content, at).map(u32::from_be_bytes).filter(|&units| units != u32::MAX).map_or(0, u64::from)
+        }
+    }
+}
+
 /// The same file with its segment indexes (`sidx`) marked as free space. They help to seek; the demuxer goes by the first
 /// one and would stop after the fragments that it lists, though each fragment may have its own.
 pub(super) fn without_segment_indexes(bytes: &[u8]) -> Cow<'_, [u8]> {

@@ -1,6 +1,6 @@
 //! Opus packets to samples at 48 kHz, by ropus, a port of the reference's fixed-point decoder, behind symphonia's trait.
 //!
-//! The identification header is RFC 7845's (section 5.1), in Ogg as in Matroska and WebM.
+//! The identification header is RFC 7845's (section 5.1), in Ogg as in Matroska and WebM; in MP4 it is much the same.
 
 use ser_core::{Error, ErrorKind, Result};
 use symphonia::core::audio::{
@@ -36,8 +36,12 @@ impl OpusHead {
     pub(super) fn parse(header: &[u8]) -> Result<Self> {
         let fields = || {
             let [version, channels] = take(header, 8)?;
-            let pre_skip = take(header, 10).map(u16::from_le_bytes)?;
-            let gain = take(header, 16).map(i16::from_le_bytes)?;
+            let (pre_skip, gain) = (take(header, 10)?, take(header, 16)?);
+            // MP4's header has version 0 and the other byte order.
+            let (pre_skip, gain) = match version {
+                0 => (u16::from_be_bytes(pre_skip), i16::from_be_bytes(gain)),
+                _ => (u16::from_le_bytes(pre_skip), i16::from_le_bytes(gain)),
+            };
             (header.starts_with(b"OpusHead") && version < 16 && channels > 0)
                 .then_some((channels, pre_skip, gain))
         };

@@ -68,6 +68,15 @@ pub(super) fn cut_short(promised: u64, present: u64, sample_rate: u32) -> Error 
     Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN)
 }
 
+/// The error for a recording of whose stated length only `present` frames could be decoded.
+pub(super) fn shorter_than_stated(stated_s: f64, present: u64, sample_rate: u32) -> Error {
+    let what = format!(
+        "is cut short: by its times it lasts {stated_s:.3} s, but {:.3} s of audio are there",
+        seconds(present, sample_rate)
+    );
+    Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN)
+}
+
 /// The error for a recording whose bytes ended too early, after `present` frames.
 pub(super) fn shorter_than_promised(promised: Option<u64>, present: u64, sample_rate: u32) -> Error {
     match promised {

@@ -68,6 +68,10 @@ fn refuse_more_data(bytes: &[u8], mut end: usize, mut size: u32) -> Result<()> {
         if end > bytes.len() || end <= at {
             break;
         }
+        if id == *b"RIFF" || id == *b"RF64" {
+            let what = "is several WAV files, one after another";
+            return Err(Error::new(ErrorKind::Unsupported, what).help("split it into separate files"));
+        }
         if id == *b"data" && size > 0 {
             let what = "has its samples in two data chunks, as if joined from several files";
             return Err(Error::new(ErrorKind::Unsupported, what).help("export it again as one recording"));
