@@ -27,7 +27,9 @@ def best(work) -> float:
 
 def main() -> None:
     gflops = {}
-    for name, kind in [("f32", torch.float32), ("bf16", torch.bfloat16)]:
+    kinds = {"f32": torch.float32, "bf16": torch.bfloat16}
+    for name in sys.argv[2:]:
+        kind = kinds[name]
         a, b = torch.randn(2048, 2048).to(kind), torch.randn(2048, 2048).to(kind)
         gflops[name] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b) / 1e9
     block = os.urandom(64 << 20)

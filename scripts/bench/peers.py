@@ -103,9 +103,9 @@ class Limits:
     write_gb_s: float
 
     @classmethod
-    def measure(cls, scratch: Path) -> "Limits":
+    def measure(cls, scratch: Path, precisions: list[str]) -> "Limits":
         """By a process of its own: what this one holds would count as the memory of those it starts."""
-        ran = run(sys.executable, HERE / "limits.py", scratch / "written")
+        ran = run(sys.executable, HERE / "limits.py", scratch / "written", *precisions)
         return cls(**json.loads(ran.stdout))
 
     def of_prep(self, seconds: float) -> str:
@@ -143,7 +143,7 @@ class Bench:
         self.unmeasured = [("20 epochs on one H100", "≤ 3 s", "not measured: no such machine was at hand")]
         if "bf16" not in self.precisions:
             self.unmeasured.append((STEP_BF16, "≤ 0.28", "not measured: this processor has no bf16 instructions"))
-        self.limits = Limits.measure(self.scratch)
+        self.limits = Limits.measure(self.scratch, self.precisions)
 
     def corpus(self, data: str | None) -> Path:
         """The corpus asked for, or one of TESS's shape; the small version takes a few hundred files of it."""
