@@ -318,6 +318,13 @@ fn the_published_split_is_the_protocol_official() {
     };
     assert!(speakers(Part::Train).is_disjoint(&speakers(Part::Val)) && !val.is_empty());
 
+    // Beside a test side, an evaluation side is for validation; alone it is for test.
+    place.with_table(table.replace("dev", "evaluation")).unwrap();
+    assert_eq!(place.sides("official").map(|side| side.len()), [12, 6, 6]);
+    place.with_table(table.replace("Test", "eval")).unwrap();
+    let [_, val, test] = place.sides("official");
+    assert_eq!((val.len(), test.len(), test[0].as_str()), (6, 6, "18.wav"));
+
     let error = place.with_table(table.replace("dev", "third")).unwrap_err().to_string();
     assert!(error.contains("the split \"third\" is none of train, val and test"), "{error}");
     let report = place.with_table(table.replace("Test", "dev")).unwrap();

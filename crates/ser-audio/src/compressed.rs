@@ -57,9 +57,7 @@ pub(super) fn decode(
     let extent = source.extent(&track, &parameters)?;
     let (format, packets) =
         decode_track(reader.as_mut(), &track, &parameters, &extent, (limits, &deadline, mixer), mono)?;
-    if let Source::Mp4 { samples, .. } = &source
-        && let Some(stated) = samples.get(&track.id).filter(|stated| packets.count < **stated)
-    {
+    if let Some(stated) = source.packets(track.id).filter(|stated| packets.count < *stated) {
         let what = format!(
             "states {stated} packets of audio, of which {} could be read, the first {:.3} s",
             packets.count,
@@ -137,6 +135,15 @@ impl<'a> Source<'a> {
                 return Err(Error::new(ErrorKind::Unsupported, "is sample data"));
             }
         })
+    }
+
+    /// How many packets a track has, where the container's own structure tells.
+    fn packets(&self, track: u32) -> Option<u64> {
+        match self {
+            Self::Mp4 { samples, .. } => samples.get(&track).copied(),
+            Self::Matroska(_, length) => length.packets.get(&track).copied(),
+            _ => None,
+        }
     }
 
     fn reader(&self) -> SymphoniaResult<Box<dyn FormatReader + '_>> {

@@ -47,7 +47,7 @@ impl DecodedRecording {
 /// | Ogg | end mark on the last page; page numbers; granule position | checksum of every page |
 /// | MP3, ADTS | unbroken chain of whole frames; frame count of the Xing, Info or VBRI table if there is one | |
 /// | MP4, CAF | sizes in the header; sample or packet table, and the packets of every fragment | |
-/// | Matroska, WebM | sizes of elements, duration, as far as they are stated | |
+/// | Matroska, WebM | every packet; sizes of elements and duration, as far as they are stated | |
 ///
 /// # Errors
 /// * `Unsupported`: not audio, or audio of a kind, sample rate or channel count that is not handled.

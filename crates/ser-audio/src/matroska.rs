@@ -3,19 +3,21 @@
 //! EBML: RFC 8794; elements: RFC 9559. A browser's recorder leaves sizes and the duration open, since it cannot know
 //! them; then a recording that ends after a whole element is as complete as anyone can tell.
 
+use std::collections::BTreeMap;
+
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::refusal::COPY_AGAIN;
 
 /// What the file says of its audio.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct MatroskaLength {
     /// Its duration in seconds, if it is stated; with another track beside it, that may be the longer one's.
     pub(super) duration_s: Option<f64>,
     /// How much of the end is padding, nanoseconds.
     pub(super) discard_ns: u64,
-    /// Audio tracks.
-    pub(super) audio_tracks: usize,
+    /// Packets of each track, by its number.
+    pub(super) packets: BTreeMap<u32, u64>,
     /// Whether some element has no size, so that the end of the file is that of the recording.
     pub(super) is_open: bool,
 }
@@ -30,7 +32,8 @@ const DURATION: u32 = 0x4489;
 const TRACKS: u32 = 0x1654_AE6B;
 const TRACK_ENTRY: u32 = 0xAE;
 const TRACK_TYPE: u32 = 0x83;
-const AUDIO: u64 = 2;
+const SIMPLE_BLOCK: u32 = 0xA3;
+const BLOCK: u32 = 0xA1;
 
 /// Walks over all elements.
 ///
@@ -62,11 +65,14 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
         match u32::try_from(id) {
             Ok(TIMESTAMP_SCALE) => scale_ns = unsigned(content).unwrap_or(scale_ns),
             Ok(DURATION) => duration = float(content),
-            Ok(TRACK_TYPE) => {
-                tracks += 1;
-                length.audio_tracks += usize::from(unsigned(content) == Some(AUDIO));
+            Ok(TRACK_TYPE) => tracks += 1,
+            Ok(SIMPLE_BLOCK | BLOCK) => {
+                let (track, packets) = packets_of_block(content).ok_or_else(cut_short)?;
+                let total = length.packets.entry(track).or_default();
+                *total = total.saturating_add(packets);
+                length.discard_ns = 0;
             }
-            // Of the last block; a negative one means nothing at an end.
+            // Behind its block, and only behind the last one that of the recording; a negative one means nothing there.
             Ok(DISCARD_PADDING) => {
                 length.discard_ns = signed(content).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
             }
@@ -77,6 +83,18 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
     let in_seconds = |duration: f64| duration * scale_ns as f64 / 1e9;
     length.duration_s = duration.map(in_seconds).filter(|s| *s > 0.0 && tracks == 1);
     Ok(length)
+}
+
+/// The number of a block's track, and how many packets are laced together in it.
+fn packets_of_block(content: &[u8]) -> Option<(u32, u64)> {
+    let (track, bytes) = variable(content, 8, false)?;
+    // A time of two bytes lies between.
+    let flags = *content.get(bytes + 2)?;
+    let packets = match flags & 0b110 {
+        0 => 1,
+        _ => u64::from(*content.get(bytes + 3)?) + 1,
+    };
+    Some((u32::try_from(track).ok()?, packets))
 }
 
 /// A number of variable length of at most `most` bytes, and how many it has; an ID keeps the bit that says so.
@@ -124,8 +142,10 @@ mod tests {
     fn file() -> Vec<u8> {
         let info = element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x44, 0x89], &1500f64.to_be_bytes()));
         let track = element(&[0xAE], &element(&[0x83], &[2]));
-        let group = element(&[0xA0], &element(&[0x75, 0xA2], &[0x00, 0x98, 0x96, 0x80]));
-        let cluster = element(&[0x1F, 0x43, 0xB6, 0x75], &group);
+        let group = element(&[0x75, 0xA2], &[0x00, 0x98, 0x96, 0x80]);
+        let group = [element(&[0xA1], &[0x81, 0, 0, 0]), group].concat();
+        let laced = element(&[0xA3], &[0x81, 0, 0, 0b10, 3, 9, 9, 9, 9]);
+        let cluster = element(&[0x1F, 0x43, 0xB6, 0x75], &[laced, element(&[0xA0], &group)].concat());
         let body = [info, element(&[0x16, 0x54, 0xAE, 0x6B], &track), cluster].concat();
         [element(&[0x1A, 0x45, 0xDF, 0xA3], &[]), element(&[0x18, 0x53, 0x80, 0x67], &body)].concat()
     }
@@ -133,7 +153,8 @@ mod tests {
     #[test]
     fn durations_and_padding_are_found_whatever_lies_between() {
         let length = check_elements(&file()).unwrap();
-        assert_eq!((length.duration_s, length.discard_ns, length.audio_tracks), (Some(1.5), 10_000_000, 1));
+        assert_eq!((length.duration_s, length.discard_ns), (Some(1.5), 10_000_000));
+        assert_eq!(length.packets, BTreeMap::from([(1, 5)]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is known about an utterance besides its sound.
 
-use crate::part::Part;
+use crate::published_side::PublishedSide;
 use crate::segment::Segment;
 
 /// What is known about an utterance besides its sound.
@@ -21,7 +21,7 @@ pub struct Annotation<T = String> {
     /// The part of its recording that it is, if it is not all of it.
     pub segment: Option<Segment>,
     /// Its side of the split that the corpus is published with.
-    pub split: Option<Part>,
+    pub split: Option<PublishedSide>,
     /// Its fold of those that the corpus is published with: it is test where that fold is.
     pub fold: Option<T>,
     /// The published fold in whose split it is on the side of validation.

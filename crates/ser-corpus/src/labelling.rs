@@ -115,7 +115,7 @@ impl Labelling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::Part;
+    use crate::PublishedSide;
 
     fn labelling(source: &LabelSource, paths: &[&str]) -> Result<Labelling> {
         Labelling::new(source, &ColumnNames::default(), Path::new("nowhere"), paths)
@@ -144,7 +144,10 @@ mod tests {
         let labelling = auto(&paths.iter().map(String::as_str).collect::<Vec<_>>());
         let annotation = only(&labelling, "0011/Angry/evaluation/1.wav").unwrap();
         assert_eq!(annotation.label, "Angry");
-        assert_eq!((annotation.speaker.as_deref(), annotation.split), (Some("0011"), Some(Part::Test)));
+        assert_eq!(
+            (annotation.speaker.as_deref(), annotation.split),
+            (Some("0011"), Some(PublishedSide::Evaluation))
+        );
         assert!(
             labelling.labels_by().starts_with("folders <speaker>/<label>, as 16 of 16"),
             "{}",
@@ -168,7 +171,7 @@ mod tests {
     fn tess_in_folders_of_sides_is_tess() {
         let labelling = auto(&["train/OAF_Fear/OAF_back_fear.wav", "test/YAF_sad/YAF_youth_sad.wav"]);
         let annotation = only(&labelling, "test/YAF_sad/YAF_youth_sad.wav").unwrap();
-        assert_eq!((annotation.label.as_str(), annotation.split), ("sad", Some(Part::Test)));
+        assert_eq!((annotation.label.as_str(), annotation.split), ("sad", Some(PublishedSide::Test)));
         assert!(labelling.labels_by().starts_with("tess, as 2 of 2"));
     }
 

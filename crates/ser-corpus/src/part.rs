@@ -19,16 +19,6 @@ pub enum Part {
 impl Part {
     /// All three, in the order they are used.
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    /// The side that published corpora call so, in a table or by a folder.
-    pub fn named(name: &str) -> Option<Self> {
-        match name.trim().to_lowercase().as_str() {
-            "train" | "training" => Some(Self::Train),
-            "val" | "valid" | "validation" | "dev" | "devel" | "development" => Some(Self::Val),
-            "test" | "testing" | "eval" | "evaluation" => Some(Self::Test),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for Part {

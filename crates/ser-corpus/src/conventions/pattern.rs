@@ -4,10 +4,9 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::Annotation;
 use crate::conventions::CorpusConvention;
-use crate::lexicon::official_side;
 use crate::names::{SPEAKER_ID_RULE, is_speaker_id};
+use crate::{Annotation, PublishedSide};
 
 /// What a pattern has in front where labels are chosen.
 pub(crate) const PREFIX: &str = "pattern:";
@@ -240,7 +239,7 @@ impl CorpusConvention for NamePattern {
                 "split" => {
                     let unknown =
                         || refuse(format!("{text:?} is not train, val or test, nor another word for one"));
-                    annotation.split = Some(official_side(&text).ok_or_else(unknown)?);
+                    annotation.split = Some(PublishedSide::named(&text).ok_or_else(unknown)?);
                 }
                 _ => {}
             }
@@ -257,7 +256,6 @@ impl CorpusConvention for NamePattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::Part;
 
     fn read(pattern: &str, path: &str) -> Result<(String, Option<String>, Option<String>), String> {
         let annotation = NamePattern::parse(pattern).and_then(|pattern| pattern.annotate(path));
@@ -281,7 +279,7 @@ mod tests {
         assert_eq!(read("x-{label}", "a/x-müde.wav"), Ok(("müde".to_owned(), None, None)));
         assert_eq!(read("{speaker}__{label}", "a/Jose\u{301}__joy.wav").unwrap().1, some("José"));
         let split = NamePattern::parse("{split}/{label}/{}").unwrap().annotate("dev/joy/1.wav").unwrap();
-        assert_eq!(split.split, Some(Part::Val));
+        assert_eq!(split.split, Some(PublishedSide::Val));
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::split::planner::Draw;
-use crate::split::{Part, SplitPlanner, ValidationBy};
-use crate::{Protocol, Split, Unassigned};
+use crate::split::validation::Draw;
+use crate::split::{Part, SplitPlanner, UtteranceInfo, ValidationBy};
+use crate::{Protocol, PublishedSide, Split, Unassigned};
 
 impl SplitPlanner<'_> {
     /// The protocols that the annotations of the utterances give; why there is none where some say something.
     pub(super) fn official_protocols(&self) -> Vec<Result<Protocol, String>> {
         let mut protocols = Vec::new();
-        let is_any = |part: Part| self.utterances.iter().any(|utterance| utterance.split == Some(part));
+        let is_any = |part: Part| (0..self.utterances.len()).any(|i| self.published_side(i) == Some(part));
         match (is_any(Part::Train), is_any(Part::Test)) {
             (true, true) => protocols.push(Ok(Protocol::Official)),
             (false, false) if !is_any(Part::Val) => {}
@@ -40,7 +40,7 @@ impl SplitPlanner<'_> {
 
     /// The published split as it is; where it has no validation, that is held out of training.
     pub(super) fn as_published(&self) -> Result<Split, String> {
-        self.published(Protocol::Official, |i| self.utterances[i].split)
+        self.published(Protocol::Official, |i| self.published_side(i))
     }
 
     /// Test is what the corpus is published with as `fold`; validation is what says so of that fold, or else is held out
@@ -55,6 +55,18 @@ impl SplitPlanner<'_> {
             }
         };
         self.published(Protocol::OfficialFold(fold.to_owned()), side)
+    }
+
+    /// The side of an utterance in the published split.
+    fn published_side(&self, index: usize) -> Option<Part> {
+        let UtteranceInfo { split, corpus, .. } = &self.utterances[index];
+        Some(match (*split)? {
+            PublishedSide::Train => Part::Train,
+            PublishedSide::Val => Part::Val,
+            PublishedSide::Test => Part::Test,
+            PublishedSide::Evaluation if self.evaluation_validates.contains(corpus) => Part::Val,
+            PublishedSide::Evaluation => Part::Test,
+        })
     }
 
     fn published(&self, protocol: Protocol, side: impl Fn(usize) -> Option<Part>) -> Result<Split, String> {
@@ -72,4 +84,13 @@ impl SplitPlanner<'_> {
         let left_out = Unassigned { unpublished: unpublished.len(), ..Unassigned::default() };
         self.with_every_class(Split { left_out, ..split })
     }
+}
+
+/// The corpora whose side `evaluation` is for validation: those that have a test side as well, and no other for it.
+pub(super) fn evaluation_validates<'a>(utterances: &[UtteranceInfo<'a>]) -> BTreeSet<Option<&'a str>> {
+    let sides: BTreeSet<(Option<&str>, PublishedSide)> =
+        utterances.iter().filter_map(|utterance| Some((utterance.corpus, utterance.split?))).collect();
+    let has = |corpus, side| sides.contains(&(corpus, side));
+    let corpora = sides.iter().map(|(corpus, _)| *corpus);
+    corpora.filter(|corpus| has(*corpus, PublishedSide::Test) && !has(*corpus, PublishedSide::Val)).collect()
 }

@@ -8,10 +8,10 @@ use ser_core::Result;
 use ser_core::random::Random;
 use ser_core::remedy::Setting;
 
-use crate::split::Part;
-use crate::split::validation::ValidationBy;
+use crate::split::official::evaluation_validates;
+use crate::split::validation::{Draw, ValidationBy};
 use crate::split::{check_classes, check_parents};
-use crate::{Annotation, Fractions, Protocol, Split, Unassigned};
+use crate::{Annotation, Fractions, Protocol, PublishedSide, Split, Unassigned};
 
 /// A split for each speaker is only made as long as these splits together have no more utterances than this: each
 /// of them lists all, about 300 bytes for each in the manifests.
@@ -20,9 +20,6 @@ pub const MOST_LINES: usize = 2_000_000;
 /// Default number of folds of speakers.
 const FOLDS: u32 = 5;
 
-/// With fewer speakers to learn from, validation cannot have its own: too much would be kept from training.
-const FEWEST_SPEAKERS: usize = 5;
-
 /// Makes splits one at a time, so that no more than one need be in memory.
 pub struct SplitPlanner<'a> {
     pub(super) utterances: Vec<UtteranceInfo<'a>>,
@@ -30,13 +27,15 @@ pub struct SplitPlanner<'a> {
     by_path: Vec<usize>,
     copies: CopiesOfParents,
     /// All words, if every utterance has one.
-    words: Option<BTreeSet<&'a str>>,
+    pub(super) words: Option<BTreeSet<&'a str>>,
     /// All speakers, if every utterance has one.
     speakers: Option<BTreeSet<&'a str>>,
     /// All corpora, if there are several.
     corpora: BTreeSet<&'a str>,
+    /// The corpora whose published side `evaluation` is for validation.
+    pub(super) evaluation_validates: BTreeSet<Option<&'a str>>,
     pub(super) fractions: Fractions,
-    seed: u64,
+    pub(super) seed: u64,
     folds: Option<u32>,
 }
 
@@ -56,7 +55,7 @@ pub struct UtteranceInfo<'a> {
     /// The corpus it is from, where there are several.
     pub corpus: Option<&'a str>,
     /// Its side of the published split.
-    pub split: Option<Part>,
+    pub split: Option<PublishedSide>,
     /// Its published fold.
     pub fold: Option<&'a str>,
     /// The published fold that it validates.
@@ -97,7 +96,19 @@ impl<'a> SplitPlanner<'a> {
         let words = originals().map(|subject| subject.word).collect();
         let speakers = originals().map(|subject| subject.speaker).collect();
         let corpora = originals().filter_map(|subject| subject.corpus).collect();
-        Ok(Self { utterances, by_path, copies, words, speakers, corpora, fractions, seed, folds: None })
+        let evaluation_validates = evaluation_validates(&utterances);
+        Ok(Self {
+            evaluation_validates,
+            utterances,
+            by_path,
+            copies,
+            words,
+            speakers,
+            corpora,
+            fractions,
+            seed,
+            folds: None,
+        })
     }
 
     /// Assigns the speakers to `folds` folds, 0 for none. By default there are five, if there are enough speakers.
@@ -310,111 +321,12 @@ impl SplitPlanner<'_> {
     }
 }
 
-// --- validation: kept apart from training by what the test side is apart by, where that keeps near the share asked for ---
-
-/// A share of utterances to be drawn, and what for: another purpose draws others.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Draw<'p> {
-    pub(super) share: f64,
-    pub(super) purpose: &'p str,
-}
-
-impl Draw<'_> {
-    /// Whether `taken` of `all` is near the share: within half of it either way.
-    fn is_near(self, taken: usize, all: usize) -> bool {
-        let wanted = all as f64 * self.share;
-        (taken as f64 - wanted).abs() <= wanted / 2.0
-    }
-}
-
-impl SplitPlanner<'_> {
-    /// Training and validation out of `from`, by the first of `ways` that comes near the share and leaves training every
-    /// class; drawn from each class and speaker where none does.
-    pub(super) fn hold_out(
-        &self,
-        from: &[usize],
-        draw: Draw<'_>,
-        ways: &[ValidationBy],
-    ) -> (Vec<usize>, Vec<usize>, ValidationBy) {
-        let classes = |side: &[usize]| -> BTreeSet<&str> {
-            side.iter().map(|&index| self.utterances[index].label).collect()
-        };
-        let all = classes(from);
-        for &way in ways {
-            let sides = match way {
-                ValidationBy::Speakers => self.hold_out_speakers(from, draw),
-                ValidationBy::Words => self.hold_out_words(from, draw),
-                ValidationBy::Drawn => None,
-            };
-            if let Some((train, val)) = sides
-                && draw.is_near(val.len(), from.len())
-                && classes(&train) == all
-            {
-                return (train, val, way);
-            }
-        }
-        let (train, val) = self.stratified(from, draw.share, 1, draw.purpose);
-        (train, val, ValidationBy::Drawn)
-    }
-
-    /// Whole words, where every utterance of the corpus has one.
-    fn hold_out_words(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
-        self.words.as_ref()?;
-        let words = from.iter().filter_map(|&i| self.utterances[i].word).collect();
-        let drawn = self.draw_words(&words, draw.share, 1, draw.purpose).ok()?;
-        let (val, train) =
-            from.iter().partition(|&&i| self.utterances[i].word.is_some_and(|word| drawn.contains(word)));
-        Some((train, val))
-    }
-
-    /// Whole speakers, the same share of every corpus; nothing where there are too few, or where not every utterance says
-    /// who speaks.
-    fn hold_out_speakers(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
-        let mut speakers: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
-        for &index in from {
-            let subject = &self.utterances[index];
-            *speakers.entry(subject.corpus).or_default().entry(subject.speaker?).or_default() += 1;
-        }
-        let sizes: Vec<usize> = speakers.values().map(BTreeMap::len).collect();
-        let count: usize = sizes.iter().sum();
-        if count < FEWEST_SPEAKERS {
-            return None;
-        }
-        let wanted = ((count as f64 * draw.share).round() as usize).clamp(1, count - 1);
-        let mean = from.len() / count;
-        let drawn_by = |prefers_usual: bool| -> BTreeSet<&str> {
-            let mut drawn = BTreeSet::new();
-            for ((corpus, speakers), quota) in speakers.iter().zip(apportion(&sizes, wanted)) {
-                let mut order: Vec<(&str, usize)> = speakers.iter().map(|(id, said)| (*id, *said)).collect();
-                let seed = self.seed.to_string();
-                Random::new(&["split", &seed, draw.purpose, corpus.unwrap_or("")]).shuffle(&mut order);
-                if prefers_usual {
-                    order.sort_by_key(|(_, said)| said.abs_diff(mean));
-                }
-                drawn.extend(order.into_iter().take(quota).map(|(id, _)| id));
-            }
-            drawn
-        };
-        let sides = |drawn: BTreeSet<&str>| -> (Vec<usize>, Vec<usize>) {
-            let (val, train) =
-                from.iter().partition(|&&i| self.utterances[i].speaker.is_some_and(|id| drawn.contains(id)));
-            (train, val)
-        };
-        let by_chance = sides(drawn_by(false));
-        match draw.is_near(by_chance.1.len(), from.len()) {
-            true => Some(by_chance),
-            // Who says very much or very little cannot stand for the share; those who say as much as most can.
-            false => Some(sides(drawn_by(true))),
-        }
-    }
-}
-
 // --- drawing a share at random: of utterances, evenly over labels and speakers, or of words as a whole ---
 
 impl SplitPlanner<'_> {
     /// Takes a share of `from`, the same share of every label and, within a label, of every speaker: at least one
     /// of every label, as long as `least` of it stay. Returns (what stays, what was taken).
-    fn stratified(
+    pub(super) fn stratified(
         &self,
         from: &[usize],
         share: f64,
@@ -447,7 +359,7 @@ impl SplitPlanner<'_> {
     }
 
     /// Draws a share of `words`: at least one, as long as `least` of them stay.
-    fn draw_words<'w>(
+    pub(super) fn draw_words<'w>(
         &self,
         words: &BTreeSet<&'w str>,
         share: f64,
@@ -467,7 +379,7 @@ impl SplitPlanner<'_> {
 
 /// Shares `wanted` among groups in proportion to their `sizes`, by the largest remainder; no group gets more than
 /// its size.
-fn apportion(sizes: &[usize], wanted: usize) -> Vec<usize> {
+pub(super) fn apportion(sizes: &[usize], wanted: usize) -> Vec<usize> {
     let total: usize = sizes.iter().sum();
     if total == 0 {
         return vec![0; sizes.len()];

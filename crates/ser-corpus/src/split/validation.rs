@@ -1,8 +1,17 @@
-//! What keeps the validation side of a split apart from its training side.
+//! The validation side: kept apart from training by what the test side is apart by, where that keeps near the share that
+//! was asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
+
+use crate::split::SplitPlanner;
+use crate::split::planner::apportion;
+
+/// With fewer speakers to learn from, validation cannot have its own: too much would be kept from training.
+const FEWEST_SPEAKERS: usize = 5;
 
 /// What keeps validation apart from training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,5 +39,102 @@ impl fmt::Display for ValidationBy {
             Self::Words => "has words of its own",
             Self::Drawn => "is drawn from each class and speaker",
         })
+    }
+}
+
+/// A share of utterances to be drawn, and what for: another purpose draws others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draw<'p> {
+    pub(super) share: f64,
+    pub(super) purpose: &'p str,
+}
+
+impl Draw<'_> {
+    /// Whether `taken` of `all` is near the share: within half of it either way.
+    fn is_near(self, taken: usize, all: usize) -> bool {
+        let wanted = all as f64 * self.share;
+        (taken as f64 - wanted).abs() <= wanted / 2.0
+    }
+}
+
+impl SplitPlanner<'_> {
+    /// Training and validation out of `from`, by the first of `ways` that comes near the share and leaves training every
+    /// class; drawn from each class and speaker where none does.
+    pub(super) fn hold_out(
+        &self,
+        from: &[usize],
+        draw: Draw<'_>,
+        ways: &[ValidationBy],
+    ) -> (Vec<usize>, Vec<usize>, ValidationBy) {
+        let classes = |side: &[usize]| -> BTreeSet<&str> {
+            side.iter().map(|&index| self.utterances[index].label).collect()
+        };
+        let all = classes(from);
+        for &way in ways {
+            let sides = match way {
+                ValidationBy::Speakers => self.hold_out_speakers(from, draw),
+                ValidationBy::Words => self.hold_out_words(from, draw),
+                ValidationBy::Drawn => None,
+            };
+            if let Some((train, val)) = sides
+                && draw.is_near(val.len(), from.len())
+                && classes(&train) == all
+            {
+                return (train, val, way);
+            }
+        }
+        let (train, val) = self.stratified(from, draw.share, 1, draw.purpose);
+        (train, val, ValidationBy::Drawn)
+    }
+
+    /// Whole words, where every utterance of the corpus has one.
+    fn hold_out_words(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
+        self.words.as_ref()?;
+        let words = from.iter().filter_map(|&i| self.utterances[i].word).collect();
+        let drawn = self.draw_words(&words, draw.share, 1, draw.purpose).ok()?;
+        let (val, train) =
+            from.iter().partition(|&&i| self.utterances[i].word.is_some_and(|word| drawn.contains(word)));
+        Some((train, val))
+    }
+
+    /// Whole speakers, the same share of every corpus; nothing where there are too few, or where not every utterance says
+    /// who speaks.
+    fn hold_out_speakers(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
+        let mut speakers: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
+        for &index in from {
+            let subject = &self.utterances[index];
+            *speakers.entry(subject.corpus).or_default().entry(subject.speaker?).or_default() += 1;
+        }
+        let sizes: Vec<usize> = speakers.values().map(BTreeMap::len).collect();
+        let count: usize = sizes.iter().sum();
+        if count < FEWEST_SPEAKERS {
+            return None;
+        }
+        let wanted = ((count as f64 * draw.share).round() as usize).clamp(1, count - 1);
+        let mean = from.len() / count;
+        let drawn_by = |prefers_usual: bool| -> BTreeSet<&str> {
+            let mut drawn = BTreeSet::new();
+            for ((corpus, speakers), quota) in speakers.iter().zip(apportion(&sizes, wanted)) {
+                let mut order: Vec<(&str, usize)> = speakers.iter().map(|(id, said)| (*id, *said)).collect();
+                let seed = self.seed.to_string();
+                Random::new(&["split", &seed, draw.purpose, corpus.unwrap_or("")]).shuffle(&mut order);
+                if prefers_usual {
+                    order.sort_by_key(|(_, said)| said.abs_diff(mean));
+                }
+                drawn.extend(order.into_iter().take(quota).map(|(id, _)| id));
+            }
+            drawn
+        };
+        let sides = |drawn: BTreeSet<&str>| -> (Vec<usize>, Vec<usize>) {
+            let (val, train) =
+                from.iter().partition(|&&i| self.utterances[i].speaker.is_some_and(|id| drawn.contains(id)));
+            (train, val)
+        };
+        let by_chance = sides(drawn_by(false));
+        match draw.is_near(by_chance.1.len(), from.len()) {
+            true => Some(by_chance),
+            // Who says very much or very little cannot stand for the share; those who say as much as most can.
+            false => Some(sides(drawn_by(true))),
+        }
     }
 }

@@ -20,10 +20,10 @@ use std::path::{Path, PathBuf};
 
 use ser_core::remedy::{Piece, Remedy, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
-use unicode_normalization::UnicodeNormalization;
 
 use crate::Annotation;
 use crate::conventions::CONVENTIONS;
+use crate::names::composed;
 use crate::table::formats::FORMATS;
 
 pub use column::{Column, ColumnNames};
@@ -117,7 +117,8 @@ impl LabelTable {
         &self,
         recordings: impl IntoIterator<Item = &'a str> + Clone,
     ) -> Result<Vec<&str>> {
-        let there: HashSet<String> = recordings.clone().into_iter().map(comparable).collect();
+        let there: HashSet<String> =
+            recordings.clone().into_iter().map(|path| composed(path.to_owned())).collect();
         let mut rows: Vec<&str> = self.rows.keys().map(String::as_str).collect();
         rows.retain(|path| !there.contains(*path));
         rows.sort_unstable();
@@ -139,7 +140,8 @@ impl LabelTable {
             recordings.iter().min().copied().unwrap_or("(nothing)"),
         );
         let last = |path: &str| path.rsplit_once('/').map_or(path, |(_, name)| name).to_owned();
-        let names: HashSet<String> = recordings.iter().map(|path| last(&comparable(path))).collect();
+        let names: HashSet<String> =
+            recordings.iter().map(|path| last(&composed((*path).to_owned()))).collect();
         let by_name = self.rows.keys().filter(|path| names.contains(&last(path))).count();
         let common = first.split_once('/').map(|(folder, _)| folder).filter(|folder| {
             self.rows.keys().all(|path| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
@@ -168,7 +170,7 @@ impl LabelTable {
     /// # Errors
     /// When it does not name that path.
     pub fn annotations(&self, path: &str) -> Result<Vec<Annotation>> {
-        self.rows.get(&comparable(path)).cloned().ok_or_else(|| {
+        self.rows.get(&composed(path.to_owned())).cloned().ok_or_else(|| {
             Error::new(ErrorKind::Missing, format!("is not in the table {}", self.file.display()))
                 .at(path)
                 .help("add a row for it, or move it out of the corpus")
@@ -178,10 +180,5 @@ impl LabelTable {
 
 fn has_without(path: &str, folder: &str, recordings: &[&str]) -> bool {
     let rest = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
-    rest.is_some_and(|rest| recordings.iter().any(|recording| comparable(recording) == rest))
-}
-
-/// A path as paths are compared: one letter has one spelling, whether a system writes `é` as one character or two.
-fn comparable(path: &str) -> String {
-    path.nfc().collect()
+    rest.is_some_and(|rest| recordings.iter().any(|recording| composed((*recording).to_owned()) == rest))
 }

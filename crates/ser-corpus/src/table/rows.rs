@@ -7,12 +7,11 @@ use std::time::Duration;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
-use crate::Annotation;
 use crate::names::{SPEAKER_ID_RULE, check_relative, composed, is_speaker_id};
 use crate::segment::Segment;
-use crate::split::Part;
 use crate::table::column::{Column, Places, lacking, why_not_passed_over};
-use crate::table::{ColumnNames, RawTable, comparable, time};
+use crate::table::{ColumnNames, RawTable, time};
+use crate::{Annotation, PublishedSide};
 
 /// What the rows of one table say.
 pub(super) struct Annotations {
@@ -144,8 +143,8 @@ impl RowReader<'_> {
     }
 }
 
-fn side(name: &str) -> Result<Part, String> {
-    Part::named(name).ok_or_else(|| format!("the split {name:?} is none of train, val and test"))
+fn side(name: &str) -> Result<PublishedSide, String> {
+    PublishedSide::named(name).ok_or_else(|| format!("the split {name:?} is none of train, val and test"))
 }
 
 /// What paths may begin with that stands for the folder of the corpus.
@@ -173,7 +172,7 @@ impl Bases {
                 false => error.reason(),
             }
         })?;
-        Ok(comparable(path))
+        Ok(composed(path.to_owned()))
     }
 }
 

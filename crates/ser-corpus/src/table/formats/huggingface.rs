@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::split::Part;
+use crate::PublishedSide;
 use crate::table::formats::{TableFormat, folder_name, prefix, table_folders};
 use crate::table::{Column, ColumnNames, RawTable};
 
@@ -73,7 +73,7 @@ fn table(file: &Path, data: &Path) -> Result<RawTable> {
     let sides: Vec<String> = (table.rows.iter_mut())
         .map(|(_, row)| {
             let path = format!("{before}{}", row[place]);
-            let of_path = path.split('/').rev().skip(1).find(|name| Part::named(name).is_some());
+            let of_path = path.split('/').rev().skip(1).find(|name| PublishedSide::named(name).is_some());
             let side = of_path.unwrap_or_default().to_owned();
             row[place] = path;
             side
@@ -81,7 +81,7 @@ fn table(file: &Path, data: &Path) -> Result<RawTable> {
         .collect();
     let has_split = table.header.iter().any(|name| Column::named(name) == Some(Column::Split));
     if !has_split
-        && (Part::named(&folder_name(folder)).is_some() || sides.iter().any(|side| !side.is_empty()))
+        && (PublishedSide::named(&folder_name(folder)).is_some() || sides.iter().any(|side| !side.is_empty()))
     {
         table.header.push(Column::Split.to_string());
         table.rows.iter_mut().zip(sides).for_each(|((_, row), side)| row.push(side));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::split::Part;
+use crate::PublishedSide;
 use crate::table::formats::{TableFormat, folder_name, table_folders};
 use crate::table::{Column, ColumnNames, RawTable, read_text};
 
@@ -66,7 +66,8 @@ fn table(directory: &Path) -> Result<RawTable> {
     };
     let (segments, speakers) = (optional("segments")?, optional("utt2spk")?);
     let columns = [Column::Path, Column::Label, Column::Speaker, Column::Start, Column::End, Column::Split];
-    let side = Some(folder_name(directory)).filter(|name| Part::named(name).is_some()).unwrap_or_default();
+    let side =
+        Some(folder_name(directory)).filter(|name| PublishedSide::named(name).is_some()).unwrap_or_default();
     let mut rows = Vec::new();
     for (utterance, (line, label)) in &labels.of {
         let damaged = |what: String, file: &Path| Err(Error::new(ErrorKind::Damaged, what).at(file));
