@@ -620,8 +620,7 @@ fn the_table_the_object_and_silence() {
     assert_eq!(object["checkpoint"], "json/best.pt");
     assert_eq!(object["stopped_early"], false);
     assert!(object["best_epoch"].is_u64());
-    let warning =
-        "the best epoch is the last one: validation was still rising; train longer (--epochs N or --steps N)";
+    let warning = "the best epoch is the last one: validation was still improving; train longer (--epochs N or --steps N)";
     assert_eq!(object["warning"] == warning, object["best_epoch"] == 2, "{object:#}");
     assert_eq!(table.contains(&format!("\nwarning: {warning}\n")), object["best_epoch"] == 2, "{table}");
     assert_eq!(command(&["--quiet", "--run", "quiet"]), "");

@@ -60,7 +60,7 @@ fn last_fifth_is_better(history: &[EpochRecord], utterances: usize) -> bool {
 impl fmt::Display for StillRising {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BestIsLast => "the best epoch is the last one: validation was still rising",
+            Self::BestIsLast => "the best epoch is the last one: validation was still improving",
             Self::LastFifthIsBetter => {
                 "validation accuracy was still rising over the last fifth of the epochs"
             }
@@ -120,7 +120,7 @@ mod tests {
         }
         assert_eq!(
             StillRising::BestIsLast.to_string(),
-            "the best epoch is the last one: validation was still rising; train longer (epochs = N or steps = N)"
+            "the best epoch is the last one: validation was still improving; train longer (epochs = N or steps = N)"
         );
     }
 
