@@ -520,7 +520,7 @@ fn a_wrong_value_is_refused_by_the_name_of_its_option() {
     }
     assert_eq!(
         names_in(folder.path()),
-        ["text.toml", "unknown.toml"],
+        ["both.toml", "text.toml", "unknown.toml"],
         "a refused command left something behind"
     );
 }
