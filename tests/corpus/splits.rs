@@ -318,15 +318,49 @@ fn every_speaker_is_in_the_test_of_one_fold_and_no_side_shares_one_with_another(
     let names: Vec<String> = folds.iter().map(|split| split.protocol.to_string()).collect();
     assert_eq!(names, (1..=5).map(|fold| format!("speakers-{fold}-of-5")).collect::<Vec<_>>());
     let mut tested = BTreeSet::new();
-    for (number, split) in folds.iter().enumerate() {
+    for split in &folds {
         assert_partition(split, corpus.len());
         let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
         assert!(train.is_disjoint(&val) && train.is_disjoint(&test) && val.is_disjoint(&test));
         assert!(test.iter().all(|speaker| tested.insert(*speaker)));
-        // Validation is the test of the next fold.
-        assert_eq!(split.val, folds[(number + 1) % 5].test);
+        // 0.15 · 23 = 3.45
+        assert_eq!(val.len(), 3);
     }
     assert_eq!(tested.len(), 23);
+}
+
+#[test]
+fn of_sixteen_speakers_in_four_folds_four_are_tested_two_validate_and_ten_are_learnt_from() {
+    let corpus = many_speakers(&[20; 16]);
+    let of_side = |split: &Split| Part::ALL.map(|part| speakers(&corpus, split.part(part)).len());
+    for seed in 0..5 {
+        let plan = plan_of_folds(&corpus, Some(4), seed);
+        let mut validating = BTreeSet::new();
+        for split in folds(&plan) {
+            assert_eq!(of_side(split), [10, 2, 4], "{}", split.protocol);
+            validating.extend(speakers(&corpus, &split.val));
+        }
+        assert!(validating.len() > 2, "each fold has a draw of its own");
+    }
+}
+
+#[test]
+fn validation_of_a_fold_has_two_voices_or_more_and_comes_as_near_to_its_share_as_they_allow() {
+    // Six speakers in three folds: a share of 0.15 would be less than one of them.
+    let six = many_speakers(&[20; 6]);
+    for split in folds(&plan_of_folds(&six, Some(3), 0)) {
+        assert_eq!(sizes(split), [40, 40, 40]);
+    }
+    // Speakers of every size: nearer than half of the share.
+    let utterances: Vec<usize> = (0..30).map(|n| 4 + n * 7 % 40).collect();
+    let corpus = many_speakers(&utterances);
+    for seed in 0..20 {
+        for split in folds(&plan_of_folds(&corpus, None, seed)) {
+            let share = split.val.len() as f64 / corpus.len() as f64;
+            assert!((share - 0.15).abs() < 0.03, "{}: {share}", split.protocol);
+            assert!(speakers(&corpus, &split.val).len() >= 2);
+        }
+    }
 }
 
 #[test]

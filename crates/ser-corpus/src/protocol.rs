@@ -16,7 +16,7 @@ pub enum Protocol {
     Word,
     /// Everything this speaker says is test; the others are train and validation.
     Speaker(String),
-    /// The speakers are assigned to folds: one is test, the next validation, the others train.
+    /// The speakers are assigned to folds: one is test; of the other speakers some are validation, the rest train.
     SpeakerFold {
         /// Which fold is test, from 1.
         fold: u32,

@@ -20,6 +20,9 @@ pub const MOST_LINES: usize = 2_000_000;
 /// Default number of folds of speakers.
 const FOLDS: u32 = 5;
 
+/// A side of a split by folds has this many speakers or more: one voice does not stand for the others.
+const FEWEST_VOICES: usize = 2;
+
 /// Makes splits one at a time, so that no more than one need be in memory.
 pub struct SplitPlanner<'a> {
     pub(super) utterances: Vec<UtteranceInfo<'a>>,
@@ -169,16 +172,16 @@ impl<'a> SplitPlanner<'a> {
         self.folds.unwrap_or(FOLDS)
     }
 
-    /// At least two speakers in each fold: one voice is not a validation side.
+    /// At least [`FEWEST_VOICES`] speakers in each fold.
     fn fold_protocols(&self, speakers: usize) -> Vec<Result<Protocol, String>> {
         let of = self.folds();
-        match (speakers >= 2 * of as usize, self.folds) {
+        let needed = FEWEST_VOICES * of as usize;
+        match (speakers >= needed, self.folds) {
             (true, _) => (1..=of).map(|fold| Ok(Protocol::SpeakerFold { fold, of })).collect(),
             (false, None) => Vec::new(),
             (false, Some(_)) => {
                 vec![Err(format!(
-                    "no folds of speakers: {of} folds need {} speakers, there are {speakers}",
-                    2 * of
+                    "no folds of speakers: {of} folds need {needed} speakers, there are {speakers}"
                 ))]
             }
         }
@@ -276,14 +279,17 @@ impl<'a> SplitPlanner<'a> {
         fold_of
     }
 
-    /// Test is `fold`, validation the next one, training the others.
+    /// Test is `fold`; validation are some of the other speakers, two or more, so that it comes nearest to its share of all.
     fn by_fold(&self, fold: u32, of: u32, folds: Option<&Folds<'_>>) -> Result<Split, String> {
         let fold_of =
             |index: usize| folds.and_then(|folds| folds.get(self.utterances[index].speaker?)).copied();
-        let next = fold % of + 1;
         let (test, rest) = self.partition(|i| fold_of(i) == Some(fold));
-        let (val, train) = rest.into_iter().partition(|&i| fold_of(i) == Some(next));
-        self.with_every_class(Split::new(Protocol::SpeakerFold { fold, of }, train, val, test))
+        let protocol = Protocol::SpeakerFold { fold, of };
+        let share = self.fractions.val * self.by_path.len() as f64 / rest.len().max(1) as f64;
+        let draw = Draw { share, purpose: &format!("{protocol}-val") };
+        let (train, val) = (self.draw_speakers(&rest, draw, FEWEST_VOICES))
+            .ok_or("too few speakers remain for training and validation")?;
+        self.with_every_class(Split::new(protocol, train, val, test))
     }
 }
 

@@ -97,9 +97,24 @@ impl SplitPlanner<'_> {
         Some((train, val))
     }
 
-    /// Whole speakers, the same share of every corpus; nothing where there are too few, or where not every utterance says
-    /// who speaks.
+    /// Whole speakers; nothing where there are too few, or where not every utterance says who speaks.
     fn hold_out_speakers(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
+        let speakers: BTreeSet<Option<&str>> = from.iter().map(|&i| self.utterances[i].speaker).collect();
+        if speakers.len() < FEWEST_SPEAKERS {
+            return None;
+        }
+        self.draw_speakers(from, draw, 1)
+    }
+
+    /// Training and validation out of `from`, each with speakers of its own, `fewest` or more: so many of every corpus in
+    /// proportion that the number of their utterances comes nearest to the share. Nothing where there are too few for
+    /// that, or where not every utterance says who speaks.
+    pub(super) fn draw_speakers(
+        &self,
+        from: &[usize],
+        draw: Draw<'_>,
+        fewest: usize,
+    ) -> Option<(Vec<usize>, Vec<usize>)> {
         let mut speakers: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
         for &index in from {
             let subject = &self.utterances[index];
@@ -107,34 +122,51 @@ impl SplitPlanner<'_> {
         }
         let sizes: Vec<usize> = speakers.values().map(BTreeMap::len).collect();
         let count: usize = sizes.iter().sum();
-        if count < FEWEST_SPEAKERS {
-            return None;
-        }
-        let wanted = ((count as f64 * draw.share).round() as usize).clamp(1, count - 1);
-        let mean = from.len() / count;
-        let drawn_by = |prefers_usual: bool| -> BTreeSet<&str> {
-            let mut drawn = BTreeSet::new();
-            for ((corpus, speakers), quota) in speakers.iter().zip(apportion(&sizes, wanted)) {
+        let counts = fewest..=count.checked_sub(fewest)?;
+        let mean = from.len() / count.max(1);
+        let drawn_by = |prefers_usual: bool| -> Option<BTreeSet<&str>> {
+            let mut orders: Vec<Vec<(&str, usize)>> = Vec::with_capacity(speakers.len());
+            for (corpus, speakers) in &speakers {
                 let mut order: Vec<(&str, usize)> = speakers.iter().map(|(id, said)| (*id, *said)).collect();
                 let seed = self.seed.to_string();
                 Random::new(&["split", &seed, draw.purpose, corpus.unwrap_or("")]).shuffle(&mut order);
                 if prefers_usual {
                     order.sort_by_key(|(_, said)| said.abs_diff(mean));
                 }
-                drawn.extend(order.into_iter().take(quota).map(|(id, _)| id));
+                orders.push(order);
             }
-            drawn
+            // What the first speakers of each corpus say together.
+            let said: Vec<Vec<usize>> = orders.iter().map(|order| sums(order)).collect();
+            let distance = |wanted: usize| {
+                let quotas = apportion(&sizes, wanted);
+                let taken: usize = said.iter().zip(quotas).map(|(sums, quota)| sums[quota]).sum();
+                (taken as f64 - from.len() as f64 * draw.share).abs()
+            };
+            // Of two that are as near, the one with more voices.
+            let wanted = counts.clone().rev().min_by(|a, b| distance(*a).total_cmp(&distance(*b)))?;
+            let quotas = apportion(&sizes, wanted);
+            let drawn = orders.iter().zip(quotas).flat_map(|(order, quota)| order.iter().take(quota));
+            Some(drawn.map(|(id, _)| *id).collect())
         };
         let sides = |drawn: BTreeSet<&str>| -> (Vec<usize>, Vec<usize>) {
             let (val, train) =
                 from.iter().partition(|&&i| self.utterances[i].speaker.is_some_and(|id| drawn.contains(id)));
             (train, val)
         };
-        let by_chance = sides(drawn_by(false));
+        let by_chance = sides(drawn_by(false)?);
         match draw.is_near(by_chance.1.len(), from.len()) {
             true => Some(by_chance),
             // Who says very much or very little cannot stand for the share; those who say as much as most can.
-            false => Some(sides(drawn_by(true))),
+            false => Some(sides(drawn_by(true)?)),
         }
     }
+}
+
+/// How much the first 0, 1, 2 … speakers say.
+fn sums(order: &[(&str, usize)]) -> Vec<usize> {
+    let sums = order.iter().scan(0, |sum, (_, said)| {
+        *sum += said;
+        Some(*sum)
+    });
+    std::iter::once(0).chain(sums).collect()
 }
