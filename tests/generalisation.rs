@@ -160,7 +160,7 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
     let members = printed["members"].as_array().unwrap();
     assert_eq!(members.len(), 3);
     for (member, number) in members.iter().zip(1..) {
-        assert_eq!(keys_of(member), ["best_epoch", "checkpoint", "history", "stopped_early"]);
+        assert_eq!(keys_of(member), ["best_epoch", "checkpoint", "history", "stopped_early", "warning"]);
         let own = run.join(format!("member-{number}"));
         assert_eq!(member["history"], serde_json::to_value(metrics_of(&own)).unwrap());
         assert_eq!(member["checkpoint"], own.join("best.pt").to_str().unwrap());

@@ -54,11 +54,13 @@ pub enum Setting {
     Seeds,
     Select,
     Split,
+    Steps,
     Strict,
     Study,
     Threads,
     Wait,
     WarmupEpochs,
+    WarmupSteps,
     WeightDecay,
 }
 

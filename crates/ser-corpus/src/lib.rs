@@ -19,6 +19,7 @@ mod lexicon;
 mod names;
 mod part;
 mod protocol;
+mod protocol_choice;
 mod published_side;
 pub mod scan;
 mod segment;

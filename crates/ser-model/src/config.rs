@@ -6,7 +6,7 @@ use ser_core::remedy::Setting;
 use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::augmentation::AugmentationRecipe;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::network::NetworkConfig;
 
@@ -17,13 +17,20 @@ use crate::choices::{
 /// Most networks of an ensemble.
 pub const MOST_MEMBERS: u32 = 100;
 
+/// Most steps that a recipe may ask for.
+const MOST_STEPS: u32 = 100_000_000;
+
+/// Passes over the training side where a recipe says nothing of its length.
+const EPOCHS: u32 = 20;
+
 /// No recipe is read that is larger than this, bytes.
 pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
 /// The recipe of a run. Its defaults are those of the source document: Adam at 1e-3, 20 epochs, batches of 32, best
 /// validation accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+// The traits themselves are implemented below, since what is not stated of `epochs` depends on `steps`.
+#[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct FitConfig {
     /// The cache to train from.
     pub cache: PathBuf,
@@ -34,8 +41,13 @@ pub struct FitConfig {
     pub feature_set: String,
     /// The protocol: `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>`, `corpus-<NAME>`, `official` or `official-<FOLD>`.
     pub split: String,
-    /// Passes over the training side.
+    /// Passes over the training side; 0 where `steps` says how long the run is.
+    #[serde(default = "unstated", skip_serializing_if = "is_zero")]
     pub epochs: u32,
+    /// Steps of the run in all, whatever the size of the training side, rounded up to whole epochs: see
+    /// [`RunLength`](crate::RunLength); 0 where `epochs` says how long it is.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub steps: u32,
     /// Utterances in a step.
     pub batch_size: u32,
     /// How weights follow the gradient.
@@ -46,6 +58,9 @@ pub struct FitConfig {
     pub schedule: Schedule,
     /// Epochs over which the learning rate rises from 0 at the beginning; may be a fraction.
     pub warmup_epochs: f64,
+    /// The same in steps; 0 where `warmup_epochs` says it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warmup_steps: u32,
     /// Share of the highest learning rate that the schedule ends at.
     pub final_lr: f64,
     /// How strongly weights are drawn towards 0, all of them, biases and those of normalisation too. With AdamW a step takes
@@ -100,12 +115,14 @@ impl Default for FitConfig {
             data: Vec::new(),
             feature_set: String::new(),
             split: "random".to_owned(),
-            epochs: 20,
+            epochs: EPOCHS,
+            steps: 0,
             batch_size: 32,
             optimizer: Optimizer::Adam,
             lr: 1e-3,
             schedule: Schedule::Constant,
             warmup_epochs: 0.0,
+            warmup_steps: 0,
             final_lr: 0.02,
             weight_decay: 0.0,
             gradient_clip: 0.0,
@@ -155,6 +172,7 @@ impl FitConfig {
             data,
             feature_set,
             mut epochs,
+            mut steps,
             patience,
             device,
             threads,
@@ -164,13 +182,14 @@ impl FitConfig {
             ..
         } = self.clone();
         if earlier.schedule != Schedule::Constant {
-            epochs = earlier.epochs;
+            (epochs, steps) = (earlier.epochs, earlier.steps);
         }
         let now = Self {
             cache,
             data,
             feature_set,
             epochs,
+            steps,
             patience,
             device,
             threads,
@@ -200,7 +219,15 @@ impl FitConfig {
                 .help(format!("give {allowed}")))
         };
         match self {
-            c if !(1..=100_000).contains(&c.epochs) => {
+            c if c.epochs > 0 && c.steps > 0 => {
+                let [epochs, steps] = [Setting::Epochs.to(c.epochs), Setting::Steps.to(c.steps)];
+                Err(Error::new(ErrorKind::Usage, format!("{epochs} and {steps} both say how long to train"))
+                    .help("give one of them"))
+            }
+            c if c.steps > MOST_STEPS => {
+                wrong(Setting::Steps, c.steps.to_string(), &format!("a number from 1 to {MOST_STEPS}"))
+            }
+            c if c.steps == 0 && !(1..=100_000).contains(&c.epochs) => {
                 wrong(Setting::Epochs, c.epochs.to_string(), "a number from 1 to 100000")
             }
             c if !(1..=65_536).contains(&c.batch_size) => {
@@ -214,10 +241,24 @@ impl FitConfig {
                 c.final_lr.to_string(),
                 &format!("a fraction of {} from 0 to 1", Setting::Lr),
             ),
-            c if !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => wrong(
+            c if c.warmup_epochs > 0.0 && c.warmup_steps > 0 => {
+                let epochs = Setting::WarmupEpochs.to(c.warmup_epochs);
+                let what = format!("{epochs} and {} both say", Setting::WarmupSteps.to(c.warmup_steps));
+                Err(Error::new(ErrorKind::Usage, format!("{what} how long the warm-up is"))
+                    .help("give one of them"))
+            }
+            c if c.steps == 0 && !(0.0..=f64::from(c.epochs)).contains(&c.warmup_epochs) => wrong(
                 Setting::WarmupEpochs,
                 c.warmup_epochs.to_string(),
                 &format!("a number from 0 to {}", Setting::Epochs),
+            ),
+            c if !(0.0..=f64::from(MOST_STEPS)).contains(&c.warmup_epochs) => {
+                wrong(Setting::WarmupEpochs, c.warmup_epochs.to_string(), "a number from 0 on")
+            }
+            c if c.warmup_steps > if c.steps > 0 { c.steps } else { MOST_STEPS } => wrong(
+                Setting::WarmupSteps,
+                c.warmup_steps.to_string(),
+                &format!("a number from 0 to {}", Setting::Steps),
             ),
             c if !(0.0..=1.0).contains(&c.weight_decay) => {
                 wrong(Setting::WeightDecay, c.weight_decay.to_string(), "a number from 0 to 1, such as 0.01")
@@ -231,11 +272,16 @@ impl FitConfig {
             c if !(0.0..1.0).contains(&c.ema_decay) => {
                 wrong(Setting::EmaDecay, c.ema_decay.to_string(), "a number from 0 to below 1, such as 0.98")
             }
-            c if c.averaging != Averaging::None && !(1..=c.epochs).contains(&c.average_from) => wrong(
-                Setting::AverageFrom,
-                c.average_from.to_string(),
-                &format!("an epoch from 1 to {}", Setting::Epochs),
-            ),
+            // How many epochs so many steps are is known with the size of the training side.
+            c if c.averaging != Averaging::None
+                && !(1..=if c.steps > 0 { u32::MAX } else { c.epochs }).contains(&c.average_from) =>
+            {
+                wrong(
+                    Setting::AverageFrom,
+                    c.average_from.to_string(),
+                    &format!("an epoch from 1 to {}", Setting::Epochs),
+                )
+            }
             c if c.patience > 0 && c.select == Selection::Last => wrong(
                 Setting::Patience,
                 c.patience.to_string(),
@@ -253,6 +299,31 @@ impl FitConfig {
             }
             _ => self.network.validate(),
         }
+    }
+}
+
+/// Stands for the epochs of a recipe that does not state them, until all of it is read.
+fn unstated() -> u32 {
+    u32::MAX
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Serialize for FitConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FitConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut config = Self::deserialize(deserializer)?;
+        if config.epochs == unstated() {
+            config.epochs = if config.steps > 0 { 0 } else { EPOCHS };
+        }
+        Ok(config)
     }
 }
 
@@ -298,6 +369,47 @@ mod tests {
     fn a_recipe_reads_back_as_it_was_written() {
         let config = FitConfig { lr: 3e-4, split: "word".into(), ..FitConfig::default() };
         assert_eq!(toml::from_str::<FitConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_recipe_states_its_length_in_epochs_or_in_steps_and_not_in_both() {
+        let read = |text: &str| toml::from_str::<FitConfig>(text).unwrap();
+        let length = |text: &str| (read(text).epochs, read(text).steps);
+        assert_eq!(length(""), (20, 0));
+        assert_eq!(length("epochs = 7"), (7, 0));
+        assert_eq!(length("steps = 1200"), (0, 1200));
+        let config = read("steps = 1200\nwarmup_steps = 60");
+        config.validate().unwrap();
+        let text = toml::to_string(&config).unwrap();
+        assert!(text.contains("steps = 1200") && !text.contains("epochs = 20"), "{text}");
+        assert_eq!(read(&text), config);
+        // Recipes that state no steps are written as before there were any.
+        let text = toml::to_string(&FitConfig::default()).unwrap();
+        assert!(
+            !text.lines().any(|line| line.starts_with("steps") || line.starts_with("warmup_steps")),
+            "{text}"
+        );
+        for (text, said) in [
+            (
+                "epochs = 20\nsteps = 1200",
+                "epochs = 20 and steps = 1200 both say how long to train; give one",
+            ),
+            ("epochs = 0", "epochs 0 is not valid"),
+            ("steps = 4000000000", "steps 4000000000 is not valid"),
+            ("steps = 10\nwarmup_steps = 11", "warmup_steps 11 is not valid; give a number from 0 to steps"),
+            (
+                "warmup_epochs = 1\nwarmup_steps = 5",
+                "warmup_epochs = 1 and warmup_steps = 5 both say how long",
+            ),
+        ] {
+            let error = read(text).validate().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().starts_with(said), "{error}");
+        }
+        // A schedule is not stretched by more steps; a constant rate goes on.
+        let longer = |config: &FitConfig| FitConfig { steps: 2400, ..config.clone() }.continues(config);
+        assert!(longer(&config));
+        assert!(!longer(&FitConfig { schedule: Schedule::Cosine, ..config }));
     }
 
     #[test]

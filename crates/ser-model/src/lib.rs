@@ -4,12 +4,14 @@
 pub mod checkpoint;
 mod choices;
 mod config;
+mod length;
 pub mod network;
 
 pub use choices::{
     Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
 pub use config::{FitConfig, MOST_MEMBERS, MemberOrigin};
+pub use length::RunLength;
 
 /// The examples of the crate's README.
 #[cfg(doctest)]

@@ -75,7 +75,12 @@ fn answers_of_run(run: &FoundRun, options: &AssessOptions, sides: &mut Sides) ->
     let mut answers = answers_of(whole, run.folder.display().to_string(), sides)?;
     // A run that was resumed for longer may keep an earlier best checkpoint, with the earlier settings.
     if let Some(config) = &run.config {
-        answers.recipe.set("fit.epochs", config.epochs);
+        for (setting, length) in [("fit.epochs", config.epochs), ("fit.steps", config.steps)] {
+            match length {
+                0 => answers.recipe.unset(setting),
+                length => answers.recipe.set(setting, length),
+            }
+        }
         answers.recipe.set("fit.patience", config.patience);
     }
     Ok(answers)

@@ -10,7 +10,7 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::checkpoint::{Checkpoint, Value};
-use ser_model::{FitConfig, MOST_MEMBERS, MemberOrigin};
+use ser_model::{FitConfig, MOST_MEMBERS, MemberOrigin, RunLength};
 
 use crate::batches::normalisation::STATISTICS;
 use crate::run::{FitSummary, RunFolder};
@@ -52,7 +52,7 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
             on_event,
         })
         .map_err(|error| with_resume_hint(error, request.run))?;
-        check_length(&done, config, &folder)?;
+        check_length(&done, config, RunLength::of(config, material.train.len())?, &folder)?;
         members.push(Member::read(&done.checkpoint)?);
         summaries.push(done);
     }
@@ -133,16 +133,20 @@ fn save_what_is_new(config: &FitConfig, run: &RunFolder) -> Result<()> {
     run.save_config(config)
 }
 
-/// Refuses a member in `folder` that was trained for longer than the others will be.
-fn check_length(done: &FitSummary, config: &FitConfig, folder: &Path) -> Result<()> {
+/// Refuses a member in `folder` that was trained for longer than the others will be, which is `length`.
+fn check_length(done: &FitSummary, config: &FitConfig, length: RunLength, folder: &Path) -> Result<()> {
     let epochs = done.history.len();
-    if epochs <= config.epochs as usize {
+    if epochs <= length.epochs as usize {
         return Ok(());
     }
-    let what = format!("was trained for {epochs} epochs, but its ensemble is to have {}", config.epochs);
+    let what = format!("was trained for {epochs} epochs, but its ensemble is to have {}", length.epochs);
+    let as_long = match config.steps {
+        0 => Setting::Epochs.to(epochs),
+        _ => Setting::Steps.to(epochs as u64 * length.steps_per_epoch),
+    };
     Err(Error::new(ErrorKind::Mismatch, what)
         .at(folder)
-        .help(remedy!["continue the ensemble with ", Setting::Epochs.to(epochs)]))
+        .help(remedy!["continue the ensemble with ", as_long]))
 }
 
 /// An interruption of a member, with what to do about the ensemble.

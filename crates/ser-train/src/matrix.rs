@@ -62,7 +62,7 @@ pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Resu
     let cache =
         Cache::open(&config.cache)?.with_access(ReadOptions { map: config.mmap, verify: config.verify });
     let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
-    let protocols = choose(&cache.protocols(set)?, wanted)?;
+    let protocols = Protocol::choose(&cache.protocols(set)?, wanted)?;
     let cell = |seed: u64, protocol: &Protocol| MatrixRun {
         folder: folder.join(protocol.to_string()).join(format!("seed-{seed}")),
         protocol: protocol.clone(),
@@ -112,39 +112,9 @@ pub fn with_rerun_hint(error: Error) -> Error {
     }
 }
 
-/// The protocols among `known` that `wanted` names, each once, in the order they are named.
-fn choose(known: &[Protocol], wanted: &str) -> Result<Vec<Protocol>> {
-    let mut chosen: Vec<Protocol> = Vec::new();
-    for name in wanted.split(',').map(str::trim) {
-        let name = if name == "all" { "*" } else { name };
-        let matches = |protocol: &&Protocol| match name.strip_suffix('*') {
-            Some(beginning) => protocol.to_string().starts_with(beginning),
-            None => protocol.to_string() == name,
-        };
-        let before = chosen.len();
-        let mut found = false;
-        for protocol in known.iter().filter(matches) {
-            found = true;
-            if !chosen[..before].contains(protocol) {
-                chosen.push(protocol.clone());
-            }
-        }
-        if !found {
-            let known: Vec<String> = known.iter().map(Protocol::to_string).collect();
-            return Err(Error::new(ErrorKind::Usage, format!("there is no protocol {name:?} in the cache"))
-                .help(format!("choose among {}, or give all", known.join(", "))));
-        }
-    }
-    Ok(chosen)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn named(names: &[&str]) -> Vec<Protocol> {
-        names.iter().map(|name| name.parse().unwrap()).collect()
-    }
 
     #[test]
     fn seeds_that_no_recipe_can_hold_are_refused_before_anything_is_trained() {
@@ -163,18 +133,6 @@ mod tests {
         // There, only the cache is missing.
         for (seed, members, seeds) in [(most, 1, 1), (most - 1, 1, 2), (most / 2, 2, 1)] {
             assert!(said(seed, members, seeds).contains("cache"), "{seed}, {members}, {seeds}");
-        }
-    }
-
-    #[test]
-    fn protocols_are_chosen_by_name_by_beginning_or_all_at_once() {
-        let known = named(&["random", "speaker-OAF", "speaker-YAF", "word"]);
-        assert_eq!(choose(&known, "all").unwrap(), known);
-        assert_eq!(choose(&known, "speaker-*").unwrap(), named(&["speaker-OAF", "speaker-YAF"]));
-        assert_eq!(choose(&known, "word, random,word").unwrap(), named(&["word", "random"]));
-        assert_eq!(choose(&known, "word,all").unwrap().len(), 4);
-        for wrong in ["", "speaker", "random,sentence", "x*"] {
-            assert_eq!(choose(&known, wrong).unwrap_err().kind(), ErrorKind::Usage, "{wrong:?}");
         }
     }
 }

@@ -74,6 +74,9 @@ pub(super) fn sample(split: &StoredSplit) -> Vec<TensorKey> {
 pub struct EpochRecord {
     /// Its number, from 1.
     pub epoch: u32,
+    /// Steps of the run up to its end; 0 in records from before they were kept.
+    #[serde(default)]
+    pub steps: u64,
     /// Mean cross-entropy over the training side while it was being learnt, as weighted as the loss is, nats.
     pub train_loss: f64,
     /// Correct / all over the training side, likewise; of two utterances that are mixed, only the class of the first counts,

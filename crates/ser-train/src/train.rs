@@ -13,7 +13,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Part;
 use ser_model::checkpoint::Checkpoint;
 use ser_model::network::Architecture;
-use ser_model::{FitConfig, Selection};
+use ser_model::{FitConfig, RunLength, Selection};
 use tch::Device;
 
 use crate::batches::feature_augmentation::augment;
@@ -27,7 +27,7 @@ use crate::network::Network;
 use crate::optimisation::Learner;
 use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;
-use crate::run::{ResumePoint, RunFolder};
+use crate::run::{ResumePoint, RunFolder, StillRising};
 use crate::state;
 use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
 use ser_prepare::on_the_fly::StepRequest;
@@ -91,7 +91,7 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         trainer.resume(on_event)?;
     }
     let stopped_early = loop {
-        if trainer.standing.epoch > config.epochs {
+        if trainer.standing.epoch > trainer.length.epochs {
             break false;
         }
         if config.patience > 0 && trainer.epochs_since_best() >= config.patience {
@@ -101,11 +101,18 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         let record = trainer.finish_epoch()?;
         on_event(FitEvent::Epoch(&record))?;
     };
+    let history = &trainer.standing.history;
+    // Patience ends a run that rises no more.
+    let warning = match stopped_early {
+        true => None,
+        false => StillRising::of(config, history, material.val.len()),
+    };
     let best_epoch = trainer.best().map_or(0, |best| best.epoch);
     Ok(FitSummary {
         history: trainer.standing.history,
         stopped_early,
         best_epoch,
+        warning,
         checkpoint: run.best_path(),
         members: Vec::new(),
     })
@@ -117,6 +124,7 @@ struct Trainer<'a> {
     run: &'a RunFolder,
     origin: Origin,
     learner: Learner,
+    length: RunLength,
     learning_rates: LearningRates,
     average: Option<WeightAverage>,
     train: Rc<TrainingSource<'a>>,
@@ -133,6 +141,7 @@ impl<'a> Trainer<'a> {
         run: &'a RunFolder,
         device: Device,
     ) -> Result<Self> {
+        let length = RunLength::of(config, material.train.len())?;
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
         let network = Network::new(&architecture, config.seed, device)?.learning_in(config.precision);
@@ -144,9 +153,8 @@ impl<'a> Trainer<'a> {
         };
         let train = normaliser(&material.train, Part::Train)?;
         let val = normaliser(&material.val, Part::Val)?;
-        let steps_per_epoch = material.train.len().div_ceil(config.batch_size as usize);
         Ok(Self {
-            learning_rates: LearningRates::new(config, steps_per_epoch),
+            learning_rates: LearningRates::new(config, length),
             average: WeightAverage::new(config, &network)?,
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
             learner: Learner::new(network, config)?.weighing_classes(weights.as_deref())?,
@@ -154,6 +162,7 @@ impl<'a> Trainer<'a> {
             val: Batches::new(&material.val, device)?.normalised_by(val),
             statistics,
             standing: TrainingState { epoch: 1, ..TrainingState::default() },
+            length,
             config,
             material,
             run,
@@ -287,6 +296,7 @@ impl<'a> Trainer<'a> {
         let metrics = predictions.metrics()?;
         let mut record = EpochRecord {
             epoch: self.standing.epoch,
+            steps: self.learner.steps(),
             train_loss,
             train_accuracy: sums.correct as f64 / utterances,
             val_loss: predictions.loss()?,

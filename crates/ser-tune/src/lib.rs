@@ -39,6 +39,7 @@ mod replay;
 mod search;
 mod setup;
 mod space;
+mod split_training;
 mod summary;
 mod tpe;
 mod training;

@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use crate::{Direction, Trial, TrialState};
 
-/// A rule for stopping trials.
+/// A rule for stopping trials. What is an epoch here is a split, with its mean over the splits so far, in a search over
+/// several: then every trial is compared after the same splits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "lowercase")]
 pub enum Pruner {

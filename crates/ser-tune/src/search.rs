@@ -58,7 +58,7 @@ pub enum SearchEvent<'a> {
 pub fn search(search: &Search<'_>, on_event: &(dyn Fn(&SearchEvent<'_>) + Sync)) -> Result<StudySummary> {
     let mut journal = Journal::open(search.folder)?;
     let study = open_study(search, &mut journal)?;
-    let shared = WorkerShared::new(search, study, journal, on_event)?;
+    let shared = WorkerShared::new(search, study, journal, on_event);
     let worked = shared.work_all(search.workers);
     let (outcome, written) = {
         let journal = locked(&shared.journal);

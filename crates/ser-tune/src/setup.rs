@@ -95,6 +95,10 @@ pub struct SearchSetup {
     pub conditions: BTreeMap<String, String>,
     /// The base recipe in TOML.
     pub recipe: String,
+    /// The splits that each trial is trained on, in this order, where these are not the one of the recipe: the objective is
+    /// the mean over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<String>,
 }
 
 impl SearchSetup {
@@ -117,7 +121,14 @@ impl SearchSetup {
             space: space.to_json(),
             conditions: space.conditions_in_words(),
             recipe: recipe.to_toml()?,
+            splits: Vec::new(),
         })
+    }
+
+    /// The same search over `splits`, in this order.
+    #[must_use]
+    pub fn over(self, splits: Vec<String>) -> Self {
+        Self { splits, ..self }
     }
 
     /// The search that a study in a journal is.
@@ -151,6 +162,11 @@ impl SearchSetup {
         compare("the objective", name(earlier.objective), name(self.objective));
         compare("the pruner", format!("{:?}", earlier.pruner), format!("{:?}", self.pruner));
         compare("the seed", earlier.seed.to_string(), self.seed.to_string());
+        let splits = |setup: &Self| match setup.splits.as_slice() {
+            [] => "that of the recipe".to_owned(),
+            splits => splits.join(", "),
+        };
+        compare("the split", splits(earlier), splits(self));
         let of = |map: &BTreeMap<String, String>, key: &str| {
             map.get(key).map_or("not there", |text| text).to_owned()
         };

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use crate::importance::importance;
 use crate::search::study_of;
+use crate::split_training::value_key;
 use crate::{
     BaseRecipe, Direction, Journal, Objective, Replay, SearchSetup, Study, Trial, TrialState, trial_folder,
 };
@@ -24,6 +25,9 @@ pub struct StudySummary {
     pub study: String,
     /// The objective that was optimised.
     pub objective: Objective,
+    /// The splits that each trial is trained on, if the objective is the mean over several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<String>,
     /// Which way is better.
     pub direction: Direction,
     /// Seed of the suggestions.
@@ -45,6 +49,9 @@ pub struct TrialSummary {
     pub state: &'static str,
     /// Its value; of a pruned trial the last.
     pub value: Option<f64>,
+    /// The objective on each split so far, where the value is the mean over several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub splits: BTreeMap<String, f64>,
     /// Its options.
     pub params: BTreeMap<String, Json>,
     /// How many epochs it was trained.
@@ -88,15 +95,24 @@ impl StudySummary {
             objective: setup.objective,
             direction,
             seed: setup.seed,
-            best: best.map(|(trial, _)| TrialSummary::new(folder, trial)),
+            best: best.map(|(trial, _)| TrialSummary::new(folder, trial, &setup)),
             importance: importance(replay.trials(study.id), direction),
-            trials: replay.trials(study.id).map(|trial| TrialSummary::new(folder, trial)).collect(),
+            trials: replay.trials(study.id).map(|trial| TrialSummary::new(folder, trial, &setup)).collect(),
+            splits: setup.splits,
         })
     }
 
     /// Where the best recipe is.
     pub fn best_path(&self) -> PathBuf {
         self.folder.join("best.toml")
+    }
+
+    /// What the objective is computed on: "on the validation side".
+    pub fn validation_in_words(&self) -> String {
+        match self.splits.as_slice() {
+            [] => "on the validation side".to_owned(),
+            splits => format!("the mean over the validation sides of {}", splits.join(", ")),
+        }
     }
 
     /// Writes the recipe of the best trial, if there is one, to `best.toml` in the folder of the study; `recipe_of` makes
@@ -114,12 +130,13 @@ impl StudySummary {
         let text = recipe.to_toml()?;
         let objective = self.objective.name();
         let header = format!(
-            "# Trial {} of {} in the study {:?}: {objective} {}, on the validation side.\n\
+            "# Trial {} of {} in the study {:?}: {objective} {}, {}.\n\
              # {} {}\n",
             best.number,
             self.trials.len(),
             self.study,
             best.value.unwrap_or(f64::NAN),
+            self.validation_in_words(),
             Stage::Training,
             Setting::Config.to(self.best_path().display()),
         );
@@ -128,9 +145,16 @@ impl StudySummary {
 }
 
 impl TrialSummary {
-    pub(super) fn new(study: &Path, trial: &Trial) -> Self {
-        let last = trial.last_intermediate().map_or(0, |(epoch, _)| epoch);
+    pub(super) fn new(study: &Path, trial: &Trial, setup: &SearchSetup) -> Self {
+        let last = match setup.splits.is_empty() {
+            true => trial.last_intermediate().map_or(0, |(epoch, _)| epoch),
+            false => 0,
+        };
+        let on = |split: &String| {
+            Some((split.clone(), trial.number_attr(&value_key(setup.objective.name(), split))?))
+        };
         Self {
+            splits: setup.splits.iter().filter_map(on).collect(),
             number: trial.number,
             state: trial.state.name(),
             value: trial.value,

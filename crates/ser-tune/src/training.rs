@@ -1,5 +1,6 @@
 //! Training one trial: watches its process, records its epochs, and stops it when it does poorly.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ser_core::Result;
@@ -7,9 +8,9 @@ use ser_core::storage::Storage;
 use serde_json::json;
 
 use crate::child::Running;
-use crate::trial_folder::{Follower, kept};
+use crate::trial_folder::{EpochLine, Follower, kept};
 use crate::worker::{Task, WorkerShared, locked, remark};
-use crate::{Operation, TrialState};
+use crate::{BaseRecipe, Operation, TrialState};
 
 /// How often a running trial is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -24,83 +25,158 @@ pub(super) struct Training<'a> {
     pub(super) worker: &'a str,
 }
 
+/// How a run of a trial ended.
+pub(super) enum RunEnd {
+    /// It was trained to its end.
+    Trained(Trained),
+    /// It ended with this error.
+    Failed(String),
+    /// It was stopped, because its trial is pruned or all is to stop.
+    Stopped,
+}
+
+/// A run that was trained to its end.
+pub(super) struct Trained {
+    /// The objective after the epoch whose weights are kept.
+    pub(super) value: f64,
+    pub(super) best_epoch: u64,
+    pub(super) epochs: u64,
+    pub(super) seconds: f64,
+}
+
+/// Where a trial is when it is judged.
+pub(super) struct Standing {
+    /// The epoch, or how many splits it has been trained on.
+    pub(super) step: u64,
+    /// The objective after that.
+    pub(super) value: f64,
+    /// Epochs in all.
+    pub(super) epochs: u64,
+    pub(super) seconds: f64,
+    /// Whether there is nothing left to save by stopping.
+    pub(super) is_last: bool,
+}
+
 impl Training<'_> {
     /// Trains a trial until it ends, is pruned, or all is to stop.
     pub(super) fn run(&self) -> Result<()> {
         let search = self.shared.search;
-        let recipe_path = self.task.folder.join("recipe.toml");
         let recipe = search.recipe.with(search.space, self.task.trial.values());
+        if !search.setup.splits.is_empty() {
+            return self.run_on_splits(&recipe);
+        }
+        let mut told = self.task.trial.last_intermediate().map_or(0, |(epoch, _)| epoch);
+        let ended = self.train(&self.task.folder, &recipe, &mut |known, is_last| {
+            for epoch in known.iter().filter(|epoch| epoch.epoch > told) {
+                let until = known.iter().filter(|other| other.epoch <= epoch.epoch);
+                let standing = Standing {
+                    step: epoch.epoch,
+                    value: epoch.objective(search.setup.objective),
+                    epochs: epoch.epoch,
+                    seconds: until.filter_map(|other| other.seconds).sum(),
+                    is_last: is_last(epoch),
+                };
+                if self.tell(&standing, Vec::new())? {
+                    return Ok(true);
+                }
+            }
+            told = known.last().map_or(told, |epoch| epoch.epoch.max(told));
+            Ok(false)
+        })?;
+        match ended {
+            RunEnd::Stopped => Ok(()),
+            RunEnd::Failed(complaint) => self.fail(&complaint),
+            RunEnd::Trained(Trained { value, best_epoch, epochs, seconds }) => {
+                let remarks = [
+                    ("epochs", json!(epochs)),
+                    ("best_epoch", json!(best_epoch)),
+                    ("seconds", json!(seconds)),
+                ];
+                self.end(TrialState::Complete, Some(value), remarks)
+            }
+        }
+    }
+
+    /// Trains `recipe` in `folder`. `judge` is given all epochs so far, and which of them would be the last, whenever there
+    /// may be new ones, and says whether to stop.
+    pub(super) fn train(
+        &self,
+        folder: &Path,
+        recipe: &BaseRecipe,
+        judge: &mut dyn FnMut(&[EpochLine], &dyn Fn(&EpochLine) -> bool) -> Result<bool>,
+    ) -> Result<RunEnd> {
+        let search = self.shared.search;
+        let recipe_path = folder.join("recipe.toml");
         Storage::native().replace_file(&recipe_path, &[recipe.to_toml()?.as_bytes()])?;
         // Two options may be invalid together though each is valid with the defaults; then ser-fit says why.
         let config = recipe.config().ok();
-        let epochs = config.as_ref().map_or(self.shared.epochs, |config| u64::from(config.epochs));
-        let mut process =
-            search.trainer.start(&self.task.folder, &recipe_path, config.as_ref(), &self.task.lock)?;
+        let is_last = |epoch: &EpochLine| config.as_ref().is_some_and(|config| epoch.is_last(config));
+        let mut process = search.trainer.start(folder, &recipe_path, config.as_ref(), &self.task.lock)?;
         let mut follower = Follower::default();
-        let mut told = self.task.trial.last_intermediate().map_or(0, |(epoch, _)| epoch);
+        let failed = |process: &mut Running, complaint: &str| {
+            process.stop();
+            Ok(RunEnd::Failed(complaint.to_owned()))
+        };
         loop {
             let ended = process.ended()?;
-            let looked = follower.look(&self.task.folder);
-            let known = match looked {
+            let known = match follower.look(folder) {
                 Ok(known) => known,
-                Err(error) => return self.fail(&mut process, &error.to_string()),
+                Err(error) => return failed(&mut process, &error.to_string()),
             };
-            for epoch in known {
-                if epoch.epoch > told {
-                    told = epoch.epoch;
-                    let value = epoch.objective(search.setup.objective);
-                    let sum =
-                        known.iter().filter(|other| other.epoch <= told).filter_map(|other| other.seconds);
-                    if self.tell(told, value, sum.sum(), told >= epochs)? {
-                        process.stop();
-                        return Ok(());
-                    }
-                }
+            if judge(known, &is_last)? {
+                process.stop();
+                return Ok(RunEnd::Stopped);
             }
             match ended {
                 None if self.shared.is_to_stop() => {
                     process.stop();
-                    return Ok(());
+                    return Ok(RunEnd::Stopped);
                 }
                 None => std::thread::sleep(POLL_INTERVAL),
-                Some(Err(complaint)) => return self.fail(&mut process, &complaint),
+                Some(Err(complaint)) => return failed(&mut process, &complaint),
                 Some(Ok(())) => {
                     let Some(best) = kept(known) else {
-                        return self.fail(&mut process, "ended without a single epoch");
+                        return failed(&mut process, "ended without a single epoch");
                     };
                     let value = best.objective(search.setup.objective);
                     if !value.is_finite() {
                         let what = format!("{} is not a number", search.setup.objective.name());
-                        return self.fail(&mut process, &what);
+                        return failed(&mut process, &what);
                     }
-                    let seconds: f64 = known.iter().filter_map(|epoch| epoch.seconds).sum();
-                    let remarks = [
-                        ("epochs", json!(told)),
-                        ("best_epoch", json!(best.epoch)),
-                        ("seconds", json!(seconds)),
-                    ];
-                    return self.end(TrialState::Complete, Some(value), remarks);
+                    return Ok(RunEnd::Trained(Trained {
+                        value,
+                        best_epoch: best.epoch,
+                        epochs: known.last().map_or(0, |epoch| epoch.epoch),
+                        seconds: known.iter().filter_map(|epoch| epoch.seconds).sum(),
+                    }));
                 }
             }
         }
     }
 
-    /// Records the objective after an epoch, and stops the trial if it is to be pruned.
-    fn tell(&self, epoch: u64, value: f64, seconds: f64, is_last: bool) -> Result<bool> {
+    /// Records where the trial is, with `remarks`, and ends it if it is to be pruned; whether it is.
+    pub(super) fn tell(
+        &self,
+        standing: &Standing,
+        remarks: Vec<(String, serde_json::Value)>,
+    ) -> Result<bool> {
+        let &Standing { step, value, epochs, seconds, is_last } = standing;
         let trial_id = self.task.trial.id;
         let WorkerShared { search, study, journal, .. } = self.shared;
         let direction = search.setup.objective.direction();
         locked(journal).transact(self.worker, |replay| {
             let mut trial = replay.trial(trial_id).cloned().unwrap_or_else(|| self.task.trial.clone());
-            trial.intermediate_values.insert(epoch, value);
-            let mut operations = vec![Operation::SetTrialIntermediateValue { trial_id, step: epoch, value }];
+            trial.intermediate_values.insert(step, value);
+            let mut operations: Vec<Operation> =
+                remarks.into_iter().map(|(key, value)| remark(&trial, &key, value)).collect();
+            operations.push(Operation::SetTrialIntermediateValue { trial_id, step, value });
             let verdict = search.setup.pruner.judge(&trial, direction, replay.trials(study.id));
             for (key, value) in verdict.remarks {
                 operations.push(Operation::SetTrialSystemAttr { trial_id, key, value });
             }
             let stop = verdict.stop && !is_last;
             if stop {
-                operations.push(remark(&trial, "epochs", json!(epoch)));
+                operations.push(remark(&trial, "epochs", json!(epochs)));
                 operations.push(remark(&trial, "seconds", json!(seconds)));
                 let value = Some(value).filter(|value| value.is_finite());
                 operations.push(Operation::SetTrialState { trial_id, state: TrialState::Pruned, value });
@@ -109,12 +185,11 @@ impl Training<'_> {
         })
     }
 
-    fn fail(&self, process: &mut Running, complaint: &str) -> Result<()> {
-        process.stop();
+    pub(super) fn fail(&self, complaint: &str) -> Result<()> {
         self.end(TrialState::Fail, None, [("error", json!(complaint))])
     }
 
-    fn end(
+    pub(super) fn end(
         &self,
         state: TrialState,
         value: Option<f64>,

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use rustix::fs::{FlockOperation, flock};
 use ser_core::storage::{Storage, read_text};
 use ser_core::{Error, ErrorKind, Result};
+use ser_model::FitConfig;
 use serde::Deserialize;
 
 use crate::Objective;
@@ -21,12 +22,14 @@ pub(super) fn path_of(study: &Path, number: u64) -> PathBuf {
     study.join(relative(number))
 }
 
-/// Rejects the folder of a new trial in which something was trained already.
+/// Rejects the folder of a new trial, to be trained on `splits` where these are several, in which something was trained
+/// already.
 ///
 /// # Errors
 /// `Mismatch`, naming the folder.
-pub(super) fn check_unused(folder: &Path) -> Result<()> {
-    if !folder.join("config.toml").exists() {
+pub(super) fn check_unused(folder: &Path, splits: &[String]) -> Result<()> {
+    let mut runs = std::iter::once(folder.to_owned()).chain(splits.iter().map(|split| folder.join(split)));
+    if !runs.any(|run| run.join("config.toml").exists()) {
         return Ok(());
     }
     let what = "holds a run that is unknown to the journal of its study";
@@ -56,6 +59,9 @@ const MAX_BYTES: u64 = 64 << 20;
 pub(super) struct EpochLine {
     /// Its number, from 1.
     pub(super) epoch: u64,
+    /// Steps up to its end.
+    #[serde(default)]
+    steps: Option<u64>,
     #[serde(default)]
     val_loss: Option<f64>,
     #[serde(default)]
@@ -79,6 +85,16 @@ impl EpochLine {
             Objective::ValLoss => self.val_loss,
         };
         value.unwrap_or(f64::NAN)
+    }
+}
+
+impl EpochLine {
+    /// Whether a run by `config` ends with it, unless it runs out of patience before.
+    pub(super) fn is_last(&self, config: &FitConfig) -> bool {
+        match config.steps {
+            0 => self.epoch >= u64::from(config.epochs),
+            steps => self.steps.is_some_and(|done| done >= u64::from(steps)),
+        }
     }
 }
 

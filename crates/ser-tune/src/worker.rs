@@ -31,8 +31,6 @@ pub(super) struct WorkerShared<'a> {
     /// Set when a worker cannot continue, so that the others stop too.
     halt: AtomicBool,
     deadline: Option<Instant>,
-    /// Epochs of the base recipe, after which there is nothing left to save by stopping.
-    pub(super) epochs: u64,
     on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
 }
 
@@ -62,16 +60,13 @@ enum Next {
 
 impl<'a> WorkerShared<'a> {
     /// What the workers of `search` share in the beginning.
-    ///
-    /// # Errors
-    /// When the base recipe is not valid.
     pub(super) fn new(
         search: &'a Search<'a>,
         study: Study,
         journal: Journal,
         on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             search,
             study,
             journal: Mutex::new(journal),
@@ -79,9 +74,8 @@ impl<'a> WorkerShared<'a> {
             tally: Mutex::new(Tally::default()),
             halt: AtomicBool::new(false),
             deadline: search.timeout.map(|timeout| Instant::now() + timeout),
-            epochs: u64::from(search.recipe.config()?.epochs),
             on_event,
-        })
+        }
     }
 
     /// Lets `count` workers train until there is nothing more to train.
@@ -167,7 +161,7 @@ impl<'a> WorkerShared<'a> {
             let number = replay.trials(self.study.id).count() as u64;
             let folder = trial_folder::path_of(search.folder, number);
             let Some(lock) = trial_folder::lock(&folder)? else { return Ok((Vec::new(), Next::Wait)) };
-            trial_folder::check_unused(&folder)?;
+            trial_folder::check_unused(&folder, &search.setup.splits)?;
             let direction = search.setup.objective.direction();
             let params =
                 suggest(search.space, direction, search.setup.seed, number, replay.trials(self.study.id));

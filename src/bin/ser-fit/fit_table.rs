@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ser::print;
 use ser_core::Result;
-use ser_model::{FitConfig, Precision};
+use ser_model::{FitConfig, Precision, RunLength};
 use ser_train::run::FitSummary;
 use ser_train::train::{FitEvent, Material};
 use tch::Device;
@@ -41,12 +41,15 @@ impl FitTable {
             other => format!("{other:?}").to_lowercase(),
         };
         let cut = material.cut_frames().map(|cut| format!("{cut}\n"));
+        let RunLength { epochs, steps_per_epoch, .. } = RunLength::of(config, material.train.len())?;
+        let length = (config.steps > 0)
+            .then(|| format!("{} steps: {epochs} epochs of {steps_per_epoch}\n", config.steps));
         let precision = if config.precision == Precision::Bf16 { "bf16" } else { "f32" };
         print(&format!(
             "split {}: {} utterances to train, {} to validate, {} classes\n\
              its test {}\n\
              feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
-             {}\
+             {}{}\
              {} on {device}, {precision}; run in {}\n\n\
              epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
             material.split.info.protocol,
@@ -56,6 +59,7 @@ impl FitTable {
             material.split.info.audit.in_short(),
             material.set.id,
             cut.unwrap_or_default(),
+            length.unwrap_or_default(),
             config.network.arch().name(),
             run.display(),
         ))
@@ -89,7 +93,7 @@ impl FitTable {
         ))
     }
 
-    /// Says where the best checkpoint is and what to do with it.
+    /// Says where the best checkpoint is and what to do with it, and whether the run should have been longer.
     ///
     /// # Errors
     /// When stdout cannot be written.
@@ -101,10 +105,13 @@ impl FitTable {
             format!("{}{}", network.best_epoch, if network.stopped_early { " (stopped early)" } else { "" })
         };
         let best: Vec<String> = summary.networks().iter().map(best).collect();
+        // Once for all members of an ensemble.
+        let warning = summary.networks().iter().find_map(|network| network.warning);
         print(&format!(
-            "\nbest epoch {}; evaluate it with: ser-report --checkpoint {}\n",
+            "\nbest epoch {}; evaluate it with: ser-report --checkpoint {}\n{}",
             best.join(", "),
             summary.checkpoint.display(),
+            warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default(),
         ))
     }
 }

@@ -48,8 +48,11 @@ pub(crate) struct LearningOptions {
     #[arg(long, value_parser = choice::<Schedule>())]
     schedule: Option<Schedule>,
     /// Epochs over which the learning rate rises from 0, or a fraction of one [default: 0]
-    #[arg(long, value_name = "EPOCHS")]
+    #[arg(long, value_name = "EPOCHS", conflicts_with = "warmup_steps")]
     warmup_epochs: Option<f64>,
+    /// Steps over which the learning rate rises from 0 [default: as many as --warmup-epochs has]
+    #[arg(long, value_name = "STEPS")]
+    warmup_steps: Option<u32>,
     /// Share of the highest learning rate that cosine and one-cycle end at [default: 0.02]
     #[arg(long, value_name = "SHARE")]
     final_lr: Option<f64>,
@@ -68,7 +71,7 @@ pub(crate) struct LearningOptions {
     /// Share of the exponential moving average that stays at a step [default: 0.98]
     #[arg(long, value_name = "SHARE")]
     ema_decay: Option<f64>,
-    /// Epoch at whose beginning averaging starts [default: 3]
+    /// Epoch at whose beginning averaging starts, also of a run that is so many --steps long [default: 3]
     #[arg(long, value_name = "EPOCH")]
     average_from: Option<u32>,
     /// Recipe in TOML by which utterances of the training side are augmented while the network learns
@@ -119,7 +122,10 @@ impl LearningOptions {
         set(&mut config.optimizer, &self.optimizer);
         set(&mut config.lr, &self.lr);
         set(&mut config.schedule, &self.schedule);
-        set(&mut config.warmup_epochs, &self.warmup_epochs);
+        if self.warmup_epochs.is_some() || self.warmup_steps.is_some() {
+            config.warmup_epochs = self.warmup_epochs.unwrap_or(0.0);
+            config.warmup_steps = self.warmup_steps.unwrap_or(0);
+        }
         set(&mut config.final_lr, &self.final_lr);
         set(&mut config.weight_decay, &self.weight_decay);
         set(&mut config.gradient_clip, &self.gradient_clip);

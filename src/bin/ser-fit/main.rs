@@ -14,7 +14,7 @@ use ser::{Bar, Ending, choice};
 use ser_cache::audit::{Requirement, require};
 use ser_core::storage::Storage;
 use ser_core::{ErrorKind, Result};
-use ser_model::FitConfig;
+use ser_model::{FitConfig, RunLength};
 use ser_train::ensemble::{fit_members, join_checkpoints};
 use ser_train::matrix::Prepared;
 use ser_train::run::{FitSummary, RunFolder};
@@ -105,6 +105,8 @@ fn fit_one(
     // A run continues as it began, whatever the machine.
     config.precision = device::precision_for(config.precision, device);
     let material = arguments.material(&config)?;
+    // Before there is a folder for a run that cannot be.
+    RunLength::of(&config, material.train.len())?;
     let run = match run {
         Some(run) => run,
         None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,
@@ -158,7 +160,7 @@ fn fit_matrix(
         table.add(cell, &summary)?;
         summaries.push(summary);
     }
-    table.conclude(folder)?;
+    table.conclude(folder, &summaries)?;
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&summaries)?))?;
     }

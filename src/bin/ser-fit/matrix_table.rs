@@ -4,7 +4,7 @@ use ser::print;
 use ser_cache::CutFrames;
 use ser_core::Result;
 use ser_train::matrix::MatrixRun;
-use ser_train::run::FitSummary;
+use ser_train::run::{FitSummary, StillRising};
 use ser_train::state::EpochRecord;
 
 /// Prints the runs of a matrix as they end.
@@ -42,15 +42,21 @@ impl MatrixTable {
         self.print(|| summary.networks().iter().map(|network| line(cell, network)).collect())
     }
 
-    /// Says how to evaluate them.
+    /// Says how to evaluate the runs of these `summaries`, and whether some should have been longer.
     ///
     /// # Errors
     /// See above.
-    pub(crate) fn conclude(&self, folder: &std::path::Path) -> Result<()> {
+    pub(crate) fn conclude(&self, folder: &std::path::Path, summaries: &[FitSummary]) -> Result<()> {
         self.print(|| {
+            let networks: Vec<&FitSummary> = summaries.iter().flat_map(FitSummary::networks).collect();
+            let warnings: Vec<StillRising> = networks.iter().filter_map(|network| network.warning).collect();
+            let warning = warnings.first().map(|first| {
+                format!("warning: in {} of {} trainings {first}\n", warnings.len(), networks.len())
+            });
             format!(
-                "\nvalidation says nothing about the test sides; evaluate those with: ser-report --runs {}\n",
-                folder.display()
+                "\nvalidation says nothing about the test sides; evaluate those with: ser-report --runs {}\n{}",
+                folder.display(),
+                warning.unwrap_or_default()
             )
         })
     }

@@ -16,8 +16,11 @@ pub(crate) struct PlaceOptions {
     #[arg(long, value_name = "FOLDER")]
     data: Vec<String>,
     /// Passes over the training side [default: 20]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "steps")]
     epochs: Option<u32>,
+    /// Train for this many steps instead, whatever the number of utterances, rounded up to whole epochs
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
     /// Stop after this many epochs without a better one; 0 for never [default: 0]
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u32>,
@@ -42,7 +45,11 @@ impl PlaceOptions {
         if !self.data.is_empty() {
             config.data.clone_from(&self.data);
         }
-        set(&mut config.epochs, &self.epochs);
+        // A length given here is in the place of the recipe's.
+        if self.epochs.is_some() || self.steps.is_some() {
+            config.epochs = self.epochs.unwrap_or(0);
+            config.steps = self.steps.unwrap_or(0);
+        }
         set(&mut config.patience, &self.patience);
         set(&mut config.device, &self.device);
         set(&mut config.threads, &self.threads);

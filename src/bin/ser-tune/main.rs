@@ -44,6 +44,10 @@ struct Arguments {
     /// Protocol, whose training side is learnt from and whose validation side decides [default: random]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<String>,
+    /// Train every trial on several splits; the objective is the mean over their validation sides: comma-separated names,
+    /// speakers-* for all that begin so, or all
+    #[arg(long, value_name = "PROTOCOLS", conflicts_with = "split")]
+    splits: Option<String>,
     /// How many trials the study is to have, whatever their outcome
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     trials: u64,
@@ -60,8 +64,11 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     pruner: Rule,
     /// First epoch after which a trial may be stopped
-    #[arg(long, value_name = "EPOCH", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "EPOCH", default_value_t = 2, conflicts_with = "splits", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     min_epochs: u32,
+    /// With --splits: how many of them a trial is trained on before it may be stopped
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "splits", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    min_splits: u32,
     /// For asha: one trial in this many continues from each rung
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
     reduction_factor: u32,
@@ -139,7 +146,16 @@ impl Arguments {
         let config = recipe.config()?;
         let cache = Cache::open(&config.cache)?;
         let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
-        cache.split(set, &config.split.parse::<Protocol>()?)?;
+        let setup = match &self.splits {
+            None => {
+                cache.split(set, &config.split.parse::<Protocol>()?)?;
+                setup
+            }
+            Some(wanted) => {
+                let splits = Protocol::choose(&cache.protocols(set)?, wanted)?;
+                setup.over(splits.iter().map(Protocol::to_string).collect())
+            }
+        };
 
         let workers = usize::from(self.workers);
         let trainer = TrialRunner {
@@ -164,14 +180,11 @@ impl Arguments {
     }
 
     fn pruner(&self) -> Pruner {
+        let min_epochs = if self.splits.is_some() { self.min_splits } else { self.min_epochs };
         match self.pruner {
             Rule::None => Pruner::None,
-            Rule::Asha => {
-                Pruner::Asha { min_epochs: self.min_epochs, reduction_factor: self.reduction_factor }
-            }
-            Rule::Median => {
-                Pruner::Median { min_epochs: self.min_epochs, startup_trials: self.startup_trials }
-            }
+            Rule::Asha => Pruner::Asha { min_epochs, reduction_factor: self.reduction_factor },
+            Rule::Median => Pruner::Median { min_epochs, startup_trials: self.startup_trials },
         }
     }
 

@@ -84,11 +84,12 @@ fn text(outcome: &StudySummary) -> String {
         Some(best) => {
             let _ = writeln!(
                 text,
-                "\nbest: trial {} with {} {:.4} on the validation side, which chose it and so flatters it\n\
+                "\nbest: trial {} with {} {:.4}, {}; it chose the trial and so flatters it\n\
                  train it with: ser-fit --config {}",
                 best.number,
                 outcome.objective.name(),
                 best.value.unwrap_or(f64::NAN),
+                outcome.validation_in_words(),
                 outcome.best_path().display(),
             );
         }

@@ -55,6 +55,11 @@ impl TrainingSettings {
         self.0.insert(setting.to_owned(), value.to_string());
     }
 
+    /// Takes a setting out, as if it were not stated.
+    pub fn unset(&mut self, setting: &str) {
+        self.0.remove(setting);
+    }
+
     /// The value of a setting, if it is stated.
     pub fn get(&self, setting: &str) -> Option<&str> {
         self.0.get(setting).map(String::as_str)

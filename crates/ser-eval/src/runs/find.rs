@@ -88,19 +88,24 @@ fn run_in(folder: &Path) -> Result<Option<FoundRun>> {
 fn remaining(folder: &Path, config: &FitConfig) -> Result<Option<String>> {
     let path = folder.join("metrics.jsonl");
     let text = std::fs::read_to_string(&path).map_err(|error| Error::io("cannot be read", &path, error))?;
-    let (mut epochs, mut best) = (0u32, 0u32);
+    let (mut epochs, mut steps, mut best) = (0u32, 0u64, 0u32);
     for line in text.lines() {
         let record: serde_json::Value = serde_json::from_str(line).map_err(|error| {
             Error::new(ErrorKind::Damaged, format!("is not a list of epochs: {error}")).at(&path)
         })?;
         epochs = epochs.saturating_add(1);
+        steps = record["steps"].as_u64().unwrap_or(0);
         if record["best"] == true {
             best = epochs;
         }
     }
     let out_of_patience = config.patience > 0 && epochs.saturating_sub(best) >= config.patience;
-    Ok((epochs < config.epochs && !out_of_patience)
-        .then(|| format!("is unfinished after {epochs} of {} epochs", config.epochs)))
+    let (done, all, unit) = match config.steps {
+        0 => (u64::from(epochs), config.epochs, "epochs"),
+        all => (steps, all, "steps"),
+    };
+    Ok((done < u64::from(all) && !out_of_patience)
+        .then(|| format!("is unfinished after {done} of {all} {unit}")))
 }
 
 fn unfinished(folder: &Path, what: String) -> Error {
@@ -139,6 +144,18 @@ mod tests {
             "early",
             &[("best.pt", ""), ("config.toml", "patience = 1"), ("metrics.jsonl", &[best, epoch].concat())],
         );
+        let steps = ["{\"best\":true,\"steps\":4}\n", "{\"best\":true,\"steps\":8}\n"];
+        let by_steps = |lines: &[&str]| lines.concat();
+        run(
+            root,
+            "by-steps/done",
+            &[("best.pt", ""), ("config.toml", "steps = 7"), ("metrics.jsonl", &by_steps(&steps))],
+        );
+        run(
+            root,
+            "by-steps/half",
+            &[("best.pt", ""), ("config.toml", "steps = 7"), ("metrics.jsonl", &by_steps(&steps[..1]))],
+        );
         run(root, "begun", &[("config.toml", "epochs = 3")]);
         run(root, "odd", &[("best.pt", ""), ("config.toml", "epochs = \"many\"")]);
         run(root, "torn", &[("best.pt", ""), ("config.toml", ""), ("metrics.jsonl", "{\"ep")]);
@@ -151,18 +168,20 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            said[..4],
+            said[..6],
             [
                 "begun: has no best.pt yet; finish the run in begun",
+                "by-steps/done",
+                "by-steps/half: is unfinished after 4 of 7 steps; finish the run in by-steps/half",
                 "cut: is unfinished after 2 of 3 epochs; finish the run in cut",
                 "early",
-                said[3].as_str(),
+                said[5].as_str(),
             ]
         );
-        assert!(said[3].starts_with("odd/config.toml: is not a recipe"), "{}", said[3]);
-        assert_eq!(said[4..6], ["random/seed-0", "random/seed-1"]);
-        assert!(said[6].starts_with("torn/metrics.jsonl: is not a list of epochs"), "{}", said[6]);
-        assert_eq!(said.len(), 7);
+        assert!(said[5].starts_with("odd/config.toml: is not a recipe"), "{}", said[5]);
+        assert_eq!(said[6..8], ["random/seed-0", "random/seed-1"]);
+        assert!(said[8].starts_with("torn/metrics.jsonl: is not a list of epochs"), "{}", said[8]);
+        assert_eq!(said.len(), 9);
         assert_eq!(find_runs(&root.join("nowhere")).unwrap_err().kind(), ErrorKind::Missing);
     }
 }

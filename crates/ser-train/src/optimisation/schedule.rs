@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use ser_model::{FitConfig, Schedule};
+use ser_model::{FitConfig, RunLength, Schedule};
 
 /// Share of the steps in which one cycle rises, unless a warm-up says otherwise, and where it starts: PyTorch's defaults
 /// for `OneCycleLR`.
@@ -23,15 +23,14 @@ pub(crate) struct LearningRates {
 }
 
 impl LearningRates {
-    /// Those of `config`, whose epochs have `steps_per_epoch` steps.
-    pub(crate) fn new(config: &FitConfig, steps_per_epoch: usize) -> Self {
-        let steps_per_epoch = steps_per_epoch as f64;
+    /// Those of `config` for a run of this `length`.
+    pub(crate) fn new(config: &FitConfig, length: RunLength) -> Self {
         Self {
             schedule: config.schedule,
             highest: config.lr,
             last: config.final_lr,
-            warmup: (config.warmup_epochs * steps_per_epoch).round(),
-            steps: f64::from(config.epochs) * steps_per_epoch,
+            warmup: length.warmup as f64,
+            steps: length.steps() as f64,
         }
     }
 
@@ -71,7 +70,7 @@ mod tests {
 
     fn rates(schedule: Schedule, warmup_epochs: f64) -> LearningRates {
         let config = FitConfig { schedule, warmup_epochs, epochs: 10, lr: 0.1, ..FitConfig::default() };
-        LearningRates::new(&config, 10)
+        LearningRates::new(&config, RunLength::of(&config, 10 * config.batch_size as usize).unwrap())
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The folder of a run: `config.toml`, `best.pt`, `last.pt` and the one before it, `previous.pt`, `metrics.jsonl` and
 //! events for TensorBoard.
 
+mod still_rising;
 pub mod summary;
 mod tensorboard;
 
+pub use still_rising::StillRising;
 pub use summary::FitSummary;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
+use crate::run::StillRising;
 use crate::state::EpochRecord;
 
 /// How a run ended. In JSON, an ensemble's has `members` and `checkpoint` alone, and a network's everything but `members`.
@@ -17,6 +18,8 @@ pub struct FitSummary {
     pub stopped_early: bool,
     /// The epoch whose weights were kept.
     pub best_epoch: u32,
+    /// What tells that it should have been longer, if anything does.
+    pub warning: Option<StillRising>,
     /// Where what was kept is, all of an ensemble together.
     pub checkpoint: PathBuf,
     /// How each member of an ensemble ended; none for a single network.
@@ -44,15 +47,24 @@ impl FitSummary {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Printed {
-    Network { history: Vec<EpochRecord>, stopped_early: bool, best_epoch: u32, checkpoint: PathBuf },
-    Ensemble { members: Vec<FitSummary>, checkpoint: PathBuf },
+    Network {
+        history: Vec<EpochRecord>,
+        stopped_early: bool,
+        best_epoch: u32,
+        warning: Option<StillRising>,
+        checkpoint: PathBuf,
+    },
+    Ensemble {
+        members: Vec<FitSummary>,
+        checkpoint: PathBuf,
+    },
 }
 
 impl From<FitSummary> for Printed {
     fn from(summary: FitSummary) -> Self {
-        let FitSummary { history, stopped_early, best_epoch, checkpoint, members } = summary;
+        let FitSummary { history, stopped_early, best_epoch, warning, checkpoint, members } = summary;
         match members.is_empty() {
-            true => Self::Network { history, stopped_early, best_epoch, checkpoint },
+            true => Self::Network { history, stopped_early, best_epoch, warning, checkpoint },
             false => Self::Ensemble { members, checkpoint },
         }
     }

@@ -122,6 +122,7 @@ mod tests {
     fn record(epoch: u32) -> EpochRecord {
         EpochRecord {
             epoch,
+            steps: u64::from(epoch),
             train_loss: 0.5,
             train_accuracy: 0.75,
             val_loss: 0.25,
