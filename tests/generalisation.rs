@@ -429,5 +429,7 @@ fn the_recipes_that_are_shipped_are_recipes() {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
     let shipped = FitConfig::read(&recipes.join("speaker-independent.toml")).unwrap();
     shipped.validate().unwrap();
+    let unheard = FitConfig::read(&recipes.join("unheard.toml")).unwrap();
+    assert_eq!(unheard, ser_model::ShippedRecipe::Unheard.recipe().unwrap());
     assert_eq!(shipped.augment, AugmentationRecipe::read(&recipes.join("augmentation.toml")).unwrap());
 }

@@ -6,12 +6,14 @@ mod choices;
 mod config;
 mod length;
 pub mod network;
+mod shipped;
 
 pub use choices::{
     Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
 pub use config::{FitConfig, MOST_MEMBERS, MemberOrigin};
 pub use length::RunLength;
+pub use shipped::ShippedRecipe;
 
 /// The examples of the crate's README.
 #[cfg(doctest)]
