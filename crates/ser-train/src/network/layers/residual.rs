@@ -1,5 +1,7 @@
 //! Residual blocks over images (He et al., 2016).
 
+use tch::Tensor;
+
 use super::convolution::NormalisedConv;
 use super::{Compute, Flow, Forward, Places};
 use crate::torch::Result;
@@ -31,7 +33,10 @@ impl Compute for ResidualBlock {
         let inner = self.first.over_real(forward, &input.x, [3, 2], &lengths)?.f_relu()?;
         let added = self.second.over_real(forward, &inner, [3, 1], &lengths)?;
         let shortcut = forward.leaf(self.shortcut)?;
-        let x = input.x.f_conv2d(&shortcut, None::<&tch::Tensor>, [2, 2], [0, 0], [1, 1], 1)?;
+        // Every other value first, then a convolution of stride 1: oneDNN 3.10's 1×1 convolutions of stride 2 write beyond
+        // their memory in the backward pass on AVX2, where channels are no multiple of 8.
+        let every_other = input.x.f_slice(2, None, None, 2)?.f_slice(3, None, None, 2)?;
+        let x = every_other.f_conv2d(&shortcut, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)?;
         Ok(Flow::masked(x.f_add(&added)?.f_relu()?, lengths))
     }
 }
