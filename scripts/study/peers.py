@@ -41,8 +41,8 @@ SIDES = ("train", "val", "test")
 # inverse of their size. Of equally good ones, the smallest C counts.
 C_GRID = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
 
-# `scaling`: features are standardised by means and deviations of the training side, or of each speaker. `model`: what
-# nkululeko calls it; its other settings stay at their defaults.
+# `scaling`: features are standardised by means and deviations of the training side, or of each speaker. `model` and
+# `scale`: settings of nkululeko, whose other settings stay at their defaults.
 ROWS = [
     {
         "row": "egemaps-svm",
@@ -66,9 +66,11 @@ ROWS = [
     },
     {
         "row": "nkululeko-svm",
-        "what": "nkululeko with `svm` in place of `xgb`",
+        "what": "nkululeko with `svm` in place of `xgb`, and `scale = standard`",
         "features": "eGeMAPSv02",
         "model": "svm",
+        # Its own default, none, puts hertz beside ratios, and its kernel then sees nothing but frequencies.
+        "scale": "standard",
     },
     {
         "row": "egemaps-svm-speaker",
@@ -310,6 +312,8 @@ def nkululeko(row, split, features, folder):
                                f"{name}.split_strategy": name})
     # What `type = ['os']` would compute, which is computed once here rather than for every split.
     config["FEATS"] = {"type": "['import']", "import_file": str(imports)}
+    if "scale" in row:
+        config["FEATS"]["scale"] = row["scale"]
     config["MODEL"] = {"type": row["model"], "n_jobs": "1"}
     with open(folder / "experiment.ini", "w", encoding="utf-8") as ini:
         config.write(ini)
