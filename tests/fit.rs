@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use ser_core::storage::Storage;
 use ser_core::{ErrorKind, Result};
 use ser_model::checkpoint::{Checkpoint, Tensor, Value};
-use ser_model::{FitConfig, Precision, Selection};
+use ser_model::{Averaging, FitConfig, Precision, Schedule, Selection};
 use ser_train::run::{FitSummary, RunFolder};
 use ser_train::state::{EpochRecord, Origin};
 
@@ -267,6 +267,36 @@ fn more_epochs_extend_a_run_as_if_it_had_been_given_them_at_once() {
     assert_eq!(Ended::of(resume(&remembered, &run).unwrap(), &run), whole);
 }
 
+#[test]
+fn a_run_of_so_many_steps_is_one_of_as_many_epochs_as_they_fill_and_can_be_made_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let by_epochs = recipe(&prepared().cache, 3);
+    // An epoch has 4 steps.
+    let by_steps = |steps| FitConfig { epochs: 0, steps, ..by_epochs.clone() };
+    let of = |name: &str, config: &FitConfig| {
+        let run = folder.path().join(name);
+        Ended::of(train(config, &run).unwrap(), &run)
+    };
+    let scheduled =
+        |config: FitConfig| FitConfig { schedule: Schedule::Cosine, warmup_epochs: 1.0, ..config };
+    let warmed_up = FitConfig { warmup_epochs: 0.0, warmup_steps: 4, ..scheduled(by_steps(9)) };
+    let whole = of("epochs", &by_epochs);
+    assert_eq!(of("steps", &by_steps(9)), whole);
+    assert_eq!(of("scheduled steps", &warmed_up), of("scheduled epochs", &scheduled(by_epochs.clone())));
+    let steps: Vec<u64> = whole.history.iter().map(|record| record.steps).collect();
+    assert_eq!(steps, [4, 8, 12]);
+    let run = folder.path().join("longer");
+    train(&by_steps(4), &run).unwrap();
+    go(&by_steps(12), &run, true, Stop::AfterStep(6)).unwrap_err();
+    let (_, remembered) = RunFolder::open(&Storage::native(), &run).unwrap();
+    assert_eq!((remembered.epochs, remembered.steps), (0, 12));
+    assert_eq!(Ended::of(resume(&remembered, &run).unwrap(), &run), whole);
+
+    let late = FitConfig { averaging: Averaging::Ema, average_from: 3, ..by_steps(8) };
+    let error = train(&late, &folder.path().join("late")).unwrap_err().to_string();
+    assert!(error.contains("averaging would begin at epoch 3, but steps = 8 are 2 epochs of 4"), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn control_c_finishes_the_step_and_says_how_to_resume() {
@@ -430,6 +460,7 @@ fn a_wrong_value_is_refused_by_the_name_of_its_option() {
     let folder = tempfile::tempdir().unwrap();
     let prepared = self::prepared();
     std::fs::write(folder.path().join("unknown.toml"), "epochs = 3\nlearning_rate = 0.1\n").unwrap();
+    std::fs::write(folder.path().join("both.toml"), "epochs = 3\nsteps = 9\n").unwrap();
     std::fs::write(folder.path().join("text.toml"), "epochs = \"three\"\n").unwrap();
     let mut usage: Vec<(&[&str], &str)> = vec![
         (&["--lr", "0"], "--lr 0 is not valid; give a positive number up to 10"),
@@ -437,6 +468,11 @@ fn a_wrong_value_is_refused_by_the_name_of_its_option() {
         (&["--lr=-0.1"], "--lr -0.1 is not valid"),
         (&["--lr", "fast"], "invalid value 'fast' for '--lr"),
         (&["--epochs", "0"], "--epochs 0 is not valid; give a number from 1"),
+        (&["--epochs", "3", "--steps", "9"], "cannot be used with"),
+        (&["--steps", "0"], "0 is not in 1.."),
+        (&["--warmup-steps", "5", "--warmup-epochs", "1"], "cannot be used with"),
+        (&["--steps", "4", "--averaging", "ema"], "--average-from"),
+        (&["--config", "both.toml"], "--epochs 3 and --steps 9 both say how long to train; give one of them"),
         (&["--epochs=-1"], "invalid value '-1' for '--epochs"),
         (&["--batch-size", "0"], "--batch-size 0 is not valid"),
         (&["--seed", "18446744073709551615"], "--seed 18446744073709551615 is not valid"),
@@ -584,6 +620,9 @@ fn the_table_the_object_and_silence() {
     assert_eq!(object["checkpoint"], "json/best.pt");
     assert_eq!(object["stopped_early"], false);
     assert!(object["best_epoch"].is_u64());
+    let warning = "the best epoch is the last one: validation was still improving; train longer (--epochs N or --steps N)";
+    assert_eq!(object["warning"] == warning, object["best_epoch"] == 2, "{object:#}");
+    assert_eq!(table.contains(&format!("\nwarning: {warning}\n")), object["best_epoch"] == 2, "{table}");
     assert_eq!(command(&["--quiet", "--run", "quiet"]), "");
 
     // Without --run: a folder under runs/, and best.pt here.

@@ -315,6 +315,152 @@ fn after_the_time_given_no_trial_is_begun_and_those_begun_are_finished() {
     }
 }
 
+// Over several splits.
+
+/// A small cache of two speakers, which the stand-in does not even read.
+fn cache_of_speakers() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tuned-speakers");
+        let _ = fs::remove_dir_all(&folder);
+        let (corpus, cache) = (folder.join("corpus"), folder.join("cache"));
+        common::speech(&corpus, 3);
+        ser_prep([Path::new("--quiet"), "--data".as_ref(), &corpus, "--out".as_ref(), &cache]).ends(0);
+        cache
+    })
+}
+
+const SPEAKERS: [&str; 2] = ["speaker-OAF", "speaker-YAF"];
+
+fn tune_on_speakers(place: &Place, study: &str, trials: &str) -> Command {
+    let mut command = place.tune_on(cache_of_speakers(), study);
+    command.args(["--splits", "speaker-*", "--trials", trials]);
+    command
+}
+
+#[test]
+fn the_value_of_a_trial_on_several_splits_is_their_mean_and_poor_trials_end_after_the_first() {
+    let place = Place::new();
+    let found = outcome(&mut tune_on_speakers(&place, "study", "20"));
+    assert_numbered(&found, 20);
+    assert_eq!(found["splits"], json!(SPEAKERS));
+    assert!(count(&found, "PRUNED") >= 3 && count(&found, "COMPLETE") >= 3, "{found:#}");
+    let journal = Journal::read(&place.path("study")).unwrap();
+    for (trial, told) in journal.trials(journal.studies()[0].id).zip(trials(&found)) {
+        let [first, second] =
+            SPEAKERS.map(|split| told["splits"].get(split).map(|value| value.as_f64().unwrap()));
+        let (first, done) = (first.unwrap(), if second.is_some() { 2 } else { 1 });
+        assert_eq!(told["state"] == "COMPLETE", second.is_some(), "{told}");
+        let mean = second.map_or(first, |second| (first + second) / 2.0);
+        assert!((told["value"].as_f64().unwrap() - mean).abs() < 1e-12, "{told}");
+        assert_eq!((&told["epochs"], &told["seconds"]), (&json!(6 * done), &json!(3.0 * f64::from(done))));
+        // After each split: the mean so far; and what each gave, as remarks.
+        let steps: Vec<u64> = trial.intermediate_values.keys().copied().collect();
+        assert_eq!(steps, (1..=done as u64).collect::<Vec<_>>());
+        assert_eq!(trial.intermediate_values[&1], first);
+        assert_eq!(trial.user_attrs["val_uar speaker-OAF"], json!(first));
+        assert_eq!(trial.user_attrs["best_epoch speaker-OAF"], json!(6));
+        for (split, trained) in SPEAKERS.into_iter().zip([true, second.is_some()]) {
+            let recipe = place.path(&format!("study/trials/{:04}/{split}/config.toml", trial.number));
+            assert_eq!(recipe.exists(), trained);
+            if trained {
+                assert_eq!(FitConfig::read(&recipe).unwrap().split, split);
+            }
+        }
+    }
+    let best = FitConfig::read(&place.path("study/best.toml")).unwrap();
+    assert_eq!(best.lr, found["best"]["params"]["lr"].as_f64().unwrap());
+    let text = fs::read_to_string(place.path("study/best.toml")).unwrap();
+    assert!(text.contains("the mean over the validation sides of speaker-OAF, speaker-YAF"), "{text}");
+    let shown = run(place.tune("study").arg("--show")).ends(0).stdout;
+    assert!(shown.contains("--protocols speaker-OAF,speaker-YAF --runs runs"), "{shown}");
+
+    let Some(python) = python_with("optuna") else { return };
+    let seen = in_optuna(&python, &place.path("study"), &[]);
+    assert_eq!(seen["best"], found["best"]["number"]);
+    for (seen, told) in seen["trials"].as_array().unwrap().iter().zip(trials(&found)) {
+        for key in ["number", "state", "value", "params"] {
+            assert_eq!(seen[key], told[key], "{key}");
+        }
+        assert_eq!(seen["user_attrs"]["val_uar speaker-OAF"], told["splits"]["speaker-OAF"]);
+    }
+}
+
+#[test]
+fn a_search_over_several_splits_continues_with_the_split_it_was_killed_in() {
+    let place = Place::new();
+    let command = || {
+        let mut command = tune_on_speakers(&place, "study", "2");
+        command.args(["--pruner", "none"]);
+        command
+    };
+    let mut first = command();
+    let mut first = first.arg("--quiet").env("FAKE_DELAY", "0.1").stderr(Stdio::null()).spawn().unwrap();
+    let second = place.path("study/trials/0000/speaker-YAF/metrics.jsonl");
+    let begun = Instant::now();
+    while !second.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let found = outcome(&mut command());
+    assert_numbered(&found, 2);
+    assert_eq!(count(&found, "COMPLETE"), 2, "{found:#}");
+    // Started once, and started and resumed.
+    let starts = |split: &str| {
+        fs::read_to_string(place.path(&format!("study/trials/0000/{split}/processes")))
+            .unwrap()
+            .lines()
+            .count()
+    };
+    assert_eq!((starts("speaker-OAF"), starts("speaker-YAF")), (1, 2));
+    let whole = outcome(tune_on_speakers(&place, "whole", "2").args(["--pruner", "none"]));
+    for (trial, whole) in trials(&found).iter().zip(trials(&whole)) {
+        for key in ["value", "splits", "epochs", "seconds"] {
+            assert_eq!(trial[key], whole[key], "{key}");
+        }
+    }
+    // Another choice of splits is another search.
+    let mut other = place.tune_on(cache_of_speakers(), "study");
+    let ran = run(other.args(["--splits", "random,word", "--trials", "3", "--pruner", "none"])).ends(1);
+    let said = "the split was speaker-OAF, speaker-YAF, and is now random, word";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
+fn splits_that_the_cache_does_not_have_are_refused_before_any_trial() {
+    let place = Place::new();
+    let refused = |arguments: &[&str], said: &str| {
+        let ran = run(place.tune_on(cache_of_speakers(), "study").args(arguments)).ends(2);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    };
+    refused(
+        &["--splits", "speakers-*"],
+        "there is no protocol \"speakers-*\" in the cache; choose among random, ",
+    );
+    refused(&["--splits", "random", "--split", "word"], "cannot be used with");
+    refused(&["--splits", "random", "--min-epochs", "3"], "cannot be used with");
+    refused(&["--min-splits", "2"], "--splits");
+    assert!(!place.path("study").exists());
+}
+
+#[test]
+fn trials_of_so_many_steps_are_trained_to_their_end() {
+    let place = Place::new();
+    fs::write(place.path("base.toml"), "steps = 22\n").unwrap();
+    let found = outcome(place.tune("study").args(["--trials", "8"]));
+    assert_numbered(&found, 8);
+    let complete: Vec<_> = trials(&found).iter().filter(|trial| trial["state"] == "COMPLETE").collect();
+    assert!(!complete.is_empty());
+    assert!(complete.iter().all(|trial| trial["epochs"] == 6), "{found:#}");
+    assert_eq!(FitConfig::read(&place.path("study/best.toml")).unwrap().steps, 22);
+    // A length in the space beside another in the base recipe.
+    fs::write(place.path("space.toml"), "epochs = { int = [2, 9] }").unwrap();
+    let ran = run(&mut place.tune("other")).ends(2);
+    assert!(ran.stderr.contains("both say how long to train"), "{}", ran.stderr);
+}
+
 // What goes wrong.
 
 #[test]

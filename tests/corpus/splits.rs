@@ -351,13 +351,13 @@ fn validation_of_a_fold_has_two_voices_or_more_and_comes_as_near_to_its_share_as
     for split in folds(&plan_of_folds(&six, Some(3), 0)) {
         assert_eq!(sizes(split), [40, 40, 40]);
     }
-    // Speakers of every size: nearer than half of the share.
+    // Speakers of every size: half of what one of them says is the most that it is off.
     let utterances: Vec<usize> = (0..30).map(|n| 4 + n * 7 % 40).collect();
     let corpus = many_speakers(&utterances);
     for seed in 0..20 {
         for split in folds(&plan_of_folds(&corpus, None, seed)) {
             let share = split.val.len() as f64 / corpus.len() as f64;
-            assert!((share - 0.15).abs() < 0.03, "{}: {share}", split.protocol);
+            assert!((share - 0.15).abs() < 0.04, "{}: {share}", split.protocol);
             assert!(speakers(&corpus, &split.val).len() >= 2);
         }
     }
@@ -538,7 +538,8 @@ fn a_test_across_corpora_is_over_the_classes_that_both_sides_have() {
     ]
     .concat();
     let plan = plan(&corpus, 0);
-    for (name, shared, other) in [("A", 2, 72 * 4), ("B", 3, 72 * 2), ("C", 2, 72 * 4)] {
+    // Without A, speakers of B say twice as much as those of C, and three are nearer to the share than four.
+    for (name, shared, other, voices) in [("A", 2, 72 * 4, 3), ("B", 3, 72 * 2, 4), ("C", 2, 72 * 4, 4)] {
         let split = of(&plan, &format!("corpus-{name}"));
         let labels = |part: &[usize]| -> BTreeSet<&str> {
             part.iter().map(|&index| corpus[index].1.label.as_str()).collect()
@@ -551,7 +552,7 @@ fn a_test_across_corpora_is_over_the_classes_that_both_sides_have() {
         assert!(!split.train.iter().chain(&split.val).any(of_name));
         // Validation has voices of its own.
         let [train, val] = [&split.train, &split.val].map(|part| speakers(&corpus, part));
-        assert!(train.is_disjoint(&val) && val.len() == 4, "{val:?}");
+        assert!(train.is_disjoint(&val) && val.len() == voices, "{name}: {val:?}");
     }
 }
 

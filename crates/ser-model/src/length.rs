@@ -7,8 +7,8 @@ use crate::{Averaging, FitConfig};
 
 /// The length of a run on a training side of known size.
 ///
-/// A run of `steps` has so many epochs that it takes these steps or more: ⌈`steps` / steps of an epoch⌉. Everything else
-/// goes by those whole epochs, as if the recipe had stated their number.
+/// A run of `steps` has so many epochs that it takes these steps or more: ⌈`steps` / steps of an epoch⌉. Everything
+/// else goes by those whole epochs, as if the recipe had stated their number.
 ///
 /// ```
 /// use ser_model::{FitConfig, RunLength};

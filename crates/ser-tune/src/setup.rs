@@ -95,8 +95,8 @@ pub struct SearchSetup {
     pub conditions: BTreeMap<String, String>,
     /// The base recipe in TOML.
     pub recipe: String,
-    /// The splits that each trial is trained on, in this order, where these are not the one of the recipe: the objective is
-    /// the mean over them.
+    /// The splits that each trial is trained on, in this order, where these are not the one of the recipe: the objective
+    /// is the mean over them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splits: Vec<String>,
 }

@@ -1,8 +1,9 @@
 //! Training one trial on several splits, one after the other: its value is the mean of the objective over them.
 //!
-//! Each split is a run of its own in a folder below that of the trial. When it ends, the journal has, in one transaction,
-//! what it gave as user attributes and the mean over the splits so far as an intermediate value, whose step is how many
-//! these are. All trials go through the splits in the same order, so that the pruner compares means over the same ones.
+//! Each split is a run of its own in a folder below that of the trial. When it ends, the journal has, in one
+//! transaction, what it gave as user attributes and the mean over the splits so far as an intermediate value, whose step
+//! is how many these are. All trials go through the splits in the same order, so that the pruner compares means over the
+//! same ones.
 
 use ser_core::Result;
 use ser_core::storage::Storage;
@@ -17,8 +18,8 @@ pub(super) fn value_key(objective: &str, split: &str) -> String {
 }
 
 impl Training<'_> {
-    /// Trains `recipe` on every split of the search that the trial has not been trained on yet, until it is pruned or all
-    /// is to stop.
+    /// Trains `recipe` on every split of the search that the trial has not been trained on yet, until it is pruned or
+    /// all is to stop.
     pub(super) fn run_on_splits(&self, recipe: &BaseRecipe) -> Result<()> {
         let setup = self.shared.search.setup;
         let objective = setup.objective.name();

@@ -97,8 +97,8 @@ impl Training<'_> {
         }
     }
 
-    /// Trains `recipe` in `folder`. `judge` is given all epochs so far, and which of them would be the last, whenever there
-    /// may be new ones, and says whether to stop.
+    /// Trains `recipe` in `folder`. `judge` is given all epochs so far, and which of them would be the last, whenever
+    /// there may be new ones, and says whether to stop.
     pub(super) fn train(
         &self,
         folder: &Path,

@@ -58,8 +58,8 @@ pub struct Trial {
     pub value: Option<f64>,
     /// What its options were chosen from, and their values in the internal representation.
     pub params: BTreeMap<String, (Distribution, f64)>,
-    /// The objective after each epoch, by its number from 1; in a search over several splits the mean of the objective over
-    /// the first splits, by how many these are.
+    /// The objective after each epoch, by its number from 1; in a search over several splits the mean of the objective
+    /// over the first splits, by how many these are.
     pub intermediate_values: BTreeMap<u64, f64>,
     /// Remarks, such as its folder.
     pub user_attrs: BTreeMap<String, Json>,

@@ -44,8 +44,8 @@ struct Arguments {
     /// Protocol, whose training side is learnt from and whose validation side decides [default: random]
     #[arg(long, value_name = "PROTOCOL")]
     split: Option<String>,
-    /// Train every trial on several splits; the objective is the mean over their validation sides: comma-separated names,
-    /// speakers-* for all that begin so, or all
+    /// Train every trial on several splits, with the mean over their validation sides as the objective: comma-separated
+    /// names, speakers-* for all that begin so, or all
     #[arg(long, value_name = "PROTOCOLS", conflicts_with = "split")]
     splits: Option<String>,
     /// How many trials the study is to have, whatever their outcome
@@ -64,10 +64,12 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     pruner: Rule,
     /// First epoch after which a trial may be stopped
-    #[arg(long, value_name = "EPOCH", default_value_t = 2, conflicts_with = "splits", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "EPOCH", default_value_t = 2, conflicts_with = "splits",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
     min_epochs: u32,
     /// With --splits: how many of them a trial is trained on before it may be stopped
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "splits", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "splits",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
     min_splits: u32,
     /// For asha: one trial in this many continues from each rung
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]

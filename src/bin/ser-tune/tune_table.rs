@@ -85,12 +85,16 @@ fn text(outcome: &StudySummary) -> String {
             let _ = writeln!(
                 text,
                 "\nbest: trial {} with {} {:.4}, {}; it chose the trial and so flatters it\n\
-                 train it with: ser-fit --config {}",
+                 train it with: ser-fit --config {}{}",
                 best.number,
                 outcome.objective.name(),
                 best.value.unwrap_or(f64::NAN),
                 outcome.validation_in_words(),
                 outcome.best_path().display(),
+                match outcome.splits.as_slice() {
+                    [] => String::new(),
+                    splits => format!(" --protocols {} --runs runs", splits.join(",")),
+                },
             );
         }
     }

@@ -279,7 +279,8 @@ impl<'a> SplitPlanner<'a> {
         fold_of
     }
 
-    /// Test is `fold`; validation are some of the other speakers, two or more, so that it comes nearest to its share of all.
+    /// Test is `fold`; validation are two or more of the other speakers, so many that it comes nearest to its share of
+    /// all utterances.
     fn by_fold(&self, fold: u32, of: u32, folds: Option<&Folds<'_>>) -> Result<Split, String> {
         let fold_of =
             |index: usize| folds.and_then(|folds| folds.get(self.utterances[index].speaker?)).copied();

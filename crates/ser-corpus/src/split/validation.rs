@@ -106,9 +106,9 @@ impl SplitPlanner<'_> {
         self.draw_speakers(from, draw, 1)
     }
 
-    /// Training and validation out of `from`, each with speakers of its own, `fewest` or more: so many of every corpus in
-    /// proportion that the number of their utterances comes nearest to the share. Nothing where there are too few for
-    /// that, or where not every utterance says who speaks.
+    /// Training and validation out of `from`, each with speakers of its own, `fewest` or more: so many of every corpus
+    /// in proportion that the number of their utterances comes nearest to the share. Nothing where there are too few
+    /// for that, or where not every utterance says who speaks.
     pub(super) fn draw_speakers(
         &self,
         from: &[usize],

@@ -16,18 +16,18 @@ const LEARNT: f64 = 0.95;
 pub enum StillRising {
     /// The best epoch is the last one.
     BestIsLast,
-    /// Where the last epoch is kept, whatever its accuracy: over the last fifth of the epochs the validation accuracy was
-    /// clearly above that of the fifth before, and the training side was not learnt yet.
+    /// Where the last epoch is kept, whatever its accuracy: over the last fifth of the epochs the validation accuracy
+    /// was clearly above that of the fifth before, and the training side was not learnt yet.
     LastFifthIsBetter,
 }
 
 impl StillRising {
     /// That of a run by `config` with these epochs, all of its length, validated on so many `utterances`.
     ///
-    /// Where an epoch is selected: of two epochs or more the last is the best, and is not right about every utterance yet.
-    /// Where the last is kept, of five epochs or more: the mean validation accuracy p of the last fifth exceeds that of the
-    /// fifth before by more than the standard error of p, √(p (1 − p) / `utterances`), and the mean training accuracy of
-    /// the last fifth is below 0.95.
+    /// Where an epoch is selected: of two epochs or more the last is the best, and is not right about every utterance
+    /// yet. Where the last is kept, of five epochs or more: the mean validation accuracy p of the last fifth exceeds
+    /// that of the fifth before by more than the standard error of p, √(p (1 − p) / `utterances`), and the mean
+    /// training accuracy of the last fifth is below 0.95.
     pub fn of(config: &FitConfig, history: &[EpochRecord], utterances: usize) -> Option<Self> {
         let score: fn(&EpochRecord) -> f64 = match config.select {
             Selection::Accuracy => |record| record.val_accuracy,
@@ -60,7 +60,7 @@ fn last_fifth_is_better(history: &[EpochRecord], utterances: usize) -> bool {
 impl fmt::Display for StillRising {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BestIsLast => "the best epoch is the last one: validation was still rising",
+            Self::BestIsLast => "the best epoch is the last one: validation was still improving",
             Self::LastFifthIsBetter => {
                 "validation accuracy was still rising over the last fifth of the epochs"
             }
@@ -120,7 +120,7 @@ mod tests {
         }
         assert_eq!(
             StillRising::BestIsLast.to_string(),
-            "the best epoch is the last one: validation was still rising; train longer (epochs = N or steps = N)"
+            "the best epoch is the last one: validation was still improving; train longer (epochs = N or steps = N)"
         );
     }
 
