@@ -20,6 +20,7 @@ pub enum Setting {
     Cache,
     Columns,
     Config,
+    Coverage,
     Data,
     Device,
     EmaDecay,
