@@ -44,6 +44,7 @@ pub enum Setting {
     MinDuration,
     Mmap,
     NearDuplicates,
+    OtherCorpus,
     Out,
     Patience,
     Preset,

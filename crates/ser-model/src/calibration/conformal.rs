@@ -6,7 +6,7 @@
 //! empty. The price is that a classifier which is right more often than is asked for covers more than is asked for.
 
 use ser_core::remedy::Setting;
-use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_core::{Error, ErrorKind, Result};
 
 use crate::calibration::Distribution;
 
@@ -20,6 +20,18 @@ pub fn mass_above(probabilities: &[f64], class: usize) -> f64 {
     // Always in the same order, so that equal masses are equal numbers.
     above.sort_by(|a, b| b.total_cmp(a));
     above.iter().sum()
+}
+
+/// Checks a coverage that somebody asks for.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] unless `coverage` is above 0 and below 1.
+pub fn check_coverage(coverage: f64) -> Result<()> {
+    if coverage > 0.0 && coverage < 1.0 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("{} is not valid", Setting::Coverage.to(coverage)))
+        .help("give a number above 0 and below 1, such as 0.9"))
 }
 
 /// Which classes are in the sets of one coverage.
@@ -36,13 +48,7 @@ impl SetThreshold {
     /// # Errors
     /// [`ErrorKind::Usage`] unless `coverage` is above 0 and below 1.
     pub(super) fn of(scores: &Distribution, coverage: f64) -> Result<Self> {
-        if !(coverage > 0.0 && coverage < 1.0) {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                format!("{} is not valid", Setting::Coverage.to(coverage)),
-            )
-            .help(remedy!["give a ", Setting::Coverage, " above 0 and below 1, such as 0.9"]));
-        }
+        check_coverage(coverage)?;
         let n = scores.n() as f64;
         // (n + 1) · 0.9 may be a little above a whole number that it should be.
         let rank = ((n + 1.0) * coverage - 1e-9).ceil();

@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 
 use ser_core::{Error, ErrorKind, Result};
 
-pub use conformal::{SetThreshold, mass_above};
+pub use conformal::{SetThreshold, check_coverage, mass_above};
 pub use distribution::Distribution;
 pub use energy::energy;
 pub use temperature::{HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Temperature};
