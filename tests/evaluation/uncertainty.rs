@@ -119,7 +119,8 @@ fn what_a_report_measures_is_what_scikit_learn_does() {
             energies: &energies(&case.test_logits, case.classes),
         };
         let found = Uncertainty::of(&fitted(&case), &test, DEFAULT_COVERAGE).unwrap();
-        for (ours, theirs) in [(found.uncalibrated, &case.uncalibrated), (found.calibrated, &case.calibrated)] {
+        for (ours, theirs) in [(found.uncalibrated, &case.uncalibrated), (found.calibrated, &case.calibrated)]
+        {
             close(ours.cross_entropy, theirs.cross_entropy, 1e-6, &case.name);
             close(ours.ece, theirs.ece, 1e-6, &case.name);
             close(ours.brier, theirs.brier, 1e-6, &case.name);

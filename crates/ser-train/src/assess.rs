@@ -141,8 +141,8 @@ fn predictions(
 ) -> Result<Vec<Prediction>> {
     let threshold = calibrator.map(|calibrator| calibrator.set_threshold(coverage)).transpose()?;
     let rows = said.probabilities.chunks_exact(said.classes).zip(said.logits.chunks_exact(said.classes));
-    let answers = rows.zip(&said.energies).zip(utterances.iter().zip(&said.truth));
-    let predicted = answers.map(|(((probabilities, logits), energy), (utterance, truth))| {
+    let answers = rows.zip(said.energies.iter().zip(&said.predicted)).zip(utterances.iter().zip(&said.truth));
+    let predicted = answers.map(|(((probabilities, logits), (energy, predicted)), (utterance, truth))| {
         let (Some(calibrator), Some(threshold)) = (calibrator, threshold) else {
             return Prediction::most_probable(&utterance.path, *truth, probabilities.to_vec());
         };
@@ -154,7 +154,8 @@ fn predictions(
             share_as_unusual: calibrator.share_as_unusual(*energy),
         };
         let prediction = Prediction::most_probable(&utterance.path, *truth, probabilities)?;
-        Ok(Prediction { doubt: Some(doubt), ..prediction })
+        // The same as without a temperature, also where two classes are as good as equally probable.
+        Ok(Prediction { predicted: *predicted, doubt: Some(doubt), ..prediction })
     });
     predicted.collect()
 }

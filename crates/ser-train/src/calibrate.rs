@@ -25,7 +25,7 @@ use crate::state::Origin;
 /// pooled distribution of R. Dunn, L. Wasserman and A. Ramdas, "Distribution-free prediction sets for two-layer
 /// hierarchical models", JASA 118 (2023). Its coverage holds on average over speakers, as their number grows. The promise
 /// for any number of them (Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data",
-/// 2023) was not chosen: for 90 % it needs nine validation speakers, and up to there every set has every class.
+/// 2023) was not chosen: with fewer than nine validation speakers every set for 90 % would have every class.
 ///
 /// # Errors
 /// [`ErrorKind::Unusable`](ser_core::ErrorKind::Unusable) where an answer is not finite.
