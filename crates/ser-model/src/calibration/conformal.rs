@@ -19,7 +19,8 @@ pub fn mass_above(probabilities: &[f64], class: usize) -> f64 {
     let mut above: Vec<f64> = probabilities.iter().copied().filter(|probability| probability > own).collect();
     // Always in the same order, so that equal masses are equal numbers.
     above.sort_by(|a, b| b.total_cmp(a));
-    above.iter().sum()
+    // An empty `sum` would be −0.
+    above.iter().fold(0.0, |sum, probability| sum + probability)
 }
 
 /// Checks a coverage that somebody asks for.
