@@ -299,7 +299,13 @@ fn what_cannot_answer_together_is_not_joined() {
     let mut fit = ser_fit(folder.path());
     succeed(fit.arg("--join").args([&normalised, &other_seed]).args(["--run", "joined", "--quiet"]));
     let joined = Checkpoint::read(folder.path().join("joined/best.pt")).unwrap();
-    assert_eq!(joined.extra, Checkpoint::read(&normalised).unwrap().extra);
+    let normalised = Checkpoint::read(&normalised).unwrap();
+    for same in ["feature_statistics", "learnt_from"] {
+        assert!(joined.extra(same).is_some() && joined.extra(same) == normalised.extra(same), "{same}");
+    }
+    // Its calibration is its own.
+    assert!(joined.extra("calibration").is_some());
+    assert_ne!(joined.extra("calibration"), normalised.extra("calibration"));
 }
 
 #[test]
