@@ -85,6 +85,13 @@ fn the_table_is_the_mean_of_what_each_run_reports_by_itself() {
             assert!((row[metric]["deviation"].as_f64().unwrap() - deviation).abs() < 1e-12, "{row:#}");
         }
         assert_eq!(row["n_utterances"], both[0]["n_utterances"]);
+        for (seed, one) in both.iter().enumerate() {
+            let runs = object["runs"].as_array().unwrap();
+            let run =
+                runs.iter().find(|run| run["protocol"] == row["protocol"] && run["seed"] == seed).unwrap();
+            assert_eq!(run["sets"]["coverage"], 0.9);
+            assert_eq!(run["sets"], one["uncertainty"]["sets"][1], "{run:#}");
+        }
     }
     assert_eq!(object["runs"].as_array().unwrap().len(), 6);
     assert_eq!(std::fs::read_to_string(runs().with_file_name("table.csv")).unwrap().lines().count(), 5);

@@ -50,7 +50,8 @@ fn a_run_leaves_its_recipe_its_checkpoints_and_a_line_for_each_epoch() {
     }
 
     let best = Checkpoint::read(folder.path().join("best.pt")).unwrap();
-    assert!(best.extra.is_empty());
+    let keys: Vec<&str> = best.extra.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["learnt_from", "calibration"]);
     assert_eq!(best.labels, ["angry", "disgust", "fear", "happy", "neutral", "pleasant_surprise", "sad"]);
     let origin = Origin::of(&best).unwrap();
     assert_eq!(origin.fit, config);
@@ -62,7 +63,7 @@ fn a_run_leaves_its_recipe_its_checkpoints_and_a_line_for_each_epoch() {
 
     let last = Checkpoint::read(folder.path().join("last.pt")).unwrap();
     let keys: Vec<&str> = last.extra.iter().map(|(key, _)| key.as_str()).collect();
-    assert_eq!(keys, ["optimizer", "generator", "epoch", "standing"]);
+    assert_eq!(keys, ["learnt_from", "optimizer", "generator", "epoch", "standing"]);
     assert_eq!(last.extra("optimizer").unwrap().get("step"), Some(&Value::Int(12)));
     assert_eq!(last.tensor("cnn.1.num_batches_tracked").unwrap().to_i64().unwrap(), [12]);
 }

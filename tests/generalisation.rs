@@ -15,6 +15,7 @@ use std::path::Path;
 
 use ser_core::storage::Storage;
 use ser_features::augmentation::AugmentationRecipe;
+use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, Tensor, Value};
 use ser_model::{Averaging, FeatureNormalisation, FitConfig, Optimizer, Schedule, Selection};
 use ser_train::state::Origin;
@@ -177,8 +178,16 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
         succeed(report.arg("--checkpoint").arg(checkpoint).arg("--csv").arg(&csv).arg("--quiet"));
         let mut reader = csv::Reader::from_path(&csv).unwrap();
         let rows = reader.records().map(|row| row.unwrap());
-        rows.map(|row| row.iter().skip(3).map(|p| p.parse::<f64>().unwrap()).collect::<Vec<_>>())
-            .collect::<Vec<_>>()
+        let answers = rows.map(|row| row.iter().skip(3).take(7).map(|p| p.parse::<f64>().unwrap()).collect());
+        // Printed probabilities are calibrated: p^(1/T), brought to a sum of 1. Its power T is p but for a factor.
+        let calibrator = Calibrator::of(&Checkpoint::read(checkpoint).unwrap()).unwrap().unwrap();
+        let temperature = calibrator.temperature.value();
+        let uncalibrated = |row: Vec<f64>| {
+            let powers: Vec<f64> = row.iter().map(|p| p.powf(temperature)).collect();
+            let total: f64 = powers.iter().sum();
+            powers.iter().map(|power| power / total).collect::<Vec<_>>()
+        };
+        answers.map(uncalibrated).collect::<Vec<_>>()
     };
     let together = answers(&summary.checkpoint);
     let members: Vec<_> =
@@ -299,7 +308,13 @@ fn what_cannot_answer_together_is_not_joined() {
     let mut fit = ser_fit(folder.path());
     succeed(fit.arg("--join").args([&normalised, &other_seed]).args(["--run", "joined", "--quiet"]));
     let joined = Checkpoint::read(folder.path().join("joined/best.pt")).unwrap();
-    assert_eq!(joined.extra, Checkpoint::read(&normalised).unwrap().extra);
+    let normalised = Checkpoint::read(&normalised).unwrap();
+    for same in ["feature_statistics", "learnt_from"] {
+        assert!(joined.extra(same).is_some() && joined.extra(same) == normalised.extra(same), "{same}");
+    }
+    // Its calibration is its own.
+    assert!(joined.extra("calibration").is_some());
+    assert_ne!(joined.extra("calibration"), normalised.extra("calibration"));
 }
 
 #[test]
@@ -429,5 +444,7 @@ fn the_recipes_that_are_shipped_are_recipes() {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
     let shipped = FitConfig::read(&recipes.join("speaker-independent.toml")).unwrap();
     shipped.validate().unwrap();
+    let unheard = FitConfig::read(&recipes.join("unheard.toml")).unwrap();
+    assert_eq!(unheard, ser_model::ShippedRecipe::Unheard.recipe().unwrap());
     assert_eq!(shipped.augment, AugmentationRecipe::read(&recipes.join("augmentation.toml")).unwrap());
 }

@@ -132,7 +132,7 @@ fn a_report_normalises_as_the_training_did() {
         let text =
             succeed(ser_report(folder.path()).arg("--json").arg("--checkpoint").arg(run.join("best.pt")));
         let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let reported = report["cross_entropy"].as_f64().unwrap();
+        let reported = report["uncertainty"]["uncalibrated"]["cross_entropy"].as_f64().unwrap();
         assert!((reported - right).abs() < 1e-6, "{way:?}: reported {reported}, expected {right}");
         assert!((reported - wrong).abs() > 1e-3, "{way:?}: normalisation changes nothing");
     }

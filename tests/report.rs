@@ -17,7 +17,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use ser_core::storage::Storage;
+use ser_model::LearntFrom;
+use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::Checkpoint;
+use ser_synth::{SynthCorpus, SynthOptions};
 use serde_json::Value;
 
 use common_fit::{copy_folder, damage, fail, manifest, prepared, ser_fit, ser_prep, ser_report, succeed};
@@ -208,6 +211,127 @@ fn another_speaker_is_reported_as_such() {
     let run = std::fs::read_dir(folder.path().join("runs")).unwrap().next().unwrap().unwrap().path();
     let last = json(ser_report(folder.path()).arg("--json").arg("--checkpoint").arg(run.join("last.pt")));
     assert_eq!(last["accuracy"], object["accuracy"]);
+}
+
+// Uncertainty.
+
+#[test]
+fn a_calibrated_checkpoint_reports_what_its_probabilities_and_sets_are_worth() {
+    let folder = tempfile::tempdir().unwrap();
+    let carried = Checkpoint::read(checkpoint()).unwrap();
+    let calibrator = Calibrator::of(&carried).unwrap().unwrap();
+    let mut command = report(folder.path());
+    command.args([
+        "--json",
+        "--coverage",
+        "0.85",
+        "--csv",
+        "answers.csv",
+        "--html",
+        "report.html",
+        "--card",
+        "card.md",
+    ]);
+    let object = json(&mut command);
+    let found = &object["uncertainty"];
+    assert_eq!(found["temperature"].as_f64(), Some(calibrator.temperature.value()));
+    assert_eq!(found["n_validation"].as_u64(), Some(calibrator.energies.n()));
+    assert!(found["validation_speakers"].is_null(), "its voices are those of the training");
+    // The figures of the report are those with the temperature.
+    assert_eq!(found["calibrated"]["ece"], object["calibration"]["ece"]);
+    assert_eq!(found["calibrated"]["brier"], object["calibration"]["brier"]);
+    assert_eq!(found["calibrated"]["cross_entropy"], object["cross_entropy"]);
+
+    let sets = found["sets"].as_array().unwrap();
+    let promised: Vec<f64> = sets.iter().map(|set| set["coverage"].as_f64().unwrap()).collect();
+    assert_eq!(promised, [0.8, 0.85, 0.9, 0.95]);
+    let mut csv = csv::Reader::from_path(folder.path().join("answers.csv")).unwrap();
+    let columns = csv.headers().unwrap().len();
+    let (mut n, mut covered, mut classes) = (0, 0, 0);
+    for row in csv.records().map(Result::unwrap) {
+        let set: Vec<&str> = row[columns - 2].split('|').collect();
+        let unusual: f64 = row[columns - 1].parse().unwrap();
+        assert_eq!(set[0], &row[2], "the most probable class is in it, and first");
+        assert!(unusual > 0.0 && unusual <= 1.0);
+        n += 1;
+        covered += usize::from(set.contains(&&row[1]));
+        classes += set.len();
+    }
+    assert_eq!(sets[1]["measured"].as_f64(), Some(covered as f64 / n as f64));
+    assert_eq!(sets[1]["mean_size"].as_f64(), Some(classes as f64 / n as f64));
+
+    let page = succeed(&mut report(folder.path()));
+    let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let card = std::fs::read_to_string(folder.path().join("card.md")).unwrap();
+    for what in [&page, &html, &card] {
+        assert!(what.contains(&format!("{:.4}", calibrator.temperature.value())), "{what}");
+        assert!(what.contains("validation utterances") && what.contains("AUROC"), "{what}");
+    }
+    assert!(page.contains("0.9 promised") && !page.contains("0.85 promised"), "{page}");
+    assert!(card.contains("| 0.85 promised |"), "{card}");
+    let text = fail(report(folder.path()).args(["--coverage", "1"]), 2);
+    assert!(text.contains("--coverage 1 is not valid"), "{text}");
+}
+
+#[test]
+fn a_checkpoint_says_what_it_has_heard() {
+    let learnt = LearntFrom::of(&Checkpoint::read(checkpoint()).unwrap()).unwrap().unwrap();
+    let cache = &prepared("report", &[]).cache;
+    for (heard, part) in [(&learnt.training, "train"), (&learnt.validation, "val")] {
+        assert_eq!(heard.sounds.len(), manifest(cache, "random", part).len());
+        assert_eq!(heard.speakers.iter().collect::<Vec<_>>(), ["OAF", "YAF"]);
+    }
+    assert!(learnt.training.sounds.is_disjoint(&learnt.validation.sounds));
+}
+
+#[test]
+fn a_checkpoint_from_before_is_reported_as_not_calibrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut older = Checkpoint::read(checkpoint()).unwrap();
+    older.extra.clear();
+    older.write(&Storage::native(), folder.path().join("older.pt")).unwrap();
+    let older = |arguments: &[&str]| {
+        let mut command = ser_report(folder.path());
+        command.args(["--threads", "1", "--checkpoint", "older.pt"]).args(arguments);
+        command
+    };
+    let object = json(&mut older(&["--json"]));
+    let calibrated = json(report(folder.path()).arg("--json"));
+    assert!(object.get("uncertainty").is_none());
+    let why = object["not_calibrated"].as_str().unwrap();
+    assert!(why.starts_with("trained before ser kept a calibration"), "{why}");
+    assert_eq!(object["accuracy"], calibrated["accuracy"], "a temperature changes no answer");
+    let without = calibrated["uncertainty"]["uncalibrated"]["cross_entropy"].as_f64().unwrap();
+    assert!((object["cross_entropy"].as_f64().unwrap() - without).abs() < 1e-6);
+    let page = succeed(&mut older(&[]));
+    assert!(page.contains("Not calibrated: trained before"), "{page}");
+    let cache = prepared("report", &[]).cache.display().to_string();
+    let text = fail(&mut older(&["--other-corpus", &cache]), 1);
+    assert!(text.contains("older.pt: is not calibrated: trained before"), "{text}");
+    assert!(text.contains("leave --other-corpus out"), "{text}");
+}
+
+#[test]
+fn another_corpus_is_asked_how_unusual_it_is_and_what_was_heard_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = SynthOptions { words: 6, sample_rate: 16_000, seed: 99, ..SynthOptions::default() };
+    SynthCorpus::new(other).unwrap().write(&folder.path().join("other")).unwrap();
+    succeed(ser_prep(folder.path()).args(["--quiet", "--data", "other", "--out", "other-cache"]));
+    let object = json(report(folder.path()).args(["--json", "--other-corpus", "other-cache"]));
+    let found = &object["uncertainty"]["other_corpus"];
+    assert_eq!((found["cache"].as_str(), found["n_heard"].as_u64()), (Some("other-cache"), Some(0)));
+    assert_eq!(
+        found["n_utterances"].as_u64().unwrap() as usize,
+        manifest(&folder.path().join("other-cache"), "random", "test").len()
+    );
+    for share in ["flagged", "auroc"] {
+        assert!((0.0..=1.0).contains(&found["unusual"][share].as_f64().unwrap()), "{found}");
+    }
+    // Its own test side is none of what it has heard.
+    let own = prepared("report", &[]).cache.display().to_string();
+    let object = json(report(folder.path()).args(["--json", "--other-corpus", &own]));
+    assert_eq!(object["uncertainty"]["other_corpus"]["n_heard"], 0);
+    assert_eq!(object["uncertainty"]["other_corpus"]["unusual"], object["uncertainty"]["unusual"]);
 }
 
 // Where the data is.
@@ -422,8 +546,10 @@ impl Predictions {
         let mut csv = csv::Reader::from_path(path).unwrap();
         let head = csv.headers().unwrap().clone();
         assert_eq!(head.iter().take(3).collect::<Vec<_>>(), ["path", "true", "predicted"]);
-        let label = |column: &str| column.strip_prefix("probability_").unwrap().to_owned();
-        let labels: Vec<String> = head.iter().skip(3).map(label).collect();
+        let label = |column: &str| column.strip_prefix("probability_").map(str::to_owned);
+        let labels: Vec<String> = head.iter().filter_map(label).collect();
+        let further: Vec<&str> = head.iter().skip(3 + labels.len()).collect();
+        assert!(further.is_empty() || further == ["set", "share_as_unusual"], "{further:?}");
         let row = |record: csv::StringRecord| Row {
             path: record[0].to_owned(),
             truth: record[1].to_owned(),

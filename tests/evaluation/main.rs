@@ -12,3 +12,4 @@ mod metrics;
 mod page;
 mod runs;
 mod statistics;
+mod uncertainty;

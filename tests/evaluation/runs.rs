@@ -60,6 +60,7 @@ fn run(test: &Arc<TestSide>, seed: u64, lr: f64, wrong: impl Fn(usize) -> bool) 
         recipe: TrainingSettings::of(&json!({"fit": {"lr": lr, "seed": seed}}), &test.labels),
         test: Arc::clone(test),
         predicted: test.utterances.iter().enumerate().map(answer).collect(),
+        sets: None,
     }
 }
 

@@ -37,9 +37,10 @@ pub mod render;
 pub mod runs;
 
 pub use evaluation::{
-    Answers, CommandLine, DEFINITIONS, Definitions, EpochHistory, Evaluation, History, LabelledClass,
-    Prediction, Provenance, Resampled, RunFigures, RunRecord, SplitSide, TestSide, TestUtterance,
-    TrainingSettings, Unit, Voices, WrongPrediction, corpora_of, protocol_in_words, training_in_words,
+    Answers, COVERAGES, CommandLine, DEFAULT_COVERAGE, DEFINITIONS, Definitions, Doubt, EpochHistory,
+    Evaluation, History, LabelledClass, OtherCorpus, Prediction, Provenance, RawAnswers, Resampled,
+    RunFigures, RunRecord, Sharpness, SplitSide, TestSide, TestUtterance, TrainingSettings, UNUSUAL_LEVEL,
+    Uncertainty, Unit, Unusual, Voices, WrongPrediction, corpora_of, protocol_in_words, training_in_words,
     wrong_predictions,
 };
 

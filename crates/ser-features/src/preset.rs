@@ -27,6 +27,8 @@ pub enum Preset {
     LogMel,
     /// The same with 40 MFCC of 80 bands.
     MfccMeanSubtracted,
+    /// For the recipe `unheard`: 64 log mel bands every 32 ms, trimmed to speech, no derivatives.
+    CoarseLogMel,
 }
 
 impl Preset {
@@ -37,6 +39,7 @@ impl Preset {
             Self::Librosa => FeatureConfig::librosa(),
             Self::LogMel => FeatureConfig::log_mel(),
             Self::MfccMeanSubtracted => FeatureConfig::mfcc_mean_subtracted(),
+            Self::CoarseLogMel => FeatureConfig::coarse_log_mel(),
         }
     }
 }
@@ -64,6 +67,19 @@ impl FeatureConfig {
             trim_top_db: Some(35.0),
             mean_subtraction: true,
             ..Self::default()
+        }
+    }
+
+    /// 64 log mel bands from 60 to 7,600 Hz every 32 ms over the frames that hold speech; no derivatives. 200 frames are
+    /// 6.4 s.
+    pub fn coarse_log_mel() -> Self {
+        Self {
+            n_mels: 64,
+            hop_length: 512,
+            max_frames: 200,
+            trim_top_db: Some(30.0),
+            mean_subtraction: false,
+            ..Self::log_mel()
         }
     }
 

@@ -156,11 +156,18 @@ impl FitConfig {
     /// When it cannot be read, is not TOML, or has an unknown key or value. All name the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path, "a recipe", MAX_BYTES)?;
-        let config: Self = toml::from_str(&text).map_err(|error| {
+        Self::from_toml(&text).map_err(|error| error.at(path))
+    }
+
+    /// The recipe that `text`, TOML, says; what it does not name keeps its default.
+    ///
+    /// # Errors
+    /// When it is not TOML, or has an unknown key or value.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|error| {
             Error::new(ErrorKind::Usage, format!("is not a recipe: {}", error.to_string().trim_end()))
-                .at(path)
         })?;
-        config.validate().map_err(|error| error.at(path))?;
+        config.validate()?;
         Ok(config)
     }
 

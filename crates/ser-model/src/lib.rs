@@ -1,17 +1,22 @@
-//! What a trained model is, without libtorch: the recipe it is trained by, the description of its network, and the
-//! checkpoint file that holds its weights.
+//! What a trained model is, without libtorch: the recipe it is trained by, the description of its network, the
+//! checkpoint file that holds its weights, and what makes its answers believable: a calibration, and what it has heard.
 
+pub mod calibration;
 pub mod checkpoint;
 mod choices;
 mod config;
+mod learnt_from;
 mod length;
 pub mod network;
+mod shipped;
 
 pub use choices::{
     Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
 };
 pub use config::{FitConfig, MOST_MEMBERS, MemberOrigin};
+pub use learnt_from::{Heard, LearntFrom, SoundDigest};
 pub use length::RunLength;
+pub use shipped::ShippedRecipe;
 
 /// The examples of the crate's README.
 #[cfg(doctest)]

@@ -3,24 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use ser_cache::audit::{Requirement, require};
-use ser_cache::{Cache, FeatureSet, ReadOptions, Sha, StoredSplit};
-use ser_core::progress::Progress;
+use ser_cache::{Cache, FeatureSet, ReadOptions, Sha, StoredSplit, Utterance};
+use ser_core::progress::{Progress, Silent};
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::{Fractions, Part};
 use ser_corpus::{Corpora, Protocol};
 use ser_eval::{
-    CommandLine, Evaluation, History, Prediction, Provenance, RunRecord, SplitSide, corpora_of,
-    protocol_in_words, training_in_words,
+    CommandLine, Doubt, Evaluation, History, OtherCorpus, Prediction, Provenance, RawAnswers, RunRecord,
+    SplitSide, Uncertainty, Unusual, corpora_of, protocol_in_words, training_in_words,
 };
 use ser_features::FeatureConfig;
+use ser_model::calibration::{Calibrator, check_coverage};
 use ser_model::checkpoint::Checkpoint;
-use ser_model::{FitConfig, MemberOrigin};
+use ser_model::{FitConfig, LearntFrom, MemberOrigin};
 
 use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
+use crate::calibrate::sound_of;
 use crate::device;
-use crate::evaluate::evaluate;
+use crate::evaluate::{Predictions, evaluate};
 use crate::material::cut_frames;
 use crate::network::Network;
 use crate::state::Origin;
@@ -40,6 +42,10 @@ pub struct AssessOptions {
     pub access: ReadOptions,
     /// What the split must satisfy to be evaluated.
     pub require: Vec<Requirement>,
+    /// Coverage of the prediction sets, above 0 and below 1: [`ser_eval::DEFAULT_COVERAGE`] unless asked otherwise.
+    pub coverage: f64,
+    /// Cache of another corpus, with the same features, whose test side is asked how unusual it is to the model.
+    pub other_corpus: Option<PathBuf>,
 }
 
 /// Predicts the test side with a checkpoint.
@@ -70,6 +76,7 @@ pub struct Assessment {
 /// # Errors
 /// As [`assess`].
 pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<Assessment> {
+    check_coverage(options.coverage)?;
     let checkpoint = Checkpoint::read(&options.checkpoint)?;
     let origin = Origin::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
     let cache = open_cache(options, &origin)?;
@@ -98,14 +105,122 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     let batches = Batches::new(&test, device)?.normalised_by(normaliser);
     let said = evaluate(&mut network, &test, &batches, progress)?;
 
-    let rows = said.probabilities.chunks_exact(said.classes);
-    let predictions: Vec<Prediction> = (split.part(Part::Test).iter().zip(&said.truth).zip(rows))
-        .map(|((utterance, truth), row)| Prediction::most_probable(&utterance.path, *truth, row.to_vec()))
-        .collect::<Result<_>>()?;
+    let calibrator = Calibrator::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
+    let predictions = predictions(&said, calibrator.as_ref(), split.part(Part::Test), options.coverage)?;
+    let uncertainty = match &calibrator {
+        Some(calibrator) => {
+            let mut measured = Uncertainty::of(calibrator, &raw(&said), options.coverage)?;
+            measured.other_corpus = (options.other_corpus.as_deref())
+                .map(|cache| other_corpus(cache, options, &checkpoint, &origin, calibrator, &mut network))
+                .transpose()?;
+            Ok(measured)
+        }
+        None if options.other_corpus.is_some() => {
+            return Err(Error::new(
+                ErrorKind::Missing,
+                format!("is not calibrated: {}", not_calibrated(&checkpoint)?),
+            )
+            .at(&options.checkpoint)
+            .help(remedy!["leave ", Setting::OtherCorpus, " out"]));
+        }
+        None => Err(not_calibrated(&checkpoint)?),
+    };
     let provenance = provenance(options, &origin, &cache, set, &split);
     let evaluation = Evaluation::new(checkpoint.labels, &predictions, provenance)?;
-    let evaluation = evaluation.with_audit(split.info.audit.clone());
+    let evaluation = evaluation.with_audit(split.info.audit.clone()).with_uncertainty(uncertainty);
     Ok(Assessment { evaluation, predictions, origin, split })
+}
+
+/// Predictions of a network for `utterances`: with calibrated probabilities, prediction sets of `coverage` and how unusual
+/// each is, if there is a calibrator.
+fn predictions(
+    said: &Predictions,
+    calibrator: Option<&Calibrator>,
+    utterances: &[Utterance],
+    coverage: f64,
+) -> Result<Vec<Prediction>> {
+    let threshold = calibrator.map(|calibrator| calibrator.set_threshold(coverage)).transpose()?;
+    let rows = said.probabilities.chunks_exact(said.classes).zip(said.logits.chunks_exact(said.classes));
+    let answers = rows.zip(said.energies.iter().zip(&said.predicted)).zip(utterances.iter().zip(&said.truth));
+    let predicted = answers.map(|(((probabilities, logits), (energy, predicted)), (utterance, truth))| {
+        let (Some(calibrator), Some(threshold)) = (calibrator, threshold) else {
+            return Prediction::most_probable(&utterance.path, *truth, probabilities.to_vec());
+        };
+        let calibrated = calibrator.probabilities(logits);
+        let probabilities = calibrated.iter().map(|probability| *probability as f32).collect();
+        let doubt = Doubt {
+            coverage,
+            set: threshold.classes(&calibrated),
+            share_as_unusual: calibrator.share_as_unusual(*energy),
+        };
+        let prediction = Prediction::most_probable(&utterance.path, *truth, probabilities)?;
+        // The same as without a temperature, also where two classes are as good as equally probable.
+        Ok(Prediction { predicted: *predicted, doubt: Some(doubt), ..prediction })
+    });
+    predicted.collect()
+}
+
+fn raw(said: &Predictions) -> RawAnswers<'_> {
+    RawAnswers { logits: &said.logits, classes: said.classes, truth: &said.truth, energies: &said.energies }
+}
+
+/// Why a checkpoint has no calibration.
+///
+/// # Errors
+/// When what it has heard is damaged.
+fn not_calibrated(checkpoint: &Checkpoint) -> Result<String> {
+    Ok(match LearntFrom::of(checkpoint)? {
+        None => "trained before ser kept a calibration in its checkpoints; train it again for one",
+        Some(_) => {
+            "not the best checkpoint of a run, which alone has a calibration, or joined without its cache"
+        }
+    }
+    .to_owned())
+}
+
+/// How unusual the test side of another corpus is to the network in `checkpoint`: that of the random split in the cache at
+/// `root`, without what the network has heard.
+///
+/// # Errors
+/// When there is no cache, or none with the features of the training; when nothing is left that it has not heard.
+fn other_corpus(
+    root: &Path,
+    options: &AssessOptions,
+    checkpoint: &Checkpoint,
+    origin: &Origin,
+    calibrator: &Calibrator,
+    network: &mut Network,
+) -> Result<OtherCorpus> {
+    let cache = Cache::open(root)?.with_access(options.access);
+    let set = same_features(&cache, origin)?;
+    let split = cache.split(set, &Protocol::Random)?;
+    let (dataset, utterances) = (cache.part(set, &split, Part::Test)?, split.part(Part::Test));
+    let normaliser =
+        normaliser_of(checkpoint, origin.fit.feature_normalisation, &dataset, utterances, network.device())
+            .map_err(|error| error.at(&options.checkpoint))?;
+    let batches = Batches::new(&dataset, network.device())?.normalised_by(normaliser);
+    let said = evaluate(network, &dataset, &batches, &Silent)?;
+    let learnt = LearntFrom::of(checkpoint)?.unwrap_or_default();
+    let is_new = |utterance: &Utterance| {
+        let sound = sound_of(set, utterance);
+        !sound.is_some_and(|sound| {
+            learnt.training.sounds.contains(&sound) || learnt.validation.sounds.contains(&sound)
+        })
+    };
+    let new = utterances.iter().zip(&said.energies).filter(|(utterance, _)| is_new(utterance));
+    let energies: Vec<f64> = new.map(|(_, energy)| *energy).collect();
+    if energies.is_empty() {
+        let what = "has nothing in its test side that the network was not trained or validated on";
+        return Err(Error::new(ErrorKind::Unusable, what)
+            .at(root)
+            .help(remedy!["give another ", Setting::OtherCorpus]));
+    }
+    Ok(OtherCorpus {
+        cache: root.display().to_string(),
+        n_utterances: energies.len() as u64,
+        n_heard: (utterances.len() - energies.len()) as u64,
+        unusual: Unusual::of(calibrator, &energies)?,
+    })
 }
 
 /// What has to be known to prepare, train and evaluate once more. Which commands that takes is the front end's to say.

@@ -8,9 +8,9 @@ use ser_core::progress::{Progress, Silent};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Part;
 use ser_eval::compare::Comparison;
-use ser_eval::metrics::BootstrapOptions;
+use ser_eval::metrics::{BootstrapOptions, SetCoverage};
 use ser_eval::runs::{FoundRun, RunsReport, UnusableRun, find_runs};
-use ser_eval::{Answers, SplitSide, TestSide, TestUtterance, TrainingSettings};
+use ser_eval::{Answers, Prediction, SplitSide, TestSide, TestUtterance, TrainingSettings};
 
 use crate::assess::{AssessOptions, Assessment, assess_whole};
 
@@ -86,6 +86,19 @@ fn answers_of_run(run: &FoundRun, options: &AssessOptions, sides: &mut Sides) ->
     Ok(answers)
 }
 
+/// What the prediction sets of a calibrated model did; none where it is not calibrated.
+fn sets_of(predictions: &[Prediction]) -> Result<Option<SetCoverage>> {
+    let doubts = predictions.iter().map(|prediction| prediction.doubt.clone()).collect::<Option<Vec<_>>>();
+    let Some((coverage, sets)) = doubts.and_then(|doubts| {
+        let coverage = doubts.first()?.coverage;
+        Some((coverage, doubts.into_iter().map(|doubt| doubt.set).collect::<Vec<_>>()))
+    }) else {
+        return Ok(None);
+    };
+    let truth: Vec<usize> = predictions.iter().map(|prediction| prediction.truth).collect();
+    SetCoverage::of(coverage, &truth, &sets).map(Some)
+}
+
 fn answers_of(assessment: Assessment, name: String, sides: &mut Sides) -> Result<Answers> {
     let Assessment { evaluation, predictions, origin, split } = assessment;
     let config = serde_json::to_value(&origin)
@@ -117,5 +130,6 @@ fn answers_of(assessment: Assessment, name: String, sides: &mut Sides) -> Result
         recipe: TrainingSettings::of(&config, &evaluation.labels),
         test: Arc::clone(test),
         predicted: predictions.iter().map(|prediction| prediction.predicted).collect(),
+        sets: sets_of(&predictions)?,
     })
 }

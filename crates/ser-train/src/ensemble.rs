@@ -10,9 +10,12 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::checkpoint::{Checkpoint, Value};
-use ser_model::{FitConfig, MOST_MEMBERS, MemberOrigin, RunLength};
+use ser_model::{FitConfig, LearntFrom, MOST_MEMBERS, MemberOrigin, RunLength};
 
 use crate::batches::normalisation::STATISTICS;
+use crate::calibrate::{calibrate, learnt_from};
+use crate::device;
+use crate::material::Material;
 use crate::run::{FitSummary, RunFolder};
 use crate::state::Origin;
 use crate::train::{FitEvent, FitRequest, fit};
@@ -56,17 +59,19 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
         members.push(Member::read(&done.checkpoint)?);
         summaries.push(done);
     }
-    run.save_best(&join(members, config)?)?;
+    let mut joined = join(members, config)?;
+    calibrate(&mut joined, material, device)?;
+    run.save_best(&joined)?;
     FitSummary::of_ensemble(summaries, run.best_path())
 }
 
-/// Makes one checkpoint, `best.pt` in `folder`, of the networks in `checkpoints`, which were trained before, and returns
-/// where it is. What they have in common is what [`fit_members`] would have them have; their seeds may be any.
+/// Makes one checkpoint, `best.pt` in `folder`, of the networks in `checkpoints`, which were trained before, and
+/// calibrates it where their cache is still there. What they have in common is what [`fit_members`] would have them have; their seeds may be any.
 ///
 /// # Errors
 /// When there are fewer than two, one cannot be read, one is an ensemble itself, or they are of different shapes, features,
 /// splits, classes or feature normalisation; when `folder` holds a checkpoint already.
-pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storage) -> Result<PathBuf> {
+pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storage) -> Result<Joined> {
     let target = folder.join("best.pt");
     if target.exists() {
         return Err(Error::new(ErrorKind::Usage, "already exists").at(target).help(remedy![
@@ -98,10 +103,43 @@ pub fn join_checkpoints(checkpoints: &[PathBuf], folder: &Path, storage: &Storag
         }
     }
     let config = FitConfig { members: count, ..members[0].origin.fit.clone() };
-    let joined = join(members, &config)?;
+    let mut joined = join(members, &config)?;
+    let not_calibrated = calibrate_where_trained(&mut joined).err();
     storage.make_folder(folder)?;
     joined.write(storage, &target)?;
-    Ok(target)
+    Ok(Joined { checkpoint: target, not_calibrated })
+}
+
+/// An ensemble made of networks that were trained before.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its checkpoint.
+    pub checkpoint: PathBuf,
+    /// Why it could not be calibrated, if it could not: most often the cache it was trained from is gone.
+    pub not_calibrated: Option<Error>,
+}
+
+/// Calibrates an ensemble on the validation side of the split its members were trained on, if that is still where it was.
+///
+/// # Errors
+/// When it is not, or cannot be read.
+fn calibrate_where_trained(joined: &mut Checkpoint) -> Result<()> {
+    let origin = Origin::of(joined)?;
+    let material = Material::open(&FitConfig {
+        cache: PathBuf::from(&origin.split.cache),
+        feature_set: origin.feature_set.clone(),
+        split: origin.split.protocol.clone(),
+        ..origin.fit.clone()
+    })?;
+    if material.split.digest != origin.split.digest {
+        let what = "holds another split now than the one its members were trained on";
+        return Err(Error::new(ErrorKind::Mismatch, what).at(&origin.split.cache));
+    }
+    let (device, _) = device::set_up("cpu", origin.fit.threads)?;
+    if LearntFrom::of(joined)?.is_none() {
+        joined.extra.push(learnt_from(&material.set, &material.split).to_entry()?);
+    }
+    calibrate(joined, &material, device)
 }
 
 /// The recipe of member `number`, from 0.
@@ -227,11 +265,17 @@ fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
     origin.model.members = members.len();
     let model = origin.model.clone();
     let statistics = first.statistics().map(|statistics| (STATISTICS.to_owned(), statistics.clone()));
+    // The same split: what one has heard all have.
+    let learnt =
+        (members.iter().map(|member| LearntFrom::of(&member.checkpoint).map_err(|e| e.at(&member.path))))
+            .find_map(Result::transpose)
+            .transpose()?;
+    let learnt = learnt.map(|learnt| learnt.to_entry()).transpose()?;
     let mut joined = Checkpoint {
         labels: first.checkpoint.labels.clone(),
         config: origin.to_json()?,
         model_state: Vec::new(),
-        extra: statistics.into_iter().collect(),
+        extra: statistics.into_iter().chain(learnt).collect(),
     };
     for (number, member) in members.into_iter().enumerate() {
         let prefix = model.member_prefix(number);

@@ -12,6 +12,7 @@
 
 pub mod assess;
 pub mod batches;
+mod calibrate;
 pub mod collect;
 pub mod device;
 pub mod ensemble;

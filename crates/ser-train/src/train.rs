@@ -13,7 +13,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Part;
 use ser_model::checkpoint::Checkpoint;
 use ser_model::network::Architecture;
-use ser_model::{FitConfig, RunLength, Selection};
+use ser_model::{FitConfig, LearntFrom, RunLength, Selection};
 use tch::Device;
 
 use crate::batches::feature_augmentation::augment;
@@ -21,6 +21,7 @@ use crate::batches::imbalance::{class_weights, order};
 use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_training};
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches};
+use crate::calibrate::{calibrator_of, learnt_from};
 use crate::evaluate::evaluate;
 pub use crate::material::Material;
 use crate::network::Network;
@@ -131,6 +132,7 @@ struct Trainer<'a> {
     val: Batches<'a>,
     /// What features are normalised with, if it is part of the checkpoint.
     statistics: Option<Statistics>,
+    learnt_from: LearntFrom,
     standing: TrainingState,
 }
 
@@ -161,6 +163,7 @@ impl<'a> Trainer<'a> {
             train: Rc::new(TrainingSource::new(config, material, train, device)?),
             val: Batches::new(&material.val, device)?.normalised_by(val),
             statistics,
+            learnt_from: learnt_from(&material.set, &material.split),
             standing: TrainingState { epoch: 1, ..TrainingState::default() },
             length,
             config,
@@ -314,7 +317,8 @@ impl<'a> Trainer<'a> {
         self.origin.epoch = record.epoch;
         self.origin.metrics = Some(record.clone());
         if record.best {
-            let best = self.checkpoint()?;
+            let mut best = self.checkpoint()?;
+            best.extra.push(calibrator_of(&predictions, &self.material.split)?.to_entry()?);
             self.run.save_best(&best)?;
         }
         self.exchange_average()?;
@@ -360,6 +364,7 @@ impl<'a> Trainer<'a> {
         if let Some(statistics) = &self.statistics {
             checkpoint.extra.push(statistics.to_entry(self.material.train.shape())?);
         }
+        checkpoint.extra.push(self.learnt_from.to_entry()?);
         Ok(checkpoint)
     }
 

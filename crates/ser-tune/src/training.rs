@@ -57,6 +57,9 @@ pub(super) struct Standing {
     pub(super) is_last: bool,
 }
 
+/// Is given all epochs so far, and which of them would be the last; says whether to stop.
+type Judge<'a> = dyn FnMut(&[EpochLine], &dyn Fn(&EpochLine) -> bool) -> Result<bool> + 'a;
+
 impl Training<'_> {
     /// Trains a trial until it ends, is pruned, or all is to stop.
     pub(super) fn run(&self) -> Result<()> {
@@ -99,12 +102,7 @@ impl Training<'_> {
 
     /// Trains `recipe` in `folder`. `judge` is given all epochs so far, and which of them would be the last, whenever
     /// there may be new ones, and says whether to stop.
-    pub(super) fn train(
-        &self,
-        folder: &Path,
-        recipe: &BaseRecipe,
-        judge: &mut dyn FnMut(&[EpochLine], &dyn Fn(&EpochLine) -> bool) -> Result<bool>,
-    ) -> Result<RunEnd> {
+    pub(super) fn train(&self, folder: &Path, recipe: &BaseRecipe, judge: &mut Judge<'_>) -> Result<RunEnd> {
         let search = self.shared.search;
         let recipe_path = folder.join("recipe.toml");
         Storage::native().replace_file(&recipe_path, &[recipe.to_toml()?.as_bytes()])?;

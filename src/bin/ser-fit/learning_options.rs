@@ -10,7 +10,7 @@ use ser_features::augmentation::AugmentationRecipe;
 use ser_model::network::Arch;
 use ser_model::{
     Averaging, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling, Schedule,
-    Selection,
+    Selection, ShippedRecipe,
 };
 
 /// What a network learns from and how. Each overrides the recipe.
@@ -98,18 +98,25 @@ pub(crate) struct LearningOptions {
     /// Arithmetic of the network [default: auto]
     #[arg(long, value_parser = choice::<Precision>())]
     precision: Option<Precision>,
+    /// Recipe that comes with ser; options given here override it
+    #[arg(long, value_parser = choice::<ShippedRecipe>(), value_name = "NAME", conflicts_with = "config")]
+    recipe: Option<ShippedRecipe>,
     /// Recipe in TOML; options given here override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl LearningOptions {
-    /// The requested recipe: that of `--config`, or else the default one, with the given options.
+    /// The requested recipe: that of `--recipe` or `--config`, or else the default one, with the given options.
     ///
     /// # Errors
     /// When a file cannot be read or is not a recipe.
     pub(crate) fn recipe(&self) -> Result<FitConfig> {
-        let mut config = self.config.as_deref().map_or_else(|| Ok(FitConfig::default()), FitConfig::read)?;
+        let mut config = match (self.recipe, &self.config) {
+            (Some(shipped), _) => shipped.recipe()?,
+            (None, Some(path)) => FitConfig::read(path)?,
+            (None, None) => FitConfig::default(),
+        };
         set(&mut config.feature_set, &self.feature_set);
         set(&mut config.split, &self.split);
         if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {

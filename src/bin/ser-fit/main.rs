@@ -15,7 +15,7 @@ use ser_cache::audit::{Requirement, require};
 use ser_core::storage::Storage;
 use ser_core::{ErrorKind, Result};
 use ser_model::{FitConfig, RunLength};
-use ser_train::ensemble::{fit_members, join_checkpoints};
+use ser_train::ensemble::{Joined, fit_members, join_checkpoints};
 use ser_train::matrix::Prepared;
 use ser_train::run::{FitSummary, RunFolder};
 use ser_train::train::{FitRequest, Material};
@@ -179,7 +179,11 @@ fn train(request: FitRequest<'_>) -> Result<FitSummary> {
 }
 
 fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
-    let joined = join_checkpoints(&arguments.join, folder, &Storage::native())?;
+    let Joined { checkpoint: joined, not_calibrated } =
+        join_checkpoints(&arguments.join, folder, &Storage::native())?;
+    if let Some(why) = not_calibrated.filter(|_| !arguments.quiet) {
+        eprintln!("ser-fit: the ensemble is not calibrated: {why}");
+    }
     let text = match arguments.json {
         true => format!("{}\n", ser::to_json(&serde_json::json!({ "checkpoint": joined }))?),
         false => {

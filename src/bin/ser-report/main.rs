@@ -14,7 +14,7 @@ use ser_cache::audit::Requirement;
 use ser_core::{Error, ErrorKind, Result};
 use ser_eval::metrics::BootstrapOptions;
 use ser_eval::render::{csv, markdown, text};
-use ser_eval::{Prediction, wrong_predictions};
+use ser_eval::{DEFAULT_COVERAGE, Prediction, wrong_predictions};
 use ser_train::assess::{AssessOptions, assess, run_record};
 use ser_train::collect::{assess_runs, compare_checkpoints};
 
@@ -50,10 +50,18 @@ struct Arguments {
     /// Fail, before anything is evaluated, unless the split meets this requirement; may be given more than once
     #[arg(long, value_parser = choice::<Requirement>(), value_name = "WHAT")]
     require: Vec<Requirement>,
+    /// Coverage of the prediction sets in --csv and, with --runs, in --json; a report on one checkpoint measures it besides
+    /// 0.8, 0.9 and 0.95
+    #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_COVERAGE)]
+    coverage: f64,
+    /// Cache of another corpus, prepared with the same features: how unusual the model finds its test side
+    #[arg(long, value_name = "FOLDER", conflicts_with = "runs")]
+    other_corpus: Option<PathBuf>,
     /// List the clips it got wrong, the most confident mistakes first
     #[arg(long)]
     errors: bool,
-    /// Write path, true and predicted class and all probabilities into this CSV file; with --runs, the table
+    /// Write path, true and predicted class, all probabilities, the prediction set and how unusual it is into this CSV
+    /// file; with --runs, the table
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Print one JSON object instead of a page
@@ -100,6 +108,8 @@ fn assess_options(arguments: &Arguments, checkpoint: &Path) -> AssessOptions {
         threads: arguments.threads,
         access: ReadOptions { map: !arguments.no_mmap, verify: arguments.verify.into() },
         require: arguments.require.clone(),
+        coverage: arguments.coverage,
+        other_corpus: arguments.other_corpus.clone(),
     }
 }
 
@@ -151,9 +161,12 @@ fn report_runs(arguments: &Arguments, folder: &Path) -> Result<Ending> {
 
 /// Two or more checkpoints on the same test side.
 fn report_comparison(arguments: &Arguments) -> Result<Ending> {
-    if arguments.csv.is_some() || arguments.errors {
-        return Err(Error::new(ErrorKind::Usage, "--csv and --errors apply to one checkpoint")
-            .help("leave them out, or name one checkpoint"));
+    if arguments.csv.is_some() || arguments.errors || arguments.other_corpus.is_some() {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "--csv, --errors and --other-corpus apply to one checkpoint",
+        )
+        .help("leave them out, or name one checkpoint"));
     }
     let bar = Bar::new(arguments.quiet || arguments.json);
     let options = assess_options(arguments, Path::new(""));

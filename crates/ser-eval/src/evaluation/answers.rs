@@ -6,7 +6,7 @@ use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::evaluation::{SplitSide, TrainingSettings};
-use crate::metrics::{ClassMetrics, Metrics, Scores};
+use crate::metrics::{ClassMetrics, Metrics, Scores, SetCoverage};
 
 /// The test side of a split, and who was heard in training.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,8 @@ pub struct Answers {
     pub test: Arc<TestSide>,
     /// Index of the class it answered for each utterance.
     pub predicted: Vec<usize>,
+    /// What its prediction sets did, where it is calibrated.
+    pub sets: Option<SetCoverage>,
 }
 
 /// What one checkpoint scored on its whole test side.
@@ -75,6 +77,8 @@ pub struct RunFigures {
     pub scores: Scores,
     /// Recall of each class in index order; none where there is no test utterance.
     pub recall: Vec<Option<f64>>,
+    /// What its prediction sets did: of coverage 0.9 unless asked otherwise. None where it is not calibrated.
+    pub sets: Option<SetCoverage>,
 }
 
 impl TestSide {
@@ -125,6 +129,7 @@ impl Answers {
             n_utterances: metrics.n_utterances,
             scores: Scores::from(&metrics),
             recall: recalls(&metrics),
+            sets: self.sets,
         })
     }
 }

@@ -8,6 +8,7 @@ mod predictions;
 mod protocol;
 mod run_record;
 mod settings;
+mod uncertainty;
 pub(crate) mod unit;
 
 use std::fmt::Write;
@@ -28,6 +29,10 @@ pub use predictions::{Prediction, WrongPrediction, wrong_predictions};
 pub use protocol::{SplitSide, protocol_in_words};
 pub use run_record::{CommandLine, RunRecord, corpora_of};
 pub use settings::{TrainingSettings, training_in_words};
+pub use uncertainty::{
+    COVERAGES, DEFAULT_COVERAGE, Doubt, OtherCorpus, RawAnswers, Sharpness, UNUSUAL_LEVEL, Uncertainty,
+    Unusual,
+};
 pub use unit::{Resampled, Unit, Voices};
 
 /// A model's test set result. Serialised, it is the object that `--json` prints; numbers are not rounded.
@@ -69,6 +74,12 @@ pub struct Evaluation {
     pub notes: Vec<String>,
     /// What each metric means.
     pub definitions: Definitions,
+    /// What the calibration in the checkpoint does on the test side; the probabilities evaluated are calibrated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
+    /// Why the probabilities are not calibrated, if they are not and it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_calibrated: Option<String>,
     /// What the test side has in common with what the model has seen, and what is reached without listening.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
@@ -157,6 +168,12 @@ pub struct Definitions {
     pub mce: &'static str,
     /// Brier score.
     pub brier: &'static str,
+    /// Temperature.
+    pub temperature: &'static str,
+    /// Coverage of prediction sets.
+    pub coverage: &'static str,
+    /// What is unusual to the model.
+    pub unusual: &'static str,
 }
 
 /// The one definition of each metric, printed with it.
@@ -175,11 +192,17 @@ pub const DEFINITIONS: Definitions = Definitions {
           the probability of the predicted class, in 15 bins of equal width (Guo et al. 2017)",
     mce: "maximum calibration error: the largest |accuracy - mean confidence| of a bin",
     brier: "mean over utterances of the summed squared error of all class probabilities, 0 to 2 (Brier 1950)",
+    temperature: "what logits are divided by, fitted to the validation side; it changes probabilities, but no answer \
+                  (Guo et al. 2017)",
+    coverage: "share of prediction sets that hold the right class; a set has the most probable classes, as many as the \
+               validation side says it takes (adaptive prediction sets, Romano et al. 2020, without randomisation)",
+    unusual: "energy, -ln of the sum of exp(logit) (Liu et al. 2020), above that of all but 5 % of the validation side; \
+              AUROC 0.5: as usual as the validation side, 1: always told apart",
 };
 
 impl Definitions {
     /// Each metric with its definition, in the order in which reports list them; the shortcuts are not among them.
-    pub(crate) fn in_order(&self) -> [(&'static str, &'static str); 11] {
+    pub(crate) fn in_order(&self) -> [(&'static str, &'static str); 14] {
         [
             ("accuracy", self.accuracy),
             ("interval", self.accuracy_interval),
@@ -192,6 +215,9 @@ impl Definitions {
             ("ECE", self.ece),
             ("MCE", self.mce),
             ("Brier score", self.brier),
+            ("temperature", self.temperature),
+            ("coverage", self.coverage),
+            ("unusual", self.unusual),
         ]
     }
 }
@@ -248,6 +274,8 @@ impl Evaluation {
             labels,
             confusion_matrix,
             definitions: DEFINITIONS,
+            uncertainty: None,
+            not_calibrated: None,
             audit: None,
             errors: None,
         })
@@ -257,6 +285,16 @@ impl Evaluation {
     #[must_use]
     pub fn with_audit(self, audit: Audit) -> Self {
         Self { audit: Some(audit), ..self }
+    }
+
+    /// Adds what the calibration in the checkpoint does, or why it has none.
+    #[must_use]
+    pub fn with_uncertainty(mut self, uncertainty: Result<Uncertainty, String>) -> Self {
+        (self.uncertainty, self.not_calibrated) = match uncertainty {
+            Ok(measured) => (Some(measured), None),
+            Err(why) => (None, Some(why)),
+        };
+        self
     }
 
     /// Adds the utterances that the model got wrong, the most confident first.

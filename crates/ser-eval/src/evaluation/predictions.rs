@@ -3,6 +3,8 @@
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
+use crate::evaluation::Doubt;
+
 /// The answer for one utterance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
@@ -14,6 +16,8 @@ pub struct Prediction {
     pub predicted: usize,
     /// Probability of each class, in index order.
     pub probabilities: Vec<f32>,
+    /// Its prediction set and how unusual it is, where the model is calibrated.
+    pub doubt: Option<Doubt>,
 }
 
 impl Prediction {
@@ -29,7 +33,7 @@ impl Prediction {
                 predicted = class;
             }
         }
-        let prediction = Self { path: path.into(), truth, predicted, probabilities };
+        let prediction = Self { path: path.into(), truth, predicted, probabilities, doubt: None };
         prediction.check(prediction.probabilities.len())?;
         Ok(prediction)
     }
@@ -45,6 +49,10 @@ impl Prediction {
         }
         if let Some(class) = [self.truth, self.predicted].into_iter().find(|&class| class >= n_classes) {
             return mismatch(format!("has class {class}, but there are {n_classes} classes"));
+        }
+        let in_set = self.doubt.iter().flat_map(|doubt| &doubt.set);
+        if let Some(class) = in_set.copied().find(|&class| class >= n_classes) {
+            return mismatch(format!("has class {class} in its set, but there are {n_classes} classes"));
         }
         if let Some(value) = self.probabilities.iter().find(|value| !(0.0..=1.0).contains(*value)) {
             let error =
@@ -116,7 +124,13 @@ mod tests {
             "a.wav: got NaN where a probability was expected; train again: the model's weights have diverged"
         );
         assert_eq!(Prediction::most_probable("a", 0, vec![]).unwrap_err().kind(), ErrorKind::Mismatch);
-        let row = Prediction { path: "b.wav".into(), truth: 0, predicted: 3, probabilities: vec![0.2; 3] };
+        let row = Prediction {
+            path: "b.wav".into(),
+            truth: 0,
+            predicted: 3,
+            probabilities: vec![0.2; 3],
+            doubt: None,
+        };
         let error = wrong_predictions(&labels(), &[row]).unwrap_err();
         assert_eq!(error.to_string(), "b.wav: has class 3, but there are 3 classes");
     }

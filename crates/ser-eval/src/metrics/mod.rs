@@ -4,11 +4,13 @@
 //! Where a quotient has no denominator it is 0 (scikit-learn's `zero_division=0`), and the classes concerned are
 //! named in [`Metrics::without_utterances`] and [`Metrics::never_predicted`].
 
+mod auroc;
 mod bootstrap;
 mod calibration;
 mod confusion_matrix;
 mod cross_entropy;
 mod mcnemar;
+mod prediction_sets;
 mod scores;
 mod sum;
 mod wilson;
@@ -16,11 +18,13 @@ mod wilson;
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
+pub use auroc::auroc;
 pub use bootstrap::{Bootstrap, BootstrapOptions, Estimate, Replicates, bootstrap_mean};
 pub use calibration::{Calibration, MAX_RELIABILITY_BINS, RELIABILITY_BINS, ReliabilityBin};
 pub use confusion_matrix::{ConfusionMatrix, MAX_CLASSES};
 pub use cross_entropy::mean_cross_entropy;
 pub use mcnemar::{McNemar, McNemarTest, mcnemar};
+pub use prediction_sets::SetCoverage;
 pub use scores::{Scores, mean, sample_deviation};
 pub use wilson::{Interval, wilson_interval};
 

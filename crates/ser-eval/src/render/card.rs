@@ -9,7 +9,7 @@ use std::fmt::Write;
 use ser_core::text::{printable, sentence, thousands};
 use ser_corpus::split::Part;
 
-use crate::evaluation::{Evaluation, RunRecord};
+use crate::evaluation::{Evaluation, RunRecord, Uncertainty};
 
 /// The card, in Markdown.
 pub fn model_card(evaluation: &Evaluation, run: &RunRecord) -> String {
@@ -203,6 +203,12 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         evaluation.calibration.mce,
         evaluation.calibration.brier
     );
+    if let Some(uncertainty) = &evaluation.uncertainty {
+        doubts(card, uncertainty);
+    }
+    if let Some(why) = &evaluation.not_calibrated {
+        put!(card, "Its probabilities are not calibrated: {}.\n", md(why));
+    }
     put!(card, "| class | precision | recall | F1 | utterances |\n|---|---:|---:|---:|---:|");
     for class in &evaluation.classes {
         let m = &class.metrics;
@@ -221,6 +227,38 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         put!(card, "    {}", printable(&command.quoted()));
     }
     card.push('\n');
+}
+
+fn doubts(card: &mut String, uncertainty: &Uncertainty) {
+    let (before, after) = (&uncertainty.uncalibrated, &uncertainty.calibrated);
+    put!(
+        card,
+        "Probabilities are calibrated with the temperature {:.4}; without it the cross-entropy is {:.4} instead of {:.4}, \
+         the ECE {:.4} instead of {:.4}, the Brier score {:.4} instead of {:.4}. {}\n",
+        uncertainty.temperature,
+        before.cross_entropy,
+        after.cross_entropy,
+        before.ece,
+        after.ece,
+        before.brier,
+        after.brier,
+        md(&uncertainty.basis_in_words())
+    );
+    put!(card, "| prediction sets | measured coverage | mean size | of one class |\n|---:|---:|---:|---:|");
+    for set in &uncertainty.sets {
+        put!(
+            card,
+            "| {} promised | {:.4} | {:.4} | {:.4} |",
+            set.coverage,
+            set.measured,
+            set.mean_size,
+            set.single_share
+        );
+    }
+    card.push('\n');
+    for sentence in uncertainty.unusual_in_words() {
+        put!(card, "{}\n", md(&sentence));
+    }
 }
 
 fn ethics(card: &mut String) {

@@ -8,7 +8,8 @@ use crate::evaluation::Prediction;
 use crate::render::cells::drawn;
 use crate::runs::{MetricSummary, RunsReport};
 
-/// Writes one line an utterance: `path`, `true`, `predicted` (labels), then `probability_<label>` for each class.
+/// Writes one line an utterance: `path`, `true`, `predicted` (labels), then `probability_<label>` for each class; where
+/// all are of a calibrated model, `set` (the labels of its prediction set between `|`) and `share_as_unusual`.
 ///
 /// Fields are quoted as RFC 4180 asks where they need it; lines end in `\n`. A probability is the shortest
 /// decimal that reads back as the same `f32`.
@@ -20,13 +21,19 @@ pub fn predictions(writer: impl Write, labels: &[String], rows: &[Prediction]) -
     let mut csv = ::csv::Writer::from_writer(writer);
     let head = ["path", "true", "predicted"].map(String::from).into_iter();
     let probabilities = labels.iter().map(|label| format!("probability_{label}"));
-    csv.write_record(head.chain(probabilities)).map_err(no_predictions)?;
+    let with_doubts = !rows.is_empty() && rows.iter().all(|row| row.doubt.is_some());
+    let doubts = ["set", "share_as_unusual"].into_iter().filter(|_| with_doubts).map(str::to_owned);
+    csv.write_record(head.chain(probabilities).chain(doubts)).map_err(no_predictions)?;
     for row in rows {
         row.check(labels.len())?;
         let fields = [row.path.clone(), labels[row.truth].clone(), labels[row.predicted].clone()].into_iter();
         // `Debug` writes small numbers with an exponent, `Display` with up to 45 zeros.
         let probabilities = row.probabilities.iter().map(|probability| format!("{probability:?}"));
-        csv.write_record(fields.chain(probabilities)).map_err(no_predictions)?;
+        let doubt = row.doubt.iter().filter(|_| with_doubts).flat_map(|doubt| {
+            let set: Vec<&str> = doubt.set.iter().map(|class| labels[*class].as_str()).collect();
+            [set.join("|"), doubt.share_as_unusual.to_string()]
+        });
+        csv.write_record(fields.chain(probabilities).chain(doubt)).map_err(no_predictions)?;
     }
     csv.flush().map_err(|error| no_predictions(error.into()))
 }

@@ -1,4 +1,4 @@
-//! Augmentation of features, which training applies to its batches: SpecAugment's masks and mixup.
+//! Augmentation of features, which training applies to its batches: cropping, SpecAugment's masks and mixup.
 
 use ser_core::Result;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub struct FeatureAugmentation {
     pub frequency_masks: usize,
     /// The greatest width of a mask over frequency, in bands (or coefficients).
     pub frequency_mask_bands: usize,
+    /// Of an utterance longer than this many frames, training sees as many, from a uniformly drawn place; 0 cuts nothing.
+    pub crop_frames: usize,
     /// Both parameters of the Beta distribution that two utterances' shares are drawn from; 0 mixes nothing.
     pub mixup_alpha: f64,
 }
@@ -28,7 +30,7 @@ pub struct FeatureAugmentation {
 impl FeatureAugmentation {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
-        !self.has_masks() && self.mixup_alpha == 0.0
+        !self.has_masks() && self.crop_frames == 0 && self.mixup_alpha == 0.0
     }
 
     /// Whether it masks anything.
@@ -50,6 +52,8 @@ impl FeatureAugmentation {
         require(frames <= 1_000_000, "time_mask_frames", frames, "0 to 1,000,000 frames")?;
         let bands = self.frequency_mask_bands;
         require(bands <= 1_024, "frequency_mask_bands", bands, "0 to 1,024 bands")?;
+        let crop = self.crop_frames;
+        require(crop <= 1_000_000, "crop_frames", crop, "0 (no cropping) to 1,000,000 frames")?;
         let alpha = self.mixup_alpha;
         require((0.0..=100.0).contains(&alpha), "mixup_alpha", alpha, "0 (no mixup) to 100")
     }

@@ -12,6 +12,9 @@ use crate::parameter::require;
 /// The largest recipe that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The most variants of an utterance.
+const MAX_VARIANTS: u32 = 10_000;
+
 /// The most steps of a recipe.
 const MAX_STEPS: usize = 64;
 
@@ -30,6 +33,10 @@ const MAX_STEPS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentationRecipe {
+    /// How many variants of each utterance training makes: the first epochs make one each, later ones hear them again in
+    /// turn, at no cost. 0 for another one in every epoch. Of no effect on copies kept in a cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub variants: u32,
     /// Steps in their order.
     #[serde(deserialize_with = "numbered")]
     pub waveform: Vec<RecipeStep>,
@@ -84,6 +91,8 @@ impl AugmentationRecipe {
     /// [`ErrorKind::Usage`], naming the step, the parameter, its value and what it may be; or the steps that together do
     /// too much.
     pub fn validate(&self) -> Result<()> {
+        let variants = self.variants;
+        require(variants <= MAX_VARIANTS, "variants", variants, "0 (another one in every epoch) to 10,000")?;
         let steps = self.waveform.len();
         require(steps <= MAX_STEPS, "number of [[waveform]] steps", steps, "at most 64")?;
         for (index, entry) in self.waveform.iter().enumerate() {
@@ -113,6 +122,11 @@ impl AugmentationRecipe {
     pub fn waveform_canonical_json(&self) -> String {
         canonical(&self.waveform)
     }
+}
+
+/// Left out of the text, as before there was such a number.
+fn is_zero(variants: &u32) -> bool {
+    *variants == 0
 }
 
 fn canonical(plain: &impl Serialize) -> String {

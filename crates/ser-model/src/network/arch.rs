@@ -10,14 +10,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    CnnBilstmAttentionConfig, CnnBilstmConfig, CnnStatisticsConfig, CnnTransformerConfig, ConformerConfig,
-    Description, NetworkConfig,
+    CnnBilstmAttentionConfig, CnnBilstmConfig, CnnResidualConfig, CnnStatisticsConfig, CnnTransformerConfig,
+    ConformerConfig, Description, NetworkConfig,
 };
 
 /// The architectures of this crate, the default one first. A new one is a file of this folder and a line here.
-static BUILT_IN: [Arch; 5] = [
+static BUILT_IN: [Arch; 6] = [
     Arch::of::<CnnBilstmConfig>(),
     Arch::of::<CnnStatisticsConfig>(),
+    Arch::of::<CnnResidualConfig>(),
     Arch::of::<CnnBilstmAttentionConfig>(),
     Arch::of::<CnnTransformerConfig>(),
     Arch::of::<ConformerConfig>(),

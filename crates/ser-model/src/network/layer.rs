@@ -40,6 +40,27 @@ pub enum Layer {
         /// Channels that come out.
         channels: u32,
     },
+    /// Conv2d of stride 2 without bias, batch normalisation and ReLU over an image: of n bands and positions ⌈n/2⌉ are
+    /// left.
+    StridedBlock {
+        /// Name of the convolution.
+        conv: String,
+        /// Name of the batch normalisation.
+        norm: String,
+        /// Channels that come out.
+        channels: u32,
+        /// Bands and positions that it sees; odd.
+        kernel: u32,
+    },
+    /// A residual block over an image (K. He et al., "Deep residual learning for image recognition", CVPR 2016): two
+    /// Conv2d 3×3 with batch normalisation, the first of stride 2 and followed by ReLU, are added to a Conv2d 1×1 of
+    /// stride 2, all without bias; then ReLU. Of n bands and positions ⌈n/2⌉ are left.
+    ResidualBlock {
+        /// What the names of its layers begin with: `<name>.conv1`, `norm1`, `conv2`, `norm2` and `shortcut`.
+        name: String,
+        /// Channels that come out.
+        channels: u32,
+    },
     /// Conv1d over the positions of a sequence, as many out as in.
     Conv1d {
         /// Its name.
@@ -199,6 +220,8 @@ impl Layer {
         let (kind, name) = match self {
             Self::ConvBlock { conv, .. } => ("ConvBlock", conv.as_str()),
             Self::StridedConv { name, .. } => ("StridedConv", name.as_str()),
+            Self::StridedBlock { conv, .. } => ("StridedBlock", conv.as_str()),
+            Self::ResidualBlock { name, .. } => ("ResidualBlock", name.as_str()),
             Self::Conv1d { name, .. } => ("Conv1d", name.as_str()),
             Self::DepthwiseConv { conv, .. } => ("DepthwiseConv", conv.as_str()),
             Self::Lstm { name, .. } => ("Lstm", name.as_str()),
@@ -220,7 +243,9 @@ impl Layer {
     pub(super) fn stride(&self) -> ([usize; 2], bool) {
         match self {
             Self::ConvBlock { pool, .. } => (pool.map(|size| size as usize), false),
-            Self::StridedConv { .. } => ([2, 2], true),
+            Self::StridedConv { .. } | Self::StridedBlock { .. } | Self::ResidualBlock { .. } => {
+                ([2, 2], true)
+            }
             _ => ([1, 1], true),
         }
     }
@@ -239,6 +264,8 @@ impl Layer {
         let masked_only = matches!(
             self,
             Self::StridedConv { .. }
+                | Self::StridedBlock { .. }
+                | Self::ResidualBlock { .. }
                 | Self::Conv1d { .. }
                 | Self::DepthwiseConv { .. }
                 | Self::SelfAttention { .. }
@@ -265,6 +292,25 @@ impl Layer {
                 let ((inputs, bands), channels) = (input.image()?, size(*channels)?);
                 let start = uniform(inputs * KERNEL * KERNEL);
                 layout.weight_and_bias(&named(name), &[channels, inputs, KERNEL, KERNEL], start, Some(start));
+                Flow::Image { channels, bands: bands.div_ceil(2) }
+            }
+            Self::StridedBlock { conv, norm, channels, kernel } => {
+                let ((inputs, bands), channels, kernel) = (input.image()?, size(*channels)?, odd(*kernel)?);
+                let start = uniform(inputs.saturating_mul(kernel).saturating_mul(kernel));
+                layout.weight_and_bias(&named(conv), &[channels, inputs, kernel, kernel], start, None);
+                layout.batch_norm(&named(norm), channels);
+                Flow::Image { channels, bands: bands.div_ceil(2) }
+            }
+            Self::ResidualBlock { name, channels } => {
+                let ((inputs, bands), channels) = (input.image()?, size(*channels)?);
+                for (number, inputs) in [(1, inputs), (2, channels)] {
+                    let start = uniform(inputs * KERNEL * KERNEL);
+                    let conv = named(&format!("{name}.conv{number}"));
+                    layout.weight_and_bias(&conv, &[channels, inputs, KERNEL, KERNEL], start, None);
+                    layout.batch_norm(&named(&format!("{name}.norm{number}")), channels);
+                }
+                let shortcut = named(&format!("{name}.shortcut"));
+                layout.weight_and_bias(&shortcut, &[channels, inputs, 1, 1], uniform(inputs), None);
                 Flow::Image { channels, bands: bands.div_ceil(2) }
             }
             Self::Conv1d { name, channels, kernel } => {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cnn-bilstm` | two convolutions, a bidirectional LSTM, the mean over real frames |
 //! | `cnn-statistics` | three convolutions and one over time, mean and standard deviation over real frames |
+//! | `cnn-residual` | a strided convolution, two residual blocks, mean and standard deviation over real frames |
 //! | `cnn-bilstm-attention` | two convolutions, a bidirectional LSTM, attentive statistics pooling |
 //! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
 //! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
@@ -19,6 +20,7 @@ mod architecture;
 pub mod checks;
 mod cnn_bilstm;
 mod cnn_bilstm_attention;
+mod cnn_residual;
 mod cnn_statistics;
 mod cnn_transformer;
 mod config;
@@ -30,6 +32,7 @@ pub use arch::{Arch, Sizes};
 pub use architecture::Architecture;
 pub use cnn_bilstm::CnnBilstmConfig;
 pub use cnn_bilstm_attention::CnnBilstmAttentionConfig;
+pub use cnn_residual::CnnResidualConfig;
 pub use cnn_statistics::{CnnStatisticsConfig, Views};
 pub use cnn_transformer::CnnTransformerConfig;
 pub use config::NetworkConfig;

@@ -2,8 +2,11 @@
 //! still learn.
 //!
 //! What is drawn for an utterance follows from the seed, the epoch and its place in the epoch's order, so that a run is the
-//! same at any number of threads, and a resumed one as if it had never stopped.
+//! same at any number of threads, and a resumed one as if it had never stopped. Where the recipe asks for a number of
+//! variants, it follows from the seed, the utterance and the number of the variant instead, and the features of a variant
+//! are computed once.
 
+mod variants;
 mod waveforms;
 
 use std::borrow::Cow;
@@ -23,6 +26,7 @@ use ser_features::FeatureConfig;
 use ser_features::augmentation::AugmentationRecipe;
 
 use crate::pipeline::Pipeline;
+use variants::Variants;
 use waveforms::Waveforms;
 
 /// Augments the utterances of a training side.
@@ -32,6 +36,7 @@ pub struct OnTheFly {
     /// Numbers of a tensor.
     row_len: usize,
     waveforms: Waveforms,
+    variants: Option<Variants>,
     pool: rayon::ThreadPool,
     pipelines: Vec<Mutex<Pipeline>>,
 }
@@ -100,7 +105,8 @@ impl OnTheFly {
             (0..pool.current_num_threads()).map(|_| pipeline().map(Mutex::new)).collect::<Result<_>>()?;
         let waveforms = Waveforms::new(options)?;
         let row_len = features.shape().iter().product();
-        Ok(Some(Self { seed, row_len, waveforms, pool, pipelines }))
+        let variants = Variants::new(recipe.variants, waveforms.len(), features.shape()[2]);
+        Ok(Some(Self { seed, row_len, waveforms, variants, pool, pipelines }))
     }
 
     /// Starts computing `steps` of `epoch`, at most `ahead` of them in advance.
@@ -123,20 +129,33 @@ impl OnTheFly {
         let mut features = vec![0.0; self.row_len * step.indices.len()];
         let rows = features.par_chunks_exact_mut(self.row_len.max(1)).zip(step.indices).enumerate();
         let frames = self.pool.install(|| {
-            rows.map(|(position, (row, &index))| self.compute_one(epoch, step.place + position, index, row))
-                .collect::<Result<_>>()
+            let one = |(position, (row, &index)): (usize, (&mut [f32], &usize))| {
+                let place = step.place + position;
+                let Some(variants) = &self.variants else {
+                    return self.compute_one(&[&epoch.to_string(), &place.to_string()], index, row);
+                };
+                let variant = variants.of_epoch(epoch);
+                if let Some(frames) = variants.get(index, variant, row) {
+                    return Ok(frames);
+                }
+                let draws = ["variant", &variant.to_string(), self.waveforms.path(index)];
+                let frames = self.compute_one(&draws, index, row)?;
+                variants.keep(index, variant, row, frames);
+                Ok(frames)
+            };
+            rows.map(one).collect::<Result<_>>()
         })?;
         Ok(Computed { features, frames })
     }
 
-    /// Augments utterance `index`, which has `place` in the order of `epoch`, and computes its features into `row`.
-    fn compute_one(&self, epoch: u32, place: usize, index: usize, row: &mut [f32]) -> Result<u32> {
+    /// Augments utterance `index` by what is drawn for `draws` with the seed, and computes its features into `row`: how many
+    /// frames are real.
+    fn compute_one(&self, draws: &[&str], index: usize, row: &mut [f32]) -> Result<u32> {
         let thread = self.pool.current_thread_index().unwrap_or(0);
         let mut pipeline = self.pipelines[thread].lock().unwrap_or_else(PoisonError::into_inner);
         let Pipeline { reader, augmenter, extractor } = &mut *pipeline;
-        let [seed, epoch, place] =
-            [self.seed, u64::from(epoch), place as u64].map(|number| number.to_string());
-        let mut random = Random::new(&["augmentation", &seed, &epoch, &place]);
+        let seed = self.seed.to_string();
+        let mut random = Random::new(&[&["augmentation", seed.as_str()], draws].concat());
         let original = self.waveforms.get(index, reader)?;
         let mut unreadable = None;
         let mut babble = |random: &mut Random| {
@@ -184,6 +203,11 @@ mod tests {
 
     #[test]
     fn features_are_the_same_at_any_number_of_threads() {
+        check(RECIPE);
+        check(&format!("variants = 2\n{RECIPE}"));
+    }
+
+    fn check(recipe: &str) {
         let folder = tempfile::tempdir().unwrap();
         let (corpus, root) = (folder.path().join("corpus"), folder.path().join("cache"));
         let options = SynthOptions { words: 4, sample_rate: 16_000, ..SynthOptions::default() };
@@ -191,7 +215,7 @@ mod tests {
         let options =
             PrepareOptions { features: FeatureConfig::log_mel(), ..PrepareOptions::new(&corpus, &root) };
         prepare(&options, &Storage::native(), &Silent).unwrap();
-        let recipe = AugmentationRecipe::from_toml(RECIPE).unwrap();
+        let recipe = AugmentationRecipe::from_toml(recipe).unwrap();
         let cache = Cache::open(&root).unwrap();
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &"random".parse().unwrap()).unwrap();
@@ -207,8 +231,16 @@ mod tests {
                 .map(|(step, indices)| StepRequest { place: step * 7, indices })
                 .collect();
             std::thread::scope(|scope| {
-                let ahead = on_the_fly.start(scope, 3, &steps, 2);
-                steps.iter().map(|_| ahead.next().unwrap()).collect()
+                let epoch = |number: u32| -> Vec<Computed> {
+                    let ahead = on_the_fly.start(scope, number, &steps, 2);
+                    steps.iter().map(|_| ahead.next().unwrap()).collect()
+                };
+                let computed = epoch(3);
+                let again = epoch(5);
+                for (one, other) in computed.iter().zip(&again) {
+                    assert_eq!(one.features == other.features, recipe.variants > 0, "two epochs later");
+                }
+                computed
             })
         };
         let one = computed(1);

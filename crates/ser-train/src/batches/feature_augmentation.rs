@@ -1,4 +1,4 @@
-//! Augmentation of a batch's features: SpecAugment's masks and mixup.
+//! Augmentation of a batch's features: random crops, SpecAugment's masks and mixup.
 //!
 //! Masks: D. S. Park et al., "SpecAugment: a simple data augmentation method for automatic speech recognition",
 //! Interspeech (2019). What is masked becomes its row's mean over the utterance, of which a network learns nothing. A mask
@@ -25,8 +25,28 @@ pub(crate) fn augment<'a>(
     if augmentation.is_empty() {
         return Ok(batch);
     }
+    let batch = crop(batch, augmentation.crop_frames, random)?;
     let batch = mask(batch, augmentation, random)?;
     if augmentation.mixup_alpha > 0.0 { mix(batch, augmentation.mixup_alpha, random) } else { Ok(batch) }
+}
+
+/// `longest` frames of each utterance that has more, from a place that is drawn; 0 for all of them. The tensor keeps its
+/// shape: what is not kept becomes padding.
+fn crop<'a>(batch: Batch<'a>, longest: usize, random: &mut Random) -> Result<Batch<'a>> {
+    let (longest, frames) = (longest as i64, batch.features.size()[3]);
+    if longest == 0 || longest >= frames {
+        return Ok(batch);
+    }
+    let real: Vec<i64> = Vec::try_from(batch.frames.f_to(Device::Cpu)?)?;
+    let crops = real.iter().zip(0..).map(|(&real, utterance)| {
+        let spare = (real.min(frames) - longest).max(0);
+        let start = random.below(spare as u64 + 1) as i64;
+        Ok(batch.features.f_narrow(0, utterance, 1)?.f_narrow(3, start, longest)?)
+    });
+    let crops = crops.collect::<Result<Vec<Tensor>>>()?;
+    let features = Tensor::f_cat(&crops, 0)?.f_constant_pad_nd([0, frames - longest])?;
+    let frames = batch.frames.f_clamp_max(longest)?;
+    Ok(Batch { features, frames, ..batch })
 }
 
 fn mask<'a>(batch: Batch<'a>, augmentation: &FeatureAugmentation, random: &mut Random) -> Result<Batch<'a>> {
@@ -189,6 +209,35 @@ mod tests {
             }
         }
         assert!(partners.iter().zip(0..).any(|(partner, own)| *partner != own));
+    }
+
+    #[test]
+    fn a_crop_is_a_run_of_real_frames_and_every_place_is_drawn() {
+        let augmentation = FeatureAugmentation { crop_frames: 4, ..FeatureAugmentation::default() };
+        let before = to_vec_f32(&batch().features).unwrap();
+        let mut starts = std::collections::BTreeSet::new();
+        let mut random = random();
+        for _ in 0..200 {
+            let cropped = augment(batch(), &augmentation, &mut random).unwrap();
+            assert_eq!(Vec::<i64>::try_from(&cropped.frames).unwrap(), [4, 4, 1]);
+            let after = to_vec_f32(&cropped.features).unwrap();
+            assert_eq!(after.len(), before.len());
+            for (utterance, real) in REAL.into_iter().enumerate() {
+                let row = |values: &[f32], band: usize| {
+                    let first = (utterance * BANDS + band) * FRAMES;
+                    values[first..first + FRAMES].to_vec()
+                };
+                let start = (0..=(real - 4).max(0) as usize)
+                    .find(|start| row(&before, 0)[*start..start + 4] == row(&after, 0)[..4])
+                    .unwrap();
+                for band in 0..BANDS {
+                    assert_eq!(row(&before, band)[start..start + 4], row(&after, band)[..4]);
+                    assert!(row(&after, band)[4..].iter().all(|value| *value == 0.0));
+                }
+                starts.insert((utterance, start));
+            }
+        }
+        assert_eq!(starts.len(), 7 + 4 + 1, "{starts:?}");
     }
 
     #[test]

@@ -85,6 +85,31 @@ impl Network {
     /// # Errors
     /// When shapes disagree or the device lacks memory.
     pub fn branches(&mut self, features: &Tensor, frames: &Tensor, pass: Pass<'_>) -> Result<Vec<Tensor>> {
+        self.check_shape(features)?;
+        let (kind, dropping) = match pass {
+            Pass::Training(random) => (self.learning, Some(random)),
+            Pass::Evaluation => (Kind::Float, None),
+        };
+        let leaves = self.parameters.leaves();
+        let (statistics, device) = (&mut self.statistics, self.device);
+        let mut forward = Forward { leaves, statistics, dropping, kind, device };
+        self.model.branches(&mut forward, features, frames)
+    }
+
+    /// Logits `[B, class]` of each branch of each member of an ensemble, or of the one network, when predicting:
+    /// [`answer`] over the [`answer`] of each member is what [`Network::forward`] gives.
+    ///
+    /// # Errors
+    /// When shapes disagree or the device lacks memory.
+    pub fn members(&mut self, features: &Tensor, frames: &Tensor) -> Result<Vec<Vec<Tensor>>> {
+        self.check_shape(features)?;
+        let leaves = self.parameters.leaves();
+        let (statistics, device) = (&mut self.statistics, self.device);
+        let mut forward = Forward { leaves, statistics, dropping: None, kind: Kind::Float, device };
+        self.model.members(&mut forward, features, frames)
+    }
+
+    fn check_shape(&self, features: &Tensor) -> Result<()> {
         let shape = self.architecture.input_shape.map(|size| size as i64);
         if features.dim() != 4 || features.size()[1..] != shape {
             // oneDNN's LSTM would silently accept a wrong width and read beyond its weights.
@@ -94,14 +119,7 @@ impl Network {
             )
             .into());
         }
-        let (kind, dropping) = match pass {
-            Pass::Training(random) => (self.learning, Some(random)),
-            Pass::Evaluation => (Kind::Float, None),
-        };
-        let leaves = self.parameters.leaves();
-        let (statistics, device) = (&mut self.statistics, self.device);
-        let mut forward = Forward { leaves, statistics, dropping, kind, device };
-        self.model.branches(&mut forward, features, frames)
+        Ok(())
     }
 
     /// Everything that training changes, as tensors sharing the network's memory: the weights in one, then BatchNorm's

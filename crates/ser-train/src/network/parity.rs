@@ -19,8 +19,14 @@ use crate::optimisation::parity::{Difference, floats, integers};
 /// Largest difference allowed, relative to the largest value of the tensor compared.
 const TOLERANCE: f32 = 5e-5;
 
-const FIXTURES: [&str; 5] =
-    ["cnn-statistics", "cnn-statistics-two-views", "cnn-bilstm-attention", "cnn-transformer", "conformer"];
+const FIXTURES: [&str; 6] = [
+    "cnn-statistics",
+    "cnn-statistics-two-views",
+    "cnn-residual",
+    "cnn-bilstm-attention",
+    "cnn-transformer",
+    "conformer",
+];
 
 #[test]
 fn logits_are_pytorchs() {

@@ -32,8 +32,8 @@ pub struct PageOptions<'a> {
     pub path: &'a Path,
 }
 
-/// The page: the headline with what the split makes of it, the audit, confusion matrix, classes, curves, calibration, the
-/// most confident mistakes, and how to reproduce it.
+/// The page: the headline with what the split makes of it, the audit, confusion matrix, classes, curves, calibration,
+/// uncertainty, the most confident mistakes, and how to reproduce it.
 ///
 /// # Errors
 /// [`ErrorKind::Mismatch`](ser_core::ErrorKind::Mismatch) if `predictions` are not those of `evaluation`.
@@ -76,6 +76,7 @@ pub fn page(
                     (sections::classes(evaluation))
                     (sections::training(evaluation, run))
                     (sections::calibration(evaluation))
+                    (sections::uncertainty(evaluation))
                     (errors)
                     (sections::reproduction(evaluation, run))
                     (sections::definitions(evaluation))

@@ -5,17 +5,18 @@ use ser_cache::audit::Leakage;
 use ser_core::text::{Untrusted, sentence, thousands};
 use ser_corpus::split::Part;
 
-use crate::evaluation::{EpochHistory, Evaluation, History, RunRecord, WrongPrediction};
+use crate::evaluation::{EpochHistory, Evaluation, History, RunRecord, Uncertainty, WrongPrediction};
 use crate::render::html::recordings::{PlayerSource, Recordings};
 use crate::render::svg::{Plot, figures};
 
 /// The sections that have a place in the list of contents.
-const CONTENTS: [(&str, &str); 8] = [
+const CONTENTS: [(&str, &str); 9] = [
     ("split", "The split"),
     ("confusion", "Confusion matrix"),
     ("classes", "Classes"),
     ("training", "Training"),
     ("calibration", "Calibration"),
+    ("uncertainty", "Uncertainty"),
     ("errors", "Mistakes"),
     ("reproduce", "Reproduce"),
     ("definitions", "Definitions"),
@@ -319,6 +320,50 @@ pub(super) fn calibration(evaluation: &Evaluation) -> Markup {
                  bin has: a bin with few shows little.",
             ))
         }
+    }
+}
+
+pub(super) fn uncertainty(evaluation: &Evaluation) -> Markup {
+    html! {
+        h2 #uncertainty { "Uncertainty" }
+        @if let Some(measured) = &evaluation.uncertainty {
+            (doubts(measured))
+        } @else if let Some(why) = &evaluation.not_calibrated {
+            p { "Not calibrated: " (Untrusted(why)) "." }
+        } @else {
+            p { "Nothing is known of a calibration." }
+        }
+    }
+}
+
+fn doubts(uncertainty: &Uncertainty) -> Markup {
+    let (before, after) = (&uncertainty.uncalibrated, &uncertainty.calibrated);
+    let effects = [
+        ("cross-entropy", before.cross_entropy, after.cross_entropy),
+        ("ECE", before.ece, after.ece),
+        ("Brier score", before.brier, after.brier),
+    ];
+    let effects = effects.map(|(what, before, after)| row(what, decimals([before, after])));
+    let sets = uncertainty.sets.iter().map(|set| {
+        row(format!("{}", set.coverage), decimals([set.measured, set.mean_size, set.single_share]))
+    });
+    html! {
+        p { (Untrusted(&uncertainty.basis_in_words())) }
+        (scrolling("Effect of the temperature", table(
+            "What dividing the logits by the temperature changes",
+            ["", "without", &format!("with temperature {:.4}", uncertainty.temperature)],
+            html! { tbody { @for effect in effects { (effect) } } },
+        )))
+        p {
+            "A prediction set has as many of the most probable classes as it takes for the right one to be among them as \
+             often as promised. One class is an answer; several are the model's way to say that it does not know."
+        }
+        (scrolling("Prediction sets", table(
+            "Prediction sets on the test side",
+            ["promised", "measured coverage", "mean size", "of one class"],
+            html! { tbody { @for set in sets { (set) } } },
+        )))
+        @for sentence in uncertainty.unusual_in_words() { p { (Untrusted(&sentence)) } }
     }
 }
 

@@ -4,6 +4,7 @@ mod classification_report;
 mod comparison;
 mod confusion_matrix;
 mod runs;
+mod uncertainty;
 
 use ser_core::Result;
 use ser_core::text::{columns, left, printable, thousands, wrap};
@@ -75,6 +76,13 @@ pub fn evaluation(evaluation: &Evaluation, width: usize) -> Result<String> {
     paragraph(&provenance.protocol_in_words, 0);
     for note in &evaluation.notes {
         paragraph(&format!("Note: {note}."), 6);
+    }
+
+    if let Some(why) = &evaluation.not_calibrated {
+        paragraph(&format!("Not calibrated: {why}."), 4);
+    }
+    if let Some(uncertainty) = &evaluation.uncertainty {
+        page += &uncertainty::section(uncertainty, width);
     }
 
     if let Some(audit) = &evaluation.audit {

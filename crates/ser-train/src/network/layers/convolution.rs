@@ -6,19 +6,19 @@
 use tch::{Kind, Tensor};
 
 use super::normalisation::BatchNorm;
-use super::{Compute, Flow, Form, Forward, Places, Real};
+use super::{Compute, Flow, Form, Forward, Lengths, Places, Real};
 use crate::torch::Result;
 
-/// Conv2d 3×3 and batch normalisation.
+/// Conv2d and batch normalisation.
 #[derive(Debug)]
-struct NormalisedConv {
+pub(super) struct NormalisedConv {
     weight: usize,
     bias: Option<usize>,
     norm: BatchNorm,
 }
 
 impl NormalisedConv {
-    fn new(places: &Places, [conv, norm]: [&str; 2], bias: bool) -> Result<Self> {
+    pub(super) fn new(places: &Places, [conv, norm]: [&str; 2], bias: bool) -> Result<Self> {
         let bias = bias.then(|| places.weight(&format!("{conv}.bias"))).transpose()?;
         let weight = places.weight(&format!("{conv}.weight"))?;
         Ok(Self { weight, bias, norm: BatchNorm::new(places, norm)? })
@@ -34,6 +34,31 @@ impl NormalisedConv {
     fn folded(&self, forward: &Forward<'_>) -> Result<(Tensor, Tensor)> {
         let bias = self.bias.map(|bias| &forward.leaves[bias]);
         self.norm.fold(forward, &forward.leaves[self.weight], bias)
+    }
+
+    /// Over the real positions of an image `x` `[B, channel, position, band]` that is zero elsewhere, with an odd `kernel`:
+    /// `[B, channel, ⌈position / stride⌉, ⌈band / stride⌉]`, normalised over the positions that are real by `lengths`,
+    /// which are those of the output, and zero elsewhere.
+    pub(super) fn over_real(
+        &self,
+        forward: &mut Forward<'_>,
+        x: &Tensor,
+        [kernel, stride]: [i64; 2],
+        lengths: &Lengths,
+    ) -> Result<Tensor> {
+        // Weights are those of an image whose bands come before its positions.
+        let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
+            x.f_conv2d(&weight.f_transpose(2, 3)?, bias, [stride; 2], [kernel / 2; 2], [1, 1], 1)
+        };
+        if forward.training() {
+            let (weight, bias) = self.learning(forward)?;
+            let x = convolve(&weight, bias.as_ref())?;
+            return self.norm.learn_real(forward, &x, lengths);
+        }
+        let (weight, bias) = self.folded(forward)?;
+        let x = convolve(&weight, Some(&bias))?;
+        let real = lengths.is_real()?.f_to_kind(x.kind())?;
+        Ok(x.f_mul(&real.f_unsqueeze(1)?.f_unsqueeze(3)?)?)
     }
 }
 
@@ -94,20 +119,7 @@ impl MaskedConvBlock {
 impl Compute for MaskedConvBlock {
     fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
         let lengths = input.lengths()?;
-        // Weights are those of an image whose bands come before its positions.
-        let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
-            input.x.f_conv2d(&weight.f_transpose(2, 3)?, bias, [1, 1], [1, 1], [1, 1], 1)
-        };
-        let x = if forward.training() {
-            let (weight, bias) = self.conv.learning(forward)?;
-            let x = convolve(&weight, bias.as_ref())?;
-            self.conv.norm.learn_real(forward, &x, lengths)?
-        } else {
-            let (weight, bias) = self.conv.folded(forward)?;
-            let x = convolve(&weight, Some(&bias))?;
-            let real = lengths.is_real()?.f_to_kind(x.kind())?;
-            x.f_mul(&real.f_unsqueeze(1)?.f_unsqueeze(3)?)?
-        };
+        let x = self.conv.over_real(forward, &input.x, [3, 1], lengths)?;
         let x = x.f_max_pool2d(self.pool, self.pool, [0, 0], [1, 1], false)?.f_relu()?;
         let lengths = lengths.divided_by(self.pool[0]);
         Ok(Flow::masked(x, lengths))
@@ -136,6 +148,28 @@ impl Compute for StridedConv {
         let lengths = input.lengths()?.divided_by(2);
         let real = lengths.is_real()?.f_to_kind(x.kind())?.f_unsqueeze(1)?.f_unsqueeze(3)?;
         Ok(Flow::masked(x.f_relu()?.f_mul(&real)?, lengths))
+    }
+}
+
+/// Conv2d of an odd kernel and stride 2 without bias → BatchNorm → ReLU over the real positions of images
+/// `[B, channel, position, band]` whose other positions are zero, as they are in what comes out.
+#[derive(Debug)]
+pub(super) struct StridedBlock {
+    conv: NormalisedConv,
+    kernel: i64,
+}
+
+impl StridedBlock {
+    pub(super) fn new(places: &Places, names: [&str; 2], kernel: u32) -> Result<Self> {
+        Ok(Self { conv: NormalisedConv::new(places, names, false)?, kernel: kernel.into() })
+    }
+}
+
+impl Compute for StridedBlock {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        let lengths = input.lengths()?.divided_by(2);
+        let x = self.conv.over_real(forward, &input.x, [self.kernel, 2], &lengths)?;
+        Ok(Flow::masked(x.f_relu()?, lengths))
     }
 }
 

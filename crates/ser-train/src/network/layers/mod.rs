@@ -7,6 +7,7 @@ mod lengths;
 mod lstm;
 mod normalisation;
 mod pooling;
+mod residual;
 mod view;
 
 use std::collections::HashMap;
@@ -81,6 +82,10 @@ pub(super) fn build(layer: &Layer, places: &Places) -> Result<Box<dyn Compute>> 
             Padding::Read => Box::new(convolution::ConvBlock::new(places, [conv, norm], *pool, *bias)?),
         },
         Layer::StridedConv { name, .. } => Box::new(convolution::StridedConv::new(places, name)?),
+        Layer::StridedBlock { conv, norm, kernel, .. } => {
+            Box::new(convolution::StridedBlock::new(places, [conv, norm], *kernel)?)
+        }
+        Layer::ResidualBlock { name, .. } => Box::new(residual::ResidualBlock::new(places, name)?),
         Layer::Conv1d { name, kernel, .. } => Box::new(convolution::Conv1d::new(places, name, *kernel)?),
         Layer::DepthwiseConv { conv, norm, kernel } => {
             Box::new(convolution::DepthwiseConv::new(places, [conv, norm], *kernel)?)
