@@ -17,7 +17,7 @@ use ser_core::storage::Storage;
 use ser_features::augmentation::AugmentationRecipe;
 use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, Tensor, Value};
-use ser_model::{Averaging, FeatureNormalisation, FitConfig, Optimizer, Schedule, Selection};
+use ser_model::{Averaging, FeatureNormalisation, FitConfig, LearntFrom, Optimizer, Schedule, Selection};
 use ser_train::state::Origin;
 
 use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
@@ -178,24 +178,24 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
         succeed(report.arg("--checkpoint").arg(checkpoint).arg("--csv").arg(&csv).arg("--quiet"));
         let mut reader = csv::Reader::from_path(&csv).unwrap();
         let rows = reader.records().map(|row| row.unwrap());
-        let answers = rows.map(|row| row.iter().skip(3).take(7).map(|p| p.parse::<f64>().unwrap()).collect());
-        // Printed probabilities are calibrated: p^(1/T), brought to a sum of 1. Its power T is p but for a factor.
-        let calibrator = Calibrator::of(&Checkpoint::read(checkpoint).unwrap()).unwrap().unwrap();
-        let temperature = calibrator.temperature.value();
-        let uncalibrated = |row: Vec<f64>| {
-            let powers: Vec<f64> = row.iter().map(|p| p.powf(temperature)).collect();
-            let total: f64 = powers.iter().sum();
-            powers.iter().map(|power| power / total).collect::<Vec<_>>()
-        };
-        answers.map(uncalibrated).collect::<Vec<_>>()
+        rows.map(|row| row.iter().skip(3).take(7).map(|p| p.parse::<f64>().unwrap()).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+    };
+    let temperature = |checkpoint: &Path| {
+        Calibrator::of(&Checkpoint::read(checkpoint).unwrap()).unwrap().unwrap().temperature.value()
     };
     let together = answers(&summary.checkpoint);
-    let members: Vec<_> =
-        (1..=3).map(|member| answers(&run.join(format!("member-{member}/best.pt")))).collect();
+    // What each said before its temperature: probabilities to its power, which need not sum to 1 for what follows.
+    let member = |number: u32| {
+        let checkpoint = run.join(format!("member-{number}/best.pt"));
+        (answers(&checkpoint), temperature(&checkpoint))
+    };
+    let members: Vec<_> = (1..=3).map(member).collect();
+    let of_all = temperature(&summary.checkpoint);
     for (utterance, together) in together.iter().enumerate() {
         let product = |class: usize| -> f64 {
-            let logs = members.iter().map(|answers| answers[utterance][class].ln());
-            (logs.sum::<f64>() / 3.0).exp()
+            let logs = members.iter().map(|(answers, own)| own * answers[utterance][class].ln());
+            (logs.sum::<f64>() / 3.0 / of_all).exp()
         };
         let total: f64 = (0..7).map(product).sum();
         for (class, probability) in together.iter().enumerate() {
@@ -211,6 +211,8 @@ fn an_ensemble_answers_with_the_mean_of_its_members_and_is_one_checkpoint() {
     succeed(fit.args(["--run", "joined", "--quiet"]));
     let joined = Checkpoint::read(folder.path().join("joined/best.pt")).unwrap();
     assert_eq!(joined.model_state, whole.model_state);
+    assert_eq!(Calibrator::of(&joined).unwrap(), Calibrator::of(&whole).unwrap());
+    assert_eq!(LearntFrom::of(&joined).unwrap(), LearntFrom::of(&whole).unwrap());
     let mut report = ser_report(folder.path());
     let report = succeed(report.args(["--checkpoint", "joined/best.pt", "--card", "card.md"]));
     assert!(report.contains("ensemble of 3 networks"), "{report}");

@@ -11,7 +11,7 @@
 mod common_fit;
 mod common_python;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -23,7 +23,9 @@ use ser_model::checkpoint::Checkpoint;
 use ser_synth::{SynthCorpus, SynthOptions};
 use serde_json::Value;
 
-use common_fit::{copy_folder, damage, fail, manifest, prepared, ser_fit, ser_prep, ser_report, succeed};
+use common_fit::{
+    SMALL_FEATURES, copy_folder, damage, fail, manifest, prepared, ser_fit, ser_prep, ser_report, succeed,
+};
 use common_python::python_with;
 
 // The numbers.
@@ -271,6 +273,28 @@ fn a_calibrated_checkpoint_reports_what_its_probabilities_and_sets_are_worth() {
     assert!(card.contains("| 0.85 promised |"), "{card}");
     let text = fail(report(folder.path()).args(["--coverage", "1"]), 2);
     assert!(text.contains("--coverage 1 is not valid"), "{text}");
+}
+
+#[test]
+fn where_validation_speakers_are_new_each_of_them_counts_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = SynthOptions { words: 2, speakers: 9, sample_rate: 16_000, ..SynthOptions::default() };
+    SynthCorpus::new(corpus).unwrap().write(&folder.path().join("corpus")).unwrap();
+    let mut prep = ser_prep(folder.path());
+    succeed(prep.args(["--quiet", "--data", "corpus", "--val-fraction", "0.25"]).args(SMALL_FEATURES));
+    let splits = std::fs::read_dir(folder.path().join("cache/splits")).unwrap();
+    let mut splits = splits.map(|split| split.unwrap().file_name().into_string().unwrap());
+    let split = splits.find(|name| name.starts_with("speaker-")).unwrap();
+    let mut fit = ser_fit(folder.path());
+    fit.arg("--config").arg(&prepared("report", &[]).recipe);
+    succeed(fit.args(["--cache", "cache", "--quiet", "--epochs", "1", "--split", &split]));
+    let object = json(ser_report(folder.path()).arg("--json"));
+    let validation = manifest(&folder.path().join("cache"), &split, "val");
+    let speakers: BTreeSet<&str> = validation.iter().map(|u| u["speaker"].as_str().unwrap()).collect();
+    assert!(speakers.len() > 1, "{validation:?}");
+    assert_eq!(object["uncertainty"]["validation_speakers"], speakers.len());
+    let page = succeed(&mut ser_report(folder.path())).replace('\n', " ");
+    assert!(page.contains("who are not in training, each counting the same"), "{page}");
 }
 
 #[test]
