@@ -105,13 +105,13 @@ impl FitTable {
             format!("{}{}", network.best_epoch, if network.stopped_early { " (stopped early)" } else { "" })
         };
         let best: Vec<String> = summary.networks().iter().map(best).collect();
-        // Once for all members of an ensemble.
+        // Once for all members of an ensemble, and before the next step, which comes last.
         let warning = summary.networks().iter().find_map(|network| network.warning);
         print(&format!(
-            "\nbest epoch {}; evaluate it with: ser-report --checkpoint {}\n{}",
+            "\n{}best epoch {}; evaluate it with: ser-report --checkpoint {}\n",
+            warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default(),
             best.join(", "),
             summary.checkpoint.display(),
-            warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default(),
         ))
     }
 }
