@@ -504,7 +504,7 @@ fn a_wrong_value_is_refused_by_the_name_of_its_option() {
             &["--split", "speaker-XYZ"],
             "no split \"speaker-XYZ\"; choose one of random, speaker-OAF, speaker-YAF, word",
         ),
-        (&["--feature-set", "zz"], "no unique feature set \"zz\"; choose one of "),
+        (&["--feature-set", "zz"], "no feature set \"zz\"; choose one of "),
         (&["--config", "none.toml"], "none.toml: cannot be read"),
         (
             &["--cache", "nowhere"],

@@ -499,7 +499,7 @@ fn gc_drops_a_feature_set_and_leaves_the_other_as_it_was() {
     made.run("verify", &[]).ends(0);
     assert!(made.run("ls", &[]).ends(0).stdout.contains("no feature set"));
     let ran = made.run("gc", &["--drop", "zz"]).ends(1);
-    assert!(ran.stderr.contains("holds no unique feature set"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("holds no feature set \"zz\""), "{}", ran.stderr);
     made.prepare();
     made.run("verify", &[]).ends(0);
 }

@@ -72,8 +72,14 @@ impl Cache {
             .filter(|set| begins.is_none_or(|beginning| set.id.starts_with(beginning)));
         match (found.next(), found.next(), wanted) {
             (Some(set), None, _) | (Some(set), _, None) => Ok(set),
-            (None, _, _) | (_, Some(_), _) => {
-                let what = format!("holds no unique feature set {:?}", wanted.unwrap_or_default());
+            (found, _, _) => {
+                let wanted_or_none = wanted.unwrap_or_default();
+                let what = match found {
+                    None => format!("holds no feature set {wanted_or_none:?}"),
+                    Some(_) => {
+                        format!("holds several feature sets whose names start with {wanted_or_none:?}")
+                    }
+                };
                 let known: Vec<&str> = self.index.feature_sets.iter().map(|set| set.id.as_str()).collect();
                 let help = match (preset, wanted) {
                     (Some(_), Some(name)) => remedy![Action::Prepare, " with ", Setting::Preset.to(name)],

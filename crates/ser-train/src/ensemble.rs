@@ -66,7 +66,8 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
 }
 
 /// Makes one checkpoint, `best.pt` in `folder`, of the networks in `checkpoints`, which were trained before, and
-/// calibrates it where their cache is still there. What they have in common is what [`fit_members`] would have them have; their seeds may be any.
+/// calibrates it where their cache is still there. What they have in common is what [`fit_members`] would have them
+/// have; their seeds may be any.
 ///
 /// # Errors
 /// When there are fewer than two, one cannot be read, one is an ensemble itself, or they are of different shapes, features,

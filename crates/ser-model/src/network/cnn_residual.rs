@@ -11,8 +11,7 @@
 //!                       → Dropout → Linear → ReLU → Dropout → Linear → [B, class]
 //! ```
 //!
-//! It halves bands and frames before anything costly is computed, so that a step takes a third of the time of
-//! `cnn-statistics`.
+//! It halves bands and frames in its first convolution, before anything costly is computed.
 
 use ser_core::Result;
 use serde::{Deserialize, Serialize};

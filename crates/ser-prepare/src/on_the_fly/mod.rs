@@ -105,7 +105,7 @@ impl OnTheFly {
             (0..pool.current_num_threads()).map(|_| pipeline().map(Mutex::new)).collect::<Result<_>>()?;
         let waveforms = Waveforms::new(options)?;
         let row_len = features.shape().iter().product();
-        let variants = Variants::new(recipe.variants, waveforms.len(), features.shape()[2]);
+        let variants = Variants::new(recipe.variants, features.shape()[2]);
         Ok(Some(Self { seed, row_len, waveforms, variants, pool, pipelines }))
     }
 

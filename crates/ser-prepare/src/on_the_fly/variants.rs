@@ -1,36 +1,33 @@
 //! Features of augmented utterances that later epochs hear again.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 /// How many bytes of features are kept in memory; the others are computed each time.
 const MOST_KEPT_BYTES: usize = 2 << 30;
 
-/// The variants of every utterance, by the index of the utterance.
+/// The variants of every utterance.
 #[derive(Debug)]
 pub(super) struct Variants {
-    /// How many of each utterance.
+    /// How many of each utterance; at least 1.
     number: u32,
-    /// Frames of a tensor.
+    /// Frames of a tensor; at least 1.
     frames: usize,
-    /// Those of the first utterance, then those of the second, and so on.
-    kept: Vec<OnceLock<Kept>>,
-    kept_bytes: AtomicUsize,
+    kept: RwLock<Kept>,
 }
 
-/// The real frames of a tensor `[channel, band, frame]`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Kept {
-    real: usize,
-    values: Box<[f32]>,
+    bytes: usize,
+    /// By the index of the utterance and the number of the variant: the real frames of a tensor `[channel, band, frame]`.
+    values: HashMap<(usize, u32), Box<[f32]>>,
 }
 
 impl Variants {
-    /// `number` variants of each of so many utterances, whose tensors have `frames` frames. `None` where every epoch makes
-    /// another one.
-    pub(super) fn new(number: u32, utterances: usize, frames: usize) -> Option<Self> {
-        let kept = (0..utterances.saturating_mul(number as usize)).map(|_| OnceLock::new()).collect();
-        (number > 0).then_some(Self { number, frames, kept, kept_bytes: AtomicUsize::new(0) })
+    /// `number` variants of each utterance, whose tensors have `frames` frames. `None` where every epoch makes another
+    /// one.
+    pub(super) fn new(number: u32, frames: usize) -> Option<Self> {
+        (number > 0).then(|| Self { number, frames: frames.max(1), kept: RwLock::default() })
     }
 
     /// The variant that is heard in `epoch`.
@@ -40,33 +37,29 @@ impl Variants {
 
     /// Writes a variant into `row`, if it is kept: how many frames are real.
     pub(super) fn get(&self, utterance: usize, variant: u32, row: &mut [f32]) -> Option<u32> {
-        let Kept { real, values } = self.place(utterance, variant)?.get()?;
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let values = kept.values.get(&(utterance, variant))?;
+        let real = values.len() / (row.len() / self.frames).max(1);
         row.fill(0.0);
-        if *real > 0 {
-            for (band, kept) in row.chunks_exact_mut(self.frames).zip(values.chunks_exact(*real)) {
-                band[..*real].copy_from_slice(kept);
+        if real > 0 {
+            for (band, kept) in row.chunks_exact_mut(self.frames).zip(values.chunks_exact(real)) {
+                band[..real].copy_from_slice(kept);
             }
         }
-        Some(*real as u32)
+        Some(real as u32)
     }
 
     /// Keeps a variant, of which the first `real` frames are real and all others zero, unless memory for them is used up.
     pub(super) fn keep(&self, utterance: usize, variant: u32, row: &[f32], real: u32) {
         let real = (real as usize).min(self.frames);
-        let bands = row.len() / self.frames.max(1);
-        let size = bands * real * size_of::<f32>();
-        let Some(place) = self.place(utterance, variant) else { return };
-        if self.kept_bytes.fetch_add(size, Ordering::Relaxed) + size > MOST_KEPT_BYTES {
-            self.kept_bytes.fetch_sub(size, Ordering::Relaxed);
-            return;
+        let values: Box<[f32]> =
+            row.chunks_exact(self.frames).flat_map(|band| &band[..real]).copied().collect();
+        let bytes = size_of_val(&*values);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.bytes + bytes <= MOST_KEPT_BYTES && kept.values.insert((utterance, variant), values).is_none()
+        {
+            kept.bytes += bytes;
         }
-        let values = row.chunks_exact(self.frames.max(1)).flat_map(|band| &band[..real]).copied().collect();
-        // Two threads that computed the same variant computed the same values.
-        place.get_or_init(|| Kept { real, values });
-    }
-
-    fn place(&self, utterance: usize, variant: u32) -> Option<&OnceLock<Kept>> {
-        self.kept.get(utterance * self.number as usize + variant as usize)
     }
 }
 
@@ -76,7 +69,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_comes_back_with_its_padding() {
-        let variants = Variants::new(2, 3, 4).unwrap();
+        let variants = Variants::new(2, 4).unwrap();
         let row = [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0];
         let mut read = [9.0; 8];
         assert_eq!(variants.get(1, 1, &mut read), None);
@@ -86,6 +79,6 @@ mod tests {
         assert_eq!(variants.get(1, 0, &mut read), None);
         assert_eq!(variants.get(2, 1, &mut read), None);
         assert_eq!([0, 1, 2, 7].map(|epoch| variants.of_epoch(epoch)), [0, 1, 0, 1]);
-        assert!(Variants::new(0, 3, 4).is_none());
+        assert!(Variants::new(0, 4).is_none());
     }
 }
