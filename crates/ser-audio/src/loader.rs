@@ -99,6 +99,18 @@ impl Loader {
         Ok(LoadedClip { recording, audio_hash, samples: &self.resampled })
     }
 
+    /// `mono` samples at `sample_rate` Hz at the loader's rate and level, as if a file with just these had been loaded.
+    ///
+    /// # Errors
+    /// Those of [`crate::Resampler::process`] and [`LevelNormalisation::apply`]; `Unusable` or `Limit` where a file with
+    /// these samples would be refused.
+    pub fn process(&mut self, mono: &[f32], sample_rate: u32) -> Result<&[f32]> {
+        check_samples(mono, sample_rate, &self.limits)?;
+        self.resamplers.get(sample_rate)?.process(mono, &mut self.resampled)?;
+        self.normalisation.apply(&mut self.resampled)?;
+        Ok(&self.resampled)
+    }
+
     /// The first half of [`load`](Self::load): decodes and mixes down, and leaves the result in [`mono`](Self::mono).
     ///
     /// # Errors

@@ -98,6 +98,14 @@ pub enum OtherEntry<'a> {
     Other(&'a Path),
 }
 
+/// Whether a walk takes this entry for a recording: a file that is named as one, or whose content begins like audio.
+/// Hidden files are none.
+pub fn is_recording(entry: &walkdir::DirEntry) -> bool {
+    !entry.file_type().is_dir()
+        && !is_hidden(entry.file_name())
+        && (has_audio_extension(entry.path()) || what_it_is(entry).is_some())
+}
+
 /// Walks through the folder `root` and everything under it. Symbolic links are followed, loops refused.
 ///
 /// # Errors
@@ -221,7 +229,7 @@ fn relative_lossy(root: &Path, path: &Path) -> String {
 
 /// Hidden files are left by systems, not by people: `.DS_Store`, and `._x.wav` beside every `x.wav` in archives
 /// made on a Mac.
-fn is_hidden(name: &OsStr) -> bool {
+pub fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
 }
 

@@ -9,6 +9,9 @@ use crate::checkpoint::{Checkpoint, Tensor, Value};
 /// Its name in a checkpoint.
 const LEARNT_FROM: &str = "learnt_from";
 
+/// The name of [`LearntFrom::typical_frames`] in it.
+const TYPICAL_FRAMES: &str = "typical_frames";
+
 /// The start of a sound's digest, by which it is recognised. Of a million sounds two have the same one with a probability
 /// of 3 in 100 million.
 pub type SoundDigest = [u8; 8];
@@ -20,6 +23,8 @@ pub struct LearntFrom {
     pub training: Heard,
     /// Those that its epoch and calibration were chosen by.
     pub validation: Heard,
+    /// Frames of a training utterance, the median; `None` in checkpoints from before it was kept.
+    pub typical_frames: Option<u32>,
 }
 
 /// Sounds and speakers.
@@ -44,13 +49,14 @@ impl LearntFrom {
         let speakers = |heard: &Heard| {
             Value::List(heard.speakers.iter().map(|name| Value::from(name.as_str())).collect())
         };
-        let entry = Value::dict([
+        let mut entry = vec![
             ("training_sounds", sounds(&self.training)?),
             ("training_speakers", speakers(&self.training)),
             ("validation_sounds", sounds(&self.validation)?),
             ("validation_speakers", speakers(&self.validation)),
-        ]);
-        Ok((LEARNT_FROM.to_owned(), entry))
+        ];
+        entry.extend(self.typical_frames.map(|frames| (TYPICAL_FRAMES, Value::Int(frames.into()))));
+        Ok((LEARNT_FROM.to_owned(), Value::dict(entry)))
     }
 
     /// That of `checkpoint`; `None` if it has none, as those from before it was kept.
@@ -62,6 +68,8 @@ impl LearntFrom {
         Ok(Some(Self {
             training: Heard::of(entry, "training")?,
             validation: Heard::of(entry, "validation")?,
+            typical_frames: (entry.get(TYPICAL_FRAMES).and_then(Value::as_int))
+                .and_then(|frames| u32::try_from(frames).ok()),
         }))
     }
 }
@@ -100,7 +108,7 @@ mod tests {
             sounds: [[1, 2, 3, 4, 5, 6, 7, 8], [0; 8]].into(),
             speakers: ["OAF".to_owned(), "嬉".to_owned()].into(),
         };
-        let learnt = LearntFrom { training, validation: Heard::default() };
+        let learnt = LearntFrom { training, validation: Heard::default(), typical_frames: Some(125) };
         let bytes = checkpoint(vec![learnt.to_entry().unwrap()]).to_bytes().unwrap();
         assert_eq!(LearntFrom::of(&Checkpoint::from_bytes(&bytes).unwrap()).unwrap(), Some(learnt));
         assert_eq!(LearntFrom::of(&checkpoint(Vec::new())).unwrap(), None);

@@ -12,11 +12,11 @@ use std::path::Path;
 
 use ser_audio::{DecodedRecording, LevelNormalisation, Limits, LoadedClip, Loader};
 use ser_cache::{Hex, Sha, SourceChannels, TensorSource};
-use ser_core::Result;
 use ser_core::random::Random;
+use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Segment;
 use ser_features::augmentation::{Applied, AugmentationRecipe, Augmenter, Babble};
-use ser_features::{Extractor, FeatureConfig};
+use ser_features::{Extraction, Extractor, FeatureConfig};
 
 /// A thread's pipeline for one feature configuration.
 #[derive(Debug)]
@@ -68,12 +68,40 @@ impl Pipeline {
         self.reader.read(path)
     }
 
+    /// Takes `bytes` for those of a file, as [`read`](Self::read) does those of one on disk.
+    ///
+    /// # Errors
+    /// When there are none, or more than the limits allow.
+    pub fn take(&mut self, bytes: Vec<u8>) -> Result<Sha> {
+        self.reader.take(bytes)
+    }
+
     /// Decodes the file read last, of which all is an utterance, or where it is `segmented` its segments are.
     ///
     /// # Errors
     /// When it cannot be decoded, or is longer or shorter than the limits allow; none names the file.
     pub fn decode(&mut self, segmented: bool) -> Result<DecodedRecording> {
         self.reader.decode(segmented)
+    }
+
+    /// The mono samples that were decoded last, at their own rate.
+    pub fn mono(&self) -> &[f32] {
+        self.reader.loader.mono()
+    }
+
+    /// Computes the tensor `[channel, n_mfcc, frame]` of `mono` samples at `sample_rate` Hz, to the bit that of a recording
+    /// with just these samples.
+    ///
+    /// # Errors
+    /// When a recording with these samples would be refused, or `tensor` has another size.
+    pub fn tensor_of_samples(
+        &mut self,
+        mono: &[f32],
+        sample_rate: u32,
+        tensor: &mut [f32],
+    ) -> Result<Extraction> {
+        let samples = self.reader.loader.process(mono, sample_rate)?;
+        self.extractor.extract(samples, tensor)
     }
 
     /// Computes the tensor `[channel, n_mfcc, frame]` of `recording`, which was decoded last, or of a segment of it; with
@@ -140,6 +168,22 @@ impl RecordingReader {
     /// When the file cannot be read or is larger than the limits allow.
     pub fn read(&mut self, path: &Path) -> Result<Sha> {
         ser_audio::read_file(path, &self.limits, &mut self.bytes)?;
+        Ok(Sha::of(&[&self.bytes]))
+    }
+
+    /// Takes `bytes` for those of a file, and returns their SHA-256.
+    ///
+    /// # Errors
+    /// `Unusable` for none, `Limit` for more than [`Limits::max_bytes`].
+    pub fn take(&mut self, bytes: Vec<u8>) -> Result<Sha> {
+        if bytes.is_empty() {
+            return Err(Error::new(ErrorKind::Unusable, "is empty (0 bytes)"));
+        }
+        if bytes.len() as u64 > self.limits.max_bytes {
+            let what = format!("has {} bytes, more than the limit of {}", bytes.len(), self.limits.max_bytes);
+            return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
+        }
+        self.bytes = bytes;
         Ok(Sha::of(&[&self.bytes]))
     }
 

@@ -69,7 +69,13 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
             speakers: originals().filter_map(|utterance| utterance.speaker.clone()).collect(),
         }
     };
-    LearntFrom { training: heard(Part::Train), validation: heard(Part::Val) }
+    let mut frames: Vec<u32> = split.part(Part::Train).iter().map(|utterance| utterance.frames).collect();
+    frames.sort_unstable();
+    LearntFrom {
+        training: heard(Part::Train),
+        validation: heard(Part::Val),
+        typical_frames: frames.get(frames.len() / 2).copied(),
+    }
 }
 
 /// Adds a calibration to `checkpoint`, fitted on the validation side of `material`, which must be what its networks were

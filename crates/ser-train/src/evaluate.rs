@@ -95,7 +95,7 @@ fn mean_energies(members: &[Vec<Tensor>], classes: usize) -> Result<Vec<f64>> {
 }
 
 /// The class with the highest probability; the first of equals, as numpy's `argmax`.
-fn most_probable(probabilities: &[f32]) -> usize {
+pub(crate) fn most_probable(probabilities: &[f32]) -> usize {
     let mut best = 0;
     for (class, probability) in probabilities.iter().enumerate() {
         if *probability > probabilities[best] {

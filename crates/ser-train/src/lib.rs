@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`train::fit`] trains one network, [`ensemble`] several as one, and [`matrix`] plans runs over protocols and seeds.
-//! [`assess`] runs a checkpoint on the test side of its split, [`collect`] many. What a run leaves in its folder is in
+//! [`assess`] runs a checkpoint on the test side of its split, [`collect`] many; [`predict`] runs one on any features. What a run leaves in its folder is in
 //! [`run`].
 
 pub mod assess;
@@ -22,6 +22,7 @@ mod material;
 pub mod matrix;
 pub mod network;
 pub mod optimisation;
+pub mod predict;
 pub mod run;
 pub mod state;
 pub mod torch;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use ser_cache::{Dataset, Utterance};
-use ser_core::remedy::Setting;
+use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, remedy};
 use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::{FeatureNormalisation, checkpoint};
@@ -149,6 +149,11 @@ pub struct Normaliser {
 enum Way {
     AsTheyAre,
     EachUtterance,
+    /// All alike: `mean` and `inverse` (1 / standard deviation) are `[1, channel, band, 1]`.
+    Training {
+        mean: Tensor,
+        inverse: Tensor,
+    },
     /// `mean` and `inverse` (1 / standard deviation) are `[group, channel, band, 1]`; utterance `i` of the dataset is of
     /// group `groups[i]`.
     ByGroup {
@@ -180,15 +185,7 @@ impl Normaliser {
         let way = match normalisation {
             FeatureNormalisation::None => Way::AsTheyAre,
             FeatureNormalisation::Utterance => Way::EachUtterance,
-            FeatureNormalisation::Training => {
-                let statistics = training.ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::Damaged,
-                        format!("lacks the {STATISTICS} that its features were normalised with"),
-                    )
-                })?;
-                by_group(vec![0; dataset.len()], std::slice::from_ref(statistics), dataset.shape(), device)?
-            }
+            FeatureNormalisation::Training => by_training(training, dataset.shape(), device)?,
             FeatureNormalisation::Speaker => {
                 let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
                 for (index, utterance) in utterances.iter().enumerate() {
@@ -218,6 +215,34 @@ impl Normaliser {
         Ok(Self { way })
     }
 
+    /// Prepares to normalise single utterances of `shape` by what `checkpoint` carries, whoever speaks.
+    ///
+    /// # Errors
+    /// Where statistics of speakers are asked for, which take more than one utterance; where the checkpoint's statistics are
+    /// missing or of another shape.
+    pub fn of_any_utterance(
+        checkpoint: &Checkpoint,
+        normalisation: FeatureNormalisation,
+        shape: [usize; 3],
+        device: Device,
+    ) -> Result<Self> {
+        let way = match normalisation {
+            FeatureNormalisation::None => Way::AsTheyAre,
+            FeatureNormalisation::Utterance => Way::EachUtterance,
+            FeatureNormalisation::Training => {
+                by_training(Statistics::carried_by(checkpoint, shape)?.as_ref(), shape, device)?
+            }
+            FeatureNormalisation::Speaker => {
+                let what =
+                    "was trained on features normalised by speaker, which takes all recordings of a speaker";
+                return Err(Error::new(ErrorKind::Unsupported, what)
+                    .help(remedy![Action::Train, " with another ", Setting::FeatureNormalisation])
+                    .into());
+            }
+        };
+        Ok(Self { way })
+    }
+
     /// Normalises `features` `[B, channel, band, T]` of the utterances `indices`, of which the first `frames` `[B]` are
     /// real.
     ///
@@ -238,6 +263,7 @@ impl Normaliser {
                 let deviation = mean_of(&centred.f_square()?)?.f_sqrt()?.f_clamp_min(LEAST_DEVIATION)?;
                 (centred, deviation.f_reciprocal()?)
             }
+            Way::Training { mean, inverse } => (features.f_sub(mean)?, inverse.shallow_clone()),
             Way::ByGroup { groups, mean, inverse } => {
                 let groups: Vec<i64> = indices.iter().map(|&index| groups[index]).collect();
                 let groups = Tensor::f_from_slice(&groups)?.f_to(features.device())?;
@@ -282,18 +308,28 @@ pub fn normaliser_of(
     Normaliser::new(normalisation, dataset, utterances, training.as_ref(), device)
 }
 
+fn by_training(training: Option<&Statistics>, shape: [usize; 3], device: Device) -> Result<Way> {
+    let statistics = training.ok_or_else(|| {
+        let what = format!("lacks the {STATISTICS} that its features were normalised with");
+        Error::new(ErrorKind::Damaged, what)
+    })?;
+    let [mean, inverse] = tables(std::slice::from_ref(statistics), shape, device)?;
+    Ok(Way::Training { mean, inverse })
+}
+
 fn by_group(groups: Vec<i64>, statistics: &[Statistics], shape: [usize; 3], device: Device) -> Result<Way> {
+    let [mean, inverse] = tables(statistics, shape, device)?;
+    Ok(Way::ByGroup { groups, mean, inverse })
+}
+
+/// Mean and 1 / standard deviation of each group, `[group, channel, band, 1]`.
+fn tables(statistics: &[Statistics], shape: [usize; 3], device: Device) -> Result<[Tensor; 2]> {
     let table = |values: Vec<f32>| -> Result<Tensor> {
         let size = [statistics.len() as i64, shape[0] as i64, shape[1] as i64, 1];
         Ok(Tensor::f_from_slice(&values)?.f_view(size)?.f_to(device)?)
     };
-    Ok(Way::ByGroup {
-        groups,
-        mean: table(statistics.iter().flat_map(|s| s.mean.iter().copied()).collect())?,
-        inverse: table(
-            statistics.iter().flat_map(|s| s.standard_deviation.iter().map(|d| d.recip())).collect(),
-        )?,
-    })
+    let inverse = statistics.iter().flat_map(|s| s.standard_deviation.iter().map(|d| d.recip()));
+    Ok([table(statistics.iter().flat_map(|s| s.mean.iter().copied()).collect())?, table(inverse.collect())?])
 }
 
 /// 1 for real frames and 0 for padding, `[B, 1, 1, T]`.

@@ -1,0 +1,114 @@
+//! What a model is, and what it has heard: for whoever reads its answers.
+
+use ser_cache::Sha;
+use ser_core::Result;
+use ser_features::FeatureConfig;
+use ser_model::LearntFrom;
+use ser_model::checkpoint::Checkpoint;
+use ser_train::state::Origin;
+use serde::Serialize;
+
+/// A model in words and numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct About {
+    /// Its name: that of the checkpoint's file, without the ending.
+    pub name: String,
+    /// SHA-256 of the checkpoint.
+    pub digest: Sha,
+    /// Labels, in index order.
+    pub labels: Vec<String>,
+    /// The architecture of its network, and how many of them answer together.
+    pub arch: String,
+    /// Networks that answer together; 1 but for an ensemble.
+    pub members: usize,
+    /// Weights.
+    pub n_parameters: u64,
+    /// Rate that recordings are brought to, Hz.
+    pub sample_rate: u32,
+    /// The longest recording of which nothing is cut, seconds.
+    pub longest_s: f64,
+    /// The length of a typical training utterance, seconds; that of the longest one where the checkpoint does not say.
+    pub typical_s: f64,
+    /// How the corpus was split for its training.
+    pub protocol: String,
+    /// Speakers that it was trained on, if they were named.
+    pub training_speakers: Option<u64>,
+    /// Recordings that it was trained on, if the checkpoint says.
+    pub training_recordings: Option<u64>,
+    /// Mean recall over classes on its validation side; none of an ensemble.
+    pub validation_uar: Option<f64>,
+    /// Speakers of the validation side, if none of them is in training.
+    pub unheard_validation_speakers: Option<u64>,
+    /// Whether its probabilities are calibrated, and prediction sets can be made.
+    pub calibrated: bool,
+    /// Whether it knows what is out of its domain.
+    pub knows_its_domain: bool,
+    /// [`About::in_words`].
+    pub in_words: String,
+}
+
+impl About {
+    pub(crate) fn new(
+        name: String,
+        digest: Sha,
+        checkpoint: &Checkpoint,
+        origin: &Origin,
+        features: &FeatureConfig,
+        learnt: Option<&LearntFrom>,
+    ) -> Result<Self> {
+        let hop = features.hop_length as f64 / f64::from(features.sample_rate);
+        let longest_s = features.max_frames as f64 * hop;
+        let typical = learnt.and_then(|learnt| learnt.typical_frames);
+        let trained = learnt.map(|learnt| &learnt.training).filter(|heard| !heard.speakers.is_empty());
+        let unheard = learnt.filter(|learnt| {
+            !learnt.training.speakers.is_empty()
+                && !learnt.validation.speakers.is_empty()
+                && learnt.training.speakers.is_disjoint(&learnt.validation.speakers)
+        });
+        let mut about = Self {
+            name,
+            digest,
+            labels: checkpoint.labels.clone(),
+            arch: origin.model.arch().name().to_owned(),
+            members: origin.members.len().max(1),
+            n_parameters: origin.model.n_parameters()?,
+            sample_rate: features.sample_rate,
+            longest_s,
+            typical_s: typical.map_or(longest_s, |frames| f64::from(frames) * hop),
+            protocol: origin.split.protocol.clone(),
+            training_speakers: trained.map(|heard| heard.speakers.len() as u64),
+            training_recordings: learnt.map(|learnt| learnt.training.sounds.len() as u64),
+            validation_uar: origin.metrics.as_ref().map(|metrics| metrics.val_uar),
+            unheard_validation_speakers: unheard.map(|learnt| learnt.validation.speakers.len() as u64),
+            calibrated: false,
+            knows_its_domain: false,
+            in_words: String::new(),
+        };
+
+        about.in_words = about.sentence();
+        Ok(about)
+    }
+
+    /// What it was trained on and what was measured, in one or two sentences.
+    fn sentence(&self) -> String {
+        let trained = match self.training_speakers {
+            Some(1) => "Trained on 1 speaker".to_owned(),
+            Some(n) => format!("Trained on {n} speakers"),
+            None => "Trained on speakers whom its corpus does not name".to_owned(),
+        };
+        match (self.validation_uar, self.unheard_validation_speakers) {
+            (Some(uar), Some(1)) => format!("{trained}; mean recall {uar:.2} on a speaker it had not heard."),
+            (Some(uar), Some(n)) => {
+                format!("{trained}; mean recall {uar:.2} on {n} speakers it had not heard.")
+            }
+            (Some(uar), None) => format!(
+                "{trained}; mean recall {uar:.2}, but on voices it was trained on. Nothing was measured on another voice: \
+                 expect much less there."
+            ),
+            (None, Some(n)) => format!("{trained}, validated on {n} it had not heard."),
+            (None, None) => {
+                format!("{trained}. Nothing was measured on another voice: expect mistakes there.")
+            }
+        }
+    }
+}

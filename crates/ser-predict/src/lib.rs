@@ -1,0 +1,29 @@
+//! From a checkpoint and recordings that no cache holds to answers.
+//!
+//! ```text
+//! files, folders, lists, stdin ──▶ Input ──▶ FrontEnd ──▶ Clip ──▶ Model ──▶ Answer
+//!                                  (inputs)  bytes to     features  network,  label, probabilities,
+//!                                            features               calibration  set, out of domain
+//! ```
+//!
+//! A clip takes the pipeline of preparation, to the bit. [`predict_all`] answers for any number of recordings in bounded
+//! memory and in their order.
+
+mod about;
+mod answer;
+mod clip;
+mod inputs;
+mod model;
+mod stream;
+
+pub use about::About;
+pub use answer::Answer;
+pub use clip::{Clip, FrontEnd};
+pub use inputs::{Input, Inputs};
+pub use model::{Model, ModelOptions};
+pub use stream::{Outcome, predict_all};
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

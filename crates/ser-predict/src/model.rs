@@ -1,0 +1,144 @@
+//! A checkpoint that answers.
+
+use std::path::Path;
+
+use ser_audio::Limits;
+use ser_cache::Sha;
+use ser_core::{Error, ErrorKind, Result};
+use ser_features::FeatureConfig;
+use ser_model::LearntFrom;
+use ser_model::calibration::{Calibrator, SetThreshold};
+use ser_model::checkpoint::Checkpoint;
+use ser_train::predict::Predictor;
+use ser_train::state::Origin;
+
+use crate::{About, Answer, Clip, FrontEnd};
+
+/// How a model is to answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelOptions {
+    /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
+    pub device: String,
+    /// Threads of the network; 0 for one per processor.
+    pub threads: u32,
+    /// Coverage of the prediction sets, above 0 and below 1.
+    pub coverage: f64,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        Self { device: "auto".to_owned(), threads: 0, coverage: 0.9 }
+    }
+}
+
+/// A trained model with everything that its answers need.
+#[derive(Debug)]
+pub struct Model {
+    about: About,
+    features: FeatureConfig,
+    predictor: Predictor,
+    calibration: Option<(Calibrator, SetThreshold)>,
+    learnt: Option<LearntFrom>,
+}
+
+impl Model {
+    /// Opens the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, cannot answer for single recordings, or the device is not there. Every error
+    /// names it.
+    pub fn open(path: &Path, options: &ModelOptions) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| Error::io("cannot be read", path, error))?;
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Self::from_bytes(name, &bytes, options).map_err(|error| error.at(path))
+    }
+
+    fn from_bytes(name: String, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
+        let checkpoint = Checkpoint::from_bytes(bytes)?;
+        let origin = Origin::of(&checkpoint)?;
+        let features: FeatureConfig = serde_json::from_value(origin.features.clone()).map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("its feature configuration cannot be understood: {error}"))
+        })?;
+        features.validate()?;
+        if features.shape() != origin.model.input_shape {
+            let what = format!(
+                "its network takes utterances of shape {:?}, its features have {:?}",
+                origin.model.input_shape,
+                features.shape()
+            );
+            return Err(Error::new(ErrorKind::Damaged, what));
+        }
+        let predictor = Predictor::new(&checkpoint, &origin, &options.device, options.threads)?;
+        let calibration = Calibrator::of(&checkpoint)?
+            .map(|calibrator| {
+                calibrator.set_threshold(options.coverage).map(|threshold| (calibrator, threshold))
+            })
+            .transpose()?;
+        let learnt = LearntFrom::of(&checkpoint)?;
+        let mut about =
+            About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
+        about.calibrated = calibration.is_some();
+        Ok(Self { about, features, predictor, calibration, learnt })
+    }
+
+    /// What it is and has heard.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Labels in index order.
+    pub fn labels(&self) -> &[String] {
+        &self.about.labels
+    }
+
+    /// What its network reads.
+    pub fn features(&self) -> &FeatureConfig {
+        &self.features
+    }
+
+    /// A thread's front end for files within `limits`.
+    ///
+    /// # Errors
+    /// As [`FrontEnd::new`].
+    pub fn front_end(&self, limits: Limits) -> Result<FrontEnd> {
+        FrontEnd::new(&self.features, limits)
+    }
+
+    /// Answers for `clips`, in their order. An answer depends on no other clip.
+    ///
+    /// # Errors
+    /// When a clip is of another front end, or the device lacks memory.
+    pub fn answer(&mut self, clips: &[Clip]) -> Result<Vec<Answer>> {
+        let features: Vec<f32> = clips.iter().flat_map(|clip| clip.features.iter().copied()).collect();
+        let frames: Vec<u32> = clips.iter().map(|clip| clip.frames).collect();
+        let raw = self.predictor.predict(&features, &frames)?;
+        let classes = self.about.labels.len();
+        let rows = raw.logits.chunks_exact(classes).zip(raw.probabilities.chunks_exact(classes));
+        let answers =
+            clips.iter().zip(rows.zip(raw.predicted)).map(|(clip, ((logits, plain), predicted))| {
+                let calibrated = (self.calibration.as_ref())
+                    .map(|(calibrator, threshold)| (calibrator.probabilities(logits), threshold));
+                let set =
+                    calibrated.as_ref().map(|(probabilities, threshold)| threshold.classes(probabilities));
+                Answer {
+                    predicted,
+                    probabilities: calibrated.map_or_else(
+                        || plain.to_vec(),
+                        |(probabilities, _)| probabilities.into_iter().map(|p| p as f32).collect(),
+                    ),
+                    set,
+                    share_as_unusual: None,
+                    heard_before: self.has_heard(clip),
+                    frames_cut: clip.frames_cut,
+                    seconds: clip.seconds,
+                }
+            });
+        Ok(answers.collect())
+    }
+
+    fn has_heard(&self, clip: &Clip) -> bool {
+        self.learnt.as_ref().is_some_and(|learnt| {
+            learnt.training.sounds.contains(&clip.sound) || learnt.validation.sounds.contains(&clip.sound)
+        })
+    }
+}
