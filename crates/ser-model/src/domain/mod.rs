@@ -170,8 +170,7 @@ mod tests {
 
     /// `n` descriptors of `length` numbers that repeat nowhere, from `start` on.
     pub(super) fn descriptors(start: usize, n: usize, length: usize) -> Vec<Vec<f64>> {
-        let number =
-            |i: usize, j: usize| ((i * 37 + j * 11) as f64 * 0.7).sin() + 0.3 * (i as f64 * 0.9).cos();
+        let number = |i: usize, j: usize| ((i * (37 + 13 * j) + 11 * j) as f64 * 0.7).sin();
         (start..start + n).map(|i| (0..length).map(|j| number(i, j)).collect()).collect()
     }
 
