@@ -9,6 +9,7 @@ use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
 use ser_model::checkpoint::Checkpoint;
+use ser_model::domain::{DomainReference, describe};
 use ser_train::predict::Predictor;
 use ser_train::state::Origin;
 
@@ -39,6 +40,7 @@ pub struct Model {
     predictor: Predictor,
     calibration: Option<(Calibrator, SetThreshold)>,
     learnt: Option<LearntFrom>,
+    domain: Option<DomainReference>,
 }
 
 impl Model {
@@ -75,10 +77,12 @@ impl Model {
             })
             .transpose()?;
         let learnt = LearntFrom::of(&checkpoint)?;
+        let domain = DomainReference::of(&checkpoint)?;
         let mut about =
             About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
         about.calibrated = calibration.is_some();
-        Ok(Self { about, features, predictor, calibration, learnt })
+        about.knows_its_domain = domain.is_some();
+        Ok(Self { about, features, predictor, calibration, learnt, domain })
     }
 
     /// What it is and has heard.

@@ -15,6 +15,7 @@ pub mod batches;
 mod calibrate;
 pub mod collect;
 pub mod device;
+pub mod domain;
 pub mod ensemble;
 pub mod evaluate;
 mod foreign;

@@ -54,13 +54,13 @@ struct Arguments {
     /// 0.8, 0.9 and 0.95
     #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_COVERAGE)]
     coverage: f64,
-    /// Cache of another corpus, prepared with the same features: how unusual the model finds its test side
+    /// Cache of another corpus, prepared with the same features: how far its test side lies from the training side
     #[arg(long, value_name = "FOLDER", conflicts_with = "runs")]
     other_corpus: Option<PathBuf>,
     /// List the clips it got wrong, the most confident mistakes first
     #[arg(long)]
     errors: bool,
-    /// Write path, true and predicted class, all probabilities, the prediction set and how unusual it is into this CSV
+    /// Write path, true and predicted class, all probabilities, the prediction set and how unusual each is into this CSV
     /// file; with --runs, the table
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
