@@ -78,6 +78,7 @@ fn answers_are_those_of_the_report_to_the_last_digit() {
         assert!(answer["path"].ends_with(&reported["path"]), "{answer:?} {reported:?}");
         assert_eq!(answer["label"], reported["predicted"]);
         assert_eq!(answer["set"], reported["set"]);
+        assert_eq!(answer["share_as_unusual"], reported["share_as_unusual"]);
         assert_eq!((answer["heard_before"].as_str(), answer["error"].as_str()), ("false", ""));
         for (column, probability) in reported.iter().filter(|(column, _)| column.starts_with("probability_"))
         {

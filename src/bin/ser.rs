@@ -56,7 +56,8 @@ fn forward(name: &OsString, arguments: Vec<OsString>) -> ExitCode {
     let error = replace_process(Command::new(&program).args(arguments));
     ser::run("ser", || {
         let error = Error::io("cannot be run", &program, error);
-        Err(error.help("build it with ./just build; ser-fit, ser-report and ser-predict need the feature torch"))
+        Err(error
+            .help("build it with ./just build; ser-fit, ser-report and ser-predict need the feature torch"))
     })
 }
 

@@ -118,26 +118,37 @@ impl Model {
         let raw = self.predictor.predict(&features, &frames)?;
         let classes = self.about.labels.len();
         let rows = raw.logits.chunks_exact(classes).zip(raw.probabilities.chunks_exact(classes));
-        let answers =
-            clips.iter().zip(rows.zip(raw.predicted)).map(|(clip, ((logits, plain), predicted))| {
-                let calibrated = (self.calibration.as_ref())
-                    .map(|(calibrator, threshold)| (calibrator.probabilities(logits), threshold));
-                let set =
-                    calibrated.as_ref().map(|(probabilities, threshold)| threshold.classes(probabilities));
-                Answer {
-                    predicted,
-                    probabilities: calibrated.map_or_else(
-                        || plain.to_vec(),
-                        |(probabilities, _)| probabilities.into_iter().map(|p| p as f32).collect(),
-                    ),
-                    set,
-                    share_as_unusual: None,
-                    heard_before: self.has_heard(clip),
-                    frames_cut: clip.frames_cut,
-                    seconds: clip.seconds,
-                }
-            });
-        Ok(answers.collect())
+        let answers = clips.iter().zip(rows.zip(raw.predicted));
+        answers
+            .map(|(clip, ((logits, plain), predicted))| self.answer_of(clip, logits, plain, predicted))
+            .collect()
+    }
+
+    /// The answer for `clip`, of which the network gave `logits` and the probabilities `plain`, not calibrated.
+    fn answer_of(&self, clip: &Clip, logits: &[f32], plain: &[f32], predicted: usize) -> Result<Answer> {
+        let (probabilities, set) = match &self.calibration {
+            None => (plain.to_vec(), None),
+            Some((calibrator, threshold)) => {
+                let calibrated = calibrator.probabilities(logits);
+                let set = threshold.classes(&calibrated);
+                (calibrated.into_iter().map(|p| p as f32).collect(), Some(set))
+            }
+        };
+        Ok(Answer {
+            predicted,
+            probabilities,
+            set,
+            share_as_unusual: self.share_as_unusual(clip)?,
+            heard_before: self.has_heard(clip),
+            frames_cut: clip.frames_cut,
+            seconds: clip.seconds,
+        })
+    }
+
+    fn share_as_unusual(&self, clip: &Clip) -> Result<Option<f64>> {
+        let Some(domain) = &self.domain else { return Ok(None) };
+        let descriptor = describe(&clip.features, self.features.shape(), clip.frames as usize)?;
+        Ok(Some(domain.share_as_unusual(domain.distance(&descriptor)?)))
     }
 
     /// The prediction set of `probabilities`, which are calibrated; `None` of a model without calibration.

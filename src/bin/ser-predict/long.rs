@@ -9,6 +9,7 @@ use ser::Bar;
 use ser_core::storage::Storage;
 use ser_core::text::printable;
 use ser_core::{Error, ErrorKind, Result};
+use ser_model::domain::OUT_OF_DOMAIN_LEVEL;
 use ser_predict::timeline::{Format, SPEECH_THRESHOLD, Timeline, TimelineOptions, listen};
 use ser_predict::{FrontEnd, Input, Inputs, Model, stdin};
 
@@ -48,11 +49,7 @@ impl TimelineArguments {
     }
 
     pub(crate) fn options(&self) -> TimelineOptions {
-        TimelineOptions {
-            window_s: self.window,
-            hop_s: self.hop,
-            speech_threshold: self.speech_threshold,
-        }
+        TimelineOptions { window_s: self.window, hop_s: self.hop, speech_threshold: self.speech_threshold }
     }
 
     /// Files to write, each with its format.
@@ -164,9 +161,7 @@ fn show(arguments: &Arguments, timeline: &Timeline) -> Result<()> {
         if let Some(set) = passage.set.as_ref().filter(|set| set.len() != 1) {
             notes.push(format!("unsure: {}", set.iter().map(label).collect::<Vec<_>>().join(", ")));
         }
-        if let Some(share) =
-            passage.share_as_unusual.filter(|share| *share <= ser_predict::Answer::OUT_OF_DOMAIN_LEVEL)
-        {
+        if let Some(share) = passage.share_as_unusual.filter(|share| *share <= OUT_OF_DOMAIN_LEVEL) {
             notes.push(format!("unlike what the model was trained on ({share:.3})"));
         }
         text += &format!(

@@ -1,8 +1,8 @@
 //! `ser-predict`: a checkpoint and recordings in, answers out.
 
 mod long;
-mod resume;
 mod results;
+mod resume;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

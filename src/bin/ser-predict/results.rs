@@ -92,15 +92,15 @@ impl<'a> Results<'a> {
                 self.counts.resumed = rows;
                 file
             }
-            false => {
-                File::options().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
-                    std::io::ErrorKind::AlreadyExists => {
-                        let error = Error::new(ErrorKind::Usage, "is there already").at(path);
-                        error.help("go on with it by --resume, or name another file")
-                    }
-                    _ => Error::io("cannot be written", path, error),
-                })?
-            }
+            false => File::options().write(true).create_new(true).open(path).map_err(|error| match error
+                .kind()
+            {
+                std::io::ErrorKind::AlreadyExists => {
+                    let error = Error::new(ErrorKind::Usage, "is there already").at(path);
+                    error.help("go on with it by --resume, or name another file")
+                }
+                _ => Error::io("cannot be written", path, error),
+            })?,
         };
         let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(file);
         if self.counts.resumed == 0 && !(resume && resume::has_head(path)) {

@@ -28,8 +28,7 @@ pub(crate) fn open(path: &Path, head: &[String], digest: &str, inputs: &mut Inpu
     file.set_len(whole).map_err(cannot)?;
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(&file));
     let (mut n, mut row) = (0, csv::StringRecord::new());
-    let unreadable =
-        |error: csv::Error| mismatch(format!("is not a CSV file of this program's: {error}"));
+    let unreadable = |error: csv::Error| mismatch(format!("is not a CSV file of this program's: {error}"));
     if rows.read_record(&mut row).map_err(unreadable)? && row.iter().ne(head.iter().map(String::as_str)) {
         return Err(mismatch("has other columns: it was written for a model with other labels".to_owned()));
     }

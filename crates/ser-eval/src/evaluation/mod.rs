@@ -26,7 +26,7 @@ use crate::metrics::{
 
 pub use answers::{Answers, RunFigures, TestSide, TestUtterance};
 pub use history::{EpochHistory, History};
-pub use out_of_domain::{DomainRates, OUT_OF_DOMAIN_LEVEL, OtherCorpus, OutOfDomain};
+pub use out_of_domain::{DomainRates, OtherCorpus, OutOfDomain};
 pub use predictions::{Prediction, WrongPrediction, wrong_predictions};
 pub use protocol::{SplitSide, protocol_in_words};
 pub use run_record::{CommandLine, RunRecord, corpora_of};

@@ -2,13 +2,10 @@
 
 use ser_core::Result;
 use ser_core::text::thousands;
-use ser_model::domain::DomainReference;
+use ser_model::domain::{DomainReference, OUT_OF_DOMAIN_LEVEL};
 use serde::Serialize;
 
 use crate::metrics::auroc;
-
-/// An utterance is called out of domain where at most this share of the validation side is at least as far away.
-pub const OUT_OF_DOMAIN_LEVEL: f64 = 0.05;
 
 /// How far the test side lies from the training side. Serialised, it is `out_of_domain` of what `--json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]

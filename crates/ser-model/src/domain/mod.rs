@@ -50,6 +50,9 @@ const LEAST_DEVIATION: f64 = 1e-5;
 /// whitened too.
 const LEAST_VARIANCE: f64 = 1e-6;
 
+/// An utterance is called out of domain where at most this share of the validation side is at least as far away.
+pub const OUT_OF_DOMAIN_LEVEL: f64 = 0.05;
+
 /// How the descriptors of a training side spread, and how far those of its validation side lie from them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DomainReference {
