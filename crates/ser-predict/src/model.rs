@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ser_audio::Limits;
 use ser_cache::Sha;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, Result};
 use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
@@ -58,18 +58,7 @@ impl Model {
     fn from_bytes(name: String, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         let origin = Origin::of(&checkpoint)?;
-        let features: FeatureConfig = serde_json::from_value(origin.features.clone()).map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("its feature configuration cannot be understood: {error}"))
-        })?;
-        features.validate()?;
-        if features.shape() != origin.model.input_shape {
-            let what = format!(
-                "its network takes utterances of shape {:?}, its features have {:?}",
-                origin.model.input_shape,
-                features.shape()
-            );
-            return Err(Error::new(ErrorKind::Damaged, what));
-        }
+        let features = origin.feature_config()?;
         let predictor = Predictor::new(&checkpoint, &origin, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?
             .map(|calibrator| {

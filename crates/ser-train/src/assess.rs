@@ -177,7 +177,7 @@ fn raw(said: &Predictions) -> RawAnswers<'_> {
 ///
 /// # Errors
 /// When what it has heard is damaged.
-fn not_calibrated(checkpoint: &Checkpoint) -> Result<String> {
+pub(crate) fn not_calibrated(checkpoint: &Checkpoint) -> Result<String> {
     Ok(match LearntFrom::of(checkpoint)? {
         None => "trained before ser kept a calibration in its checkpoints; train it again for one",
         Some(_) => {
@@ -191,7 +191,7 @@ fn not_calibrated(checkpoint: &Checkpoint) -> Result<String> {
 ///
 /// # Errors
 /// When what it has heard or its calibration is damaged.
-fn no_reference(checkpoint: &Checkpoint) -> Result<String> {
+pub(crate) fn no_reference(checkpoint: &Checkpoint) -> Result<String> {
     let is_best = Calibrator::of(checkpoint)?.is_some();
     Ok(match LearntFrom::of(checkpoint)? {
         Some(_) if !is_best => "not the best checkpoint of a run, which alone has a reference for it",
@@ -357,7 +357,7 @@ fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
     })
 }
 
-fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet> {
+pub(crate) fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet> {
     if let Some(set) = cache.feature_sets().iter().find(|set| set.id == origin.feature_set) {
         return Ok(set);
     }
