@@ -52,6 +52,7 @@ pub enum Setting {
     Resamples,
     Run,
     Runs,
+    Runtime,
     Seed,
     Seeds,
     Select,
