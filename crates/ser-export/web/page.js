@@ -46,9 +46,9 @@ function say(text) {
 function describe() {
   const speakers = card.training_speakers;
   part('about').textContent = `${card.arch}: ${card.labels.join(', ').replaceAll('_', ' ')}`;
-  const learnt = speakers ? `It learnt from ${speakers} ${speakers === 1 ? 'speaker' : 'speakers'}` : 'It learnt from few voices';
+  const learnt = speakers ? `It learnt from ${speakers} ${speakers === 1 ? 'speaker' : 'speakers'}` : 'How many speakers it learnt from is not known';
   const right = card.validation_accuracy === null ? '' : `, and was right about ${percent(card.validation_accuracy)} of the recordings it was chosen by (split ${card.protocol})`;
-  part('honest').textContent = `${learnt}${right}. Acted emotions of a few people say little about yours.`;
+  part('honest').textContent = `${learnt}${right}. What a few people showed it may say little about you.`;
   for (const label of card.labels) {
     const [row, bar, name, share] = ['li', 'i', 'span', 'span'].map(tag => document.createElement(tag));
     name.textContent = label.replaceAll('_', ' ');

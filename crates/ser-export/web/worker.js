@@ -4,9 +4,10 @@ import { resampler } from './resample.js';
 
 // One thread needs neither shared memory nor the headers that allow it, so any server of files will do.
 ort.env.wasm.numThreads = 1;
+ort.env.logLevel = 'error';
 
 const card = fetch('model.json').then(answer => answer.json());
-const session = ort.InferenceSession.create('model.onnx', { executionProviders: ['wasm'] });
+const session = ort.InferenceSession.create('model.onnx', { executionProviders: ['wasm'], logSeverityLevel: 3 });
 const resamplers = new Map();
 
 async function answer({ samples, rate }) {

@@ -109,10 +109,15 @@ fn mean_log_probability(graph: &mut Graph, all: &[Value]) -> Value {
 }
 
 fn mean(graph: &mut Graph, values: &[Value]) -> Value {
-    let [first, others @ ..] = values else { return graph.float(f32::NAN) };
-    let sum = others.iter().fold(first.clone(), |sum, value| graph.op("Add", &[&sum, value]));
-    let share = graph.float(1.0 / values.len() as f32);
-    if others.is_empty() { sum } else { graph.op("Mul", &[&sum, &share]) }
+    match values {
+        [] => graph.float(f32::NAN),
+        [alone] => alone.clone(),
+        [first, others @ ..] => {
+            let sum = others.iter().fold(first.clone(), |sum, value| graph.op("Add", &[&sum, value]));
+            let share = graph.float(1.0 / values.len() as f32);
+            graph.op("Mul", &[&sum, &share])
+        }
+    }
 }
 
 /// `−ln Σ exp(logit)`, `[1, 1]`.
