@@ -116,16 +116,16 @@ class Page:
                     yield f"fetched {address}"
 
     def look(self, out):
-        """Screenshots, and whether anything is wider than the screen."""
+        """Screenshots, and what a reader would stumble over."""
         wrong = []
         for width, scheme in itertools.product((360, 1280), ("light", "dark")):
             self.browser.call("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
             self.browser.call("Emulation.setDeviceMetricsOverride", size)
             time.sleep(0.4)
-            wide = self.browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if wide > 0:
-                wrong.append(f"{width} px: {wide} px too wide")
+            complaints = self.browser.evaluate(check.LOOK)["wrong"]
+            # A report is one file; this page is several.
+            wrong.extend(f"{width} px, {scheme}: {it}" for it in complaints if it != "foreign elements")
             shot = self.browser.call("Page.captureScreenshot")
             (out / f"export-{width}-{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
         self.browser.call("Emulation.clearDeviceMetricsOverride")
