@@ -123,21 +123,36 @@ impl Subject {
         subject
     }
 
-    /// Scales the last weights so that the logits of a tone and of noise differ by several: those of fresh weights hardly do,
-    /// and then nothing is compared.
+    /// Shifts and scales the last layer of each branch so that the logits of a few sounds lie several on either side of
+    /// zero: those of fresh weights are hardly different, and then nothing is compared.
     fn tell_sounds_apart(&mut self) {
         let mut random = Random::new(&["sounds"]);
         let noise: Vec<f32> = (0..20_000).map(|_| (0.1 * random.normal()) as f32).collect();
         let tone: Vec<f32> = (0..20_000).map(|n| (n as f32 * 0.3).sin()).collect();
-        let [noise, tone] = [noise, tone].map(|samples| self.members(&samples).unwrap());
-        let pairs = noise.iter().flatten().zip(tone.iter().flatten());
-        let apart = pairs.map(|(a, b)| (a - b).abs().max().double_value(&[]));
-        let factor = 8.0 / apart.fold(f64::INFINITY, f64::min);
-        for (name, tensor) in &mut self.checkpoint.model_state {
-            if name.ends_with("head.3.weight") {
-                let values = tensor.to_f32().unwrap();
-                let values: Vec<f32> =
-                    values.into_iter().map(|value| (f64::from(value) * factor) as f32).collect();
+        let pulses: Vec<f32> =
+            (0..30_000_u16).map(|n| f32::from(n % 110 < 3) * f32::from(n % 9_000) / 9e3).collect();
+        let answers = [noise, tone, pulses]
+            .map(|samples| self.members(&samples).unwrap().iter().flatten().map(floats).collect::<Vec<_>>());
+        let layers: Vec<String> = (self.checkpoint.model_state.iter())
+            .filter_map(|(name, _)| name.strip_suffix("head.3.bias").map(|prefix| format!("{prefix}head.3")))
+            .collect();
+        assert_eq!(layers.len(), answers[0].len());
+        for (number, layer) in layers.iter().enumerate() {
+            let logits = answers.each_ref().map(|branches| &branches[number]);
+            let mean: Vec<f32> = (0..LABELS.len())
+                .map(|class| logits.iter().map(|row| row[class]).sum::<f32>() / 3.0)
+                .collect();
+            let away =
+                logits.iter().flat_map(|row| row.iter().zip(&mean).map(|(logit, mean)| (logit - mean).abs()));
+            let factor = 4.0 / away.fold(0.0, f32::max);
+            for (name, tensor) in &mut self.checkpoint.model_state {
+                let mut values = tensor.to_f32().unwrap_or_default();
+                if *name == format!("{layer}.bias") {
+                    values.iter_mut().zip(&mean).for_each(|(bias, mean)| *bias -= mean);
+                } else if *name != format!("{layer}.weight") {
+                    continue;
+                }
+                values.iter_mut().for_each(|value| *value *= factor);
                 *tensor = Stored::from_f32(tensor.shape(), &values).unwrap();
             }
         }
