@@ -15,8 +15,8 @@ pub(super) struct Levelled {
 
 /// Sums of this size and above are of samples that are infinite. Those of finite ones stay below: 2^64 samples of 2^128.
 const INFINITE: f64 = 1e300;
-/// 2^128 − 2^103: factors below it round to a finite f32.
-const NOT_F32: f64 = f32::MAX as f64 * (1.0 + 1.0 / (1_u64 << 25) as f64);
+/// 2^128 − 2^103, half a step above the largest f32: factors below it round to a finite f32.
+const NOT_F32: f64 = f32::MAX as f64 + (1_u128 << 103) as f64;
 
 pub(super) fn normalise(graph: &mut Graph, samples: &Value, way: LevelNormalisation) -> Levelled {
     let samples = graph.cast(samples, ElementType::Double);
