@@ -7,6 +7,7 @@ use std::process::Command;
 const COMMANDS: &[(&str, bool)] = &[
     (env!("CARGO_BIN_EXE_ser"), false),
     (env!("CARGO_BIN_EXE_ser-cache"), false),
+    (env!("CARGO_BIN_EXE_ser-export"), false),
     (env!("CARGO_BIN_EXE_ser-prep"), false),
     (env!("CARGO_BIN_EXE_ser-synth"), false),
     (env!("CARGO_BIN_EXE_ser-tune"), false),

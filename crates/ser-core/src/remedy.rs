@@ -53,6 +53,7 @@ pub enum Setting {
     Resamples,
     Run,
     Runs,
+    Runtime,
     Seed,
     Seeds,
     Select,
