@@ -33,6 +33,7 @@ pub enum Setting {
     Folds,
     Force,
     GradientClip,
+    Hop,
     Jobs,
     LabelSmoothing,
     Labels,
@@ -55,6 +56,7 @@ pub enum Setting {
     Seed,
     Seeds,
     Select,
+    SpeechThreshold,
     Split,
     Steps,
     Strict,
@@ -64,6 +66,7 @@ pub enum Setting {
     WarmupEpochs,
     WarmupSteps,
     WeightDecay,
+    Window,
 }
 
 impl Setting {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A clip takes the pipeline of preparation, to the bit. [`predict_all`] answers for any number of recordings in bounded
-//! memory and in their order.
+//! memory and in their order; [`timeline`] for the stretches of speech in a long one.
 
 mod about;
 mod answer;
@@ -15,13 +15,14 @@ mod clip;
 mod inputs;
 mod model;
 mod stream;
+pub mod timeline;
 
 pub use about::About;
 pub use answer::Answer;
 pub use clip::{Clip, FrontEnd};
 pub use inputs::{Input, Inputs};
 pub use model::{Model, ModelOptions};
-pub use stream::{Outcome, predict_all};
+pub use stream::{Outcome, predict_all, stdin};
 
 /// The example of the README.
 #[cfg(doctest)]

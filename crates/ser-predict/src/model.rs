@@ -136,6 +136,12 @@ impl Model {
         Ok(answers.collect())
     }
 
+    /// The prediction set of `probabilities`, which are calibrated; `None` of a model without calibration.
+    pub fn set_of(&self, probabilities: &[f32]) -> Option<Vec<usize>> {
+        let probabilities: Vec<f64> = probabilities.iter().map(|p| f64::from(*p)).collect();
+        self.calibration.as_ref().map(|(_, threshold)| threshold.classes(&probabilities))
+    }
+
     fn has_heard(&self, clip: &Clip) -> bool {
         self.learnt.as_ref().is_some_and(|learnt| {
             learnt.training.sounds.contains(&clip.sound) || learnt.validation.sounds.contains(&clip.sound)

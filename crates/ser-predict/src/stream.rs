@@ -112,7 +112,7 @@ impl Decoding {
 ///
 /// # Errors
 /// When there is more than `limits` allow, or it cannot be read.
-pub(crate) fn stdin(limits: &Limits) -> Result<Vec<u8>> {
+pub fn stdin(limits: &Limits) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| Error::new(ErrorKind::Io, format!("standard input cannot be read: {error}")))?;
