@@ -116,7 +116,7 @@ PLAY = r"""
 class Browser:
     """Chromium at the other end of two pipes."""
 
-    def __init__(self, chromium, profile):
+    def __init__(self, chromium, profile, flags=()):
         to_browser, self.write_end = os.pipe()
         self.read_end, from_browser = os.pipe()
 
@@ -130,7 +130,8 @@ class Browser:
             [
                 chromium, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
                 "--disable-dev-shm-usage", "--disable-background-networking", "--disable-extensions", "--mute-audio",
-                "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", f"--user-data-dir={profile}", "about:blank",
+                "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", f"--user-data-dir={profile}",
+                *flags, "about:blank",
             ],
             preexec_fn=hand_over, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use ser_core::Result;
+use ser_predict::timeline::Format;
 use ser_predict::{Answer, Clip};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -15,6 +16,7 @@ use crate::latency::Latency;
 use crate::limits::ServeLimits;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::timelines::Timelines;
 
 /// A model and the way to it.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct Served {
     pub(crate) name: String,
     pub(crate) inference: Inference,
     pub(crate) front_ends: FrontEnds,
+    pub(crate) timelines: Timelines,
 }
 
 impl Served {
@@ -48,6 +51,8 @@ pub(crate) struct App {
     /// Threads that decode recordings, and others that make clips of windows, so that a long recording delays no stream.
     decoding: Arc<Semaphore>,
     windows: Arc<Semaphore>,
+    /// The thread that makes timelines.
+    listening: Arc<Semaphore>,
     /// Becomes true when the server is to end.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -71,6 +76,7 @@ impl App {
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             decoding: Arc::new(Semaphore::new(jobs)),
             windows: Arc::new(Semaphore::new(jobs)),
+            listening: Arc::new(Semaphore::new(1)),
             stopping,
         }
     }
@@ -123,6 +129,21 @@ impl App {
         let model = Arc::clone(served);
         let clip = self.blocking(&self.decoding, move || model.front_ends.recording(bytes)).await?;
         served.inference.answer(clip).await
+    }
+
+    /// The timeline of the recording with these bytes.
+    ///
+    /// # Errors
+    /// When it cannot be used, or there is too much to do.
+    pub(crate) async fn timeline(
+        &self,
+        served: &Arc<Served>,
+        bytes: Vec<u8>,
+        hop_s: f64,
+        format: Format,
+    ) -> Result<String, Problem> {
+        let model = Arc::clone(served);
+        self.blocking(&self.listening, move || model.timelines.of(bytes, hop_s, format)).await
     }
 
     /// The answer for a window of a stream; `None` where nobody speaks.

@@ -24,6 +24,7 @@ mod problem;
 mod routes;
 mod server;
 mod speech;
+mod timelines;
 mod tls;
 mod window;
 

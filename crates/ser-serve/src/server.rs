@@ -21,6 +21,7 @@ use crate::limits::ServeLimits;
 use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::routes::router;
+use crate::timelines::Timelines;
 use crate::tls::{Tls, TlsFiles};
 
 /// What a server serves, and where.
@@ -97,7 +98,8 @@ impl Server {
             let inference = Inference::start(path.clone(), options.model.clone(), Arc::clone(&metrics))?;
             let limits = options.limits.of_recordings();
             let front_ends = FrontEnds::new(inference.features().clone(), limits, 2 * jobs);
-            Ok(Arc::new(Served { name, inference, front_ends }))
+            let timelines = Timelines::new(path.clone(), options.model.clone(), limits, jobs);
+            Ok(Arc::new(Served { name, inference, front_ends, timelines }))
         });
         let models = models.collect::<Result<Vec<_>>>()?;
         Ok(Self { listener, address, models, metrics, jobs, options })
@@ -123,7 +125,7 @@ impl Server {
         let failed = |error| Error::new(ErrorKind::Io, format!("the server cannot start: {error}"));
         let runtime = Builder::new_multi_thread()
             .worker_threads(self.jobs)
-            .max_blocking_threads(2 * self.jobs + 2)
+            .max_blocking_threads(2 * self.jobs + 3)
             .enable_all()
             .build()
             .map_err(failed)?;

@@ -1,38 +1,23 @@
 //! How much of some samples is speech.
 
-use std::fmt;
-
-use earshot::Detector;
 use ser_audio::ResamplerPool;
 use ser_core::Result;
+use ser_predict::timeline::{SPEECH_THRESHOLD, SpeechDetector};
 
-/// Rate that the detector was made for, Hz, and samples of its frames.
+/// Rate that the detector hears at, Hz, and the length of its frames, seconds.
 const RATE: u32 = 16_000;
-const FRAME: usize = 256;
+const FRAME_S: f64 = 0.016;
 
-/// A frame whose score is above this is speech, as the detector's documentation has it.
-const SCORE: f32 = 0.5;
-
-/// Finds speech: a small network for frames of 16 ms (the crate `earshot`).
+/// Finds speech in one window after another.
+#[derive(Debug)]
 pub(crate) struct Ears {
-    detector: Box<Detector>,
     resamplers: ResamplerPool,
     samples: Vec<f32>,
 }
 
-impl fmt::Debug for Ears {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ears").finish_non_exhaustive()
-    }
-}
-
 impl Ears {
     pub(crate) fn new() -> Self {
-        Self {
-            detector: Box::default(),
-            resamplers: ResamplerPool::new(RATE),
-            samples: Vec::new(),
-        }
+        Self { resamplers: ResamplerPool::new(RATE), samples: Vec::new() }
     }
 
     /// Seconds of speech in `mono` at `sample_rate` Hz.
@@ -41,11 +26,9 @@ impl Ears {
     /// When that rate cannot be resampled.
     pub(crate) fn speech_s(&mut self, mono: &[f32], sample_rate: u32) -> Result<f64> {
         self.resamplers.get(sample_rate)?.process(mono, &mut self.samples)?;
-        self.samples.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
-        self.detector.reset();
-        let frames = self.samples.chunks_exact(FRAME);
-        let spoken = frames.filter(|frame| self.detector.predict_f32(frame) > SCORE).count();
-        Ok((spoken * FRAME) as f64 / f64::from(RATE))
+        let scores = SpeechDetector::default().hear(&self.samples);
+        let spoken = scores.iter().filter(|score| f64::from(**score) >= SPEECH_THRESHOLD).count();
+        Ok(spoken as f64 * FRAME_S)
     }
 }
 

@@ -6,9 +6,10 @@ mod openapi;
 mod page;
 mod predict;
 mod stream;
+mod timeline;
+mod upload;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -28,6 +29,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let body = DefaultBodyLimit::max(app.limits.max_body_bytes);
     Router::new()
         .route("/v1/predict", post(predict::predict))
+        .route("/v1/timeline", post(timeline::timeline))
         .route("/v1/stream", get(stream::stream))
         .route("/v1/models", get(models::models))
         .route("/openapi.json", get(openapi::document))
@@ -71,7 +73,7 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
 const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
          media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -83,20 +85,11 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("permissions-policy"), "microphone=(self), camera=(), geolocation=()"),
 ];
 
-/// `path` as a constant.
+/// `path` as a constant: one for all files of the page, and `other` for what there is not.
 fn known(path: &str) -> &'static str {
-    const PATHS: [&str; 11] = [
-        "/", "/app.js", "/worklet.js", "/style.css", "/v1/predict", "/v1/stream", "/v1/models", "/openapi.json",
-        "/metrics", "/healthz", "/readyz",
+    const PATHS: [&str; 8] = [
+        "/v1/predict", "/v1/timeline", "/v1/stream", "/v1/models", "/openapi.json", "/metrics", "/healthz",
+        "/readyz",
     ];
-    PATHS.into_iter().find(|known| *known == path).unwrap_or("other")
-}
-
-/// What `future` gives, unless it takes longer than `limit`.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    future: impl Future<Output = Result<T, Problem>>,
-    late: impl FnOnce() -> Problem,
-) -> Result<T, Problem> {
-    tokio::time::timeout(limit, future).await.unwrap_or_else(|_| Err(late()))
+    PATHS.into_iter().find(|known| *known == path).unwrap_or(if path == "other" { "other" } else { "page" })
 }

@@ -15,6 +15,7 @@ use super::stream::{Hello, Ready, WindowAnswer};
     ),
     paths(
         super::predict::predict,
+        super::timeline::timeline,
         super::stream::stream,
         super::models::models,
         super::health::metrics,

@@ -9,12 +9,23 @@ use axum::routing::get;
 
 use crate::app::App;
 
+/// The files of the page by their paths, each with its media type.
+const FILES: [(&str, &str, &str); 9] = [
+    ("/", "text/html", include_str!("../../page/index.html")),
+    ("/style.css", "text/css", include_str!("../../page/style.css")),
+    ("/app.js", "text/javascript", include_str!("../../page/app.js")),
+    ("/api.js", "text/javascript", include_str!("../../page/api.js")),
+    ("/live.js", "text/javascript", include_str!("../../page/live.js")),
+    ("/recording.js", "text/javascript", include_str!("../../page/recording.js")),
+    ("/draw.js", "text/javascript", include_str!("../../page/draw.js")),
+    ("/mel.js", "text/javascript", include_str!("../../page/mel.js")),
+    ("/worklet.js", "text/javascript", include_str!("../../page/worklet.js")),
+];
+
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/", get(async || file("text/html", include_str!("../../page/index.html"))))
-        .route("/app.js", get(async || file("text/javascript", include_str!("../../page/app.js"))))
-        .route("/worklet.js", get(async || file("text/javascript", include_str!("../../page/worklet.js"))))
-        .route("/style.css", get(async || file("text/css", include_str!("../../page/style.css"))))
+    FILES.into_iter().fold(Router::new(), |router, (path, kind, text)| {
+        router.route(path, get(async move || file(kind, text)))
+    })
 }
 
 fn file(kind: &str, text: &'static str) -> Response {
