@@ -44,9 +44,10 @@ bench *ARGS: setup
 bench-peers *ARGS: build
     @scripts/bench/peers {{ quote(invocation_directory()) }} "$@"
 
-# Train every recipe of docs/generalisation.md on the corpus DATA, five seeds each, and write its table; takes hours
-study DATA *ARGS: build
-    @python3 scripts/study/study.py {{ quote(invocation_directory() / DATA) }} --runs runs/study {{ ARGS }}
+# Train recipes/unheard.toml and what it is compared with, and write the tables of docs/generalisation.md; takes days
+study *ARGS: build
+    @cd {{ quote(invocation_directory()) }} && \
+        python3 {{ quote(justfile_directory()) }}/scripts/study/study.py --runs {{ quote(justfile_directory()) }}/runs/study "$@"
 
 # Run the fuzz targets for SECONDS each (60), or only those named; what they find stays in fuzz/artifacts/
 fuzz *ARGS: _compilers

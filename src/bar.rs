@@ -19,6 +19,18 @@ impl Bar {
         Self { visible: !quiet && std::io::stderr().is_terminal(), bar: Mutex::new(ProgressBar::hidden()) }
     }
 
+    /// Whether it shows itself.
+    pub fn is_visible(&self) -> bool {
+        self.visible
+    }
+
+    /// Lets `print` write to the terminal without the bar in between.
+    pub fn above<T>(&self, print: impl FnOnce() -> T) -> T {
+        // A clone is another handle of the same bar; the lock must not be held while it is drawn.
+        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        bar.suspend(print)
+    }
+
     fn with(&self, act: impl FnOnce(&mut ProgressBar)) {
         // A poisoned lock only means that another thread panicked while drawing.
         act(&mut self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner));

@@ -51,7 +51,7 @@ fn a_run_leaves_its_recipe_its_checkpoints_and_a_line_for_each_epoch() {
 
     let best = Checkpoint::read(folder.path().join("best.pt")).unwrap();
     let keys: Vec<&str> = best.extra.iter().map(|(key, _)| key.as_str()).collect();
-    assert_eq!(keys, ["learnt_from", "calibration"]);
+    assert_eq!(keys, ["learnt_from", "out_of_domain", "calibration"]);
     assert_eq!(best.labels, ["angry", "disgust", "fear", "happy", "neutral", "pleasant_surprise", "sad"]);
     let origin = Origin::of(&best).unwrap();
     assert_eq!(origin.fit, config);

@@ -311,7 +311,7 @@ fn what_cannot_answer_together_is_not_joined() {
     succeed(fit.arg("--join").args([&normalised, &other_seed]).args(["--run", "joined", "--quiet"]));
     let joined = Checkpoint::read(folder.path().join("joined/best.pt")).unwrap();
     let normalised = Checkpoint::read(&normalised).unwrap();
-    for same in ["feature_statistics", "learnt_from"] {
+    for same in ["feature_statistics", "learnt_from", "out_of_domain"] {
         assert!(joined.extra(same).is_some() && joined.extra(same) == normalised.extra(same), "{same}");
     }
     // Its calibration is its own.

@@ -237,7 +237,7 @@ fn a_calibrated_checkpoint_reports_what_its_probabilities_and_sets_are_worth() {
     let object = json(&mut command);
     let found = &object["uncertainty"];
     assert_eq!(found["temperature"].as_f64(), Some(calibrator.temperature.value()));
-    assert_eq!(found["n_validation"].as_u64(), Some(calibrator.energies.n()));
+    assert_eq!(found["n_validation"].as_u64(), Some(calibrator.scores.n()));
     assert!(found["validation_speakers"].is_null(), "its voices are those of the training");
     // The figures of the report are those with the temperature.
     assert_eq!(found["calibrated"]["ece"], object["calibration"]["ece"]);
@@ -329,33 +329,89 @@ fn a_checkpoint_from_before_is_reported_as_not_calibrated() {
     assert!((object["cross_entropy"].as_f64().unwrap() - without).abs() < 1e-6);
     let page = succeed(&mut older(&[]));
     assert!(page.contains("Not calibrated: trained before"), "{page}");
+    assert!(page.contains("out of its domain is not known: trained before"), "{page}");
     let cache = prepared("report", &[]).cache.display().to_string();
     let text = fail(&mut older(&["--other-corpus", &cache]), 1);
-    assert!(text.contains("older.pt: is not calibrated: trained before"), "{text}");
+    assert!(text.contains("older.pt: has nothing to compare another corpus with: trained before"), "{text}");
     assert!(text.contains("leave --other-corpus out"), "{text}");
 }
 
 #[test]
-fn another_corpus_is_asked_how_unusual_it_is_and_what_was_heard_is_left_out() {
+fn a_checkpoint_with_a_calibration_alone_says_why_nothing_is_out_of_its_domain() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut older = Checkpoint::read(checkpoint()).unwrap();
+    older.extra.retain(|(name, _)| name != "out_of_domain");
+    older.write(&Storage::native(), folder.path().join("older.pt")).unwrap();
+    let mut command = ser_report(folder.path());
+    let arguments = ["--json", "--threads", "1", "--checkpoint", "older.pt", "--csv", "older.csv"];
+    let object = json(command.args(arguments));
+    let newer = json(report(folder.path()).arg("--json"));
+    assert_eq!(object["uncertainty"], newer["uncertainty"]);
+    assert!(object.get("out_of_domain").is_none() && newer.get("no_domain_reference").is_none());
+    let why = object["no_domain_reference"].as_str().unwrap();
+    assert!(why.starts_with("trained before ser kept a reference"), "{why}");
+    let head = std::fs::read_to_string(folder.path().join("older.csv")).unwrap();
+    assert!(head.lines().next().unwrap().ends_with(",set"), "{head}");
+}
+
+#[test]
+fn another_corpus_is_measured_and_what_was_heard_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let other = SynthOptions { words: 6, sample_rate: 16_000, seed: 99, ..SynthOptions::default() };
     SynthCorpus::new(other).unwrap().write(&folder.path().join("other")).unwrap();
     succeed(ser_prep(folder.path()).args(["--quiet", "--data", "other", "--out", "other-cache"]));
     let object = json(report(folder.path()).args(["--json", "--other-corpus", "other-cache"]));
-    let found = &object["uncertainty"]["other_corpus"];
+    let found = &object["out_of_domain"]["other_corpus"];
     assert_eq!((found["cache"].as_str(), found["n_heard"].as_u64()), (Some("other-cache"), Some(0)));
     assert_eq!(
         found["n_utterances"].as_u64().unwrap() as usize,
         manifest(&folder.path().join("other-cache"), "random", "test").len()
     );
     for share in ["flagged", "auroc"] {
-        assert!((0.0..=1.0).contains(&found["unusual"][share].as_f64().unwrap()), "{found}");
+        assert!((0.0..=1.0).contains(&found[share].as_f64().unwrap()), "{found}");
     }
     // Its own test side is none of what it has heard.
     let own = prepared("report", &[]).cache.display().to_string();
     let object = json(report(folder.path()).args(["--json", "--other-corpus", &own]));
-    assert_eq!(object["uncertainty"]["other_corpus"]["n_heard"], 0);
-    assert_eq!(object["uncertainty"]["other_corpus"]["unusual"], object["uncertainty"]["unusual"]);
+    let (own, other) = (&object["out_of_domain"], &object["out_of_domain"]["other_corpus"]);
+    assert_eq!(other["n_heard"], 0);
+    assert!(own["flagged"] == other["flagged"] && own["auroc"] == other["auroc"], "{own}");
+}
+
+#[test]
+fn recordings_of_another_kind_are_out_of_domain_and_own_test_clips_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = |name: &str, options: SynthOptions| {
+        SynthCorpus::new(SynthOptions { words: 10, ..options })
+            .unwrap()
+            .write(&folder.path().join(name))
+            .unwrap();
+        let mut prep = ser_prep(folder.path());
+        let cache = format!("{name}-cache");
+        succeed(prep.args(["--quiet", "--data", name, "--out", &cache]).args(SMALL_FEATURES));
+    };
+    // Other takes of the same words by the same voices, over a telephone.
+    corpus("own", SynthOptions { sample_rate: 16_000, ..SynthOptions::default() });
+    corpus("telephone", SynthOptions { sample_rate: 8_000, seed: 7, ..SynthOptions::default() });
+    let mut fit = ser_fit(folder.path());
+    fit.arg("--config").arg(&prepared("report", &[]).recipe);
+    succeed(fit.args(["--cache", "own-cache", "--quiet", "--epochs", "1"]));
+    let mut report = ser_report(folder.path());
+    let object = json(report.args(["--json", "--other-corpus", "telephone-cache", "--csv", "own.csv"]));
+    let (own, other) = (&object["out_of_domain"], &object["out_of_domain"]["other_corpus"]);
+    assert!(own["flagged"].as_f64().unwrap() <= 0.25, "{own}");
+    assert!(other["flagged"].as_f64().unwrap() >= 0.75, "{other}");
+    assert!(other["auroc"].as_f64().unwrap() >= 0.9, "{other}");
+    assert_eq!(
+        own["n_validation"].as_u64().unwrap() as usize,
+        manifest(&folder.path().join("own-cache"), "random", "val").len()
+    );
+    // What the reference says of each utterance adds up to it.
+    let mut csv = csv::Reader::from_path(folder.path().join("own.csv")).unwrap();
+    let last = csv.headers().unwrap().len() - 1;
+    let shares: Vec<f64> = csv.records().map(|row| row.unwrap()[last].parse().unwrap()).collect();
+    let flagged = shares.iter().filter(|share| **share <= 0.05).count() as f64 / shares.len() as f64;
+    assert_eq!(own["flagged"].as_f64(), Some(flagged));
 }
 
 // Where the data is.

@@ -8,10 +8,11 @@ use ser::Ending;
 use ser_core::{Error, ErrorKind, Result};
 
 /// The commands, in the order in which they are used, and a line about each.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 7] = [
     ("prep", "decode recordings, compute features, keep them in a cache with split manifests"),
     ("fit", "train a network on a cache and keep the best checkpoint"),
     ("report", "say what a checkpoint is worth on the test side of its split"),
+    ("predict", "say what a checkpoint hears in recordings, and how sure it is"),
     ("tune", "search for a good recipe"),
     ("cache", "list, verify, repair, measure, clear, export and compare caches"),
     ("synth", "write a synthetic speech corpus for trying things out"),
@@ -55,7 +56,8 @@ fn forward(name: &OsString, arguments: Vec<OsString>) -> ExitCode {
     let error = replace_process(Command::new(&program).args(arguments));
     ser::run("ser", || {
         let error = Error::io("cannot be run", &program, error);
-        Err(error.help("build it with ./just build; ser-fit and ser-report need the feature torch"))
+        Err(error
+            .help("build it with ./just build; ser-fit, ser-report and ser-predict need the feature torch"))
     })
 }
 

@@ -101,6 +101,10 @@ pub(crate) fn ser_report(folder: &Path) -> Command {
     command(env!("CARGO_BIN_EXE_ser-report"), folder)
 }
 
+pub(crate) fn ser_predict(folder: &Path) -> Command {
+    command(env!("CARGO_BIN_EXE_ser-predict"), folder)
+}
+
 fn command(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).stdin(Stdio::null());

@@ -7,6 +7,7 @@ mod common;
 #[cfg(feature = "png")]
 #[path = "../common_python/mod.rs"]
 mod common_python;
+mod domain;
 mod metrics;
 #[cfg(feature = "png")]
 mod page;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ser_core::ErrorKind;
 use ser_eval::compare::Comparison;
-use ser_eval::metrics::{BootstrapOptions, McNemarTest};
+use ser_eval::metrics::{BootstrapOptions, McNemarTest, SetCoverage};
 use ser_eval::render::{self, markdown, text};
 use ser_eval::runs::{RunsReport, UnusableRun};
 use ser_eval::{Answers, SplitSide, TestSide, TestUtterance, TrainingSettings, Unit, Voices};
@@ -294,6 +294,58 @@ fn the_text_fits_80_columns_and_lists_what_was_not_used() {
     assert_eq!(rows.len(), 4);
     assert_eq!((rows[3]["protocol"].as_str(), rows[3]["uar_mean"].as_str()), ("speaker-independent", "0.5"));
     assert_eq!(rows[0]["seeds"], "1 0");
+}
+
+#[test]
+fn prediction_sets_are_shown_beside_what_they_promise_where_all_runs_have_them() {
+    let with_sets = |coverage: f64| {
+        let measured = [0.7, 0.9, 0.8, 1.0, 0.6, 0.4];
+        let runs = two_speakers().into_iter().zip(measured).map(|(run, measured)| Answers {
+            sets: Some(SetCoverage { coverage, measured, mean_size: 2.0, single_share: 0.25 }),
+            ..run
+        });
+        runs.collect::<Vec<_>>()
+    };
+    let mut answers = with_sets(0.9);
+    let report = RunsReport::new("runs", &answers, vec![], options()).unwrap();
+    let rows = &report.recipes[0].rows;
+    let measured = |protocol: &str| {
+        let mean = |runs: &[&Answers]| {
+            runs.iter().map(|run| run.sets.unwrap().measured).sum::<f64>() / runs.len() as f64
+        };
+        mean(&answers.iter().filter(|run| run.test.protocol == protocol).collect::<Vec<_>>())
+    };
+    for row in rows.iter().filter(|row| row.protocol != "speaker-independent") {
+        let sets = row.sets.unwrap();
+        assert!((sets.measured - measured(&row.protocol)).abs() < 1e-12 && sets.mean_size == 2.0, "{row:?}");
+    }
+    let pooled = rows.iter().find(|row| row.protocol == "speaker-independent").unwrap().sets.unwrap();
+    let both = (measured("speaker-OAF") + measured("speaker-YAF")) / 2.0;
+    assert!((pooled.measured - both).abs() < 1e-12, "{pooled:?}");
+
+    let page = text::runs(&report, 80);
+    let line = page.lines().rfind(|line| line.starts_with("speaker-independent")).unwrap();
+    let cells: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(cells, ["speaker-independent", "0.9", &format!("{both:.4}"), "2.0000", "0.2500"], "{page}");
+    assert!(
+        markdown::runs(&report)
+            .contains(&format!("| speaker-independent | 0.9 | {both:.4} | 2.0000 | 0.2500 |"))
+    );
+    let mut bytes = Vec::new();
+    render::csv::runs(&mut bytes, &report).unwrap();
+    assert!(
+        String::from_utf8(bytes)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .contains("resampled,set_promised,set_coverage")
+    );
+
+    answers.iter_mut().for_each(|run| run.sets = None);
+    let report = RunsReport::new("runs", &answers, vec![], options()).unwrap();
+    assert!(report.recipes[0].rows.iter().all(|row| row.sets.is_none()));
+    assert!(!text::runs(&report, 80).contains("Prediction sets"));
 }
 
 #[test]

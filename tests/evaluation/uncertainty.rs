@@ -1,9 +1,9 @@
-//! Temperature, prediction sets and energies against SciPy, scikit-learn and NumPy.
+//! Temperature and prediction sets against SciPy, scikit-learn and NumPy.
 
 use std::collections::BTreeSet;
 
 use ser_eval::{DEFAULT_COVERAGE, RawAnswers, Uncertainty};
-use ser_model::calibration::{Calibrator, ValidationAnswers, energy};
+use ser_model::calibration::{Calibrator, ValidationAnswers};
 use serde::Deserialize;
 
 /// Made by `tests/fixtures/metrics/make_uncertainty.py`.
@@ -20,10 +20,6 @@ struct Case {
     uncalibrated: Errors,
     calibrated: Errors,
     sets: Vec<Sets>,
-    energies: Vec<f64>,
-    shares_as_unusual: Vec<f64>,
-    flagged: f64,
-    auroc: f64,
 }
 
 #[derive(Deserialize)]
@@ -50,16 +46,11 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn energies(logits: &[f32], classes: usize) -> Vec<f64> {
-    logits.chunks(classes).map(energy).collect()
-}
-
 fn fitted(case: &Case) -> Calibrator {
     Calibrator::fit(&ValidationAnswers {
         logits: &case.logits,
         classes: case.classes,
         truth: &case.truth,
-        energies: &energies(&case.logits, case.classes),
         speakers: case.speakers.as_deref(),
     })
     .unwrap()
@@ -100,26 +91,9 @@ fn prediction_sets_are_those_of_numpy() {
 }
 
 #[test]
-fn energies_and_the_share_as_unusual_are_those_of_scipy_and_numpy() {
-    for case in cases() {
-        let calibrator = fitted(&case);
-        let ours = energies(&case.test_logits, case.classes);
-        for ((ours, theirs), share) in ours.iter().zip(&case.energies).zip(&case.shares_as_unusual) {
-            close(*ours, *theirs, 1e-13, &case.name);
-            close(calibrator.share_as_unusual(*ours), *share, 1e-13, &case.name);
-        }
-    }
-}
-
-#[test]
 fn what_a_report_measures_is_what_scikit_learn_does() {
     for case in cases() {
-        let test = RawAnswers {
-            logits: &case.test_logits,
-            classes: case.classes,
-            truth: &case.test_truth,
-            energies: &energies(&case.test_logits, case.classes),
-        };
+        let test = RawAnswers { logits: &case.test_logits, classes: case.classes, truth: &case.test_truth };
         let found = Uncertainty::of(&fitted(&case), &test, DEFAULT_COVERAGE).unwrap();
         for (ours, theirs) in [(found.uncalibrated, &case.uncalibrated), (found.calibrated, &case.calibrated)]
         {
@@ -134,8 +108,6 @@ fn what_a_report_measures_is_what_scikit_learn_does() {
             close(ours.mean_size, theirs.mean_size, 1e-13, &case.name);
             close(ours.single_share, theirs.single_share, 1e-13, &case.name);
         }
-        close(found.unusual.flagged, case.flagged, 1e-13, &case.name);
-        close(found.unusual.auroc, case.auroc, 1e-12, &case.name);
         let speakers = case.speakers.map(|speakers| BTreeSet::from_iter(speakers).len() as u64);
         assert_eq!(found.validation_speakers, speakers);
     }

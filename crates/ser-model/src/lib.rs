@@ -1,10 +1,12 @@
 //! What a trained model is, without libtorch: the recipe it is trained by, the description of its network, the
-//! checkpoint file that holds its weights, and what makes its answers believable: a calibration, and what it has heard.
+//! checkpoint file that holds its weights, and what makes its answers believable: a calibration, a reference for what is
+//! out of its domain, and what it has heard.
 
 pub mod calibration;
 pub mod checkpoint;
 mod choices;
 mod config;
+pub mod domain;
 mod learnt_from;
 mod length;
 pub mod network;

@@ -1,5 +1,6 @@
 //! What a model says of one recording.
 
+use ser_model::domain::OUT_OF_DOMAIN_LEVEL;
 use serde::Serialize;
 
 /// The answer for one recording.
@@ -23,9 +24,6 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Below this share a recording is called out of domain: 1 in 20 recordings like those of validation are.
-    pub const OUT_OF_DOMAIN_LEVEL: f64 = 0.05;
-
     /// Whether the model cannot decide between classes at the coverage asked for, or holds none for likely enough.
     pub fn is_unsure(&self) -> bool {
         self.set.as_ref().is_some_and(|set| set.len() != 1)
@@ -33,6 +31,6 @@ impl Answer {
 
     /// Whether the recording is unlike those that the model was validated on.
     pub fn is_out_of_domain(&self) -> bool {
-        self.share_as_unusual.is_some_and(|share| share <= Self::OUT_OF_DOMAIN_LEVEL)
+        self.share_as_unusual.is_some_and(|share| share <= OUT_OF_DOMAIN_LEVEL)
     }
 }

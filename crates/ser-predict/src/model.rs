@@ -4,11 +4,12 @@ use std::path::Path;
 
 use ser_audio::Limits;
 use ser_cache::Sha;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, Result};
 use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
 use ser_model::checkpoint::Checkpoint;
+use ser_model::domain::{DomainReference, describe};
 use ser_train::predict::Predictor;
 use ser_train::state::Origin;
 
@@ -39,6 +40,7 @@ pub struct Model {
     predictor: Predictor,
     calibration: Option<(Calibrator, SetThreshold)>,
     learnt: Option<LearntFrom>,
+    domain: Option<DomainReference>,
 }
 
 impl Model {
@@ -56,18 +58,7 @@ impl Model {
     fn from_bytes(name: String, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         let origin = Origin::of(&checkpoint)?;
-        let features: FeatureConfig = serde_json::from_value(origin.features.clone()).map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("its feature configuration cannot be understood: {error}"))
-        })?;
-        features.validate()?;
-        if features.shape() != origin.model.input_shape {
-            let what = format!(
-                "its network takes utterances of shape {:?}, its features have {:?}",
-                origin.model.input_shape,
-                features.shape()
-            );
-            return Err(Error::new(ErrorKind::Damaged, what));
-        }
+        let features = origin.feature_config()?;
         let predictor = Predictor::new(&checkpoint, &origin, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?
             .map(|calibrator| {
@@ -75,10 +66,12 @@ impl Model {
             })
             .transpose()?;
         let learnt = LearntFrom::of(&checkpoint)?;
+        let domain = DomainReference::of(&checkpoint)?;
         let mut about =
             About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
         about.calibrated = calibration.is_some();
-        Ok(Self { about, features, predictor, calibration, learnt })
+        about.knows_its_domain = domain.is_some();
+        Ok(Self { about, features, predictor, calibration, learnt, domain })
     }
 
     /// What it is and has heard.
@@ -114,26 +107,37 @@ impl Model {
         let raw = self.predictor.predict(&features, &frames)?;
         let classes = self.about.labels.len();
         let rows = raw.logits.chunks_exact(classes).zip(raw.probabilities.chunks_exact(classes));
-        let answers =
-            clips.iter().zip(rows.zip(raw.predicted)).map(|(clip, ((logits, plain), predicted))| {
-                let calibrated = (self.calibration.as_ref())
-                    .map(|(calibrator, threshold)| (calibrator.probabilities(logits), threshold));
-                let set =
-                    calibrated.as_ref().map(|(probabilities, threshold)| threshold.classes(probabilities));
-                Answer {
-                    predicted,
-                    probabilities: calibrated.map_or_else(
-                        || plain.to_vec(),
-                        |(probabilities, _)| probabilities.into_iter().map(|p| p as f32).collect(),
-                    ),
-                    set,
-                    share_as_unusual: None,
-                    heard_before: self.has_heard(clip),
-                    frames_cut: clip.frames_cut,
-                    seconds: clip.seconds,
-                }
-            });
-        Ok(answers.collect())
+        let answers = clips.iter().zip(rows.zip(raw.predicted));
+        answers
+            .map(|(clip, ((logits, plain), predicted))| self.answer_of(clip, logits, plain, predicted))
+            .collect()
+    }
+
+    /// The answer for `clip`, of which the network gave `logits` and the probabilities `plain`, not calibrated.
+    fn answer_of(&self, clip: &Clip, logits: &[f32], plain: &[f32], predicted: usize) -> Result<Answer> {
+        let (probabilities, set) = match &self.calibration {
+            None => (plain.to_vec(), None),
+            Some((calibrator, threshold)) => {
+                let calibrated = calibrator.probabilities(logits);
+                let set = threshold.classes(&calibrated);
+                (calibrated.into_iter().map(|p| p as f32).collect(), Some(set))
+            }
+        };
+        Ok(Answer {
+            predicted,
+            probabilities,
+            set,
+            share_as_unusual: self.share_as_unusual(clip)?,
+            heard_before: self.has_heard(clip),
+            frames_cut: clip.frames_cut,
+            seconds: clip.seconds,
+        })
+    }
+
+    fn share_as_unusual(&self, clip: &Clip) -> Result<Option<f64>> {
+        let Some(domain) = &self.domain else { return Ok(None) };
+        let descriptor = describe(&clip.features, self.features.shape(), clip.frames as usize)?;
+        Ok(Some(domain.share_as_unusual(domain.distance(&descriptor)?)))
     }
 
     /// The prediction set of `probabilities`, which are calibrated; `None` of a model without calibration.

@@ -37,6 +37,8 @@ pub(crate) struct Opinion {
     pub(crate) unsure: bool,
     /// Whether this sounds unlike what the model was trained on; null where it does not know.
     pub(crate) out_of_domain: Option<bool>,
+    /// The share of validation recordings that are at least as unusual to the model; null where it does not know.
+    pub(crate) share_as_unusual: Option<f64>,
 }
 
 impl Opinion {
@@ -48,6 +50,7 @@ impl Opinion {
             set: answer.set.as_ref().map(|set| set.iter().map(label).collect()),
             unsure: answer.is_unsure(),
             out_of_domain: answer.share_as_unusual.map(|_| answer.is_out_of_domain()),
+            share_as_unusual: answer.share_as_unusual,
         }
     }
 }

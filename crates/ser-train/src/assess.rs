@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use ser_cache::audit::{Requirement, require};
 use ser_cache::{Cache, FeatureSet, ReadOptions, Sha, StoredSplit, Utterance};
-use ser_core::progress::{Progress, Silent};
+use ser_core::progress::Progress;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::{Fractions, Part};
 use ser_corpus::{Corpora, Protocol};
 use ser_eval::{
-    CommandLine, Doubt, Evaluation, History, OtherCorpus, Prediction, Provenance, RawAnswers, RunRecord,
-    SplitSide, Uncertainty, Unusual, corpora_of, protocol_in_words, training_in_words,
+    CommandLine, DomainRates, Doubt, Evaluation, History, OtherCorpus, OutOfDomain, Prediction, Provenance,
+    RawAnswers, RunRecord, SplitSide, Uncertainty, corpora_of, protocol_in_words, training_in_words,
 };
 use ser_features::FeatureConfig;
 use ser_model::calibration::{Calibrator, check_coverage};
@@ -22,6 +22,7 @@ use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
 use crate::calibrate::sound_of;
 use crate::device;
+use crate::domain::{DomainReference, distances};
 use crate::evaluate::{Predictions, evaluate};
 use crate::material::cut_frames;
 use crate::network::Network;
@@ -44,7 +45,7 @@ pub struct AssessOptions {
     pub require: Vec<Requirement>,
     /// Coverage of the prediction sets, above 0 and below 1: [`ser_eval::DEFAULT_COVERAGE`] unless asked otherwise.
     pub coverage: f64,
-    /// Cache of another corpus, with the same features, whose test side is asked how unusual it is to the model.
+    /// Cache of another corpus, with the same features, of whose test side it is measured how far it lies from the training side.
     pub other_corpus: Option<PathBuf>,
 }
 
@@ -106,33 +107,45 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     let said = evaluate(&mut network, &test, &batches, progress)?;
 
     let calibrator = Calibrator::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
-    let predictions = predictions(&said, calibrator.as_ref(), split.part(Part::Test), options.coverage)?;
+    let domain = DomainReference::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
+    let far = domain.as_ref().map(|domain| distances(domain, &test, utterances)).transpose()?;
+    let mut predictions = predictions(&said, calibrator.as_ref(), utterances, options.coverage)?;
     let uncertainty = match &calibrator {
-        Some(calibrator) => {
-            let mut measured = Uncertainty::of(calibrator, &raw(&said), options.coverage)?;
-            measured.other_corpus = (options.other_corpus.as_deref())
-                .map(|cache| other_corpus(cache, options, &checkpoint, &origin, calibrator, &mut network))
+        Some(calibrator) => Ok(Uncertainty::of(calibrator, &raw(&said), options.coverage)?),
+        None => Err(not_calibrated(&checkpoint)?),
+    };
+    let out_of_domain = match domain.iter().zip(&far).next() {
+        Some((domain, far)) => {
+            for (prediction, distance) in predictions.iter_mut().zip(far) {
+                prediction.share_as_unusual = Some(domain.share_as_unusual(*distance));
+            }
+            let mut measured = OutOfDomain::of(domain, far)?;
+            let other = options.other_corpus.as_deref();
+            measured.other_corpus = (other)
+                .map(|cache| other_corpus(cache, options.access, &checkpoint, &origin, domain))
                 .transpose()?;
             Ok(measured)
         }
         None if options.other_corpus.is_some() => {
-            return Err(Error::new(
-                ErrorKind::Missing,
-                format!("is not calibrated: {}", not_calibrated(&checkpoint)?),
-            )
-            .at(&options.checkpoint)
-            .help(remedy!["leave ", Setting::OtherCorpus, " out"]));
+            let what = format!("has nothing to compare another corpus with: {}", no_reference(&checkpoint)?);
+            return Err(Error::new(ErrorKind::Missing, what).at(&options.checkpoint).help(remedy![
+                "leave ",
+                Setting::OtherCorpus,
+                " out"
+            ]));
         }
-        None => Err(not_calibrated(&checkpoint)?),
+        None => Err(no_reference(&checkpoint)?),
     };
     let provenance = provenance(options, &origin, &cache, set, &split);
     let evaluation = Evaluation::new(checkpoint.labels, &predictions, provenance)?;
-    let evaluation = evaluation.with_audit(split.info.audit.clone()).with_uncertainty(uncertainty);
+    let evaluation = (evaluation.with_audit(split.info.audit.clone()))
+        .with_uncertainty(uncertainty)
+        .with_out_of_domain(out_of_domain);
     Ok(Assessment { evaluation, predictions, origin, split })
 }
 
-/// Predictions of a network for `utterances`: with calibrated probabilities, prediction sets of `coverage` and how unusual
-/// each is, if there is a calibrator.
+/// Predictions of a network for `utterances`: with calibrated probabilities and prediction sets of `coverage`, if there is
+/// a calibrator.
 fn predictions(
     said: &Predictions,
     calibrator: Option<&Calibrator>,
@@ -141,18 +154,14 @@ fn predictions(
 ) -> Result<Vec<Prediction>> {
     let threshold = calibrator.map(|calibrator| calibrator.set_threshold(coverage)).transpose()?;
     let rows = said.probabilities.chunks_exact(said.classes).zip(said.logits.chunks_exact(said.classes));
-    let answers = rows.zip(said.energies.iter().zip(&said.predicted)).zip(utterances.iter().zip(&said.truth));
-    let predicted = answers.map(|(((probabilities, logits), (energy, predicted)), (utterance, truth))| {
+    let answers = rows.zip(&said.predicted).zip(utterances.iter().zip(&said.truth));
+    let predicted = answers.map(|(((probabilities, logits), predicted), (utterance, truth))| {
         let (Some(calibrator), Some(threshold)) = (calibrator, threshold) else {
             return Prediction::most_probable(&utterance.path, *truth, probabilities.to_vec());
         };
         let calibrated = calibrator.probabilities(logits);
         let probabilities = calibrated.iter().map(|probability| *probability as f32).collect();
-        let doubt = Doubt {
-            coverage,
-            set: threshold.classes(&calibrated),
-            share_as_unusual: calibrator.share_as_unusual(*energy),
-        };
+        let doubt = Doubt { coverage, set: threshold.classes(&calibrated) };
         let prediction = Prediction::most_probable(&utterance.path, *truth, probabilities)?;
         // The same as without a temperature, also where two classes are as good as equally probable.
         Ok(Prediction { predicted: *predicted, doubt: Some(doubt), ..prediction })
@@ -161,14 +170,14 @@ fn predictions(
 }
 
 fn raw(said: &Predictions) -> RawAnswers<'_> {
-    RawAnswers { logits: &said.logits, classes: said.classes, truth: &said.truth, energies: &said.energies }
+    RawAnswers { logits: &said.logits, classes: said.classes, truth: &said.truth }
 }
 
 /// Why a checkpoint has no calibration.
 ///
 /// # Errors
 /// When what it has heard is damaged.
-fn not_calibrated(checkpoint: &Checkpoint) -> Result<String> {
+pub(crate) fn not_calibrated(checkpoint: &Checkpoint) -> Result<String> {
     Ok(match LearntFrom::of(checkpoint)? {
         None => "trained before ser kept a calibration in its checkpoints; train it again for one",
         Some(_) => {
@@ -178,28 +187,35 @@ fn not_calibrated(checkpoint: &Checkpoint) -> Result<String> {
     .to_owned())
 }
 
-/// How unusual the test side of another corpus is to the network in `checkpoint`: that of the random split in the cache at
-/// `root`, without what the network has heard.
+/// Why a checkpoint has no reference for what is out of its domain.
+///
+/// # Errors
+/// When what it has heard or its calibration is damaged.
+pub(crate) fn no_reference(checkpoint: &Checkpoint) -> Result<String> {
+    let is_best = Calibrator::of(checkpoint)?.is_some();
+    Ok(match LearntFrom::of(checkpoint)? {
+        Some(_) if !is_best => "not the best checkpoint of a run, which alone has a reference for it",
+        _ => "trained before ser kept a reference for it in its checkpoints; train it again for one",
+    }
+    .to_owned())
+}
+
+/// How far the test side of another corpus lies from what the network in `checkpoint` has learnt from: that of the random
+/// split in the cache at `root`, without what the network has heard.
 ///
 /// # Errors
 /// When there is no cache, or none with the features of the training; when nothing is left that it has not heard.
 fn other_corpus(
     root: &Path,
-    options: &AssessOptions,
+    access: ReadOptions,
     checkpoint: &Checkpoint,
     origin: &Origin,
-    calibrator: &Calibrator,
-    network: &mut Network,
+    domain: &DomainReference,
 ) -> Result<OtherCorpus> {
-    let cache = Cache::open(root)?.with_access(options.access);
+    let cache = Cache::open(root)?.with_access(access);
     let set = same_features(&cache, origin)?;
     let split = cache.split(set, &Protocol::Random)?;
     let (dataset, utterances) = (cache.part(set, &split, Part::Test)?, split.part(Part::Test));
-    let normaliser =
-        normaliser_of(checkpoint, origin.fit.feature_normalisation, &dataset, utterances, network.device())
-            .map_err(|error| error.at(&options.checkpoint))?;
-    let batches = Batches::new(&dataset, network.device())?.normalised_by(normaliser);
-    let said = evaluate(network, &dataset, &batches, &Silent)?;
     let learnt = LearntFrom::of(checkpoint)?.unwrap_or_default();
     let is_new = |utterance: &Utterance| {
         let sound = sound_of(set, utterance);
@@ -207,9 +223,10 @@ fn other_corpus(
             learnt.training.sounds.contains(&sound) || learnt.validation.sounds.contains(&sound)
         })
     };
-    let new = utterances.iter().zip(&said.energies).filter(|(utterance, _)| is_new(utterance));
-    let energies: Vec<f64> = new.map(|(_, energy)| *energy).collect();
-    if energies.is_empty() {
+    let all = distances(domain, &dataset, utterances)?;
+    let new: Vec<f64> =
+        utterances.iter().zip(&all).filter(|(utterance, _)| is_new(utterance)).map(|(_, far)| *far).collect();
+    if new.is_empty() {
         let what = "has nothing in its test side that the network was not trained or validated on";
         return Err(Error::new(ErrorKind::Unusable, what)
             .at(root)
@@ -217,9 +234,9 @@ fn other_corpus(
     }
     Ok(OtherCorpus {
         cache: root.display().to_string(),
-        n_utterances: energies.len() as u64,
-        n_heard: (utterances.len() - energies.len()) as u64,
-        unusual: Unusual::of(calibrator, &energies)?,
+        n_utterances: new.len() as u64,
+        n_heard: (utterances.len() - new.len()) as u64,
+        rates: DomainRates::of(domain, &new)?,
     })
 }
 
@@ -340,7 +357,7 @@ fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
     })
 }
 
-fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet> {
+pub(crate) fn same_features<'a>(cache: &'a Cache, origin: &Origin) -> Result<&'a FeatureSet> {
     if let Some(set) = cache.feature_sets().iter().find(|set| set.id == origin.feature_set) {
         return Ok(set);
     }

@@ -35,7 +35,6 @@ pub(crate) fn calibrator_of(said: &Predictions, split: &StoredSplit) -> Result<C
         logits: &said.logits,
         classes: said.classes,
         truth: &said.truth,
-        energies: &said.energies,
         speakers: speakers.as_deref(),
     })
 }

@@ -15,6 +15,7 @@ use ser_model::{FitConfig, LearntFrom, MOST_MEMBERS, MemberOrigin, RunLength};
 use crate::batches::normalisation::STATISTICS;
 use crate::calibrate::{calibrate, learnt_from};
 use crate::device;
+use crate::domain::{DomainReference, reference_of};
 use crate::material::Material;
 use crate::run::{FitSummary, RunFolder};
 use crate::state::Origin;
@@ -139,6 +140,9 @@ fn calibrate_where_trained(joined: &mut Checkpoint) -> Result<()> {
     let (device, _) = device::set_up("cpu", origin.fit.threads)?;
     if LearntFrom::of(joined)?.is_none() {
         joined.extra.push(learnt_from(&material.set, &material.split).to_entry()?);
+    }
+    if DomainReference::of(joined)?.is_none() {
+        joined.extra.push(reference_of(&material)?.to_entry()?);
     }
     calibrate(joined, &material, device)
 }
@@ -266,17 +270,14 @@ fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
     origin.model.members = members.len();
     let model = origin.model.clone();
     let statistics = first.statistics().map(|statistics| (STATISTICS.to_owned(), statistics.clone()));
-    // The same split: what one has heard all have.
-    let learnt =
-        (members.iter().map(|member| LearntFrom::of(&member.checkpoint).map_err(|e| e.at(&member.path))))
-            .find_map(Result::transpose)
-            .transpose()?;
-    let learnt = learnt.map(|learnt| learnt.to_entry()).transpose()?;
+    // The same split: what one has heard all have, and the same is out of their domain.
+    let learnt = first_of(&members, LearntFrom::of)?.map(|learnt| learnt.to_entry()).transpose()?;
+    let domain = first_of(&members, DomainReference::of)?.map(|domain| domain.to_entry()).transpose()?;
     let mut joined = Checkpoint {
         labels: first.checkpoint.labels.clone(),
         config: origin.to_json()?,
         model_state: Vec::new(),
-        extra: statistics.into_iter().chain(learnt).collect(),
+        extra: statistics.into_iter().chain(learnt).chain(domain).collect(),
     };
     for (number, member) in members.into_iter().enumerate() {
         let prefix = model.member_prefix(number);
@@ -285,4 +286,13 @@ fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
     }
     joined.model_state.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(joined)
+}
+
+/// What the first of `members` that has it carries.
+///
+/// # Errors
+/// When it is damaged in one before that.
+fn first_of<T>(members: &[Member], of: fn(&Checkpoint) -> Result<Option<T>>) -> Result<Option<T>> {
+    let carried = members.iter().map(|member| of(&member.checkpoint).map_err(|error| error.at(&member.path)));
+    carried.filter_map(Result::transpose).next().transpose()
 }

@@ -3,12 +3,11 @@
 use ser_cache::Dataset;
 use ser_core::progress::Progress;
 use ser_eval::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};
-use ser_model::calibration::energy;
-use tch::{Kind, Tensor};
+use tch::Kind;
 
 use crate::batches::Batches;
 use crate::network::parameters::to_vec_f32;
-use crate::network::{Network, answer};
+use crate::network::{Network, Pass};
 use crate::torch::Result;
 
 /// Utterances predicted at once. An utterance's result does not depend on it.
@@ -19,8 +18,6 @@ const EVALUATION_BATCH: usize = 64;
 pub struct Predictions {
     /// Logits, or averaged log-probabilities of an ensemble, `[utterance, class]`, row-major.
     pub logits: Vec<f32>,
-    /// [`energy`] of each utterance, over members and branches the mean.
-    pub energies: Vec<f64>,
     /// Probability of each class for each utterance, `[utterance, class]`, row-major; not calibrated.
     pub probabilities: Vec<f32>,
     /// True class of each utterance.
@@ -64,15 +61,11 @@ pub fn evaluate(
     let classes = network.architecture().classes;
     let mut probabilities = Vec::with_capacity(dataset.len() * classes);
     let mut all_logits = Vec::with_capacity(dataset.len() * classes);
-    let mut energies = Vec::with_capacity(dataset.len());
     let all: Vec<usize> = (0..dataset.len()).collect();
     progress.start(all.len() as u64, "utterances");
     for portion in all.chunks(EVALUATION_BATCH) {
         let batch = batches.get(portion)?;
-        let members = tch::no_grad(|| network.members(&batch.features, &batch.frames))?;
-        let answers = members.iter().map(|branches| answer(branches)).collect::<Result<Vec<_>>>()?;
-        let logits = answer(&answers)?;
-        energies.extend(mean_energies(&members, classes)?);
+        let logits = tch::no_grad(|| network.forward(&batch.features, &batch.frames, Pass::Evaluation))?;
         all_logits.extend(to_vec_f32(&logits)?);
         probabilities.extend(to_vec_f32(&logits.f_softmax(1, Kind::Float)?)?);
         progress.advance(portion.len() as u64);
@@ -80,18 +73,7 @@ pub fn evaluate(
     progress.finish();
     let predicted = probabilities.chunks_exact(classes).map(most_probable).collect();
     let logits = all_logits;
-    Ok(Predictions { logits, energies, probabilities, truth: dataset.labels().collect(), predicted, classes })
-}
-
-/// The energy of each utterance of a batch, from the logits `[B, class]` of each branch of each member.
-fn mean_energies(members: &[Vec<Tensor>], classes: usize) -> Result<Vec<f64>> {
-    let branches: Vec<Vec<f32>> = members.iter().flatten().map(to_vec_f32).collect::<Result<_>>()?;
-    let utterances = branches.first().map_or(0, |logits| logits.len() / classes);
-    let mut sums = vec![0.0; utterances];
-    for logits in &branches {
-        sums.iter_mut().zip(logits.chunks_exact(classes)).for_each(|(sum, row)| *sum += energy(row));
-    }
-    Ok(sums.into_iter().map(|sum| sum / branches.len() as f64).collect())
+    Ok(Predictions { logits, probabilities, truth: dataset.labels().collect(), predicted, classes })
 }
 
 /// The class with the highest probability; the first of equals, as numpy's `argmax`.

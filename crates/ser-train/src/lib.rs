@@ -7,7 +7,8 @@
 //! ```
 //!
 //! [`train::fit`] trains one network, [`ensemble`] several as one, and [`matrix`] plans runs over protocols and seeds.
-//! [`assess`] runs a checkpoint on the test side of its split, [`collect`] many; [`predict`] runs one on any features. What a run leaves in its folder is in
+//! [`assess`] runs a checkpoint on the test side of its split, [`collect`] many; [`unseen`] on another
+//! corpus; [`predict`] on any features. What a run leaves in its folder is in
 //! [`run`].
 
 pub mod assess;
@@ -15,6 +16,7 @@ pub mod batches;
 mod calibrate;
 pub mod collect;
 pub mod device;
+pub mod domain;
 pub mod ensemble;
 pub mod evaluate;
 mod foreign;
@@ -27,6 +29,7 @@ pub mod run;
 pub mod state;
 pub mod torch;
 pub mod train;
+pub mod unseen;
 
 /// The examples of the crate's README.
 #[cfg(doctest)]

@@ -6,6 +6,7 @@ use ser_cache::{FeatureSet, Sha, StoredSplit, TensorKey};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
+use ser_features::FeatureConfig;
 use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::network::{Arch, Architecture};
 use ser_model::{FitConfig, MemberOrigin, checkpoint};
@@ -190,6 +191,28 @@ impl Origin {
         }
         origin.model.check_shapes(&checkpoint.model_state)?;
         Ok(origin)
+    }
+}
+
+impl Origin {
+    /// The configuration of the features that its network reads.
+    ///
+    /// # Errors
+    /// When this version does not know it, or it is not of the network's shape.
+    pub fn feature_config(&self) -> Result<FeatureConfig> {
+        let features: FeatureConfig = serde_json::from_value(self.features.clone()).map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("its feature configuration cannot be understood: {error}"))
+        })?;
+        features.validate()?;
+        if features.shape() != self.model.input_shape {
+            let what = format!(
+                "its network takes utterances of shape {:?}, its features have {:?}",
+                self.model.input_shape,
+                features.shape()
+            );
+            return Err(Error::new(ErrorKind::Damaged, what));
+        }
+        Ok(features)
     }
 }
 

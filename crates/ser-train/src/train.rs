@@ -22,6 +22,7 @@ use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_traini
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches};
 use crate::calibrate::{calibrator_of, learnt_from};
+use crate::domain::{DomainReference, reference_of};
 use crate::evaluate::evaluate;
 pub use crate::material::Material;
 use crate::network::Network;
@@ -133,6 +134,7 @@ struct Trainer<'a> {
     /// What features are normalised with, if it is part of the checkpoint.
     statistics: Option<Statistics>,
     learnt_from: LearntFrom,
+    domain: DomainReference,
     standing: TrainingState,
 }
 
@@ -164,6 +166,7 @@ impl<'a> Trainer<'a> {
             val: Batches::new(&material.val, device)?.normalised_by(val),
             statistics,
             learnt_from: learnt_from(&material.set, &material.split),
+            domain: reference_of(material)?,
             standing: TrainingState { epoch: 1, ..TrainingState::default() },
             length,
             config,
@@ -318,6 +321,7 @@ impl<'a> Trainer<'a> {
         self.origin.metrics = Some(record.clone());
         if record.best {
             let mut best = self.checkpoint()?;
+            best.extra.push(self.domain.to_entry()?);
             best.extra.push(calibrator_of(&predictions, &self.material.split)?.to_entry()?);
             self.run.save_best(&best)?;
         }

@@ -2,6 +2,7 @@
 
 mod report_files;
 mod reproduction;
+mod unseen_corpus;
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use ser_train::assess::{AssessOptions, assess, run_record};
 use ser_train::collect::{assess_runs, compare_checkpoints};
 
 use report_files::ReportFiles;
+use unseen_corpus::UnseenCorpus;
 
 /// Evaluate a checkpoint on the test side of the split it was trained on: accuracy, UAR, classification report,
 /// confusion matrix, and what the split can and cannot show.
@@ -54,13 +56,13 @@ struct Arguments {
     /// 0.8, 0.9 and 0.95
     #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_COVERAGE)]
     coverage: f64,
-    /// Cache of another corpus, prepared with the same features: how unusual the model finds its test side
+    /// Cache of another corpus, prepared with the same features: how far its test side lies from the training side
     #[arg(long, value_name = "FOLDER", conflicts_with = "runs")]
     other_corpus: Option<PathBuf>,
     /// List the clips it got wrong, the most confident mistakes first
     #[arg(long)]
     errors: bool,
-    /// Write path, true and predicted class, all probabilities, the prediction set and how unusual it is into this CSV
+    /// Write path, true and predicted class, all probabilities, the prediction set and how unusual each is into this CSV
     /// file; with --runs, the table
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -84,6 +86,8 @@ struct Arguments {
     no_mmap: bool,
     #[command(flatten)]
     files: ReportFiles,
+    #[command(flatten)]
+    unseen: UnseenCorpus,
 }
 
 fn main() -> ExitCode {
@@ -94,6 +98,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<Ending> {
     match (&arguments.runs, arguments.checkpoints.as_slice()) {
         (Some(folder), _) => report_runs(arguments, folder),
+        (None, [_, _, ..]) if arguments.unseen.wanted() => Err(one_checkpoint("--data and --unseen")),
         (None, [_, _, ..]) => report_comparison(arguments),
         (None, [one]) => report_checkpoint(arguments, one),
         (None, []) => report_checkpoint(arguments, &arguments.checkpoint),
@@ -115,11 +120,20 @@ fn assess_options(arguments: &Arguments, checkpoint: &Path) -> AssessOptions {
 
 fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending> {
     let options = assess_options(arguments, checkpoint);
-    let (mut evaluation, predictions) = assess(&options, &Bar::new(arguments.quiet || arguments.json))?;
+    let bar = Bar::new(arguments.quiet || arguments.json);
+    let (mut evaluation, predictions, ending) = match arguments.unseen.wanted() {
+        true => arguments.unseen.assess(&options, arguments.quiet, &bar)?,
+        false => {
+            let (evaluation, predictions) = assess(&options, &bar)?;
+            (evaluation, predictions, Ending::Done)
+        }
+    };
     if let Some(path) = &arguments.csv {
         write_csv(path, &evaluation.labels, &predictions)?;
     }
-    if arguments.files.wanted() {
+    if arguments.files.wanted() && arguments.unseen.wanted() {
+        arguments.files.write_unseen(&evaluation, &predictions)?;
+    } else if arguments.files.wanted() {
         let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
         let report = std::iter::once("ser-report".to_owned()).chain(given).collect();
         let run = run_record(&options, |network| reproduction::commands(network, report))?;
@@ -137,7 +151,7 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
             ser::print(&format!("\n{}", text::wrong_predictions(&wrong)))?;
         }
     }
-    Ok(Ending::Done)
+    Ok(ending)
 }
 
 /// Every run below `folder` in one table.
@@ -162,11 +176,7 @@ fn report_runs(arguments: &Arguments, folder: &Path) -> Result<Ending> {
 /// Two or more checkpoints on the same test side.
 fn report_comparison(arguments: &Arguments) -> Result<Ending> {
     if arguments.csv.is_some() || arguments.errors || arguments.other_corpus.is_some() {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            "--csv, --errors and --other-corpus apply to one checkpoint",
-        )
-        .help("leave them out, or name one checkpoint"));
+        return Err(one_checkpoint("--csv, --errors and --other-corpus"));
     }
     let bar = Bar::new(arguments.quiet || arguments.json);
     let options = assess_options(arguments, Path::new(""));
@@ -177,6 +187,11 @@ fn report_comparison(arguments: &Arguments) -> Result<Ending> {
         ser::print(&text::comparison(&comparison, ser::terminal_width()))?;
     }
     Ok(Ending::Done)
+}
+
+fn one_checkpoint(options: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("{options} apply to one checkpoint"))
+        .help("leave them out, or name one checkpoint")
 }
 
 fn bootstrap(arguments: &Arguments) -> BootstrapOptions {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ser::choice;
-use ser_core::Result;
 use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{Corpora, CorpusFolder};
 use ser_eval::render::html::{self, Audio, PageOptions};
 use ser_eval::render::svg::figures;
@@ -31,7 +31,7 @@ pub(crate) struct ReportFiles {
     /// Folder of the recordings, for --audio, as given to ser-prep: once for each corpus, FOLDER or NAME=FOLDER
     /// [default: where ser-prep found them]
     #[arg(long, value_name = "FOLDER")]
-    data: Vec<CorpusFolder>,
+    recordings: Vec<CorpusFolder>,
 }
 
 impl ReportFiles {
@@ -51,8 +51,8 @@ impl ReportFiles {
         mut run: RunRecord,
     ) -> Result<()> {
         let storage = Storage::native();
-        if !self.data.is_empty() {
-            run.corpora = Some(Corpora::new(&self.data)?);
+        if !self.recordings.is_empty() {
+            run.corpora = Some(Corpora::new(&self.recordings)?);
         }
         if let Some(path) = &self.html {
             let options = PageOptions { audio: self.audio, path };
@@ -64,6 +64,27 @@ impl ReportFiles {
         }
         if let Some(path) = &self.card {
             storage.replace_file(path, &[model_card(evaluation, &run).as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// As [`write`](Self::write), for an evaluation on a corpus that is no part of the run.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); for a model card, which is about the run.
+    pub(crate) fn write_unseen(&self, evaluation: &Evaluation, predictions: &[Prediction]) -> Result<()> {
+        let storage = Storage::native();
+        if let Some(path) = &self.card {
+            let what = "is about the split of the training, not about another corpus";
+            return Err(Error::new(ErrorKind::Usage, what).at(path).help("leave --card out"));
+        }
+        if let Some(path) = &self.html {
+            let options = PageOptions { audio: self.audio, path };
+            let page = html::page(evaluation, predictions, None, &options)?;
+            storage.replace_file(path, &[page.as_bytes()])?;
+        }
+        if let Some(folder) = &self.figures {
+            write_figures(folder, &figures(evaluation, None), &storage)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod answers;
 mod history;
+mod out_of_domain;
 mod predictions;
 mod protocol;
 mod run_record;
@@ -25,14 +26,12 @@ use crate::metrics::{
 
 pub use answers::{Answers, RunFigures, TestSide, TestUtterance};
 pub use history::{EpochHistory, History};
+pub use out_of_domain::{DomainRates, OtherCorpus, OutOfDomain};
 pub use predictions::{Prediction, WrongPrediction, wrong_predictions};
 pub use protocol::{SplitSide, protocol_in_words};
 pub use run_record::{CommandLine, RunRecord, corpora_of};
 pub use settings::{TrainingSettings, training_in_words};
-pub use uncertainty::{
-    COVERAGES, DEFAULT_COVERAGE, Doubt, OtherCorpus, RawAnswers, Sharpness, UNUSUAL_LEVEL, Uncertainty,
-    Unusual,
-};
+pub use uncertainty::{COVERAGES, DEFAULT_COVERAGE, Doubt, RawAnswers, Sharpness, Uncertainty};
 pub use unit::{Resampled, Unit, Voices};
 
 /// A model's test set result. Serialised, it is the object that `--json` prints; numbers are not rounded.
@@ -80,6 +79,12 @@ pub struct Evaluation {
     /// Why the probabilities are not calibrated, if they are not and it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_calibrated: Option<String>,
+    /// How far the test side lies from what the model has learnt from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_domain: Option<OutOfDomain>,
+    /// Why that is not known, if it is not and the reason is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_domain_reference: Option<String>,
     /// What the test side has in common with what the model has seen, and what is reached without listening.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
@@ -172,8 +177,8 @@ pub struct Definitions {
     pub temperature: &'static str,
     /// Coverage of prediction sets.
     pub coverage: &'static str,
-    /// What is unusual to the model.
-    pub unusual: &'static str,
+    /// What is called out of domain.
+    pub out_of_domain: &'static str,
 }
 
 /// The one definition of each metric, printed with it.
@@ -196,8 +201,9 @@ pub const DEFINITIONS: Definitions = Definitions {
                   (Guo et al. 2017)",
     coverage: "share of prediction sets that hold the right class; a set has the most probable classes, as many as the \
                validation side says it takes (adaptive prediction sets, Romano et al. 2020, without randomisation)",
-    unusual: "energy, -ln of the sum of exp(logit) (Liu et al. 2020), above that of all but 5 % of the validation side; \
-              AUROC 0.5: as usual as the validation side, 1: always told apart",
+    out_of_domain: "farther from the training side than 95 % of the validation side, by the Mahalanobis distance of the \
+                    means and deviations of an utterance's features (Lee et al. 2018); AUROC 0.5: as far as the \
+                    validation side, 1: always farther",
 };
 
 impl Definitions {
@@ -217,7 +223,7 @@ impl Definitions {
             ("Brier score", self.brier),
             ("temperature", self.temperature),
             ("coverage", self.coverage),
-            ("unusual", self.unusual),
+            ("out of domain", self.out_of_domain),
         ]
     }
 }
@@ -276,6 +282,8 @@ impl Evaluation {
             definitions: DEFINITIONS,
             uncertainty: None,
             not_calibrated: None,
+            out_of_domain: None,
+            no_domain_reference: None,
             audit: None,
             errors: None,
         })
@@ -291,6 +299,16 @@ impl Evaluation {
     #[must_use]
     pub fn with_uncertainty(mut self, uncertainty: Result<Uncertainty, String>) -> Self {
         (self.uncertainty, self.not_calibrated) = match uncertainty {
+            Ok(measured) => (Some(measured), None),
+            Err(why) => (None, Some(why)),
+        };
+        self
+    }
+
+    /// Adds how far the test side lies from what the model has learnt from, or why that is not known.
+    #[must_use]
+    pub fn with_out_of_domain(mut self, out_of_domain: Result<OutOfDomain, String>) -> Self {
+        (self.out_of_domain, self.no_domain_reference) = match out_of_domain {
             Ok(measured) => (Some(measured), None),
             Err(why) => (None, Some(why)),
         };

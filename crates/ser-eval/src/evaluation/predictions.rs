@@ -16,8 +16,11 @@ pub struct Prediction {
     pub predicted: usize,
     /// Probability of each class, in index order.
     pub probabilities: Vec<f32>,
-    /// Its prediction set and how unusual it is, where the model is calibrated.
+    /// Its prediction set, where the model is calibrated.
     pub doubt: Option<Doubt>,
+    /// Share of utterances like those of the validation side that are at least as far from the training side
+    /// ([`DomainReference::share_as_unusual`](ser_model::domain::DomainReference::share_as_unusual)), where that is known.
+    pub share_as_unusual: Option<f64>,
 }
 
 impl Prediction {
@@ -33,7 +36,8 @@ impl Prediction {
                 predicted = class;
             }
         }
-        let prediction = Self { path: path.into(), truth, predicted, probabilities, doubt: None };
+        let (path, doubt, share_as_unusual) = (path.into(), None, None);
+        let prediction = Self { path, truth, predicted, probabilities, doubt, share_as_unusual };
         prediction.check(prediction.probabilities.len())?;
         Ok(prediction)
     }
@@ -130,6 +134,7 @@ mod tests {
             predicted: 3,
             probabilities: vec![0.2; 3],
             doubt: None,
+            share_as_unusual: None,
         };
         let error = wrong_predictions(&labels(), &[row]).unwrap_err();
         assert_eq!(error.to_string(), "b.wav: has class 3, but there are 3 classes");

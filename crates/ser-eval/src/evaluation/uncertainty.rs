@@ -5,16 +5,13 @@ use ser_core::text::thousands;
 use ser_model::calibration::{Calibrator, Temperature};
 use serde::Serialize;
 
-use crate::metrics::{Calibration, RELIABILITY_BINS, SetCoverage, auroc, mean_cross_entropy};
+use crate::metrics::{Calibration, RELIABILITY_BINS, SetCoverage, mean_cross_entropy};
 
 /// Coverages that every report measures.
 pub const COVERAGES: [f64; 3] = [0.8, 0.9, 0.95];
 
 /// The coverage of prediction sets unless asked otherwise.
 pub const DEFAULT_COVERAGE: f64 = 0.9;
-
-/// An utterance is called unusual where at most this share of the validation side is at least as unusual.
-pub const UNUSUAL_LEVEL: f64 = 0.05;
 
 /// The answers of a network for some utterances, before any calibration.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +22,6 @@ pub struct RawAnswers<'a> {
     pub classes: usize,
     /// True class of each utterance.
     pub truth: &'a [usize],
-    /// Energy of each utterance: [`ser_model::calibration::energy`].
-    pub energies: &'a [f64],
 }
 
 /// What the calibration in a checkpoint does on its test side. Serialised, it is `uncertainty` of what `--json` prints.
@@ -44,11 +39,6 @@ pub struct Uncertainty {
     pub calibrated: Sharpness,
     /// What prediction sets of several coverages did.
     pub sets: Vec<SetCoverage>,
-    /// How unusual the test side is to the model.
-    pub unusual: Unusual,
-    /// How unusual the test side of another corpus is, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_corpus: Option<OtherCorpus>,
 }
 
 /// How far probabilities can be believed.
@@ -62,30 +52,6 @@ pub struct Sharpness {
     pub brier: f64,
 }
 
-/// How unusual some utterances are to a model, beside its validation side.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Unusual {
-    /// [`UNUSUAL_LEVEL`]: of recordings like the validation side, no larger share is flagged.
-    pub level: f64,
-    /// Share of utterances flagged.
-    pub flagged: f64,
-    /// [`auroc`] of the energy: how well it tells these utterances from the validation side. 0.5 where they are alike.
-    pub auroc: f64,
-}
-
-/// Utterances of another corpus.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OtherCorpus {
-    /// Its cache.
-    pub cache: String,
-    /// Utterances of its test side that the model has not heard.
-    pub n_utterances: u64,
-    /// Utterances of it that were left out, as the model was trained or validated on the same sound.
-    pub n_heard: u64,
-    /// How unusual they are.
-    pub unusual: Unusual,
-}
-
 /// What a calibrated model says of one utterance besides its probabilities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Doubt {
@@ -93,8 +59,6 @@ pub struct Doubt {
     pub coverage: f64,
     /// Indices of the classes in its prediction set, the most probable first.
     pub set: Vec<usize>,
-    /// [`Calibrator::share_as_unusual`].
-    pub share_as_unusual: f64,
 }
 
 impl Uncertainty {
@@ -110,15 +74,13 @@ impl Uncertainty {
         coverages.dedup();
         Ok(Self {
             temperature: calibrator.temperature.value(),
-            n_validation: calibrator.energies.n(),
+            n_validation: calibrator.scores.n(),
             validation_speakers: Some(calibrator.speakers).filter(|speakers| *speakers > 0),
             uncalibrated: Sharpness::of(Temperature::ONE, test)?,
             calibrated: Sharpness::of(calibrator.temperature, test)?,
             sets: (coverages.into_iter())
                 .map(|coverage| set_coverage(calibrator, test, coverage))
                 .collect::<Result<_>>()?,
-            unusual: Unusual::of(calibrator, test.energies)?,
-            other_corpus: None,
         })
     }
 
@@ -136,27 +98,6 @@ impl Uncertainty {
             ),
         }
     }
-
-    /// How unusual the test side is to the model, and the other corpus if there is one, a sentence each.
-    pub fn unusual_in_words(&self) -> Vec<String> {
-        let sentence = |what: &str, unusual: &Unusual| {
-            format!(
-                "{what}: {:.4} are more unusual to the model than {:.0} % of the validation side (AUROC {:.4}).",
-                unusual.flagged,
-                (1.0 - unusual.level) * 100.0,
-                unusual.auroc
-            )
-        };
-        let other = self.other_corpus.as_ref().map(|other| {
-            let heard = match other.n_heard {
-                0 => String::new(),
-                n => format!(", {} that it has heard left out", thousands(n)),
-            };
-            let what = format!("Of {} utterances of {}{heard}", thousands(other.n_utterances), other.cache);
-            sentence(&what, &other.unusual)
-        });
-        std::iter::once(sentence("Of the test side", &self.unusual)).chain(other).collect()
-    }
 }
 
 impl Sharpness {
@@ -173,19 +114,6 @@ impl Sharpness {
             ece: calibration.ece,
             brier: calibration.brier,
         })
-    }
-}
-
-impl Unusual {
-    /// How unusual utterances of these `energies` are.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unusable`](ser_core::ErrorKind::Unusable) without utterances.
-    pub fn of(calibrator: &Calibrator, energies: &[f64]) -> Result<Self> {
-        let auroc = auroc(&calibrator.energies, energies)?;
-        let unusual = |energy: &&f64| calibrator.share_as_unusual(**energy) <= UNUSUAL_LEVEL;
-        let flagged = energies.iter().filter(unusual).count() as f64 / energies.len() as f64;
-        Ok(Self { level: UNUSUAL_LEVEL, flagged, auroc })
     }
 }
 
@@ -208,18 +136,16 @@ fn most_probable(logits: &[f32]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use ser_model::calibration::{ValidationAnswers, energy};
+    use ser_model::calibration::ValidationAnswers;
 
     use super::*;
 
     fn calibrated(speakers: Option<&[usize]>) -> Uncertainty {
         let logits: Vec<f32> = (0..40).flat_map(|i| [4.0 + i as f32 / 10.0, 0.0]).collect();
         let truth: Vec<usize> = (0..40).map(|i| usize::from(i % 4 == 0)).collect();
-        let energies: Vec<f64> = logits.chunks(2).map(energy).collect();
-        let answers =
-            ValidationAnswers { logits: &logits, classes: 2, truth: &truth, energies: &energies, speakers };
+        let answers = ValidationAnswers { logits: &logits, classes: 2, truth: &truth, speakers };
         let calibrator = Calibrator::fit(&answers).unwrap();
-        let test = RawAnswers { logits: &logits, classes: 2, truth: &truth, energies: &energies };
+        let test = RawAnswers { logits: &logits, classes: 2, truth: &truth };
         Uncertainty::of(&calibrator, &test, 0.5).unwrap()
     }
 
@@ -230,8 +156,6 @@ mod tests {
         assert_eq!(found.sets.iter().map(|set| set.coverage).collect::<Vec<_>>(), [0.5, 0.8, 0.9, 0.95]);
         assert!(found.sets.iter().all(|set| set.measured >= set.coverage), "{found:?}");
         assert_eq!((found.sets[0].mean_size, found.sets[0].single_share), (1.0, 1.0));
-        assert_eq!(found.unusual.flagged, 0.025);
-        assert!((found.unusual.auroc - 0.5).abs() < 1e-12, "{found:?}");
     }
 
     #[test]

@@ -17,6 +17,18 @@ pub struct SetCoverage {
 }
 
 impl SetCoverage {
+    /// The mean of several, each counting the same; none without any, or where they promise different coverages.
+    pub fn mean(several: &[Self]) -> Option<Self> {
+        let coverage = several.first()?.coverage;
+        let mean = |of: fn(&Self) -> f64| several.iter().map(of).sum::<f64>() / several.len() as f64;
+        several.iter().all(|one| one.coverage == coverage).then(|| Self {
+            coverage,
+            measured: mean(|one| one.measured),
+            mean_size: mean(|one| one.mean_size),
+            single_share: mean(|one| one.single_share),
+        })
+    }
+
     /// Measures `sets`, made for `coverage`, against the classes `truth`.
     ///
     /// # Errors

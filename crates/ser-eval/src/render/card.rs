@@ -9,7 +9,7 @@ use std::fmt::Write;
 use ser_core::text::{printable, sentence, thousands};
 use ser_corpus::split::Part;
 
-use crate::evaluation::{Evaluation, RunRecord, Uncertainty};
+use crate::evaluation::{Evaluation, OutOfDomain, RunRecord, Uncertainty};
 
 /// The card, in Markdown.
 pub fn model_card(evaluation: &Evaluation, run: &RunRecord) -> String {
@@ -209,6 +209,12 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
     if let Some(why) = &evaluation.not_calibrated {
         put!(card, "Its probabilities are not calibrated: {}.\n", md(why));
     }
+    for sentence in evaluation.out_of_domain.iter().flat_map(OutOfDomain::in_words) {
+        put!(card, "{}\n", md(&sentence));
+    }
+    if let Some(why) = &evaluation.no_domain_reference {
+        put!(card, "What is out of its domain is not known: {}.\n", md(why));
+    }
     put!(card, "| class | precision | recall | F1 | utterances |\n|---|---:|---:|---:|---:|");
     for class in &evaluation.classes {
         let m = &class.metrics;
@@ -256,9 +262,6 @@ fn doubts(card: &mut String, uncertainty: &Uncertainty) {
         );
     }
     card.push('\n');
-    for sentence in uncertainty.unusual_in_words() {
-        put!(card, "{}\n", md(&sentence));
-    }
 }
 
 fn ethics(card: &mut String) {

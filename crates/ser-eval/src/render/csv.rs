@@ -9,7 +9,8 @@ use crate::render::cells::drawn;
 use crate::runs::{MetricSummary, RunsReport};
 
 /// Writes one line an utterance: `path`, `true`, `predicted` (labels), then `probability_<label>` for each class; where
-/// all are of a calibrated model, `set` (the labels of its prediction set between `|`) and `share_as_unusual`.
+/// all are of a calibrated model, `set` (the labels of its prediction set between `|`), and where it is known for all,
+/// `share_as_unusual`.
 ///
 /// Fields are quoted as RFC 4180 asks where they need it; lines end in `\n`. A probability is the shortest
 /// decimal that reads back as the same `f32`.
@@ -21,19 +22,23 @@ pub fn predictions(writer: impl Write, labels: &[String], rows: &[Prediction]) -
     let mut csv = ::csv::Writer::from_writer(writer);
     let head = ["path", "true", "predicted"].map(String::from).into_iter();
     let probabilities = labels.iter().map(|label| format!("probability_{label}"));
-    let with_doubts = !rows.is_empty() && rows.iter().all(|row| row.doubt.is_some());
-    let doubts = ["set", "share_as_unusual"].into_iter().filter(|_| with_doubts).map(str::to_owned);
+    let all = |has: fn(&Prediction) -> bool| !rows.is_empty() && rows.iter().all(has);
+    let (with_sets, with_shares) =
+        (all(|row| row.doubt.is_some()), all(|row| row.share_as_unusual.is_some()));
+    let doubts = [("set", with_sets), ("share_as_unusual", with_shares)];
+    let doubts = doubts.into_iter().filter(|(_, shown)| *shown).map(|(name, _)| name.to_owned());
     csv.write_record(head.chain(probabilities).chain(doubts)).map_err(no_predictions)?;
     for row in rows {
         row.check(labels.len())?;
         let fields = [row.path.clone(), labels[row.truth].clone(), labels[row.predicted].clone()].into_iter();
         // `Debug` writes small numbers with an exponent, `Display` with up to 45 zeros.
         let probabilities = row.probabilities.iter().map(|probability| format!("{probability:?}"));
-        let doubt = row.doubt.iter().filter(|_| with_doubts).flat_map(|doubt| {
+        let set = row.doubt.iter().filter(|_| with_sets).map(|doubt| {
             let set: Vec<&str> = doubt.set.iter().map(|class| labels[*class].as_str()).collect();
-            [set.join("|"), doubt.share_as_unusual.to_string()]
+            set.join("|")
         });
-        csv.write_record(fields.chain(probabilities).chain(doubt)).map_err(no_predictions)?;
+        let share = row.share_as_unusual.iter().filter(|_| with_shares).map(f64::to_string);
+        csv.write_record(fields.chain(probabilities).chain(set).chain(share)).map_err(no_predictions)?;
     }
     csv.flush().map_err(|error| no_predictions(error.into()))
 }
@@ -43,7 +48,8 @@ fn no_predictions(error: ::csv::Error) -> Error {
 }
 
 /// Writes a line for each row: recipe, protocol, split, seeds, sizes, then mean, deviation and both ends of the interval of
-/// each metric, the unit resampled, and the mean recall of each class that any recipe has. What is not known is empty; a
+/// each metric, the unit resampled, what prediction sets promised and did, and the mean recall of each class that any recipe
+/// has. What is not known is empty; a
 /// range of speakers is not an interval, and the column `resampled` says which it is.
 ///
 /// # Errors
@@ -59,6 +65,7 @@ pub fn runs(writer: impl Write, report: &RunsReport) -> Result<()> {
         head.extend(["mean", "deviation", "lower", "upper"].map(|part| format!("{metric}_{part}")));
     }
     head.push("resampled".to_owned());
+    head.extend(["set_promised", "set_coverage", "set_mean_size", "set_single_share"].map(String::from));
     head.extend(labels.iter().map(|label| format!("recall_{label}")));
     csv.write_record(&head).map_err(no_table)?;
     for table in &report.recipes {
@@ -74,6 +81,8 @@ pub fn runs(writer: impl Write, report: &RunsReport) -> Result<()> {
             ];
             [row.accuracy, row.uar, row.macro_f1].iter().for_each(|figure| fields.extend(numbers(figure)));
             fields.push(drawn(row).replace(',', ""));
+            let sets = row.sets.map(|sets| [sets.coverage, sets.measured, sets.mean_size, sets.single_share]);
+            fields.extend((0..4).map(|column| number(sets.map(|sets| sets[column]))));
             for label in &labels {
                 let recall = row.recall.iter().find(|recall| recall.label == **label);
                 fields.push(number(recall.and_then(|recall| recall.mean)));

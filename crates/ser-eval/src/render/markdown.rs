@@ -2,6 +2,7 @@
 
 use ser_core::text::{printable, thousands};
 
+use crate::metrics::SetCoverage;
 use crate::render::cells::{between, drawn, mean, name, recall, remarks_of};
 use crate::runs::{ProtocolRow, RecipeTable, RunsReport};
 
@@ -27,6 +28,7 @@ pub fn runs(report: &RunsReport) -> String {
         text += "\nRecall of each class, mean over seeds; the lowest of each column in bold:\n\n";
         text += &recalls(table);
         text.push('\n');
+        text += &sets(table);
     }
     for note in &report.notes {
         text += &format!("Note: {}.\n\n", escape(note));
@@ -74,6 +76,23 @@ fn recalls(table: &RecipeTable) -> String {
         text += &format!("| {} | {} |\n", escape(label), cells.join(" | "));
     }
     text
+}
+
+/// What prediction sets did, where all runs of a row are calibrated.
+fn sets(table: &RecipeTable) -> String {
+    let rows = table.rows.iter().filter_map(|row| Some((name(row), row.sets?)));
+    let line = |(name, sets): (String, SetCoverage)| {
+        let SetCoverage { coverage, measured, mean_size, single_share } = sets;
+        format!("| {} | {coverage} | {measured:.4} | {mean_size:.4} | {single_share:.4} |\n", escape(&name))
+    };
+    let lines: String = rows.map(line).collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!(
+        "Prediction sets, mean over seeds:\n\n\
+         | protocol | coverage promised | measured | mean size | of one class |\n|---|---:|---:|---:|---:|\n{lines}\n"
+    )
 }
 
 /// Names come from other people's files.

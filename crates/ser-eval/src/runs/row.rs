@@ -8,7 +8,8 @@ use crate::evaluation::answers::recalls;
 use crate::evaluation::unit::{resampled, voices};
 use crate::evaluation::{Answers, Resampled, TestSide, TrainingSettings, Voices};
 use crate::metrics::{
-    Bootstrap, BootstrapOptions, Estimate, Interval, Scores, mean, sample_deviation, wilson_interval,
+    Bootstrap, BootstrapOptions, Estimate, Interval, Scores, SetCoverage, mean, sample_deviation,
+    wilson_interval,
 };
 
 /// A row of the table.
@@ -37,6 +38,9 @@ pub struct ProtocolRow {
     pub resampled: Resampled,
     /// Recall of each class, in index order.
     pub recall: Vec<Recall>,
+    /// What prediction sets did, mean over seeds, and over folds where the row is about several; none where a run is not
+    /// calibrated.
+    pub sets: Option<SetCoverage>,
     /// Further notes.
     pub notes: Vec<String>,
 }
@@ -116,8 +120,14 @@ impl<'a> Group<'a> {
             macro_f1,
             resampled,
             recall: self.recall()?,
+            sets: self.sets(),
             notes: notes(test, self.recipe(), replicates.observed())?,
         })
+    }
+
+    /// What the prediction sets of its runs did, on average.
+    pub(super) fn sets(&self) -> Option<SetCoverage> {
+        SetCoverage::mean(&self.runs.iter().map(|run| run.sets).collect::<Option<Vec<_>>>()?)
     }
 
     fn recall(&self) -> Result<Vec<Recall>> {

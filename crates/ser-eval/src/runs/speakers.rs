@@ -8,7 +8,7 @@ use ser_core::text::thousands;
 use crate::evaluation::answers::recalls;
 use crate::evaluation::unit::{MIN_UNITS, caution, voices};
 use crate::evaluation::{Resampled, Unit, Voices};
-use crate::metrics::{BootstrapOptions, Scores, bootstrap_mean, mean, sample_deviation};
+use crate::metrics::{BootstrapOptions, Scores, SetCoverage, bootstrap_mean, mean, sample_deviation};
 use crate::runs::row::{Group, METRICS, recall, with_intervals};
 use crate::runs::{MetricSummary, ProtocolRow, Recall};
 
@@ -78,7 +78,9 @@ fn over_speakers(
     }
     let n_train = groups.iter().map(|group| group.test().train.utterances).min().unwrap_or(0);
     let labels = groups[0].labels();
-    let row = row(name, &speakers, labels, n_train, options)?;
+    let sets = groups.iter().map(|group| group.sets()).collect::<Option<Vec<_>>>();
+    let sets = sets.and_then(|sets| SetCoverage::mean(&sets));
+    let row = ProtocolRow { sets, ..row(name, &speakers, labels, n_train, options)? };
     Ok(Some(Pooled { row, uar: uar_of_each(&speakers) }))
 }
 
@@ -164,6 +166,7 @@ fn row(
         recall: (labels.iter().enumerate())
             .map(|(class, label)| Recall { deviation: None, ..recall(label, &of_class(class)) })
             .collect(),
+        sets: None,
         notes,
     })
 }

@@ -38,7 +38,7 @@ impl Distribution {
         let valid = values.iter().all(|value| value.is_finite())
             && weights.iter().all(|weight| weight.is_finite() && *weight > 0.0);
         if values.is_empty() || weights.len() != values.len() || !valid {
-            let what = format!("{} values are no sample that a calibration can be based on", values.len());
+            let what = format!("{} values are no sample that anything can be based on", values.len());
             return Err(Error::new(ErrorKind::Unusable, what));
         }
         let mut pairs: Vec<(f64, f64)> = values.iter().copied().zip(weights.iter().copied()).collect();
@@ -79,7 +79,7 @@ impl Distribution {
             && shares.first().is_some_and(|share| *share > 0.0)
             && shares.last() == Some(&1.0);
         let damaged =
-            || Error::new(ErrorKind::Damaged, "has a calibration whose numbers contradict each other");
+            || Error::new(ErrorKind::Damaged, "has a distribution whose numbers contradict each other");
         valid.then_some(Self { values, shares, n }).ok_or_else(damaged)
     }
 

@@ -14,21 +14,11 @@ impl Calibrator {
     /// # Errors
     /// None that a calibrator which was fitted or read could have.
     pub fn to_entry(&self) -> Result<(String, Value)> {
-        let distribution = |name: &'static str, of: &Distribution| -> Result<Vec<(&'static str, Value)>> {
-            let tensor = |numbers: &[f64]| Tensor::from_f64(&[numbers.len()], numbers).map(Value::Tensor);
-            let n = i64::try_from(of.n()).unwrap_or(i64::MAX);
-            Ok(vec![
-                (name, tensor(of.values())?),
-                ("shares", tensor(of.shares())?),
-                ("utterances", Value::Int(n)),
-            ])
-        };
-        let mut sets = distribution("scores", &self.scores)?;
+        let mut sets = self.scores.to_values("scores")?;
         sets.push(("speakers", Value::Int(i64::try_from(self.speakers).unwrap_or(i64::MAX))));
         let entry = Value::dict([
             ("temperature", Value::Float(self.temperature.value())),
             ("sets", Value::dict(sets)),
-            ("energy", Value::dict(distribution("values", &self.energies)?)),
         ]);
         Ok((CALIBRATION.to_owned(), entry))
     }
@@ -41,37 +31,53 @@ impl Calibrator {
         let Some(entry) = checkpoint.extra(CALIBRATION) else { return Ok(None) };
         let lacks = |what: &str| Error::new(ErrorKind::Damaged, format!("has a calibration without {what}"));
         let part = |name: &str| entry.get(name).ok_or_else(|| lacks(name));
-        let count = |of: &Value, name: &str| {
-            of.get(name)
-                .and_then(Value::as_int)
-                .and_then(|n| u64::try_from(n).ok())
-                .ok_or_else(|| lacks(name))
-        };
-        let distribution = |of: &Value, name: &str| {
-            let numbers = |name: &str| {
-                of.get(name)
-                    .and_then(Value::as_tensor)
-                    .ok_or_else(|| lacks(name))?
-                    .to_f64()
-                    .map_err(|_| lacks(name))
-            };
-            Distribution::from_parts(numbers(name)?, numbers("shares")?, count(of, "utterances")?)
-        };
         let temperature = part("temperature")?.as_float().ok_or_else(|| lacks("temperature"))?;
-        let (sets, energy) = (part("sets")?, part("energy")?);
+        let sets = part("sets")?;
         Ok(Some(Self {
             temperature: Temperature::new(temperature)?,
-            scores: distribution(sets, "scores")?,
-            speakers: count(sets, "speakers")?,
-            energies: distribution(energy, "values")?,
+            scores: Distribution::of_values(sets, "scores", lacks)?,
+            speakers: count(sets, "speakers").ok_or_else(|| lacks("speakers"))?,
         }))
     }
+}
+
+impl Distribution {
+    /// As part of an entry: its values under `name`, and beside them `shares` and `utterances`.
+    ///
+    /// # Errors
+    /// None but for sizes beyond reason.
+    pub(crate) fn to_values(&self, name: &'static str) -> Result<Vec<(&'static str, Value)>> {
+        let tensor = |numbers: &[f64]| Tensor::from_f64(&[numbers.len()], numbers).map(Value::Tensor);
+        let n = i64::try_from(self.n()).unwrap_or(i64::MAX);
+        Ok(vec![
+            (name, tensor(self.values())?),
+            ("shares", tensor(self.shares())?),
+            ("utterances", Value::Int(n)),
+        ])
+    }
+
+    /// What [`Distribution::to_values`] gave, from the entry it became part of; `lacks` makes the error for a part.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] where a part is missing or cannot be.
+    pub(crate) fn of_values(entry: &Value, name: &str, lacks: impl Fn(&str) -> Error) -> Result<Self> {
+        let numbers = |name: &str| {
+            let tensor = entry.get(name).and_then(Value::as_tensor);
+            tensor.and_then(|tensor| tensor.to_f64().ok()).ok_or_else(|| lacks(name))
+        };
+        let n = count(entry, "utterances").ok_or_else(|| lacks("utterances"))?;
+        Self::from_parts(numbers(name)?, numbers("shares")?, n)
+    }
+}
+
+fn count(entry: &Value, name: &str) -> Option<u64> {
+    entry.get(name).and_then(Value::as_int).and_then(|n| u64::try_from(n).ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibration::{ValidationAnswers, energy};
+    use crate::calibration::ValidationAnswers;
 
     fn checkpoint(extra: Vec<(String, Value)>) -> Checkpoint {
         Checkpoint { labels: vec!["a".to_owned()], config: "{}".to_owned(), model_state: Vec::new(), extra }
@@ -79,16 +85,8 @@ mod tests {
 
     fn fitted() -> Calibrator {
         let logits = [4.0, 0.0, 5.0, 0.0, 0.0, 4.0, 6.0, 0.0];
-        let energies: Vec<f64> = logits.chunks(2).map(energy).collect();
         let (truth, speakers) = (&[0, 0, 1, 1], Some(&[0, 0, 1, 2][..]));
-        Calibrator::fit(&ValidationAnswers {
-            logits: &logits,
-            classes: 2,
-            truth,
-            energies: &energies,
-            speakers,
-        })
-        .unwrap()
+        Calibrator::fit(&ValidationAnswers { logits: &logits, classes: 2, truth, speakers }).unwrap()
     }
 
     #[test]
@@ -97,6 +95,15 @@ mod tests {
         let bytes = checkpoint(vec![calibrator.to_entry().unwrap()]).to_bytes().unwrap();
         assert_eq!(Calibrator::of(&Checkpoint::from_bytes(&bytes).unwrap()).unwrap(), Some(calibrator));
         assert_eq!(Calibrator::of(&checkpoint(Vec::new())).unwrap(), None);
+    }
+
+    #[test]
+    fn an_entry_from_before_with_an_energy_is_read() {
+        let calibrator = fitted();
+        let (name, Value::Dict(mut entry)) = calibrator.to_entry().unwrap() else { panic!("not a dict") };
+        entry.push(("energy".into(), Value::dict([("utterances", Value::Int(4))])));
+        let older = checkpoint(vec![(name, Value::Dict(entry))]);
+        assert_eq!(Calibrator::of(&older).unwrap(), Some(calibrator));
     }
 
     #[test]

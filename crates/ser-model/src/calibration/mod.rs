@@ -1,20 +1,18 @@
-//! What turns the logits of a trained network into probabilities that can be believed, sets of classes that hold the
-//! right one as often as they promise, and a word on whether the recording is of a kind that the network knows.
+//! What turns the logits of a trained network into probabilities that can be believed, and into sets of classes that hold
+//! the right one as often as they promise.
 //!
 //! A [`Calibrator`] is fitted once, to what the network answers for its validation side, and kept in the checkpoint.
 //! Everything here is plain numbers: whoever has logits can use it, without libtorch.
 //!
 //! ```
-//! use ser_model::calibration::{Calibrator, ValidationAnswers, energy};
+//! use ser_model::calibration::{Calibrator, ValidationAnswers};
 //!
 //! // Four utterances and two classes: one answer in four is wrong, and the network is far too sure of it.
 //! let logits = [4.0, 0.0, 5.0, 0.0, 0.0, 4.0, 6.0, 0.0];
-//! let energies: Vec<f64> = logits.chunks(2).map(energy).collect();
 //! let calibrator = Calibrator::fit(&ValidationAnswers {
 //!     logits: &logits,
 //!     classes: 2,
 //!     truth: &[0, 0, 1, 1],
-//!     energies: &energies,
 //!     speakers: None,
 //! })?;
 //! let sure = calibrator.probabilities(&[4.0, 0.0]);
@@ -27,7 +25,6 @@
 
 mod conformal;
 mod distribution;
-mod energy;
 mod entry;
 mod temperature;
 
@@ -37,7 +34,6 @@ use ser_core::{Error, ErrorKind, Result};
 
 pub use conformal::{SetThreshold, check_coverage, mass_above};
 pub use distribution::Distribution;
-pub use energy::energy;
 pub use temperature::{HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Temperature};
 
 /// What a network answered for its validation side.
@@ -49,8 +45,6 @@ pub struct ValidationAnswers<'a> {
     pub classes: usize,
     /// True class of each utterance.
     pub truth: &'a [usize],
-    /// [`energy`] of each utterance, over members and branches the mean.
-    pub energies: &'a [f64],
     /// A number for the speaker of each utterance, where the validation side has speakers of its own; then every speaker
     /// counts the same in prediction sets.
     pub speakers: Option<&'a [usize]>,
@@ -65,15 +59,13 @@ pub struct Calibrator {
     pub scores: Distribution,
     /// How many speakers counted the same in `scores`; 0 where every utterance did.
     pub speakers: u64,
-    /// [`energy`] over the validation side, every utterance counting the same.
-    pub energies: Distribution,
 }
 
 impl Calibrator {
-    /// Fits temperature, set scores and energies to the answers for a validation side.
+    /// Fits temperature and set scores to the answers for a validation side.
     ///
     /// # Errors
-    /// [`ErrorKind::Unusable`] without utterances or with a logit or energy that is not a finite number;
+    /// [`ErrorKind::Unusable`] without utterances or with a logit that is not a finite number;
     /// [`ErrorKind::Mismatch`] where sizes or class indices do not agree.
     pub fn fit(answers: &ValidationAnswers<'_>) -> Result<Self> {
         answers.check()?;
@@ -85,12 +77,7 @@ impl Calibrator {
             Some(speakers) => equal_weight_of_each(speakers),
             None => (vec![1.0; scores.len()], 0),
         };
-        Ok(Self {
-            temperature,
-            scores: Distribution::weighted(&scores, &weights)?,
-            speakers,
-            energies: Distribution::of(answers.energies)?,
-        })
+        Ok(Self { temperature, scores: Distribution::weighted(&scores, &weights)?, speakers })
     }
 
     /// The probability of each class, for the logits of one utterance.
@@ -105,15 +92,6 @@ impl Calibrator {
     pub fn set_threshold(&self, coverage: f64) -> Result<SetThreshold> {
         SetThreshold::of(&self.scores, coverage)
     }
-
-    /// The share of utterances, of those of the validation side and this one, that are at least as unusual to the network
-    /// as one of this [`energy`]: above 0, and at most 1. Of recordings like those of the validation side a share of at
-    /// most p has p or less (a conformal p-value: S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for
-    /// outliers with conformal p-values", Annals of Statistics 51, 2023).
-    pub fn share_as_unusual(&self, energy: f64) -> f64 {
-        let n = self.energies.n() as f64;
-        ((1.0 - self.energies.below(energy)) * n + 1.0) / (n + 1.0)
-    }
 }
 
 impl ValidationAnswers<'_> {
@@ -126,12 +104,10 @@ impl ValidationAnswers<'_> {
             ));
         }
         let speakers = self.speakers.map_or(n, <[usize]>::len);
-        if n.checked_mul(self.classes) != Some(self.logits.len()) || self.energies.len() != n || speakers != n
-        {
+        if n.checked_mul(self.classes) != Some(self.logits.len()) || speakers != n {
             let what = format!(
-                "{} logits, {} energies and {speakers} speakers for {n} utterances and {} classes",
+                "{} logits and {speakers} speakers for {n} utterances and {} classes",
                 self.logits.len(),
-                self.energies.len(),
                 self.classes
             );
             return Err(Error::new(ErrorKind::Mismatch, what));
@@ -159,8 +135,7 @@ mod tests {
     use super::*;
 
     fn fitted(logits: &[f32], truth: &[usize], speakers: Option<&[usize]>) -> Result<Calibrator> {
-        let energies: Vec<f64> = logits.chunks(2).map(energy).collect();
-        Calibrator::fit(&ValidationAnswers { logits, classes: 2, truth, energies: &energies, speakers })
+        Calibrator::fit(&ValidationAnswers { logits, classes: 2, truth, speakers })
     }
 
     #[test]
@@ -175,15 +150,6 @@ mod tests {
         assert_eq!((by_utterance.speakers, by_speaker.speakers), (0, 2));
         assert_eq!(by_utterance.set_threshold(0.7).unwrap().classes(&answer), [0]);
         assert_eq!(by_speaker.set_threshold(0.7).unwrap().classes(&answer), [0, 1]);
-    }
-
-    #[test]
-    fn the_most_unusual_of_all_is_never_called_impossible() {
-        let logits = [9.0, 0.0, 8.0, 0.0, 7.0, 0.0];
-        let calibrator = fitted(&logits, &[0, 0, 1], None).unwrap();
-        assert_eq!(calibrator.share_as_unusual(0.0), 0.25);
-        assert_eq!(calibrator.share_as_unusual(energy(&[8.0, 0.0])), 0.75);
-        assert_eq!(calibrator.share_as_unusual(-100.0), 1.0);
     }
 
     #[test]

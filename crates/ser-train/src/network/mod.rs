@@ -96,19 +96,6 @@ impl Network {
         self.model.branches(&mut forward, features, frames)
     }
 
-    /// Logits `[B, class]` of each branch of each member of an ensemble, or of the one network, when predicting:
-    /// [`answer`] over the [`answer`] of each member is what [`Network::forward`] gives.
-    ///
-    /// # Errors
-    /// When shapes disagree or the device lacks memory.
-    pub fn members(&mut self, features: &Tensor, frames: &Tensor) -> Result<Vec<Vec<Tensor>>> {
-        self.check_shape(features)?;
-        let leaves = self.parameters.leaves();
-        let (statistics, device) = (&mut self.statistics, self.device);
-        let mut forward = Forward { leaves, statistics, dropping: None, kind: Kind::Float, device };
-        self.model.members(&mut forward, features, frames)
-    }
-
     fn check_shape(&self, features: &Tensor) -> Result<()> {
         let shape = self.architecture.input_shape.map(|size| size as i64);
         if features.dim() != 4 || features.size()[1..] != shape {

@@ -44,17 +44,6 @@ impl Model {
         members.collect::<Result<_>>().map(Self)
     }
 
-    /// Logits `[B, class]` of each branch of each member for `features` `[B, channel, band, T]` of which the first `frames`
-    /// `[B]` are real.
-    pub(super) fn members(
-        &self,
-        forward: &mut Forward<'_>,
-        features: &Tensor,
-        frames: &Tensor,
-    ) -> Result<Vec<Vec<Tensor>>> {
-        self.0.iter().map(|member| member.branches(forward, features, frames)).collect()
-    }
-
     /// Logits `[B, class]` of each branch, or the answers of the members of an ensemble, for `features`
     /// `[B, channel, band, T]` of which the first `frames` `[B]` are real.
     pub(super) fn branches(

@@ -333,6 +333,11 @@ pub(super) fn uncertainty(evaluation: &Evaluation) -> Markup {
         } @else {
             p { "Nothing is known of a calibration." }
         }
+        @if let Some(measured) = &evaluation.out_of_domain {
+            @for sentence in measured.in_words() { p { (Untrusted(&sentence)) } }
+        } @else if let Some(why) = &evaluation.no_domain_reference {
+            p { "What is out of its domain is not known: " (Untrusted(why)) "." }
+        }
     }
 }
 
@@ -363,7 +368,6 @@ fn doubts(uncertainty: &Uncertainty) -> Markup {
             ["promised", "measured coverage", "mean size", "of one class"],
             html! { tbody { @for set in sets { (set) } } },
         )))
-        @for sentence in uncertainty.unusual_in_words() { p { (Untrusted(&sentence)) } }
     }
 }
 

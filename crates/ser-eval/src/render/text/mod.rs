@@ -81,8 +81,14 @@ pub fn evaluation(evaluation: &Evaluation, width: usize) -> Result<String> {
     if let Some(why) = &evaluation.not_calibrated {
         paragraph(&format!("Not calibrated: {why}."), 4);
     }
+    if let Some(why) = &evaluation.no_domain_reference {
+        paragraph(&format!("What is out of its domain is not known: {why}."), 4);
+    }
     if let Some(uncertainty) = &evaluation.uncertainty {
         page += &uncertainty::section(uncertainty, width);
+    }
+    if let Some(measured) = &evaluation.out_of_domain {
+        page += &uncertainty::out_of_domain(measured, width);
     }
 
     if let Some(audit) = &evaluation.audit {

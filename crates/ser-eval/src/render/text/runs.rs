@@ -12,6 +12,28 @@ const FIGURE_WIDTH: usize = 18;
 /// Width of "  1,399 utterances", or what the second line has instead, with the number of runs.
 const MIN_HEAD: usize = 25;
 
+/// What prediction sets did, where all runs of a row are calibrated.
+fn sets(table: &RecipeTable, width: usize) -> String {
+    let rows: Vec<_> = table.rows.iter().filter_map(|row| Some((name(row), row.sets?))).collect();
+    let longest = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
+    let head = longest.clamp(MIN_HEAD, width / 2);
+    let mut text = format!(
+        "Prediction sets, mean over seeds\n\n{}  promised  coverage  mean size  one class\n",
+        left("", head)
+    );
+    for (name, sets) in &rows {
+        text += &format!(
+            "{}  {:>8}  {:>8.4}  {:>9.4}  {:>9.4}\n",
+            left(&cut(name, head), head),
+            sets.coverage,
+            sets.measured,
+            sets.mean_size,
+            sets.single_share
+        );
+    }
+    if rows.is_empty() { String::new() } else { text + "\n" }
+}
+
 /// The tables of `report` for a terminal of `width` columns.
 pub fn runs(report: &RunsReport, width: usize) -> String {
     let width = width.max(MIN_WIDTH);
@@ -30,6 +52,7 @@ pub fn runs(report: &RunsReport, width: usize) -> String {
         page += "\nRecall of each class, mean over seeds; * is the lowest of its column\n\n";
         page += &recalls(table, width);
         page.push('\n');
+        page += &sets(table, width);
     }
     for note in &report.notes {
         page += &format!("{}\n\n", wrap(&printable(&format!("Note: {note}.")), width, 6));

@@ -1,10 +1,10 @@
-//! What a model says of its own doubts as text.
+//! What a model says of its own doubts as text, and of what is out of its domain.
 
 use ser_core::text::{printable, wrap};
 
-use crate::evaluation::Uncertainty;
+use crate::evaluation::{OutOfDomain, Uncertainty};
 
-/// Temperature with what it changes, prediction sets, and what is unusual, for a terminal of `width` columns.
+/// Temperature with what it changes and prediction sets, for a terminal of `width` columns.
 pub(super) fn section(uncertainty: &Uncertainty, width: usize) -> String {
     let paragraph = |text: &str| format!("{}\n", wrap(&printable(text), width, 0));
     let mut text = "\nUncertainty\n\n".to_owned();
@@ -26,7 +26,12 @@ pub(super) fn section(uncertainty: &Uncertainty, width: usize) -> String {
             set.measured, set.mean_size, set.single_share
         );
     }
-    text.push('\n');
-    uncertainty.unusual_in_words().iter().for_each(|sentence| text += &paragraph(sentence));
     text
+}
+
+/// How many utterances are called out of domain, for a terminal of `width` columns.
+pub(super) fn out_of_domain(measured: &OutOfDomain, width: usize) -> String {
+    let sentences = measured.in_words();
+    let lines = sentences.iter().map(|sentence| format!("{}\n", wrap(&printable(sentence), width, 0)));
+    format!("\nOut of domain\n\n{}", lines.collect::<String>())
 }

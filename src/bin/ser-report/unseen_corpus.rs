@@ -1,0 +1,101 @@
+//! Options of `ser-report` for a labelled corpus that the checkpoint was not made for.
+
+use std::io::Write;
+
+use clap::Args;
+use ser::{Bar, Ending};
+use ser_core::Result;
+use ser_core::progress::Silent;
+use ser_core::storage::Storage;
+use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource};
+use ser_eval::{Evaluation, Prediction};
+use ser_prepare::{PrepareOptions, prepare};
+use ser_train::assess::AssessOptions;
+use ser_train::predict::read;
+use ser_train::unseen::assess_unseen;
+
+/// Another corpus than that of the training.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Another corpus")]
+pub(crate) struct UnseenCorpus {
+    /// Folder of another corpus to evaluate the checkpoint on, over the labels that both have; recordings that it has heard
+    /// are left out. It is prepared as the checkpoint's was, into --cache if given, else into a temporary folder
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["runs", "require", "other_corpus"])]
+    data: Vec<CorpusFolder>,
+    /// Where its labels come from, as for ser-prep
+    #[arg(long, value_name = "SOURCE", default_value = "auto", requires = "data")]
+    labels: Vec<LabelSource>,
+    /// What columns of its table of labels mean, as for ser-prep
+    #[arg(long, value_name = "COLUMN=NAME,...", default_value_t = ColumnNames::default(), hide_default_value = true,
+        requires = "data")]
+    columns: ColumnNames,
+    /// Other names for its labels, as for ser-prep: common, calm-is-neutral, four, or a TOML file
+    #[arg(long, value_name = "MAP", requires = "data")]
+    map: Option<MapSource>,
+    /// Evaluate on all of --cache, which was prepared from another corpus
+    #[arg(long, requires = "cache", conflicts_with_all = ["data", "runs", "require", "other_corpus"])]
+    unseen: bool,
+}
+
+impl UnseenCorpus {
+    pub(crate) fn wanted(&self) -> bool {
+        self.unseen || !self.data.is_empty()
+    }
+
+    /// Prepares the corpus, if it is not in a cache already, and evaluates on it. What cannot be used is named on stderr.
+    ///
+    /// # Errors
+    /// When it cannot be prepared, and those of [`assess_unseen`].
+    pub(crate) fn assess(
+        &self,
+        options: &AssessOptions,
+        quiet: bool,
+        bar: &Bar,
+    ) -> Result<(Evaluation, Vec<Prediction>, Ending)> {
+        let mut options = options.clone();
+        let mut ending = Ending::Done;
+        // Removed when it goes out of scope.
+        let mut temporary = None;
+        if !self.data.is_empty() {
+            let out = match &options.cache {
+                Some(cache) => cache.clone(),
+                None => {
+                    let folder = tempfile::tempdir().map_err(|error| {
+                        ser_core::Error::io("cannot be made", std::env::temp_dir(), error)
+                            .help("say where to prepare it with --cache")
+                    })?;
+                    temporary.insert(folder).path().join("cache")
+                }
+            };
+            let report = prepare(&self.preparation(&options, &out)?, &Storage::native(), bar)?;
+            for remark in report.failed.iter().chain(&report.doubts) {
+                let _ = writeln!(std::io::stderr(), "ser-report: {}: {}", remark.path, remark.text);
+            }
+            if report.needs_attention() {
+                ending = Ending::SomeUnusable;
+            }
+            options.cache = Some(out);
+        }
+        let (mut evaluation, predictions) = match quiet {
+            true => assess_unseen(&options, &Silent)?,
+            false => assess_unseen(&options, bar)?,
+        };
+        if let (Some(_), [only]) = (&temporary, &self.data[..]) {
+            evaluation.provenance.cache = only.folder.display().to_string();
+        }
+        Ok((evaluation, predictions, ending))
+    }
+
+    fn preparation(&self, options: &AssessOptions, out: &std::path::Path) -> Result<PrepareOptions> {
+        let (_, origin) = read(&options.checkpoint)?;
+        Ok(PrepareOptions {
+            data: self.data.clone(),
+            features: origin.feature_config().map_err(|error| error.at(&options.checkpoint))?,
+            labels: self.labels.clone(),
+            columns: self.columns.clone(),
+            map: self.map.clone(),
+            arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+            ..PrepareOptions::new(".", out)
+        })
+    }
+}
