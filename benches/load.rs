@@ -2,7 +2,13 @@
 //!
 //! Clients run on the same processors as the server. Without a checkpoint a network of the default size is trained for one
 //! epoch: its answers are poor, and take as long as any.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark may stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a benchmark may stop"
+)]
 
 #[path = "../tests/common_fit/mod.rs"]
 mod common_fit;
@@ -27,7 +33,11 @@ fn main() {
     let voice = voice();
     let files: Vec<Vec<u8>> = (0..16).map(|n| pcm16_wav(&voice[n * 4_000..][..2 * 48_000], 48_000)).collect();
     let starts: Vec<Duration> = (0..3).map(|_| first_answer(&checkpoint, &files[0])).collect();
-    println!("{:44} {:7.0} ms, promised 1000", "start to first answer", starts.iter().max().unwrap().as_secs_f64() * 1e3);
+    println!(
+        "{:44} {:7.0} ms, promised 1000",
+        "start to first answer",
+        starts.iter().max().unwrap().as_secs_f64() * 1e3
+    );
 
     let server = Serving::start(&[&checkpoint], &["--max-rate", "1000000"]);
     for (count, promise) in [(1, 50), (50, 250)] {

@@ -76,9 +76,9 @@ class Page:
     def reach(self, identity):
         """Goes there with the Tab key alone."""
         for _ in range(12):
-            self.press("Tab", 9)
             if self.browser.evaluate("document.activeElement.id") == identity:
                 return
+            self.press("Tab", 9)
         raise SystemExit(f"#{identity} cannot be reached with the Tab key")
 
     def shot(self, path):
@@ -116,7 +116,7 @@ def shots(page, out, name, found):
 def listen(page, server, clip, out, found):
     page.reach("listen")
     page.press("Enter", 13, "\r")
-    page.wait("document.querySelector('#bars .chosen')")
+    page.wait("document.querySelector('#bars .chosen') !== null")
     answers = []
     until = time.monotonic() + 8
     while time.monotonic() < until:
@@ -145,7 +145,7 @@ def listen(page, server, clip, out, found):
     found["lost"] = page.problem("The server is gone")
     page.shot(out / "lost-1280-light.png")
     server.start()
-    page.wait("document.getElementById('problem').hidden && document.querySelector('#bars .chosen')")
+    page.wait("document.getElementById('problem').hidden && document.querySelector('#bars .chosen') !== null")
     page.reach("listen")
     page.press("Enter", 13, "\r")
     found["stopped"] = page.text("answer")

@@ -101,7 +101,13 @@ fn in_real_time(mut stream: Stream, duration: Duration, sound: &[f32], number: u
 }
 
 /// Sends a piece whenever a microphone would, then closes the stream.
-fn play(mut connection: TcpStream, duration: Duration, sound: &[f32], number: usize, sent: &Mutex<Vec<Instant>>) {
+fn play(
+    mut connection: TcpStream,
+    duration: Duration,
+    sound: &[f32],
+    number: usize,
+    sent: &Mutex<Vec<Instant>>,
+) {
     let bytes: Vec<u8> = sound.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let piece_bytes = PIECE * 4;
     // A final binary frame with 16 bits of length, masked as a client's must be, with zeros, which change nothing.
@@ -145,7 +151,12 @@ pub(crate) struct Uploaded {
 
 /// Lets `clients` send `recordings` one after the other on connections that stay open, each as soon as the one before is
 /// answered.
-pub(crate) fn uploads(server: &Serving, clients: usize, duration: Duration, recordings: &[Vec<u8>]) -> Uploaded {
+pub(crate) fn uploads(
+    server: &Serving,
+    clients: usize,
+    duration: Duration,
+    recordings: &[Vec<u8>],
+) -> Uploaded {
     let total = Mutex::new(Uploaded::default());
     let began = Instant::now();
     std::thread::scope(|scope| {

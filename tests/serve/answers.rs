@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::common::{noise, wav};
 use crate::common_serve::{Reply, Serving};
-use crate::support::{checkpoint, model, recordings};
+use crate::support::{checkpoint, model, recordings, samples};
 
 #[test]
 fn a_recording_is_answered_to_the_last_bit_as_by_the_library() {
@@ -54,7 +54,9 @@ fn a_form_says_what_the_bare_recording_says() {
     let form = |fields: &[&[u8]]| {
         let mut body = Vec::new();
         for field in fields {
-            body.extend(b"--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n");
+            body.extend(
+                b"--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n",
+            );
             body.extend(*field);
             body.extend(b"\r\n");
         }
@@ -98,7 +100,8 @@ fn models_are_asked_by_name() {
     fs::copy(checkpoint(), &other).unwrap();
     let server = Serving::start(&[checkpoint(), &other], &[]);
     let cards = server.get("/v1/models").json();
-    let names: Vec<&str> = cards.as_array().unwrap().iter().map(|card| card["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        cards.as_array().unwrap().iter().map(|card| card["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["best", "other"]);
     let (model, _) = model();
     assert_eq!(cards[0]["in_words"], model.about().in_words);
@@ -147,4 +150,41 @@ fn its_state_and_its_interface_can_be_read() {
     let missing: Reply = server.get("/v1/nothing");
     assert_eq!((missing.status, &missing.json()["error"]), (404, &"there is nothing here".into()));
     assert_eq!(server.get("/v1/predict").status, 405);
+}
+
+#[test]
+fn long_recordings_become_timelines_in_any_format() {
+    let server = Serving::start(&[checkpoint()], &[]);
+    let known = recordings("train");
+    let pause = vec![0.0; 16_000];
+    let pieces: Vec<Vec<f32>> = known.iter().take(3).map(|(path, _)| samples(path)).collect();
+    let sound = [&pieces[0][..], &pause, &pieces[1], &pause, &pieces[2]].concat();
+    let recording = ser_audio::pcm16_wav(&sound, 16_000);
+    let ask = |query: &str| server.ask("POST", &format!("/v1/timeline{query}"), &[], &recording);
+    let timeline = ask("").json();
+    assert!(
+        (timeline["seconds"].as_f64().unwrap() - sound.len() as f64 / 16_000.0).abs() < 1e-6,
+        "{timeline}"
+    );
+    let passages = timeline["passages"].as_array().unwrap();
+    assert!(
+        !passages.is_empty() && passages.iter().all(|passage| passage["label"].is_string()),
+        "{timeline}"
+    );
+    for (format, kind, words) in [
+        ("csv", "text/csv", "start_s,end_s,label"),
+        ("vtt", "text/vtt", "WEBVTT"),
+        ("srt", "text/plain", " --> "),
+        ("textgrid", "text/plain", "TextGrid"),
+        ("svg", "image/svg+xml", "<svg"),
+    ] {
+        let reply = ask(&format!("?format={format}"));
+        assert_eq!(reply.status, 200, "{reply:?}");
+        assert!(reply.headers["content-type"].starts_with(kind), "{reply:?}");
+        assert!(reply.text().contains(words), "{}", reply.text());
+    }
+    for wrong in ["?format=docx", "?format=..%2Fjson", "?hop_s=0.01", "?hop_s=NaN", "?hop=1"] {
+        assert_eq!(ask(wrong).status, 400, "{wrong}");
+    }
+    assert_eq!(server.ask("POST", "/v1/timeline", &[], b"no sound").status, 415);
 }

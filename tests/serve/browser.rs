@@ -69,7 +69,8 @@ fn recognised() -> (Vec<f32>, String) {
     let window = (model.about().typical_s * RATE as f64) as usize;
     let share = |model: &mut Model, front_end: &mut FrontEnd, sound: &[f32], label: &str| {
         let windows: Vec<&[f32]> = sound.windows(window).step_by(RATE / 4).collect();
-        let clips: Vec<_> = windows.iter().filter_map(|samples| front_end.samples(samples, RATE as u32).ok()).collect();
+        let clips: Vec<_> =
+            windows.iter().filter_map(|samples| front_end.samples(samples, RATE as u32).ok()).collect();
         let answers = model.answer(&clips).unwrap();
         let right = answers.iter().filter(|answer| model.labels()[answer.predicted] == label).count();
         right as f64 / windows.len() as f64

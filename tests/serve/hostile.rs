@@ -45,7 +45,15 @@ fn is_well(server: Serving) {
 fn any_body_gets_an_answer() {
     let server = Serving::start(&[checkpoint()], &[]);
     let whole = wav(16_000, &noise(3, 8_000));
-    let heads = [&b"RIFF"[..], b"OggS", b"fLaC", b"ID3\x04", b"\xff\xfb\x90\x64", b"\x1a\x45\xdf\xa3", b"\0\0\0\x20ftypM4A "];
+    let heads = [
+        &b"RIFF"[..],
+        b"OggS",
+        b"fLaC",
+        b"ID3\x04",
+        b"\xff\xfb\x90\x64",
+        b"\x1a\x45\xdf\xa3",
+        b"\0\0\0\x20ftypM4A ",
+    ];
     let damaged = (any::<prop::sample::Index>(), any::<u8>(), any::<prop::sample::Index>());
     let body = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..2_000),
@@ -59,7 +67,12 @@ fn any_body_gets_an_answer() {
             bytes
         }),
     ];
-    let kinds = prop::sample::select(vec!["audio/wav", "multipart/form-data; boundary=x", "multipart/\u{7f}", "application/json"]);
+    let kinds = prop::sample::select(vec![
+        "audio/wav",
+        "multipart/form-data; boundary=x",
+        "multipart/\u{7f}",
+        "application/json",
+    ]);
     drawn(200, (body, kinds), |(body, kind)| {
         let reply = server.ask("POST", "/v1/predict", &[("Content-Type", kind)], &body);
         assert!([200, 400, 413, 415, 422].contains(&reply.status), "{kind}: {reply:?}");
@@ -74,7 +87,8 @@ fn any_frames_end_in_an_answer_or_a_close() {
     let json = prop_oneof![
         Just(r#"{"sample_rate": 8000}"#.to_owned()),
         Just(r#"{"sample_rate": 192000, "hop_s": 0.1, "format": "i16"}"#.to_owned()),
-        (any::<i64>(), any::<f64>()).prop_map(|(rate, hop)| format!(r#"{{"sample_rate": {rate}, "hop_s": {hop}}}"#)),
+        (any::<i64>(), any::<f64>())
+            .prop_map(|(rate, hop)| format!(r#"{{"sample_rate": {rate}, "hop_s": {hop}}}"#)),
         ".*",
     ];
     let frame = prop_oneof![
@@ -109,7 +123,9 @@ fn bytes_that_are_no_http_harm_nobody() {
     let server = Serving::start(&[checkpoint()], &["--idle", "2"]);
     let address = server.address;
     let start = prop::sample::select(vec![
-        "", "GET / HTTP/1.1\r\n", "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
+        "",
+        "GET / HTTP/1.1\r\n",
+        "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
         "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
         "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n",
         "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
@@ -130,7 +146,8 @@ fn bytes_that_are_no_http_harm_nobody() {
 #[test]
 fn a_connection_that_says_nothing_is_closed() {
     let server = Serving::start(&[checkpoint()], &["--idle", "1"]);
-    let mut connections: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let mut connections: Vec<TcpStream> =
+        (0..3).map(|_| TcpStream::connect(server.address).unwrap()).collect();
     connections[1].write_all(b"GET / HTTP/1.1\r\nHost: loc").unwrap();
     connections[2].write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     for mut connection in connections {

@@ -22,3 +22,5 @@ mod load;
 mod safety;
 mod streams;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;

@@ -36,7 +36,9 @@ fn other_hosts_and_other_pages_are_refused_at_requests_and_at_the_upgrade() {
 #[test]
 fn browsers_are_told_to_load_nothing_else_and_to_share_nothing() {
     let server = Serving::start(&[checkpoint()], &[]);
-    for path in ["/", "/app.js", "/worklet.js", "/style.css", "/v1/models", "/healthz", "/nothing", "/v1/predict"] {
+    for path in
+        ["/", "/app.js", "/worklet.js", "/style.css", "/v1/models", "/healthz", "/nothing", "/v1/predict"]
+    {
         let reply = server.get(path);
         let policy = &reply.headers["content-security-policy"];
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
@@ -133,7 +135,9 @@ fn what_cannot_be_served_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     let complaint = fail(&mut serve(&["--bind", &address]), 1);
     assert!(complaint.contains(&format!("cannot listen on {address}")), "{complaint}");
-    for wrong in [["--token", " "], ["--max-streams", "0"], ["--idle", "-1"], ["--max-rate", "0"], ["--bind", "x"]] {
+    for wrong in
+        [["--token", " "], ["--max-streams", "0"], ["--idle", "-1"], ["--max-rate", "0"], ["--bind", "x"]]
+    {
         fail(&mut serve(&wrong), 2);
     }
 }

@@ -107,7 +107,11 @@ fn what_a_client_does_wrong_is_said_before_the_stream_is_closed() {
         (vec![text(r#"{"sample_rate": 16000, "rate": 1}"#)], 1008, "unknown field"),
         (vec![text(r#"{"sample_rate": 7}"#)], 1008, "sample_rate = 7 is not from 8000 to 192000"),
         (vec![text(r#"{"sample_rate": 16000, "hop_s": 0}"#)], 1008, "hop_s = 0 is not from 0.1 to 10"),
-        (vec![text(r#"{"sample_rate": 16000, "model": "x"}"#)], 1008, "there is no such model; there is best"),
+        (
+            vec![text(r#"{"sample_rate": 16000, "model": "x"}"#)],
+            1008,
+            "there is no such model; there is best",
+        ),
         (vec![samples(1)], 1008, "the first message must be JSON"),
         (vec![ready(), text("more")], 1003, "only samples may come"),
         (vec![ready(), tungstenite::Message::binary(vec![0; 7])], 1007, "7 bytes are not a whole number"),
@@ -135,7 +139,10 @@ fn one_stream_too_many_is_told_when_to_come_back() {
     drop(first);
     let since = Instant::now();
     while server.connect(&[]).is_err() {
-        assert!(since.elapsed() < Duration::from_secs(20), "the place of a client that is gone is free again");
+        assert!(
+            since.elapsed() < Duration::from_secs(20),
+            "the place of a client that is gone is free again"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -27,14 +27,18 @@ function fresh(canvas) {
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** The lowest and highest sample of each of `count` columns; the last of `extremes` lies at the right edge. */
+/**
+ * The lowest and highest sample of each of `count` columns; the last of `extremes` lies at the right edge. The loudest
+ * fills the height, unless it is soft.
+ */
 export function drawWaveform(canvas, extremes, count) {
   const context = fresh(canvas);
   const { width, height } = canvas;
   context.fillStyle = style("--wave");
   const step = width / count;
   const from = count - extremes.length;
-  const y = (sample) => (height / 2) * (1 - Math.max(-1, Math.min(1, sample)));
+  const loudest = extremes.reduce((most, [low, high]) => Math.max(most, -low, high), 0.05);
+  const y = (sample) => (height / 2) * (1 - (0.95 * sample) / loudest);
   extremes.forEach(([low, high], index) => {
     context.fillRect((from + index) * step, y(high), Math.max(step, 1), Math.max(y(low) - y(high), 1));
   });
@@ -83,14 +87,16 @@ function palette() {
 export function drawProbabilities(canvas, slots, labels, begin, end) {
   const context = fresh(canvas);
   const { width, height } = canvas;
-  const x = (at) => ((at - begin) / (end - begin)) * width;
+  // At whole pixels, so that neighbours leave no seam.
+  const x = (at) => Math.round(((at - begin) / (end - begin)) * width);
   for (const { from, to, probabilities } of slots) {
-    let y = height;
+    let [y, sum] = [height, 0];
     labels.forEach((label, index) => {
-      const tall = probabilities[label] * height;
-      y -= tall;
+      sum += probabilities[label];
+      const top = Math.round(height * (1 - sum));
       context.fillStyle = colourOf(index);
-      context.fillRect(x(from), y, x(to) - x(from) + 0.5, tall);
+      context.fillRect(x(from), top, x(to) - x(from), y - top);
+      y = top;
     });
   }
   return { context, x };

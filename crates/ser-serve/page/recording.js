@@ -90,8 +90,8 @@ export class Recording {
       const row = document.createElement("tr");
       const start = document.createElement("button");
       start.type = "button";
-      start.textContent = clock(passage.start_s);
-      start.ariaLabel = `Play from ${clock(passage.start_s)}`;
+      start.textContent = `${clock(passage.start_s)} – ${clock(passage.end_s)}`;
+      start.ariaLabel = `${clock(passage.start_s)} to ${clock(passage.end_s)}: play from there`;
       start.addEventListener("click", () => {
         element("player").currentTime = passage.start_s;
         element("player").play();
@@ -100,7 +100,7 @@ export class Recording {
       swatch.style.background = colourOf(passage.predicted);
       const unsure = passage.set && passage.set.length !== 1 ? " (unsure)" : "";
       const probability = `${Math.round(passage.probabilities[passage.predicted] * 100)} %`;
-      const cells = [[start], [clock(passage.end_s)], [swatch, inWords(passage.label) + unsure], [probability]];
+      const cells = [[start], [swatch, inWords(passage.label) + unsure], [probability]];
       row.append(
         ...cells.map((content) => {
           const cell = document.createElement("td");

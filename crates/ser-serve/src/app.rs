@@ -157,9 +157,8 @@ impl App {
         sample_rate: u32,
     ) -> Result<Option<Answer>, Problem> {
         let model = Arc::clone(served);
-        let clip: Option<Clip> = self
-            .blocking(&self.windows, move || model.front_ends.window(&samples, sample_rate))
-            .await?;
+        let clip: Option<Clip> =
+            self.blocking(&self.windows, move || model.front_ends.window(&samples, sample_rate)).await?;
         match clip {
             Some(clip) => served.inference.answer(clip).await.map(Some),
             None => Ok(None),

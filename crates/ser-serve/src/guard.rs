@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use subtle::ConstantTimeEq;
 
 use crate::problem::Problem;
+use crate::token::Token;
 
 /// What a browser names as a protocol of a WebSocket to hand the token over, since it can set no header there: this and
 /// the token in URL-safe base64.
@@ -27,13 +27,13 @@ const TOKEN_PROTOCOL: &str = "ser.bearer.";
 pub(crate) struct Guard {
     hosts: Vec<String>,
     only_loopback: bool,
-    token: Option<String>,
+    token: Option<Token>,
     rate: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl Guard {
     /// For a server bound to `bind` that is also called by the names `hosts`.
-    pub(crate) fn new(bind: SocketAddr, hosts: &[String], token: Option<String>, requests_per_s: u32) -> Self {
+    pub(crate) fn new(bind: SocketAddr, hosts: &[String], token: Option<Token>, requests_per_s: u32) -> Self {
         let rate = NonZeroU32::new(requests_per_s).unwrap_or(NonZeroU32::MIN);
         Self {
             hosts: hosts.to_vec(),
@@ -62,7 +62,7 @@ impl Guard {
         let open = !(uri.path().starts_with("/v1/") || uri.path() == "/metrics");
         match &self.token {
             Some(token) if !open => match token_of(headers) {
-                Some(given) if bool::from(given.as_bytes().ct_eq(token.as_bytes())) => Ok(()),
+                Some(given) if token.is(&given) => Ok(()),
                 Some(_) => Err(Problem::new(StatusCode::UNAUTHORIZED, "the token is not right")),
                 None => Err(Problem::new(
                     StatusCode::UNAUTHORIZED,
@@ -94,14 +94,16 @@ impl Guard {
         match self.is_ours(name) {
             true => Ok(host),
             false => {
-                let what = format!("this server is not called {name:?}; whoever runs it can give it that name");
+                let what =
+                    format!("this server is not called {name:?}; whoever runs it can give it that name");
                 Err(refused(what))
             }
         }
     }
 
     fn is_ours(&self, name: &str) -> bool {
-        if self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name)) || name.eq_ignore_ascii_case("localhost")
+        if self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+            || name.eq_ignore_ascii_case("localhost")
         {
             return true;
         }
@@ -142,7 +144,7 @@ mod tests {
 
     fn guard(bind: &str, hosts: &[&str], token: Option<&str>) -> Guard {
         let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
-        Guard::new(bind.parse().unwrap(), &hosts, token.map(str::to_owned), 1_000)
+        Guard::new(bind.parse().unwrap(), &hosts, token.map(Token::new), 1_000)
     }
 
     fn status(guard: &Guard, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
@@ -156,11 +158,14 @@ mod tests {
     #[test]
     fn names_that_others_can_point_here_are_refused() {
         let loopback = guard("127.0.0.1:7777", &["ser.example"], None);
-        for host in ["127.0.0.1:7777", "localhost:7777", "LOCALHOST", "[::1]:7777", "ser.example", "SER.example:1"]
+        for host in
+            ["127.0.0.1:7777", "localhost:7777", "LOCALHOST", "[::1]:7777", "ser.example", "SER.example:1"]
         {
             assert_eq!(status(&loopback, "/", &[("host", host)]), None, "{host}");
         }
-        for host in ["evil.example:7777", "127.0.0.1.evil.example", "192.168.1.5:7777", "a@localhost", "", "[::1"] {
+        for host in
+            ["evil.example:7777", "127.0.0.1.evil.example", "192.168.1.5:7777", "a@localhost", "", "[::1"]
+        {
             assert_eq!(status(&loopback, "/", &[("host", host)]), Some(421), "{host}");
         }
         assert_eq!(status(&loopback, "/", &[]), Some(421));
@@ -175,7 +180,9 @@ mod tests {
         let guard = guard("127.0.0.1:7777", &[], None);
         let of = |origin| status(&guard, "/v1/predict", &[("host", "127.0.0.1:7777"), ("origin", origin)]);
         assert_eq!(of("http://127.0.0.1:7777"), None);
-        for origin in ["http://evil.example", "null", "http://127.0.0.1:8888", "http://localhost:7777", "", "file://"] {
+        for origin in
+            ["http://evil.example", "null", "http://127.0.0.1:8888", "http://localhost:7777", "", "file://"]
+        {
             assert_eq!(of(origin), Some(403), "{origin}");
         }
     }
@@ -194,7 +201,10 @@ mod tests {
         }
         let protocol = format!("ser.v1, {TOKEN_PROTOCOL}{}", BASE64_URL_SAFE_NO_PAD.encode("s3cret/ü"));
         assert_eq!(status(&guard, "/v1/stream", &[host, ("sec-websocket-protocol", &protocol)]), None);
-        assert_eq!(status(&guard, "/v1/stream", &[host, ("sec-websocket-protocol", "ser.bearer.!")]), Some(401));
+        assert_eq!(
+            status(&guard, "/v1/stream", &[host, ("sec-websocket-protocol", "ser.bearer.!")]),
+            Some(401)
+        );
     }
 
     #[test]

@@ -119,8 +119,7 @@ impl Inference {
 fn warm(model: &mut Model) -> Result<()> {
     let size = model.features().shape().iter().product();
     let frames = model.features().max_frames as u32;
-    let clip =
-        Clip { features: vec![0.0; size], frames, frames_cut: 0, sound: [0; 8], seconds: 0.0 };
+    let clip = Clip { features: vec![0.0; size], frames, frames_cut: 0, sound: [0; 8], seconds: 0.0 };
     model.answer(&[clip]).map(drop)
 }
 

@@ -26,11 +26,13 @@ mod server;
 mod speech;
 mod timelines;
 mod tls;
+mod token;
 mod window;
 
 pub use limits::ServeLimits;
 pub use server::{ServeOptions, Server};
 pub use tls::TlsFiles;
+pub use token::Token;
 
 /// The example of the README.
 #[cfg(doctest)]

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -84,7 +87,11 @@ async fn serve(
     router: Router,
     watcher: Watcher,
 ) {
-    let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     // An error is the client's: it went away, or spoke no HTTP.
     let _ = watcher.watch(connection).await;

@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::routes::router;
 use crate::timelines::Timelines;
 use crate::tls::{Tls, TlsFiles};
+use crate::token::Token;
 
 /// What a server serves, and where.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +37,7 @@ pub struct ServeOptions {
     /// Names that clients may call this server by, besides its addresses and `localhost`.
     pub hosts: Vec<String>,
     /// What clients have to show, if anything.
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// For HTTPS.
     pub tls: Option<TlsFiles>,
     /// Threads that decode recordings, and as many that compute features of streams; 0 for one per processor.

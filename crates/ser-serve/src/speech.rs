@@ -41,8 +41,9 @@ mod tests {
         let mut ears = Ears::new();
         let rate = 48_000;
         let silence = vec![0.0; 2 * rate as usize];
-        let hum: Vec<f32> =
-            (0..2 * rate).map(|n| 0.3 * (std::f32::consts::TAU * 50.0 * n as f32 / rate as f32).sin()).collect();
+        let hum: Vec<f32> = (0..2 * rate)
+            .map(|n| 0.3 * (std::f32::consts::TAU * 50.0 * n as f32 / rate as f32).sin())
+            .collect();
         let mut state = 1u32;
         let noise: Vec<f32> = (0..2 * rate)
             .map(|_| {

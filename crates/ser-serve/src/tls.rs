@@ -44,8 +44,11 @@ mod with_rustls {
             let key =
                 PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, error))?;
             let unusable = |error| {
-                Error::new(ErrorKind::Mismatch, format!("cannot serve HTTPS with {}: {error}", files.key.display()))
-                    .at(&files.certificate)
+                Error::new(
+                    ErrorKind::Mismatch,
+                    format!("cannot serve HTTPS with {}: {error}", files.key.display()),
+                )
+                .at(&files.certificate)
             };
             let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
                 .with_safe_default_protocol_versions()
@@ -81,7 +84,8 @@ mod without {
         /// # Errors
         /// Always.
         pub(crate) fn new(files: &TlsFiles) -> Result<Self> {
-            let what = format!("cannot serve HTTPS with {}: this program was built without it", files.key.display());
+            let what =
+                format!("cannot serve HTTPS with {}: this program was built without it", files.key.display());
             Err(Error::new(ErrorKind::Unsupported, what).help("build it with the feature tls"))
         }
 

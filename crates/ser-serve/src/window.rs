@@ -1,7 +1,9 @@
 //! The last seconds of a stream.
 
 /// Samples as a client sends them: mono, little-endian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PcmFormat {
     /// 32-bit floating point, −1 to 1.

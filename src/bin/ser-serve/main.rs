@@ -9,7 +9,7 @@ use ser::{Ending, stop_on_interrupt};
 use ser_core::{Error, ErrorKind, Result};
 use ser_eval::DEFAULT_COVERAGE;
 use ser_predict::ModelOptions;
-use ser_serve::{ServeLimits, ServeOptions, Server, TlsFiles};
+use ser_serve::{ServeLimits, ServeOptions, Server, TlsFiles, Token};
 
 /// Serve checkpoints on this machine: a page that listens to a microphone, POST /v1/predict for recordings and GET
 /// /v1/stream for live sound.
@@ -98,7 +98,8 @@ fn run(arguments: Arguments) -> Result<Ending> {
         );
     }
     let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
-    let tls = arguments.tls_cert.zip(arguments.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
+    let tls =
+        arguments.tls_cert.zip(arguments.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
     let server = Server::bind(ServeOptions {
         checkpoints: arguments.checkpoint,
         model: ModelOptions {
@@ -108,7 +109,7 @@ fn run(arguments: Arguments) -> Result<Ending> {
         },
         bind: arguments.bind,
         hosts: arguments.host,
-        token: arguments.token,
+        token: arguments.token.map(Token::new),
         tls,
         jobs: arguments.jobs,
         limits,
@@ -125,14 +126,18 @@ fn run(arguments: Arguments) -> Result<Ending> {
 fn limits(arguments: &Arguments) -> Result<ServeLimits> {
     let positive = |name: &str, value: f64| match value > 0.0 && value <= 86_400.0 {
         true => Ok(value),
-        false => Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not above 0 and at most 86400"))),
+        false => {
+            Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not above 0 and at most 86400")))
+        }
     };
     let count = |name: &str, value: usize, most: usize| match (1..=most).contains(&value) {
         true => Ok(value),
         false => Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not from 1 to {most}"))),
     };
     if arguments.token.as_ref().is_some_and(|token| token.trim().is_empty()) {
-        return Err(Error::new(ErrorKind::Usage, "the token is empty").help("give --token a secret, or leave it out"));
+        return Err(
+            Error::new(ErrorKind::Usage, "the token is empty").help("give --token a secret, or leave it out")
+        );
     }
     count("jobs", arguments.jobs.max(1), 1024)?;
     Ok(ServeLimits {

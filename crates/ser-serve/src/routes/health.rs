@@ -35,11 +35,8 @@ pub(crate) async fn healthz() -> &'static str {
 ))]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
     let ready = !*app.stopping.borrow() && app.models.iter().all(|served| served.inference.is_alive());
-    let readiness = Readiness {
-        ready,
-        takes_streams: ready && app.admit_stream().is_ok(),
-        streams: app.open_streams(),
-    };
+    let readiness =
+        Readiness { ready, takes_streams: ready && app.admit_stream().is_ok(), streams: app.open_streams() };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
 }

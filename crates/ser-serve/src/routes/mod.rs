@@ -42,7 +42,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
         })
         .layer(body)
-        .layer(CatchPanicLayer::custom(|_| Problem::internal("the server has made a mistake").into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::internal("the server has made a mistake").into_response()
+        }))
         .layer(from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)
 }
@@ -88,7 +90,13 @@ const HEADERS: [(HeaderName, &str); 8] = [
 /// `path` as a constant: one for all files of the page, and `other` for what there is not.
 fn known(path: &str) -> &'static str {
     const PATHS: [&str; 8] = [
-        "/v1/predict", "/v1/timeline", "/v1/stream", "/v1/models", "/openapi.json", "/metrics", "/healthz",
+        "/v1/predict",
+        "/v1/timeline",
+        "/v1/stream",
+        "/v1/models",
+        "/openapi.json",
+        "/metrics",
+        "/healthz",
         "/readyz",
     ];
     PATHS.into_iter().find(|known| *known == path).unwrap_or(if path == "other" { "other" } else { "page" })

@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use ser_predict::Answer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use utoipa::ToSchema;
 
 use crate::answers::Opinion;
@@ -148,8 +148,10 @@ impl End {
             // A reason has room for 123 bytes.
             let reason = if reason.len() <= 123 { reason } else { Utf8Bytes::default() };
             let _ = socket.send(Message::Close(Some(CloseFrame { code, reason }))).await;
-            // The client's own close; without it the message above may be lost with the connection.
+            // The client's own close; without it the message above may be lost with the connection, and where nothing
+            // more can be read, a moment gives it time.
             while let Some(Ok(_)) = socket.recv().await {}
+            sleep(Duration::from_millis(200)).await;
         }
     }
 }
@@ -169,7 +171,10 @@ async fn greet(app: &Arc<App>, socket: &mut WebSocket) -> Result<Session, End> {
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_))) => {
-                    return Err(End::wrong(close_code::POLICY, "the first message must be JSON with sample_rate"));
+                    return Err(End::wrong(
+                        close_code::POLICY,
+                        "the first message must be JSON with sample_rate",
+                    ));
                 }
                 Some(Err(error)) => return Err(broken(&error)),
                 Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
@@ -194,7 +199,8 @@ fn broken(error: &axum::Error) -> End {
     }
 }
 
-type InFlight = Pin<Box<dyn Future<Output = (WindowAnswer, Instant, Result<Option<Answer>, Problem>)> + Send>>;
+type InFlight =
+    Pin<Box<dyn Future<Output = (WindowAnswer, Instant, Result<Option<Answer>, Problem>)> + Send>>;
 
 /// A stream whose first message was right.
 struct Session {
@@ -228,7 +234,8 @@ impl Session {
         if !(0.1..=10.0).contains(&hop_s) {
             return Err(refuse(format!("hop_s = {hop_s} is not from 0.1 to 10")));
         }
-        let served = app.model(hello.model.as_deref()).map_err(|problem| End::Wrong(close_code::POLICY, problem))?;
+        let served =
+            app.model(hello.model.as_deref()).map_err(|problem| End::Wrong(close_code::POLICY, problem))?;
         let rate = f64::from(hello.sample_rate);
         let whole = (served.window_s() * rate).round() as usize;
         let hop = (hop_s * rate).round().max(1.0) as u64;

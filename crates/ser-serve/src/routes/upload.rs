@@ -87,7 +87,9 @@ fn of_form(error: MultipartError) -> Problem {
 
 fn unread(status: StatusCode) -> Problem {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "the recording is larger than this server takes"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(status, "the recording is larger than this server takes")
+        }
         _ => Problem::new(StatusCode::BAD_REQUEST, "the body broke off, or is no form as its type says"),
     }
 }
