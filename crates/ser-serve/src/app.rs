@@ -97,6 +97,13 @@ impl App {
         })
     }
 
+    /// Waits until the server is to end.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.clone();
+        // An error means that nobody is left who could say so.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
     /// Streams that are open.
     pub(crate) fn open_streams(&self) -> usize {
         self.limits.max_streams.saturating_sub(self.streams.available_permits())

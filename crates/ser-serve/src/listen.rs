@@ -1,6 +1,7 @@
 //! Connections: accepted up to a number, each with a time for its heads, and ended in order.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -33,15 +33,13 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Serves `router` to everyone who connects to `listener`, until the server is to end and what has begun is done.
 pub(crate) async fn listen(app: Arc<App>, listener: TcpListener, tls: Option<Tls>, router: Router) {
     let connections = Arc::new(Semaphore::new(app.limits.max_connections));
-    let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(app.limits.idle()).max_buf_size(HEAD_BYTES);
-    let mut stopping = app.stopping.clone();
     let mut tidying = interval(Duration::from_secs(60));
     tidying.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (stream, peer) = tokio::select! {
-            _ = stopping.wait_for(|&stopping| stopping) => break,
+            () = app.stopped() => break,
             _ = tidying.tick() => {
                 app.guard.tidy();
                 continue;
@@ -58,15 +56,13 @@ pub(crate) async fn listen(app: Arc<App>, listener: TcpListener, tls: Option<Tls
         // Whoever comes when all are taken finds the connection closed.
         let Ok(place) = Arc::clone(&connections).try_acquire_owned() else { continue };
         let _ = stream.set_nodelay(true);
-        let (builder, router, watcher, tls) =
-            (builder.clone(), router.clone(), graceful.watcher(), tls.clone());
-        let patience = app.limits.idle();
+        let (app, builder, router, tls) = (Arc::clone(&app), builder.clone(), router.clone(), tls.clone());
         tokio::spawn(async move {
             match tls {
-                None => serve(stream, peer, &builder, router, watcher).await,
+                None => serve(&app, stream, peer, &builder, router).await,
                 Some(tls) => {
-                    if let Ok(Ok(stream)) = timeout(patience, tls.accept(stream)).await {
-                        serve(stream, peer, &builder, router, watcher).await;
+                    if let Ok(Ok(stream)) = timeout(app.limits.idle(), tls.accept(stream)).await {
+                        serve(&app, stream, peer, &builder, router).await;
                     }
                 }
             }
@@ -74,25 +70,32 @@ pub(crate) async fn listen(app: Arc<App>, listener: TcpListener, tls: Option<Tls
         });
     }
     drop(listener);
-    let _ = timeout(FAREWELL, graceful.shutdown()).await;
+    let all = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let _ = timeout(FAREWELL, connections.acquire_many(all(app.limits.max_connections))).await;
     // Streams are connections no more; each tells its client that the server ends.
-    let all = u32::try_from(app.limits.max_streams).unwrap_or(u32::MAX);
-    let _ = timeout(FAREWELL, app.streams.acquire_many(all)).await;
+    let _ = timeout(FAREWELL, app.streams.acquire_many(all(app.limits.max_streams))).await;
 }
 
+/// Answers requests on one connection, until either side closes it or it has become a stream.
 async fn serve(
+    app: &App,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     builder: &http1::Builder,
     router: Router,
-    watcher: Watcher,
 ) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         router.call(request)
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     // An error is the client's: it went away, or spoke no HTTP.
-    let _ = watcher.watch(connection).await;
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = app.stopped() => {}
+    }
+    // The request in work is answered, and no other one.
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }

@@ -23,13 +23,13 @@ pub(crate) struct Readiness {
 }
 
 /// The process runs.
-#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "It runs", body = String)))]
+#[utoipa::path(get, tag = "operation", path = "/healthz", responses((status = 200, description = "It runs", body = String)))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Models are loaded and their threads run.
-#[utoipa::path(get, path = "/readyz", responses(
+#[utoipa::path(get, tag = "operation", path = "/readyz", responses(
     (status = 200, description = "It answers", body = Readiness),
     (status = 503, description = "It is ending, or a network is gone", body = Readiness),
 ))]
@@ -42,7 +42,7 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Rea
 }
 
 /// Counters for Prometheus.
-#[utoipa::path(get, path = "/metrics", security((), ("token" = [])), responses(
+#[utoipa::path(get, tag = "operation", path = "/metrics", security((), ("token" = [])), responses(
     (status = 200, description = "Counters", body = String, content_type = "application/openmetrics-text"),
 ))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// The models of this server, the default one first.
-#[utoipa::path(get, path = "/v1/models", security((), ("token" = [])), responses(
+#[utoipa::path(get, tag = "models", path = "/v1/models", security((), ("token" = [])), responses(
     (status = 200, description = "The models", body = Vec<ModelCard>),
     (status = 401, description = "The token is missing or wrong", body = Problem),
 ))]

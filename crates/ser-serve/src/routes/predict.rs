@@ -25,6 +25,7 @@ pub(crate) struct Which {
 /// What a recording expresses: the body is the file as it is, or a form with one file in it.
 #[utoipa::path(
     post,
+    tag = "recordings",
     path = "/v1/predict",
     params(Which),
     request_body(

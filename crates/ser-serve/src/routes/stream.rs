@@ -84,6 +84,7 @@ pub(crate) struct WindowAnswer {
 /// then a `WindowAnswer` for each window. What is wrong is a `Problem`, and then the stream ends.
 #[utoipa::path(
     get,
+    tag = "streams",
     path = "/v1/stream",
     security((), ("token" = [])),
     responses(
@@ -271,12 +272,11 @@ impl Session {
     /// Takes samples and gives answers until one side has enough.
     async fn run(&mut self, socket: &mut WebSocket) -> End {
         let app = Arc::clone(&self.app);
-        let mut stopping = app.stopping.clone();
         loop {
             let idle = sleep_until((self.heard + app.limits.idle()).into());
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|&stopping| stopping) => return End::Stopping,
+                () = app.stopped() => return End::Stopping,
                 (answer, received, result) = next(&mut self.in_flight) => {
                     self.in_flight = None;
                     if let Err(end) = self.answered(socket, answer, received, result).await {

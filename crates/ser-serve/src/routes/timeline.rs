@@ -33,6 +33,7 @@ pub(crate) struct How {
 /// What a long recording expresses from moment to moment, where somebody speaks.
 #[utoipa::path(
     post,
+    tag = "recordings",
     path = "/v1/timeline",
     params(How),
     request_body(
