@@ -444,9 +444,7 @@ fn a_preset_that_the_cache_does_not_hold_is_asked_for_with_its_command() {
 #[test]
 fn the_recipes_that_are_shipped_are_recipes() {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
-    let shipped = FitConfig::read(&recipes.join("speaker-independent.toml")).unwrap();
-    shipped.validate().unwrap();
     let unheard = FitConfig::read(&recipes.join("unheard.toml")).unwrap();
     assert_eq!(unheard, ser_model::ShippedRecipe::Unheard.recipe().unwrap());
-    assert_eq!(shipped.augment, AugmentationRecipe::read(&recipes.join("augmentation.toml")).unwrap());
+    AugmentationRecipe::read(&recipes.join("augmentation.toml")).unwrap();
 }

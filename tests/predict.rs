@@ -304,7 +304,8 @@ fn a_long_recording_becomes_a_timeline_in_every_format() {
 fn a_checkpoint_that_cannot_answer_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("broken.pt"), b"not a checkpoint").unwrap();
-    for (name, part) in [("broken.pt", "broken.pt"), ("missing.pt", "missing.pt")] {
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe.pt")).status().unwrap().success());
+    for (name, part) in [("broken.pt", "broken.pt"), ("missing.pt", "missing.pt"), ("pipe.pt", "pipe.pt")] {
         let mut command = ser_predict(folder.path());
         let error = fail(command.args(["--checkpoint", name, "clip.wav"]), 1);
         assert!(error.contains(part), "{error}");

@@ -77,6 +77,12 @@ def over_cells(cells):
     return mean, None if None in errors else sum(error**2 for error in errors) ** 0.5 / len(parts)
 
 
+def seeds_of(cells):
+    """How many seeds each protocol has."""
+    counts = sorted({len(by_seed) for by_seed in cells.values()})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
 def figure(mean, error=None, sign=""):
     text = f"{round(mean, 3) + 0.0:{sign}.3f}".replace("-", "−")  # + 0.0: no negative zero
     return text if error is None else f"{text} ± {error:.3f}"
@@ -211,7 +217,7 @@ class Study:
         lines = []
         for what, cells in tested:
             known = {protocol: cells[protocol] for protocol in together if protocol in cells}
-            line = [what, max(map(len, cells.values()))]
+            line = [what, seeds_of(cells)]
             one = lambda protocol: figure(*mean_and_error(list(cells[protocol].values()))) if protocol in cells else ""
             line += map(one, together)
             if len(together) > 1 and mean_of:
@@ -272,7 +278,7 @@ class Study:
             cells = self.validated(row["name"])
             if not base or any(protocol not in cells for protocol in folds):
                 continue
-            line = [f"`{row['name']}`", row["what"], min(map(len, cells.values()))]
+            line = [f"`{row['name']}`", row["what"], seeds_of(cells)]
             line += [figure(*mean_and_error(list(cells[protocol].values()))) for protocol in folds]
             mean, error = over_cells(cells)
             line.append(figure(mean, error))
@@ -348,9 +354,9 @@ def main():
         sys.exit("name a corpus: --ravdess DIR, --tess DIR or both")
     if not options.table_only:
         study.train(rows)
-        study.join()
         if options.peers:
             study.peers()
+    study.join()
     tables = study.tables(rows)
     for name, table in tables.items():
         print(f"{name}\n\n{table}\n")

@@ -13,6 +13,7 @@ mod about;
 mod answer;
 mod clip;
 mod inputs;
+mod live;
 mod model;
 mod stream;
 pub mod timeline;
@@ -21,6 +22,7 @@ pub use about::About;
 pub use answer::Answer;
 pub use clip::{Clip, FrontEnd};
 pub use inputs::{Input, Inputs};
+pub use live::{Live, Moment};
 pub use model::{Model, ModelOptions};
 pub use stream::{Outcome, predict_all, stdin};
 

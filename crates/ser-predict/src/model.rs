@@ -1,9 +1,11 @@
 //! A checkpoint that answers.
 
+use std::io::Read;
 use std::path::Path;
 
 use ser_audio::Limits;
 use ser_cache::Sha;
+use ser_core::storage::open_regular;
 use ser_core::{Error, Result};
 use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
@@ -50,7 +52,11 @@ impl Model {
     /// When it cannot be read, is damaged, cannot answer for single recordings, or the device is not there. Every error
     /// names it.
     pub fn open(path: &Path, options: &ModelOptions) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::io("cannot be read", path, error))?;
+        let mut bytes = Vec::new();
+        // A pipe could wait forever.
+        open_regular(path, "cannot be read")?
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::io("cannot be read", path, error))?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Self::from_bytes(name, &bytes, options).map_err(|error| error.at(path))
     }

@@ -33,13 +33,13 @@ pub(crate) struct TimelineArguments {
     #[arg(long, value_name = "FILE", requires = "timeline")]
     figure: Option<PathBuf>,
     /// Length of a window, seconds [default: of a typical training utterance]
-    #[arg(long, value_name = "SECONDS", requires = "timeline")]
+    #[arg(long, value_name = "SECONDS")]
     window: Option<f64>,
     /// From one window to the next, seconds
-    #[arg(long, value_name = "SECONDS", requires = "timeline", default_value_t = TimelineOptions::default().hop_s)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TimelineOptions::default().hop_s)]
     hop: f64,
     /// From which score of the voice-activity detector on there is speech, 0 to 1
-    #[arg(long, value_name = "SCORE", requires = "timeline", default_value_t = SPEECH_THRESHOLD)]
+    #[arg(long, value_name = "SCORE", default_value_t = SPEECH_THRESHOLD)]
     speech_threshold: f64,
 }
 

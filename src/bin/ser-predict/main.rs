@@ -1,6 +1,8 @@
 //! `ser-predict`: a checkpoint and recordings in, answers out.
 
 mod long;
+#[cfg(feature = "microphone")]
+mod microphone;
 mod results;
 mod resume;
 
@@ -27,8 +29,12 @@ use results::{Results, Shape};
 #[command(name = "ser-predict", version)]
 struct Arguments {
     /// Files, folders, lists of files, - for standard input
-    #[arg(value_name = "RECORDING", required = true)]
+    #[arg(value_name = "RECORDING", required_unless_present = "microphone")]
     recordings: Vec<PathBuf>,
+    /// Listen to the microphone instead, and answer every --hop about the last --window; needs a build with --features
+    /// microphone
+    #[arg(long, conflicts_with_all = ["recordings", "csv", "timeline"])]
+    microphone: bool,
     /// Checkpoint that answers
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: PathBuf,
@@ -86,6 +92,9 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         return Err(error.help("give - once"));
     }
     let mut model = Model::open(&arguments.checkpoint, &arguments.model_options())?;
+    if arguments.microphone {
+        return listen_to_microphone(arguments, &mut model);
+    }
     let unusable = match arguments.timeline.wanted() {
         true => long::listen_to_all(arguments, &mut model)?,
         false => answer_all(arguments, &mut model)?,
@@ -95,6 +104,19 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         (_, false) => Ending::SomeUnusable,
         (_, true) => Ending::AnsweredNo,
     })
+}
+
+#[cfg(feature = "microphone")]
+fn listen_to_microphone(arguments: &Arguments, model: &mut Model) -> Result<Ending> {
+    microphone::listen(arguments, model).map(|()| Ending::Done)
+}
+
+#[cfg(not(feature = "microphone"))]
+fn listen_to_microphone(_: &Arguments, _: &mut Model) -> Result<Ending> {
+    let error = Error::new(ErrorKind::Unsupported, "this build cannot hear a microphone");
+    Err(error.help(
+        "build it with: cargo build --release --features microphone (on Linux with the headers of ALSA)",
+    ))
 }
 
 /// How many recordings could not be used.

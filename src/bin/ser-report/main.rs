@@ -52,7 +52,7 @@ struct Arguments {
     /// Fail, before anything is evaluated, unless the split meets this requirement; may be given more than once
     #[arg(long, value_parser = choice::<Requirement>(), value_name = "WHAT")]
     require: Vec<Requirement>,
-    /// Coverage of the prediction sets in --csv and, with --runs, in --json; a report on one checkpoint measures it besides
+    /// Coverage of the prediction sets in --csv and in the table of --runs; a report on one checkpoint measures it besides
     /// 0.8, 0.9 and 0.95
     #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_COVERAGE)]
     coverage: f64,

@@ -28,8 +28,9 @@ struct Arguments {
     /// Name that clients may call this server by, besides its addresses and localhost; may be given more than once
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// What clients have to show as "Authorization: Bearer …"; better in the environment, which others cannot list
-    #[arg(long, env = "SER_SERVE_TOKEN", hide_env_values = true, value_name = "SECRET")]
+    /// What clients have to show as "Authorization: Bearer …" [default: SER_SERVE_TOKEN in the environment, which, unlike
+    /// options, others cannot list]
+    #[arg(long, value_name = "SECRET")]
     token: Option<String>,
     /// Certificate chain for HTTPS, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -80,7 +81,8 @@ fn main() -> ExitCode {
     ser::run("ser-serve", || run(arguments))
 }
 
-fn run(arguments: Arguments) -> Result<Ending> {
+fn run(mut arguments: Arguments) -> Result<Ending> {
+    arguments.token = arguments.token.or_else(|| std::env::var("SER_SERVE_TOKEN").ok());
     let limits = limits(&arguments)?;
     let stop = stop_on_interrupt("ser-serve: stopping; streams and requests may end")?;
     let is_open = !arguments.bind.ip().is_loopback();
