@@ -44,6 +44,10 @@ bench *ARGS: setup
 bench-peers *ARGS: build
     @scripts/bench/peers {{ quote(invocation_directory()) }} "$@"
 
+# Serve the checkpoint best.pt on http://127.0.0.1:7777, with a page that listens; ARGS go to ser-serve
+serve *ARGS: build
+    @cd {{ quote(invocation_directory()) }} && {{ quote(justfile_directory()) }}/target/release/ser-serve "$@"
+
 # Train recipes/unheard.toml and what it is compared with, and write the tables of docs/generalisation.md; takes days
 study *ARGS: build
     @cd {{ quote(invocation_directory()) }} && \

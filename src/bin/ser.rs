@@ -8,12 +8,13 @@ use ser::Ending;
 use ser_core::{Error, ErrorKind, Result};
 
 /// The commands, in the order in which they are used, and a line about each.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("prep", "decode recordings, compute features, keep them in a cache with split manifests"),
     ("fit", "train a network on a cache and keep the best checkpoint"),
     ("report", "say what a checkpoint is worth on the test side of its split"),
     ("predict", "say what a checkpoint hears in recordings, and how sure it is"),
     ("export", "turn a checkpoint into an ONNX model, safetensors, or a page for browsers"),
+    ("serve", "answer over HTTP, and show a page that listens to a microphone"),
     ("tune", "search for a good recipe"),
     ("cache", "list, verify, repair, measure, clear, export and compare caches"),
     ("synth", "write a synthetic speech corpus for trying things out"),

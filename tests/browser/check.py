@@ -130,8 +130,8 @@ class Browser:
             [
                 chromium, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
                 "--disable-dev-shm-usage", "--disable-background-networking", "--disable-extensions", "--mute-audio",
-                "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", f"--user-data-dir={profile}", *flags,
-                "about:blank",
+                "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", f"--user-data-dir={profile}",
+                *flags, "about:blank",
             ],
             preexec_fn=hand_over, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

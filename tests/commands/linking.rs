@@ -17,6 +17,8 @@ const COMMANDS: &[(&str, bool)] = &[
     (env!("CARGO_BIN_EXE_ser-report"), true),
     #[cfg(feature = "torch")]
     (env!("CARGO_BIN_EXE_ser-predict"), true),
+    #[cfg(feature = "serve")]
+    (env!("CARGO_BIN_EXE_ser-serve"), true),
 ];
 
 /// What `readelf -d` says of a program: the libraries it needs, and the folders they are looked for in.
@@ -59,5 +61,6 @@ fn every_command_of_the_package_is_checked() {
     let manifest: toml::Table = manifest.parse().unwrap();
     let programs = manifest["bin"].as_array().unwrap().len();
     let of_torch = if cfg!(feature = "torch") { 0 } else { 3 };
-    assert_eq!(COMMANDS.len() + of_torch, programs);
+    let of_serve = if cfg!(feature = "serve") { 0 } else { 1 };
+    assert_eq!(COMMANDS.len() + of_torch + of_serve, programs);
 }

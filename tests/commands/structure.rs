@@ -26,7 +26,7 @@ fn libraries() -> Vec<(String, PathBuf)> {
 }
 
 /// The libraries that need libtorch: the one that calls it, and those that build on it.
-const WITH_LIBTORCH: [&str; 2] = ["ser-train", "ser-predict"];
+const WITH_LIBTORCH: [&str; 3] = ["ser-train", "ser-predict", "ser-serve"];
 
 #[test]
 fn no_library_knows_a_command_line_and_only_networks_need_libtorch() {

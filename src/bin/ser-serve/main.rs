@@ -1,0 +1,155 @@
+//! `ser-serve`: checkpoints in, a server and a live page out.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ser::{Ending, stop_on_interrupt};
+use ser_core::{Error, ErrorKind, Result};
+use ser_eval::DEFAULT_COVERAGE;
+use ser_predict::ModelOptions;
+use ser_serve::{ServeLimits, ServeOptions, Server, TlsFiles, Token};
+
+/// Serve checkpoints on this machine: a page that listens to a microphone, POST /v1/predict for recordings and GET
+/// /v1/stream for live sound.
+///
+/// Nothing that is sent to it is stored. Other machines reach it only where --bind says so, and then it should ask for a
+/// token and speak HTTPS: browsers give a microphone to pages of this machine or by HTTPS alone.
+#[derive(Debug, Parser)]
+#[command(name = "ser-serve", version)]
+struct Arguments {
+    /// Checkpoint to serve; may be given more than once, the first is asked unless a client names another
+    #[arg(long, value_name = "FILE", default_value = "best.pt")]
+    checkpoint: Vec<PathBuf>,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
+    bind: SocketAddr,
+    /// Name that clients may call this server by, besides its addresses and localhost; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// What clients have to show as "Authorization: Bearer …" [default: SER_SERVE_TOKEN in the environment, which, unlike
+    /// options, others cannot list]
+    #[arg(long, value_name = "SECRET")]
+    token: Option<String>,
+    /// Certificate chain for HTTPS, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Coverage of the prediction sets
+    #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_COVERAGE)]
+    coverage: f64,
+    /// auto, cpu, cuda or cuda:<N>
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Threads of each network; 0 for one per processor
+    #[arg(long, default_value_t = 1)]
+    threads: u32,
+    /// Threads that decode recordings, and as many for streams; 0 for one per processor
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    jobs: usize,
+    /// Largest recording, MiB
+    #[arg(long, value_name = "MIB", default_value_t = ServeLimits::default().max_body_bytes >> 20)]
+    max_body: usize,
+    /// Longest recording, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = ServeLimits::default().max_duration_s)]
+    max_duration: f64,
+    /// Requests that an address may make each second
+    #[arg(long, value_name = "N", default_value_t = ServeLimits::default().requests_per_s)]
+    max_rate: u32,
+    /// Streams at a time
+    #[arg(long, value_name = "N", default_value_t = ServeLimits::default().max_streams)]
+    max_streams: usize,
+    /// Recordings at a time
+    #[arg(long, value_name = "N", default_value_t = ServeLimits::default().max_uploads)]
+    max_uploads: usize,
+    /// Seconds after which a silent connection or stream is closed
+    #[arg(long, value_name = "SECONDS", default_value_t = ServeLimits::default().idle_s)]
+    idle: f64,
+    /// Milliseconds from the last sample of a window to its answer that no stream may be made to exceed by another
+    #[arg(long, value_name = "MS", default_value_t = ServeLimits::default().promise_s * 1e3)]
+    promise: f64,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ser::run("ser-serve", || run(arguments))
+}
+
+fn run(mut arguments: Arguments) -> Result<Ending> {
+    arguments.token = arguments.token.or_else(|| std::env::var("SER_SERVE_TOKEN").ok());
+    let limits = limits(&arguments)?;
+    let stop = stop_on_interrupt("ser-serve: stopping; streams and requests may end")?;
+    let is_open = !arguments.bind.ip().is_loopback();
+    if is_open && arguments.token.is_none() {
+        eprintln!(
+            "ser-serve: warning: everyone who reaches {} may use this server; give it a token with --token, or bind it \
+             to 127.0.0.1",
+            arguments.bind
+        );
+    }
+    if is_open && arguments.tls_cert.is_none() {
+        eprintln!(
+            "ser-serve: warning: without HTTPS (--tls-cert, --tls-key, or a proxy in front) browsers give the page no \
+             microphone, and others can listen in"
+        );
+    }
+    let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
+    let tls =
+        arguments.tls_cert.zip(arguments.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
+    let server = Server::bind(ServeOptions {
+        checkpoints: arguments.checkpoint,
+        model: ModelOptions {
+            device: arguments.device,
+            threads: arguments.threads,
+            coverage: arguments.coverage,
+        },
+        bind: arguments.bind,
+        hosts: arguments.host,
+        token: arguments.token.map(Token::new),
+        tls,
+        jobs: arguments.jobs,
+        limits,
+    })?;
+    if !arguments.quiet {
+        let models: Vec<&str> = server.models().collect();
+        ser::print(&format!("serving {} on {scheme}://{}\n", models.join(", "), server.address()))?;
+    }
+    server.run(&stop)?;
+    Ok(Ending::Done)
+}
+
+/// The limits that were asked for.
+fn limits(arguments: &Arguments) -> Result<ServeLimits> {
+    let positive = |name: &str, value: f64| match value > 0.0 && value <= 86_400.0 {
+        true => Ok(value),
+        false => {
+            Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not above 0 and at most 86400")))
+        }
+    };
+    let count = |name: &str, value: usize, most: usize| match (1..=most).contains(&value) {
+        true => Ok(value),
+        false => Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not from 1 to {most}"))),
+    };
+    if arguments.token.as_ref().is_some_and(|token| token.trim().is_empty()) {
+        return Err(
+            Error::new(ErrorKind::Usage, "the token is empty").help("give --token a secret, or leave it out")
+        );
+    }
+    count("jobs", arguments.jobs.max(1), 1024)?;
+    Ok(ServeLimits {
+        max_body_bytes: count("max-body", arguments.max_body, 4096)? << 20,
+        max_duration_s: positive("max-duration", arguments.max_duration)?,
+        requests_per_s: count("max-rate", arguments.max_rate as usize, 1_000_000)? as u32,
+        max_streams: count("max-streams", arguments.max_streams, 10_000)?,
+        max_uploads: count("max-uploads", arguments.max_uploads, 10_000)?,
+        idle_s: positive("idle", arguments.idle)?,
+        promise_s: positive("promise", arguments.promise)? / 1e3,
+        ..ServeLimits::default()
+    })
+}

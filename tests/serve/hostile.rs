@@ -1,0 +1,159 @@
+//! Nothing that a client sends makes the server stop answering.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tungstenite::Message;
+
+use crate::common::{noise, wav};
+use crate::common_serve::{Serving, hello};
+use crate::support::checkpoint;
+
+/// Runs `test` on `cases` drawn inputs, the same ones every time.
+fn drawn<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value)) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(
+        config,
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    runner
+        .run(&strategy, |value| {
+            test(value);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// It still answers, and has said nothing of a panic.
+fn is_well(server: Serving) {
+    let recording = wav(16_000, &noise(1, 16_000));
+    let reply = server.predict(&recording);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let (mut stream, _) = server.stream(&hello(16_000));
+    assert!(stream.play(&[0.0; 8_000]));
+    assert!(stream.hear().unwrap()["t"].is_number());
+    drop(stream);
+    let (code, stderr) = server.end();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn any_body_gets_an_answer() {
+    let server = Serving::start(&[checkpoint()], &[]);
+    let whole = wav(16_000, &noise(3, 8_000));
+    let heads = [
+        &b"RIFF"[..],
+        b"OggS",
+        b"fLaC",
+        b"ID3\x04",
+        b"\xff\xfb\x90\x64",
+        b"\x1a\x45\xdf\xa3",
+        b"\0\0\0\x20ftypM4A ",
+    ];
+    let damaged = (any::<prop::sample::Index>(), any::<u8>(), any::<prop::sample::Index>());
+    let body = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..2_000),
+        (prop::sample::select(heads.to_vec()), prop::collection::vec(any::<u8>(), 0..2_000))
+            .prop_map(|(head, rest)| [head, &rest].concat()),
+        damaged.prop_map(move |(at, byte, end)| {
+            let mut bytes = whole.clone();
+            let at = at.index(100);
+            bytes[at] = byte;
+            bytes.truncate(end.index(bytes.len()) + 1);
+            bytes
+        }),
+    ];
+    let kinds = prop::sample::select(vec![
+        "audio/wav",
+        "multipart/form-data; boundary=x",
+        "multipart/\u{7f}",
+        "application/json",
+    ]);
+    drawn(200, (body, kinds), |(body, kind)| {
+        let reply = server.ask("POST", "/v1/predict", &[("Content-Type", kind)], &body);
+        assert!([200, 400, 413, 415, 422].contains(&reply.status), "{kind}: {reply:?}");
+        assert!(reply.json().is_object());
+    });
+    is_well(server);
+}
+
+#[test]
+fn any_frames_end_in_an_answer_or_a_close() {
+    let server = Serving::start(&[checkpoint()], &["--max-rate", "100000"]);
+    let json = prop_oneof![
+        Just(r#"{"sample_rate": 8000}"#.to_owned()),
+        Just(r#"{"sample_rate": 192000, "hop_s": 0.1, "format": "i16"}"#.to_owned()),
+        (any::<i64>(), any::<f64>())
+            .prop_map(|(rate, hop)| format!(r#"{{"sample_rate": {rate}, "hop_s": {hop}}}"#)),
+        ".*",
+    ];
+    let frame = prop_oneof![
+        json.prop_map(Message::text),
+        prop::collection::vec(any::<u8>(), 0..20_000).prop_map(Message::binary),
+        prop::collection::vec(-1.0f32..1.0, 0..5_000).prop_map(|samples| {
+            Message::binary(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>())
+        }),
+        prop::collection::vec(any::<u8>(), 0..100).prop_map(|bytes| Message::Ping(bytes.into())),
+    ];
+    let first = prop::bool::weighted(0.8);
+    drawn(60, (first, prop::collection::vec(frame, 0..8)), |(first, frames)| {
+        let mut stream = server.connect(&[]).unwrap();
+        if first {
+            stream.say(&hello(16_000));
+        }
+        for frame in frames {
+            if stream.socket.send(frame).is_err() {
+                break;
+            }
+        }
+        let _ = stream.socket.close(None);
+        for said in stream.hear_out() {
+            assert!(said.is_object());
+        }
+    });
+    is_well(server);
+}
+
+#[test]
+fn bytes_that_are_no_http_harm_nobody() {
+    let server = Serving::start(&[checkpoint()], &["--idle", "2"]);
+    let address = server.address;
+    let start = prop::sample::select(vec![
+        "",
+        "GET / HTTP/1.1\r\n",
+        "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
+        "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n",
+        "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    ]);
+    drawn(60, (start, prop::collection::vec(any::<u8>(), 0..3_000)), |(start, rest)| {
+        let mut connection = TcpStream::connect(address).unwrap();
+        let _ = connection.write_all(start.as_bytes());
+        let _ = connection.write_all(&rest);
+        let _ = connection.shutdown(Shutdown::Write);
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut answer = Vec::new();
+        let _ = connection.read_to_end(&mut answer);
+    });
+    is_well(server);
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let server = Serving::start(&[checkpoint()], &["--idle", "1"]);
+    let mut connections: Vec<TcpStream> =
+        (0..3).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    connections[1].write_all(b"GET / HTTP/1.1\r\nHost: loc").unwrap();
+    connections[2].write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    for mut connection in connections {
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).expect("the server closes it first");
+    }
+    is_well(server);
+}

@@ -1,0 +1,47 @@
+//! HTTPS, where it is built in.
+
+use std::process::Command;
+
+use crate::common_serve::Serving;
+use crate::support::checkpoint;
+
+/// A client that trusts this certificate alone.
+const CLIENT: &str = "
+import ssl, sys, urllib.request
+context = ssl.create_default_context(cafile=sys.argv[1])
+print(urllib.request.urlopen(sys.argv[2] + '/healthz', context=context).read().decode(), end='')
+";
+
+#[test]
+fn it_speaks_https_with_a_certificate_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "chain.pem",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .current_dir(folder.path())
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("There is no openssl to make a certificate with: HTTPS was not tested.");
+        return;
+    }
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    let files = ["--tls-cert", chain.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let server = Serving::start(&[checkpoint()], &files);
+    let url = format!("https://{}", server.address);
+    let output = Command::new("python3").args(["-c", CLIENT]).arg(&chain).arg(url).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n", "{output:?}");
+    let (code, stderr) = server.end();
+    assert_eq!(code, Some(0), "{stderr}");
+}
