@@ -33,7 +33,10 @@ impl Sha {
 
     /// The SHA-256 of all that `reader` gives, and how many bytes that is. `told` is called with the number of bytes so
     /// far.
-    pub(crate) fn of_reader(
+    ///
+    /// # Errors
+    /// When `reader` fails.
+    pub fn of_reader(
         reader: &mut impl Read,
         mut told: impl FnMut(u64),
     ) -> std::io::Result<(Self, u64)> {
