@@ -51,6 +51,12 @@ impl Encoder {
         Ok(Self { folder: folder.path, family: family.name, digest, model })
     }
 
+    /// The same encoder for another thread: it shares the weights and has nothing else in common.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { folder: self.folder.clone(), model: self.model.share(), ..*self }
+    }
+
     /// SHA-256 over the folder's files: two encoders of one digest compute the same.
     pub fn digest(&self) -> Sha {
         self.digest

@@ -10,15 +10,19 @@
 //! and refuses what does not fit. Every number is compared with that of `transformers` (tests/encoders).
 
 mod encoder;
+mod extractors;
 mod families;
 mod folder;
 mod log_mel;
+#[cfg(test)]
+mod parity;
 mod parts;
 mod preprocessor;
 mod settings;
 mod weights;
 
 pub use encoder::{Encoder, LayerStates};
+pub use extractors::EncoderExtractors;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -6,6 +6,7 @@ use ser_torch::Result;
 use tch::{Device, Kind, Tensor};
 
 use crate::settings::Settings;
+use crate::weights::Weight;
 
 /// Frequencies that the bands cover, in Hz.
 const HIGHEST_HZ: f64 = 8_000.0;
@@ -16,15 +17,15 @@ const RANGE: f64 = 8.0;
 
 /// The computation of `WhisperFeatureExtractor` (A. Radford et al., "Robust speech recognition via large-scale weak
 /// supervision", ICML 2023).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LogMel {
     n_fft: i64,
     hop: i64,
     /// Samples of the filled-up recording.
     samples: i64,
-    window: Tensor,
+    window: Weight,
     /// `[band, bin]`
-    filters: Tensor,
+    filters: Weight,
 }
 
 impl LogMel {
@@ -60,7 +61,7 @@ impl LogMel {
         let dense: Vec<f32> = MelFilterBank::new(&config).to_dense().iter().map(|weight| *weight as f32).collect();
         let filters = Tensor::f_from_slice(&dense)?.f_view([bands, n_fft / 2 + 1])?.f_to_device(device)?;
         let window = Tensor::f_hann_window(n_fft, (Kind::Float, device))?;
-        Ok(Self { n_fft, hop, samples, window, filters })
+        Ok(Self { n_fft, hop, samples, window: window.into(), filters: filters.into() })
     }
 
     /// Samples of the longest recording.
@@ -83,9 +84,12 @@ impl LogMel {
         let device = self.window.device();
         let silence = self.samples - samples.len() as i64;
         let samples = Tensor::f_from_slice(samples)?.f_to_device(device)?.f_constant_pad_nd([0, silence])?;
-        let spectrum = samples.f_stft_center(
-            self.n_fft, self.hop, self.n_fft, Some(&self.window), true, "reflect", false, true, true, false,
-        )?; // [bin, frame], complex
+        // Frame t is centred on sample t · hop, and what lies outside of the recording is its mirror image.
+        let half = self.n_fft / 2;
+        let samples = samples.f_unsqueeze(0)?.f_reflection_pad1d([half, half])?.f_squeeze_dim(0)?;
+        let window = Some(&*self.window);
+        let spectrum =
+            samples.f_stft(self.n_fft, self.hop, self.n_fft, window, false, true, true, false)?; // [bin, frame], complex
         let power = spectrum.f_narrow(1, 0, self.frames())?.f_abs()?.f_square()?;
         let mel = self.filters.f_matmul(&power)?.f_clamp_min(FLOOR)?.f_log10()?;
         let floor = mel.f_max()?.f_sub_scalar(RANGE)?;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::parameter::require;
+
 /// What is kept of the states of a layer, frame after frame.
 #[derive(
     Debug,
@@ -36,6 +38,39 @@ impl Pooling {
             Self::Mean => dimension,
             Self::Statistics => dimension.saturating_mul(2),
         }
+    }
+}
+
+/// The features of an utterance that are states of a pretrained encoder: `[layer, number, 1]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderStates {
+    /// The encoder's family, such as `wav2vec2`.
+    pub family: String,
+    /// SHA-256 over its files, hexadecimal.
+    pub digest: String,
+    /// Version of the computation, which grows with any change that alters the numbers.
+    pub version: u32,
+    /// Numbers of a state.
+    pub dimension: usize,
+    /// The layers kept, ascending.
+    pub layers: Vec<u32>,
+    /// What is kept of a layer's states over time.
+    pub pooling: Pooling,
+}
+
+impl EncoderStates {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`], naming the value.
+    pub fn validate(&self) -> Result<()> {
+        let is_digest = self.digest.len() == 64 && self.digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        require(is_digest, "encoder.digest", &self.digest, "64 hexadecimal digits")?;
+        require((1..=65_536).contains(&self.dimension), "encoder.dimension", self.dimension, "1 to 65,536")?;
+        let ascending = self.layers.iter().zip(self.layers.iter().skip(1)).all(|(a, b)| a < b);
+        let allowed = "1 to 1,024 numbers, ascending";
+        require(ascending && (1..=1_024).contains(&self.layers.len()), "encoder.layers", &self.layers, allowed)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::parts::Frames;
 use crate::settings::Settings;
 
 /// An encoder of some family.
-pub(crate) trait Model: Debug {
+pub(crate) trait Model: Debug + Send {
     /// Frames of a recording of `samples`, 0 if it is too short for one.
     fn frames_of(&self, samples: usize) -> usize;
 
@@ -36,6 +36,9 @@ pub(crate) trait Model: Debug {
     /// Computes the states of recordings, each with at least one frame and not too long, as far as the layer `last`: `each`
     /// is given the number of a layer, 0 being what goes into the first, its states `[B, frame, D]`, and which are real.
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()>;
+
+    /// The same, sharing its weights, for another thread.
+    fn share(&self) -> Box<dyn Model>;
 }
 
 /// What is given the states of one layer after the other.

@@ -17,7 +17,7 @@ use crate::weights::Weights;
 const ANCHOR: &str = "feature_projection.projection.weight";
 
 /// Weights that only training needs.
-const UNUSED: &[&str] = &["masked_spec_embed"];
+const UNUSED: &[&str] = &["masked_spec_embed", "encoder.pos_conv_embed.batch_norm.num_batches_tracked"];
 
 /// The longest recording, in seconds. Attention takes time in proportion to its square.
 const MOST_SECONDS: usize = 60;
@@ -54,8 +54,11 @@ pub(crate) struct Choices {
 }
 
 /// What is shared by the layers of their positions, `[1, head, query, key]`, for so many frames.
-pub(crate) trait SharedPositions: std::fmt::Debug {
+pub(crate) trait SharedPositions: std::fmt::Debug + Send {
     fn of(&self, frames: i64) -> Result<Tensor>;
+
+    /// The same, sharing its weights.
+    fn share(&self) -> Box<dyn SharedPositions>;
 }
 
 impl<'a> Builder<'a> {
@@ -189,6 +192,19 @@ impl Model for SpeechModel {
 
     fn sample_rate(&self) -> u32 {
         self.sample_rate
+    }
+
+    fn share(&self) -> Box<dyn Model> {
+        Box::new(Self {
+            convolutions: self.convolutions.clone(),
+            projection_norm: self.projection_norm.clone(),
+            projection: self.projection.clone(),
+            positions: self.positions.share(),
+            shared: self.shared.as_ref().map(|shared| shared.share()),
+            norm: self.norm.clone(),
+            layers: self.layers.iter().map(Layer::share).collect(),
+            ..*self
+        })
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {

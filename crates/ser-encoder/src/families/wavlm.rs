@@ -8,7 +8,7 @@ use crate::families::speech::{Builder, Choices, SharedPositions};
 use crate::families::{Model, Source};
 use crate::parts::{Attention, Frames, Linear, Normalisation, SelfAttention, WeightNormedPositions};
 use crate::settings::Settings;
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
     let config = source.config;
@@ -33,10 +33,10 @@ pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
 /// Distances up to a quarter of the buckets have a bucket each, in either direction; farther ones share buckets that grow
 /// logarithmically up to the largest distance (C. Raffel et al., "Exploring the limits of transfer learning with a unified
 /// text-to-text transformer", JMLR 21, 2020).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct RelativePositions {
     /// `[bucket, head]`
-    embedding: Tensor,
+    embedding: Weight,
     buckets: i64,
     most: i64,
 }
@@ -78,15 +78,19 @@ impl SharedPositions for RelativePositions {
         let bias = by_distance.f_index_select(1, &places)?; // [head, query · key]
         Ok(bias.f_view([1, -1, frames, frames])?)
     }
+
+    fn share(&self) -> Box<dyn SharedPositions> {
+        Box::new(self.clone())
+    }
 }
 
 /// Attention with the shared bias times a gate that each query's state gives (Chen et al., section III.B).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct GatedAttention {
     attention: Attention,
     gate: Linear,
     /// `[1, head, 1, 1]`
-    factor: Tensor,
+    factor: Weight,
     heads: i64,
 }
 
@@ -122,5 +126,9 @@ impl SelfAttention for GatedAttention {
             bias = bias.f_add(mask)?;
         }
         self.attention.attend_with(x, Some(&bias))
+    }
+
+    fn share(&self) -> Box<dyn SelfAttention> {
+        Box::new(self.clone())
     }
 }

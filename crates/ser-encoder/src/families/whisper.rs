@@ -9,7 +9,7 @@ use crate::families::{Model, Receiver, Source};
 use crate::log_mel::LogMel;
 use crate::parts::{Activation, Attention, Frames, Layer, LayerNames, LayerNorm, LayerSizes, heads_of};
 use crate::preprocessor::{feature_extractor, sample_rate};
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 /// What the names of the encoder's tensors begin with, in the order of preference.
 const PREFIXES: &[&str] = &["model.encoder.", "encoder.", ""];
@@ -62,10 +62,10 @@ pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
 }
 
 /// A convolution over three frames, padded by one on either side.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Convolution {
-    weight: Tensor,
-    bias: Tensor,
+    weight: Weight,
+    bias: Weight,
     stride: i64,
 }
 
@@ -78,7 +78,7 @@ impl Convolution {
     fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let (stride, one) = ([self.stride], [1i64]);
         let (stride, one) = (stride.as_slice(), one.as_slice());
-        Activation::Gelu.apply(&x.f_conv1d(&self.weight, Some(&self.bias), stride, one, one, 1)?)
+        Activation::Gelu.apply(&x.f_conv1d(&self.weight, Some(&*self.bias), stride, one, one, 1)?)
     }
 }
 
@@ -90,7 +90,7 @@ struct Whisper {
     first: Convolution,
     second: Convolution,
     /// `[state, D]`
-    positions: Tensor,
+    positions: Weight,
     layers: Vec<Layer>,
     /// After the last layer, whose states are those after it.
     norm: LayerNorm,
@@ -117,6 +117,18 @@ impl Model for Whisper {
 
     fn sample_rate(&self) -> u32 {
         self.sample_rate
+    }
+
+    fn share(&self) -> Box<dyn Model> {
+        Box::new(Self {
+            log_mel: self.log_mel.clone(),
+            first: self.first.clone(),
+            second: self.second.clone(),
+            positions: self.positions.clone(),
+            layers: self.layers.iter().map(Layer::share).collect(),
+            norm: self.norm.clone(),
+            ..*self
+        })
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {

@@ -11,13 +11,16 @@ use crate::settings::Settings;
 use crate::weights::Weights;
 
 /// Self-attention of one layer.
-pub(crate) trait SelfAttention: Debug {
+pub(crate) trait SelfAttention: Debug + Send {
     /// `[B, frame, D]` of the same; `positions` is what the layers share of their positions, `[1, head, query, key]`.
     fn attend(&self, x: &Tensor, frames: &Frames, positions: Option<&Tensor>) -> Result<Tensor>;
+
+    /// The same, sharing its weights.
+    fn share(&self) -> Box<dyn SelfAttention>;
 }
 
 /// Scaled dot-product attention (A. Vaswani et al., "Attention is all you need", NeurIPS 2017).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Attention {
     /// Queries, keys and values at once, `D` to `3·D`.
     inputs: Linear,
@@ -48,13 +51,13 @@ impl Attention {
                 false => {
                     let weight = weights.take(&format!("{at}.weight"), &[size, size])?;
                     let bias = Tensor::f_zeros([size], (Kind::Float, weight.device()))?;
-                    Linear { weight, bias }
+                    Linear { weight, bias: bias.into() }
                 }
             });
         }
-        let weight: Vec<&Tensor> = inputs.iter().map(|linear| &linear.weight).collect();
-        let bias: Vec<&Tensor> = inputs.iter().map(|linear| &linear.bias).collect();
-        let inputs = Linear { weight: Tensor::f_cat(&weight, 0)?, bias: Tensor::f_cat(&bias, 0)? };
+        let weight: Vec<&Tensor> = inputs.iter().map(|linear| &*linear.weight).collect();
+        let bias: Vec<&Tensor> = inputs.iter().map(|linear| &*linear.bias).collect();
+        let inputs = Linear { weight: Tensor::f_cat(&weight, 0)?.into(), bias: Tensor::f_cat(&bias, 0)?.into() };
         Ok(Self { inputs, output: Linear::load(weights, &format!("{at}.out_proj"), size, size)?, heads })
     }
 
@@ -76,5 +79,9 @@ impl Attention {
 impl SelfAttention for Attention {
     fn attend(&self, x: &Tensor, frames: &Frames, _positions: Option<&Tensor>) -> Result<Tensor> {
         self.attend_with(x, frames.attention())
+    }
+
+    fn share(&self) -> Box<dyn SelfAttention> {
+        Box::new(self.clone())
     }
 }

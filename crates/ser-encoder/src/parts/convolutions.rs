@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use crate::parts::{Activation, LayerNorm};
 use crate::settings::Settings;
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 /// Added to the variances of group normalisation.
 const EPSILON: f64 = 1e-5;
@@ -34,7 +34,7 @@ impl Normalisation {
 ///
 /// They see one utterance at a time: what group normalisation gives depends on everything it sees, so padding would change
 /// it, and most of an encoder's memory is here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Convolutions {
     layers: Vec<Convolution>,
     activation: Activation,
@@ -42,20 +42,20 @@ pub(crate) struct Convolutions {
     channels: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Convolution {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    weight: Weight,
+    bias: Option<Weight>,
     kernel: i64,
     stride: i64,
     norm: Norm,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Norm {
     None,
     /// One group a channel.
-    Group { weight: Tensor, bias: Tensor },
+    Group { weight: Weight, bias: Weight },
     Layer(LayerNorm),
 }
 
@@ -130,12 +130,12 @@ impl Convolutions {
         let mut x = samples.f_view([1, 1, -1])?; // [1, channel, time]
         for layer in &self.layers {
             let stride = [layer.stride];
-            x = x.f_conv1d(&layer.weight, layer.bias.as_ref(), stride.as_slice(), [0].as_slice(), [1].as_slice(), 1)?;
+            x = x.f_conv1d(&layer.weight, layer.bias.as_deref(), stride.as_slice(), [0].as_slice(), [1].as_slice(), 1)?;
             x = match &layer.norm {
                 Norm::None => x,
                 Norm::Group { weight, bias } => {
                     let groups = weight.size().first().copied().unwrap_or(1);
-                    x.f_group_norm(groups, Some(weight), Some(bias), EPSILON, false)?
+                    x.f_group_norm(groups, Some(&**weight), Some(&**bias), EPSILON, false)?
                 }
                 Norm::Layer(norm) => norm.apply(&x.f_transpose(1, 2)?)?.f_transpose(1, 2)?,
             };

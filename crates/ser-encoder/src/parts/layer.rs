@@ -60,6 +60,18 @@ impl Layer {
         })
     }
 
+    /// The same, sharing its weights.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            attention: self.attention.share(),
+            attention_norm: self.attention_norm.clone(),
+            inner: self.inner.clone(),
+            outer: self.outer.clone(),
+            final_norm: self.final_norm.clone(),
+            ..*self
+        }
+    }
+
     /// `[B, frame, D]` of the same.
     pub(crate) fn apply(&self, x: &Tensor, frames: &Frames, positions: Option<&Tensor>) -> Result<Tensor> {
         if self.pre_norm {

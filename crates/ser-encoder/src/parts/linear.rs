@@ -3,15 +3,15 @@
 use ser_torch::Result;
 use tch::Tensor;
 
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 /// A linear map of the last axis.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Linear {
     /// `[output, input]`
-    pub(super) weight: Tensor,
+    pub(super) weight: Weight,
     /// `[output]`
-    pub(super) bias: Tensor,
+    pub(super) bias: Weight,
 }
 
 impl Linear {
@@ -24,11 +24,8 @@ impl Linear {
 
     /// `x` `[…, input]` to `[…, output]`.
     pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_linear(&self.weight, Some(&self.bias))?)
+        Ok(x.f_linear(&self.weight, Some(&*self.bias))?)
     }
-}
-
-impl Linear {
     /// Where it computes.
     pub(crate) fn device(&self) -> tch::Device {
         self.weight.device()

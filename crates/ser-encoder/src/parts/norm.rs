@@ -3,17 +3,17 @@
 use ser_torch::Result;
 use tch::Tensor;
 
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 /// PyTorch's own ε, where a family takes none from its settings.
 const USUAL_EPSILON: f64 = 1e-5;
 
 /// Layer normalisation over the last axis.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LayerNorm {
     size: i64,
     /// Weight and bias, `[size]` each, unless there are none.
-    affine: Option<(Tensor, Tensor)>,
+    affine: Option<(Weight, Weight)>,
     epsilon: f64,
 }
 
@@ -37,7 +37,7 @@ impl LayerNorm {
 
     /// `x` `[…, size]`, normalised.
     pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = self.affine.as_ref().map(|(weight, bias)| (weight, bias)).unzip();
+        let (weight, bias) = self.affine.as_ref().map(|(weight, bias)| (&**weight, &**bias)).unzip();
         Ok(x.f_layer_norm([self.size].as_slice(), weight, bias, self.epsilon, false)?)
     }
 }

@@ -8,19 +8,22 @@ use tch::Tensor;
 
 use crate::parts::{Activation, Frames, LayerNorm};
 use crate::settings::Settings;
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 /// What is added to frames for their positions.
-pub(crate) trait Positions: Debug {
+pub(crate) trait Positions: Debug + Send {
     /// `[B, frame, D]` for `x` of the same shape, which is zero where there is nothing real.
     fn of(&self, x: &Tensor, frames: &Frames) -> Result<Tensor>;
+
+    /// The same, sharing its weights.
+    fn share(&self) -> Box<dyn Positions>;
 }
 
 /// A grouped convolution over time that keeps the number of frames.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Convolution {
-    weight: Tensor,
-    bias: Tensor,
+    weight: Weight,
+    bias: Weight,
     kernel: i64,
     groups: i64,
 }
@@ -32,7 +35,7 @@ impl Convolution {
         let padding = [self.kernel / 2];
         let y = x.f_conv1d(
             &self.weight,
-            Some(&self.bias),
+            Some(&*self.bias),
             [1].as_slice(),
             padding.as_slice(),
             [1].as_slice(),
@@ -54,7 +57,7 @@ fn groups_of(config: &Settings, size: i64) -> OurResult<i64> {
 
 /// One convolution whose weight is `g·v/‖v‖` (T. Salimans and D. P. Kingma, "Weight normalization", NeurIPS 2016), the norm
 /// being that of each place of the kernel; or, in some of HuBERT's, batch normalisation before a plain one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct WeightNormedPositions {
     batch_norm: Option<BatchNorm>,
     convolution: Convolution,
@@ -62,11 +65,11 @@ pub(crate) struct WeightNormedPositions {
 }
 
 /// Batch normalisation by statistics of training: a scale and an offset.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct BatchNorm {
     /// `[D, 1]`
-    scale: Tensor,
-    offset: Tensor,
+    scale: Weight,
+    offset: Weight,
 }
 
 impl BatchNorm {
@@ -76,7 +79,7 @@ impl BatchNorm {
         let (mean, variance) = (of("running_mean")?, of("running_var")?);
         let scale = weight.f_div(&variance.f_add_scalar(1e-5)?.f_sqrt()?)?;
         let offset = bias.f_sub(&mean.f_mul(&scale)?)?;
-        Ok(Self { scale: scale.f_unsqueeze(1)?, offset: offset.f_unsqueeze(1)? })
+        Ok(Self { scale: scale.f_unsqueeze(1)?.into(), offset: offset.f_unsqueeze(1)?.into() })
     }
 }
 
@@ -101,7 +104,7 @@ impl WeightNormedPositions {
                 let g = weights.take(&format!("{at}{g}"), &[1, 1, kernel])?;
                 let v = weights.take(&format!("{at}{v}"), &shape)?;
                 let norm = Tensor::f_norm_except_dim(&v, 2, 2)?; // [1, 1, kernel]
-                (None, v.f_mul(&g.f_div(&norm)?)?)
+                (None, v.f_mul(&g.f_div(&norm)?)?.into())
             }
         };
         let bias = weights.take(&format!("{at}.bias"), &[size])?;
@@ -119,10 +122,14 @@ impl Positions for WeightNormedPositions {
         }
         Ok(self.activation.apply(&self.convolution.apply(&y)?)?.f_transpose(1, 2)?)
     }
+
+    fn share(&self) -> Box<dyn Positions> {
+        Box::new(self.clone())
+    }
 }
 
 /// Several convolutions one after the other, each with a layer normalisation that learns nothing (data2vec).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StackedPositions {
     convolutions: Vec<Convolution>,
     norm: LayerNorm,
@@ -156,5 +163,9 @@ impl Positions for StackedPositions {
             y = frames.masked(self.activation.apply(&self.norm.apply(&convolved)?)?)?;
         }
         Ok(y)
+    }
+
+    fn share(&self) -> Box<dyn Positions> {
+        Box::new(self.clone())
     }
 }

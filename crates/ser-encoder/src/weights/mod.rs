@@ -4,6 +4,7 @@ mod pickled;
 mod safetensors;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use ser_core::{Error, ErrorKind};
@@ -19,6 +20,30 @@ use crate::weights::safetensors::SafetensorsFiles;
 enum Source {
     Safetensors(SafetensorsFiles),
     Pickled(Pickled),
+}
+
+/// A tensor that is only read. A clone shares its memory.
+#[derive(Debug)]
+pub(crate) struct Weight(Tensor);
+
+impl Clone for Weight {
+    fn clone(&self) -> Self {
+        Self(self.0.shallow_clone())
+    }
+}
+
+impl From<Tensor> for Weight {
+    fn from(tensor: Tensor) -> Self {
+        Self(tensor)
+    }
+}
+
+impl Deref for Weight {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        &self.0
+    }
 }
 
 /// The tensors of one encoder.
@@ -78,7 +103,7 @@ impl Weights {
     ///
     /// # Errors
     /// When there is none, it has another shape or another type than floating point, or holds values that are not finite.
-    pub(crate) fn take(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
+    pub(crate) fn take(&mut self, name: &str, shape: &[i64]) -> Result<Weight> {
         let full = format!("{}{name}", self.prefix);
         let Some(taken) = self.names.get_mut(name) else {
             let what = format!("lacks the tensor {full}, expected with shape {shape:?}");
@@ -111,7 +136,7 @@ impl Weights {
                 .help("copy the weights again")
                 .into());
         }
-        Ok(tensor)
+        Ok(Weight(tensor))
     }
 
     /// Makes sure that every tensor of the encoder was taken, but for those in `unused`, which only training needs. What
