@@ -36,10 +36,7 @@ impl Sha {
     ///
     /// # Errors
     /// When `reader` fails.
-    pub fn of_reader(
-        reader: &mut impl Read,
-        mut told: impl FnMut(u64),
-    ) -> std::io::Result<(Self, u64)> {
+    pub fn of_reader(reader: &mut impl Read, mut told: impl FnMut(u64)) -> std::io::Result<(Self, u64)> {
         let (mut hasher, mut length) = (Sha256::new(), 0);
         let mut piece = vec![0; PIECE];
         loop {

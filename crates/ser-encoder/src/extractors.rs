@@ -49,9 +49,10 @@ impl EncoderExtractors {
     /// # Errors
     /// When they are not.
     pub fn new(encoder: Encoder, features: &FeatureConfig) -> Result<Self> {
-        let of_encoder = features.encoder.as_ref().filter(|states| {
-            states.digest == encoder.digest().to_string() && states.version == VERSION
-        });
+        let of_encoder = features
+            .encoder
+            .as_ref()
+            .filter(|states| states.digest == encoder.digest().to_string() && states.version == VERSION);
         let Some(states) = of_encoder.cloned() else {
             return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
         };

@@ -100,10 +100,12 @@ fn read_index(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     let mut names = BTreeSet::new();
     for (tensor, name) in map {
         let plain = name.as_str().filter(|name| {
-            !name.contains(['/', '\\', '\0']) && Path::new(name).extension().is_some_and(|e| e == "safetensors")
+            !name.contains(['/', '\\', '\0'])
+                && Path::new(name).extension().is_some_and(|e| e == "safetensors")
         });
-        let name = plain
-            .ok_or_else(|| damaged(format!("names no safetensors file of its folder for {tensor}: {name}")))?;
+        let name = plain.ok_or_else(|| {
+            damaged(format!("names no safetensors file of its folder for {tensor}: {name}"))
+        })?;
         names.insert(name);
     }
     if names.is_empty() {
@@ -146,8 +148,11 @@ mod tests {
             fs::write(&index, wrong).unwrap();
             assert!(find_weights(folder.path()).is_err(), "{wrong}");
         }
-        fs::write(&index, r#"{"weight_map": {"b": "2.safetensors", "a": "1.safetensors", "c": "2.safetensors"}}"#)
-            .unwrap();
+        fs::write(
+            &index,
+            r#"{"weight_map": {"b": "2.safetensors", "a": "1.safetensors", "c": "2.safetensors"}}"#,
+        )
+        .unwrap();
         fs::write(folder.path().join("1.safetensors"), "").unwrap();
         fs::write(folder.path().join("2.safetensors"), "").unwrap();
         let WeightFiles::Safetensors(paths) = find_weights(folder.path()).unwrap() else { panic!() };

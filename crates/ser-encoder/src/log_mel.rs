@@ -58,7 +58,8 @@ impl LogMel {
             mel_norm: MelNorm::Slaney,
             ..FeatureConfig::default()
         };
-        let dense: Vec<f32> = MelFilterBank::new(&config).to_dense().iter().map(|weight| *weight as f32).collect();
+        let dense: Vec<f32> =
+            MelFilterBank::new(&config).to_dense().iter().map(|weight| *weight as f32).collect();
         let filters = Tensor::f_from_slice(&dense)?.f_view([bands, n_fft / 2 + 1])?.f_to_device(device)?;
         let window = Tensor::f_hann_window(n_fft, (Kind::Float, device))?;
         Ok(Self { n_fft, hop, samples, window: window.into(), filters: filters.into() })
@@ -88,8 +89,7 @@ impl LogMel {
         let half = self.n_fft / 2;
         let samples = samples.f_unsqueeze(0)?.f_reflection_pad1d([half, half])?.f_squeeze_dim(0)?;
         let window = Some(&*self.window);
-        let spectrum =
-            samples.f_stft(self.n_fft, self.hop, self.n_fft, window, false, true, true, false)?; // [bin, frame], complex
+        let spectrum = samples.f_stft(self.n_fft, self.hop, self.n_fft, window, false, true, true, false)?; // [bin, frame], complex
         let power = spectrum.f_narrow(1, 0, self.frames())?.f_abs()?.f_square()?;
         let mel = self.filters.f_matmul(&power)?.f_clamp_min(FLOOR)?.f_log10()?;
         let floor = mel.f_max()?.f_sub_scalar(RANGE)?;

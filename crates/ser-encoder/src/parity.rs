@@ -48,7 +48,10 @@ fn expected(name: &str) -> Vec<(Vec<f32>, Tensor)> {
     let utterances = places.as_chunks::<2>().0.iter().enumerate().map(|(number, [start, length])| {
         let states = tensors.tensor(&format!("states_{number}")).unwrap();
         let shape: Vec<i64> = states.shape().iter().map(|size| *size as i64).collect();
-        (samples[*start..start + length].to_vec(), Tensor::from_slice(&floats(&states)).view(shape.as_slice()))
+        (
+            samples[*start..start + length].to_vec(),
+            Tensor::from_slice(&floats(&states)).view(shape.as_slice()),
+        )
     });
     utterances.collect()
 }
@@ -170,11 +173,14 @@ impl Copied {
 
 #[test]
 fn missing_unknown_and_misshapen_tensors_are_refused_by_name() {
-    for name in ["wav2vec2-base", "hubert-base", "hubert-large", "wavlm-base", "data2vec-audio", "whisper-bf16"] {
+    for name in
+        ["wav2vec2-base", "hubert-base", "hubert-large", "wavlm-base", "data2vec-audio", "whisper-bf16"]
+    {
         let bytes = fs::read(fixtures().join(name).join("model.safetensors")).unwrap();
         let all = SafeTensors::deserialize(&bytes).unwrap();
         let of_encoder = |name: &&str| {
-            let is_head = ["projector", "classifier", "layer_weights"].iter().any(|head| name.starts_with(head));
+            let is_head =
+                ["projector", "classifier", "layer_weights"].iter().any(|head| name.starts_with(head));
             !is_head && !name.contains("masked_spec_embed") && !name.contains("num_batches_tracked")
         };
         for tensor in all.names().into_iter().filter(of_encoder) {
@@ -264,7 +270,10 @@ fn settings_out_of_reason_are_refused_before_anything_is_allocated() {
             continue;
         }
         let error = opened.unwrap_err().to_string();
-        assert!(error.contains("expected") || error.contains("holds") || error.contains("not supported"), "{error}");
+        assert!(
+            error.contains("expected") || error.contains("holds") || error.contains("not supported"),
+            "{error}"
+        );
     }
     for (key, value) in [
         ("n_fft", huge),
@@ -293,7 +302,8 @@ fn damaged_files_are_refused_by_name_and_never_panic() {
     with_nan[start..start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     let mut long_header = bytes.clone();
     long_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-    let damaged = [&bytes[..end - 1], &bytes[..100], &bytes[..5], &[], &with_nan, &long_header, b"not safetensors"];
+    let damaged =
+        [&bytes[..end - 1], &bytes[..100], &bytes[..5], &[], &with_nan, &long_header, b"not safetensors"];
     for (number, damaged) in damaged.into_iter().enumerate() {
         let copied = Copied::of("wav2vec2-base");
         fs::write(copied.path("model.safetensors"), damaged).unwrap();

@@ -291,7 +291,10 @@ impl FeatureConfig {
         )?;
         if let Some(states) = &self.encoder {
             states.validate()?;
-            let alone = Self { normalisation: self.normalisation, ..Self::of_encoder(states.clone(), self.sample_rate) };
+            let alone = Self {
+                normalisation: self.normalisation,
+                ..Self::of_encoder(states.clone(), self.sample_rate)
+            };
             if *self != alone {
                 let differences = self.differences(&alone).join(", ");
                 let what = format!("features of an encoder have no other parameters ({differences})");

@@ -70,7 +70,12 @@ impl EncoderStates {
         require((1..=65_536).contains(&self.dimension), "encoder.dimension", self.dimension, "1 to 65,536")?;
         let ascending = self.layers.iter().zip(self.layers.iter().skip(1)).all(|(a, b)| a < b);
         let allowed = "1 to 1,024 numbers, ascending";
-        require(ascending && (1..=1_024).contains(&self.layers.len()), "encoder.layers", &self.layers, allowed)
+        require(
+            ascending && (1..=1_024).contains(&self.layers.len()),
+            "encoder.layers",
+            &self.layers,
+            allowed,
+        )
     }
 }
 

@@ -43,8 +43,11 @@ impl Extractor {
         config.validate()?;
         if let Some(states) = &config.encoder {
             let what = format!("features of a {} encoder are computed by that encoder alone", states.family);
-            return Err(Error::new(ErrorKind::Unsupported, what)
-                .help(remedy![Action::Prepare, " with ", Setting::Encoder]));
+            return Err(Error::new(ErrorKind::Unsupported, what).help(remedy![
+                Action::Prepare,
+                " with ",
+                Setting::Encoder
+            ]));
         }
         Ok(Self::of_valid(config))
     }

@@ -9,8 +9,7 @@ use crate::parts::{Normalisation, StackedPositions};
 
 pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
     let builder = Builder::new(source, "data2vec_audio.")?;
-    let choices =
-        Choices { normalisation: Normalisation::Layer, projection_norm: true, pre_norm: false };
+    let choices = Choices { normalisation: Normalisation::Layer, projection_norm: true, pre_norm: false };
     let (size, heads) = (builder.size, builder.heads);
     builder.build(
         &choices,

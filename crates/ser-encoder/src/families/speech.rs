@@ -81,7 +81,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Plain attention for each layer.
-    pub(crate) fn plain_attention(weights: &mut Weights, at: &str, size: i64, heads: i64) -> Result<Attention> {
+    pub(crate) fn plain_attention(
+        weights: &mut Weights,
+        at: &str,
+        size: i64,
+        heads: i64,
+    ) -> Result<Attention> {
         Attention::load(weights, &format!("{at}.attention"), size, heads, true)
     }
 
@@ -208,7 +213,8 @@ impl Model for SpeechModel {
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {
-        let projected = batch.iter().map(|samples| self.projected(samples)?.f_squeeze_dim(0).map_err(Into::into));
+        let projected =
+            batch.iter().map(|samples| self.projected(samples)?.f_squeeze_dim(0).map_err(Into::into));
         let projected: Vec<Tensor> = projected.collect::<Result<_>>()?; // each [frame, D]
         let lengths = projected.iter().map(|frames| frames.size().first().copied().unwrap_or_default());
         let frames = Frames::new(lengths.collect(), self.projection.device())?;

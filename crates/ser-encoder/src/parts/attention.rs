@@ -42,7 +42,13 @@ pub(crate) fn heads_of(config: &Settings, key: &str, usual: i64, size: i64) -> O
 
 impl Attention {
     /// `<at>.{q_proj,k_proj,v_proj,out_proj}`; `key_bias` says whether keys have a bias.
-    pub(crate) fn load(weights: &mut Weights, at: &str, size: i64, heads: i64, key_bias: bool) -> Result<Self> {
+    pub(crate) fn load(
+        weights: &mut Weights,
+        at: &str,
+        size: i64,
+        heads: i64,
+        key_bias: bool,
+    ) -> Result<Self> {
         let mut inputs = Vec::with_capacity(3);
         for name in ["q_proj", "k_proj", "v_proj"] {
             let at = format!("{at}.{name}");
@@ -57,7 +63,8 @@ impl Attention {
         }
         let weight: Vec<&Tensor> = inputs.iter().map(|linear| &*linear.weight).collect();
         let bias: Vec<&Tensor> = inputs.iter().map(|linear| &*linear.bias).collect();
-        let inputs = Linear { weight: Tensor::f_cat(&weight, 0)?.into(), bias: Tensor::f_cat(&bias, 0)?.into() };
+        let inputs =
+            Linear { weight: Tensor::f_cat(&weight, 0)?.into(), bias: Tensor::f_cat(&bias, 0)?.into() };
         Ok(Self { inputs, output: Linear::load(weights, &format!("{at}.out_proj"), size, size)?, heads })
     }
 
@@ -69,9 +76,8 @@ impl Attention {
         let shape = [batch, frames, 3, self.heads, size / self.heads];
         let inputs = self.inputs.apply(x)?.f_view(shape)?.f_permute([2, 0, 3, 1, 4])?;
         let [query, key, value] = [0, 1, 2].map(|part| inputs.f_select(0, part));
-        let attended = Tensor::f_scaled_dot_product_attention(
-            &query?, &key?, &value?, bias, 0.0, false, None, false,
-        )?; // [B, head, frame, D / heads]
+        let attended =
+            Tensor::f_scaled_dot_product_attention(&query?, &key?, &value?, bias, 0.0, false, None, false)?; // [B, head, frame, D / heads]
         self.output.apply(&attended.f_transpose(1, 2)?.f_reshape([batch, frames, size])?)
     }
 }

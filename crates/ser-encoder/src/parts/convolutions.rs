@@ -55,7 +55,10 @@ struct Convolution {
 enum Norm {
     None,
     /// One group a channel.
-    Group { weight: Weight, bias: Weight },
+    Group {
+        weight: Weight,
+        bias: Weight,
+    },
     Layer(LayerNorm),
 }
 
@@ -64,7 +67,11 @@ impl Convolutions {
     ///
     /// # Errors
     /// When sizes are not valid, or weights do not fit them.
-    pub(crate) fn load(config: &Settings, weights: &mut Weights, normalisation: Normalisation) -> Result<Self> {
+    pub(crate) fn load(
+        config: &Settings,
+        weights: &mut Weights,
+        normalisation: Normalisation,
+    ) -> Result<Self> {
         let channels = config.wholes("conv_dim", &[512; 7], 1..=4096)?;
         let kernels = config.wholes("conv_kernel", &[10, 3, 3, 3, 3, 2, 2], 1..=1024)?;
         let strides = config.wholes("conv_stride", &[5, 2, 2, 2, 2, 2, 2], 1..=1024)?;
@@ -130,7 +137,14 @@ impl Convolutions {
         let mut x = samples.f_view([1, 1, -1])?; // [1, channel, time]
         for layer in &self.layers {
             let stride = [layer.stride];
-            x = x.f_conv1d(&layer.weight, layer.bias.as_deref(), stride.as_slice(), [0].as_slice(), [1].as_slice(), 1)?;
+            x = x.f_conv1d(
+                &layer.weight,
+                layer.bias.as_deref(),
+                stride.as_slice(),
+                [0].as_slice(),
+                [1].as_slice(),
+                1,
+            )?;
             x = match &layer.norm {
                 Norm::None => x,
                 Norm::Group { weight, bias } => {

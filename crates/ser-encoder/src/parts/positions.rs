@@ -85,7 +85,12 @@ impl BatchNorm {
 
 impl WeightNormedPositions {
     /// `encoder.pos_conv_embed.conv`, with its weight in two parts under either of the names that PyTorch has given them.
-    pub(crate) fn load(config: &Settings, weights: &mut Weights, size: i64, batch_norm: bool) -> Result<Self> {
+    pub(crate) fn load(
+        config: &Settings,
+        weights: &mut Weights,
+        size: i64,
+        batch_norm: bool,
+    ) -> Result<Self> {
         let kernel = config.whole("num_conv_pos_embeddings", 128, 1..=1024)?;
         let groups = groups_of(config, size)?;
         let at = "encoder.pos_conv_embed.conv";
@@ -96,7 +101,8 @@ impl WeightNormedPositions {
                 (Some(norm), weights.take(&format!("{at}.weight"), &shape)?)
             }
             false => {
-                let parametrised = [".parametrizations.weight.original0", ".parametrizations.weight.original1"];
+                let parametrised =
+                    [".parametrizations.weight.original0", ".parametrizations.weight.original1"];
                 let [g, v] = match weights.has(&format!("{at}{}", parametrised[0])) {
                     true => parametrised,
                     false => [".weight_g", ".weight_v"],

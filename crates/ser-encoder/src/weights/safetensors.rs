@@ -108,10 +108,13 @@ fn read_header(path: &Path, file: &mut File, number: usize) -> Result<Vec<(Strin
         let length = to.checked_sub(from).filter(|length| Some(*length) == wanted);
         let end = (to as u64).checked_add(8 + header.len() as u64).filter(|end| *end <= size);
         let (Some(length), Some(end)) = (length, end) else {
-            return Err(damaged(path, format!("is cut short: it declares more of {name} than it holds")).into());
+            return Err(
+                damaged(path, format!("is cut short: it declares more of {name} than it holds")).into()
+            );
         };
         let shape = info.shape.iter().map(|size| i64::try_from(*size));
-        let shape = shape.collect::<Result<_, _>>().map_err(|_| damaged(path, "declares an impossible shape"))?;
+        let shape =
+            shape.collect::<Result<_, _>>().map_err(|_| damaged(path, "declares an impossible shape"))?;
         let start = end - length as u64;
         places.push((name, Place { file: number, dtype: info.dtype, shape, start, length }));
     }

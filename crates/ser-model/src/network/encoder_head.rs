@@ -31,7 +31,8 @@ impl Default for EncoderHeadConfig {
 
 impl Sizes for EncoderHeadConfig {
     const NAME: &'static str = "encoder-head";
-    const SUMMARY: &'static str = "A weighted sum of the layers of a pretrained encoder, the mean over frames, two linear layers";
+    const SUMMARY: &'static str =
+        "A weighted sum of the layers of a pretrained encoder, the mean over frames, two linear layers";
 
     fn validate(&self) -> Result<()> {
         units("dense", &[self.dense])?;

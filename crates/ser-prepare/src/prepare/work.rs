@@ -71,9 +71,8 @@ impl Workers {
             Some(extractors) => Pipeline::with(features, recipe, limits, extractors.extractor()?),
             None => Pipeline::new(features, recipe, limits),
         };
-        let pipelines = (0..pool.current_num_threads())
-            .map(|_| pipeline().map(Mutex::new))
-            .collect::<Result<_>>()?;
+        let pipelines =
+            (0..pool.current_num_threads()).map(|_| pipeline().map(Mutex::new)).collect::<Result<_>>()?;
         Ok(Self {
             pool,
             pipelines,
