@@ -38,9 +38,13 @@ fn floats(view: &TensorView<'_>) -> Vec<f32> {
 
 /// The recordings of a fixture, and the states that `transformers` computes of each alone.
 fn expected(name: &str) -> Vec<(Vec<f32>, Tensor)> {
-    let bytes = fs::read(fixtures().join("samples.safetensors")).unwrap();
+    expected_in(&fixtures().join(name))
+}
+
+fn expected_in(folder: &Path) -> Vec<(Vec<f32>, Tensor)> {
+    let bytes = fs::read(folder.parent().unwrap().join("samples.safetensors")).unwrap();
     let samples = floats(&SafeTensors::deserialize(&bytes).unwrap().tensor("samples").unwrap());
-    let bytes = fs::read(fixtures().join(name).join("expected.safetensors")).unwrap();
+    let bytes = fs::read(folder.join("expected.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let places = tensors.tensor("utterances").unwrap();
     let places: Vec<usize> =
@@ -64,9 +68,16 @@ fn difference(a: &Tensor, b: &Tensor) -> f64 {
 #[test]
 fn every_family_computes_the_states_of_transformers_alone_and_in_a_batch() {
     println!("{:18} {:>6} {:>9} {:>9} {:>9}", "", "layers", "largest", "alone", "batch");
-    for name in FIXTURES {
-        let mut encoder = Encoder::open(&fixtures().join(name), Device::Cpu).unwrap();
-        let expected = expected(name);
+    let mut folders: Vec<PathBuf> = FIXTURES.iter().map(|name| fixtures().join(name)).collect();
+    // Models of the usual sizes, if `make.py --base` has made them.
+    if let Some(more) = std::env::var_os("SER_ENCODERS").filter(|more| !more.is_empty()) {
+        let more = fs::read_dir(more).unwrap().map(|entry| entry.unwrap().path());
+        folders.extend(more.filter(|path| path.join("expected.safetensors").is_file()));
+    }
+    for folder in folders {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let mut encoder = Encoder::open(&folder, Device::Cpu).unwrap();
+        let expected = expected_in(&folder);
         let (mut alone, mut largest) = (0.0_f64, 0.0_f64);
         for (samples, states) in &expected {
             let ours = encoder.states(&[samples]).unwrap();
