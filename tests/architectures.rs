@@ -26,7 +26,7 @@ use common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, 
 use common_python::python_with;
 
 /// Sizes that train in milliseconds, for each architecture.
-const SMALL: [&str; 7] = [
+const SMALL: [&str; 8] = [
     "arch = \"cnn-bilstm\"\nchannels = [4, 6]\nhidden = 12\ndense = 16",
     "arch = \"cnn-statistics\"\nchannels = [4, 6, 6]\nframe_channels = 12\ndense = 16",
     "arch = \"cnn-statistics\"\nviews = \"features-and-cepstrum\"\nchannels = [4, 6, 6]\nframe_channels = 12\ndense = 16",
@@ -34,6 +34,7 @@ const SMALL: [&str; 7] = [
     "arch = \"cnn-bilstm-attention\"\nchannels = [4, 6]\nhidden = 12\nattention = 8\ndense = 16",
     "arch = \"cnn-transformer\"\nchannels = [4, 6]\nwidth = 16\nheads = 2\nfeed_forward = 24\ndense = 16",
     "arch = \"conformer\"\nchannels = [4, 6]\nwidth = 16\nheads = 2\nfeed_forward = 24\nkernel = 5\ndense = 16",
+    "arch = \"encoder-head\"\ndense = 16",
 ];
 const EPOCHS: u32 = 16;
 /// The mean of the last three losses must be below this share of the first: 0.61 to 0.92 were measured.

@@ -1,7 +1,7 @@
 """Answers of exported models in onnxruntime.
 
 Reads {"models": [path, …], "clips": [path, …]} from stdin, clips being little-endian f32 samples, and prints a list for each
-model of an answer for each clip: {"probabilities": […], "energy": …}, with null for what is not a number.
+model of an answer for each clip: {"probabilities": […]}, with null for what is not a number.
 """
 
 import json
@@ -27,8 +27,8 @@ def main():
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         answers.append([])
         for clip in clips:
-            probabilities, energy = session.run(["probabilities", "energy"], {"samples": clip})
-            answers[-1].append({"probabilities": plain(probabilities), "energy": plain(energy)[0]})
+            [probabilities] = session.run(["probabilities"], {"samples": clip})
+            answers[-1].append({"probabilities": plain(probabilities)})
     json.dump(answers, sys.stdout)
 
 

@@ -55,7 +55,6 @@ fn a_checkpoint_becomes_a_model_with_what_is_known_of_it() {
     let shapes = serde_json::json!([
         ["samples", "tensor(float)", [1, "samples"]],
         ["probabilities", "tensor(float)", [1, 4]],
-        ["energy", "tensor(float)", [1, 1]],
     ]);
     assert_eq!(said[0], shapes);
     assert_eq!(said[1]["labels"], r#"["angry","happy","neutral","sad"]"#);

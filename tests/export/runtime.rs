@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Probabilities and energy; not a number where the model refuses a recording.
+/// Probabilities; not a number where the model refuses a recording.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) probabilities: Vec<Option<f64>>,
-    pub(crate) energy: Option<f64>,
 }
 
 /// Writes samples as little-endian f32.

@@ -5,7 +5,7 @@ use std::path::Path;
 use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_features::{Extractor, FeatureConfig};
-use ser_model::calibration::{Calibrator, ValidationAnswers, energy};
+use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::{Checkpoint, Tensor as Stored, Value};
 use ser_model::network::{Architecture, NetworkConfig};
 use ser_model::{FeatureNormalisation, FitConfig};
@@ -26,13 +26,6 @@ pub(crate) struct Subject {
     statistics: [Vec<f32>; 2],
     temperature: f64,
     pub(crate) checkpoint: Checkpoint,
-}
-
-/// What ser says of a recording; nothing where it refuses it.
-#[derive(Debug, Clone)]
-pub(crate) struct Expected {
-    pub(crate) probabilities: Vec<f64>,
-    pub(crate) energy: f64,
 }
 
 impl Subject {
@@ -70,12 +63,10 @@ impl Subject {
         ];
         // Answers of which one in four is wrong, so that there is a temperature other than 1.
         let logits = [4.0, 0.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 5.0, 0.0, 3.0, 0.0, 0.0, 0.0];
-        let energies: Vec<f64> = logits.chunks(4).map(energy).collect();
         let calibrator = Calibrator::fit(&ValidationAnswers {
             logits: &logits,
             classes: 4,
             truth: &[0, 1, 2, 3],
-            energies: &energies,
             speakers: None,
         });
         let calibrator = calibrator.unwrap();
@@ -164,14 +155,12 @@ impl Subject {
         self.checkpoint.write(&Storage::native(), path).unwrap();
     }
 
-    /// What ser says of these samples.
-    pub(crate) fn answer(&mut self, samples: &[f32]) -> Option<Expected> {
+    /// The probabilities that ser gives for these samples; nothing where it refuses them.
+    pub(crate) fn answer(&mut self, samples: &[f32]) -> Option<Vec<f64>> {
         let members = self.members(samples)?;
-        let energies: Vec<f64> = members.iter().flatten().map(|logits| energy(&floats(logits))).collect();
         let answers: Vec<Tensor> = members.iter().map(|branches| answer(branches).unwrap()).collect();
         let logits = answer(&answers).unwrap().view([-1]).to_kind(Kind::Double) / self.temperature;
-        let probabilities = Vec::try_from(logits.softmax(0, Kind::Double)).unwrap();
-        Some(Expected { probabilities, energy: energies.iter().sum::<f64>() / energies.len() as f64 })
+        Some(Vec::try_from(logits.softmax(0, Kind::Double)).unwrap())
     }
 
     /// Logits of each branch of each member; nothing where preparation refuses the samples.

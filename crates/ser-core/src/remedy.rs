@@ -24,6 +24,7 @@ pub enum Setting {
     Data,
     Device,
     EmaDecay,
+    Encoder,
     Epochs,
     Exclude,
     FeatureNormalisation,

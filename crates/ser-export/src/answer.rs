@@ -4,7 +4,7 @@ use ser_core::Result;
 
 use crate::Model;
 use crate::features::features;
-use crate::network::{Weights, answer};
+use crate::network::{Weights, logits};
 use crate::onnx::{Axis, ElementType, Graph};
 
 /// What the licence of an exported model depends on.
@@ -18,9 +18,8 @@ impl Model {
     /// |---|---|---|
     /// | `samples` | f32 `[1, N]` | mono, at the rate of the features |
     /// | `probabilities` | f32 `[1, class]` | calibrated, where the checkpoint is |
-    /// | `energy` | f32 `[1, 1]` | how unlike its training the recording is to the network |
     ///
-    /// Of samples that preparation refuses, both outputs are NaN.
+    /// Of samples that preparation refuses, the probabilities are NaN.
     ///
     /// # Errors
     /// [`Unsupported`](ser_core::ErrorKind::Unsupported) for a kind of features that the graph does not know.
@@ -32,19 +31,16 @@ impl Model {
             graph.input("samples", ElementType::Float, &[Axis::Of(1), Axis::Free("samples")], &about);
         let seen = features(&mut graph, &samples, &self.features, &self.normalisation)?;
         let weights = Weights::of(&self.checkpoint.model_state);
-        let answer = answer(&mut graph, &seen, &self.config.model, &weights)?;
+        let logits = logits(&mut graph, &seen, &self.config.model, &weights)?;
         graph.enter("probabilities");
         let temperature = graph.float(self.temperature() as f32);
-        let logits = graph.op("Div", &[&answer.logits, &temperature]);
+        let logits = graph.op("Div", &[&logits, &temperature]);
         let probabilities = graph.op_with("Softmax", &[&logits], &[crate::onnx::Attribute::Int("axis", 1)]);
         let none = graph.float(f32::NAN);
         let probabilities = graph.op("Where", &[&seen.usable, &probabilities, &none]);
-        let energy = graph.op("Where", &[&seen.usable, &answer.energy, &none]);
         let about = format!("of {}", self.labels().join(", "));
         let axes = [Axis::Of(1), Axis::Of(classes)];
         graph.output("probabilities", &probabilities, ElementType::Float, &axes, &about);
-        let about = "the higher, the less the recording is like those that the model was validated on";
-        graph.output("energy", &energy, ElementType::Float, &[Axis::Of(1), Axis::Of(1)], about);
         Ok(graph.into_model(
             &format!("Speech emotion recognition by {}: samples in, probabilities out.", self.card().arch),
             &self.metadata(),
@@ -135,7 +131,7 @@ mod tests {
                 }
             }
             let outputs: Vec<String> = graph.output.into_iter().map(|output| output.name).collect();
-            assert_eq!(outputs, ["probabilities", "energy"]);
+            assert_eq!(outputs, ["probabilities"]);
             assert!(outputs.iter().all(|output| known.contains(output)));
         }
     }

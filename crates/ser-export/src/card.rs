@@ -41,17 +41,13 @@ pub struct ModelCard {
     pub licence: &'static str,
 }
 
-/// What prediction sets and warnings are made by: docs/checkpoint.md says how.
+/// What prediction sets are made by: docs/checkpoint.md says how.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
     /// Scores of the true classes of the validation side, ascending.
     pub scores: Vec<f64>,
     /// The share of that side with each score or less.
     pub score_shares: Vec<f64>,
-    /// Energies of that side, ascending.
-    pub energies: Vec<f64>,
-    /// The share of it with each energy or less.
-    pub energy_shares: Vec<f64>,
     /// How many utterances it had.
     pub utterances: u64,
 }
@@ -64,8 +60,6 @@ impl Model {
         let calibration = self.calibrator.as_ref().map(|calibrator| Calibration {
             scores: calibrator.scores.values().to_vec(),
             score_shares: calibrator.scores.shares().to_vec(),
-            energies: calibrator.energies.values().to_vec(),
-            energy_shares: calibrator.energies.shares().to_vec(),
             utterances: calibrator.scores.n(),
         });
         // A checkpoint without them, or one whose list is damaged, has speakers that nobody knows.

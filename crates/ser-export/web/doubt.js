@@ -10,11 +10,3 @@ export function predictionSet(calibration, probabilities, coverage) {
   const above = of => probabilities.filter(probability => probability > of).reduce((sum, p) => sum + p, 0);
   return all.filter(index => above(probabilities[index]) <= calibration.scores[at]);
 }
-
-/** The share of recordings like those of the validation side that are at least as unusual. */
-export function shareAsUnusual(calibration, energy) {
-  if (!calibration) return null;
-  let below = 0;
-  calibration.energies.forEach((known, index) => { if (known < energy) below = calibration.energy_shares[index]; });
-  return ((1 - below) * calibration.utterances + 1) / (calibration.utterances + 1);
-}

@@ -1,5 +1,5 @@
 // The page: what is heard goes to the worker, what the worker says is shown.
-import { predictionSet, shareAsUnusual } from './doubt.js';
+import { predictionSet } from './doubt.js';
 
 /** Seconds of a microphone that are asked about, and how often. */
 const WINDOW = 3;
@@ -9,7 +9,6 @@ const SILENT_DB = -55;
 /** Of the prediction sets. */
 const COVERAGE = 0.9;
 /** At or below this share a voice is called unlike those that the model knows. */
-const UNUSUAL = 0.05;
 /** No more of a recording is read. */
 const MOST_SECONDS = 600;
 
@@ -69,10 +68,8 @@ function show(answer, why = 'no answer') {
   const text = known ? card.labels[best].replaceAll('_', ' ') : why;
   if (part('answer').textContent !== text) part('answer').textContent = text;
   const set = known ? predictionSet(card.calibration, probabilities, COVERAGE) : null;
-  const share = known ? shareAsUnusual(card.calibration, answer.energy) : null;
   const doubts = [];
   if (set !== null && set.length > 1) doubts.push(`Unsure: ${set.map(index => card.labels[index].replaceAll('_', ' ')).join(', ')}.`);
-  if (share !== null && share <= UNUSUAL) doubts.push('This sounds unlike what the model knows.');
   if (known && card.calibration === null) doubts.push('The model is not calibrated: its probabilities mean little.');
   part('doubt').textContent = doubts.join(' ');
 }
@@ -230,7 +227,6 @@ async function overTime(samples, rate) {
   const mean = of => answers.reduce((sum, answer) => sum + of(answer), 0) / answers.length;
   show({
     probabilities: card.labels.map((_, index) => mean(answer => answer.probabilities[index])),
-    energy: mean(answer => answer.energy),
   });
 }
 

@@ -16,8 +16,8 @@ async function answer({ samples, rate }) {
   const heard = resamplers.get(rate)(samples);
   const feeds = { samples: new ort.Tensor('float32', heard, [1, heard.length]) };
   const started = performance.now();
-  const { probabilities, energy } = await (await session).run(feeds);
-  return { probabilities: [...probabilities.data], energy: energy.data[0], milliseconds: performance.now() - started };
+  const { probabilities } = await (await session).run(feeds);
+  return { probabilities: [...probabilities.data], milliseconds: performance.now() - started };
 }
 
 // One recording after the other.

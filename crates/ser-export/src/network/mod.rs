@@ -21,15 +21,6 @@ use crate::onnx::{Attribute, Graph, Value};
 use flow::{Flow, Form};
 pub(crate) use weights::Weights;
 
-/// What a network says of a recording.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// Logits, or averaged log-probabilities, `[1, class]`.
-    pub(crate) logits: Value,
-    /// `−ln Σ exp(logit)`, over members and branches the mean, `[1, 1]`.
-    pub(crate) energy: Value,
-}
-
 /// What layers are added to.
 struct Builder<'a> {
     graph: &'a mut Graph,
@@ -41,19 +32,20 @@ struct Builder<'a> {
     prefix: String,
 }
 
-/// Adds the network of `architecture` with `weights` to `graph`.
+/// Adds the network of `architecture` with `weights` to `graph`, and gives its logits, or averaged log-probabilities,
+/// `[1, class]`.
 ///
 /// # Errors
 /// When a weight is missing, or of another shape than the architecture says.
-pub(crate) fn answer(
+pub(crate) fn logits(
     graph: &mut Graph,
     features: &Features,
     architecture: &Architecture,
     weights: &Weights<'_>,
-) -> Result<Answer> {
+) -> Result<Value> {
     let described = architecture.describe()?;
     let [channels, bands, frames] = architecture.input_shape;
-    let (mut answers, mut energies) = (Vec::new(), Vec::new());
+    let mut answers = Vec::new();
     for member in 0..architecture.members {
         let member = architecture.member_prefix(member);
         graph.enter(&format!("{member}input"));
@@ -74,17 +66,13 @@ pub(crate) fn answer(
             };
             let image =
                 Flow { x: image.clone(), form: Form::Image { channels, bands }, positions, stride: 1 };
-            let logits = builder.branch(branch, image)?;
-            energies.push(energy(graph, &logits));
-            branches.push(logits);
+            branches.push(builder.branch(branch, image)?);
         }
         graph.enter(&format!("{member}answer"));
         answers.push(mean_log_probability(graph, &branches));
     }
     graph.enter("answer");
-    let logits = mean_log_probability(graph, &answers);
-    let energy = mean(graph, &energies);
-    Ok(Answer { logits, energy })
+    Ok(mean_log_probability(graph, &answers))
 }
 
 /// `image` `[1, channel, band, T]` with so many zeros after its frames.
@@ -118,17 +106,6 @@ fn mean(graph: &mut Graph, values: &[Value]) -> Value {
             graph.op("Mul", &[&sum, &share])
         }
     }
-}
-
-/// `−ln Σ exp(logit)`, `[1, 1]`.
-fn energy(graph: &mut Graph, logits: &Value) -> Value {
-    let highest = graph.max(logits, &[1]);
-    let below = graph.op("Sub", &[logits, &highest]);
-    let powers = graph.op("Exp", &[&below]);
-    let sum = graph.sum(&powers, &[1]);
-    let logarithm = graph.op("Log", &[&sum]);
-    let sum = graph.op("Add", &[&highest, &logarithm]);
-    graph.op("Neg", &[&sum])
 }
 
 impl Builder<'_> {
@@ -178,6 +155,11 @@ impl Builder<'_> {
             Layer::Activation(activation) => Ok(self.activation(*activation, input)),
             Layer::Dropout(_) => Ok(input),
             Layer::Residual { layers, scale } => self.residual(layers, *scale, input),
+            Layer::ChannelMix { .. } => Err(Error::new(
+                ErrorKind::Unsupported,
+                "reads the states of a pretrained encoder, of which there is no ONNX graph",
+            )
+            .help("export a model of mfcc or log-mel features")),
             Layer::Mean => Ok(self.mean(input)),
             Layer::MeanAndDeviation => Ok(self.mean_and_deviation(input)),
             Layer::AttentivePooling { hidden, score, units } => {
