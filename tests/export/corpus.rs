@@ -13,7 +13,7 @@ use crate::common_python::python_with;
 use crate::runtime::{answers, write_samples};
 
 /// How many recordings of the test side are asked about.
-const CLIPS: usize = 100;
+pub(crate) const CLIPS: usize = 100;
 
 /// A network for features without derivatives that trains in no time.
 const RESIDUAL_RECIPE: &str = "\
@@ -30,7 +30,7 @@ dense = 16
 ";
 
 /// The samples of a recording as preparation decodes them, before their level is normalised.
-fn samples(path: &Path) -> Vec<f32> {
+pub(crate) fn samples(path: &Path) -> Vec<f32> {
     let features = FeatureConfig { normalisation: LevelNormalisation::None, ..FeatureConfig::default() };
     let mut reader = RecordingReader::new(&features, Limits::default());
     reader.read(path).unwrap();
