@@ -9,7 +9,7 @@ use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::{Checkpoint, Tensor as Stored, Value};
 use ser_model::network::{Architecture, NetworkConfig};
 use ser_model::{FeatureNormalisation, FitConfig};
-use ser_train::network::{Network, answer};
+use ser_train::network::{Network, Pass, answer};
 use ser_train::state::{Origin, SplitOrigin};
 use tch::{Device, Kind, Tensor};
 
@@ -21,7 +21,9 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     features: FeatureConfig,
     normalisation: FeatureNormalisation,
-    network: Network,
+    architecture: Architecture,
+    /// Each member of an ensemble as a network of its own, or the one network.
+    members: Vec<Network>,
     /// Mean and standard deviation of each row.
     statistics: [Vec<f32>; 2],
     temperature: f64,
@@ -40,7 +42,7 @@ impl Subject {
         let mut architecture = Architecture::new(network, shape, LABELS.len()).unwrap();
         architecture.members = members;
         let mut random = Random::new(&["export", name]);
-        let mut built = Network::new(&architecture, 7, Device::Cpu).unwrap();
+        let built = Network::new(&architecture, 7, Device::Cpu).unwrap();
         let mut state = built.state_dict().unwrap();
         for (name, tensor) in &mut state {
             // Statistics as of training.
@@ -55,7 +57,6 @@ impl Subject {
                 *tensor = spread(&mut random, tensor, &|_, normal| 0.5 + normal.abs());
             }
         }
-        built.load_state_dict(&state).unwrap();
         let rows = shape[0] * shape[1];
         let statistics: [Vec<f32>; 2] = [
             (0..rows).map(|_| (10.0 * random.normal()) as f32).collect(),
@@ -77,9 +78,10 @@ impl Subject {
             feature_normalisation: normalisation,
             ..FitConfig::default()
         };
+        let members = members_of(&architecture, &state);
         let origin = Origin {
             ser: "0.1.0".to_owned(),
-            model: architecture,
+            model: architecture.clone(),
             features: serde_json::from_str(&features.to_canonical_json()).unwrap(),
             feature_set: "example".to_owned(),
             split: SplitOrigin {
@@ -108,8 +110,16 @@ impl Subject {
             extra,
         };
         let (name, features) = (name.to_owned(), features.clone());
-        let mut subject =
-            Self { name, features, normalisation, network: built, statistics, temperature, checkpoint };
+        let mut subject = Self {
+            name,
+            features,
+            normalisation,
+            architecture,
+            members,
+            statistics,
+            temperature,
+            checkpoint,
+        };
         subject.tell_sounds_apart();
         subject
     }
@@ -147,7 +157,7 @@ impl Subject {
                 *tensor = Stored::from_f32(tensor.shape(), &values).unwrap();
             }
         }
-        self.network.load_state_dict(&self.checkpoint.model_state).unwrap();
+        self.members = members_of(&self.architecture, &self.checkpoint.model_state);
     }
 
     /// Writes its checkpoint.
@@ -176,7 +186,8 @@ impl Subject {
         }
         let features = Tensor::from_slice(&tensor).view([1, channels as i64, rows as i64, most as i64]);
         let frames = Tensor::from_slice(&[frames as i64]);
-        Some(tch::no_grad(|| self.network.members(&features, &frames).unwrap()))
+        let branches = |member: &mut Network| member.branches(&features, &frames, Pass::Evaluation).unwrap();
+        Some(tch::no_grad(|| self.members.iter_mut().map(branches).collect()))
     }
 
     /// As docs/checkpoint.md describes it.
@@ -196,6 +207,22 @@ impl Subject {
         };
         values.iter_mut().for_each(|value| *value = ((f64::from(*value) - mean) / deviation) as f32);
     }
+}
+
+/// The networks of an ensemble, each alone.
+fn members_of(architecture: &Architecture, state: &[(String, Stored)]) -> Vec<Network> {
+    let mut alone = architecture.clone();
+    alone.members = 1;
+    let member = |number: usize| {
+        let prefix = architecture.member_prefix(number);
+        let named = state.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?, tensor)));
+        let own: Vec<(String, Stored)> =
+            named.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
+        let mut network = Network::new(&alone, 7, Device::Cpu).unwrap();
+        network.load_state_dict(&own).unwrap();
+        network
+    };
+    (0..architecture.members).map(member).collect()
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {

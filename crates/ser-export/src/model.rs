@@ -96,6 +96,13 @@ impl Model {
                 .caused_by(error)
         })?;
         features.validate()?;
+        if let Some(states) = &features.encoder {
+            let what =
+                format!("reads the states of a {} encoder, of which there is no ONNX graph", states.family);
+            return Err(
+                Error::new(ErrorKind::Unsupported, what).help("export a model of mfcc or log-mel features")
+            );
+        }
         if features.shape() != config.model.input_shape {
             let (given, taken) = (features.shape(), config.model.input_shape);
             let what = format!("describes features of shape {given:?} and a network for {taken:?}");
