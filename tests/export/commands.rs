@@ -144,3 +144,10 @@ fn the_page_is_whole_and_asks_nothing_of_other_servers() {
     assert!(read("runtime/LICENSE").contains("Microsoft"));
     assert!(folder.join("page/model.onnx").metadata().unwrap().len() > 100_000);
 }
+
+#[test]
+fn what_the_page_is_tested_with_is_what_is_fetched() {
+    let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/web/fetch")).unwrap();
+    assert!(script.contains(&format!("\nversion={} ", ser_export::RUNTIME_VERSION)), "{script}");
+    assert!(script.contains(&format!("\nfiles='{}'\n", ser_export::RUNTIME_FILES.join(" "))), "{script}");
+}
