@@ -64,6 +64,11 @@ fn goes_through_the_commands(
     // Attention without a warm-up learns nothing at the rate that suits convolutions.
     let lr = if network.contains("heads") { 0.004 } else { 0.02 };
     let common = "batch_size = 16\nthreads = 1\nprecision = \"f32\"\ndevice = \"cpu\"\n";
+    // A head that begins with a linear layer learns little from MFCC as they are, of which the first are in the hundreds.
+    let common = match network.contains("encoder-head") {
+        true => format!("{common}feature_normalisation = \"training\"\n"),
+        false => common.to_owned(),
+    };
     std::fs::write(&recipe, format!("epochs = {EPOCHS}\nlr = {lr}\n{common}[network]\n{network}\n")).unwrap();
     let run = folder.join(number.to_string());
     let fit = |options: &[&str]| {
