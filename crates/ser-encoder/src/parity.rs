@@ -62,7 +62,9 @@ fn expected_in(folder: &Path) -> Vec<(Vec<f32>, Tensor)> {
 
 fn difference(a: &Tensor, b: &Tensor) -> f64 {
     assert_eq!(a.size(), b.size());
-    (a - b).abs().max().double_value(&[])
+    let difference = (a - b).abs().max().double_value(&[]);
+    assert!(difference.is_finite());
+    difference
 }
 
 #[test]
