@@ -10,7 +10,7 @@ fn main() {
     // neighbours and CUDA's by a run path of their own, relative to themselves.
     for word in ["-Xlinker".into(), "-rpath".into(), "-Xlinker".into(), folder] {
         let word = word.display();
-        for command in ["ser-fit", "ser-report", "ser-predict", "ser-serve"] {
+        for command in ["ser-encode", "ser-fit", "ser-report", "ser-predict", "ser-serve"] {
             println!("cargo::rustc-link-arg-bin={command}={word}");
         }
         for kind in ["tests", "benches", "examples"] {

@@ -65,6 +65,11 @@ doc: setup
 python:
     @scripts/python/fetch
 
+# Fetch onnxruntime-web, which a page by ser-export --web runs the model with, into .tools/onnxruntime-web
+[no-exit-message]
+web-runtime:
+    @scripts/web/fetch
+
 # Check the compilers and fetch libtorch; every recipe that builds does this first
 setup: _compilers libtorch
 

@@ -7,6 +7,8 @@ mod ending;
 mod interrupt;
 mod option;
 mod output;
+pub mod prep;
+mod program;
 pub mod tables;
 mod wording;
 
@@ -15,6 +17,7 @@ pub use ending::{Ending, run};
 pub use interrupt::stop_on_interrupt;
 pub use option::{Switch, choice, set};
 pub use output::{print, terminal_width, to_json};
+pub use program::{program, replace_process};
 
 /// The worked examples of the guide, run as a program outside of the crates would use them.
 #[cfg(all(doctest, feature = "torch"))]

@@ -1,90 +1,12 @@
-//! Finds libtorch where tch's own build script finds it, says early and clearly when it is missing or of another
-//! version, and tells the package of the commands where it is, for their run path.
-
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// The pip requirements that `./just libtorch` fetches; the line `torch==` names the version.
-const REQUIREMENTS: &str = include_str!("../../scripts/libtorch/cpu.txt");
+//! Gives this crate's own tests a run path to libtorch, and the crate the place to look for its CUDA library.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=../../scripts/libtorch/cpu.txt");
-    let macos = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "macos");
-    match find_libtorch(macos) {
-        Ok(library) => {
-            // For this crate's own tests. The commands set theirs by what they are told here: DEP_SER_LIBTORCH_FOLDER.
-            for word in ["-rpath", &library.display().to_string()] {
-                println!("cargo::rustc-link-arg=-Xlinker");
-                println!("cargo::rustc-link-arg={word}");
-            }
-            println!("cargo::metadata=FOLDER={}", library.display());
-            // Where the program looks for libtorch_cuda.so when it runs.
-            println!("cargo::rustc-env=SER_LIBTORCH_LIB={}", library.display());
-        }
-        Err(problem) => println!("cargo::error={problem}"),
+    let Ok(folder) = std::env::var("DEP_SER_LIBTORCH_FOLDER") else { return };
+    for word in ["-rpath", &folder] {
+        println!("cargo::rustc-link-arg=-Xlinker");
+        println!("cargo::rustc-link-arg={word}");
     }
-}
-
-/// The folder of libtorch's libraries, by the rules and in the order of torch-sys 0.24.
-fn find_libtorch(macos: bool) -> Result<PathBuf, String> {
-    if variable("LIBTORCH_USE_PYTORCH").is_some() {
-        return ask_python(); // torch-sys checks its version
-    }
-    let system = Path::new("/usr/lib/libtorch.so").exists().then(|| PathBuf::from("/usr"));
-    let root = variable("LIBTORCH")
-        .map(PathBuf::from)
-        .or(system)
-        .ok_or("LIBTORCH is not set; run `./just libtorch`")?;
-    let library = variable("LIBTORCH_LIB").map_or_else(|| root.clone(), PathBuf::from).join("lib");
-    let include = variable("LIBTORCH_INCLUDE").map_or_else(|| root.clone(), PathBuf::from).join("include");
-    if !library.is_absolute() {
-        return Err(format!("libtorch's folder must be an absolute path, and {} is not", library.display()));
-    }
-    let file = library.join(if macos { "libtorch_cpu.dylib" } else { "libtorch_cpu.so" });
-    println!("cargo::rerun-if-changed={}", file.display());
-    if !file.exists() {
-        let without = "to build only the commands that need no libtorch, add `--no-default-features`";
-        return Err(format!("there is no libtorch at {}; run `./just libtorch` ({without})", root.display()));
-    }
-    let wanted =
-        REQUIREMENTS.lines().find_map(|line| line.strip_prefix("torch==")).unwrap_or_default().trim();
-    match version(&include) {
-        Some(found) if found != wanted && variable("LIBTORCH_BYPASS_VERSION_CHECK").is_none() => {
-            Err(format!(
-                "libtorch at {} is {found}, and {wanted} is needed; unset LIBTORCH and run `./just libtorch`",
-                root.display()
-            ))
-        }
-        _ => Ok(library),
-    }
-}
-
-/// The version that the headers in `include` name, if they can be read.
-fn version(include: &Path) -> Option<String> {
-    let header = std::fs::read_to_string(include.join("torch/headeronly/version.h")).ok()?;
-    let number = |part: &str| {
-        let start = format!("#define TORCH_VERSION_{part} ");
-        header.lines().find_map(|line| line.strip_prefix(&start)).map(|rest| rest.trim().to_owned())
-    };
-    Some([number("MAJOR")?, number("MINOR")?, number("PATCH")?].join("."))
-}
-
-/// The folder of libtorch's libraries in the active Python's torch.
-fn ask_python() -> Result<PathBuf, String> {
-    let python = if variable("VIRTUAL_ENV").is_some() { "python" } else { "python3" };
-    let script = "import os, torch; print(os.path.join(os.path.dirname(torch.__file__), 'lib'))";
-    match Command::new(python).args(["-c", script]).output() {
-        Ok(output) if output.status.success() => {
-            Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
-        }
-        _ => Err(format!("LIBTORCH_USE_PYTORCH is set, but {python} cannot import torch")),
-    }
-}
-
-/// A variable that tch's build script reads too; another value means another build.
-fn variable(name: &str) -> Option<std::ffi::OsString> {
-    println!("cargo::rerun-if-env-changed={name}");
-    env::var_os(name)
+    // Where the program looks for libtorch_cuda.so when it runs.
+    println!("cargo::rustc-env=SER_LIBTORCH_LIB={folder}");
 }

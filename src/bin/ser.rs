@@ -1,18 +1,18 @@
 //! `ser`: lists the commands, and runs one of them by its short name.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use ser::Ending;
+use ser::{Ending, program, replace_process};
 use ser_core::{Error, ErrorKind, Result};
 
 /// The commands, in the order in which they are used, and a line about each.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("prep", "decode recordings, compute features, keep them in a cache with split manifests"),
     ("fit", "train a network on a cache and keep the best checkpoint"),
     ("report", "say what a checkpoint is worth on the test side of its split"),
     ("predict", "say what a checkpoint hears in recordings, and how sure it is"),
+    ("export", "turn a checkpoint into an ONNX model, safetensors, or a page for browsers"),
     ("serve", "answer over HTTP, and show a page that listens to a microphone"),
     ("tune", "search for a good recipe"),
     ("cache", "list, verify, repair, measure, clear, export and compare caches"),
@@ -58,7 +58,7 @@ fn forward(name: &OsString, arguments: Vec<OsString>) -> ExitCode {
     ser::run("ser", || {
         let error = Error::io("cannot be run", &program, error);
         Err(error
-            .help("build it with ./just build; ser-fit, ser-report and ser-predict need the feature torch"))
+            .help("build it with ./just build; ser-fit, ser-report, ser-predict and ser-serve need the features torch and serve"))
     })
 }
 
@@ -66,17 +66,4 @@ fn unknown(name: &OsString) -> Error {
     let known = COMMANDS.map(|(name, _)| name).join(", ");
     let what = format!("there is no command {:?}", name.to_string_lossy());
     Error::new(ErrorKind::Usage, what).help(format!("use one of {known}"))
-}
-
-/// The program beside this one, or else the one on `PATH`.
-fn program(name: &str) -> PathBuf {
-    let name = format!("ser-{name}{}", std::env::consts::EXE_SUFFIX);
-    let here = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
-    here.map(|folder| folder.join(&name)).filter(|path| path.is_file()).unwrap_or_else(|| name.into())
-}
-
-/// Only returns if that fails. So signals, exit codes and the terminal are the command's own.
-fn replace_process(command: &mut Command) -> std::io::Error {
-    use std::os::unix::process::CommandExt;
-    command.exec()
 }

@@ -43,6 +43,7 @@ fn every_default_is_the_documented_one() {
         representation: Representation::MFCC,
         trim_top_db: None,
         mean_subtraction: false,
+        encoder: None,
     };
     let config = FeatureConfig::default();
     assert_eq!(config, expected);

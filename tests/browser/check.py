@@ -114,7 +114,7 @@ PLAY = r"""
 
 
 class Browser:
-    """Chromium at the other end of two pipes."""
+    """Chromium at the other end of two pipes, with further command-line `flags`."""
 
     def __init__(self, chromium, profile, flags=()):
         to_browser, self.write_end = os.pipe()

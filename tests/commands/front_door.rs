@@ -15,7 +15,7 @@ fn alone_it_lists_every_command_with_a_line_each() {
     let output = ser(&[]);
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
-    for command in ["prep", "fit", "report", "predict", "serve", "tune", "cache", "synth"] {
+    for command in ["prep", "fit", "report", "predict", "export", "serve", "tune", "cache", "synth"] {
         let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{command} ")));
         assert!(line.is_some_and(|line| line.trim().len() > command.len() + 20), "{command}: {text}");
     }
@@ -42,6 +42,6 @@ fn an_unknown_command_is_wrong_usage_and_names_those_there_are() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         text,
-        "ser: there is no command \"train\"; use one of prep, fit, report, predict, serve, tune, cache, synth\n"
+        "ser: there is no command \"train\"; use one of prep, fit, report, predict, export, serve, tune, cache, synth\n"
     );
 }

@@ -7,9 +7,12 @@ use std::process::Command;
 const COMMANDS: &[(&str, bool)] = &[
     (env!("CARGO_BIN_EXE_ser"), false),
     (env!("CARGO_BIN_EXE_ser-cache"), false),
+    (env!("CARGO_BIN_EXE_ser-export"), false),
     (env!("CARGO_BIN_EXE_ser-prep"), false),
     (env!("CARGO_BIN_EXE_ser-synth"), false),
     (env!("CARGO_BIN_EXE_ser-tune"), false),
+    #[cfg(feature = "torch")]
+    (env!("CARGO_BIN_EXE_ser-encode"), true),
     #[cfg(feature = "torch")]
     (env!("CARGO_BIN_EXE_ser-fit"), true),
     #[cfg(feature = "torch")]
@@ -59,7 +62,7 @@ fn every_command_of_the_package_is_checked() {
     let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     let programs = manifest["bin"].as_array().unwrap().len();
-    let of_torch = if cfg!(feature = "torch") { 0 } else { 3 };
+    let of_torch = if cfg!(feature = "torch") { 0 } else { 4 };
     let of_serve = if cfg!(feature = "serve") { 0 } else { 1 };
     assert_eq!(COMMANDS.len() + of_torch + of_serve, programs);
 }

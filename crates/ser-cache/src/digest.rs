@@ -33,10 +33,10 @@ impl Sha {
 
     /// The SHA-256 of all that `reader` gives, and how many bytes that is. `told` is called with the number of bytes so
     /// far.
-    pub(crate) fn of_reader(
-        reader: &mut impl Read,
-        mut told: impl FnMut(u64),
-    ) -> std::io::Result<(Self, u64)> {
+    ///
+    /// # Errors
+    /// When `reader` fails.
+    pub fn of_reader(reader: &mut impl Read, mut told: impl FnMut(u64)) -> std::io::Result<(Self, u64)> {
         let (mut hasher, mut length) = (Sha256::new(), 0);
         let mut piece = vec![0; PIECE];
         loop {

@@ -7,7 +7,7 @@ use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::parameter::require;
-use crate::{MelFilterBank, Representation};
+use crate::{EncoderStates, FrameLevel, MelFilterBank, Representation, SpectrumRows};
 
 /// The largest tensor of one utterance, and the largest mel spectrogram behind it, in bytes.
 const MAX_TENSOR_BYTES: usize = 64 << 20;
@@ -75,6 +75,10 @@ pub struct FeatureConfig {
     /// characteristics of the speech wave for automatic speaker identification and verification", JASA 55 (1974).
     #[serde(skip_serializing_if = "is_default")]
     pub mean_subtraction: bool,
+    /// The states of a pretrained encoder instead: then nothing but the sample rate and the level's normalisation of the
+    /// above counts. See [`FeatureConfig::of_encoder`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderStates>,
 }
 
 /// Fields added after the first caches were written are left out of the text where they change nothing, so that the keys
@@ -204,11 +208,25 @@ impl Default for FeatureConfig {
             representation: Representation::MFCC,
             trim_top_db: None,
             mean_subtraction: false,
+            encoder: None,
         }
     }
 }
 
 impl FeatureConfig {
+    /// The features that are `states` of an encoder for recordings at `sample_rate`, in Hz, whose level is left as it is.
+    pub fn of_encoder(states: EncoderStates, sample_rate: u32) -> Self {
+        Self {
+            sample_rate,
+            normalisation: LevelNormalisation::None,
+            delta_order: 0,
+            f_max: (f64::from(sample_rate) / 2.0).min(Self::default().f_max),
+            max_frames: 1,
+            encoder: Some(states),
+            ..Self::default()
+        }
+    }
+
     /// Reads a configuration in TOML; what it leaves out has its default.
     ///
     /// # Errors
@@ -271,6 +289,19 @@ impl FeatureConfig {
             self.max_frames,
             "1 to 1,000,000 frames",
         )?;
+        if let Some(states) = &self.encoder {
+            states.validate()?;
+            let alone = Self {
+                normalisation: self.normalisation,
+                ..Self::of_encoder(states.clone(), self.sample_rate)
+            };
+            if *self != alone {
+                let differences = self.differences(&alone).join(", ");
+                let what = format!("features of an encoder have no other parameters ({differences})");
+                return Err(Error::new(ErrorKind::Usage, what).help("leave the others out"));
+            }
+            return self.validate_size();
+        }
         let rows = self.rows();
         require(rows > 0, "representation", self.representation, "a kind with at least one row")?;
         self.validate_size()?;
@@ -319,8 +350,12 @@ impl FeatureConfig {
         )]
     }
 
-    /// Shape of an utterance's tensor: channels, rows (coefficients or bands), frames.
+    /// Shape of an utterance's tensor: channels, rows (coefficients or bands), frames. Those of an encoder's states are
+    /// layers, numbers, 1.
     pub fn shape(&self) -> [usize; 3] {
+        if let Some(states) = &self.encoder {
+            return [states.layers.len(), states.pooling.size(states.dimension), self.max_frames];
+        }
         [self.delta_order.saturating_add(1), self.rows(), self.max_frames]
     }
 
@@ -329,8 +364,21 @@ impl FeatureConfig {
         self.representation.rows(self)
     }
 
-    /// Names of the channels, in order: `mfcc` or `log_mel`, `delta`, `delta_delta`.
+    /// What the rows of the first channel say of a spectrum, if they do.
+    pub fn spectrum(&self) -> Option<SpectrumRows> {
+        if self.encoder.is_some() { None } else { self.representation.spectrum() }
+    }
+
+    /// How loud a frame is by the rows of the first channel, if they tell.
+    pub fn level(&self) -> Option<FrameLevel> {
+        if self.encoder.is_some() { None } else { self.representation.level(self) }
+    }
+
+    /// Names of the channels, in order: `mfcc` or `log_mel`, `delta`, `delta_delta`; `layer_<n>` of an encoder.
     pub fn channel_names(&self) -> Vec<String> {
+        if let Some(states) = &self.encoder {
+            return states.layers.iter().map(|layer| format!("layer_{layer}")).collect();
+        }
         let first = self.representation.name().replace('-', "_");
         let names = [first, "delta".to_owned(), "delta_delta".to_owned()];
         names.into_iter().take(self.delta_order.saturating_add(1)).collect()

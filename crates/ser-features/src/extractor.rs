@@ -1,7 +1,8 @@
 //! The whole computation: samples of one utterance to its tensor.
 
+use ser_core::remedy::{Action, Setting};
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::kind::{FeatureComputation, UtteranceFrames};
 use crate::trim::Trim;
@@ -40,6 +41,14 @@ impl Extractor {
     /// Those of [`FeatureConfig::validate`].
     pub fn new(config: &FeatureConfig) -> Result<Self> {
         config.validate()?;
+        if let Some(states) = &config.encoder {
+            let what = format!("features of a {} encoder are computed by that encoder alone", states.family);
+            return Err(Error::new(ErrorKind::Unsupported, what).help(remedy![
+                Action::Prepare,
+                " with ",
+                Setting::Encoder
+            ]));
+        }
         Ok(Self::of_valid(config))
     }
 

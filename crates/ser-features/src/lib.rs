@@ -31,6 +31,7 @@ mod config;
 mod dct;
 mod decibel;
 mod delta;
+mod encoder_states;
 mod extractor;
 mod frame;
 mod kind;
@@ -48,6 +49,7 @@ pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
 pub use dct::Dct;
 pub use decibel::{Decibels, power_to_db};
 pub use delta::Delta;
+pub use encoder_states::{EncoderStates, LayerChoice, Pooling};
 pub use extractor::{Extraction, Extractor};
 pub use frame::FrameLayout;
 pub use kind::{

@@ -6,7 +6,7 @@ use std::path::Path;
 use ser_audio::Limits;
 use ser_cache::Sha;
 use ser_core::storage::open_regular;
-use ser_core::{Error, Result};
+use ser_core::{Error, ErrorKind, Result};
 use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
@@ -65,6 +65,15 @@ impl Model {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         let origin = Origin::of(&checkpoint)?;
         let features = origin.feature_config()?;
+        if let Some(states) = &features.encoder {
+            let what = format!(
+                "reads the states of a {} encoder, through which single recordings cannot be taken yet",
+                states.family
+            );
+            return Err(Error::new(ErrorKind::Unsupported, what).help(
+                "prepare them with ser-prep --encoder and evaluate the cache with ser-report --unseen",
+            ));
+        }
         let predictor = Predictor::new(&checkpoint, &origin, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?
             .map(|calibrator| {

@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | [`Pipeline`] | the one way from a recording to a tensor |
-//! | [`prepare()`] | brings a cache up to date with corpora: scan, compute, split, commit |
+//! | [`prepare()`] | brings a cache up to date with corpora: scan, compute, split, commit; [`prepare_by`] does so with an extractor of another crate |
 //! | [`repair`] | rebuilds damaged shards of a cache byte for byte |
 //! | [`on_the_fly`] | augmented batches while a network learns |
 //! | [`examples`] | examples of an augmentation, to hear and see |
@@ -17,10 +17,12 @@ mod prepare;
 mod recompute;
 pub mod repair;
 
-pub use pipeline::{ComputedTensor, Pipeline, RecordingReader, WaveformAugmenter};
+pub use pipeline::{
+    ComputedTensor, Extractors, Pipeline, RecordingReader, TensorExtractor, WaveformAugmenter,
+};
 pub use prepare::{
     CorpusReport, DEFAULT_SHARD_BYTES, Duplicate, LabelledRecording, NearDuplicatePair, NearDuplicates,
-    PrepareOptions, PrepareReport, Remark, prepare, recordings,
+    PrepareOptions, PrepareReport, Remark, prepare, prepare_by, recordings,
 };
 
 /// The example of the README, as a test.

@@ -18,12 +18,43 @@ use ser_corpus::Segment;
 use ser_features::augmentation::{Applied, AugmentationRecipe, Augmenter, Babble};
 use ser_features::{Extraction, Extractor, FeatureConfig};
 
+/// The last part: what turns the samples of an utterance into its tensor. A tensor depends on its samples alone.
+pub trait TensorExtractor: std::fmt::Debug + Send {
+    /// Shape of its tensors: channels, rows, frames.
+    fn shape(&self) -> [usize; 3];
+
+    /// Computes `tensor` of `samples`, mono at the rate and level of the features.
+    ///
+    /// # Errors
+    /// When there is nothing to compute features from, or `tensor` has another size; none names the file.
+    fn extract(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction>;
+}
+
+impl TensorExtractor for Extractor {
+    fn shape(&self) -> [usize; 3] {
+        Self::shape(self)
+    }
+
+    fn extract(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
+        Self::extract(self, samples, tensor)
+    }
+}
+
+/// Gives every thread an extractor of its own.
+pub trait Extractors: Sync {
+    /// One more.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    fn extractor(&self) -> Result<Box<dyn TensorExtractor>>;
+}
+
 /// A thread's pipeline for one feature configuration.
 #[derive(Debug)]
 pub struct Pipeline {
     pub(crate) reader: RecordingReader,
     pub(crate) augmenter: Option<WaveformAugmenter>,
-    pub(crate) extractor: Extractor,
+    pub(crate) extractor: Box<dyn TensorExtractor>,
 }
 
 /// What was computed of a recording, or of a copy of it, beside its tensor.
@@ -47,10 +78,23 @@ impl Pipeline {
         recipe: Option<&AugmentationRecipe>,
         limits: Limits,
     ) -> Result<Self> {
+        Self::with(features, recipe, limits, Box::new(Extractor::new(features)?))
+    }
+
+    /// The same with another extractor of these features.
+    ///
+    /// # Errors
+    /// When the recipe is invalid or cannot be applied at that sample rate.
+    pub fn with(
+        features: &FeatureConfig,
+        recipe: Option<&AugmentationRecipe>,
+        limits: Limits,
+        extractor: Box<dyn TensorExtractor>,
+    ) -> Result<Self> {
         Ok(Self {
             reader: RecordingReader::new(features, limits),
             augmenter: recipe.map(|recipe| WaveformAugmenter::new(recipe, features)).transpose()?,
-            extractor: Extractor::new(features)?,
+            extractor,
         })
     }
 

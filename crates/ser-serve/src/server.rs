@@ -146,7 +146,7 @@ impl Server {
                 let _ = stopping_sender.send(true);
             };
             tokio::join!(watch, listen(app, listener, tls, router));
-            Ok::<_, Error>(())
+            Ok::<(), Error>(())
         })?;
         // Decoding that nobody waits for any more must not hold the end up.
         runtime.shutdown_timeout(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! Networks and their training with libtorch: the only crate that links it.
+//! Networks and their training with libtorch.
 //!
 //! ```text
 //! cache ──▶ batches ──▶ network ──▶ loss ──▶ optimisation      (train)

@@ -11,17 +11,18 @@ use serde_json::Value;
 
 use super::{
     CnnBilstmAttentionConfig, CnnBilstmConfig, CnnResidualConfig, CnnStatisticsConfig, CnnTransformerConfig,
-    ConformerConfig, Description, NetworkConfig,
+    ConformerConfig, Description, EncoderHeadConfig, NetworkConfig,
 };
 
 /// The architectures of this crate, the default one first. A new one is a file of this folder and a line here.
-static BUILT_IN: [Arch; 6] = [
+static BUILT_IN: [Arch; 7] = [
     Arch::of::<CnnBilstmConfig>(),
     Arch::of::<CnnStatisticsConfig>(),
     Arch::of::<CnnResidualConfig>(),
     Arch::of::<CnnBilstmAttentionConfig>(),
     Arch::of::<CnnTransformerConfig>(),
     Arch::of::<ConformerConfig>(),
+    Arch::of::<EncoderHeadConfig>(),
 ];
 
 /// Those of other crates.

@@ -119,6 +119,12 @@ pub enum Layer {
         /// How much of it.
         scale: f64,
     },
+    /// From an image to one with a single channel: the sum of its channels, each times its softmax weight (M. E. Peters et
+    /// al., "Deep contextualized word representations", NAACL 2018). All weigh the same at first.
+    ChannelMix {
+        /// Name of its weight, one number a channel.
+        name: String,
+    },
     /// From a sequence to a vector: the mean over real positions.
     Mean,
     /// From a sequence to a vector of twice as many units: the mean over real positions, then the standard deviation
@@ -232,6 +238,7 @@ impl Layer {
             Self::Activation(_) => ("Activation", ""),
             Self::Dropout(_) => ("Dropout", ""),
             Self::Residual { .. } => ("Residual", ""),
+            Self::ChannelMix { name } => ("ChannelMix", name.as_str()),
             Self::Mean => ("Mean", ""),
             Self::MeanAndDeviation => ("MeanAndDeviation", ""),
             Self::AttentivePooling { hidden, .. } => ("AttentivePooling", hidden.as_str()),
@@ -385,6 +392,11 @@ impl Layer {
                     true => added,
                     false => return Err(format!("adds {added:?} to {:?}", with(units))),
                 }
+            }
+            Self::ChannelMix { name } => {
+                let (channels, bands) = input.image()?;
+                layout.weight(named(name), &[channels], Start::Constant(0.0));
+                Flow::Image { channels: 1, bands }
             }
             Self::Mean => Flow::Vector { units: input.sequence()? },
             Self::MeanAndDeviation => Flow::Vector { units: 2 * input.sequence()? },

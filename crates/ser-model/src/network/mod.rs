@@ -8,6 +8,7 @@
 //! | `cnn-bilstm-attention` | two convolutions, a bidirectional LSTM, attentive statistics pooling |
 //! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
 //! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
+//! | `encoder-head` | a weighted sum of channels, the mean over real frames, two linear layers: for an encoder's states |
 //!
 //! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
 //!
@@ -26,6 +27,7 @@ mod cnn_transformer;
 mod config;
 mod conformer;
 mod description;
+mod encoder_head;
 mod layer;
 
 pub use arch::{Arch, Sizes};
@@ -38,4 +40,5 @@ pub use cnn_transformer::CnnTransformerConfig;
 pub use config::NetworkConfig;
 pub use conformer::ConformerConfig;
 pub use description::{Branch, Description, Layout, Padding, RunningStatistics, Start, View, Weight};
+pub use encoder_head::EncoderHeadConfig;
 pub use layer::{Activation, Layer};

@@ -62,8 +62,9 @@ mod tests {
 
     #[test]
     fn windows_cover_a_stretch_to_its_end() {
-        assert_eq!(over(&(5..12), 10, 3), [5..12]);
-        assert_eq!(over(&(0..10), 10, 3), [0..10]);
+        for short in [5..12, 0..10] {
+            assert_eq!(over(&short, 10, 3), std::slice::from_ref(&short));
+        }
         assert_eq!(over(&(0..17), 10, 3), [0..10, 3..13, 6..16, 7..17]);
         assert_eq!(over(&(100..116), 10, 3), [100..110, 103..113, 106..116]);
     }

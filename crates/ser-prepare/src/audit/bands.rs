@@ -49,7 +49,7 @@ impl ClipFraming {
         let hop_s = config.hop_length as f64 / f64::from(config.sample_rate.max(1));
         let step = ((PERIOD_S / hop_s).round() as usize).max(1);
         let period_s = hop_s * step as f64;
-        let rows = config.representation.spectrum()?;
+        let rows = config.spectrum()?;
         let coefficients = match rows {
             SpectrumRows::Cepstrum => config.n_mfcc,
             SpectrumRows::Bands => config.n_mels,

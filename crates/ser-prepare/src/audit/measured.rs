@@ -50,7 +50,7 @@ fn measure(
         Error::new(ErrorKind::Unsupported, "has a feature configuration that cannot be read").at(root)
     })?;
     let tensors = Tensors::open(root, set, entries)?;
-    let level = config.representation.level(&config);
+    let level = config.level();
     let of_one = |position: usize| -> Result<(u32, i32)> {
         let rows = level.map_or(0, |level| level.rows);
         let (values, frames) = tensors.beginning(position, rows * config.max_frames)?;

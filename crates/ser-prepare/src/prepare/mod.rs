@@ -31,6 +31,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{Annotation, AudioFile, Corpora, Segment};
 
 use crate::audit::{Originals, measured};
+use crate::pipeline::Extractors;
 use crate::prepare::candidates::find_candidates;
 use crate::prepare::frames::with_frames;
 use crate::prepare::splits::Splits;
@@ -103,13 +104,27 @@ pub fn prepare(
     storage: &Storage,
     progress: &dyn Progress,
 ) -> Result<PrepareReport> {
+    prepare_by(options, None, storage, progress)
+}
+
+/// The same with extractors that compute `options.features`, such as a pretrained encoder's; without any, those of
+/// [`ser_features::Extractor`].
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_by(
+    options: &PrepareOptions,
+    extractors: Option<&dyn Extractors>,
+    storage: &Storage,
+    progress: &dyn Progress,
+) -> Result<PrepareReport> {
     let started = Instant::now();
     let options = &*with_frames(options, progress)?;
     // What can be said before anything is made or computed is said first.
     let mut preparation = Preparation::scan(options)?;
     let lock = match options.dry_run {
         true => preparation.plan().map(|()| None)?,
-        false => Some(preparation.run(storage, progress)?),
+        false => Some(preparation.run(extractors, storage, progress)?),
     };
     let mut report = preparation.report;
     report.seconds = started.elapsed().as_secs_f64();
@@ -157,7 +172,12 @@ impl<'a> Preparation<'a> {
     }
 
     /// Computes what is missing, splits the utterances and commits, as the cache's only writer.
-    fn run(&mut self, storage: &Storage, progress: &dyn Progress) -> Result<WriterLock> {
+    fn run(
+        &mut self,
+        extractors: Option<&dyn Extractors>,
+        storage: &Storage,
+        progress: &dyn Progress,
+    ) -> Result<WriterLock> {
         let out = &self.options.out;
         storage.make_folder(out)?;
         let lock = WriterLock::take(out, self.options.wait)?;
@@ -166,7 +186,7 @@ impl<'a> Preparation<'a> {
         for folder in [out.clone(), shards_folder(out), manifests_folder(out), audit_folder(out)] {
             storage.clear_scratch(&folder)?;
         }
-        self.compute(&mut store, progress)?;
+        self.compute(&mut store, extractors, progress)?;
         let used = self.candidates.iter().filter_map(|candidate| candidate.key).collect();
         let written = store.finish(used)?;
         self.report.shards_written = written.shards;
@@ -177,7 +197,12 @@ impl<'a> Preparation<'a> {
     }
 
     /// Makes sure that the store holds the tensor of every usable candidate, and gives these their keys.
-    fn compute(&mut self, store: &mut Store, progress: &dyn Progress) -> Result<()> {
+    fn compute(
+        &mut self,
+        store: &mut Store,
+        extractors: Option<&dyn Extractors>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let Self { options, configuration, corpora, candidates, report } = self;
         let mut work: Vec<&mut Candidate> = Vec::new();
         for candidate in candidates {
@@ -188,7 +213,7 @@ impl<'a> Preparation<'a> {
                 None => work.push(candidate),
             }
         }
-        let workers = Workers::new(options, corpora, configuration)?;
+        let workers = Workers::new(options, corpora, configuration, extractors)?;
         progress.start(work.len() as u64, "files");
         let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
         let known = store.known();

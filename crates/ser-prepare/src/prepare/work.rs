@@ -8,7 +8,7 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{Corpora, Segment};
 
-use crate::pipeline::{ComputedTensor, Pipeline};
+use crate::pipeline::{ComputedTensor, Extractors, Pipeline};
 use crate::prepare::{PrepareOptions, key_under};
 
 /// Threads, and for each of them what it works with.
@@ -54,15 +54,25 @@ pub(super) struct Done {
 }
 
 impl Workers {
-    pub(super) fn new(options: &PrepareOptions, corpora: &Corpora, configuration: &str) -> Result<Self> {
+    /// Threads whose tensors are computed by `extractors`, or by those of the options' features.
+    pub(super) fn new(
+        options: &PrepareOptions,
+        corpora: &Corpora,
+        configuration: &str,
+        extractors: Option<&dyn Extractors>,
+    ) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(|error| {
             Error::new(ErrorKind::Io, format!("cannot start threads: {error}"))
                 .help(remedy!["give fewer ", Setting::Jobs])
         })?;
         let recipe = options.augment.as_ref().map(CopySettings::recipe).transpose()?;
-        let pipelines = (0..pool.current_num_threads())
-            .map(|_| Pipeline::new(&options.features, recipe.as_ref(), options.limits).map(Mutex::new))
-            .collect::<Result<_>>()?;
+        let (features, recipe, limits) = (&options.features, recipe.as_ref(), options.limits);
+        let pipeline = || match extractors {
+            Some(extractors) => Pipeline::with(features, recipe, limits, extractors.extractor()?),
+            None => Pipeline::new(features, recipe, limits),
+        };
+        let pipelines =
+            (0..pool.current_num_threads()).map(|_| pipeline().map(Mutex::new)).collect::<Result<_>>()?;
         Ok(Self {
             pool,
             pipelines,

@@ -100,6 +100,7 @@ pub(super) fn build(layer: &Layer, places: &Places) -> Result<Box<dyn Compute>> 
         Layer::Activation(activation) => Box::new(dense::Activate(*activation)),
         Layer::Dropout(share) => Box::new(dense::Dropout(*share)),
         Layer::Residual { layers, scale } => Box::new(dense::Residual::new(places, layers, *scale)?),
+        Layer::ChannelMix { name } => Box::new(pooling::ChannelMix::new(places, name)?),
         Layer::Mean => Box::new(pooling::Mean),
         Layer::MeanAndDeviation => Box::new(pooling::MeanAndDeviation),
         Layer::AttentivePooling { hidden, score, .. } => {

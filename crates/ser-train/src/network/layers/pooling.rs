@@ -1,4 +1,4 @@
-//! From a sequence to one vector, over real positions alone, in f32.
+//! From channels to one, and from a sequence to one vector, over real positions alone, in f32.
 
 use tch::{Kind, Tensor};
 
@@ -8,6 +8,28 @@ use crate::torch::Result;
 
 /// Added to a variance, whose root has no derivative at zero.
 const LEAST_VARIANCE: f64 = 1e-5;
+
+/// The sum of an image's channels, each times its softmax weight.
+#[derive(Debug)]
+pub(super) struct ChannelMix {
+    weight: usize,
+}
+
+impl ChannelMix {
+    pub(super) fn new(places: &Places, name: &str) -> Result<Self> {
+        Ok(Self { weight: places.weight(name)? })
+    }
+}
+
+impl Compute for ChannelMix {
+    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
+        // Channels are the second axis of an image in either form.
+        let weight = forward.leaves[self.weight].f_softmax(0, Kind::Float)?.f_view([1, -1, 1, 1])?;
+        let x = input.x.f_to_kind(Kind::Float)?.f_mul(&weight)?;
+        let x = x.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?;
+        Ok(Flow { x, ..input })
+    }
+}
 
 /// The mean.
 #[derive(Debug)]

@@ -1,15 +1,16 @@
 //! `ser-prep`: recordings in, a tensor cache with split manifests out.
+//!
+//! With `--encoder` it is run again as `ser-encode`, the same program with libtorch, so that preparation without an encoder
+//! needs none.
 
 mod doctor_table;
 mod feature_options;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use clap::Parser;
-use ser::tables::Listed;
-use ser::{Bar, Ending, choice};
+use clap::{Args, Parser};
 use ser_audio::Limits;
 use ser_cache::CopySettings;
 use ser_cache::audit::Requirement;
@@ -18,9 +19,36 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Fractions;
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, doctor};
 use ser_features::augmentation::AugmentationRecipe;
-use ser_prepare::{DEFAULT_SHARD_BYTES, NearDuplicates, PrepareOptions, examples, prepare, recordings};
+use ser_features::{FeatureConfig, LayerChoice, Pooling};
+use ser_prepare::{
+    DEFAULT_SHARD_BYTES, Extractors, NearDuplicates, PrepareOptions, examples, prepare_by, recordings,
+};
 
+use crate::tables::Listed;
+use crate::{Bar, Ending, choice};
 use feature_options::FeatureOptions;
+
+/// A pretrained encoder that is asked for, and what to keep of its states.
+#[derive(Debug, Clone, Copy)]
+pub struct EncoderRequest<'a> {
+    /// Its folder.
+    pub folder: &'a Path,
+    /// Which layers.
+    pub layers: &'a LayerChoice,
+    /// What of each.
+    pub pooling: Pooling,
+}
+
+/// Features that an encoder computes, and what computes them.
+pub struct EncoderFeatures {
+    /// The features.
+    pub features: FeatureConfig,
+    /// One extractor a thread.
+    pub extractors: Box<dyn Extractors>,
+}
+
+/// Opens an encoder.
+pub type OpenEncoder = dyn Fn(EncoderRequest<'_>) -> Result<EncoderFeatures>;
 
 /// Decode every recording of a corpus, compute MFCC, Δ and ΔΔ, and keep them in a content-addressed cache with split
 /// manifests. What is already in the cache is not computed again.
@@ -128,37 +156,81 @@ struct Arguments {
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_bytes)]
     max_bytes: u64,
     #[command(flatten)]
+    encoder: EncoderOptions,
+    #[command(flatten)]
     features: FeatureOptions,
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    ser::run("ser-prep", || run(&arguments))
+/// The states of a pretrained encoder.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pretrained encoder")]
+struct EncoderOptions {
+    /// Keep states of the speech encoder in this folder instead of MFCC: wav2vec 2.0, XLS-R, HuBERT, WavLM, data2vec-audio
+    /// or Whisper, as Hugging Face's transformers saves them: docs/encoders.md
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["doctor", "listen", "FeatureOptions"])]
+    encoder: Option<PathBuf>,
+    /// Which layers: all, last, or numbers such as 6,9,12, where 0 is what goes into the first
+    #[arg(long, value_name = "LAYERS", default_value_t = LayerChoice::All, requires = "encoder")]
+    layers: LayerChoice,
+    /// What is kept of a layer's states over time
+    #[arg(long, value_parser = choice::<Pooling>(), default_value_t = Pooling::Mean, requires = "encoder")]
+    pool: Pooling,
 }
 
-fn run(arguments: &Arguments) -> Result<Ending> {
+impl EncoderOptions {
+    /// The encoder asked for, if one is.
+    fn request(&self) -> Option<EncoderRequest<'_>> {
+        let folder = self.encoder.as_deref()?;
+        Some(EncoderRequest { folder, layers: &self.layers, pooling: self.pool })
+    }
+}
+
+/// Runs the command; `open` opens pretrained encoders where this program can.
+pub fn main(open: Option<&OpenEncoder>) -> ExitCode {
+    let arguments = Arguments::parse();
+    crate::run("ser-prep", || match (arguments.encoder.request(), open) {
+        (Some(_), None) => Err(hand_over()),
+        (request, _) => run(&arguments, request.zip(open)),
+    })
+}
+
+/// Runs `ser-encode` in this process's place. Only returns if that fails.
+fn hand_over() -> Error {
+    let program = crate::program("encode");
+    let error = crate::replace_process(Command::new(&program).args(std::env::args_os().skip(1)));
+    Error::io("cannot be run", &program, error)
+        .help("build it with ./just build: pretrained encoders need the feature torch")
+}
+
+fn run(arguments: &Arguments, encoder: Option<(EncoderRequest<'_>, &OpenEncoder)>) -> Result<Ending> {
     if arguments.doctor {
         return examine(arguments);
     }
     if let Some(folder) = &arguments.listen {
         return write_examples(arguments, folder);
     }
-    let options = arguments.options()?;
+    let mut options = arguments.options()?;
+    let encoder = encoder.map(|(request, open)| open(request)).transpose()?;
+    if let Some(EncoderFeatures { features, .. }) = &encoder {
+        options.features = features.clone();
+    }
     if !arguments.quiet {
         for warning in options.features.warnings() {
             eprintln!("ser-prep: {warning}");
         }
     }
-    let report = prepare(&options, &Storage::native(), &Bar::new(arguments.quiet || arguments.json))?;
+    let extractors = encoder.as_ref().map(|encoder| &*encoder.extractors);
+    let bar = Bar::new(arguments.quiet || arguments.json);
+    let report = prepare_by(&options, extractors, &Storage::native(), &bar)?;
     if arguments.json {
-        ser::print(&format!("{}\n", report.to_json()))?;
+        crate::print(&format!("{}\n", report.to_json()))?;
     } else if arguments.quiet {
         for remark in report.doubts.iter().chain(&report.failed) {
             let _ = writeln!(std::io::stderr(), "ser-prep: {}: {}", remark.path, remark.text);
         }
     } else {
         let listed = if arguments.splits { Listed::Each } else { Listed::Kinds };
-        ser::print(&ser::tables::preparation_listing(&report, listed))?;
+        crate::print(&crate::tables::preparation_listing(&report, listed))?;
     }
     Ok(if report.needs_attention() { Ending::SomeUnusable } else { Ending::Done })
 }
@@ -175,10 +247,10 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
     let doctor::Examination { bundle, reports } = &examination;
     if arguments.json {
         let json = match (bundle, &reports[..]) {
-            (None, [only]) => ser::to_json(only),
-            _ => ser::to_json(&examination),
+            (None, [only]) => crate::to_json(only),
+            _ => crate::to_json(&examination),
         };
-        ser::print(&format!("{}\n", json?))?;
+        crate::print(&format!("{}\n", json?))?;
     } else if arguments.quiet {
         for report in reports.iter().filter(|report| !report.healthy) {
             let _ = writeln!(std::io::stderr(), "ser-prep: {}", report.verdict);
@@ -187,7 +259,7 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
             let _ = writeln!(std::io::stderr(), "ser-prep: {path}: is in none of the corpora of its bundle");
         }
     } else {
-        let width = ser::terminal_width().min(80);
+        let width = crate::terminal_width().min(80);
         let mut text =
             bundle.iter().map(|bundle| doctor_table::bundle_to_table(bundle, width)).collect::<String>();
         for report in reports {
@@ -196,7 +268,7 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
             }
             text += &doctor_table::to_table(report, width);
         }
-        ser::print(&text)?;
+        crate::print(&text)?;
     }
     Ok(match (examination.is_healthy(), arguments.strict) {
         (true, _) => Ending::Done,
@@ -218,10 +290,10 @@ fn write_examples(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let bar = Bar::new(arguments.quiet || arguments.json);
     let written = examples::write_examples(&recordings(&prepare)?, &options, &Storage::native(), &bar)?;
     if arguments.json {
-        ser::print(&format!("{}\n", ser::to_json(&written)?))?;
+        crate::print(&format!("{}\n", crate::to_json(&written)?))?;
     } else if !arguments.quiet {
         let takes: usize = written.examples.iter().map(|example| example.takes.len()).sum();
-        ser::print(&format!("{takes} examples, to hear and see at {}\n", written.page.display()))?;
+        crate::print(&format!("{takes} examples, to hear and see at {}\n", written.page.display()))?;
     }
     Ok(Ending::Done)
 }

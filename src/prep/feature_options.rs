@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ser::{choice, set};
 use ser_audio::LevelNormalisation;
 use ser_core::{Error, Result};
 use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Preset, Representation, Window};
 
+use crate::{choice, set};
+
 /// Parameters of the features. Each overrides the file, which overrides the preset.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Features")]
-pub(crate) struct FeatureOptions {
+pub(super) struct FeatureOptions {
     /// Read parameters from this TOML file
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     features: Option<PathBuf>,
@@ -118,7 +119,7 @@ fn frames_or_auto(text: &str) -> Result<MaxFrames, String> {
 
 impl FeatureOptions {
     /// Whether the recordings decide how many frames a tensor has.
-    pub(crate) fn choose_max_frames(&self) -> bool {
+    pub(super) fn choose_max_frames(&self) -> bool {
         self.max_frames == Some(MaxFrames::Auto)
     }
 
@@ -126,7 +127,7 @@ impl FeatureOptions {
     ///
     /// # Errors
     /// When the file cannot be read or a value is not valid.
-    pub(crate) fn config(&self) -> Result<FeatureConfig> {
+    pub(super) fn config(&self) -> Result<FeatureConfig> {
         let mut config = match (&self.features, self.preset.unwrap_or_default()) {
             (Some(path), _) => {
                 let text = std::fs::read_to_string(path)

@@ -1,0 +1,202 @@
+//! An encoder as it is used: opened from a folder, and given recordings.
+
+use std::path::{Path, PathBuf};
+
+use ser_cache::Sha;
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, remedy};
+use ser_features::Pooling;
+use ser_torch::Result;
+use tch::{Device, Kind, Tensor};
+
+use crate::families::{FAMILIES, Model, Receiver, Source};
+use crate::folder::Folder;
+use crate::settings::Settings;
+
+/// A pretrained speech encoder, frozen.
+#[derive(Debug)]
+pub struct Encoder {
+    folder: PathBuf,
+    family: &'static str,
+    digest: Sha,
+    model: Box<dyn Model>,
+}
+
+/// The states of one recording.
+#[derive(Debug)]
+pub struct LayerStates {
+    /// `[layer, frame, dimension]`, f32 on the CPU. Layer 0 is what goes into the first layer of the transformer.
+    pub states: Tensor,
+}
+
+impl Encoder {
+    /// Reads the encoder in a Hugging Face folder: `config.json`, `preprocessor_config.json`, and `model.safetensors`, its
+    /// shards, or `pytorch_model.bin`.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, the model is of another family or has a part that is not supported, or tensors
+    /// are missing, unknown, or of other shapes than its settings ask for. Errors name the file and the setting or tensor.
+    pub fn open(path: &Path, device: Device) -> ser_core::Result<Self> {
+        let folder = Folder::find(path)?;
+        let config = Settings::read(&folder.config)?;
+        let preprocessor = Settings::read(&folder.preprocessor)?;
+        let wanted = config.text("model_type", "")?;
+        let Some(family) = FAMILIES.iter().find(|family| family.name == wanted) else {
+            let known: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+            return Err(config.refuse(ErrorKind::Unsupported, "model_type", &known.join(", ")));
+        };
+        let digest = folder.digest()?;
+        let source = Source { folder: &folder, config: &config, preprocessor, device };
+        let model = tch::no_grad(|| (family.build)(source))?;
+        Ok(Self { folder: folder.path, family: family.name, digest, model })
+    }
+
+    /// The same encoder for another thread: it shares the weights and has nothing else in common.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { folder: self.folder.clone(), model: self.model.share(), ..*self }
+    }
+
+    /// SHA-256 over the folder's files: two encoders of one digest compute the same.
+    pub fn digest(&self) -> Sha {
+        self.digest
+    }
+
+    /// The family, as `model_type` names it: `wav2vec2`, `hubert`, `wavlm`, `data2vec-audio` or `whisper`.
+    pub fn family(&self) -> &'static str {
+        self.family
+    }
+
+    /// Sampling rate of the recordings it takes, in Hz.
+    pub fn sample_rate(&self) -> u32 {
+        self.model.sample_rate()
+    }
+
+    /// Layers of the transformer. There are states of one more: what goes into the first.
+    pub fn layers(&self) -> usize {
+        self.model.layers()
+    }
+
+    /// Numbers of a state.
+    pub fn dimension(&self) -> usize {
+        self.model.dimension()
+    }
+
+    /// Frames of a recording of `samples`, 0 if it is too short for one.
+    pub fn frames_of(&self, samples: usize) -> usize {
+        self.model.frames_of(samples)
+    }
+
+    /// The most samples of a recording.
+    pub fn most_samples(&self) -> usize {
+        self.model.most_samples()
+    }
+
+    /// Refuses a recording of `samples` that is too short for a frame, or too long.
+    ///
+    /// # Errors
+    /// As said; none names the file.
+    pub fn check_length(&self, samples: usize) -> ser_core::Result<()> {
+        let (rate, most) = (self.sample_rate(), self.most_samples());
+        let seconds = |samples: usize| samples as f64 / f64::from(rate);
+        if samples > most {
+            let what = format!(
+                "lasts {:.1} s, more than the {:.1} s that a {} encoder takes",
+                seconds(samples),
+                seconds(most),
+                self.family
+            );
+            return Err(Error::new(ErrorKind::Limit, what).help(remedy!["cut it into utterances"]));
+        }
+        if self.frames_of(samples) == 0 {
+            let what = format!("lasts {:.4} s, too short for a frame of the encoder", seconds(samples));
+            return Err(Error::new(ErrorKind::Unusable, what)
+                .help(remedy!["leave it out, or raise ", Setting::MinDuration]));
+        }
+        Ok(())
+    }
+
+    /// The states of every layer for a batch of recordings, mono at [`Self::sample_rate`], in their order: what
+    /// `transformers` gives as `hidden_states`, over real frames alone.
+    ///
+    /// A recording's states do not depend on the others of its batch.
+    ///
+    /// # Errors
+    /// As [`Self::check_length`], when states are not finite, or the device lacks memory.
+    pub fn states(&mut self, batch: &[&[f32]]) -> ser_core::Result<Vec<LayerStates>> {
+        let mut layers: Vec<Vec<Tensor>> = batch.iter().map(|_| Vec::new()).collect();
+        self.run(batch, self.layers(), &mut |_, states, frames| {
+            for ((number, length), layers) in (0..).zip(frames.lengths()).zip(&mut layers) {
+                layers.push(states.f_get(number)?.f_narrow(0, 0, *length)?.f_to_device(Device::Cpu)?);
+            }
+            Ok(())
+        })?;
+        let stacked = layers.iter().map(|layers| Ok(LayerStates { states: Tensor::f_stack(layers, 0)? }));
+        Ok(stacked.collect::<Result<_>>()?)
+    }
+
+    /// The states of some `layers` pooled over time for a batch of recordings, in their order: `[layer, number]` each,
+    /// where a layer has [`Pooling::size`] numbers. The deviation is the root of the mean squared distance from the mean.
+    ///
+    /// # Errors
+    /// As [`Self::states`], and for a layer that is not there.
+    pub fn pooled(
+        &mut self,
+        batch: &[&[f32]],
+        layers: &[u32],
+        pooling: Pooling,
+    ) -> ser_core::Result<Vec<Vec<f32>>> {
+        let last = layers.iter().copied().max().unwrap_or_default() as usize;
+        if last > self.layers() {
+            let what = format!("there is no layer {last} in an encoder of {} layers", self.layers());
+            return Err(Error::new(ErrorKind::Usage, what));
+        }
+        let size = pooling.size(self.dimension());
+        let mut pooled: Vec<Vec<f32>> = batch.iter().map(|_| vec![0.0; layers.len() * size]).collect();
+        self.run(batch, last, &mut |layer, states, frames| {
+            let places: Vec<usize> =
+                (0..layers.len()).filter(|place| layers.get(*place) == Some(&(layer as u32))).collect();
+            if places.is_empty() {
+                return Ok(());
+            }
+            for ((number, length), pooled) in (0..).zip(frames.lengths()).zip(&mut pooled) {
+                let values = pool(&states.f_get(number)?.f_narrow(0, 0, *length)?, pooling)?;
+                for place in &places {
+                    let row = pooled.get_mut(place * size..(place + 1) * size).unwrap_or_default();
+                    values.f_copy_data(row, size)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(pooled)
+    }
+
+    fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> ser_core::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.iter().try_for_each(|samples| self.check_length(samples.len()))?;
+        let mut checked = |layer: usize, states: &Tensor, frames: &crate::parts::Frames| {
+            // What is not finite stays so in later layers.
+            if layer == last && !bool::try_from(states.f_isfinite()?.f_all()?)? {
+                return Err(Error::new(ErrorKind::Unusable, "gives states that are not finite")
+                    .at(&self.folder)
+                    .help("check its weights, and the recordings for values that are not finite")
+                    .into());
+            }
+            each(layer, states, frames)
+        };
+        Ok(tch::no_grad(|| self.model.run(batch, last, &mut checked))?)
+    }
+}
+
+/// What is kept of states `[frame, dimension]`, on the CPU.
+fn pool(states: &Tensor, pooling: Pooling) -> Result<Tensor> {
+    let time = [0i64];
+    let mean = states.f_mean_dim(time.as_slice(), false, Kind::Float)?;
+    let pooled = match pooling {
+        Pooling::Mean => mean,
+        Pooling::Statistics => Tensor::f_cat(&[mean, states.f_std_dim(time.as_slice(), false, false)?], 0)?,
+    };
+    Ok(pooled.f_to_device(Device::Cpu)?.f_contiguous()?)
+}

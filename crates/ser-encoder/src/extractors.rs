@@ -1,0 +1,156 @@
+//! An encoder as the last part of the pipeline: pooled states of an utterance, `[layer, number, 1]`.
+
+use std::sync::{Mutex, PoisonError};
+
+use ser_core::{Error, ErrorKind, Result};
+use ser_features::{EncoderStates, Extraction, FeatureConfig, LayerChoice, Pooling};
+use ser_prepare::{Extractors, TensorExtractor};
+
+use crate::Encoder;
+
+/// Version of the computation. It goes into every cache key, so it must grow with any change that alters the numbers that
+/// the same encoder gives for the same samples.
+const VERSION: u32 = 1;
+
+impl Encoder {
+    /// The features that are states of some of its layers, pooled.
+    ///
+    /// # Errors
+    /// When it has no such layer, or a tensor would be too large.
+    pub fn features(&self, layers: &LayerChoice, pooling: Pooling) -> Result<FeatureConfig> {
+        let states = EncoderStates {
+            family: self.family().to_owned(),
+            digest: self.digest().to_string(),
+            version: VERSION,
+            dimension: self.dimension(),
+            layers: layers.layers_of(self.layers())?,
+            pooling,
+        };
+        let features = FeatureConfig::of_encoder(states, self.sample_rate());
+        features.validate()?;
+        Ok(features)
+    }
+}
+
+/// Extractors that share one encoder's weights.
+///
+/// Each runs one utterance at a time on one thread: several threads then scale as well as larger batches would, nothing is
+/// spent on padding, and a tensor is the same to the bit whatever else is computed, in which order and on how many threads.
+#[derive(Debug)]
+pub struct EncoderExtractors {
+    encoder: Mutex<Encoder>,
+    states: EncoderStates,
+    shape: [usize; 3],
+}
+
+impl EncoderExtractors {
+    /// Extractors of `features`, which must be this encoder's.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn new(encoder: Encoder, features: &FeatureConfig) -> Result<Self> {
+        let of_encoder = features
+            .encoder
+            .as_ref()
+            .filter(|states| states.digest == encoder.digest().to_string() && states.version == VERSION);
+        let Some(states) = of_encoder.cloned() else {
+            return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
+        };
+        Ok(Self { encoder: Mutex::new(encoder), states, shape: features.shape() })
+    }
+}
+
+impl Extractors for EncoderExtractors {
+    fn extractor(&self) -> Result<Box<dyn TensorExtractor>> {
+        let encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner).share();
+        Ok(Box::new(StatesExtractor {
+            encoder,
+            layers: self.states.layers.clone(),
+            pooling: self.states.pooling,
+            shape: self.shape,
+        }))
+    }
+}
+
+/// One thread's.
+#[derive(Debug)]
+struct StatesExtractor {
+    encoder: Encoder,
+    layers: Vec<u32>,
+    pooling: Pooling,
+    shape: [usize; 3],
+}
+
+impl TensorExtractor for StatesExtractor {
+    fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn extract(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
+        // The number is each thread's own, and this may be its first.
+        tch::set_num_threads(1);
+        let pooled = self.encoder.pooled(&[samples], &self.layers, self.pooling)?;
+        let pooled = pooled.first().filter(|pooled| pooled.len() == tensor.len());
+        let pooled = pooled.ok_or_else(|| {
+            let what = format!("a tensor of {} numbers is none of {:?}", tensor.len(), self.shape);
+            Error::new(ErrorKind::Mismatch, what)
+        })?;
+        tensor.copy_from_slice(pooled);
+        Ok(Extraction { frames: 1, cut: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_tensor_is_the_same_to_the_bit_on_any_thread_and_after_anything() {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders/wavlm-base");
+        let encoder = Encoder::open(&fixture, Device::Cpu).unwrap();
+        let features = encoder.features(&LayerChoice::All, Pooling::Statistics).unwrap();
+        assert_eq!(features.shape(), [4, 32, 1]);
+        let extractors = EncoderExtractors::new(encoder, &features).unwrap();
+        let clip = |seed: u32| -> Vec<f32> {
+            (0..2000 + 300 * seed).map(|n| (n as f32 * 0.01 * (seed + 1) as f32).sin()).collect()
+        };
+        let tensor_of = |extractor: &mut Box<dyn TensorExtractor>, seed: u32| {
+            let mut tensor = vec![0.0; 4 * 32];
+            assert_eq!(extractor.extract(&clip(seed), &mut tensor).unwrap().frames, 1);
+            tensor
+        };
+        let mut extractor = extractors.extractor().unwrap();
+        let alone: Vec<Vec<f32>> = (0..6).map(|seed| tensor_of(&mut extractor, seed)).collect();
+        std::thread::scope(|scope| {
+            for shift in 0..3 {
+                let (extractors, alone, tensor_of) = (&extractors, &alone, &tensor_of);
+                scope.spawn(move || {
+                    let mut extractor = extractors.extractor().unwrap();
+                    for round in 0..12 {
+                        let seed = (round * 5 + shift) % 6;
+                        assert_eq!(tensor_of(&mut extractor, seed), alone[seed as usize]);
+                    }
+                });
+            }
+        });
+        assert!(extractor.extract(&clip(0), &mut [0.0; 3]).is_err());
+    }
+
+    #[test]
+    fn features_of_another_encoder_are_refused() {
+        let fixture = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders").join(name);
+            Encoder::open(&path, Device::Cpu).unwrap()
+        };
+        let features = fixture("hubert-base").features(&LayerChoice::Last, Pooling::Mean).unwrap();
+        EncoderExtractors::new(fixture("hubert-base"), &features).unwrap();
+        assert!(EncoderExtractors::new(fixture("wavlm-base"), &features).is_err());
+        assert!(EncoderExtractors::new(fixture("hubert-base"), &FeatureConfig::default()).is_err());
+        let too_high = "9".parse().unwrap();
+        assert!(fixture("hubert-base").features(&too_high, Pooling::Mean).is_err());
+    }
+}

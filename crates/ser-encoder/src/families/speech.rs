@@ -1,0 +1,236 @@
+//! What wav2vec 2.0 and those after it share: convolutions over the waveform, a projection, positions by convolution, and a
+//! transformer.
+
+use ser_torch::Result;
+use tch::Tensor;
+
+use crate::families::{Model, Receiver, Source};
+use crate::parts::{
+    Activation, Attention, Convolutions, Frames, Layer, LayerNames, LayerNorm, LayerSizes, Linear,
+    Normalisation, Positions, SelfAttention, heads_of,
+};
+use crate::preprocessor::{feature_extractor, normalised, normalises, sample_rate};
+use crate::settings::Settings;
+use crate::weights::Weights;
+
+/// The tensor that tells under which prefix an encoder's weights are.
+const ANCHOR: &str = "feature_projection.projection.weight";
+
+/// Weights that only training needs.
+const UNUSED: &[&str] = &["masked_spec_embed", "encoder.pos_conv_embed.batch_norm.num_batches_tracked"];
+
+/// The longest recording, in seconds. Attention takes time in proportion to its square.
+const MOST_SECONDS: usize = 60;
+
+/// The most numbers that one convolution may give, 2 GiB of them.
+const LARGEST_OUTPUT: usize = 1 << 29;
+
+const NAMES: LayerNames = LayerNames {
+    attention_norm: "layer_norm",
+    inner: "feed_forward.intermediate_dense",
+    outer: "feed_forward.output_dense",
+    final_norm: "final_layer_norm",
+};
+
+/// An encoder under construction.
+#[derive(Debug)]
+pub(crate) struct Builder<'a> {
+    pub(crate) config: &'a Settings,
+    pub(crate) weights: Weights,
+    pub(crate) size: i64,
+    pub(crate) heads: i64,
+    sample_rate: u32,
+    normalises: bool,
+}
+
+/// What the families differ in.
+#[derive(Debug)]
+pub(crate) struct Choices {
+    pub(crate) normalisation: Normalisation,
+    /// Whether frames are normalised before they are projected.
+    pub(crate) projection_norm: bool,
+    /// Whether what goes into each part of a layer is normalised, instead of what comes out.
+    pub(crate) pre_norm: bool,
+}
+
+/// What is shared by the layers of their positions, `[1, head, query, key]`, for so many frames.
+pub(crate) trait SharedPositions: std::fmt::Debug + Send {
+    fn of(&self, frames: i64) -> Result<Tensor>;
+
+    /// The same, sharing its weights.
+    fn share(&self) -> Box<dyn SharedPositions>;
+}
+
+impl<'a> Builder<'a> {
+    /// Reads the settings that all have, and opens the weights, whose names begin with `prefix` or with nothing.
+    pub(crate) fn new(source: Source<'a>, prefix: &str) -> Result<Self> {
+        let Source { folder, config, preprocessor, device } = source;
+        config.without("add_adapter", "an adapter")?;
+        config.without("adapter_attn_dim", "an adapter in each layer")?;
+        let preprocessor = feature_extractor(preprocessor, "Wav2Vec2FeatureExtractor")?;
+        let size = config.whole("hidden_size", 768, 1..=8192)?;
+        let heads = heads_of(config, "num_attention_heads", 12, size)?;
+        Ok(Self {
+            config,
+            weights: Weights::open(&folder.path, &folder.weights, &[prefix, ""], ANCHOR, device)?,
+            size,
+            heads,
+            sample_rate: sample_rate(&preprocessor)?,
+            normalises: normalises(&preprocessor)?,
+        })
+    }
+
+    /// Plain attention for each layer.
+    pub(crate) fn plain_attention(
+        weights: &mut Weights,
+        at: &str,
+        size: i64,
+        heads: i64,
+    ) -> Result<Attention> {
+        Attention::load(weights, &format!("{at}.attention"), size, heads, true)
+    }
+
+    /// Builds the encoder; `attention` loads that of a layer, given the weights and the layer's name.
+    pub(crate) fn build(
+        mut self,
+        choices: &Choices,
+        positions: impl FnOnce(&Settings, &mut Weights, i64) -> Result<Box<dyn Positions>>,
+        shared: Option<Box<dyn SharedPositions>>,
+        attention: impl Fn(&mut Weights, &str) -> Result<Box<dyn SelfAttention>>,
+    ) -> Result<Box<dyn Model>> {
+        let Self { config, ref mut weights, size, .. } = self;
+        let epsilon = config.number("layer_norm_eps", 1e-5, 1e-12..=0.1)?;
+        let convolutions = Convolutions::load(config, weights, choices.normalisation)?;
+        let channels = convolutions.channels();
+        let projection_norm = match choices.projection_norm {
+            true => Some(LayerNorm::load(weights, "feature_projection.layer_norm", channels, epsilon)?),
+            false => None,
+        };
+        let projection = Linear::load(weights, "feature_projection.projection", channels, size)?;
+        let positions = positions(config, weights, size)?;
+        let norm = LayerNorm::load(weights, "encoder.layer_norm", size, epsilon)?;
+        let sizes = LayerSizes {
+            size,
+            inner: config.whole("intermediate_size", 3072, 1..=65_536)?,
+            epsilon,
+            activation: Activation::named(config, "hidden_act")?,
+            pre_norm: choices.pre_norm,
+        };
+        let count = config.whole("num_hidden_layers", 12, 1..=256)?;
+        let mut layers = Vec::new();
+        for number in 0..count {
+            let at = format!("encoder.layers.{number}");
+            let attention = attention(weights, &at)?;
+            layers.push(Layer::load(weights, &at, NAMES, sizes, attention)?);
+        }
+        self.weights.finish(UNUSED)?;
+        let pre_norm = choices.pre_norm;
+        let Self { sample_rate, normalises, .. } = self;
+        Ok(Box::new(SpeechModel {
+            sample_rate,
+            normalises,
+            convolutions,
+            projection_norm,
+            projection,
+            positions,
+            shared,
+            norm: (!pre_norm).then_some(norm),
+            layers,
+            size,
+        }))
+    }
+}
+
+/// An encoder of any of these families.
+#[derive(Debug)]
+struct SpeechModel {
+    sample_rate: u32,
+    normalises: bool,
+    convolutions: Convolutions,
+    projection_norm: Option<LayerNorm>,
+    projection: Linear,
+    positions: Box<dyn Positions>,
+    shared: Option<Box<dyn SharedPositions>>,
+    /// Before the first layer. Where layers normalise what goes into them, it comes after the last one instead, and
+    /// `transformers` leaves it out of the hidden states.
+    norm: Option<LayerNorm>,
+    layers: Vec<Layer>,
+    size: i64,
+}
+
+impl SpeechModel {
+    /// Frames `[1, frame, D]` of one recording, before positions.
+    fn projected(&self, samples: &[f32]) -> Result<Tensor> {
+        let device = self.projection.device();
+        let samples = match self.normalises {
+            true => Tensor::f_from_slice(&normalised(samples))?,
+            false => Tensor::f_from_slice(samples)?,
+        };
+        let mut frames = self.convolutions.apply(&samples.f_to_device(device)?)?;
+        if let Some(norm) = &self.projection_norm {
+            frames = norm.apply(&frames)?;
+        }
+        self.projection.apply(&frames)
+    }
+}
+
+impl Model for SpeechModel {
+    fn frames_of(&self, samples: usize) -> usize {
+        self.convolutions.frames_of(samples)
+    }
+
+    fn most_samples(&self) -> usize {
+        let mut most = MOST_SECONDS * self.sample_rate as usize;
+        while most > 0 && self.convolutions.largest_output(most) > LARGEST_OUTPUT {
+            most /= 2;
+        }
+        most
+    }
+
+    fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn dimension(&self) -> usize {
+        self.size as usize
+    }
+
+    fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    fn share(&self) -> Box<dyn Model> {
+        Box::new(Self {
+            convolutions: self.convolutions.clone(),
+            projection_norm: self.projection_norm.clone(),
+            projection: self.projection.clone(),
+            positions: self.positions.share(),
+            shared: self.shared.as_ref().map(|shared| shared.share()),
+            norm: self.norm.clone(),
+            layers: self.layers.iter().map(Layer::share).collect(),
+            ..*self
+        })
+    }
+
+    fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {
+        let projected =
+            batch.iter().map(|samples| self.projected(samples)?.f_squeeze_dim(0).map_err(Into::into));
+        let projected: Vec<Tensor> = projected.collect::<Result<_>>()?; // each [frame, D]
+        let lengths = projected.iter().map(|frames| frames.size().first().copied().unwrap_or_default());
+        let frames = Frames::new(lengths.collect(), self.projection.device())?;
+        let mut x = Tensor::f_pad_sequence(&projected, true, 0.0, "right")?; // [B, frame, D]
+        drop(projected);
+        x = x.f_add(&self.positions.of(&x, &frames)?)?;
+        if let Some(norm) = &self.norm {
+            x = norm.apply(&x)?;
+        }
+        each(0, &x, &frames)?;
+        let length = x.size().get(1).copied().unwrap_or_default();
+        let shared = self.shared.as_ref().map(|shared| shared.of(length)).transpose()?;
+        for (number, layer) in self.layers.iter().enumerate().take(last) {
+            x = layer.apply(&x, &frames, shared.as_ref())?;
+            each(number + 1, &x, &frames)?;
+        }
+        Ok(())
+    }
+}

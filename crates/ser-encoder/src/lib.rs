@@ -1,0 +1,29 @@
+//! Pretrained speech encoders from Hugging Face folders, with libtorch.
+//!
+//! ```text
+//! config.json ──▶ a family's settings ─╮
+//! *.safetensors ──▶ tensors by name ───┴▶ Encoder
+//! samples ──▶ normalised, or a log mel spectrum ──▶ convolutions ──▶ transformer ──▶ states [layer, frame, dimension]
+//! ```
+//!
+//! [`Encoder`] is what is used. Each family is a file in `families/`, made of the `parts/`; `weights/` reads tensors by name
+//! and refuses what does not fit. Every number is compared with that of `transformers` (tests/encoders).
+
+mod encoder;
+mod extractors;
+mod families;
+mod folder;
+mod log_mel;
+#[cfg(test)]
+mod parity;
+mod parts;
+mod preprocessor;
+mod settings;
+mod weights;
+
+pub use encoder::{Encoder, LayerStates};
+pub use extractors::EncoderExtractors;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

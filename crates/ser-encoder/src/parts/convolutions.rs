@@ -1,0 +1,160 @@
+//! The convolutions that turn a waveform into frames.
+
+use ser_core::ErrorKind;
+use ser_torch::Result;
+use tch::Tensor;
+
+use crate::parts::{Activation, LayerNorm};
+use crate::settings::Settings;
+use crate::weights::{Weight, Weights};
+
+/// Added to the variances of group normalisation.
+const EPSILON: f64 = 1e-5;
+
+/// How the outputs of the convolutions are normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Normalisation {
+    /// Each channel of the first over time. That needs all of an utterance and nothing else.
+    Group,
+    /// Each frame of all over channels.
+    Layer,
+}
+
+impl Normalisation {
+    /// The one that `feat_extract_norm` names.
+    pub(crate) fn of(config: &Settings) -> ser_core::Result<Self> {
+        Ok(match config.one_of("feat_extract_norm", &["group", "layer"])? {
+            0 => Self::Group,
+            _ => Self::Layer,
+        })
+    }
+}
+
+/// One-dimensional convolutions without padding, each followed by an activation.
+///
+/// They see one utterance at a time: what group normalisation gives depends on everything it sees, so padding would change
+/// it, and most of an encoder's memory is here.
+#[derive(Debug, Clone)]
+pub(crate) struct Convolutions {
+    layers: Vec<Convolution>,
+    activation: Activation,
+    /// Channels that come out.
+    channels: i64,
+}
+
+#[derive(Debug, Clone)]
+struct Convolution {
+    weight: Weight,
+    bias: Option<Weight>,
+    kernel: i64,
+    stride: i64,
+    norm: Norm,
+}
+
+#[derive(Debug, Clone)]
+enum Norm {
+    None,
+    /// One group a channel.
+    Group {
+        weight: Weight,
+        bias: Weight,
+    },
+    Layer(LayerNorm),
+}
+
+impl Convolutions {
+    /// `feature_extractor.conv_layers.<i>.{conv,layer_norm}` of the sizes in `config`.
+    ///
+    /// # Errors
+    /// When sizes are not valid, or weights do not fit them.
+    pub(crate) fn load(
+        config: &Settings,
+        weights: &mut Weights,
+        normalisation: Normalisation,
+    ) -> Result<Self> {
+        let channels = config.wholes("conv_dim", &[512; 7], 1..=4096)?;
+        let kernels = config.wholes("conv_kernel", &[10, 3, 3, 3, 3, 2, 2], 1..=1024)?;
+        let strides = config.wholes("conv_stride", &[5, 2, 2, 2, 2, 2, 2], 1..=1024)?;
+        for (key, list) in [("conv_kernel", &kernels), ("conv_stride", &strides)] {
+            if list.len() != channels.len() {
+                let expected = format!("{} numbers, as many as conv_dim has", channels.len());
+                return Err(config.refuse(ErrorKind::Mismatch, key, &expected).into());
+            }
+        }
+        let has_bias = config.flag("conv_bias", false)?;
+        let mut layers = Vec::with_capacity(channels.len());
+        let mut inputs = 1;
+        for (number, ((&channels, kernel), stride)) in channels.iter().zip(kernels).zip(strides).enumerate() {
+            let at = format!("feature_extractor.conv_layers.{number}");
+            let weight = weights.take(&format!("{at}.conv.weight"), &[channels, inputs, kernel])?;
+            let bias = match has_bias {
+                true => Some(weights.take(&format!("{at}.conv.bias"), &[channels])?),
+                false => None,
+            };
+            let at = format!("{at}.layer_norm");
+            let norm = match (normalisation, number) {
+                (Normalisation::Layer, _) => Norm::Layer(LayerNorm::load_usual(weights, &at, channels)?),
+                (Normalisation::Group, 0) => Norm::Group {
+                    weight: weights.take(&format!("{at}.weight"), &[channels])?,
+                    bias: weights.take(&format!("{at}.bias"), &[channels])?,
+                },
+                (Normalisation::Group, _) => Norm::None,
+            };
+            layers.push(Convolution { weight, bias, kernel, stride, norm });
+            inputs = channels;
+        }
+        let activation = Activation::named(config, "feat_extract_activation")?;
+        Ok(Self { layers, activation, channels: inputs })
+    }
+
+    /// Channels that come out.
+    pub(crate) fn channels(&self) -> i64 {
+        self.channels
+    }
+
+    /// Frames that come out of a waveform of `samples`: `⌊(n − kernel) / stride⌋ + 1` of each convolution.
+    pub(crate) fn frames_of(&self, samples: usize) -> usize {
+        let of = |length: usize, layer: &Convolution| {
+            let rest = length.checked_sub(layer.kernel as usize);
+            rest.map_or(0, |rest| rest / layer.stride as usize + 1)
+        };
+        self.layers.iter().fold(samples, of)
+    }
+
+    /// The most numbers that one convolution gives of a waveform of `samples`.
+    pub(crate) fn largest_output(&self, samples: usize) -> usize {
+        let mut length = samples;
+        let outputs = self.layers.iter().map(|layer| {
+            let rest = length.checked_sub(layer.kernel as usize);
+            length = rest.map_or(0, |rest| rest / layer.stride as usize + 1);
+            length.saturating_mul(layer.weight.size().first().copied().unwrap_or(1) as usize)
+        });
+        outputs.max().unwrap_or_default()
+    }
+
+    /// Frames `[1, frame, channel]` of one utterance `[sample]`.
+    pub(crate) fn apply(&self, samples: &Tensor) -> Result<Tensor> {
+        let mut x = samples.f_view([1, 1, -1])?; // [1, channel, time]
+        for layer in &self.layers {
+            let stride = [layer.stride];
+            x = x.f_conv1d(
+                &layer.weight,
+                layer.bias.as_deref(),
+                stride.as_slice(),
+                [0].as_slice(),
+                [1].as_slice(),
+                1,
+            )?;
+            x = match &layer.norm {
+                Norm::None => x,
+                Norm::Group { weight, bias } => {
+                    let groups = weight.size().first().copied().unwrap_or(1);
+                    x.f_group_norm(groups, Some(&**weight), Some(&**bias), EPSILON, false)?
+                }
+                Norm::Layer(norm) => norm.apply(&x.f_transpose(1, 2)?)?.f_transpose(1, 2)?,
+            };
+            x = self.activation.apply(&x)?;
+        }
+        Ok(x.f_transpose(1, 2)?)
+    }
+}

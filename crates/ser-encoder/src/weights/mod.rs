@@ -1,0 +1,157 @@
+//! The weights of a folder, by name: each is taken once, with the shape that the configuration asks for.
+
+mod pickled;
+mod safetensors;
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use ser_core::{Error, ErrorKind};
+use ser_torch::Result;
+use tch::{Device, Kind, Tensor};
+
+use crate::folder::WeightFiles;
+use crate::weights::pickled::Pickled;
+use crate::weights::safetensors::SafetensorsFiles;
+
+/// Where the tensors of a folder are.
+#[derive(Debug)]
+enum Source {
+    Safetensors(SafetensorsFiles),
+    Pickled(Pickled),
+}
+
+/// A tensor that is only read. A clone shares its memory.
+#[derive(Debug)]
+pub(crate) struct Weight(Tensor);
+
+impl Clone for Weight {
+    fn clone(&self) -> Self {
+        Self(self.0.shallow_clone())
+    }
+}
+
+impl From<Tensor> for Weight {
+    fn from(tensor: Tensor) -> Self {
+        Self(tensor)
+    }
+}
+
+impl Deref for Weight {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+/// The tensors of one encoder.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    folder: PathBuf,
+    source: Source,
+    /// What the names of the encoder's tensors begin with in this folder: `wav2vec2.`, or nothing.
+    prefix: String,
+    /// Every name under the prefix, without it, and whether it was taken.
+    names: BTreeMap<String, bool>,
+    device: Device,
+}
+
+impl Weights {
+    /// Opens the weights of a folder for a model whose tensors are named with one of `prefixes`, the first under which the
+    /// tensor `anchor` exists.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged, or no prefix fits.
+    pub(crate) fn open(
+        folder: &Path,
+        files: &WeightFiles,
+        prefixes: &[&str],
+        anchor: &str,
+        device: Device,
+    ) -> Result<Self> {
+        let source = match files {
+            WeightFiles::Safetensors(paths) => Source::Safetensors(SafetensorsFiles::open(paths)?),
+            WeightFiles::Pickled(path) => Source::Pickled(Pickled::read(path)?),
+        };
+        let all: Vec<String> = match &source {
+            Source::Safetensors(files) => files.names().map(str::to_owned).collect(),
+            Source::Pickled(file) => file.names().map(str::to_owned).collect(),
+        };
+        let fits = |prefix: &&&str| all.iter().any(|name| name.strip_prefix(**prefix) == Some(anchor));
+        let Some(prefix) = prefixes.iter().find(fits) else {
+            let named: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix}{anchor}")).collect();
+            let what = format!("holds no tensor {}", named.join(" or "));
+            return Err(Error::new(ErrorKind::Mismatch, what)
+                .at(folder)
+                .help("use a folder whose weights are of the model that its config.json describes")
+                .into());
+        };
+        let prefix = (*prefix).to_owned();
+        let under = all.iter().filter_map(|name| name.strip_prefix(&prefix));
+        let names = under.map(|name| (name.to_owned(), false)).collect();
+        Ok(Self { folder: folder.to_owned(), source, prefix, names, device })
+    }
+
+    /// Whether there is a tensor called `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
+    /// The tensor called `name`, in f32, which must have `shape`.
+    ///
+    /// # Errors
+    /// When there is none, it has another shape or another type than floating point, or holds values that are not finite.
+    pub(crate) fn take(&mut self, name: &str, shape: &[i64]) -> Result<Weight> {
+        let full = format!("{}{name}", self.prefix);
+        let Some(taken) = self.names.get_mut(name) else {
+            let what = format!("lacks the tensor {full}, expected with shape {shape:?}");
+            return Err(Error::new(ErrorKind::Mismatch, what)
+                .at(&self.folder)
+                .help("use a folder whose weights are of the model that its config.json describes")
+                .into());
+        };
+        *taken = true;
+        let found = match &self.source {
+            Source::Safetensors(files) => files.shape(&full)?,
+            Source::Pickled(file) => file.shape(&full)?,
+        };
+        if found != shape {
+            let what = format!("holds {full} of shape {found:?}, where its config.json asks for {shape:?}");
+            return Err(Error::new(ErrorKind::Mismatch, what)
+                .at(&self.folder)
+                .help("use a folder whose weights are of the model that its config.json describes")
+                .into());
+        }
+        let tensor = match &self.source {
+            Source::Safetensors(files) => files.tensor(&full)?,
+            Source::Pickled(file) => file.tensor(&full)?,
+        };
+        let tensor = tensor.f_to_device(self.device)?.f_to_kind(Kind::Float)?;
+        if !bool::try_from(tensor.f_isfinite()?.f_all()?)? {
+            let what = format!("holds {full} with values that are not finite");
+            return Err(Error::new(ErrorKind::Damaged, what)
+                .at(&self.folder)
+                .help("copy the weights again")
+                .into());
+        }
+        Ok(Weight(tensor))
+    }
+
+    /// Makes sure that every tensor of the encoder was taken, but for those in `unused`, which only training needs. What
+    /// lies outside of the prefix is of heads on top of the encoder.
+    ///
+    /// # Errors
+    /// When one was not: it changes what the encoder computes in a way that is not known here.
+    pub(crate) fn finish(self, unused: &[&str]) -> Result<()> {
+        let is_unused = |name: &str| unused.iter().any(|known| name.starts_with(known));
+        let left = self.names.iter().find(|(name, taken)| !**taken && !is_unused(name));
+        let Some((name, _)) = left else { return Ok(()) };
+        let what = format!("holds a tensor that the encoder has no place for, {}{name}", self.prefix);
+        Err(Error::new(ErrorKind::Unsupported, what)
+            .at(&self.folder)
+            .help("use a folder whose weights are of the model that its config.json describes")
+            .into())
+    }
+}

@@ -1,0 +1,146 @@
+//! The whole graph: from samples to probabilities.
+
+use ser_core::Result;
+
+use crate::Model;
+use crate::features::features;
+use crate::network::{Weights, logits};
+use crate::onnx::{Axis, ElementType, Graph};
+
+/// What the licence of an exported model depends on.
+pub(crate) const LICENCE: &str = "The graph is written by ser (MIT OR Apache-2.0). The weights were learnt from recordings \
+    whose licence may restrict how they are used and passed on; whoever trained the model knows which.";
+
+impl Model {
+    /// The bytes of an ONNX model. Equal checkpoints give equal bytes.
+    ///
+    /// | input or output | | |
+    /// |---|---|---|
+    /// | `samples` | f32 `[1, N]` | mono, at the rate of the features |
+    /// | `probabilities` | f32 `[1, class]` | calibrated, where the checkpoint is |
+    ///
+    /// Of samples that preparation refuses, the probabilities are NaN.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ser_core::ErrorKind::Unsupported) for a kind of features that the graph does not know.
+    pub fn to_onnx(&self) -> Result<Vec<u8>> {
+        let mut graph = Graph::default();
+        let classes = self.labels().len();
+        let about = format!("mono samples at {} Hz, as recorded", self.features.sample_rate);
+        let samples =
+            graph.input("samples", ElementType::Float, &[Axis::Of(1), Axis::Free("samples")], &about);
+        let seen = features(&mut graph, &samples, &self.features, &self.normalisation)?;
+        let weights = Weights::of(&self.checkpoint.model_state);
+        let logits = logits(&mut graph, &seen, &self.config.model, &weights)?;
+        graph.enter("probabilities");
+        let temperature = graph.float(self.temperature() as f32);
+        let logits = graph.op("Div", &[&logits, &temperature]);
+        let probabilities = graph.op_with("Softmax", &[&logits], &[crate::onnx::Attribute::Int("axis", 1)]);
+        let none = graph.float(f32::NAN);
+        let probabilities = graph.op("Where", &[&seen.usable, &probabilities, &none]);
+        let about = format!("of {}", self.labels().join(", "));
+        let axes = [Axis::Of(1), Axis::Of(classes)];
+        graph.output("probabilities", &probabilities, ElementType::Float, &axes, &about);
+        Ok(graph.into_model(
+            &format!("Speech emotion recognition by {}: samples in, probabilities out.", self.card().arch),
+            &self.metadata(),
+        ))
+    }
+
+    /// What logits are divided by; 1 where the checkpoint is not calibrated.
+    pub(crate) fn temperature(&self) -> f64 {
+        self.calibrator.as_ref().map_or(1.0, |calibrator| calibrator.temperature.value())
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        let card = self.card();
+        let labels: Vec<serde_json::Value> = card.labels.iter().map(|label| label.as_str().into()).collect();
+        vec![
+            ("labels", serde_json::Value::Array(labels).to_string()),
+            ("sample_rate", card.sample_rate.to_string()),
+            ("longest_s", card.longest_s.to_string()),
+            ("temperature", card.temperature.to_string()),
+            ("calibrated", card.calibration.is_some().to_string()),
+            ("arch", card.arch),
+            ("feature_set", card.feature_set),
+            ("features", self.features.to_canonical_json()),
+            ("licence", LICENCE.to_owned()),
+            ("checkpoint_sha256", card.checkpoint_sha256),
+            ("ser", card.ser),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use prost::Message as _;
+    use ser_features::{FeatureConfig, Preset};
+    use ser_model::checkpoint::{Checkpoint, Tensor};
+    use ser_model::network::{Arch, Architecture};
+    use serde_json::json;
+
+    use super::*;
+    use crate::onnx::ModelProto;
+
+    fn model(arch: Arch, features: &FeatureConfig, members: usize) -> Model {
+        let mut architecture = Architecture::new(&arch.default_network(), features.shape(), 2).unwrap();
+        architecture.members = members;
+        let constant = |shape: &[usize]| Tensor::from_f32(shape, &vec![0.5; shape.iter().product()]).unwrap();
+        let layout = architecture.layout().unwrap();
+        let config = json!({
+            "model": architecture, "features": features, "feature_set": "example",
+            "split": {"protocol": "random"}, "fit": {}, "metrics": null,
+        });
+        let checkpoint = Checkpoint {
+            labels: vec!["calm".to_owned(), "angry".to_owned()],
+            config: config.to_string(),
+            model_state: layout.shapes().map(|(name, shape)| (name, constant(&shape))).collect(),
+            extra: Vec::new(),
+        };
+        Model::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_value_is_computed_once_and_before_it_is_read() {
+        for (arch, preset) in Arch::all().into_iter().zip([
+            Preset::Default,
+            Preset::LogMel,
+            Preset::CoarseLogMel,
+            Preset::MfccMeanSubtracted,
+            Preset::Librosa,
+            Preset::Default,
+        ]) {
+            let bytes = model(arch, &preset.config(), 2).to_onnx().unwrap();
+            let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();
+            let mut known: HashSet<String> = HashSet::new();
+            for name in
+                graph.initializer.into_iter().map(|constant| constant.name).chain(["samples".to_owned()])
+            {
+                assert!(known.insert(name));
+            }
+            for node in graph.node {
+                for read in &node.input {
+                    assert!(known.contains(read), "{}: {} reads {read}", arch.name(), node.name);
+                }
+                // Runtimes that know the operator need not know this input of it.
+                assert!(node.op_type != "LSTM" || node.input.len() == 4, "{}", node.name);
+                for output in node.output {
+                    assert!(known.insert(output), "{}: {} computes a value again", arch.name(), node.name);
+                }
+            }
+            let outputs: Vec<String> = graph.output.into_iter().map(|output| output.name).collect();
+            assert_eq!(outputs, ["probabilities"]);
+            assert!(outputs.iter().all(|output| known.contains(output)));
+        }
+    }
+
+    #[test]
+    fn equal_checkpoints_give_equal_bytes_and_others_do_not() {
+        let bytes =
+            |arch: &str| model(Arch::named(arch).unwrap(), &FeatureConfig::default(), 1).to_onnx().unwrap();
+        assert!(bytes("conformer") == bytes("conformer"));
+        assert!(bytes("conformer") != bytes("cnn-transformer"));
+    }
+}

@@ -1,0 +1,155 @@
+//! From samples to the features that a network reads: what `ser_features::Extractor` computes, as nodes of a graph.
+//!
+//! ```text
+//! samples ─▶ level ─▶ padding ─▶ spectrum ─▶ speech ─▶ decibel ─▶ cepstrum ─▶ mean ─▶ delta ─▶ normalisation
+//! [1, N]     (peak,   (centre)   (STFT, mel) (which    (top_db)   (MFCC       (mean   (Δ, ΔΔ)   (utterance,
+//!             rms)                            frames)              alone)      subtraction)      training)
+//! ```
+//!
+//! How long a recording is, is known only when the model runs. Up to the mel bands every frame is computed; then a fixed
+//! number of them is gathered, from the first that counts, and all that follows has a fixed shape. Beyond the end the last
+//! frame is gathered again: for the derivatives that is what mode `nearest` wants, and everything else is masked.
+
+mod cepstrum;
+mod decibel;
+mod delta;
+mod level;
+mod mean;
+mod normalisation;
+mod padding;
+mod spectrum;
+mod speech;
+
+use ser_core::{Error, ErrorKind, Result};
+use ser_features::{FeatureConfig, Representation};
+
+use crate::onnx::{ElementType, Graph, Value};
+
+pub(crate) use normalisation::Normalisation;
+
+/// What comes out.
+#[derive(Debug)]
+pub(crate) struct Features {
+    /// `[1, channel, row, T]`, f32, zero after the real frames.
+    pub(crate) tensor: Value,
+    /// How many frames are real, `[1]`, i64, from 1 to T.
+    pub(crate) frames: Value,
+    /// Whether the samples can be used at all, `[1, 1]`: preparation refuses silence that is to be normalised, and samples
+    /// that are not finite.
+    pub(crate) usable: Value,
+}
+
+/// The rows of a feature configuration, if they can be expressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    LogMel,
+    Mfcc,
+}
+
+impl Rows {
+    fn of(config: &FeatureConfig) -> Result<Self> {
+        match config.representation {
+            kind if kind == Representation::MFCC => Ok(Self::Mfcc),
+            kind if kind == Representation::LOG_MEL => Ok(Self::LogMel),
+            other => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("reads features of the kind {other}, of which there is no ONNX graph"),
+            )
+            .help("export a model of mfcc or log-mel features")),
+        }
+    }
+}
+
+/// Frames that are gathered for the tensor and around it.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    /// T, those of the tensor.
+    tensor: usize,
+    /// Frames that derivatives may reach: T, and the width of a derivative where there are any.
+    reached: usize,
+    /// Frames gathered before the first and after those, for the derivatives at the ends.
+    margin: usize,
+}
+
+impl Window {
+    fn of(config: &FeatureConfig) -> Self {
+        let tensor = config.max_frames;
+        match config.delta_order {
+            0 => Self { tensor, reached: tensor, margin: 0 },
+            _ => Self { tensor, reached: tensor + config.delta_width, margin: config.delta_width / 2 },
+        }
+    }
+
+    /// Frames gathered in all.
+    fn len(self) -> usize {
+        self.reached + 2 * self.margin
+    }
+
+    /// The frame at each place, the first real one being 0.
+    fn positions(self) -> Vec<i64> {
+        let from = -(self.margin as i64);
+        (from..from + self.len() as i64).collect()
+    }
+}
+
+/// Adds the computation of `config`, which is valid, to `graph`. `samples` are `[1, N]`, f32, at its rate.
+///
+/// # Errors
+/// For a kind of features that cannot be expressed.
+pub(crate) fn features(
+    graph: &mut Graph,
+    samples: &Value,
+    config: &FeatureConfig,
+    normalisation: &Normalisation,
+) -> Result<Features> {
+    let rows = Rows::of(config)?;
+    let window = Window::of(config);
+    graph.enter("level");
+    let level = level::normalise(graph, samples, config.normalisation);
+    graph.enter("spectrum");
+    let padded = padding::pad(graph, &level.samples, config);
+    let power = spectrum::power(graph, &padded, config);
+    let mel = spectrum::mel(graph, &power, config);
+    graph.enter("speech");
+    let speech = speech::find(graph, &power, &mel, config);
+    let chosen = speech.gather(graph, &mel, window);
+    graph.enter("decibel");
+    let db = decibel::convert(graph, &chosen, &speech.loudest, config);
+    // [1, frame, band]
+    let values = match rows {
+        Rows::LogMel => db,
+        Rows::Mfcc => {
+            graph.enter("cepstrum");
+            cepstrum::transform(graph, &db, config)
+        }
+    };
+    let reached = graph.int(window.reached as i64);
+    let computed = graph.op("Min", &[&speech.count, &reached]);
+    let most = graph.int(window.tensor as i64);
+    let frames = graph.op("Min", &[&speech.count, &most]);
+    let frames = graph.rename(&frames, "frames");
+    let values = graph.transpose(&values, &[0, 2, 1]); // [1, row, frame]
+    let values = match config.mean_subtraction {
+        true => {
+            graph.enter("mean");
+            mean::subtract(graph, &values, &frames, window)
+        }
+        false => values,
+    };
+    graph.enter("delta");
+    let channels = delta::channels(graph, &values, &computed, config, window); // [1, channel, row, T]
+    let real = real_frames(graph, &frames, window.tensor);
+    let tensor = graph.op("Mul", &[&channels, &real]);
+    graph.enter("normalisation");
+    let tensor = normalisation.apply(graph, &tensor, &frames, &real);
+    let tensor = graph.rename(&tensor, "features");
+    Ok(Features { tensor, frames, usable: level.usable })
+}
+
+/// 1 for the first `frames` of T frames and 0 for the others, `[1, 1, 1, T]`, f32.
+fn real_frames(graph: &mut Graph, frames: &Value, most: usize) -> Value {
+    let positions: Vec<i64> = (0..most as i64).collect();
+    let positions = graph.ints(&[1, 1, 1, most], &positions);
+    let real = graph.op("Less", &[&positions, frames]);
+    graph.cast(&real, ElementType::Float)
+}

@@ -1,0 +1,8 @@
+//! ONNX models: the messages of their files, and a graph that is built node by node.
+
+mod graph;
+mod proto;
+
+pub(crate) use graph::{Attribute, Axis, ElementType, Graph, Value};
+#[cfg(test)]
+pub(crate) use proto::ModelProto;

@@ -1,0 +1,102 @@
+//! Weights and a description that any program reads: `model.safetensors` and `config.json`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::Dtype as Stored;
+use safetensors::tensor::TensorView;
+use ser_core::storage::Storage;
+use ser_core::{Error, ErrorKind, Result};
+use ser_model::checkpoint::{Dtype, Tensor};
+use serde::Serialize;
+
+use crate::features::Normalisation;
+use crate::{Model, ModelCard, folder};
+
+/// `config.json`
+#[derive(Debug, Serialize)]
+struct Config<'a> {
+    #[serde(flatten)]
+    card: ModelCard,
+    /// How features are normalised before they go into the network: `none`, `utterance`, or `training`, by the tensors
+    /// `feature_statistics.mean` and `feature_statistics.standard_deviation`.
+    feature_normalisation: &'static str,
+    /// The network: its architecture and sizes.
+    model: &'a ser_model::network::Architecture,
+    /// The feature configuration.
+    features: serde_json::Value,
+}
+
+impl Model {
+    /// Writes `model.safetensors` (every tensor of the state dict under its PyTorch name) and `config.json` into the folder
+    /// `path`, which is made, or replaced if an earlier export made it.
+    ///
+    /// # Errors
+    /// When there is another folder, or writing fails.
+    pub fn write_safetensors(&self, storage: &Storage, path: &Path) -> Result<()> {
+        let statistics = match &self.normalisation {
+            Normalisation::Training(statistics) => {
+                let [channels, rows, _] = self.config.model.input_shape;
+                let tensor = |values: &[f32]| Tensor::from_f32(&[channels, rows], values);
+                vec![
+                    ("feature_statistics.mean".to_owned(), tensor(&statistics.mean)?),
+                    (
+                        "feature_statistics.standard_deviation".to_owned(),
+                        tensor(&statistics.standard_deviation)?,
+                    ),
+                ]
+            }
+            _ => Vec::new(),
+        };
+        let cannot =
+            |error: safetensors::SafeTensorError| Error::new(ErrorKind::Unsupported, error.to_string());
+        let views: Vec<(&str, TensorView<'_>)> = (self.checkpoint.model_state.iter().chain(&statistics))
+            .map(|(name, tensor)| {
+                let view = TensorView::new(stored(tensor.dtype()), tensor.shape().to_vec(), tensor.bytes());
+                Ok((name.as_str(), view.map_err(cannot)?))
+            })
+            .collect::<Result<_>>()?;
+        // As PyTorch's own writers say it.
+        let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        let weights = safetensors::serialize(views, Some(about)).map_err(cannot)?;
+        let config = Config {
+            card: self.card(),
+            feature_normalisation: match self.normalisation {
+                Normalisation::None => "none",
+                Normalisation::Utterance => "utterance",
+                Normalisation::Training(_) => "training",
+            },
+            model: &self.config.model,
+            features: self.features_json()?,
+        };
+        let config = to_json(&config)?;
+        let files = [("model.safetensors", weights.as_slice()), ("config.json", config.as_bytes())];
+        folder::replace(storage, path, &files)
+    }
+
+    fn features_json(&self) -> Result<serde_json::Value> {
+        serde_json::from_str(&self.features.to_canonical_json()).map_err(not_json)
+    }
+}
+
+/// `value` as JSON for a file.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(not_json)
+}
+
+fn not_json(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("cannot be described as JSON: {error}")).caused_by(error)
+}
+
+fn stored(kind: Dtype) -> Stored {
+    match kind {
+        Dtype::F32 => Stored::F32,
+        Dtype::F64 => Stored::F64,
+        Dtype::F16 => Stored::F16,
+        Dtype::BF16 => Stored::BF16,
+        Dtype::I64 => Stored::I64,
+        Dtype::I32 => Stored::I32,
+        Dtype::U8 => Stored::U8,
+        Dtype::Bool => Stored::BOOL,
+    }
+}

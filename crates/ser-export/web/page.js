@@ -1,0 +1,261 @@
+// The page: what is heard goes to the worker, what the worker says is shown.
+import { predictionSet } from './doubt.js';
+
+/** Seconds of a microphone that are asked about, and how often. */
+const WINDOW = 3;
+const EVERY_MS = 300;
+/** Below this level, dB of full scale, nothing is asked. */
+const SILENT_DB = -55;
+/** Of the prediction sets. */
+const COVERAGE = 0.9;
+/** At or below this share a voice is called unlike those that the model knows. */
+/** No more of a recording is read. */
+const MOST_SECONDS = 600;
+
+const part = id => document.getElementById(id);
+const percent = share => `${Math.round(100 * share)} %`;
+const worker = new Worker('worker.js', { type: 'module' });
+const waiting = new Map();
+let card;
+let number = 0;
+
+/** What the model says of samples at a rate. */
+function ask(samples, rate) {
+  const id = ++number;
+  worker.postMessage({ id, samples, rate: Math.round(rate) });
+  return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+}
+
+const ready = new Promise((resolve, reject) => {
+  worker.onmessage = ({ data }) => {
+    if (data.card) return resolve(data.card);
+    if (data.id === undefined) return reject(new Error(data.failed));
+    const { resolve: answer, reject: refuse } = waiting.get(data.id);
+    waiting.delete(data.id);
+    if (data.failed === undefined) answer(data.answer);
+    else refuse(new Error(data.failed));
+  };
+  worker.onerror = event => reject(new Error(event.message ?? 'the worker cannot be loaded'));
+});
+
+function say(text) {
+  part('state').textContent = text;
+}
+
+function describe() {
+  const speakers = card.training_speakers;
+  part('about').textContent = `${card.arch}: ${card.labels.join(', ').replaceAll('_', ' ')}`;
+  const learnt = speakers ? `It learnt from ${speakers} ${speakers === 1 ? 'speaker' : 'speakers'}` : 'How many speakers it learnt from is not known';
+  const right = card.validation_accuracy === null ? '' : `, and was right about ${percent(card.validation_accuracy)} of the recordings it was chosen by (split ${card.protocol})`;
+  part('honest').textContent = `${learnt}${right}. What a few people showed it may say little about you.`;
+  for (const label of card.labels) {
+    const [row, bar, name, share] = ['li', 'i', 'span', 'span'].map(tag => document.createElement(tag));
+    name.textContent = label.replaceAll('_', ' ');
+    row.append(bar, name, share);
+    part('bars').append(row);
+  }
+}
+
+/** Shows an answer; with no answer, why there is none. */
+function show(answer, why = 'no answer') {
+  const known = answer !== null && answer.probabilities.every(Number.isFinite);
+  const probabilities = known ? answer.probabilities : card.labels.map(() => 0);
+  [...part('bars').children].forEach((row, index) => {
+    row.children[0].style.transform = `scaleX(${probabilities[index]})`;
+    row.children[2].textContent = known ? percent(probabilities[index]) : '—';
+  });
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const text = known ? card.labels[best].replaceAll('_', ' ') : why;
+  if (part('answer').textContent !== text) part('answer').textContent = text;
+  const set = known ? predictionSet(card.calibration, probabilities, COVERAGE) : null;
+  const doubts = [];
+  if (set !== null && set.length > 1) doubts.push(`Unsure: ${set.map(index => card.labels[index].replaceAll('_', ' ')).join(', ')}.`);
+  if (known && card.calibration === null) doubts.push('The model is not calibrated: its probabilities mean little.');
+  part('doubt').textContent = doubts.join(' ');
+}
+
+/** Draws samples, and says how loud they are, dB of full scale. */
+function draw(samples) {
+  const canvas = part('wave');
+  const context = canvas.getContext('2d');
+  const { width, height } = canvas;
+  context.clearRect(0, 0, width, height);
+  context.fillStyle = getComputedStyle(canvas).color;
+  let energy = 0;
+  for (let x = 0; x < width; x++) {
+    const [from, to] = [x, x + 1].map(at => Math.floor((at * samples.length) / width));
+    let peak = 0;
+    for (let at = from; at < to; at++) {
+      peak = Math.max(peak, Math.abs(samples[at]));
+      energy += samples[at] ** 2;
+    }
+    const tall = Math.max(1, Math.min(1, peak) * height);
+    context.fillRect(x, (height - tall) / 2, 1, tall);
+  }
+  return 10 * Math.log10(energy / Math.max(1, samples.length) + 1e-20);
+}
+
+/** The microphone, while it is on. */
+let microphone = null;
+
+async function listen() {
+  const quiet = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: quiet });
+  } catch (error) {
+    const denied = error.name === 'NotAllowedError';
+    return say(denied ? 'The browser does not let this page use the microphone.' : `There is no microphone: ${error.message}`);
+  }
+  const context = new AudioContext();
+  await context.audioWorklet.addModule('listener.js');
+  const listener = new AudioWorkletNode(context, 'listener', { numberOfOutputs: 0, channelCount: 1, channelCountMode: 'explicit' });
+  context.createMediaStreamSource(stream).connect(listener);
+  const heard = new Float32Array(Math.round(WINDOW * context.sampleRate));
+  let filled = 0;
+  listener.port.onmessage = ({ data }) => {
+    heard.copyWithin(0, data.length);
+    heard.set(data, heard.length - data.length);
+    filled = Math.min(heard.length, filled + data.length);
+  };
+  let asked = false;
+  const timer = setInterval(async () => {
+    const samples = heard.slice(heard.length - filled);
+    const level = draw(heard);
+    if (asked || filled < context.sampleRate / 2) return;
+    if (level < SILENT_DB) return show(null, 'silence');
+    asked = true;
+    try {
+      show(await ask(samples, context.sampleRate));
+    } catch (error) {
+      say(error.message);
+    }
+    asked = false;
+  }, EVERY_MS);
+  stream.getTracks().forEach(track => track.addEventListener('ended', stop));
+  microphone = { context, stream, timer };
+  part('listen').textContent = 'Stop';
+  part('windows').hidden = true;
+  say(`Listening at ${context.sampleRate} Hz; the answer is about the last ${WINDOW} seconds.`);
+}
+
+function stop() {
+  if (!microphone) return;
+  clearInterval(microphone.timer);
+  microphone.stream.getTracks().forEach(track => track.stop());
+  microphone.context.close();
+  microphone = null;
+  part('listen').textContent = 'Listen';
+  say('Stopped.');
+}
+
+/** The rate in the header of a WAV file, so that the browser need not resample it; null of other files. */
+function rateOfWav(bytes) {
+  const view = new DataView(bytes);
+  const text = at => String.fromCharCode(...new Uint8Array(bytes, at, 4));
+  if (bytes.byteLength < 44 || text(0) !== 'RIFF' || text(8) !== 'WAVE') return null;
+  for (let at = 12; at + 16 <= bytes.byteLength; at += 8 + view.getUint32(at + 4, true) + (view.getUint32(at + 4, true) % 2)) {
+    if (text(at) === 'fmt ') {
+      const rate = view.getUint32(at + 12, true);
+      return rate >= 8000 && rate <= 96000 ? rate : null;
+    }
+  }
+  return null;
+}
+
+/** The samples of a file, mono, and their rate. */
+async function decode(file) {
+  const bytes = await file.arrayBuffer();
+  const decoder = new OfflineAudioContext(1, 1, rateOfWav(bytes) ?? 48000);
+  const sound = await decoder.decodeAudioData(bytes);
+  const samples = new Float32Array(Math.min(sound.length, Math.round(MOST_SECONDS * sound.sampleRate)));
+  for (let channel = 0; channel < sound.numberOfChannels; channel++) {
+    const data = sound.getChannelData(channel);
+    for (let at = 0; at < samples.length; at++) samples[at] += data[at] / sound.numberOfChannels;
+  }
+  return { samples, rate: sound.sampleRate };
+}
+
+async function open(file) {
+  stop();
+  part('windows').hidden = true;
+  say(`Reading ${file.name} …`);
+  let sound;
+  try {
+    sound = await decode(file);
+  } catch {
+    show(null);
+    return say(`${file.name} is no recording that this browser can read.`);
+  }
+  const { samples, rate } = sound;
+  draw(samples);
+  const seconds = samples.length / rate;
+  try {
+    if (seconds <= card.longest_s) {
+      show(await ask(samples, rate), 'too quiet to be judged');
+    } else {
+      await overTime(samples, rate);
+    }
+    say(`${file.name}, ${seconds.toFixed(1)} s.`);
+  } catch (error) {
+    show(null);
+    say(`${file.name}: ${error.message}`);
+  }
+}
+
+/** Asks about one stretch of a long recording after the other, and shows the mean. */
+async function overTime(samples, rate) {
+  const body = part('windows').querySelector('tbody');
+  body.replaceChildren();
+  const length = Math.round(WINDOW * rate);
+  const answers = [];
+  for (let from = 0; from < samples.length; from += length) {
+    const stretch = samples.slice(from, from + length);
+    if (stretch.length < rate / 2 && answers.length > 0) break;
+    const answer = await ask(stretch, rate);
+    const usable = answer.probabilities.every(Number.isFinite);
+    const best = Math.max(...answer.probabilities);
+    const cells = [from / rate, (from + stretch.length) / rate].map(second => `${second.toFixed(1)} s`);
+    cells.push(usable ? card.labels[answer.probabilities.indexOf(best)].replaceAll('_', ' ') : 'silence', usable ? percent(best) : '—');
+    const row = document.createElement('tr');
+    row.append(...cells.map(text => Object.assign(document.createElement('td'), { textContent: text })));
+    body.append(row);
+    if (usable) answers.push(answer);
+  }
+  part('windows').hidden = false;
+  if (answers.length === 0) return show(null, 'too quiet to be judged');
+  const mean = of => answers.reduce((sum, answer) => sum + of(answer), 0) / answers.length;
+  show({
+    probabilities: card.labels.map((_, index) => mean(answer => answer.probabilities[index])),
+  });
+}
+
+part('listen').addEventListener('click', () => (microphone ? stop() : listen()));
+part('file').addEventListener('change', ({ target }) => {
+  if (target.files.length) open(target.files[0]);
+  target.value = '';
+});
+document.addEventListener('dragover', event => {
+  event.preventDefault();
+  document.body.classList.add('over');
+});
+document.addEventListener('dragleave', () => document.body.classList.remove('over'));
+document.addEventListener('drop', event => {
+  event.preventDefault();
+  document.body.classList.remove('over');
+  if (card && event.dataTransfer.files.length) open(event.dataTransfer.files[0]);
+});
+
+try {
+  card = await ready;
+  describe();
+  show(null, '—');
+  part('file').disabled = false;
+  part('listen').disabled = !navigator.mediaDevices;
+  if (!navigator.mediaDevices) say('A microphone needs https, or this page on localhost. Recordings can be opened.');
+} catch (error) {
+  part('about').textContent = `The model cannot be loaded: ${error.message}`;
+}
+
+// For scripts: what the model says of samples at a rate, and of a file.
+globalThis.ser = { ask, decode };

@@ -1,0 +1,87 @@
+//! Errors of computations with libtorch.
+
+use std::fmt;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, remedy};
+
+/// A result of a function that calls libtorch.
+pub type Result<T, E = TorchError> = std::result::Result<T, E>;
+
+/// An error of a function that calls libtorch: libtorch's own, or one of ours on the way. `?` turns it into an [`Error`].
+#[derive(Debug)]
+pub struct TorchError(Error);
+
+impl TorchError {
+    /// Names the file that the computation is about, unless one is named already.
+    pub fn at(self, path: impl Into<PathBuf>) -> Error {
+        self.0.at(path)
+    }
+}
+
+impl From<tch::TchError> for TorchError {
+    fn from(error: tch::TchError) -> Self {
+        let text = error.to_string();
+        // libtorch appends a C++ stack trace, which is of no use here.
+        let first = text.lines().next().unwrap_or("unknown").to_owned();
+        let wrapped = Error::new(ErrorKind::Io, format!("libtorch: {first}")).caused_by(error);
+        Self(match text.contains("out of memory") || text.contains("not enough memory") {
+            true => wrapped.help(remedy![
+                "give a smaller ",
+                Setting::BatchSize,
+                ", or ",
+                Setting::Device.to("cpu")
+            ]),
+            false => wrapped,
+        })
+    }
+}
+
+impl From<Error> for TorchError {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<TorchError> for Error {
+    fn from(error: TorchError) -> Self {
+        error.0
+    }
+}
+
+impl Deref for TorchError {
+    type Target = Error;
+
+    fn deref(&self) -> &Error {
+        &self.0
+    }
+}
+
+impl fmt::Display for TorchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for TorchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Tensor;
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_libtorch_is_one_line_without_its_stack() {
+        let sum = |a: &Tensor, b: &Tensor| -> Result<Tensor> { Ok(a.f_add(b)?) };
+        let error = sum(&Tensor::from_slice(&[1.0f32, 2.0]), &Tensor::from_slice(&[1.0f32; 3])).unwrap_err();
+        assert!(error.to_string().starts_with("libtorch: The size of tensor a (2) must match"), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+}

@@ -1,0 +1,23 @@
+//! `ser-encode`: what `ser-prep --encoder` runs in its place, since it alone links libtorch.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use ser::prep::{EncoderFeatures, EncoderRequest};
+use ser_core::Result;
+use ser_encoder::{Encoder, EncoderExtractors};
+use ser_train::device;
+
+fn main() -> ExitCode {
+    ser::prep::main(Some(&open))
+}
+
+/// The features that an encoder computes. Threads work side by side, each on a recording of its own, so libtorch needs no
+/// threads beside them.
+fn open(EncoderRequest { folder, layers, pooling }: EncoderRequest<'_>) -> Result<EncoderFeatures> {
+    let (device, _) = device::set_up("cpu", 1)?;
+    let encoder = Encoder::open(Path::new(folder), device)?;
+    let features = encoder.features(layers, pooling)?;
+    let extractors = EncoderExtractors::new(encoder, &features)?;
+    Ok(EncoderFeatures { features, extractors: Box::new(extractors) })
+}

@@ -1,0 +1,190 @@
+//! A pretrained encoder through the commands: its states prepared, trained on, reported, killed, damaged and refused. The
+//! encoders are the tiny ones with random weights in `tests/fixtures/encoders`; that they compute what `transformers` does is
+//! tested in `crates/ser-encoder`.
+#![cfg(feature = "torch")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
+
+mod common;
+mod common_disk;
+mod common_fit;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ser_audio::Limits;
+use ser_cache::Cache;
+use ser_corpus::split::Part;
+use ser_encoder::Encoder;
+use ser_features::{FeatureConfig, Pooling};
+use ser_prepare::RecordingReader;
+use serde_json::Value;
+use tch::Device;
+
+use common::{noise, put, speech, wav};
+use common_disk::{assert_same, kept};
+use common_fit::{fail, ser_fit, ser_prep, ser_report, succeed};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name)
+}
+
+/// Preparation of `corpus` into `cache`, both in `folder`, with an encoder.
+fn prep(folder: &Path, encoder: &str, options: &[&str]) -> Command {
+    let mut command = ser_prep(folder);
+    command.args(["--data", "corpus", "--out", "cache", "--encoder"]).arg(fixture(encoder)).args(options);
+    command
+}
+
+fn json(command: &mut Command) -> Value {
+    serde_json::from_str(&succeed(command.arg("--json"))).unwrap()
+}
+
+#[test]
+fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speech(&folder.join("corpus"), 4);
+    let first = json(&mut prep(folder, "wavlm-base", &[]));
+    assert_eq!((first["computed"].as_u64(), first["reused"].as_u64()), (Some(56), Some(0)), "{first}");
+    let again = json(&mut prep(folder, "wavlm-base", &[]));
+    assert_eq!((again["computed"].as_u64(), again["reused"].as_u64()), (Some(0), Some(56)), "{again}");
+
+    let cache = Cache::open(&folder.join("cache")).unwrap();
+    let set = cache.feature_set(None).unwrap();
+    let config: FeatureConfig = serde_json::from_str(&set.configuration).unwrap();
+    let mut encoder = Encoder::open(&fixture("wavlm-base"), Device::Cpu).unwrap();
+    assert_eq!(config.encoder.as_ref().unwrap().digest, encoder.digest().to_string());
+    assert_eq!(config.shape(), [4, 16, 1]);
+    let split = cache.split(set, &"random".parse().unwrap()).unwrap();
+    let dataset = cache.part(set, &split, Part::Test).unwrap();
+    let stored = dataset.stretches(&(0..dataset.len()).collect::<Vec<_>>()).unwrap().concat();
+    let mut reader = RecordingReader::new(&config, Limits::default());
+    for (utterance, stored) in split.part(Part::Test).iter().zip(stored.chunks_exact(64)) {
+        reader.read(&folder.join("corpus").join(&utterance.path)).unwrap();
+        let samples = reader.load(None).unwrap().samples.to_vec();
+        let pooled = encoder.pooled(&[&samples], &[0, 1, 2, 3], Pooling::Mean).unwrap();
+        let difference = pooled[0].iter().zip(stored).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(difference < 1e-5, "{}: {difference}", utterance.path);
+    }
+
+    let fit =
+        ["--arch", "encoder-head", "--epochs", "40", "--lr", "0.01", "--batch-size", "8", "--threads", "1"];
+    let summary =
+        json(ser_fit(folder).args(["--cache", "cache", "--run", "run", "--device", "cpu"]).args(fit));
+    let losses: Vec<f64> =
+        summary["history"].as_array().unwrap().iter().map(|e| e["train_loss"].as_f64().unwrap()).collect();
+    eprintln!("{losses:.2?}");
+    assert!(losses[39] < 0.9 * losses[0], "{losses:?}");
+    let report = json(ser_report(folder).args(["--checkpoint", "run/best.pt", "--device", "cpu"]));
+    assert!(report.to_string().contains("\"uar\""), "{report}");
+
+    // Other layers, another pooling, another encoder and MFCC are sets beside it.
+    for (encoder, options, shape) in [
+        ("wavlm-base", &["--layers", "last", "--pool", "statistics"][..], [1, 32, 1]),
+        ("hubert-large", &["--layers", "2,0"], [2, 16, 1]),
+    ] {
+        let report = json(&mut prep(folder, encoder, options));
+        assert_eq!(report["computed"].as_u64(), Some(56), "{report}");
+        let cache = Cache::open(&folder.join("cache")).unwrap();
+        assert_eq!(cache.feature_set(None).unwrap().shape, shape.map(|size: u32| size));
+    }
+    json(ser_prep(folder).args(["--data", "corpus", "--out", "cache", "--preset", "coarse-log-mel"]));
+    let cache_command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ser-cache"));
+        command.current_dir(folder).args(arguments);
+        command
+    };
+    let verified = succeed(&mut cache_command(&["verify", "cache"]));
+    assert!(verified.contains("everything is as it was written"), "{verified}");
+
+    // What is trained on one set is not reported on another.
+    let complaint = fail(
+        ser_report(folder).args(["--checkpoint", "run/best.pt", "--cache", "elsewhere", "--device", "cpu"]),
+        1,
+    );
+    assert!(!complaint.is_empty());
+
+    // A damaged shard cannot be repaired without the encoder, but prepared again with it.
+    let shards = folder.join("cache/shards");
+    let of_set = shards.join(format!("{}.safetensors", set.shards[0]));
+    let mut bytes = std::fs::read(&of_set).unwrap();
+    let intact = bytes.clone();
+    let end = bytes.len() - 300;
+    bytes[end] ^= 1;
+    std::fs::write(&of_set, bytes).unwrap();
+    let repair = cache_command(&["verify", "cache", "--repair"]).output().unwrap();
+    assert_eq!(repair.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&repair.stdout).into_owned();
+    assert!(said.contains("not repaired shards/"), "{said}");
+    json(&mut prep(folder, "wavlm-base", &[]));
+    assert_eq!(std::fs::read(&of_set).unwrap(), intact);
+}
+
+#[test]
+fn a_preparation_with_an_encoder_that_is_killed_ends_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speech(&folder.join("corpus"), 6);
+    // A few utterances in a shard, so that there are many.
+    let options = ["--quiet", "--shard-bytes", "4096", "--pool", "statistics"];
+    let command = |jobs: &str| {
+        let mut command = prep(folder, "data2vec-audio", &options);
+        command.args(["--jobs", jobs]);
+        command
+    };
+    let started = Instant::now();
+    succeed(&mut command("1"));
+    let whole = started.elapsed();
+    let expected = kept(&folder.join("cache"));
+    std::fs::remove_dir_all(folder.join("cache")).unwrap();
+    let mut killed = 0;
+    for part in 1..8 {
+        let mut child = command(if part % 2 == 0 { "1" } else { "3" }).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64(0.12 * f64::from(part)).max(Duration::from_millis(5)));
+        child.kill().unwrap();
+        killed += usize::from(child.wait().unwrap().code().is_none());
+    }
+    assert!(killed > 0);
+    succeed(&mut command("2"));
+    assert_same(&kept(&folder.join("cache")), &expected, "killed and run again");
+}
+
+#[test]
+fn what_an_encoder_cannot_do_is_said_before_anything_is_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speech(&folder.join("corpus"), 1);
+    for (options, code, says) in [
+        (&["--layers", "9"][..], 2, "there is no layer 9 in an encoder of 3 layers"),
+        (&["--layers", "1,1"], 2, "are no layers of an encoder"),
+        (&["--pool", "max"], 2, "possible values: mean, statistics"),
+        (&["--n-mfcc", "20"], 2, "cannot be used with"),
+    ] {
+        let complaint = fail(&mut prep(folder, "wavlm-base", options), code);
+        assert!(complaint.contains(says), "{complaint}");
+    }
+    let complaint = fail(ser_prep(folder).args(["--data", "corpus", "--layers", "all"]), 2);
+    assert!(complaint.contains("--encoder"), "{complaint}");
+    let complaint = fail(ser_prep(folder).args(["--data", "corpus", "--encoder", "corpus"]), 1);
+    assert!(
+        complaint.contains("corpus: lacks config.json; copy the whole folder of the model"),
+        "{complaint}"
+    );
+    assert!(!folder.join("cache").exists());
+}
+
+#[test]
+fn recordings_that_an_encoder_does_not_take_are_named_and_the_others_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let corpus = folder.join("corpus");
+    common::plain_corpus(&corpus, &["calm", "loud"], 6);
+    put(&corpus, "calm/long.wav", &wav(16_000, &noise(99, 16_001)));
+    let report = prep(folder, "whisper", &["--json"]).output().unwrap();
+    assert_eq!(report.status.code(), Some(3));
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(report["computed"].as_u64(), Some(12));
+    let failed = report["failed"][0].to_string();
+    assert!(failed.contains("calm/long.wav") && failed.contains("more than the 1.0 s"), "{failed}");
+}

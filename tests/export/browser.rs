@@ -1,0 +1,173 @@
+//! The page that `ser-export --web` writes, in a real browser.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ser_audio::pcm16_wav;
+use ser_features::FeatureConfig;
+use ser_model::FeatureNormalisation;
+use ser_model::network::Arch;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::common_fit::succeed;
+use crate::common_python::python_with;
+use crate::corpus::{CLIPS, samples};
+use crate::runtime::{Answer, write_samples};
+use crate::subject::{LABELS, Subject};
+
+/// What tests/browser/export.py found.
+#[derive(Debug, Deserialize)]
+struct Found {
+    answers: Vec<Answer>,
+    files: Vec<Opened>,
+    wrong: Vec<String>,
+    heard: Heard,
+    silence: Heard,
+    complaints: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Opened {
+    answer: String,
+    state: String,
+    rows: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Heard {
+    answer: String,
+    said: Vec<String>,
+    state: String,
+    stopped: String,
+}
+
+/// The folder that `./just web-runtime` fetches the runtime into.
+fn runtime() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/onnxruntime-web");
+    let complete = ser_export::RUNTIME_FILES.iter().all(|name| folder.join(name).is_file());
+    if !complete {
+        eprintln!("SKIPPED: {} lacks onnxruntime-web; ./just web-runtime fetches it", folder.display());
+    }
+    complete.then_some(folder)
+}
+
+fn chromium() -> Option<PathBuf> {
+    let found = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path).map(|folder| folder.join("chromium")).find(|program| program.is_file())
+    });
+    if found.is_none() {
+        eprintln!("SKIPPED: there is no chromium on the PATH");
+    }
+    found
+}
+
+/// A steady vowel of this pitch, which sounds the same in every window.
+fn vowel(pitch: f32, seconds: f32) -> Vec<f32> {
+    let sample = |n: usize| {
+        let t = n as f32 / 16_000.0;
+        let harmonics =
+            (1..20).map(|k| (std::f32::consts::TAU * pitch * k as f32 * t).sin() / (k * k) as f32);
+        0.3 * harmonics.sum::<f32>()
+    };
+    (0..(seconds * 16_000.0) as usize).map(sample).collect()
+}
+
+/// Recordings of TESS from all over the corpus, if there is a copy.
+fn of_tess() -> Vec<Vec<f32>> {
+    let Some(tess) = std::env::var_os("SER_TESS").filter(|path| !path.is_empty()) else {
+        eprintln!("SER_TESS does not name a copy of TESS: the browser is asked about synthetic sounds alone");
+        return Vec::new();
+    };
+    let files =
+        walkdir::WalkDir::new(tess).sort_by_file_name().into_iter().map(|entry| entry.unwrap().into_path());
+    let files: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|kind| kind == "wav")).collect();
+    assert!(files.len() > CLIPS);
+    files.iter().step_by(files.len() / CLIPS).take(CLIPS).map(|path| samples(path)).collect()
+}
+
+fn most_probable(probabilities: &[f64]) -> &'static str {
+    let best = probabilities.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap().0;
+    LABELS[best]
+}
+
+#[test]
+fn the_page_hears_and_reads_and_answers_in_chromium_as_ser_does() {
+    let (Some(chromium), Some(runtime)) = (chromium(), runtime()) else { return };
+    let Some(python) = python_with("http.server") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let network = Arch::named("cnn-residual").unwrap().default_network();
+    let features = FeatureConfig::default();
+    let mut subject = Subject::new("page", &network, &features, FeatureNormalisation::Utterance, 1);
+    subject.write(&folder.join("best.pt"));
+    let mut export = Command::new(env!("CARGO_BIN_EXE_ser-export"));
+    succeed(export.current_dir(folder).args(["--web", "page", "--runtime"]).arg(&runtime));
+
+    let mut clips = vec![vowel(140.0, 1.0), vowel(230.0, 2.5), vec![0.0; 8_000]];
+    clips.extend(of_tess());
+    let mut paths = Vec::new();
+    for (number, clip) in clips.iter().enumerate() {
+        paths.push(folder.join(format!("{number}.f32")));
+        write_samples(&paths[number], clip);
+    }
+    let wav = |name: &str, samples: &[f32]| {
+        let path = folder.join(name);
+        std::fs::write(&path, pcm16_wav(samples, 16_000)).unwrap();
+        path
+    };
+    let recording = vowel(180.0, 12.0);
+    let files = [wav("short.wav", &clips[1]), wav("long.wav", &recording[..160_000])];
+    let task = json!({
+        "clips": paths, "rate": 16_000, "files": files,
+        "recording": wav("recording.wav", &recording), "silence": wav("silence.wav", &vec![0.0; 16_000]),
+    });
+    let mut child = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/export.py"))
+        .args([chromium.as_path(), &folder.join("page"), &folder.join("shots")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(task.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Found = serde_json::from_slice(&output.stdout).unwrap();
+
+    assert_eq!(found.answers.len(), clips.len());
+    let mut largest: f64 = 0.0;
+    for (samples, answer) in clips.iter().zip(&found.answers) {
+        let Some(expected) = subject.answer(samples) else {
+            assert!(answer.probabilities.iter().all(Option::is_none), "{answer:?}");
+            continue;
+        };
+        for (said, expected) in answer.probabilities.iter().zip(&expected) {
+            let off = (said.unwrap() - expected).abs();
+            assert!(off <= 1e-3, "{answer:?} and {expected:?}");
+            largest = largest.max(off);
+        }
+    }
+    println!("{} recordings in the browser: probabilities within {largest:.1e}", clips.len());
+    let [short, long] = &found.files[..] else { panic!("{found:?}") };
+    let expected = most_probable(&subject.answer(&clips[1]).unwrap());
+    assert_eq!((short.answer.as_str(), short.rows), (expected, 0), "{short:?}");
+    assert_eq!(short.state, "short.wav, 2.5 s.");
+    assert_eq!(long.rows, 4, "{long:?}");
+    let expected = most_probable(&subject.answer(&recording[..48_000]).unwrap());
+    assert_eq!(long.answer, expected, "{long:?}");
+    // What the microphone hears is resampled twice, by the browser and by the page.
+    assert_eq!(found.heard.answer, expected, "{:?}", found.heard);
+    assert!(found.heard.state.starts_with("Listening at "), "{:?}", found.heard);
+    assert_eq!(found.heard.stopped, "Stopped.");
+    assert_eq!(
+        (found.silence.answer.as_str(), found.silence.said.len()),
+        ("silence", 1),
+        "{:?}",
+        found.silence
+    );
+    assert_eq!(found.wrong, [""; 0]);
+    assert_eq!(found.complaints, [""; 0]);
+}
