@@ -74,12 +74,12 @@ mod tests {
             share_as_unusual: None,
         };
         let slots =
-            [slot(0.0, [0.9, 0.1]), slot(1.0, [0.7, 0.3]), slot(2.0, [0.2, 0.8]), slot(4.0, [0.4, 0.6])];
+            [slot(0.0, [0.875, 0.125]), slot(1.0, [0.625, 0.375]), slot(2.0, [0.2, 0.8]), slot(4.0, [0.4, 0.6])];
         let passages = of(&slots, |_| None);
         let times: Vec<(f64, f64, usize)> =
             passages.iter().map(|passage| (passage.start_s, passage.end_s, passage.predicted)).collect();
         assert_eq!(times, [(0.0, 2.0, 0), (2.0, 3.0, 1), (4.0, 5.0, 1)]);
-        assert_eq!(passages[0].probabilities, [0.8, 0.2]);
+        assert_eq!(passages[0].probabilities, [0.75, 0.25]);
         assert_eq!(of(&[], |_| None), []);
     }
 }
