@@ -73,8 +73,12 @@ mod tests {
             probabilities: probabilities.to_vec(),
             share_as_unusual: None,
         };
-        let slots =
-            [slot(0.0, [0.875, 0.125]), slot(1.0, [0.625, 0.375]), slot(2.0, [0.2, 0.8]), slot(4.0, [0.4, 0.6])];
+        let slots = [
+            slot(0.0, [0.875, 0.125]),
+            slot(1.0, [0.625, 0.375]),
+            slot(2.0, [0.2, 0.8]),
+            slot(4.0, [0.4, 0.6]),
+        ];
         let passages = of(&slots, |_| None);
         let times: Vec<(f64, f64, usize)> =
             passages.iter().map(|passage| (passage.start_s, passage.end_s, passage.predicted)).collect();
