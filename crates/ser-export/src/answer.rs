@@ -111,6 +111,7 @@ mod tests {
             Preset::MfccMeanSubtracted,
             Preset::Librosa,
             Preset::Default,
+            Preset::LogMel,
         ]) {
             let bytes = model(arch, &preset.config(), 2).to_onnx().unwrap();
             let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();

@@ -155,11 +155,7 @@ impl Builder<'_> {
             Layer::Activation(activation) => Ok(self.activation(*activation, input)),
             Layer::Dropout(_) => Ok(input),
             Layer::Residual { layers, scale } => self.residual(layers, *scale, input),
-            Layer::ChannelMix { .. } => Err(Error::new(
-                ErrorKind::Unsupported,
-                "reads the states of a pretrained encoder, of which there is no ONNX graph",
-            )
-            .help("export a model of mfcc or log-mel features")),
+            Layer::ChannelMix { name } => self.channel_mix(name, input),
             Layer::Mean => Ok(self.mean(input)),
             Layer::MeanAndDeviation => Ok(self.mean_and_deviation(input)),
             Layer::AttentivePooling { hidden, score, units } => {

@@ -1,8 +1,8 @@
-//! From a sequence to one vector, over real positions alone.
+//! From the channels of an image to one, and from a sequence to one vector, over real positions alone.
 
 use ser_core::Result;
 
-use super::{Builder, Flow, Form};
+use super::{Builder, Flow, Form, unfit};
 use crate::onnx::{Attribute, ElementType, Value};
 
 /// Added to a variance.
@@ -24,6 +24,21 @@ impl Builder<'_> {
     fn weighted(&mut self, x: &Value, shares: &Value) -> Value {
         let x = self.graph.op("Mul", &[x, shares]);
         self.graph.sum(&x, &[1])
+    }
+
+    /// The sum of the channels, each times its softmax weight.
+    pub(super) fn channel_mix(&mut self, name: &str, input: Flow) -> Result<Flow> {
+        self.enter(name);
+        let Form::Image { channels, bands } = input.form else { return Err(unfit(name)) };
+        let weights = self.weight(name, &[channels])?;
+        let highest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers: Vec<f64> = weights.iter().map(|weight| f64::from(weight - highest).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        let shares: Vec<f32> = powers.iter().map(|power| (power / sum) as f32).collect();
+        let shares = self.graph.floats(&[1, channels, 1, 1], &shares);
+        let x = self.graph.op("Mul", &[&input.x, &shares]);
+        let x = self.graph.sum(&x, &[1]);
+        Ok(Flow { x, form: Form::Image { channels: 1, bands }, ..input })
     }
 
     /// The mean.
