@@ -113,6 +113,7 @@ export class Live {
     this.context?.close();
     this.media = this.context = null;
     this.show("Not listening", "", true);
+    this.bars(null);
     this.element("level").textContent = "";
     this.buttons();
   }
@@ -173,6 +174,7 @@ export class Live {
     const refused = this.refused;
     this.refused = null;
     this.ready = false;
+    this.bars(null);
     const state = await readiness();
     if (!this.running) return;
     let wait = 1;
@@ -231,7 +233,10 @@ export class Live {
       this.show(silent ? "No sound" : "Nobody speaks", "", true);
       this.bars(null);
     } else {
-      this.answers.push({ from: at - HOP, to: at, probabilities: said.probabilities });
+      // Samples come in pieces, so a hop can be a little longer than was asked for.
+      const before = this.answers.at(-1)?.to ?? 0;
+      const from = at - before < 1.5 * HOP ? before : at - HOP;
+      this.answers.push({ from, to: at, probabilities: said.probabilities });
       this.answers = this.answers.filter(({ to }) => to > this.heard - SPAN - 1);
       this.show(inWords(said.label), certainty(said), false);
       this.bars(said);
