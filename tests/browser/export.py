@@ -3,7 +3,7 @@
 
     export.py CHROMIUM PAGE OUT < TASK
 
-TASK is JSON: `clips` (files of little-endian f32 samples at `rate`), `recording` and `silence` (WAV files that stand for
+TASK is JSON: `clips` (files of little-endian f32 samples, each with its rate), `recording` and `silence` (WAV files that stand for
 what a microphone hears), `file` (a WAV file to open). The folder PAGE is served on localhost by Python's own server of
 files. Screenshots go to the folder OUT.
 """
@@ -28,6 +28,15 @@ ASK = """
   const { probabilities } = await ser.ask(new Float32Array(bytes.buffer), %d);
   const plain = value => Number.isFinite(value) ? value : null;
   return { probabilities: probabilities.map(plain) };
+})()
+"""
+
+# The samples of the microphone that were asked about last, the model's answer, and its answer when asked again.
+HEARD = """
+(async () => {
+  const { samples, rate, answer } = ser.heard();
+  const { probabilities } = await ser.ask(samples, rate);
+  return { samples: [...samples], rate, answers: [answer.probabilities, probabilities] };
 })()
 """
 
@@ -82,8 +91,8 @@ class Page:
     def click(self, part):
         self.browser.evaluate(f"document.getElementById('{part}').click()")
 
-    def hears(self, seconds):
-        """What is said most often in that time, once anything is."""
+    def listens(self, seconds):
+        """What is said in that time, once anything is."""
         self.microphone("granted")
         self.click("listen")
         self.wait("document.getElementById('answer').textContent !== '—'")
@@ -93,7 +102,7 @@ class Page:
             time.sleep(0.1)
         state = self.text("state")
         self.click("listen")
-        return {"answer": max(set(said), key=said.count), "said": sorted(set(said)), "state": state, "stopped": self.text("state")}
+        return {"said": sorted(set(said)), "state": state, "stopped": self.text("state")}
 
     def opens(self, path):
         document = self.browser.call("DOM.getDocument")["root"]["nodeId"]
@@ -141,18 +150,18 @@ def main():
         with Page(chromium, url, profile + "/sound", task["recording"]) as page:
             page.browser.call("DOM.enable")
             found["answers"] = []
-            for clip in task["clips"]:
+            for clip, rate in task["clips"]:
                 samples = base64.b64encode(pathlib.Path(clip).read_bytes()).decode()
-                found["answers"].append(page.browser.evaluate(ASK % (samples, task["rate"])))
+                found["answers"].append(page.browser.evaluate(ASK % (samples, rate)))
             found["files"] = [page.opens(file) for file in task["files"]]
             found["wrong"] = page.look(out)
-            found["heard"] = page.hears(5)
+            found["heard"] = page.listens(5) | page.browser.evaluate(HEARD)
             page.microphone("denied")
             page.click("listen")
             page.wait("document.getElementById('state').textContent.startsWith('The browser does not let')")
             found["complaints"] = list(page.complaints())
         with Page(chromium, url, profile + "/silence", task["silence"]) as page:
-            found["silence"] = page.hears(2)
+            found["silence"] = page.listens(2)
     json.dump(found, sys.stdout)
 
 

@@ -22,7 +22,7 @@ fn tone(hz: f32, count: usize) -> Vec<f32> {
     (0..count).map(|n| (TAU * hz * n as f32 / 16_000.0).sin()).collect()
 }
 
-fn noise(seed: &str, count: usize, level: f64) -> Vec<f32> {
+pub(crate) fn noise(seed: &str, count: usize, level: f64) -> Vec<f32> {
     let mut random = Random::new(&["noise", seed]);
     (0..count).map(|_| (level * random.normal()) as f32).collect()
 }

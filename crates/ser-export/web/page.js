@@ -8,7 +8,6 @@ const EVERY_MS = 300;
 const SILENT_DB = -55;
 /** Of the prediction sets. */
 const COVERAGE = 0.9;
-/** At or below this share a voice is called unlike those that the model knows. */
 /** No more of a recording is read. */
 const MOST_SECONDS = 600;
 
@@ -97,6 +96,8 @@ function draw(samples) {
 
 /** The microphone, while it is on. */
 let microphone = null;
+/** What of it was asked about last, and what the model said. */
+let heardLast = null;
 
 async function listen() {
   const quiet = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
@@ -126,7 +127,9 @@ async function listen() {
     if (level < SILENT_DB) return show(null, 'silence');
     asked = true;
     try {
-      show(await ask(samples, context.sampleRate));
+      const answer = await ask(samples, context.sampleRate);
+      heardLast = { samples, rate: context.sampleRate, answer };
+      show(answer);
     } catch (error) {
       say(error.message);
     }
@@ -257,5 +260,5 @@ try {
   part('about').textContent = `The model cannot be loaded: ${error.message}`;
 }
 
-// For scripts: what the model says of samples at a rate, and of a file.
-globalThis.ser = { ask, decode };
+// For scripts: what the model says of samples at a rate, the samples of a file, and what was heard last.
+globalThis.ser = { ask, decode, heard: () => heardLast };

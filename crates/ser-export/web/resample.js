@@ -1,11 +1,12 @@
 // From one sample rate to another: a sinc under a Kaiser window, at the phases that the ratio of the rates has.
 
-/** Zero crossings of the sinc on either side. */
-const CROSSINGS = 32;
-/** Of the Kaiser window: 90 dB are left of what lies beyond the band. */
-const BETA = 9;
-/** Where the band ends, of half the lower rate. */
-const EDGE = 0.95;
+/** What is kept, and beyond what all is stopped, of half the lower rate: as in preparation, whose features reach that far. */
+const [PASS, STOP] = [0.975, 1.00625];
+/** By how many dB it is stopped. */
+const ATTENUATION = 90;
+/** Kaiser's formulas for the shape of the window, and for its half length in samples of the lower rate. */
+const BETA = 0.1102 * (ATTENUATION - 8.7);
+const REACH = (ATTENUATION - 7.95) / (14.36 * (STOP - PASS));
 
 /** The modified Bessel function of order 0. */
 function bessel(x) {
@@ -26,8 +27,9 @@ export function resampler(from, to) {
   if (from === to) return samples => samples;
   const common = divisor(from, to);
   const [step, phases] = [from / common, to / common];
-  const band = EDGE * Math.min(1, to / from);
-  const reach = Math.ceil(CROSSINGS / band);
+  const lower = Math.min(1, to / from);
+  const band = ((PASS + STOP) / 2) * lower;
+  const reach = Math.ceil(REACH / lower);
   // Taps of each phase: its output lies phase / phases of a sample after the middle tap.
   const kernels = Array.from({ length: phases }, (_, phase) => {
     const taps = new Float64Array(2 * reach);
