@@ -25,9 +25,9 @@ import check
 ASK = """
 (async () => {
   const bytes = Uint8Array.from(atob('%s'), character => character.charCodeAt(0));
-  const { probabilities } = await ser.ask(new Float32Array(bytes.buffer), %d);
+  const { probabilities, shareAsUnusual } = await ser.ask(new Float32Array(bytes.buffer), %d);
   const plain = value => Number.isFinite(value) ? value : null;
-  return { probabilities: probabilities.map(plain) };
+  return { probabilities: probabilities.map(plain), share_as_unusual: plain(shareAsUnusual) };
 })()
 """
 

@@ -1,7 +1,7 @@
 """Answers of exported models in onnxruntime.
 
 Reads {"models": [path, …], "clips": [path, …]} from stdin, clips being little-endian f32 samples, and prints a list for each
-model of an answer for each clip: {"probabilities": […]}, with null for what is not a number.
+model of an answer for each clip: {"probabilities": […], "share_as_unusual": …}, with null for what is not a number.
 """
 
 import json
@@ -27,8 +27,8 @@ def main():
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         answers.append([])
         for clip in clips:
-            [probabilities] = session.run(["probabilities"], {"samples": clip})
-            answers[-1].append({"probabilities": plain(probabilities)})
+            probabilities, share = session.run(["probabilities", "share_as_unusual"], {"samples": clip})
+            answers[-1].append({"probabilities": plain(probabilities), "share_as_unusual": plain(share)[0]})
     json.dump(answers, sys.stdout)
 
 

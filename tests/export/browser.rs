@@ -178,6 +178,10 @@ fn the_page_hears_and_reads_and_answers_in_chromium_as_ser_does() {
     assert_eq!(answers.len(), clips.len());
     let mut largest: f64 = 0.0;
     for (samples, answer) in clips.iter().zip(answers) {
+        let unusual = subject.share_as_unusual(samples);
+        assert_eq!(answer.share_as_unusual.is_some(), unusual.is_some());
+        let off = answer.share_as_unusual.unwrap_or_default() - unusual.unwrap_or_default();
+        assert!(off.abs() < 1.01 / 21.0, "{answer:?} and {unusual:?}");
         let Some(expected) = subject.answer(samples) else {
             assert!(answer.probabilities.iter().all(Option::is_none), "{answer:?}");
             continue;

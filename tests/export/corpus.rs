@@ -37,15 +37,19 @@ pub(crate) fn samples(path: &Path) -> Vec<f32> {
     reader.load(None).unwrap().samples.to_vec()
 }
 
-/// The probabilities in the CSV of `ser-report`, by the paths of the recordings.
-fn reported(csv: &Path) -> BTreeMap<String, Vec<f64>> {
+/// The probabilities in the CSV of `ser-report`, and how unusual it finds them, by the paths of the recordings.
+fn reported(csv: &Path) -> BTreeMap<String, (Vec<f64>, f64)> {
     let mut reader = csv::Reader::from_path(csv).unwrap();
-    let columns: Vec<usize> = (reader.headers().unwrap().iter().enumerate())
+    let headers = reader.headers().unwrap().clone();
+    let unusual = headers.iter().position(|name| name == "share_as_unusual").unwrap();
+    let columns: Vec<usize> = (headers.iter().enumerate())
         .filter(|(_, name)| name.starts_with("probability_"))
         .map(|(column, _)| column)
         .collect();
     let row = |record: csv::StringRecord| {
-        (record[0].to_owned(), columns.iter().map(|&column| record[column].parse().unwrap()).collect())
+        let number = |column: usize| record[column].parse().unwrap();
+        let probabilities = columns.iter().map(|&column| number(column)).collect();
+        (record[0].to_owned(), (probabilities, number(unusual)))
     };
     reader.records().map(|record| row(record.unwrap())).collect()
 }
@@ -75,7 +79,7 @@ fn largest_difference(corpus: &Path, making: &Making<'_>, python: &Path) -> (f64
     ]));
     let reported = reported(&folder.join("test.csv"));
     let step = (reported.len() / CLIPS).max(1);
-    let chosen: Vec<(&String, &Vec<f64>)> = reported.iter().step_by(step).take(CLIPS).collect();
+    let chosen: Vec<(&String, &(Vec<f64>, f64))> = reported.iter().step_by(step).take(CLIPS).collect();
     let mut clips: Vec<PathBuf> = Vec::new();
     for (path, _) in &chosen {
         clips.push(folder.join(format!("{}.f32", clips.len())));
@@ -83,7 +87,9 @@ fn largest_difference(corpus: &Path, making: &Making<'_>, python: &Path) -> (f64
     }
     let said = answers(python, &[folder.join("model.onnx")], &clips).remove(0);
     let mut largest: f64 = 0.0;
-    for ((path, expected), answer) in chosen.iter().zip(said) {
+    for ((path, (expected, unusual)), answer) in chosen.iter().zip(said) {
+        let said = answer.share_as_unusual.unwrap();
+        assert!((said - unusual).abs() < 0.02, "{path}: {said} as unusual, not {unusual}");
         for (said, expected) in answer.probabilities.iter().zip(expected.iter()) {
             let off = (said.unwrap() - expected).abs();
             assert!(off <= 1e-3, "{path}: {answer:?} and {expected:?}");

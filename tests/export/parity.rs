@@ -78,7 +78,7 @@ fn ask(subjects: Vec<Subject>) {
     let models: Vec<PathBuf> = subjects.iter().map(|subject| exported(folder.path(), subject)).collect();
     let all = answers(&python, &models, &paths);
     for (mut subject, answers) in subjects.into_iter().zip(all) {
-        let mut seen = Vec::new();
+        let (mut seen, mut shares, mut passed) = (Vec::new(), Vec::new(), 0);
         let mut worst = (0.0, "");
         for ((clip, samples), answer) in clips.iter().zip(answers) {
             let name = format!("{}, {clip}", subject.name);
@@ -94,6 +94,12 @@ fn ask(subjects: Vec<Subject>) {
                 assert!(off <= TOLERANCE, "{name}: {:?} and {probabilities:?}", answer.probabilities);
                 worst = if off > worst.0 { (off, *clip) } else { worst };
             }
+            // A distance that is rounded otherwise may pass one of the twenty known.
+            let [said, expected] =
+                [answer.share_as_unusual, subject.share_as_unusual(samples)].map(|share| share.expect(&name));
+            assert!((said - expected).abs() < 1.01 / 21.0, "{name}: {said} as unusual, not {expected}");
+            passed += usize::from((said - expected).abs() > 1e-6);
+            shares.push(expected);
             seen.push(probabilities);
         }
         // Where all recordings got the same answer, or even ones, nothing would have been compared.
@@ -106,6 +112,8 @@ fn ask(subjects: Vec<Subject>) {
             "{}: {seen:?}",
             subject.name
         );
+        assert!(passed <= 1, "{}: {passed} shares are off by one", subject.name);
+        assert!(shares.iter().any(|share| *share > 0.1) && shares.iter().any(|share| *share < 0.1));
         println!("{:<50} {:.1e} ({})", subject.name, worst.0, worst.1);
     }
 }

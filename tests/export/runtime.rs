@@ -11,6 +11,8 @@ use serde_json::json;
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) probabilities: Vec<Option<f64>>,
+    /// How unusual it finds the recording.
+    pub(crate) share_as_unusual: Option<f64>,
 }
 
 /// Writes samples as little-endian f32.

@@ -7,6 +7,7 @@ use ser_core::storage::Storage;
 use ser_features::{Extractor, FeatureConfig};
 use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::{Checkpoint, Tensor as Stored, Value};
+use ser_model::domain::{DomainReference, describe};
 use ser_model::network::{Architecture, NetworkConfig};
 use ser_model::{FeatureNormalisation, FitConfig};
 use ser_train::network::{Network, Pass, answer};
@@ -27,6 +28,7 @@ pub(crate) struct Subject {
     /// Mean and standard deviation of each row.
     statistics: [Vec<f32>; 2],
     temperature: f64,
+    reference: DomainReference,
     pub(crate) checkpoint: Checkpoint,
 }
 
@@ -96,7 +98,8 @@ impl Subject {
             metrics: None,
             members: Vec::new(),
         };
-        let mut extra = vec![calibrator.to_entry().unwrap()];
+        let reference = reference(features);
+        let mut extra = vec![calibrator.to_entry().unwrap(), reference.to_entry().unwrap()];
         if normalisation == FeatureNormalisation::Training {
             let tensor = |values: &[f32]| Value::Tensor(Stored::from_f32(&shape[..2], values).unwrap());
             let [mean, deviation] = &statistics;
@@ -118,6 +121,7 @@ impl Subject {
             members,
             statistics,
             temperature,
+            reference,
             checkpoint,
         };
         subject.tell_sounds_apart();
@@ -173,14 +177,17 @@ impl Subject {
         Some(Vec::try_from(logits.softmax(0, Kind::Double)).unwrap())
     }
 
+    /// The share of its validation side that ser finds at least as unusual.
+    pub(crate) fn share_as_unusual(&self, samples: &[f32]) -> Option<f64> {
+        let (tensor, frames) = extract(&self.features, samples)?;
+        let descriptor = describe(&tensor, self.features.shape(), frames).unwrap();
+        Some(self.reference.share_as_unusual(self.reference.distance(&descriptor).unwrap()))
+    }
+
     /// Logits of each branch of each member; nothing where preparation refuses the samples.
     fn members(&mut self, samples: &[f32]) -> Option<Vec<Vec<Tensor>>> {
-        let mut samples = samples.to_vec();
-        self.features.normalisation.apply(&mut samples).ok()?;
-        let mut extractor = Extractor::new(&self.features).unwrap();
         let [channels, rows, most] = self.features.shape();
-        let mut tensor = vec![0.0; channels * rows * most];
-        let frames = extractor.extract(&samples, &mut tensor).ok()?.frames;
+        let (mut tensor, frames) = extract(&self.features, samples)?;
         for (row, values) in tensor.chunks_exact_mut(most).enumerate() {
             self.normalise(row, &mut values[..frames]);
         }
@@ -227,4 +234,28 @@ fn members_of(architecture: &Architecture, state: &[(String, Stored)]) -> Vec<Ne
 
 fn floats(tensor: &Tensor) -> Vec<f32> {
     Vec::try_from(tensor.view([-1]).to_kind(Kind::Float)).unwrap()
+}
+
+/// Features `[channel, row, frame]` as they are before normalisation, and how many frames are real; nothing where
+/// preparation refuses the samples.
+fn extract(config: &FeatureConfig, samples: &[f32]) -> Option<(Vec<f32>, usize)> {
+    let mut samples = samples.to_vec();
+    config.normalisation.apply(&mut samples).ok()?;
+    let mut tensor = vec![0.0; config.shape().iter().product()];
+    let frames = Extractor::new(config).unwrap().extract(&samples, &mut tensor).ok()?.frames;
+    Some((tensor, frames))
+}
+
+/// What is known of the domain of fifty sounds, by twenty others.
+fn reference(config: &FeatureConfig) -> DomainReference {
+    let mut random = Random::new(&["domain"]);
+    let mut sound = || {
+        let (pitch, level) = (80.0 + 200.0 * random.uniform(), 0.01 * random.uniform());
+        let value = |n: usize| 0.2 * (n as f64 * pitch * 4e-4).sin() * (n as f64 * 1e-3).sin();
+        let samples: Vec<f32> = (0..9_000).map(|n| (value(n) + level * random.normal()) as f32).collect();
+        let (tensor, frames) = extract(config, &samples).unwrap();
+        describe(&tensor, config.shape(), frames).unwrap()
+    };
+    let [training, validation] = [50, 20].map(|count| (0..count).map(|_| sound()).collect::<Vec<_>>());
+    DomainReference::fit(&training, &validation).unwrap()
 }

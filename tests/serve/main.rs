@@ -22,5 +22,4 @@ mod load;
 mod safety;
 mod streams;
 mod support;
-#[cfg(feature = "tls")]
 mod tls;

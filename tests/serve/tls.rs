@@ -1,4 +1,4 @@
-//! HTTPS, where it is built in.
+//! HTTPS.
 
 use std::process::Command;
 

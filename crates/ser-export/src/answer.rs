@@ -1,8 +1,11 @@
 //! The whole graph: from samples to probabilities.
 
 use ser_core::Result;
+#[cfg(doc)]
+use ser_model::domain::DomainReference;
 
 use crate::Model;
+use crate::domain::share_as_unusual;
 use crate::features::features;
 use crate::network::{Weights, logits};
 use crate::onnx::{Axis, ElementType, Graph};
@@ -18,8 +21,9 @@ impl Model {
     /// |---|---|---|
     /// | `samples` | f32 `[1, N]` | mono, at the rate of the features |
     /// | `probabilities` | f32 `[1, class]` | calibrated, where the checkpoint is |
+    /// | `share_as_unusual` | f32 `[1, 1]` | see [`DomainReference`]; only where the checkpoint has one |
     ///
-    /// Of samples that preparation refuses, the probabilities are NaN.
+    /// Of samples that preparation refuses, both are NaN.
     ///
     /// # Errors
     /// [`Unsupported`](ser_core::ErrorKind::Unsupported) for a kind of features that the graph does not know.
@@ -41,6 +45,12 @@ impl Model {
         let about = format!("of {}", self.labels().join(", "));
         let axes = [Axis::Of(1), Axis::Of(classes)];
         graph.output("probabilities", &probabilities, ElementType::Float, &axes, &about);
+        if let Some(reference) = &self.domain {
+            let share = share_as_unusual(&mut graph, &seen, self.config.model.input_shape, reference);
+            let about = "share of the validation side that is at least as far from the training side";
+            let axes = [Axis::Of(1), Axis::Of(1)];
+            graph.output("share_as_unusual", &share, ElementType::Float, &axes, about);
+        }
         Ok(graph.into_model(
             &format!("Speech emotion recognition by {}: samples in, probabilities out.", self.card().arch),
             &self.metadata(),
@@ -55,7 +65,7 @@ impl Model {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         let card = self.card();
         let labels: Vec<serde_json::Value> = card.labels.iter().map(|label| label.as_str().into()).collect();
-        vec![
+        let mut metadata = vec![
             ("labels", serde_json::Value::Array(labels).to_string()),
             ("sample_rate", card.sample_rate.to_string()),
             ("longest_s", card.longest_s.to_string()),
@@ -67,7 +77,9 @@ impl Model {
             ("licence", LICENCE.to_owned()),
             ("checkpoint_sha256", card.checkpoint_sha256),
             ("ser", card.ser),
-        ]
+        ];
+        metadata.extend(card.out_of_domain_level.map(|level| ("out_of_domain_level", level.to_string())));
+        metadata
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a program or a page has to know of a model beside its numbers.
 
 use ser_model::LearntFrom;
+use ser_model::domain::OUT_OF_DOMAIN_LEVEL;
 use serde::Serialize;
 
 use crate::Model;
@@ -27,6 +28,8 @@ pub struct ModelCard {
     pub temperature: f64,
     /// What answers are measured by; none in checkpoints that are not calibrated.
     pub calibration: Option<Calibration>,
+    /// The `share_as_unusual` at which, or below, a recording counts as out of domain; none where the model does not know.
+    pub out_of_domain_level: Option<f64>,
     /// Name of the feature set.
     pub feature_set: String,
     /// The split it was trained on.
@@ -75,6 +78,7 @@ impl Model {
             longest_s: hop * features.max_frames as f64,
             temperature: self.temperature(),
             calibration,
+            out_of_domain_level: self.domain.is_some().then_some(OUT_OF_DOMAIN_LEVEL),
             feature_set: config.feature_set.clone(),
             protocol: config.split.protocol.clone(),
             training_speakers: speakers,

@@ -16,6 +16,7 @@
 mod answer;
 mod basis;
 mod card;
+mod domain;
 mod features;
 mod folder;
 mod model;

@@ -9,6 +9,7 @@ use ser_features::FeatureConfig;
 use ser_model::FeatureNormalisation;
 use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
+use ser_model::domain::DomainReference;
 use ser_model::network::{Arch, Architecture};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -23,6 +24,7 @@ pub struct Model {
     pub(crate) features: FeatureConfig,
     pub(crate) normalisation: Normalisation,
     pub(crate) calibrator: Option<Calibrator>,
+    pub(crate) domain: Option<DomainReference>,
     /// SHA-256 of the file, hexadecimal.
     pub(crate) digest: String,
 }
@@ -111,8 +113,18 @@ impl Model {
         let normalisation =
             Normalisation::of(&checkpoint, config.fit.feature_normalisation, config.model.input_shape)?;
         let calibrator = Calibrator::of(&checkpoint)?;
+        let domain = DomainReference::of(&checkpoint)?;
+        let [channels, rows, _] = config.model.input_shape;
+        if let Some(reference) = domain.as_ref().filter(|known| known.dimension() != 2 * channels * rows) {
+            let what = format!(
+                "knows its domain by {} numbers, where its features give {}",
+                reference.dimension(),
+                2 * channels * rows
+            );
+            return Err(Error::new(ErrorKind::Damaged, what));
+        }
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { checkpoint, config, features, normalisation, calibrator, digest })
+        Ok(Self { checkpoint, config, features, normalisation, calibrator, domain, digest })
     }
 
     /// Its classes, in the order of the probabilities.

@@ -69,6 +69,9 @@ function show(answer, why = 'no answer') {
   const set = known ? predictionSet(card.calibration, probabilities, COVERAGE) : null;
   const doubts = [];
   if (set !== null && set.length > 1) doubts.push(`Unsure: ${set.map(index => card.labels[index].replaceAll('_', ' ')).join(', ')}.`);
+  if (known && card.out_of_domain_level !== null && answer.shareAsUnusual <= card.out_of_domain_level) {
+    doubts.push('Out of domain: this sounds unlike what the model learnt from, so its answer may mean nothing.');
+  }
   if (known && card.calibration === null) doubts.push('The model is not calibrated: its probabilities mean little.');
   part('doubt').textContent = doubts.join(' ');
 }
@@ -206,6 +209,10 @@ async function open(file) {
   }
 }
 
+function median(numbers) {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+}
+
 /** Asks about one stretch of a long recording after the other, and shows the mean. */
 async function overTime(samples, rate) {
   const body = part('windows').querySelector('tbody');
@@ -230,6 +237,8 @@ async function overTime(samples, rate) {
   const mean = of => answers.reduce((sum, answer) => sum + of(answer), 0) / answers.length;
   show({
     probabilities: card.labels.map((_, index) => mean(answer => answer.probabilities[index])),
+    // Of most stretches: a few of a long recording are always unusual.
+    shareAsUnusual: median(answers.map(answer => answer.shareAsUnusual)),
   });
 }
 

@@ -16,8 +16,9 @@ async function answer({ samples, rate }) {
   const heard = resamplers.get(rate)(samples);
   const feeds = { samples: new ort.Tensor('float32', heard, [1, heard.length]) };
   const started = performance.now();
-  const { probabilities } = await (await session).run(feeds);
-  return { probabilities: [...probabilities.data], milliseconds: performance.now() - started };
+  const { probabilities, share_as_unusual } = await (await session).run(feeds);
+  const milliseconds = performance.now() - started;
+  return { probabilities: [...probabilities.data], shareAsUnusual: share_as_unusual?.data[0] ?? null, milliseconds };
 }
 
 // One recording after the other.

@@ -58,7 +58,9 @@ impl Polyphase {
             return None;
         }
         let common = greatest_common_divisor(from_hz as usize, to_hz as usize);
-        let (period_in, period_out) = (from_hz as usize / common, to_hz as usize / common);
+        // A period of fewer outputs than are summed side by side is repeated until it has as many.
+        let repeated = OUTPUTS_AT_ONCE.div_ceil(to_hz as usize / common);
+        let [period_in, period_out] = [from_hz, to_hz].map(|hz| hz as usize / common * repeated);
         let nyquist = to / 2.0 / from;
         let wide = LowPass::between(nyquist, 1.0 - nyquist, ATTENUATION_DB);
         let groups_per_output = (2 * wide.half_length()).div_ceil(GROUP);
@@ -135,7 +137,7 @@ impl Polyphase {
                         at += 1;
                     }
                 }
-                for (sample, [a, b, c, d, e, f, g, h]) in samples.iter_mut().zip(sums) {
+                for (sample, [a, b, c, d, e, f, g, h]) in samples.iter_mut().zip(&sums) {
                     *sample = ((a + e) + (c + g)) + ((b + f) + (d + h));
                 }
             }

@@ -32,6 +32,10 @@ pub(crate) use normalisation::Normalisation;
 pub(crate) struct Features {
     /// `[1, channel, row, T]`, f32, zero after the real frames.
     pub(crate) tensor: Value,
+    /// The same before it was normalised.
+    pub(crate) unnormalised: Value,
+    /// 1 for the real frames and 0 for the others, `[1, 1, 1, T]`, f32.
+    pub(crate) real: Value,
     /// How many frames are real, `[1]`, i64, from 1 to T.
     pub(crate) frames: Value,
     /// Whether the samples can be used at all, `[1, 1]`: preparation refuses silence that is to be normalised, and samples
@@ -139,11 +143,11 @@ pub(crate) fn features(
     graph.enter("delta");
     let channels = delta::channels(graph, &values, &computed, config, window); // [1, channel, row, T]
     let real = real_frames(graph, &frames, window.tensor);
-    let tensor = graph.op("Mul", &[&channels, &real]);
+    let unnormalised = graph.op("Mul", &[&channels, &real]);
     graph.enter("normalisation");
-    let tensor = normalisation.apply(graph, &tensor, &frames, &real);
+    let tensor = normalisation.apply(graph, &unnormalised, &frames, &real);
     let tensor = graph.rename(&tensor, "features");
-    Ok(Features { tensor, frames, usable: level.usable })
+    Ok(Features { tensor, unnormalised, real, frames, usable: level.usable })
 }
 
 /// 1 for the first `frames` of T frames and 0 for the others, `[1, 1, 1, T]`, f32.

@@ -74,6 +74,11 @@ impl LowerTriangle {
         (values.len() == wanted).then_some(Self { order, values })
     }
 
+    /// How many rows it has, and columns.
+    pub fn order(&self) -> usize {
+        self.order
+    }
+
     /// Its values, row after row, each up to the diagonal.
     pub fn values(&self) -> &[f64] {
         &self.values

@@ -132,6 +132,22 @@ impl DomainReference {
         ((1.0 - self.distances.below(distance)) * n + 1.0) / (n + 1.0)
     }
 
+    /// The mean of each number of the descriptors of the training side.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Their standard deviations, none of them 0.
+    pub fn standard_deviation(&self) -> &[f64] {
+        &self.deviation
+    }
+
+    /// What makes standardised descriptors uncorrelated; `None` where they are too long for that
+    /// ([`MOST_CORRELATED`]).
+    pub fn whitening(&self) -> Option<&LowerTriangle> {
+        self.whitening.as_ref()
+    }
+
     fn standardised(&self, descriptor: &[f64]) -> Vec<f64> {
         let moments = self.mean.iter().zip(&self.deviation);
         descriptor.iter().zip(moments).map(|(value, (mean, deviation))| (value - mean) / deviation).collect()
