@@ -5,6 +5,7 @@
 
 mod doctor_table;
 mod feature_options;
+mod portion;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,12 +22,14 @@ use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, doctor};
 use ser_features::augmentation::AugmentationRecipe;
 use ser_features::{FeatureConfig, LayerChoice, Pooling};
 use ser_prepare::{
-    DEFAULT_SHARD_BYTES, Extractors, NearDuplicates, PrepareOptions, examples, prepare_by, recordings,
+    DEFAULT_SHARD_BYTES, Extractors, NearDuplicates, Portion, PrepareOptions, examples, prepare_by,
+    recordings,
 };
 
 use crate::tables::Listed;
 use crate::{Bar, Ending, choice};
 use feature_options::FeatureOptions;
+use portion::portion;
 
 /// A pretrained encoder that is asked for, and what to keep of its states.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +122,13 @@ struct Arguments {
     /// Bytes of tensors in a file of the cache
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_SHARD_BYTES)]
     shard_bytes: usize,
+    /// Prepare only this portion of the recordings, as 2/8, into a folder of its own with --out; slurm or kubernetes/8 take
+    /// the number from the environment of a Slurm array or an indexed job: docs/scale.md
+    #[arg(long, value_name = "I/N", value_parser = portion, conflicts_with_all = ["doctor", "listen", "merge"])]
+    shard: Option<Portion>,
+    /// Put the portions in these folders together, all of them, each prepared with --shard and the other options given here
+    #[arg(long, value_name = "FOLDER", num_args = 1.., conflicts_with_all = ["doctor", "listen"])]
+    merge: Vec<PathBuf>,
     /// Files processed at once; 0 for one per processor
     #[arg(long, short, default_value_t = 0)]
     jobs: usize,
@@ -330,6 +340,8 @@ impl Arguments {
             near_duplicates: self.near_duplicates,
             require: self.require.clone(),
             shard_bytes: self.shard_bytes,
+            portion: self.shard,
+            merge: self.merge.clone(),
             jobs: self.jobs,
             rehash: self.rehash,
             strict: self.strict,

@@ -55,11 +55,13 @@ fn a_checkpoint_becomes_a_model_with_what_is_known_of_it() {
     let shapes = serde_json::json!([
         ["samples", "tensor(float)", [1, "samples"]],
         ["probabilities", "tensor(float)", [1, 4]],
+        ["share_as_unusual", "tensor(float)", [1, 1]],
     ]);
     assert_eq!(said[0], shapes);
     assert_eq!(said[1]["labels"], r#"["angry","happy","neutral","sad"]"#);
     assert_eq!((&said[1]["sample_rate"], &said[1]["calibrated"]), (&"16000".into(), &"true".into()));
     assert_eq!(said[1]["checkpoint_sha256"], digest);
+    assert_eq!(said[1]["out_of_domain_level"], "0.05");
     assert!(said[1]["temperature"].as_str().unwrap().parse::<f64>().unwrap() > 1.2, "{said}");
     assert!(said[1]["licence"].as_str().unwrap().contains("recordings"), "{said}");
 }

@@ -77,6 +77,7 @@ fn ask(subjects: Vec<Subject>) {
     clips.iter().zip(&paths).for_each(|((_, samples), path)| write_samples(path, samples));
     let models: Vec<PathBuf> = subjects.iter().map(|subject| exported(folder.path(), subject)).collect();
     let all = answers(&python, &models, &paths);
+    let mut told_apart = false;
     for (mut subject, answers) in subjects.into_iter().zip(all) {
         let (mut seen, mut shares, mut passed) = (Vec::new(), Vec::new(), 0);
         let mut worst = (0.0, "");
@@ -113,9 +114,10 @@ fn ask(subjects: Vec<Subject>) {
             subject.name
         );
         assert!(passed <= 1, "{}: {passed} shares are off by one", subject.name);
-        assert!(shares.iter().any(|share| *share > 0.1) && shares.iter().any(|share| *share < 0.1));
+        told_apart |= shares.iter().any(|share| *share > 0.1) && shares.iter().any(|share| *share < 0.1);
         println!("{:<50} {:.1e} ({})", subject.name, worst.0, worst.1);
     }
+    assert!(told_apart, "all recordings are unusual, or none");
 }
 
 fn exported(folder: &Path, subject: &Subject) -> PathBuf {

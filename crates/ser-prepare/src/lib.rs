@@ -22,7 +22,7 @@ pub use pipeline::{
 };
 pub use prepare::{
     CorpusReport, DEFAULT_SHARD_BYTES, Duplicate, LabelledRecording, NearDuplicatePair, NearDuplicates,
-    PrepareOptions, PrepareReport, Remark, prepare, prepare_by, recordings,
+    Portion, PrepareOptions, PrepareReport, Remark, prepare, prepare_by, recordings,
 };
 
 /// The example of the README, as a test.

@@ -35,6 +35,11 @@ pub(super) fn with_frames<'a>(
         return Ok(Cow::Borrowed(options));
     }
     options.validate()?;
+    if options.portion.is_some() || !options.merge.is_empty() {
+        let what = "every machine would have to read all recordings to choose a number of frames";
+        return Err(Error::new(ErrorKind::Usage, what)
+            .help("choose it once with --dry-run, and give that number to every portion"));
+    }
     let (corpora, mut candidates) = find_candidates(options, &mut PrepareReport::default())?;
     let index = Index::read(&index_path(&options.out))?.unwrap_or_default();
     recall_contents(&mut candidates, &index.files, options.rehash);

@@ -7,6 +7,7 @@ mod candidates;
 mod frames;
 mod near_duplicates;
 mod options;
+mod portions;
 mod report;
 mod select;
 mod splits;
@@ -20,9 +21,9 @@ use std::time::Instant;
 use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
-    CopySettings, CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorKey, WriterLock,
-    audit_folder, augmented_set_id, check_splits_place, content_of_segment, copy_path, index_path, key_of,
-    manifests_folder, point_splits_at, shards_folder,
+    CopySettings, CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorEntry, TensorKey,
+    WriterLock, audit_folder, augmented_set_id, check_splits_place, content_of_segment, copy_path,
+    index_path, key_of, manifests_folder, point_splits_at, shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
@@ -34,6 +35,7 @@ use crate::audit::{Originals, measured};
 use crate::pipeline::Extractors;
 use crate::prepare::candidates::find_candidates;
 use crate::prepare::frames::with_frames;
+use crate::prepare::portions::{Note, Portions};
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
 use crate::prepare::work::{FileWork, PreparedFile, UtteranceWork, Workers};
@@ -41,6 +43,7 @@ use crate::prepare::work::{FileWork, PreparedFile, UtteranceWork, Workers};
 pub use candidates::{LabelledRecording, recordings};
 pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
+pub use portions::Portion;
 pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Remark};
 
 /// How many files are handled between two looks at what came out, and how many bytes their tensors may take. One
@@ -142,6 +145,10 @@ struct Preparation<'a> {
     configuration: String,
     corpora: Corpora,
     candidates: Vec<Candidate>,
+    /// What this run says of itself, if it prepares a portion.
+    note: Option<Note>,
+    /// What other runs have prepared for this one.
+    portions: Portions,
     report: PrepareReport,
 }
 
@@ -153,12 +160,27 @@ impl<'a> Preparation<'a> {
         let set = augmented_set_id(&configuration, options.augment.as_ref());
         let mut report = PrepareReport::new(options, set);
         let (corpora, mut candidates) = find_candidates(options, &mut report)?;
-        let mut scanned = Self { options, configuration, corpora, candidates: Vec::new(), report };
+        let mut scanned = Self {
+            options,
+            configuration,
+            corpora,
+            candidates: Vec::new(),
+            note: None,
+            portions: Portions::default(),
+            report,
+        };
         refuse_failures(options, &scanned.report)?;
         let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
         ser_corpus::split::check_classes(originals.map(|candidate| &*candidate.annotation.label))
             .map_err(|error| explain(error, options, &scanned.report))?;
         add_copies(&mut candidates, options.augment.as_ref());
+        let id = &scanned.report.feature_set;
+        scanned.note = Note::of(options, &candidates, id);
+        Note::check_folder(scanned.note.as_ref(), &options.out)?;
+        scanned.portions = Portions::open(options, &candidates, id)?;
+        if let Some(portion) = options.portion {
+            candidates.retain(|candidate| portion.has(candidate.source()));
+        }
         scanned.candidates = candidates;
         Ok(scanned)
     }
@@ -191,8 +213,19 @@ impl<'a> Preparation<'a> {
         let written = store.finish(used)?;
         self.report.shards_written = written.shards;
         self.report.bytes_written = written.bytes;
-        let manifests = self.write_splits(&written.set, storage)?;
-        self.commit(FeatureSet { manifests, ..written.set }, index, storage)?;
+        match self.note.take() {
+            Some(note) => {
+                let seconds = |entry: &TensorEntry| entry.row.source.duration_s();
+                self.report.audio_seconds = written.set.entries.iter().map(seconds).sum();
+                self.list(written.set, index, storage)?;
+                note.write(storage, out)?;
+            }
+            None => {
+                let manifests = self.write_splits(&written.set, storage)?;
+                self.list(FeatureSet { manifests, ..written.set }, index, storage)?;
+                point_splits_at(storage, out, &manifests)?;
+            }
+        }
         Ok(lock)
     }
 
@@ -203,10 +236,13 @@ impl<'a> Preparation<'a> {
         extractors: Option<&dyn Extractors>,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let Self { options, configuration, corpora, candidates, report } = self;
+        let Self { options, configuration, corpora, candidates, portions, report, .. } = self;
         let mut work: Vec<&mut Candidate> = Vec::new();
         for candidate in candidates {
             let key = candidate.key_under(configuration, options.augment.as_ref());
+            if let Some(key) = &key {
+                store.take_from(portions, key)?;
+            }
             candidate.key = key.filter(|key| store.holds(key));
             match candidate.key {
                 Some(_) => report.reused += 1,
@@ -217,7 +253,7 @@ impl<'a> Preparation<'a> {
         progress.start(work.len() as u64, "files");
         let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
         let known = store.known();
-        let is_known = |key: &TensorKey| known.contains(key);
+        let is_known = |key: &TensorKey| known.contains(key) || portions.have(key);
         let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<PreparedFile>| -> Result<()> {
             report.bytes_read += outcomes.iter().map(|outcome| outcome.bytes_read).sum::<u64>();
             let outcomes = outcomes.into_iter().flat_map(|outcome| outcome.utterances);
@@ -227,9 +263,12 @@ impl<'a> Preparation<'a> {
                         candidate.content = Some(done.file);
                         candidate.key = Some(done.key);
                         let mut is_new = false;
-                        if let Some((features, row)) = done.tensor {
-                            is_new = store.push(&features, row)?;
-                            workers.recycle(features);
+                        match done.tensor {
+                            Some((features, row)) => {
+                                is_new = store.push(&features, row)?;
+                                workers.recycle(features);
+                            }
+                            None => store.take_from(portions, &done.key)?,
                         }
                         *if is_new { &mut report.computed } else { &mut report.reused } += 1;
                     }
@@ -277,7 +316,8 @@ impl<'a> Preparation<'a> {
         let out = &self.options.out;
         check_splits_place(out)?;
         let mut index = Index::read(&index_path(out))?.unwrap_or_default();
-        recall_contents(&mut self.candidates, &std::mem::take(&mut index.files), self.options.rehash);
+        let seen = [std::mem::take(&mut index.files), std::mem::take(&mut self.portions.files)].concat();
+        recall_contents(&mut self.candidates, &seen, self.options.rehash);
         Ok(index)
     }
 
@@ -318,15 +358,12 @@ impl<'a> Preparation<'a> {
         Ok(generation.name())
     }
 
-    /// Makes `set` the cache's newest feature set: from here on readers see it.
-    fn commit(&mut self, set: FeatureSet, mut index: Index, storage: &Storage) -> Result<()> {
-        let out = &self.options.out;
-        let manifests = set.manifests;
+    /// Makes `set` the newest feature set in the index: from here on readers see it.
+    fn list(&mut self, set: FeatureSet, mut index: Index, storage: &Storage) -> Result<()> {
         index.feature_sets.retain(|old| old.id != set.id);
         index.feature_sets.push(set);
         index.files = seen_files(std::mem::take(&mut self.candidates));
-        index.write(storage, &index_path(out))?;
-        point_splits_at(storage, out, &manifests)
+        index.write(storage, &index_path(&self.options.out))
     }
 }
 

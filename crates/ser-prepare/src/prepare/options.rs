@@ -11,7 +11,7 @@ use ser_corpus::split::Fractions;
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, Protocol};
 use ser_features::FeatureConfig;
 
-use crate::prepare::NearDuplicates;
+use crate::prepare::{NearDuplicates, Portion};
 
 /// Default size of a shard, bytes of tensors: a few hundred utterances.
 pub const DEFAULT_SHARD_BYTES: usize = 24 << 20;
@@ -55,6 +55,10 @@ pub struct PrepareOptions {
     pub require: Vec<Requirement>,
     /// Bytes of tensors after which a shard is full.
     pub shard_bytes: usize,
+    /// Which portion of the files to prepare, into a folder of its own; all of them where none is given.
+    pub portion: Option<Portion>,
+    /// Folders of all portions of these corpora, prepared with these options: their tensors are taken over.
+    pub merge: Vec<PathBuf>,
     /// How many files are handled at once; 0 for one on every processor.
     pub jobs: usize,
     /// Whether to read files whose stat has not changed.
@@ -89,6 +93,8 @@ impl PrepareOptions {
             near_duplicates: NearDuplicates::default(),
             require: Vec::new(),
             shard_bytes: DEFAULT_SHARD_BYTES,
+            portion: None,
+            merge: Vec::new(),
             jobs: 0,
             rehash: false,
             strict: false,
@@ -147,6 +153,15 @@ impl PrepareOptions {
                 format!("a shard cannot be full at {} bytes", self.shard_bytes),
             )
             .help(format!("give from {} to {}", SHARD_BYTES.start(), SHARD_BYTES.end())));
+        }
+        if self.portion.is_some() && !self.merge.is_empty() {
+            let what = format!("{} and {} contradict each other", Setting::Shard, Setting::Merge);
+            return Err(Error::new(ErrorKind::Usage, what)
+                .help("prepare every portion first, then put them together"));
+        }
+        if self.portion.is_some() && !self.require.is_empty() {
+            let what = format!("a portion has no splits that could meet what {} asks for", Setting::Require);
+            return Err(Error::new(ErrorKind::Usage, what).help("ask for it where portions are put together"));
         }
         if self.jobs > crate::prepare::MOST_JOBS {
             return Err(Error::new(ErrorKind::Usage, format!("{} jobs are too many", self.jobs)).help(

@@ -15,6 +15,7 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::prepare::PrepareOptions;
+use crate::prepare::portions::Portions;
 
 /// How many full shards are hashed and written at once: one is hashed while another waits for the disk.
 const WRITERS: usize = 2;
@@ -229,6 +230,16 @@ impl Store {
             self.send()?;
         }
         Ok(true)
+    }
+
+    /// Copies the tensor with this key from the portion that has it, unless it is here or none has it.
+    pub(super) fn take_from(&mut self, portions: &Portions, key: &TensorKey) -> Result<()> {
+        if !self.holds(key)
+            && let Some((features, row)) = portions.tensor(key, &self.layout)?
+        {
+            self.push(&features, row)?;
+        }
+        Ok(())
     }
 
     fn send(&mut self) -> Result<()> {
