@@ -8,7 +8,6 @@ mod common;
 mod common_disk;
 mod common_fit;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -24,7 +23,7 @@ use tch::Device;
 
 use common::{noise, put, speech, wav};
 use common_disk::{assert_same, kept};
-use common_fit::{fail, ser_fit, ser_predict, ser_prep, ser_report, succeed};
+use common_fit::{fail, ser_fit, ser_prep, ser_report, succeed};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name)
@@ -120,73 +119,6 @@ fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
     assert!(said.contains("not repaired shards/"), "{said}");
     json(&mut prep(folder, "wavlm-base", &[]));
     assert_eq!(std::fs::read(&of_set).unwrap(), intact);
-}
-
-/// Rows of a CSV file that have a probability, by their path in the corpus.
-fn answers(csv: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
-    let rows = csv::Reader::from_path(csv).unwrap().into_deserialize::<BTreeMap<String, String>>();
-    let in_corpus = |path: &str| path.rsplit_once("corpus/").map_or(path, |(_, path)| path).to_owned();
-    rows.map(|row| row.unwrap()).map(|row| (in_corpus(&row["path"]), row)).collect()
-}
-
-#[test]
-fn a_model_of_an_encoder_answers_about_recordings_as_it_reports() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    speech(&folder.join("corpus"), 4);
-    succeed(prep(folder, "wavlm-base", &["--quiet"]).args(["--pool", "statistics"]));
-    let fit = ["--arch", "encoder-head", "--feature-normalisation", "training", "--epochs", "5", "--quiet"];
-    succeed(ser_fit(folder).args(["--cache", "cache", "--run", "run", "--device", "cpu"]).args(fit));
-    let asked = ["--checkpoint", "run/best.pt", "--threads", "1", "--device", "cpu"];
-    succeed(ser_report(folder).args(asked).args(["--quiet", "--csv", "report.csv"]));
-    let predict = |encoder: Option<&str>, about: &[&str]| {
-        let mut command = ser_predict(folder);
-        command.args(asked).args(about);
-        encoder.map(|name| command.arg("--encoder").arg(fixture(name)));
-        command
-    };
-    succeed(&mut predict(Some("wavlm-base"), &["corpus", "--csv", "answers.csv", "--quiet"]));
-    let (reported, answered) = (answers(&folder.join("report.csv")), answers(&folder.join("answers.csv")));
-    assert!(reported.len() > 5 && answered.len() == 56, "{} of {}", reported.len(), answered.len());
-    for (path, reported) in &reported {
-        let answer = &answered[path];
-        assert_eq!(answer["share_as_unusual"], reported["share_as_unusual"], "{path}");
-        for (column, probability) in reported.iter().filter(|(name, _)| name.starts_with("probability_")) {
-            assert_eq!(answer[column], *probability, "{column} of {path}");
-        }
-    }
-
-    // Longer than the encoder takes at once, in windows.
-    put(folder, "long.wav", &wav(16_000, &noise(7, 20 * 16_000)));
-    let timeline = succeed(&mut predict(Some("wavlm-base"), &["long.wav", "--timeline", "--json"]));
-    assert!(serde_json::from_str::<Value>(timeline.lines().next().unwrap()).is_ok(), "{timeline}");
-
-    // Another corpus with some words more, prepared with the encoder and evaluated.
-    speech(&folder.join("elsewhere"), 6);
-    let unseen = |encoder: &[&str]| {
-        let mut command = ser_report(folder);
-        command.args(asked).args(["--data", "elsewhere"]).args(encoder);
-        command
-    };
-    let encoder = fixture("wavlm-base");
-    let report = json(&mut unseen(&["--encoder", encoder.to_str().unwrap()]));
-    assert!(report["uar"].is_number(), "{report}");
-    let complaint = fail(&mut unseen(&[]), 2);
-    assert!(
-        complaint.contains("whose folder is not given") && complaint.contains("--encoder"),
-        "{complaint}"
-    );
-
-    // Without its encoder, or with another, it says what it needs.
-    let complaint = fail(&mut predict(None, &["corpus"]), 2);
-    assert!(
-        complaint.contains("whose folder is not given") && complaint.contains("--encoder"),
-        "{complaint}"
-    );
-    let complaint = fail(&mut predict(Some("hubert-base"), &["corpus"]), 1);
-    assert!(complaint.contains("was trained on the states of the wavlm encoder"), "{complaint}");
-    let complaint = fail(&mut predict(Some("nothing"), &["corpus"]), 1);
-    assert!(complaint.contains("nothing"), "{complaint}");
 }
 
 #[test]

@@ -41,7 +41,6 @@ pub struct EncoderExtractors {
     encoder: Mutex<Encoder>,
     states: EncoderStates,
     shape: [usize; 3],
-    longest_s: f64,
 }
 
 impl EncoderExtractors {
@@ -57,13 +56,7 @@ impl EncoderExtractors {
         let Some(states) = of_encoder.cloned() else {
             return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
         };
-        let longest_s = encoder.most_samples() as f64 / f64::from(encoder.sample_rate());
-        Ok(Self { encoder: Mutex::new(encoder), states, shape: features.shape(), longest_s })
-    }
-
-    /// The longest recording that is not refused, seconds.
-    pub fn longest_s(&self) -> f64 {
-        self.longest_s
+        Ok(Self { encoder: Mutex::new(encoder), states, shape: features.shape() })
     }
 }
 

@@ -2,16 +2,11 @@
 
 use ser_cache::Sha;
 use ser_core::Result;
+use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::checkpoint::Checkpoint;
 use ser_train::state::Origin;
 use serde::Serialize;
-
-use crate::FeatureSource;
-
-/// The length of a short utterance, seconds: how much of a long recording a model hears at once that does not say how
-/// long those were which it learnt from.
-pub const ENCODER_WINDOW_S: f64 = 3.0;
 
 /// A model in words and numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,8 +27,7 @@ pub struct About {
     pub sample_rate: u32,
     /// The longest recording of which nothing is cut, seconds.
     pub longest_s: f64,
-    /// The length of a typical training utterance, seconds; that of the longest one where the checkpoint does not say, and
-    /// [`ENCODER_WINDOW_S`] of a model that reads what an encoder pooled over time.
+    /// The length of a typical training utterance, seconds; that of the longest one where the checkpoint does not say.
     pub typical_s: f64,
     /// How the corpus was split for its training.
     pub protocol: String,
@@ -59,17 +53,12 @@ impl About {
         digest: Sha,
         checkpoint: &Checkpoint,
         origin: &Origin,
-        source: &FeatureSource,
+        features: &FeatureConfig,
         learnt: Option<&LearntFrom>,
     ) -> Result<Self> {
-        let (features, longest_s) = (source.features(), source.longest_s());
         let hop = features.hop_length as f64 / f64::from(features.sample_rate);
-        let typical_s = match &features.encoder {
-            // What is pooled over time has one frame, whatever its length.
-            Some(_) => ENCODER_WINDOW_S,
-            None => (learnt.and_then(|learnt| learnt.typical_frames))
-                .map_or(longest_s, |frames| f64::from(frames) * hop),
-        };
+        let longest_s = features.max_frames as f64 * hop;
+        let typical = learnt.and_then(|learnt| learnt.typical_frames);
         let trained = learnt.map(|learnt| &learnt.training).filter(|heard| !heard.speakers.is_empty());
         let unheard = learnt.filter(|learnt| {
             !learnt.training.speakers.is_empty()
@@ -85,7 +74,7 @@ impl About {
             n_parameters: origin.model.n_parameters()?,
             sample_rate: features.sample_rate,
             longest_s,
-            typical_s,
+            typical_s: typical.map_or(longest_s, |frames| f64::from(frames) * hop),
             protocol: origin.split.protocol.clone(),
             training_speakers: trained.map(|heard| heard.speakers.len() as u64),
             training_recordings: learnt.map(|learnt| learnt.training.sounds.len() as u64),

@@ -6,7 +6,7 @@ use ser_audio::{Limits, audio_hash};
 use ser_core::Result;
 use ser_features::FeatureConfig;
 use ser_model::SoundDigest;
-use ser_prepare::{Extractors, Pipeline};
+use ser_prepare::Pipeline;
 
 /// The features of one recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,20 +30,12 @@ pub struct FrontEnd {
 }
 
 impl FrontEnd {
-    /// A front end to `features`, for files within `limits`, by one of the `extractors`; without any, that of preparation.
+    /// A front end to `features`, for files within `limits`.
     ///
     /// # Errors
-    /// When the configuration is invalid, or there is no memory for an extractor.
-    pub(crate) fn new(
-        features: &FeatureConfig,
-        extractors: Option<&dyn Extractors>,
-        limits: Limits,
-    ) -> Result<Self> {
-        let pipeline = match extractors {
-            None => Pipeline::new(features, None, limits)?,
-            Some(extractors) => Pipeline::with(features, None, limits, extractors.extractor()?)?,
-        };
-        Ok(Self { pipeline })
+    /// When the configuration is invalid.
+    pub fn new(features: &FeatureConfig, limits: Limits) -> Result<Self> {
+        Ok(Self { pipeline: Pipeline::new(features, None, limits)? })
     }
 
     /// The recording in the file at `path`.

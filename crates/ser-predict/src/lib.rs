@@ -6,23 +6,21 @@
 //!                                            features               calibration  set, out of domain
 //! ```
 //!
-//! A clip takes the pipeline of preparation, to the bit; a [`FeatureSource`] says whose extractor is the last part of it. [`predict_all`] answers for any number of recordings in bounded
+//! A clip takes the pipeline of preparation, to the bit. [`predict_all`] answers for any number of recordings in bounded
 //! memory and in their order; [`timeline`] for the stretches of speech in a long one.
 
 mod about;
 mod answer;
 mod clip;
-mod feature_source;
 mod inputs;
 mod live;
 mod model;
 mod stream;
 pub mod timeline;
 
-pub use about::{About, ENCODER_WINDOW_S};
+pub use about::About;
 pub use answer::Answer;
 pub use clip::{Clip, FrontEnd};
-pub use feature_source::{EncoderFolder, FeatureSource};
 pub use inputs::{Input, Inputs};
 pub use live::{Live, Moment};
 pub use model::{Model, ModelOptions};

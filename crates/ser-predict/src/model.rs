@@ -6,7 +6,7 @@ use std::path::Path;
 use ser_audio::Limits;
 use ser_cache::Sha;
 use ser_core::storage::open_regular;
-use ser_core::{Error, Result};
+use ser_core::{Error, ErrorKind, Result};
 use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
@@ -15,7 +15,7 @@ use ser_model::domain::{DomainReference, describe};
 use ser_train::predict::Predictor;
 use ser_train::state::Origin;
 
-use crate::{About, Answer, Clip, EncoderFolder, FeatureSource, FrontEnd};
+use crate::{About, Answer, Clip, FrontEnd};
 
 /// How a model is to answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,13 +26,11 @@ pub struct ModelOptions {
     pub threads: u32,
     /// Coverage of the prediction sets, above 0 and below 1.
     pub coverage: f64,
-    /// The pretrained encoder of a model that reads the states of one.
-    pub encoder: Option<EncoderFolder>,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        Self { device: "auto".to_owned(), threads: 0, coverage: 0.9, encoder: None }
+        Self { device: "auto".to_owned(), threads: 0, coverage: 0.9 }
     }
 }
 
@@ -40,7 +38,7 @@ impl Default for ModelOptions {
 #[derive(Debug)]
 pub struct Model {
     about: About,
-    source: FeatureSource,
+    features: FeatureConfig,
     predictor: Predictor,
     calibration: Option<(Calibrator, SetThreshold)>,
     learnt: Option<LearntFrom>,
@@ -66,7 +64,16 @@ impl Model {
     fn from_bytes(name: String, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         let origin = Origin::of(&checkpoint)?;
-        let source = FeatureSource::new(origin.feature_config()?, options.encoder.as_ref())?;
+        let features = origin.feature_config()?;
+        if let Some(states) = &features.encoder {
+            let what = format!(
+                "reads the states of a {} encoder, through which single recordings cannot be taken yet",
+                states.family
+            );
+            return Err(Error::new(ErrorKind::Unsupported, what).help(
+                "prepare them with ser-prep --encoder and evaluate the cache with ser-report --unseen",
+            ));
+        }
         let predictor = Predictor::new(&checkpoint, &origin, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?
             .map(|calibrator| {
@@ -75,10 +82,11 @@ impl Model {
             .transpose()?;
         let learnt = LearntFrom::of(&checkpoint)?;
         let domain = DomainReference::of(&checkpoint)?;
-        let mut about = About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &source, learnt.as_ref())?;
+        let mut about =
+            About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
         about.calibrated = calibration.is_some();
         about.knows_its_domain = domain.is_some();
-        Ok(Self { about, source, predictor, calibration, learnt, domain })
+        Ok(Self { about, features, predictor, calibration, learnt, domain })
     }
 
     /// What it is and has heard.
@@ -93,20 +101,15 @@ impl Model {
 
     /// What its network reads.
     pub fn features(&self) -> &FeatureConfig {
-        self.source.features()
-    }
-
-    /// What computes that, for any number of threads.
-    pub fn feature_source(&self) -> &FeatureSource {
-        &self.source
+        &self.features
     }
 
     /// A thread's front end for files within `limits`.
     ///
     /// # Errors
-    /// As [`FeatureSource::front_end`].
+    /// As [`FrontEnd::new`].
     pub fn front_end(&self, limits: Limits) -> Result<FrontEnd> {
-        self.source.front_end(limits)
+        FrontEnd::new(&self.features, limits)
     }
 
     /// Answers for `clips`, in their order. An answer depends on no other clip.
@@ -148,7 +151,7 @@ impl Model {
 
     fn share_as_unusual(&self, clip: &Clip) -> Result<Option<f64>> {
         let Some(domain) = &self.domain else { return Ok(None) };
-        let descriptor = describe(&clip.features, self.features().shape(), clip.frames as usize)?;
+        let descriptor = describe(&clip.features, self.features.shape(), clip.frames as usize)?;
         Ok(Some(domain.share_as_unusual(domain.distance(&descriptor)?)))
     }
 

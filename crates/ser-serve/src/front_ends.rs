@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use ser_audio::Limits;
 use ser_core::{ErrorKind, Result};
-use ser_predict::{Clip, FeatureSource, FrontEnd};
+use ser_features::FeatureConfig;
+use ser_predict::{Clip, FrontEnd};
 
 use crate::speech::Ears;
 
@@ -24,7 +25,7 @@ struct Worker {
 /// The front ends of one model that nobody uses at the moment.
 #[derive(Debug)]
 pub(crate) struct FrontEnds {
-    source: FeatureSource,
+    features: FeatureConfig,
     limits: Limits,
     free: Mutex<Vec<Worker>>,
     most: usize,
@@ -32,8 +33,8 @@ pub(crate) struct FrontEnds {
 
 impl FrontEnds {
     /// Front ends for recordings within `limits`; no more than `most` are kept.
-    pub(crate) fn new(source: FeatureSource, limits: Limits, most: usize) -> Self {
-        Self { source, limits, free: Mutex::default(), most }
+    pub(crate) fn new(features: FeatureConfig, limits: Limits, most: usize) -> Self {
+        Self { features, limits, free: Mutex::default(), most }
     }
 
     /// The recording whose file has these bytes.
@@ -74,7 +75,7 @@ impl FrontEnds {
         match free {
             Some(worker) => Ok(worker),
             None => {
-                let front_end = self.source.front_end(self.limits)?;
+                let front_end = FrontEnd::new(&self.features, self.limits)?;
                 Ok(Worker { front_end, ears: Ears::new() })
             }
         }

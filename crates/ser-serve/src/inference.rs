@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_predict::{About, Answer, Clip, FeatureSource, Model, ModelOptions};
+use ser_features::FeatureConfig;
+use ser_predict::{About, Answer, Clip, Model, ModelOptions};
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
@@ -26,7 +27,7 @@ const QUEUE: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Inference {
     about: About,
-    source: FeatureSource,
+    features: FeatureConfig,
     queue: SyncSender<Job>,
     alive: Arc<AtomicBool>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
@@ -53,7 +54,7 @@ impl Inference {
             let opened = Model::open(&path, &options).and_then(|mut model| warm(&mut model).map(|()| model));
             match opened {
                 Ok(mut model) => {
-                    if tell.send(Ok((model.about().clone(), model.feature_source().clone()))).is_ok() {
+                    if tell.send(Ok((model.about().clone(), model.features().clone()))).is_ok() {
                         answer_all(&mut model, &jobs, &metrics);
                     }
                 }
@@ -67,8 +68,8 @@ impl Inference {
         let thread = thread
             .map_err(|error| Error::new(ErrorKind::Io, format!("a thread cannot be started: {error}")))?;
         let gone = |_| Error::new(ErrorKind::Io, "the thread of the network ended without a word");
-        let (about, source) = told.recv().map_err(gone)??;
-        Ok(Self { about, source, queue, alive, thread: std::sync::Mutex::new(Some(thread)) })
+        let (about, features) = told.recv().map_err(gone)??;
+        Ok(Self { about, features, queue, alive, thread: std::sync::Mutex::new(Some(thread)) })
     }
 
     /// What the model is.
@@ -77,8 +78,8 @@ impl Inference {
     }
 
     /// What its network reads.
-    pub(crate) fn feature_source(&self) -> &FeatureSource {
-        &self.source
+    pub(crate) fn features(&self) -> &FeatureConfig {
+        &self.features
     }
 
     /// Whether its thread runs.

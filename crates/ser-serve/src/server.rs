@@ -98,7 +98,7 @@ impl Server {
         let models = options.checkpoints.iter().zip(names).map(|(path, name)| {
             let inference = Inference::start(path.clone(), options.model.clone(), Arc::clone(&metrics))?;
             let limits = options.limits.of_recordings();
-            let front_ends = FrontEnds::new(inference.feature_source().clone(), limits, 2 * jobs);
+            let front_ends = FrontEnds::new(inference.features().clone(), limits, 2 * jobs);
             let timelines = Timelines::new(path.clone(), options.model.clone(), limits, jobs);
             Ok(Arc::new(Served { name, inference, front_ends, timelines }))
         });

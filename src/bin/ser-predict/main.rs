@@ -16,7 +16,7 @@ use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
 use ser_eval::DEFAULT_COVERAGE;
 use ser_predict::timeline::TimelineOptions;
-use ser_predict::{EncoderFolder, Inputs, Model, ModelOptions, predict_all};
+use ser_predict::{Inputs, Model, ModelOptions, predict_all};
 
 use results::{Results, Shape};
 
@@ -38,9 +38,6 @@ struct Arguments {
     /// Checkpoint that answers
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: PathBuf,
-    /// Folder of the pretrained encoder, for a checkpoint that was trained on the states of one
-    #[arg(long, value_name = "DIR")]
-    encoder: Option<PathBuf>,
     /// How often the prediction set is to hold the right class: above 0 and below 1
     #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_COVERAGE)]
     coverage: f64,
@@ -146,12 +143,7 @@ fn answer_all(arguments: &Arguments, model: &mut Model) -> Result<u64> {
 
 impl Arguments {
     fn model_options(&self) -> ModelOptions {
-        ModelOptions {
-            device: self.device.clone(),
-            threads: self.threads,
-            coverage: self.coverage,
-            encoder: self.encoder.as_ref().map(EncoderFolder::new),
-        }
+        ModelOptions { device: self.device.clone(), threads: self.threads, coverage: self.coverage }
     }
 
     fn timeline_options(&self) -> TimelineOptions {

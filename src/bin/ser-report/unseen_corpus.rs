@@ -1,7 +1,6 @@
 //! Options of `ser-report` for a labelled corpus that the checkpoint was not made for.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 use ser::{Bar, Ending};
@@ -10,8 +9,7 @@ use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource};
 use ser_eval::{Evaluation, Prediction};
-use ser_predict::{EncoderFolder, FeatureSource};
-use ser_prepare::{PrepareOptions, prepare_by};
+use ser_prepare::{PrepareOptions, prepare};
 use ser_train::assess::AssessOptions;
 use ser_train::predict::read;
 use ser_train::unseen::assess_unseen;
@@ -34,9 +32,6 @@ pub(crate) struct UnseenCorpus {
     /// Other names for its labels, as for ser-prep: common, calm-is-neutral, four, or a TOML file
     #[arg(long, value_name = "MAP", requires = "data")]
     map: Option<MapSource>,
-    /// Folder of the pretrained encoder, for a checkpoint that was trained on the states of one
-    #[arg(long, value_name = "DIR", requires = "data")]
-    encoder: Option<PathBuf>,
     /// Evaluate on all of --cache, which was prepared from another corpus
     #[arg(long, requires = "cache", conflicts_with_all = ["data", "runs", "require", "other_corpus"])]
     unseen: bool,
@@ -72,10 +67,7 @@ impl UnseenCorpus {
                     temporary.insert(folder).path().join("cache")
                 }
             };
-            let preparation = self.preparation(&options, &out)?;
-            let folder = self.encoder.as_ref().map(EncoderFolder::new);
-            let source = FeatureSource::new(preparation.features.clone(), folder.as_ref())?;
-            let report = prepare_by(&preparation, source.extractors(), &Storage::native(), bar)?;
+            let report = prepare(&self.preparation(&options, &out)?, &Storage::native(), bar)?;
             for remark in report.failed.iter().chain(&report.doubts) {
                 let _ = writeln!(std::io::stderr(), "ser-report: {}: {}", remark.path, remark.text);
             }

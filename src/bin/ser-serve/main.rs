@@ -8,7 +8,7 @@ use clap::Parser;
 use ser::{Ending, stop_on_interrupt};
 use ser_core::{Error, ErrorKind, Result};
 use ser_eval::DEFAULT_COVERAGE;
-use ser_predict::{EncoderFolder, ModelOptions};
+use ser_predict::ModelOptions;
 use ser_serve::{ServeLimits, ServeOptions, Server, TlsFiles, Token};
 
 /// Serve checkpoints on this machine: a page that listens to a microphone, POST /v1/predict for recordings and GET
@@ -22,9 +22,6 @@ struct Arguments {
     /// Checkpoint to serve; may be given more than once, the first is asked unless a client names another
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: Vec<PathBuf>,
-    /// Folder of the pretrained encoder, for checkpoints that were trained on the states of one
-    #[arg(long, value_name = "DIR")]
-    encoder: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
     bind: SocketAddr,
@@ -111,7 +108,6 @@ fn run(mut arguments: Arguments) -> Result<Ending> {
             device: arguments.device,
             threads: arguments.threads,
             coverage: arguments.coverage,
-            encoder: arguments.encoder.map(EncoderFolder::new),
         },
         bind: arguments.bind,
         hosts: arguments.host,
