@@ -38,6 +38,7 @@ impl Encoder {
 /// spent on padding, and a tensor is the same to the bit whatever else is computed, in which order and on how many threads.
 #[derive(Debug)]
 pub struct EncoderExtractors {
+    window_s: f64,
     encoder: Mutex<Encoder>,
     states: EncoderStates,
     shape: [usize; 3],
@@ -49,14 +50,25 @@ impl EncoderExtractors {
     /// # Errors
     /// When they are not.
     pub fn new(encoder: Encoder, features: &FeatureConfig) -> Result<Self> {
-        let of_encoder = features
-            .encoder
-            .as_ref()
-            .filter(|states| states.digest == encoder.digest().to_string() && states.version == VERSION);
+        let digest = encoder.digest().to_string();
+        let of_encoder = features.encoder.as_ref().filter(|states| states.digest == digest);
         let Some(states) = of_encoder.cloned() else {
             return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
         };
-        Ok(Self { encoder: Mutex::new(encoder), states, shape: features.shape() })
+        if states.version != VERSION {
+            let what = format!(
+                "the states were computed by version {} of the encoders, and this program has version {VERSION}",
+                states.version
+            );
+            return Err(Error::new(ErrorKind::Mismatch, what).help("prepare them and train again"));
+        }
+        let window_s = encoder.most_samples() as f64 / f64::from(encoder.sample_rate().max(1));
+        Ok(Self { window_s, encoder: Mutex::new(encoder), states, shape: features.shape() })
+    }
+
+    /// The longest recording that the encoder hears in one window, seconds.
+    pub fn window_s(&self) -> f64 {
+        self.window_s
     }
 }
 
@@ -89,13 +101,12 @@ impl TensorExtractor for StatesExtractor {
     fn extract(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
         // The number is each thread's own, and this may be its first.
         tch::set_num_threads(1);
-        let pooled = self.encoder.pooled(&[samples], &self.layers, self.pooling)?;
-        let pooled = pooled.first().filter(|pooled| pooled.len() == tensor.len());
-        let pooled = pooled.ok_or_else(|| {
+        let pooled = self.encoder.pooled_of_any_length(samples, &self.layers, self.pooling)?;
+        let pooled = Some(pooled).filter(|pooled| pooled.len() == tensor.len()).ok_or_else(|| {
             let what = format!("a tensor of {} numbers is none of {:?}", tensor.len(), self.shape);
             Error::new(ErrorKind::Mismatch, what)
         })?;
-        tensor.copy_from_slice(pooled);
+        tensor.copy_from_slice(&pooled);
         Ok(Extraction { frames: 1, cut: 0 })
     }
 }
