@@ -224,8 +224,10 @@ fn run(arguments: &Arguments, encoder: Option<(EncoderRequest<'_>, &OpenEncoder)
     let extractors = encoder.as_ref().map(|encoder| &*encoder.extractors);
     let bar = Bar::new(arguments.quiet || arguments.json);
     let report = prepare_by(&options, extractors, &Storage::native(), &bar)?;
-    if let (Some(EncoderFeatures { features: FeatureConfig { encoder: Some(states), .. }, folder, .. }), false) =
-        (&encoder, options.dry_run)
+    if let (
+        Some(EncoderFeatures { features: FeatureConfig { encoder: Some(states), .. }, folder, .. }),
+        false,
+    ) = (&encoder, options.dry_run)
     {
         note_encoder(&Storage::native(), &options.out, &states.digest, folder)?;
     }

@@ -197,7 +197,8 @@ impl Encoder {
             return Err(self.no_layer(last));
         }
         let overlap = windows::OVERLAP_S * self.sample_rate() as usize;
-        let windows = windows::over(samples.len(), most, overlap, self.hop(), |samples| self.frames_of(samples));
+        let windows =
+            windows::over(samples.len(), most, overlap, self.hop(), |samples| self.frames_of(samples));
         let zeros = vec![0.0; self.dimension()];
         let mut sums = vec![Sums { count: 0, sum: zeros.clone(), squares: zeros }; layers.len()];
         for window in windows.into_iter().filter(|window| !window.frames.is_empty()) {
@@ -251,7 +252,8 @@ impl Sums {
     fn add(&mut self, states: &Tensor) -> Result<()> {
         let time = [0i64];
         let mut row = vec![0.0; self.sum.len()];
-        for (sums, values) in [(&mut self.sum, states.shallow_clone()), (&mut self.squares, states.f_square()?)]
+        for (sums, values) in
+            [(&mut self.sum, states.shallow_clone()), (&mut self.squares, states.f_square()?)]
         {
             let values = values.f_sum_dim_intlist(time.as_slice(), false, Kind::Double)?;
             values.f_to_device(Device::Cpu)?.f_contiguous()?.f_copy_data(&mut row, sums.len())?;

@@ -164,4 +164,43 @@ mod tests {
         let too_high = "9".parse().unwrap();
         assert!(fixture("hubert-base").features(&too_high, Pooling::Mean).is_err());
     }
+
+    /// The tiny Whisper hears 1 s at once. Its windows are computed apart here, and their frames put together by hand.
+    #[test]
+    fn a_recording_of_several_windows_counts_every_frame_once() {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders/whisper");
+        let mut encoder = Encoder::open(&fixture, Device::Cpu).unwrap();
+        let rate = encoder.sample_rate() as usize;
+        assert_eq!(encoder.most_samples(), rate);
+        let samples: Vec<f32> = (0..rate * 5 / 2).map(|n| (n as f32 * n as f32 * 1e-5).sin()).collect();
+        let (hop, size) = (encoder.hop(), encoder.dimension());
+        assert!(samples.len().div_ceil(hop) > 100);
+        // A quarter of a second is shared, so a window begins every three quarters of one.
+        let half = rate / 8 / hop;
+        let step = rate / hop - 2 * half;
+        let mut frames: Vec<Vec<f32>> = Vec::new();
+        for start in (0..4).map(|number| number * step) {
+            let part = &samples[start * hop..samples.len().min((start + rate / hop) * hop)];
+            let states = encoder.states(&[part]).unwrap().remove(0).states;
+            let (count, layer) = (states.size()[1] as usize, states.get(1).contiguous());
+            let mut flat = vec![0.0_f32; count * size];
+            layer.copy_data(&mut flat, count * size);
+            frames.truncate(if start == 0 { 0 } else { start + half });
+            let skip = frames.len() - start;
+            frames.extend(flat.chunks_exact(size).skip(skip).map(<[f32]>::to_vec));
+            if start * hop + rate >= samples.len() {
+                break;
+            }
+        }
+        assert_eq!(frames.len(), encoder.frames_of(samples.len()));
+        let pooled = encoder.pooled_of_any_length(&samples, &[1], Pooling::Statistics).unwrap();
+        for number in 0..size {
+            let values: Vec<f64> = frames.iter().map(|frame| f64::from(frame[number])).collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+            assert!((f64::from(pooled[number]) - mean).abs() < 1e-5, "{number}");
+            assert!((f64::from(pooled[size + number]) - variance.sqrt()).abs() < 1e-5, "{number}");
+        }
+        assert!(encoder.pooled_of_any_length(&samples, &[9], Pooling::Mean).is_err());
+    }
 }

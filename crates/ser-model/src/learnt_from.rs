@@ -118,8 +118,7 @@ mod tests {
             speakers: ["OAF".to_owned(), "嬉".to_owned()].into(),
         };
         let validation = Heard::default();
-        let learnt =
-            LearntFrom { training, validation, typical_frames: Some(125), typical_ms: Some(2_000) };
+        let learnt = LearntFrom { training, validation, typical_frames: Some(125), typical_ms: Some(2_000) };
         let bytes = checkpoint(vec![learnt.to_entry().unwrap()]).to_bytes().unwrap();
         assert_eq!(LearntFrom::of(&Checkpoint::from_bytes(&bytes).unwrap()).unwrap(), Some(learnt));
         assert_eq!(LearntFrom::of(&checkpoint(Vec::new())).unwrap(), None);

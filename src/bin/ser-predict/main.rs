@@ -14,8 +14,8 @@ use ser::{Bar, Ending};
 use ser_audio::Limits;
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
-use ser_eval::DEFAULT_COVERAGE;
 use ser_encoder::Encoders;
+use ser_eval::DEFAULT_COVERAGE;
 use ser_predict::timeline::TimelineOptions;
 use ser_predict::{Inputs, Model, ModelOptions, predict_all};
 

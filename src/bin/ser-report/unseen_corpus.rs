@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use ser::{Bar, Ending};
-use ser_core::{Error, Result};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
+use ser_core::{Error, Result};
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource};
 use ser_encoder::{EncoderExtractors, Encoders};
 use ser_eval::{Evaluation, Prediction};
@@ -106,8 +106,7 @@ impl UnseenCorpus {
             None => error.at(&options.checkpoint),
             Some(_) => error,
         };
-        let extractors =
-            encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
+        let extractors = encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
         let preparation = PrepareOptions {
             data: self.data.clone(),
             features,

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use ser::{Ending, stop_on_interrupt};
 use ser_core::{Error, ErrorKind, Result};
-use ser_eval::DEFAULT_COVERAGE;
 use ser_encoder::Encoders;
+use ser_eval::DEFAULT_COVERAGE;
 use ser_predict::ModelOptions;
 use ser_serve::{ServeLimits, ServeOptions, Server, TlsFiles, Token};
 
