@@ -7,7 +7,10 @@
 mod common;
 mod common_disk;
 mod common_fit;
+#[cfg(feature = "serve")]
+mod common_serve;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -23,7 +26,7 @@ use tch::Device;
 
 use common::{noise, put, speech, wav};
 use common_disk::{assert_same, kept};
-use common_fit::{fail, ser_fit, ser_prep, ser_report, succeed};
+use common_fit::{copy_folder, fail, manifest, ser_fit, ser_predict, ser_prep, ser_report, succeed};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name)
@@ -180,11 +183,196 @@ fn recordings_that_an_encoder_does_not_take_are_named_and_the_others_used() {
     let folder = folder.path();
     let corpus = folder.join("corpus");
     common::plain_corpus(&corpus, &["calm", "loud"], 6);
-    put(&corpus, "calm/long.wav", &wav(16_000, &noise(99, 16_001)));
-    let report = prep(folder, "whisper", &["--json"]).output().unwrap();
+    put(&corpus, "calm/short.wav", &wav(16_000, &noise(99, 12)));
+    let options = ["--json", "--min-duration", "0.0001"];
+    let report = prep(folder, "wav2vec2-base", &options).output().unwrap();
     assert_eq!(report.status.code(), Some(3));
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     assert_eq!(report["computed"].as_u64(), Some(12));
     let failed = report["failed"][0].to_string();
-    assert!(failed.contains("calm/long.wav") && failed.contains("more than the 1.0 s"), "{failed}");
+    assert!(failed.contains("calm/short.wav") && failed.contains("too short for a frame"), "{failed}");
+}
+
+/// A head on the states of the encoder in `encoder` of `folder`, trained on `corpus` there: `run/best.pt`.
+fn trained(folder: &Path, name: &str, options: &[&str]) {
+    speech(&folder.join("corpus"), 4);
+    copy_folder(&fixture(name), &folder.join("encoder"));
+    let mut prep = ser_prep(folder);
+    prep.args(["--data", "corpus", "--out", "cache", "--quiet", "--encoder", "encoder"]).args(options);
+    succeed(&mut prep);
+    let mut fit = ser_fit(folder);
+    fit.args(["--cache", "cache", "--run", "run", "--device", "cpu", "--quiet", "--arch", "encoder-head"]);
+    fit.args(["--epochs", "8", "--lr", "0.01", "--batch-size", "8", "--threads", "1"]);
+    succeed(fit.args(["--feature-normalisation", "training"]));
+}
+
+/// Paths of the test side, relative to the folder.
+fn test_side(folder: &Path) -> Vec<String> {
+    let utterances = manifest(&folder.join("cache"), "random", "test");
+    utterances.iter().map(|line| format!("corpus/{}", line["path"].as_str().unwrap())).collect()
+}
+
+fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+    csv::Reader::from_path(path).unwrap().deserialize().map(|row| row.unwrap()).collect()
+}
+
+#[test]
+fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
+    for (name, options) in [
+        ("wavlm-base", &["--pool", "statistics"][..]),
+        ("wav2vec2-base", &["--layers", "0,2"]),
+        ("whisper", &[]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        trained(folder, name, options);
+        std::fs::write(folder.join("list.txt"), test_side(folder).join("\n")).unwrap();
+        let model = ["--checkpoint", "run/best.pt", "--threads", "1", "--device", "cpu", "--quiet"];
+        succeed(ser_predict(folder).args(["list.txt", "--csv", "answers.csv"]).args(model));
+        succeed(ser_report(folder).args(["--csv", "report.csv"]).args(model));
+        let (answers, reported) = (rows(&folder.join("answers.csv")), rows(&folder.join("report.csv")));
+        assert!(answers.len() > 5 && answers.len() == reported.len(), "{} answers", answers.len());
+        for (answer, reported) in answers.iter().zip(&reported) {
+            assert!(answer["path"].ends_with(&reported["path"]), "{answer:?} {reported:?}");
+            assert_eq!((&answer["label"], &answer["set"]), (&reported["predicted"], &reported["set"]));
+            assert_eq!(answer["share_as_unusual"], reported["share_as_unusual"]);
+            for (column, value) in reported.iter().filter(|(column, _)| column.starts_with("probability_")) {
+                assert_eq!(answer[column], *value, "{column} of {}", answer["path"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encoder_that_has_moved_is_named_and_another_one_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, "wavlm-base", &[]);
+    let clip = test_side(folder).swap_remove(0);
+    let predict = |options: &[&str]| {
+        let mut command = ser_predict(folder);
+        command.args(["--checkpoint", "run/best.pt", "--device", "cpu", "--json", &clip]).args(options);
+        command
+    };
+    let said = succeed(&mut predict(&[]));
+    std::fs::rename(folder.join("encoder"), folder.join("moved")).unwrap();
+    let complaint = fail(&mut predict(&[]), 1);
+    for part in ["run/best.pt", "a wavlm encoder with digest", "/encoder", "--encoder"] {
+        assert!(complaint.contains(part), "{part}: {complaint}");
+    }
+    assert_eq!(succeed(&mut predict(&["--encoder", "moved"])), said);
+    let hubert = fixture("hubert-base");
+    let complaint = fail(&mut predict(&["--encoder", hubert.to_str().unwrap()]), 1);
+    assert!(complaint.contains("hubert-base: holds a hubert encoder with digest"), "{complaint}");
+    assert!(complaint.contains("not the wavlm encoder with digest"), "{complaint}");
+    // One of the same family with other weights or settings is another.
+    let settings = folder.join("moved/preprocessor_config.json");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text + "\n").unwrap();
+    let complaint = fail(&mut predict(&["--encoder", "moved"]), 1);
+    assert!(complaint.contains("moved: holds a wavlm encoder with digest"), "{complaint}");
+}
+
+#[test]
+fn another_corpus_is_reported_on_through_the_encoder() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, "hubert-large", &[]);
+    let options = ser_synth::SynthOptions { words: 3, sample_rate: 16_000, seed: 9, ..Default::default() };
+    ser_synth::SynthCorpus::new(options).unwrap().write(&folder.join("other")).unwrap();
+    let report = |options: &[&str]| {
+        json(ser_report(folder).args(["--checkpoint", "run/best.pt", "--device", "cpu"]).args(options))
+    };
+    let direct = report(&["--data", "other"]);
+    assert_eq!(direct["n_utterances"].as_u64(), Some(42), "{direct:#}");
+    let mut prep = ser_prep(folder);
+    succeed(prep.args(["--data", "other", "--out", "apart", "--quiet", "--encoder", "encoder"]));
+    let apart = report(&["--cache", "apart", "--unseen"]);
+    assert_eq!(direct["confusion_matrix"], apart["confusion_matrix"]);
+    assert_eq!(direct["cross_entropy"], apart["cross_entropy"]);
+    std::fs::rename(folder.join("encoder"), folder.join("moved")).unwrap();
+    let complaint = fail(
+        ser_report(folder).args(["--checkpoint", "run/best.pt", "--data", "other", "--device", "cpu"]),
+        1,
+    );
+    assert!(complaint.contains("--encoder"), "{complaint}");
+    let moved = report(&["--data", "other", "--encoder", "moved"]);
+    assert_eq!(direct["cross_entropy"], moved["cross_entropy"]);
+}
+
+#[test]
+fn protocols_and_searches_train_heads_on_states() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, "data2vec-audio", &[]);
+    let mut fit = ser_fit(folder);
+    fit.args(["--cache", "cache", "--arch", "encoder-head", "--epochs", "2", "--threads", "1", "--quiet"]);
+    succeed(fit.args(["--protocols", "random,word", "--seeds", "2", "--runs", "runs", "--device", "cpu"]));
+    let table = json(ser_report(folder).args(["--runs", "runs", "--cache", "cache", "--device", "cpu"]));
+    assert!(table.to_string().contains("\"word\""), "{table}");
+    std::fs::write(folder.join("space.toml"), "lr = { log_float = [1e-3, 1e-1] }\n").unwrap();
+    let mut tune = Command::new(env!("CARGO_BIN_EXE_ser-tune"));
+    tune.current_dir(folder).args(["--study", "study", "--space", "space.toml", "--trials", "2", "--quiet"]);
+    let recipe = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    std::fs::write(folder.join("recipe.toml"), recipe).unwrap();
+    succeed(tune.args(["--config", "recipe.toml", "--cache", "cache"]));
+    assert!(folder.join("study/best.toml").exists());
+}
+
+#[test]
+fn a_long_recording_has_a_timeline_and_an_answer_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, "whisper", &["--pool", "statistics"]);
+    let mut reader = RecordingReader::new(&FeatureConfig::default(), Limits::default());
+    let mut samples = vec![0.0; 16_000];
+    for path in test_side(folder).iter().take(4) {
+        reader.read(&folder.join(path)).unwrap();
+        samples.extend(reader.load(None).unwrap().samples);
+        samples.extend(vec![0.0; 16_000]);
+    }
+    std::fs::write(folder.join("talk.wav"), ser_audio::pcm16_wav(&samples, 16_000)).unwrap();
+    let predict = |options: &[&str]| {
+        let mut command = ser_predict(folder);
+        command.args(["--checkpoint", "run/best.pt", "--device", "cpu", "--json", "talk.wav"]).args(options);
+        let said = succeed(&mut command);
+        serde_json::from_str::<Value>(said.lines().next().unwrap()).unwrap()
+    };
+    let timeline = predict(&["--timeline", "--speech-threshold", "0.3"]);
+    assert!(!timeline["passages"].as_array().unwrap().is_empty(), "{timeline:#}");
+    // As long as a typical utterance of the training, not as the one frame that is kept of it.
+    assert!(timeline["window_s"].as_f64().unwrap() > 0.5, "{timeline:#}");
+    // The tiny encoder hears 1 s at once.
+    let whole = predict(&[]);
+    assert!(whole["error"].is_null() && whole.to_string().contains("probabilities"), "{whole:#}");
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn a_server_answers_through_the_encoder_as_the_command_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, "wavlm-large", &[]);
+    std::fs::rename(folder.join("encoder"), folder.join("moved")).unwrap();
+    let (checkpoint, encoder) = (folder.join("run/best.pt"), folder.join("moved"));
+    let encoder = encoder.to_str().unwrap();
+    let server = common_serve::Serving::start(&[&checkpoint], &["--encoder", encoder, "--device", "cpu"]);
+    for path in test_side(folder).iter().take(3) {
+        let mut predict = ser_predict(folder);
+        predict.args([
+            "--checkpoint",
+            "run/best.pt",
+            "--threads",
+            "1",
+            "--device",
+            "cpu",
+            "--encoder",
+            encoder,
+        ]);
+        let said = succeed(predict.args(["--json", path]));
+        let expected: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+        let answer = server.predict(&std::fs::read(folder.join(path)).unwrap()).json();
+        assert_eq!(answer["label"], expected["label"], "{answer:#} {expected:#}");
+        assert_eq!(answer["probabilities"], expected["probabilities"], "{answer:#} {expected:#}");
+    }
 }

@@ -19,7 +19,7 @@ if [ -z "${MERGE-}" ]; then
     # Which portion this is, ser-prep reads from SLURM_ARRAY_TASK_ID, _MIN, _STEP and _COUNT.
     # Exit code 3, some recordings that cannot be used, is no failure of the task.
     ser-prep --data "$corpus" --out "$cache.portions/$SLURM_ARRAY_TASK_ID" --shard slurm \
-        --jobs "$SLURM_CPUS_PER_TASK" --quiet || [ $? -eq 3 ]
+        --jobs "$SLURM_CPUS_PER_TASK" || [ $? -eq 3 ]
 else
     # Every portion, by the number of its task.
     portions=()

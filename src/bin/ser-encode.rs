@@ -1,6 +1,5 @@
 //! `ser-encode`: what `ser-prep --encoder` runs in its place, since it alone links libtorch.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use ser::prep::{EncoderFeatures, EncoderRequest};
@@ -16,8 +15,8 @@ fn main() -> ExitCode {
 /// threads beside them.
 fn open(EncoderRequest { folder, layers, pooling }: EncoderRequest<'_>) -> Result<EncoderFeatures> {
     let (device, _) = device::set_up("cpu", 1)?;
-    let encoder = Encoder::open(Path::new(folder), device)?;
+    let encoder = Encoder::open(folder, device)?;
     let features = encoder.features(layers, pooling)?;
     let extractors = EncoderExtractors::new(encoder, &features)?;
-    Ok(EncoderFeatures { features, extractors: Box::new(extractors) })
+    Ok(EncoderFeatures { features, extractors: Box::new(extractors), folder: folder.to_owned() })
 }

@@ -13,8 +13,8 @@ use std::process::{Command, ExitCode};
 
 use clap::{Args, Parser};
 use ser_audio::Limits;
-use ser_cache::CopySettings;
 use ser_cache::audit::Requirement;
+use ser_cache::{CopySettings, note_encoder};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Fractions;
@@ -48,6 +48,8 @@ pub struct EncoderFeatures {
     pub features: FeatureConfig,
     /// One extractor a thread.
     pub extractors: Box<dyn Extractors>,
+    /// The encoder's folder.
+    pub folder: PathBuf,
 }
 
 /// Opens an encoder.
@@ -232,6 +234,13 @@ fn run(arguments: &Arguments, encoder: Option<(EncoderRequest<'_>, &OpenEncoder)
     let extractors = encoder.as_ref().map(|encoder| &*encoder.extractors);
     let bar = Bar::new(arguments.quiet || arguments.json);
     let report = prepare_by(&options, extractors, &Storage::native(), &bar)?;
+    if let (
+        Some(EncoderFeatures { features: FeatureConfig { encoder: Some(states), .. }, folder, .. }),
+        false,
+    ) = (&encoder, options.dry_run)
+    {
+        note_encoder(&Storage::native(), &options.out, &states.digest, folder)?;
+    }
     if arguments.json {
         crate::print(&format!("{}\n", report.to_json()))?;
     } else if arguments.quiet {

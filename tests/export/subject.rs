@@ -86,6 +86,7 @@ impl Subject {
             model: architecture.clone(),
             features: serde_json::from_str(&features.to_canonical_json()).unwrap(),
             feature_set: "example".to_owned(),
+            encoder: None,
             split: SplitOrigin {
                 protocol: "random".to_owned(),
                 seed: 0,

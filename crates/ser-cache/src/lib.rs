@@ -16,6 +16,7 @@
 //! ├── splits -> manifests/<SHA-256>    the newest generation
 //! ├── audit/<feature set>.jsonl        measurements, which can be made again         audit::Measured
 //! ├── prep-report.json                 what the last preparation found               prep_report
+//! ├── encoders.json                    where pretrained encoders were                encoder_folder
 //! └── .lock                            the one writer                                WriterLock
 //! ```
 //!
@@ -108,6 +109,7 @@ mod cut;
 mod dataset;
 pub mod difference;
 mod digest;
+mod encoders;
 pub mod export;
 mod feature_set;
 mod generation;
@@ -131,6 +133,7 @@ pub use copies::{CopySettings, copy_path, parse_copy_path};
 pub use cut::CutFrames;
 pub use dataset::Dataset;
 pub use digest::{Checksum, Hex, Sha};
+pub use encoders::{encoder_folder, note_encoder};
 pub use feature_set::{FeatureSet, TensorEntry, augmented_set_id, feature_set_id};
 pub use generation::{Generation, check_splits_place, copies_of, generation_name, point_splits_at};
 pub use index::{Index, SeenFile};

@@ -12,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 use crate::families::{FAMILIES, Model, Receiver, Source};
 use crate::folder::Folder;
 use crate::settings::Settings;
+use crate::windows;
 
 /// A pretrained speech encoder, frozen.
 #[derive(Debug)]
@@ -92,6 +93,11 @@ impl Encoder {
         self.model.most_samples()
     }
 
+    /// Samples from one frame to the next.
+    pub fn hop(&self) -> usize {
+        self.model.hop()
+    }
+
     /// Refuses a recording of `samples` that is too short for a frame, or too long.
     ///
     /// # Errors
@@ -148,8 +154,7 @@ impl Encoder {
     ) -> ser_core::Result<Vec<Vec<f32>>> {
         let last = layers.iter().copied().max().unwrap_or_default() as usize;
         if last > self.layers() {
-            let what = format!("there is no layer {last} in an encoder of {} layers", self.layers());
-            return Err(Error::new(ErrorKind::Usage, what));
+            return Err(self.no_layer(last));
         }
         let size = pooling.size(self.dimension());
         let mut pooled: Vec<Vec<f32>> = batch.iter().map(|_| vec![0.0; layers.len() * size]).collect();
@@ -171,6 +176,50 @@ impl Encoder {
         Ok(pooled)
     }
 
+    /// As [`Self::pooled`] of one recording, however long. One of more than [`Self::most_samples`] is heard in windows,
+    /// each as a recording of its own: neighbours overlap by 4 s (a quarter of a window at most), and every frame counts
+    /// once, in the window that it is further inside of. Memory does not grow with the number of windows.
+    ///
+    /// # Errors
+    /// As [`Self::pooled`], but for long recordings.
+    pub fn pooled_of_any_length(
+        &mut self,
+        samples: &[f32],
+        layers: &[u32],
+        pooling: Pooling,
+    ) -> ser_core::Result<Vec<f32>> {
+        let most = self.most_samples();
+        if samples.len() <= most {
+            return Ok(self.pooled(&[samples], layers, pooling)?.pop().unwrap_or_default());
+        }
+        let last = layers.iter().copied().max().unwrap_or_default() as usize;
+        if last > self.layers() {
+            return Err(self.no_layer(last));
+        }
+        let overlap = windows::OVERLAP_S * self.sample_rate() as usize;
+        let windows =
+            windows::over(samples.len(), most, overlap, self.hop(), |samples| self.frames_of(samples));
+        let zeros = vec![0.0; self.dimension()];
+        let mut sums = vec![Sums { count: 0, sum: zeros.clone(), squares: zeros }; layers.len()];
+        for window in windows.into_iter().filter(|window| !window.frames.is_empty()) {
+            let (first, count) = (window.frames.start as i64, window.frames.len() as i64);
+            let samples = samples.get(window.samples).unwrap_or_default();
+            self.run(&[samples], last, &mut |layer, states, _| {
+                let of_layer = layers.iter().zip(&mut sums).filter(|(number, _)| **number as usize == layer);
+                for (_, sums) in of_layer {
+                    sums.add(&states.f_get(0)?.f_narrow(0, first, count)?.f_to_kind(Kind::Double)?)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(sums.iter().flat_map(|sums| sums.pooled(pooling)).collect())
+    }
+
+    fn no_layer(&self, layer: usize) -> Error {
+        let what = format!("there is no layer {layer} in an encoder of {} layers", self.layers());
+        Error::new(ErrorKind::Usage, what)
+    }
+
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> ser_core::Result<()> {
         if batch.is_empty() {
             return Ok(());
@@ -187,6 +236,47 @@ impl Encoder {
             each(layer, states, frames)
         };
         Ok(tch::no_grad(|| self.model.run(batch, last, &mut checked))?)
+    }
+}
+
+/// Sums over the frames of several windows.
+#[derive(Debug, Clone)]
+struct Sums {
+    count: usize,
+    sum: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Sums {
+    /// Adds states `[frame, dimension]` in f64.
+    fn add(&mut self, states: &Tensor) -> Result<()> {
+        let time = [0i64];
+        let mut row = vec![0.0; self.sum.len()];
+        for (sums, values) in
+            [(&mut self.sum, states.shallow_clone()), (&mut self.squares, states.f_square()?)]
+        {
+            let values = values.f_sum_dim_intlist(time.as_slice(), false, Kind::Double)?;
+            values.f_to_device(Device::Cpu)?.f_contiguous()?.f_copy_data(&mut row, sums.len())?;
+            sums.iter_mut().zip(&row).for_each(|(sum, value)| *sum += value);
+        }
+        self.count += states.size().first().copied().unwrap_or_default() as usize;
+        Ok(())
+    }
+
+    /// What is kept of them.
+    fn pooled(&self, pooling: Pooling) -> Vec<f32> {
+        let count = self.count.max(1) as f64;
+        let means: Vec<f64> = self.sum.iter().map(|sum| sum / count).collect();
+        let deviations = self
+            .squares
+            .iter()
+            .zip(&means)
+            .map(|(squares, mean)| (squares / count - mean * mean).max(0.0).sqrt() as f32);
+        let mut pooled: Vec<f32> = means.iter().map(|mean| *mean as f32).collect();
+        if pooling == Pooling::Statistics {
+            pooled.extend(deviations);
+        }
+        pooled
     }
 }
 

@@ -38,6 +38,7 @@ impl Encoder {
 /// spent on padding, and a tensor is the same to the bit whatever else is computed, in which order and on how many threads.
 #[derive(Debug)]
 pub struct EncoderExtractors {
+    window_s: f64,
     encoder: Mutex<Encoder>,
     states: EncoderStates,
     shape: [usize; 3],
@@ -49,14 +50,25 @@ impl EncoderExtractors {
     /// # Errors
     /// When they are not.
     pub fn new(encoder: Encoder, features: &FeatureConfig) -> Result<Self> {
-        let of_encoder = features
-            .encoder
-            .as_ref()
-            .filter(|states| states.digest == encoder.digest().to_string() && states.version == VERSION);
+        let digest = encoder.digest().to_string();
+        let of_encoder = features.encoder.as_ref().filter(|states| states.digest == digest);
         let Some(states) = of_encoder.cloned() else {
             return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
         };
-        Ok(Self { encoder: Mutex::new(encoder), states, shape: features.shape() })
+        if states.version != VERSION {
+            let what = format!(
+                "the states were computed by version {} of the encoders, and this program has version {VERSION}",
+                states.version
+            );
+            return Err(Error::new(ErrorKind::Mismatch, what).help("prepare them and train again"));
+        }
+        let window_s = encoder.most_samples() as f64 / f64::from(encoder.sample_rate().max(1));
+        Ok(Self { window_s, encoder: Mutex::new(encoder), states, shape: features.shape() })
+    }
+
+    /// The longest recording that the encoder hears in one window, seconds.
+    pub fn window_s(&self) -> f64 {
+        self.window_s
     }
 }
 
@@ -89,13 +101,12 @@ impl TensorExtractor for StatesExtractor {
     fn extract(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
         // The number is each thread's own, and this may be its first.
         tch::set_num_threads(1);
-        let pooled = self.encoder.pooled(&[samples], &self.layers, self.pooling)?;
-        let pooled = pooled.first().filter(|pooled| pooled.len() == tensor.len());
-        let pooled = pooled.ok_or_else(|| {
+        let pooled = self.encoder.pooled_of_any_length(samples, &self.layers, self.pooling)?;
+        let pooled = Some(pooled).filter(|pooled| pooled.len() == tensor.len()).ok_or_else(|| {
             let what = format!("a tensor of {} numbers is none of {:?}", tensor.len(), self.shape);
             Error::new(ErrorKind::Mismatch, what)
         })?;
-        tensor.copy_from_slice(pooled);
+        tensor.copy_from_slice(&pooled);
         Ok(Extraction { frames: 1, cut: 0 })
     }
 }
@@ -152,5 +163,44 @@ mod tests {
         assert!(EncoderExtractors::new(fixture("hubert-base"), &FeatureConfig::default()).is_err());
         let too_high = "9".parse().unwrap();
         assert!(fixture("hubert-base").features(&too_high, Pooling::Mean).is_err());
+    }
+
+    /// The tiny Whisper hears 1 s at once. Its windows are computed apart here, and their frames put together by hand.
+    #[test]
+    fn a_recording_of_several_windows_counts_every_frame_once() {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders/whisper");
+        let mut encoder = Encoder::open(&fixture, Device::Cpu).unwrap();
+        let rate = encoder.sample_rate() as usize;
+        assert_eq!(encoder.most_samples(), rate);
+        let samples: Vec<f32> = (0..rate * 5 / 2).map(|n| (n as f32 * n as f32 * 1e-5).sin()).collect();
+        let (hop, size) = (encoder.hop(), encoder.dimension());
+        assert!(samples.len().div_ceil(hop) > 100);
+        // A quarter of a second is shared, so a window begins every three quarters of one.
+        let half = rate / 8 / hop;
+        let step = rate / hop - 2 * half;
+        let mut frames: Vec<Vec<f32>> = Vec::new();
+        for start in (0..4).map(|number| number * step) {
+            let part = &samples[start * hop..samples.len().min((start + rate / hop) * hop)];
+            let states = encoder.states(&[part]).unwrap().remove(0).states;
+            let (count, layer) = (states.size()[1] as usize, states.get(1).contiguous());
+            let mut flat = vec![0.0_f32; count * size];
+            layer.copy_data(&mut flat, count * size);
+            frames.truncate(if start == 0 { 0 } else { start + half });
+            let skip = frames.len() - start;
+            frames.extend(flat.chunks_exact(size).skip(skip).map(<[f32]>::to_vec));
+            if start * hop + rate >= samples.len() {
+                break;
+            }
+        }
+        assert_eq!(frames.len(), encoder.frames_of(samples.len()));
+        let pooled = encoder.pooled_of_any_length(&samples, &[1], Pooling::Statistics).unwrap();
+        for number in 0..size {
+            let values: Vec<f64> = frames.iter().map(|frame| f64::from(frame[number])).collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+            assert!((f64::from(pooled[number]) - mean).abs() < 1e-5, "{number}");
+            assert!((f64::from(pooled[size + number]) - variance.sqrt()).abs() < 1e-5, "{number}");
+        }
+        assert!(encoder.pooled_of_any_length(&samples, &[9], Pooling::Mean).is_err());
     }
 }

@@ -10,6 +10,7 @@
 //! and refuses what does not fit. Every number is compared with that of `transformers` (tests/encoders).
 
 mod encoder;
+mod encoders;
 mod extractors;
 mod families;
 mod folder;
@@ -20,8 +21,10 @@ mod parts;
 mod preprocessor;
 mod settings;
 mod weights;
+mod windows;
 
 pub use encoder::{Encoder, LayerStates};
+pub use encoders::Encoders;
 pub use extractors::EncoderExtractors;
 
 #[cfg(doctest)]

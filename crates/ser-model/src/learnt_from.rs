@@ -12,6 +12,9 @@ const LEARNT_FROM: &str = "learnt_from";
 /// The name of [`LearntFrom::typical_frames`] in it.
 const TYPICAL_FRAMES: &str = "typical_frames";
 
+/// The name of [`LearntFrom::typical_ms`] in it.
+const TYPICAL_MS: &str = "typical_ms";
+
 /// The start of a sound's digest, by which it is recognised. Of a million sounds two have the same one with a probability
 /// of 3 in 100 million.
 pub type SoundDigest = [u8; 8];
@@ -25,6 +28,8 @@ pub struct LearntFrom {
     pub validation: Heard,
     /// Frames of a training utterance, the median; `None` in checkpoints from before it was kept.
     pub typical_frames: Option<u32>,
+    /// Milliseconds of a training utterance, the median, where its features have one frame and do not tell.
+    pub typical_ms: Option<u32>,
 }
 
 /// Sounds and speakers.
@@ -55,7 +60,9 @@ impl LearntFrom {
             ("validation_sounds", sounds(&self.validation)?),
             ("validation_speakers", speakers(&self.validation)),
         ];
-        entry.extend(self.typical_frames.map(|frames| (TYPICAL_FRAMES, Value::Int(frames.into()))));
+        for (name, value) in [(TYPICAL_FRAMES, self.typical_frames), (TYPICAL_MS, self.typical_ms)] {
+            entry.extend(value.map(|value| (name, Value::Int(value.into()))));
+        }
         Ok((LEARNT_FROM.to_owned(), Value::dict(entry)))
     }
 
@@ -65,11 +72,13 @@ impl LearntFrom {
     /// [`ErrorKind::Damaged`] where it lacks a part or has one of the wrong type.
     pub fn of(checkpoint: &Checkpoint) -> Result<Option<Self>> {
         let Some(entry) = checkpoint.extra(LEARNT_FROM) else { return Ok(None) };
+        let number =
+            |name: &str| entry.get(name).and_then(Value::as_int).and_then(|value| u32::try_from(value).ok());
         Ok(Some(Self {
             training: Heard::of(entry, "training")?,
             validation: Heard::of(entry, "validation")?,
-            typical_frames: (entry.get(TYPICAL_FRAMES).and_then(Value::as_int))
-                .and_then(|frames| u32::try_from(frames).ok()),
+            typical_frames: number(TYPICAL_FRAMES),
+            typical_ms: number(TYPICAL_MS),
         }))
     }
 }
@@ -108,7 +117,8 @@ mod tests {
             sounds: [[1, 2, 3, 4, 5, 6, 7, 8], [0; 8]].into(),
             speakers: ["OAF".to_owned(), "嬉".to_owned()].into(),
         };
-        let learnt = LearntFrom { training, validation: Heard::default(), typical_frames: Some(125) };
+        let validation = Heard::default();
+        let learnt = LearntFrom { training, validation, typical_frames: Some(125), typical_ms: Some(2_000) };
         let bytes = checkpoint(vec![learnt.to_entry().unwrap()]).to_bytes().unwrap();
         assert_eq!(LearntFrom::of(&Checkpoint::from_bytes(&bytes).unwrap()).unwrap(), Some(learnt));
         assert_eq!(LearntFrom::of(&checkpoint(Vec::new())).unwrap(), None);

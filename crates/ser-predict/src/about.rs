@@ -8,6 +8,9 @@ use ser_model::checkpoint::Checkpoint;
 use ser_train::state::Origin;
 use serde::Serialize;
 
+/// The length of a typical utterance where nothing tells, seconds.
+const TYPICAL_S: f64 = 3.0;
+
 /// A model in words and numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct About {
@@ -25,7 +28,7 @@ pub struct About {
     pub n_parameters: u64,
     /// Rate that recordings are brought to, Hz.
     pub sample_rate: u32,
-    /// The longest recording of which nothing is cut, seconds.
+    /// The longest recording of which nothing is cut, seconds; with an encoder, that it hears in one window.
     pub longest_s: f64,
     /// The length of a typical training utterance, seconds; that of the longest one where the checkpoint does not say.
     pub typical_s: f64,
@@ -58,7 +61,15 @@ impl About {
     ) -> Result<Self> {
         let hop = features.hop_length as f64 / f64::from(features.sample_rate);
         let longest_s = features.max_frames as f64 * hop;
-        let typical = learnt.and_then(|learnt| learnt.typical_frames);
+        let typical_s = match features.encoder {
+            // Its one frame does not tell.
+            Some(_) => learnt
+                .and_then(|learnt| learnt.typical_ms)
+                .map_or(TYPICAL_S, |milliseconds| f64::from(milliseconds) / 1e3),
+            None => learnt
+                .and_then(|learnt| learnt.typical_frames)
+                .map_or(longest_s, |frames| f64::from(frames) * hop),
+        };
         let trained = learnt.map(|learnt| &learnt.training).filter(|heard| !heard.speakers.is_empty());
         let unheard = learnt.filter(|learnt| {
             !learnt.training.speakers.is_empty()
@@ -74,7 +85,7 @@ impl About {
             n_parameters: origin.model.n_parameters()?,
             sample_rate: features.sample_rate,
             longest_s,
-            typical_s: typical.map_or(longest_s, |frames| f64::from(frames) * hop),
+            typical_s,
             protocol: origin.split.protocol.clone(),
             training_speakers: trained.map(|heard| heard.speakers.len() as u64),
             training_recordings: learnt.map(|learnt| learnt.training.sounds.len() as u64),

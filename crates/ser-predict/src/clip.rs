@@ -1,12 +1,14 @@
 //! From the bytes of a recording, or from samples, to what a network reads.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ser_audio::{Limits, audio_hash};
 use ser_core::Result;
+use ser_encoder::EncoderExtractors;
 use ser_features::FeatureConfig;
 use ser_model::SoundDigest;
-use ser_prepare::Pipeline;
+use ser_prepare::{Extractors, Pipeline};
 
 /// The features of one recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,37 @@ pub struct Clip {
     pub seconds: f64,
 }
 
+/// Makes the front ends of one model: one for each thread, which share the weights of its encoder if it reads one.
+#[derive(Debug, Clone)]
+pub struct FrontEnds {
+    features: FeatureConfig,
+    encoder: Option<Arc<EncoderExtractors>>,
+}
+
+impl FrontEnds {
+    /// Front ends to `features`, by `encoder` if they are its states.
+    pub(crate) fn new(features: FeatureConfig, encoder: Option<Arc<EncoderExtractors>>) -> Self {
+        Self { features, encoder }
+    }
+
+    /// What they compute.
+    pub fn features(&self) -> &FeatureConfig {
+        &self.features
+    }
+
+    /// A thread's front end for files within `limits`.
+    ///
+    /// # Errors
+    /// When the configuration is invalid, or there is no memory for it.
+    pub fn front_end(&self, limits: Limits) -> Result<FrontEnd> {
+        let pipeline = match &self.encoder {
+            Some(encoder) => Pipeline::with(&self.features, None, limits, encoder.extractor()?)?,
+            None => Pipeline::new(&self.features, None, limits)?,
+        };
+        Ok(FrontEnd { pipeline })
+    }
+}
+
 /// A thread's way from recordings to clips: the pipeline of preparation.
 #[derive(Debug)]
 pub struct FrontEnd {
@@ -30,14 +63,6 @@ pub struct FrontEnd {
 }
 
 impl FrontEnd {
-    /// A front end to `features`, for files within `limits`.
-    ///
-    /// # Errors
-    /// When the configuration is invalid.
-    pub fn new(features: &FeatureConfig, limits: Limits) -> Result<Self> {
-        Ok(Self { pipeline: Pipeline::new(features, None, limits)? })
-    }
-
     /// The recording in the file at `path`.
     ///
     /// # Errors

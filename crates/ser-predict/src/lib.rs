@@ -20,7 +20,7 @@ pub mod timeline;
 
 pub use about::About;
 pub use answer::Answer;
-pub use clip::{Clip, FrontEnd};
+pub use clip::{Clip, FrontEnd, FrontEnds};
 pub use inputs::{Input, Inputs};
 pub use live::{Live, Moment};
 pub use model::{Model, ModelOptions};

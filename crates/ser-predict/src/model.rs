@@ -6,7 +6,8 @@ use std::path::Path;
 use ser_audio::Limits;
 use ser_cache::Sha;
 use ser_core::storage::open_regular;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, Result};
+use ser_encoder::Encoders;
 use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
@@ -15,10 +16,10 @@ use ser_model::domain::{DomainReference, describe};
 use ser_train::predict::Predictor;
 use ser_train::state::Origin;
 
-use crate::{About, Answer, Clip, FrontEnd};
+use crate::{About, Answer, Clip, FrontEnd, FrontEnds};
 
 /// How a model is to answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ModelOptions {
     /// `auto`, `cpu`, `cuda` or `cuda:<N>`.
     pub device: String,
@@ -26,11 +27,13 @@ pub struct ModelOptions {
     pub threads: u32,
     /// Coverage of the prediction sets, above 0 and below 1.
     pub coverage: f64,
+    /// The pretrained encoder, where the model reads the states of one. It runs on the CPU, as in preparation.
+    pub encoders: Encoders,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        Self { device: "auto".to_owned(), threads: 0, coverage: 0.9 }
+        Self { device: "auto".to_owned(), threads: 0, coverage: 0.9, encoders: Encoders::default() }
     }
 }
 
@@ -38,7 +41,7 @@ impl Default for ModelOptions {
 #[derive(Debug)]
 pub struct Model {
     about: About,
-    features: FeatureConfig,
+    front_ends: FrontEnds,
     predictor: Predictor,
     calibration: Option<(Calibrator, SetThreshold)>,
     learnt: Option<LearntFrom>,
@@ -65,15 +68,7 @@ impl Model {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         let origin = Origin::of(&checkpoint)?;
         let features = origin.feature_config()?;
-        if let Some(states) = &features.encoder {
-            let what = format!(
-                "reads the states of a {} encoder, through which single recordings cannot be taken yet",
-                states.family
-            );
-            return Err(Error::new(ErrorKind::Unsupported, what).help(
-                "prepare them with ser-prep --encoder and evaluate the cache with ser-report --unseen",
-            ));
-        }
+        let encoder = options.encoders.extractors(&features, origin.encoder.as_deref())?;
         let predictor = Predictor::new(&checkpoint, &origin, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?
             .map(|calibrator| {
@@ -84,9 +79,13 @@ impl Model {
         let domain = DomainReference::of(&checkpoint)?;
         let mut about =
             About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
+        if let Some(encoder) = &encoder {
+            about.longest_s = encoder.window_s();
+        }
         about.calibrated = calibration.is_some();
         about.knows_its_domain = domain.is_some();
-        Ok(Self { about, features, predictor, calibration, learnt, domain })
+        let front_ends = FrontEnds::new(features, encoder);
+        Ok(Self { about, front_ends, predictor, calibration, learnt, domain })
     }
 
     /// What it is and has heard.
@@ -101,15 +100,20 @@ impl Model {
 
     /// What its network reads.
     pub fn features(&self) -> &FeatureConfig {
-        &self.features
+        self.front_ends.features()
+    }
+
+    /// What makes front ends for threads elsewhere.
+    pub fn front_ends(&self) -> &FrontEnds {
+        &self.front_ends
     }
 
     /// A thread's front end for files within `limits`.
     ///
     /// # Errors
-    /// As [`FrontEnd::new`].
+    /// As [`FrontEnds::front_end`].
     pub fn front_end(&self, limits: Limits) -> Result<FrontEnd> {
-        FrontEnd::new(&self.features, limits)
+        self.front_ends.front_end(limits)
     }
 
     /// Answers for `clips`, in their order. An answer depends on no other clip.
@@ -151,7 +155,7 @@ impl Model {
 
     fn share_as_unusual(&self, clip: &Clip) -> Result<Option<f64>> {
         let Some(domain) = &self.domain else { return Ok(None) };
-        let descriptor = describe(&clip.features, self.features.shape(), clip.frames as usize)?;
+        let descriptor = describe(&clip.features, self.features().shape(), clip.frames as usize)?;
         Ok(Some(domain.share_as_unusual(domain.distance(&descriptor)?)))
     }
 

@@ -57,7 +57,7 @@ impl Opinion {
 
 impl Prediction {
     pub(crate) fn of(answer: &Answer, served: &Served) -> Self {
-        let features = served.inference.features();
+        let features = served.inference.front_ends().features();
         let hop = features.hop_length as f64 / f64::from(features.sample_rate);
         Self {
             model: served.name.clone(),

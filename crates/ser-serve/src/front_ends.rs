@@ -4,7 +4,6 @@ use std::sync::{Mutex, PoisonError};
 
 use ser_audio::Limits;
 use ser_core::{ErrorKind, Result};
-use ser_features::FeatureConfig;
 use ser_predict::{Clip, FrontEnd};
 
 use crate::speech::Ears;
@@ -25,7 +24,7 @@ struct Worker {
 /// The front ends of one model that nobody uses at the moment.
 #[derive(Debug)]
 pub(crate) struct FrontEnds {
-    features: FeatureConfig,
+    of_model: ser_predict::FrontEnds,
     limits: Limits,
     free: Mutex<Vec<Worker>>,
     most: usize,
@@ -33,8 +32,8 @@ pub(crate) struct FrontEnds {
 
 impl FrontEnds {
     /// Front ends for recordings within `limits`; no more than `most` are kept.
-    pub(crate) fn new(features: FeatureConfig, limits: Limits, most: usize) -> Self {
-        Self { features, limits, free: Mutex::default(), most }
+    pub(crate) fn new(of_model: ser_predict::FrontEnds, limits: Limits, most: usize) -> Self {
+        Self { of_model, limits, free: Mutex::default(), most }
     }
 
     /// The recording whose file has these bytes.
@@ -75,7 +74,7 @@ impl FrontEnds {
         match free {
             Some(worker) => Ok(worker),
             None => {
-                let front_end = FrontEnd::new(&self.features, self.limits)?;
+                let front_end = self.of_model.front_end(self.limits)?;
                 Ok(Worker { front_end, ears: Ears::new() })
             }
         }

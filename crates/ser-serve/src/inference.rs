@@ -9,8 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_features::FeatureConfig;
-use ser_predict::{About, Answer, Clip, Model, ModelOptions};
+use ser_predict::{About, Answer, Clip, FrontEnds, Model, ModelOptions};
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
@@ -27,7 +26,7 @@ const QUEUE: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Inference {
     about: About,
-    features: FeatureConfig,
+    front_ends: FrontEnds,
     queue: SyncSender<Job>,
     alive: Arc<AtomicBool>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
@@ -54,7 +53,7 @@ impl Inference {
             let opened = Model::open(&path, &options).and_then(|mut model| warm(&mut model).map(|()| model));
             match opened {
                 Ok(mut model) => {
-                    if tell.send(Ok((model.about().clone(), model.features().clone()))).is_ok() {
+                    if tell.send(Ok((model.about().clone(), model.front_ends().clone()))).is_ok() {
                         answer_all(&mut model, &jobs, &metrics);
                     }
                 }
@@ -68,8 +67,8 @@ impl Inference {
         let thread = thread
             .map_err(|error| Error::new(ErrorKind::Io, format!("a thread cannot be started: {error}")))?;
         let gone = |_| Error::new(ErrorKind::Io, "the thread of the network ended without a word");
-        let (about, features) = told.recv().map_err(gone)??;
-        Ok(Self { about, features, queue, alive, thread: std::sync::Mutex::new(Some(thread)) })
+        let (about, front_ends) = told.recv().map_err(gone)??;
+        Ok(Self { about, front_ends, queue, alive, thread: std::sync::Mutex::new(Some(thread)) })
     }
 
     /// What the model is.
@@ -77,9 +76,9 @@ impl Inference {
         &self.about
     }
 
-    /// What its network reads.
-    pub(crate) fn features(&self) -> &FeatureConfig {
-        &self.features
+    /// What makes front ends for it.
+    pub(crate) fn front_ends(&self) -> &FrontEnds {
+        &self.front_ends
     }
 
     /// Whether its thread runs.

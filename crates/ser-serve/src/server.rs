@@ -26,7 +26,7 @@ use crate::tls::{Tls, TlsFiles};
 use crate::token::Token;
 
 /// What a server serves, and where.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// Checkpoints; the first is asked where a client names none.
     pub checkpoints: Vec<PathBuf>,
@@ -98,7 +98,7 @@ impl Server {
         let models = options.checkpoints.iter().zip(names).map(|(path, name)| {
             let inference = Inference::start(path.clone(), options.model.clone(), Arc::clone(&metrics))?;
             let limits = options.limits.of_recordings();
-            let front_ends = FrontEnds::new(inference.features().clone(), limits, 2 * jobs);
+            let front_ends = FrontEnds::new(inference.front_ends().clone(), limits, 2 * jobs);
             let timelines = Timelines::new(path.clone(), options.model.clone(), limits, jobs);
             Ok(Arc::new(Served { name, inference, front_ends, timelines }))
         });

@@ -68,12 +68,19 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
             speakers: originals().filter_map(|utterance| utterance.speaker.clone()).collect(),
         }
     };
-    let mut frames: Vec<u32> = split.part(Part::Train).iter().map(|utterance| utterance.frames).collect();
+    let training = split.part(Part::Train);
+    let mut frames: Vec<u32> = training.iter().map(|utterance| utterance.frames).collect();
     frames.sort_unstable();
+    // Where time is pooled away, frames do not tell how long an utterance is.
+    let pooled = matches!(set.shape, [_, _, 1]);
+    let mut milliseconds: Vec<u32> =
+        training.iter().filter(|_| pooled).map(|utterance| (utterance.duration_s * 1e3) as u32).collect();
+    milliseconds.sort_unstable();
     LearntFrom {
         training: heard(Part::Train),
         validation: heard(Part::Val),
         typical_frames: frames.get(frames.len() / 2).copied(),
+        typical_ms: milliseconds.get(milliseconds.len() / 2).copied(),
     }
 }
 

@@ -29,6 +29,10 @@ pub struct Origin {
     pub features: serde_json::Value,
     /// Name of the feature set.
     pub feature_set: String,
+    /// Where the pretrained encoder was whose states the features are, as an absolute path, if there is one and the cache
+    /// knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
     /// The split.
     pub split: SplitOrigin,
     /// The recipe.
@@ -137,10 +141,14 @@ impl Origin {
     ) -> Result<Self> {
         let cache = std::path::absolute(&config.cache)
             .map_err(|error| Error::io("cannot be made an absolute path", &config.cache, error))?;
+        let features: serde_json::Value = serde_json::from_str(&set.configuration).map_err(not_json)?;
+        let digest = features.get("encoder").and_then(|states| states.get("digest")?.as_str());
+        let encoder = digest.and_then(|digest| ser_cache::encoder_folder(&cache, digest));
         Ok(Self {
+            encoder: encoder.map(|folder| folder.to_string_lossy().into_owned()),
             ser: env!("CARGO_PKG_VERSION").to_owned(),
             model: model.clone(),
-            features: serde_json::from_str(&set.configuration).map_err(not_json)?,
+            features,
             feature_set: set.id.clone(),
             split: SplitOrigin {
                 protocol: split.info.protocol.clone(),

@@ -14,6 +14,7 @@ use ser::{Bar, Ending};
 use ser_audio::Limits;
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
+use ser_encoder::Encoders;
 use ser_eval::DEFAULT_COVERAGE;
 use ser_predict::timeline::TimelineOptions;
 use ser_predict::{Inputs, Model, ModelOptions, predict_all};
@@ -38,6 +39,10 @@ struct Arguments {
     /// Checkpoint that answers
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: PathBuf,
+    /// Folder of the pretrained encoder that the checkpoint reads the states of [default: where it was when the cache was
+    /// prepared]
+    #[arg(long, value_name = "FOLDER")]
+    encoder: Option<PathBuf>,
     /// How often the prediction set is to hold the right class: above 0 and below 1
     #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_COVERAGE)]
     coverage: f64,
@@ -143,7 +148,12 @@ fn answer_all(arguments: &Arguments, model: &mut Model) -> Result<u64> {
 
 impl Arguments {
     fn model_options(&self) -> ModelOptions {
-        ModelOptions { device: self.device.clone(), threads: self.threads, coverage: self.coverage }
+        ModelOptions {
+            device: self.device.clone(),
+            threads: self.threads,
+            coverage: self.coverage,
+            encoders: Encoders::new(self.encoder.iter().cloned().collect()),
+        }
     }
 
     fn timeline_options(&self) -> TimelineOptions {

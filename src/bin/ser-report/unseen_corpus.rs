@@ -1,15 +1,18 @@
 //! Options of `ser-report` for a labelled corpus that the checkpoint was not made for.
 
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use ser::{Bar, Ending};
-use ser_core::Result;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
+use ser_core::{Error, Result};
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource};
+use ser_encoder::{EncoderExtractors, Encoders};
 use ser_eval::{Evaluation, Prediction};
-use ser_prepare::{PrepareOptions, prepare};
+use ser_prepare::{Extractors, PrepareOptions, prepare_by};
 use ser_train::assess::AssessOptions;
 use ser_train::predict::read;
 use ser_train::unseen::assess_unseen;
@@ -32,10 +35,17 @@ pub(crate) struct UnseenCorpus {
     /// Other names for its labels, as for ser-prep: common, calm-is-neutral, four, or a TOML file
     #[arg(long, value_name = "MAP", requires = "data")]
     map: Option<MapSource>,
+    /// Folder of the pretrained encoder that the checkpoint reads the states of [default: where it was when the cache of the
+    /// training was prepared]
+    #[arg(long, value_name = "FOLDER", requires = "data")]
+    encoder: Option<PathBuf>,
     /// Evaluate on all of --cache, which was prepared from another corpus
     #[arg(long, requires = "cache", conflicts_with_all = ["data", "runs", "require", "other_corpus"])]
     unseen: bool,
 }
+
+/// How the corpus is prepared, and the encoder that computes it, if one does.
+type Preparation = (PrepareOptions, Option<Arc<EncoderExtractors>>);
 
 impl UnseenCorpus {
     pub(crate) fn wanted(&self) -> bool {
@@ -67,7 +77,9 @@ impl UnseenCorpus {
                     temporary.insert(folder).path().join("cache")
                 }
             };
-            let report = prepare(&self.preparation(&options, &out)?, &Storage::native(), bar)?;
+            let (preparation, encoder) = self.preparation(&options, &out)?;
+            let extractors = encoder.as_deref().map(|extractors| extractors as &dyn Extractors);
+            let report = prepare_by(&preparation, extractors, &Storage::native(), bar)?;
             for remark in report.failed.iter().chain(&report.doubts) {
                 let _ = writeln!(std::io::stderr(), "ser-report: {}: {}", remark.path, remark.text);
             }
@@ -86,16 +98,24 @@ impl UnseenCorpus {
         Ok((evaluation, predictions, ending))
     }
 
-    fn preparation(&self, options: &AssessOptions, out: &std::path::Path) -> Result<PrepareOptions> {
+    fn preparation(&self, options: &AssessOptions, out: &std::path::Path) -> Result<Preparation> {
         let (_, origin) = read(&options.checkpoint)?;
-        Ok(PrepareOptions {
+        let features = origin.feature_config().map_err(|error| error.at(&options.checkpoint))?;
+        let encoders = Encoders::new(self.encoder.iter().cloned().collect());
+        let of_checkpoint = |error: Error| match error.path() {
+            None => error.at(&options.checkpoint),
+            Some(_) => error,
+        };
+        let extractors = encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
+        let preparation = PrepareOptions {
             data: self.data.clone(),
-            features: origin.feature_config().map_err(|error| error.at(&options.checkpoint))?,
+            features,
             labels: self.labels.clone(),
             columns: self.columns.clone(),
             map: self.map.clone(),
             arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
             ..PrepareOptions::new(".", out)
-        })
+        };
+        Ok((preparation, extractors))
     }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ser::{Ending, stop_on_interrupt};
 use ser_core::{Error, ErrorKind, Result};
+use ser_encoder::Encoders;
 use ser_eval::DEFAULT_COVERAGE;
 use ser_predict::ModelOptions;
 use ser_serve::{ServeLimits, ServeOptions, Server, TlsFiles, Token};
@@ -22,6 +23,10 @@ struct Arguments {
     /// Checkpoint to serve; may be given more than once, the first is asked unless a client names another
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: Vec<PathBuf>,
+    /// Folder of the pretrained encoder that a checkpoint reads the states of; may be given more than once [default: where it
+    /// was when the cache was prepared]
+    #[arg(long, value_name = "FOLDER")]
+    encoder: Vec<PathBuf>,
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
     bind: SocketAddr,
@@ -108,6 +113,7 @@ fn run(mut arguments: Arguments) -> Result<Ending> {
             device: arguments.device,
             threads: arguments.threads,
             coverage: arguments.coverage,
+            encoders: Encoders::new(arguments.encoder),
         },
         bind: arguments.bind,
         hosts: arguments.host,

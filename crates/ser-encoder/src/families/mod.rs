@@ -24,6 +24,9 @@ pub(crate) trait Model: Debug + Send {
     /// The most samples of a recording.
     fn most_samples(&self) -> usize;
 
+    /// Samples from one frame to the next.
+    fn hop(&self) -> usize;
+
     /// Layers of the transformer.
     fn layers(&self) -> usize;
 

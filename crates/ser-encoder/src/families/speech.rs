@@ -187,6 +187,10 @@ impl Model for SpeechModel {
         most
     }
 
+    fn hop(&self) -> usize {
+        self.convolutions.hop()
+    }
+
     fn layers(&self) -> usize {
         self.layers.len()
     }

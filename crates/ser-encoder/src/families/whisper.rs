@@ -100,11 +100,15 @@ struct Whisper {
 impl Model for Whisper {
     /// States that any of the recording's samples belongs to: the others are of the silence that it is filled up with.
     fn frames_of(&self, samples: usize) -> usize {
-        samples.div_ceil((self.log_mel.hop() * FRAMES_OF_A_STATE) as usize)
+        samples.div_ceil(self.hop())
     }
 
     fn most_samples(&self) -> usize {
         self.log_mel.most_samples()
+    }
+
+    fn hop(&self) -> usize {
+        (self.log_mel.hop() * FRAMES_OF_A_STATE) as usize
     }
 
     fn layers(&self) -> usize {

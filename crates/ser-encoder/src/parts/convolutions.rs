@@ -112,6 +112,11 @@ impl Convolutions {
         self.channels
     }
 
+    /// Samples from one frame to the next.
+    pub(crate) fn hop(&self) -> usize {
+        self.layers.iter().map(|layer| layer.stride.max(1) as usize).product()
+    }
+
     /// Frames that come out of a waveform of `samples`: `⌊(n − kernel) / stride⌋ + 1` of each convolution.
     pub(crate) fn frames_of(&self, samples: usize) -> usize {
         let of = |length: usize, layer: &Convolution| {

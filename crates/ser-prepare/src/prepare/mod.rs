@@ -203,6 +203,10 @@ impl<'a> Preparation<'a> {
         let out = &self.options.out;
         storage.make_folder(out)?;
         let lock = WriterLock::take(out, self.options.wait)?;
+        // First of all, so that a portion that was stopped is never taken for a whole cache.
+        if let Some(note) = &self.note {
+            note.write(storage, out)?;
+        }
         let mut index = self.index()?;
         let mut store = Store::open(self.options, &mut index, Some(storage))?;
         for folder in [out.clone(), shards_folder(out), manifests_folder(out), audit_folder(out)] {
@@ -213,12 +217,11 @@ impl<'a> Preparation<'a> {
         let written = store.finish(used)?;
         self.report.shards_written = written.shards;
         self.report.bytes_written = written.bytes;
-        match self.note.take() {
-            Some(note) => {
+        match self.note {
+            Some(_) => {
                 let seconds = |entry: &TensorEntry| entry.row.source.duration_s();
                 self.report.audio_seconds = written.set.entries.iter().map(seconds).sum();
                 self.list(written.set, index, storage)?;
-                note.write(storage, out)?;
             }
             None => {
                 let manifests = self.write_splits(&written.set, storage)?;
