@@ -4,8 +4,8 @@
     compare.py MODEL.onnx…
 
 Builds the program beside this script, which takes minutes, and prints for each model the largest difference of a
-probability over tones, noise, speech-like sounds, silence, and recordings shorter and longer than the tensor; with the
-number of samples as a symbol, and known in advance. Needs numpy and onnxruntime: `$(./just python) scripts/tract/compare.py`.
+probability, or of the share as unusual, over tones, noise, speech-like sounds, silence, and recordings shorter and longer
+than the tensor; with the number of samples as a symbol, and known in advance. Needs numpy and onnxruntime: `$(./just python) scripts/tract/compare.py`.
 """
 
 import pathlib
@@ -45,7 +45,8 @@ def main():
             sound.tofile(files[-1])
         for model in sys.argv[1:]:
             session = onnxruntime.InferenceSession(model, options)
-            expected = [session.run(["probabilities"], {"samples": sound[None]})[0][0] for sound in sounds]
+            outputs = [session.run(None, {"samples": sound[None]}) for sound in sounds]
+            expected = [numpy.concatenate([output.ravel() for output in of_sound]) for of_sound in outputs]
             for fixed in ([], ["--fixed"]):
                 run = subprocess.run([program, model, *fixed, *files], check=True, capture_output=True, text=True)
                 said = [numpy.array(line.split(), "<f4") for line in run.stdout.splitlines()]

@@ -1,4 +1,4 @@
-//! `tract-answers MODEL CLIP…`: the probabilities that tract computes with an exported model, a line for each clip.
+//! `tract-answers MODEL CLIP…`: what tract computes with an exported model, a line of all its outputs for each clip.
 //!
 //! Clips are little-endian f32 samples. The model is loaded once, with the number of samples as a symbol; a clip behind
 //! `--fixed` has one made for its own length.
@@ -28,8 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some(model) => model.run(tvec!(input.into()))?,
             None => load(Some(count))?.run(tvec!(input.into()))?,
         };
-        let probabilities = answer[0].to_plain_array_view::<f32>()?;
-        let texts: Vec<String> = probabilities.iter().map(|probability| format!("{probability:?}")).collect();
+        let mut texts: Vec<String> = Vec::new();
+        for output in &answer {
+            texts.extend(output.to_plain_array_view::<f32>()?.iter().map(|number| format!("{number:?}")));
+        }
         println!("{}", texts.join(" "));
     }
     Ok(())
