@@ -44,6 +44,10 @@ bench *ARGS: setup
 bench-peers *ARGS: build
     @scripts/bench/peers {{ quote(invocation_directory()) }} "$@"
 
+# Check the CUDA path against the CPU's and measure it; --rehearse takes the CPU for the GPU
+gpu *ARGS: build
+    @python3 scripts/gpu/check.py "$@"
+
 # Serve the checkpoint best.pt on http://127.0.0.1:7777, with a page that listens; ARGS go to ser-serve
 serve *ARGS: build
     @cd {{ quote(invocation_directory()) }} && {{ quote(justfile_directory()) }}/target/release/ser-serve "$@"
