@@ -3,22 +3,31 @@
 
 mod common;
 mod common_disk;
-mod common_fit;
 
 use std::path::Path;
 use std::process::Command;
 
-use common::speech;
+use common::{Ran, speech};
 use common_disk::{assert_same, kept};
-use common_fit::{fail, succeed};
 
 /// Small shards, so that there are many of them.
 const OPTIONS: [&str; 5] = ["--shard-bytes", "200000", "--quiet", "--max-frames", "100"];
 
 fn prep(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = common_fit::ser_prep(folder);
-    command.args(["--data", "corpus"]).args(OPTIONS).args(arguments);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ser-prep"));
+    command.current_dir(folder).args(["--data", "corpus"]).args(OPTIONS).args(arguments);
     command
+}
+
+fn succeed(command: &mut Command) {
+    Ran::of(&command.output().unwrap()).ends(0);
+}
+
+/// What a command complains of that must end with `code`.
+fn fail(command: &mut Command, code: i32) -> String {
+    let ran = Ran::of(&command.output().unwrap()).ends(code);
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    ran.stderr
 }
 
 /// Prepares all portions of the corpus in `folder`, as `portions/<number>`.
