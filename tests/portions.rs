@@ -56,6 +56,17 @@ fn portions_put_together_are_what_one_run_makes() {
     let sizes =
         |number: u32| std::fs::read_dir(folder.join(format!("portions/{number}/shards"))).unwrap().count();
     assert!((1..=3).all(|number| sizes(number) > 0));
+    // A portion can be looked after like a cache, and is none to train on.
+    let cache = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ser-cache"));
+        command.current_dir(folder).args(arguments);
+        command
+    };
+    succeed(&mut cache(&["verify", "portions/1"]));
+    let removed = Ran::of(&cache(&["gc", "portions/1"]).output().unwrap()).ends(0).stdout;
+    assert!(removed.contains("nothing to remove"), "{removed}");
+    let complaint = fail(&mut cache(&["export", "portions/1", "--numpy", "out"]), 1);
+    assert!(complaint.contains("is a portion of a preparation"), "{complaint}");
     let merge = ["--out", "merged", "--merge", "portions/2", "portions/3", "portions/1"];
     let merged = prep(folder, &merge).output().unwrap();
     assert_eq!(merged.status.code(), Some(3), "{merged:?}");

@@ -62,6 +62,43 @@ fn write_table(report: &PrepareReport, listed: Listed, out: &mut String) -> std:
             files(report.doubts.len())
         )?;
     }
+    if report.portion.is_none() {
+        write_utterances(report, out)?;
+    }
+    write_remarks(report, out)?;
+    if report.dry_run {
+        writeln!(out, "\nnothing was done: this was a dry run for feature set {}", report.feature_set)?;
+        return Ok(());
+    }
+    if report.portion.is_none() {
+        write_splits(report, listed, out)?;
+    }
+    for line in &report.left_out {
+        writeln!(out, "  {line}")?;
+    }
+    writeln!(
+        out,
+        "\n{:.1} minutes of audio in {:.2} s ({:.0} times faster than real time), {} read, {} written",
+        report.audio_seconds / 60.0,
+        report.seconds,
+        report.audio_seconds / report.seconds.max(1e-9),
+        mebibytes(report.bytes_read),
+        mebibytes(report.bytes_written),
+    )?;
+    match &report.portion {
+        None => writeln!(out, "feature set {} in {}", report.feature_set, report.out.display()),
+        Some(portion) => writeln!(
+            out,
+            "portion {portion} of feature set {} in {}; when all are there: ser-prep --merge",
+            report.feature_set,
+            report.out.display()
+        ),
+    }
+}
+
+/// What became of the recordings: utterances, their classes and speakers.
+fn write_utterances(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
+    let files = |count: usize| format!("{count:>7}");
     writeln!(out, "utterances         {}", files(report.used))?;
     if let Some(augmentation) = &report.augmentation {
         let each = augmentation.copies;
@@ -87,25 +124,7 @@ fn write_table(report: &PrepareReport, listed: Listed, out: &mut String) -> std:
     if !report.speakers.is_empty() {
         writeln!(out, "speakers           {}   {}", files(report.speakers.len()), shorten(&report.speakers))?;
     }
-    write_remarks(report, out)?;
-    if report.dry_run {
-        writeln!(out, "\nnothing was done: this was a dry run for feature set {}", report.feature_set)?;
-        return Ok(());
-    }
-    write_splits(report, listed, out)?;
-    for line in &report.left_out {
-        writeln!(out, "  {line}")?;
-    }
-    writeln!(
-        out,
-        "\n{:.1} minutes of audio in {:.2} s ({:.0} times faster than real time), {} read, {} written",
-        report.audio_seconds / 60.0,
-        report.seconds,
-        report.audio_seconds / report.seconds.max(1e-9),
-        mebibytes(report.bytes_read),
-        mebibytes(report.bytes_written),
-    )?;
-    writeln!(out, "feature set {} in {}", report.feature_set, report.out.display())
+    Ok(())
 }
 
 fn write_remarks(report: &PrepareReport, out: &mut String) -> std::fmt::Result {

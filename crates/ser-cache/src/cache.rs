@@ -123,6 +123,11 @@ impl Cache {
 
     /// The folder of the manifests of `set`.
     fn generation(&self, set: &FeatureSet) -> Result<PathBuf> {
+        if set.is_portion() {
+            return Err(Error::new(ErrorKind::Mismatch, "is a portion of a preparation, and has no splits")
+                .at(&self.root)
+                .help(remedy!["put all portions together with ", Setting::Merge]));
+        }
         let generation = self.root.join(generation_place(&set.manifests));
         if generation.is_dir() {
             return Ok(generation);

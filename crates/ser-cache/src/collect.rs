@@ -131,8 +131,8 @@ fn commit(storage: &Storage, root: &Path, index: &Index) -> Result<()> {
     check_splits_place(root)?;
     index.write(storage, &index_path(root))?;
     match index.feature_sets.last() {
-        Some(newest) => point_splits_at(storage, root, &newest.manifests),
-        None => {
+        Some(newest) if !newest.is_portion() => point_splits_at(storage, root, &newest.manifests),
+        _ => {
             storage.remove(&root.join("splits"))?;
             storage.sync_folder(root)
         }

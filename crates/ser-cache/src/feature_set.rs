@@ -14,7 +14,7 @@ pub struct FeatureSet {
     pub configuration: String,
     /// Shape of an utterance's tensor: `[channel, row, frame]`.
     pub shape: [u32; 3],
-    /// The folder of its split manifests in `manifests/`.
+    /// The folder of its split manifests in `manifests/`; [`FeatureSet::no_manifests`] in a portion of a preparation.
     pub manifests: Sha,
     /// Its shards, in the order of their names.
     pub shards: Vec<Sha>,
@@ -34,6 +34,16 @@ pub struct TensorEntry {
 }
 
 impl FeatureSet {
+    /// The name that stands for no manifests.
+    pub fn no_manifests() -> Sha {
+        Sha::of(&[])
+    }
+
+    /// Whether it is that of a portion of a preparation, which has tensors and no splits.
+    pub fn is_portion(&self) -> bool {
+        self.manifests == Self::no_manifests()
+    }
+
     /// The entry with this key.
     pub fn entry(&self, key: &TensorKey) -> Option<&TensorEntry> {
         let position = self.entries.binary_search_by(|entry| entry.row.key.cmp(key)).ok()?;

@@ -17,6 +17,7 @@
 //! ├── audit/<feature set>.jsonl        measurements, which can be made again         audit::Measured
 //! ├── prep-report.json                 what the last preparation found               prep_report
 //! ├── encoders.json                    where pretrained encoders were                encoder_folder
+//! ├── portion.json                     which portion it is, if it is one              FeatureSet::is_portion
 //! └── .lock                            the one writer                                WriterLock
 //! ```
 //!

@@ -26,7 +26,7 @@ pub enum Role {
     Splits,
     /// What was measured for the audit of a feature set, whose name it is.
     Audit(Hex<6>),
-    /// `prep-report.json`, `encoders.json` and `.lock`.
+    /// `prep-report.json`, `encoders.json`, `portion.json` and `.lock`.
     Record,
     /// Being written, or left behind by a killed process.
     Scratch,
@@ -118,7 +118,7 @@ fn role_in_root(name: &OsStr) -> Option<Role> {
         Some("shards" | "manifests" | "audit") => return None,
         Some("index.bin") => Role::Index,
         Some("splits") => Role::Splits,
-        Some("prep-report.json" | "encoders.json" | ".lock") => Role::Record,
+        Some("prep-report.json" | "encoders.json" | "portion.json" | ".lock") => Role::Record,
         Some("index.bin.damaged") => Role::SetAside,
         _ => scratch_or_foreign(name),
     })

@@ -249,7 +249,8 @@ fn check_manifests(cache: &Cache, pieces: &[CachePiece], whole_index: bool, foun
             needed.insert(name, None);
         }
     }
-    needed.extend(cache.feature_sets().iter().map(|set| (set.manifests, Some(set))));
+    let with_splits = cache.feature_sets().iter().filter(|set| !set.is_portion());
+    needed.extend(with_splits.map(|set| (set.manifests, Some(set))));
     for (name, set) in needed {
         let shown = format!("manifests/{name}");
         let findings = check_generation(&cache.root.join(&shown), &shown, &name, set.map(|set| (cache, set)));
@@ -270,7 +271,7 @@ fn check_manifests(cache: &Cache, pieces: &[CachePiece], whole_index: bool, foun
 }
 
 fn check_splits(cache: &Cache, found: &mut Verification) {
-    let Some(newest) = cache.feature_sets().last() else { return };
+    let Some(newest) = cache.feature_sets().last().filter(|newest| !newest.is_portion()) else { return };
     let link = cache.root.join("splits");
     let wanted = generation_place(&newest.manifests);
     let stale = format!("{} or {} sets it", Stage::Preparation, Stage::Repair);

@@ -27,6 +27,9 @@ pub struct PrepareReport {
     pub feature_set: String,
     /// The words of the command, for reproduction.
     pub arguments: Vec<String>,
+    /// Which portion of them was prepared, as `2/8`; none where all were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub portion: Option<String>,
     /// Whether nothing was done.
     pub dry_run: bool,
     /// Recordings found.
@@ -167,6 +170,7 @@ impl PrepareReport {
             data,
             out,
             feature_set,
+            portion: options.portion.map(|portion| portion.to_string()),
             dry_run: options.dry_run,
             arguments: options.arguments.clone(),
             max_frames: options.features.max_frames,

@@ -285,7 +285,7 @@ impl Store {
             id: std::mem::take(&mut self.id),
             configuration: std::mem::take(&mut self.layout.configuration),
             shape: self.layout.shape.map(|size| size as u32),
-            manifests: Sha::of(&[]),
+            manifests: FeatureSet::no_manifests(),
             shards,
             entries,
         };
