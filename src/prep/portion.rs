@@ -23,10 +23,9 @@ fn portion_in(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<P
         let step = variable("SLURM_ARRAY_TASK_STEP").map_or(Ok(1), |_| number("SLURM_ARRAY_TASK_STEP"))?;
         return Portion::new(id.saturating_sub(first) / step.max(1) + 1, number("SLURM_ARRAY_TASK_COUNT")?);
     }
-    match text.strip_prefix("kubernetes/").map(|of| format!("1/{of}").parse::<Portion>()) {
-        Some(first) => Portion::new(number("JOB_COMPLETION_INDEX")?.saturating_add(1), first?.of()),
-        None => text.parse(),
-    }
+    let Some(of) = text.strip_prefix("kubernetes/") else { return text.parse() };
+    let of = format!("1/{of}").parse::<Portion>()?.of();
+    Portion::new(number("JOB_COMPLETION_INDEX")?.saturating_add(1), of)
 }
 
 #[cfg(test)]

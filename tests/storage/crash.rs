@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
 use ser_cache::{Cache, Index};
 use ser_core::ErrorKind;
 use ser_core::progress::Silent;
@@ -19,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::common_disk::{
     Blobs, Node, Operation, PowerLoss, Recording, Tree, check, check_splits, corpus, is_scratch, prepared,
-    quick_folder, small_features, small_options,
+    quick_folder, side_by_side, small_features, small_options,
 };
 
 const WORDS: [&str; 4] = ["bar", "dog", "fit", "gin"];
@@ -84,7 +83,7 @@ impl World {
         }
         assert!(model.as_seen() == run.after, "the model is not the disk");
         let place = AtomicUsize::new(0);
-        states.par_iter().for_each(|(state, done)| {
+        side_by_side(&states, |(state, done)| {
             let disk = self.folder.path().join(format!("state-{}", place.fetch_add(1, Ordering::Relaxed)));
             self.blobs.lay_out(state, &disk);
             let when = format!("after operation {done} of {}", run.operations.len());

@@ -8,7 +8,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
 use ser_cache::Cache;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
@@ -17,7 +16,7 @@ use ser_prepare::{PrepareOptions, prepare};
 
 use crate::common_disk::{
     After, Blobs, Failing, Failure, PowerLoss, Recording, Tree, assert_same, check, corpus, kept, prepared,
-    quick_folder, scratches, small_options,
+    quick_folder, scratches, side_by_side, small_options,
 };
 
 const NO_SPACE: i32 = 28;
@@ -54,7 +53,7 @@ fn fail_everywhere(folder: &Path, before: &Tree, blobs: &Blobs, options: &Prepar
         })
     });
     let tried = AtomicUsize::new(0);
-    failures.collect::<Vec<_>>().into_par_iter().for_each(|failure| {
+    side_by_side(failures, |failure| {
         let number = tried.fetch_add(1, Ordering::Relaxed);
         let (disk, options) = start(&format!("failing-{number}"));
         let failing = Failing::new(failure);
