@@ -96,8 +96,8 @@ pub(super) struct Note {
 impl Note {
     /// That of the run with `options` over all `candidates` for the feature set `id`; none where all is prepared.
     pub(super) fn of(options: &PrepareOptions, candidates: &[Candidate], id: &str) -> Option<Self> {
-        let corpora = digest(candidates);
-        options.portion.map(|portion| Self { portion, feature_set: id.to_owned(), corpora })
+        let portion = options.portion?;
+        Some(Self { portion, feature_set: id.to_owned(), corpora: digest(candidates) })
     }
 
     fn place(folder: &Path) -> PathBuf {
