@@ -76,8 +76,8 @@ struct Arguments {
     doctor: bool,
     /// Where labels come from: auto (the convention that names follow, else folders by how they are arranged), tess, ravdess,
     /// crema-d, emo-db, savee, folder, filename, a pattern such as 'pattern:{speaker}_{}_{label}', huggingface, audformat,
-    /// kaldi, or a table (CSV, TSV) with the columns path,label and optionally speaker, word, session, parent, start, end,
-    /// split, fold and val_fold; once for all corpora, or once for each, in their order
+    /// kaldi, webdataset, or a table (CSV, TSV) with the columns path,label and optionally speaker, word, session, parent,
+    /// start, end, split, fold and val_fold; once for all corpora, or once for each, in their order
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
     labels: Vec<LabelSource>,
     /// What columns of a table mean whose names do not say it: path=NAME,label=NAME and the like

@@ -3,9 +3,10 @@
 //! [`scan()`] lists files, [`conventions`] and [`LabelTable`] say what an utterance is labelled and who speaks which word,
 //! [`LabelMap`] gives labels other names, [`Corpora`] keeps several corpora apart, and [`split`] assigns utterances to
 //! train, validation and test. None of these reads audio; [`doctor`] does, to say what a corpus is and what is wrong with
-//! it.
+//! it. [`read_recording`] reads recordings also from the archives that some corpora are kept in.
 
 mod annotation;
+mod archive;
 mod bundle;
 pub mod conventions;
 mod corpora;
@@ -29,6 +30,7 @@ pub mod split;
 pub mod table;
 
 pub use annotation::Annotation;
+pub use archive::{is_in_archive, read_recording};
 pub use bundle::{Bundle, BundleMember, GivenCorpora};
 pub use corpora::{Corpora, Corpus, CorpusFolder};
 pub use doubt::Doubt;

@@ -11,7 +11,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use crate::check_relative;
+use crate::{archive, check_relative};
 
 /// File name extensions of recordings. The content later decides what a file really is; a file with another extension,
 /// or none, is one if its content begins like audio.
@@ -138,6 +138,12 @@ pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<
             }
             Err(error) => found.note_walk_error(root, &error),
             Ok(entry) if entry.file_type().is_dir() => note(OtherEntry::Folder(entry.path())),
+            Ok(entry) if archive::is_named_as_one(entry.path()) => {
+                if !found.add_archive(root, &entry) {
+                    found.ignored += 1;
+                    note(OtherEntry::Other(entry.path()));
+                }
+            }
             Ok(entry) if !has_audio_extension(entry.path()) => match what_it_is(&entry) {
                 None => {
                     found.ignored += 1;
@@ -183,6 +189,32 @@ impl Scan {
 }
 
 impl Scan {
+    /// Adds the recordings of an archive; false if it has none.
+    fn add_archive(&mut self, root: &Path, entry: &walkdir::DirEntry) -> bool {
+        let location = entry.path();
+        let opened = describe(root, entry).and_then(|file| Ok((file, archive::open(location)?)));
+        let (file, opened) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.unusable.push((relative_lossy(root, location), error));
+                return true;
+            }
+        };
+        if let Some(damage) = opened.archive().damage() {
+            let what = format!("cannot be read to its end: {damage}; what is before that is used");
+            let error =
+                Error::new(ErrorKind::Damaged, what).at(location).help("copy it again from its source");
+            self.unusable.push((file.path.clone(), error));
+        }
+        let members = opened.archive().members();
+        self.files.extend(members.iter().map(|member| AudioFile {
+            path: format!("{}/{}", file.path, member.name),
+            // It has changed when its archive has.
+            stat: FileStat { size: member.size, ..file.stat },
+        }));
+        !members.is_empty()
+    }
+
     fn note_walk_error(&mut self, root: &Path, error: &walkdir::Error) {
         let path = error.path().unwrap_or(root);
         let problem = match (error.loop_ancestor(), error.io_error()) {
@@ -233,7 +265,7 @@ pub fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
 }
 
-fn has_audio_extension(path: &Path) -> bool {
+pub(crate) fn has_audio_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }

@@ -206,12 +206,12 @@ impl RecordingReader {
         Self { sample_rate, limits, bytes: Vec::new(), loader }
     }
 
-    /// Reads the file at `path` and returns the SHA-256 of its bytes.
+    /// Reads the recording at `path`, a file or in an archive, and returns the SHA-256 of its bytes.
     ///
     /// # Errors
-    /// When the file cannot be read or is larger than the limits allow.
+    /// When it cannot be read or is larger than the limits allow.
     pub fn read(&mut self, path: &Path) -> Result<Sha> {
-        ser_audio::read_file(path, &self.limits, &mut self.bytes)?;
+        ser_corpus::read_recording(path, self.limits.max_bytes, &mut self.bytes)?;
         Ok(Sha::of(&[&self.bytes]))
     }
 

@@ -11,7 +11,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::doctor::{FindingKind, Levels};
-use crate::{Annotation, AudioFile, Segment};
+use crate::{Annotation, AudioFile, Segment, read_recording};
 
 /// More threads than this are a typing mistake.
 const MOST_JOBS: usize = 1024;
@@ -153,14 +153,16 @@ impl Room {
 
     fn sound(&mut self, file: &AudioFile, segmented: bool) -> Result<Sound, UnusableReason> {
         let trouble = |kind, error: &Error| UnusableReason { kind, text: error.reason() };
-        ser_audio::read_file(&file.location(&self.root), &self.limits, &mut self.bytes).map_err(|error| {
-            let kind = match error.kind() {
-                ErrorKind::Unusable => FindingKind::Empty,
-                ErrorKind::Limit => FindingKind::BeyondLimit,
-                _ => FindingKind::Unreadable,
-            };
-            trouble(kind, &error)
-        })?;
+        read_recording(&file.location(&self.root), self.limits.max_bytes, &mut self.bytes).map_err(
+            |error| {
+                let kind = match error.kind() {
+                    ErrorKind::Unusable => FindingKind::Empty,
+                    ErrorKind::Limit => FindingKind::BeyondLimit,
+                    _ => FindingKind::Unreadable,
+                };
+                trouble(kind, &error)
+            },
+        )?;
         // Before decoding, after which the bytes may be gone.
         let file_hash = xxh3_128(&self.bytes);
         let bytes = self.bytes.len() as u64;

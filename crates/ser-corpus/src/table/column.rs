@@ -60,7 +60,7 @@ impl Column {
     }
 
     /// The column that a table's `name` stands for.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase().replace([' ', '-'], "_");
         Self::VARIANTS.iter().copied().find(|column| column.names().contains(&name.as_str()))
     }

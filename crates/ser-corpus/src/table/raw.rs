@@ -71,11 +71,23 @@ impl RawTable {
         let bytes = read(file)?;
         let damaged = |what: String| Error::new(ErrorKind::Damaged, what).at(file);
         let text = text::decode(&bytes).map_err(damaged)?;
+        let objects = (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty());
+        let objects = objects.map(|(line, text)| match serde_json::from_str(text) {
+            Ok(object) => Ok((line, object)),
+            Err(error) => Err(damaged(format!("line {line} is not a JSON object: {error}"))),
+        });
+        Ok(Self::of_objects(file, objects.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// The table of JSON objects, each with the line of `file` that it is on. Values that are lists or objects are no
+    /// cells.
+    pub(crate) fn of_objects(
+        file: &Path,
+        objects: impl IntoIterator<Item = (usize, serde_json::Map<String, serde_json::Value>)>,
+    ) -> Self {
         let mut header: Vec<String> = Vec::new();
         let mut rows: Vec<(usize, Vec<String>)> = Vec::new();
-        for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)
-                .map_err(|error| damaged(format!("line {line} is not a JSON object: {error}")))?;
+        for (line, object) in objects {
             let mut row = vec![String::new(); header.len()];
             for (name, value) in object {
                 let place = header.iter().position(|known| *known == name).unwrap_or_else(|| {
@@ -94,7 +106,7 @@ impl RawTable {
             rows.push((line, row));
         }
         rows.iter_mut().for_each(|(_, row)| row.resize(header.len(), String::new()));
-        Ok(Self { file: file.to_owned(), header, rows, passed_over: Vec::new() })
+        Self { file: file.to_owned(), header, rows, passed_over: Vec::new() }
     }
 }
 

@@ -1,15 +1,15 @@
 //! Hugging Face's `audiofolder`: a `metadata.csv` or `metadata.jsonl` beside the recordings, or one in the folder of
-//! each split, whose column `file_name` is relative to it.
+//! each split, whose column `file_name` is relative to it. And datasets as Parquet files, which hold the recordings.
 
 use std::path::{Path, PathBuf};
 
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::PublishedSide;
-use crate::table::formats::{TableFormat, folder_name, prefix, table_folders};
+use crate::table::formats::{TableFormat, archive_table, archives, folder_name, prefix, table_folders};
 use crate::table::{Column, ColumnNames, RawTable};
 
-/// The format `audiofolder` of the library `datasets`.
+/// What the library `datasets` reads and writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HuggingFace;
 
@@ -29,17 +29,27 @@ impl TableFormat for HuggingFace {
                     && table.header.iter().any(|name| Column::named(name) == Some(Column::Label))
             })
         };
-        metadata(data).into_iter().find(has_labels)
+        let is_labelled = |file: &PathBuf| {
+            let table = archive_table(file, data).ok().flatten();
+            table.is_some_and(|table| {
+                table.header.iter().any(|name| Column::named(name) == Some(Column::Label))
+            })
+        };
+        let beside = metadata(data).into_iter().find(has_labels);
+        beside.or_else(|| archives(data, "parquet").into_iter().find(is_labelled))
     }
 
     fn read(&self, data: &Path, _: &ColumnNames) -> Result<Vec<RawTable>> {
         let files = metadata(data);
-        if files.is_empty() {
-            return Err(
-                Error::new(ErrorKind::Missing, "holds no metadata.csv and no metadata.jsonl").at(data)
-            );
+        let mut tables: Vec<RawTable> = files.iter().map(|file| table(file, data)).collect::<Result<_>>()?;
+        for file in archives(data, "parquet") {
+            tables.extend(archive_table(&file, data)?);
         }
-        files.iter().map(|file| table(file, data)).collect()
+        if tables.is_empty() {
+            let what = "holds no metadata.csv, no metadata.jsonl and no Parquet file with recordings";
+            return Err(Error::new(ErrorKind::Missing, what).at(data));
+        }
+        Ok(tables)
     }
 }
 

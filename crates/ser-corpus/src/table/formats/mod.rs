@@ -6,16 +6,21 @@ mod audformat;
 mod huggingface;
 mod kaldi;
 mod parquet;
+mod webdataset;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ser_core::Result;
 
-use crate::table::{ColumnNames, RawTable};
+use crate::archive;
+use crate::table::{Column, ColumnNames, RawTable};
+
+pub(crate) use parquet::cell as parquet_cell;
 
 /// Every format; the first that a corpus is in is the one it is read by.
-pub static FORMATS: [&dyn TableFormat; 3] = [&audformat::Audformat, &huggingface::HuggingFace, &kaldi::Kaldi];
+pub static FORMATS: [&dyn TableFormat; 4] =
+    [&audformat::Audformat, &huggingface::HuggingFace, &kaldi::Kaldi, &webdataset::WebDataset];
 
 /// The format of this name, such as `kaldi`.
 pub fn named(name: &str) -> Option<&'static dyn TableFormat> {
@@ -64,6 +69,40 @@ fn table_folders(data: &Path) -> Vec<PathBuf> {
     folders.sort_unstable();
     folders.dedup();
     folders
+}
+
+/// The archives with this extension in the folders of the corpus in `data`, sorted, that hold recordings and say something of
+/// them.
+fn archives(data: &Path, extension: &str) -> Vec<PathBuf> {
+    let of_folder = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path())
+    };
+    let mut files: Vec<PathBuf> = table_folders(data).into_iter().flat_map(of_folder).collect();
+    files.retain(|file| {
+        let is_one = file.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+        is_one
+            && file.is_file()
+            && archive::open(file).is_ok_and(|opened| !opened.archive().members().is_empty())
+    });
+    files.sort_unstable();
+    files
+}
+
+/// What the archive at `file` says of its recordings, with their paths as seen from `data`.
+///
+/// # Errors
+/// When it cannot be read.
+fn archive_table(file: &Path, data: &Path) -> Result<Option<RawTable>> {
+    let Some(mut table) = archive::open(file)?.archive().table(file)? else { return Ok(None) };
+    let before = prefix(file, data);
+    let path = table.header.iter().position(|name| *name == Column::Path.to_string());
+    for (_, row) in &mut table.rows {
+        if let Some(cell) = path.and_then(|place| row.get_mut(place)) {
+            *cell = format!("{before}{cell}");
+        }
+    }
+    Ok(Some(table))
 }
 
 /// The path of `folder` as seen from `data`, with a slash behind it; empty for `data` itself.

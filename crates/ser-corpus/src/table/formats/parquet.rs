@@ -37,7 +37,8 @@ fn parse(bytes: Bytes, file: &Path) -> std::result::Result<RawTable, String> {
     Ok(RawTable { file: file.to_owned(), header, rows, passed_over: Vec::new() })
 }
 
-fn cell(name: &str, field: &Field) -> String {
+/// A value as text.
+pub(crate) fn cell(name: &str, field: &Field) -> String {
     match field {
         Field::Null => String::new(),
         Field::Str(text) => text.clone(),

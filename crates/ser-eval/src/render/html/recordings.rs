@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ser_corpus::Corpora;
+use ser_core::ErrorKind;
+use ser_corpus::{Corpora, is_in_archive, read_recording};
 
 /// The most bytes of recordings that a page embeds.
 pub const MAX_EMBEDDED_BYTES: u64 = 16 << 20;
@@ -74,24 +75,29 @@ impl<'a> Recordings<'a> {
         let Some(corpora) = self.corpora.filter(|_| self.audio != Audio::None) else {
             return PlayerSource::Silent;
         };
-        let Some(file) = corpora.location(path).ok().filter(|file| file.is_file()) else {
+        let location = corpora.location(path).ok();
+        let Some(file) = location.filter(|file| file.is_file() || is_in_archive(file)) else {
             return PlayerSource::Without("the recording is not where the corpus is");
         };
         match self.audio {
             Audio::Embed => self.embed(&file),
+            _ if is_in_archive(&file) => {
+                PlayerSource::Without("the recording lies in an archive, where a page cannot play it from")
+            }
             _ => self.link(&file),
         }
     }
 
     fn embed(&mut self, file: &Path) -> PlayerSource {
-        let size = std::fs::metadata(file).map_or(u64::MAX, |metadata| metadata.len());
-        if size > MAX_EMBEDDED_BYTES.saturating_sub(self.embedded) {
-            return PlayerSource::Without("left out: the page would hold more than 16 MiB of recordings");
-        }
-        match std::fs::read(file) {
-            Ok(bytes) => {
+        let max_bytes = MAX_EMBEDDED_BYTES.saturating_sub(self.embedded);
+        let mut bytes = Vec::new();
+        match read_recording(file, max_bytes, &mut bytes) {
+            Ok(()) => {
                 self.embedded += bytes.len() as u64;
                 PlayerSource::Url(format!("data:{};base64,{}", media_type(&bytes), STANDARD.encode(&bytes)))
+            }
+            Err(error) if error.kind() == ErrorKind::Limit => {
+                PlayerSource::Without("left out: the page would hold more than 16 MiB of recordings")
             }
             Err(_) => PlayerSource::Without("the recording cannot be read"),
         }

@@ -1,0 +1,145 @@
+//! Files that hold many recordings: tar files, as WebDataset has them, and Parquet files, as Hugging Face's `datasets` does.
+//!
+//! A recording in one is at `<file>/<name>`, as if the file were a folder: that is its path in manifests, and it is read
+//! without unpacking anything. What such a file says of its recordings is a table beside them.
+
+mod parquet;
+mod tar;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use ser_audio::Limits;
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::FileStat;
+use crate::table::RawTable;
+
+/// A file that holds recordings.
+pub(crate) trait Archive: Debug + Send + Sync {
+    /// The recordings in it, in the order in which they lie there.
+    fn members(&self) -> &[Member];
+
+    /// What is wrong with the rest of it, if something is.
+    fn damage(&self) -> Option<&str>;
+
+    /// What it says of its recordings, by their names in it; `file` is where it is. Nothing if it says nothing.
+    ///
+    /// # Errors
+    /// When what it says cannot be read.
+    fn table(&self, file: &Path) -> Result<Option<RawTable>>;
+
+    /// Puts the bytes of the recording at `position` of [`Self::members`] into `bytes`, which are empty.
+    ///
+    /// # Errors
+    /// When it cannot be read or has more than `max_bytes`; none names it.
+    fn read(&self, file: &Path, position: usize, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()>;
+}
+
+/// A recording in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Its name there, a path with `/` between folders.
+    pub(crate) name: String,
+    /// How many bytes it has, as far as that is known without reading it.
+    pub(crate) size: u64,
+}
+
+/// An archive, and where in it each recording is.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    archive: Box<dyn Archive>,
+    positions: HashMap<String, usize>,
+}
+
+impl Opened {
+    fn new(archive: Box<dyn Archive>) -> Self {
+        let names = archive.members().iter().map(|member| member.name.clone());
+        let positions = names.enumerate().map(|(position, name)| (name, position)).collect();
+        Self { archive, positions }
+    }
+
+    /// The archive.
+    pub(crate) fn archive(&self) -> &dyn Archive {
+        &*self.archive
+    }
+}
+
+/// The archives that were opened: finding out what is in one takes as long as reading through its headers.
+static OPENED: LazyLock<Mutex<HashMap<PathBuf, (FileStat, Arc<Opened>)>>> = LazyLock::new(Mutex::default);
+
+/// Whether a file is called as an archive.
+pub(crate) fn is_named_as_one(file: &Path) -> bool {
+    let extension = file.extension().unwrap_or_default();
+    ["tar", "parquet"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The archive at `file`, which must be called as one. A file that has not changed is looked through once.
+///
+/// # Errors
+/// When it cannot be read, or is no archive of its kind.
+pub(crate) fn open(file: &Path) -> Result<Arc<Opened>> {
+    // Only regular files are opened: a pipe could wait forever.
+    let opened = ser_core::storage::open_regular(file, "cannot be read")?;
+    let metadata = opened.metadata().map_err(|error| Error::io("cannot be read", file, error))?;
+    let stat = FileStat::of(&metadata);
+    let mut known = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, archive)) = known.get(file).filter(|(then, _)| *then == stat) {
+        return Ok(archive.clone());
+    }
+    let is_tar = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tar"));
+    let archive: Result<Box<dyn Archive>> = match is_tar {
+        true => tar::Tar::index(opened).map(|tar| Box::new(tar) as Box<dyn Archive>),
+        false => parquet::Parquet::index(opened).map(|parquet| Box::new(parquet) as Box<dyn Archive>),
+    };
+    let archive = Arc::new(Opened::new(archive.map_err(|error| error.at(file))?));
+    known.insert(file.to_owned(), (stat, archive.clone()));
+    Ok(archive)
+}
+
+/// The archive that `location` lies in, and its name there.
+fn split(location: &Path) -> Option<(&Path, String)> {
+    let file = location.ancestors().skip(1).find(|above| is_named_as_one(above) && above.is_file())?;
+    let names: Option<Vec<&str>> =
+        location.strip_prefix(file).ok()?.iter().map(std::ffi::OsStr::to_str).collect();
+    Some((file, names?.join("/")))
+}
+
+/// Whether a recording lies in an archive, where other programs do not find it.
+pub fn is_in_archive(location: &Path) -> bool {
+    split(location).is_some()
+}
+
+/// Reads the whole recording at `location`, a regular file or one in an archive, of at most `max_bytes`, into `bytes`,
+/// replacing what was there.
+///
+/// # Errors
+/// Those of [`ser_audio::read_file`]; `Missing` where an archive has no such recording. Each names the recording.
+pub fn read_recording(location: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {
+    let Some((file, name)) = split(location) else {
+        return ser_audio::read_file(location, &Limits { max_bytes, ..Limits::default() }, bytes);
+    };
+    bytes.clear();
+    let opened = open(file)?;
+    let read = match opened.positions.get(&name) {
+        Some(position) => opened.archive.read(file, *position, max_bytes, bytes),
+        None => Err(Error::new(ErrorKind::Missing, "is not in its archive")
+            .help("put the archive back as it was when it was prepared, or prepare it again")),
+    };
+    let read = read.and_then(|()| match bytes.is_empty() {
+        true => Err(Error::new(ErrorKind::Unusable, "is empty (0 bytes)")),
+        false => Ok(()),
+    });
+    read.map_err(|error| error.at(location))
+}
+
+/// Refuses a recording of `size` bytes that has more than `max_bytes`.
+fn check_size(size: u64, max_bytes: u64) -> Result<()> {
+    if size <= max_bytes {
+        return Ok(());
+    }
+    let what = format!("has {size} bytes, more than the limit of {max_bytes}");
+    Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"))
+}

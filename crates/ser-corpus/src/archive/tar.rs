@@ -1,0 +1,204 @@
+//! Tar files, also those of WebDataset: the files of a sample have one name and different endings, such as `0001.flac`,
+//! `0001.json` and `0001.cls`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use ser_core::storage::open_regular;
+use ser_core::{Error, ErrorKind, Result};
+use serde_json::{Map, Value};
+
+use crate::archive::{Archive, Member, check_size};
+use crate::check_relative;
+use crate::scan::{has_audio_extension, is_hidden};
+use crate::table::{Column, RawTable};
+
+/// No description of a sample is read that is larger than this, bytes.
+const LARGEST_DESCRIPTION: u64 = 1 << 16;
+
+/// A tar file.
+#[derive(Debug)]
+pub(super) struct Tar {
+    members: Vec<Member>,
+    /// Where the bytes of each member begin.
+    offsets: Vec<u64>,
+    /// What is said of each sample, by its path without any ending.
+    descriptions: BTreeMap<String, Description>,
+    /// What is wrong with a description, if one cannot be read.
+    misdescribed: Option<String>,
+    damage: Option<String>,
+}
+
+/// What the files beside a recording say of it.
+#[derive(Debug, Default)]
+struct Description {
+    /// `.json`
+    fields: Map<String, Value>,
+    /// `.cls`, the number of its class where `.json` has the name.
+    class: Option<String>,
+}
+
+impl Description {
+    /// All of it for the recording called `name`.
+    fn row(&self, name: &str) -> Map<String, Value> {
+        // Other names for the path would be taken for it too.
+        let fields = self.fields.iter().filter(|(name, _)| Column::named(name) != Some(Column::Path));
+        let mut row: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let is_labelled = row.keys().any(|name| Column::named(name) == Some(Column::Label));
+        if let Some(class) = self.class.as_ref().filter(|_| !is_labelled) {
+            row.insert(Column::Label.to_string(), class.clone().into());
+        }
+        row.insert(Column::Path.to_string(), name.into());
+        row
+    }
+}
+
+impl Tar {
+    /// Goes through the headers of `file`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no tar file at all.
+    pub(super) fn index(file: File) -> Result<Self> {
+        let mut found = Self {
+            members: Vec::new(),
+            offsets: Vec::new(),
+            descriptions: BTreeMap::new(),
+            misdescribed: None,
+            damage: None,
+        };
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut archive = ::tar::Archive::new(BufReader::new(file));
+        let mut names = HashSet::new();
+        let entries = archive.entries_with_seek().map_err(|error| damaged(&error))?;
+        for entry in entries {
+            if let Err(problem) =
+                entry.map_err(|error| error.to_string()).and_then(|entry| found.add(entry, size, &mut names))
+            {
+                // What comes after it cannot be found.
+                found.damage = Some(problem);
+                break;
+            }
+        }
+        if found.members.is_empty()
+            && let Some(damage) = &found.damage
+        {
+            return Err(Error::new(ErrorKind::Damaged, format!("cannot be read as a tar file: {damage}"))
+                .help("copy it again from its source"));
+        }
+        Ok(found)
+    }
+
+    fn add(
+        &mut self,
+        mut entry: ::tar::Entry<'_, impl Read>,
+        size_of_file: u64,
+        names: &mut HashSet<String>,
+    ) -> Result<(), String> {
+        if !entry.header().entry_type().is_file() {
+            return Ok(());
+        }
+        let path = entry.path_bytes().into_owned();
+        let Ok(path) = String::from_utf8(path) else { return Err("a name in it is not UTF-8".to_owned()) };
+        let path = path.trim_start_matches("./").to_owned();
+        if path.split('/').any(|part| is_hidden(part.as_ref())) {
+            return Ok(());
+        }
+        check_relative(&path).map_err(|error| error.reason())?;
+        let (offset, size) = (entry.raw_file_position(), entry.size());
+        if offset.checked_add(size).is_none_or(|end| end > size_of_file) {
+            return Err(format!("ends within {path}"));
+        }
+        if has_audio_extension(Path::new(&path)) {
+            if !names.insert(path.clone()) {
+                return Err(format!("{path} is in it twice"));
+            }
+            self.members.push(Member { name: path, size });
+            self.offsets.push(offset);
+            return Ok(());
+        }
+        let (sample, ending) = sample_of(&path);
+        if !matches!(ending, "json" | "cls") || size > LARGEST_DESCRIPTION {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(|error| format!("{path}: {error}"))?;
+        let description = self.descriptions.entry(sample.to_owned()).or_default();
+        let understood = match ending {
+            "json" => serde_json::from_slice(&bytes).map(|fields| description.fields = fields).is_ok(),
+            _ => std::str::from_utf8(&bytes)
+                .map(|class| description.class = Some(class.trim().to_owned()))
+                .is_ok(),
+        };
+        if !understood {
+            let what = if ending == "json" { "a JSON object" } else { "text" };
+            self.misdescribed.get_or_insert(format!("{path} in it is not {what}"));
+        }
+        Ok(())
+    }
+}
+
+/// The path of a sample without any ending, and the last ending: of `train/0001.seg.json`, `train/0001` and `json`.
+fn sample_of(path: &str) -> (&str, &str) {
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = path.get(name..).and_then(|name| name.find('.')).map_or(path.len(), |dot| name + dot);
+    (path.get(..dot).unwrap_or(path), path.rsplit('.').next().unwrap_or_default())
+}
+
+fn damaged(error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Damaged, format!("cannot be read as a tar file: {error}"))
+        .help("copy it again from its source")
+}
+
+impl Archive for Tar {
+    fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    fn table(&self, file: &Path) -> Result<Option<RawTable>> {
+        if let Some(problem) = &self.misdescribed {
+            return Err(Error::new(ErrorKind::Damaged, problem.clone()).at(file));
+        }
+        let described =
+            |member: &Member| Some(self.descriptions.get(sample_of(&member.name).0)?.row(&member.name));
+        let rows: Vec<_> = self.members.iter().filter_map(described).collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(RawTable::of_objects(file, (1..).zip(rows))))
+    }
+
+    fn read(&self, file: &Path, position: usize, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {
+        let (Some(member), Some(offset)) = (self.members.get(position), self.offsets.get(position)) else {
+            return Err(Error::new(ErrorKind::Missing, "is not in its archive"));
+        };
+        check_size(member.size, max_bytes)?;
+        let mut file = open_regular(file, "cannot be read")?;
+        let cannot = |error: std::io::Error| {
+            Error::new(ErrorKind::Io, format!("cannot be read: {error}")).caused_by(error)
+        };
+        file.seek(SeekFrom::Start(*offset)).map_err(cannot)?;
+        let read = file.take(member.size).read_to_end(bytes).map_err(cannot)?;
+        match read as u64 == member.size {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Io, "ended early: its archive has changed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_sample_go_by_their_name_up_to_the_first_dot() {
+        assert_eq!(sample_of("0001.flac"), ("0001", "flac"));
+        assert_eq!(sample_of("a.b/0001.seg.json"), ("a.b/0001", "json"));
+        assert_eq!(sample_of("none"), ("none", "none"));
+    }
+}
