@@ -64,7 +64,8 @@ pub(crate) trait SharedPositions: std::fmt::Debug + Send {
 impl<'a> Builder<'a> {
     /// Reads the settings that all have, and opens the weights, whose names begin with `prefix` or with nothing.
     pub(crate) fn new(source: Source<'a>, prefix: &str) -> Result<Self> {
-        let Source { folder, config, preprocessor, device } = source;
+        let weights = source.weights(&[prefix, ""], ANCHOR)?;
+        let Source { config, preprocessor, .. } = source;
         config.without("add_adapter", "an adapter")?;
         config.without("adapter_attn_dim", "an adapter in each layer")?;
         let preprocessor = feature_extractor(preprocessor, "Wav2Vec2FeatureExtractor")?;
@@ -72,7 +73,7 @@ impl<'a> Builder<'a> {
         let heads = heads_of(config, "num_attention_heads", 12, size)?;
         Ok(Self {
             config,
-            weights: Weights::open(&folder.path, &folder.weights, &[prefix, ""], ANCHOR, device)?,
+            weights,
             size,
             heads,
             sample_rate: sample_rate(&preprocessor)?,
@@ -134,6 +135,7 @@ impl<'a> Builder<'a> {
             projection,
             positions,
             shared,
+            last_norm: pre_norm.then(|| norm.clone()),
             norm: (!pre_norm).then_some(norm),
             layers,
             size,
@@ -154,6 +156,7 @@ struct SpeechModel {
     /// Before the first layer. Where layers normalise what goes into them, it comes after the last one instead, and
     /// `transformers` leaves it out of the hidden states.
     norm: Option<LayerNorm>,
+    last_norm: Option<LayerNorm>,
     layers: Vec<Layer>,
     size: i64,
 }
@@ -211,9 +214,14 @@ impl Model for SpeechModel {
             positions: self.positions.share(),
             shared: self.shared.as_ref().map(|shared| shared.share()),
             norm: self.norm.clone(),
+            last_norm: self.last_norm.clone(),
             layers: self.layers.iter().map(Layer::share).collect(),
             ..*self
         })
+    }
+
+    fn last(&self, states: &Tensor) -> Result<Tensor> {
+        self.last_norm.as_ref().map_or_else(|| Ok(states.shallow_clone()), |norm| norm.apply(states))
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {
