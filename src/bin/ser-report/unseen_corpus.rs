@@ -1,7 +1,6 @@
 //! Options of `ser-report` for a labelled corpus that the checkpoint was not made for.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;

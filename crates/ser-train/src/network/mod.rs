@@ -6,6 +6,8 @@ mod model;
 pub mod parameters;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod tuning_parity;
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
