@@ -172,6 +172,16 @@ impl Encoder {
         said.ok_or_else(|| Error::new(ErrorKind::Unsupported, "the encoder has no layers").into())
     }
 
+    /// Hides frames of a batch of recordings, each of so many `samples`, from the transformer from now on, as the folder says
+    /// that the encoder learns. `unit` draws numbers from 0 to below 1.
+    pub fn hide_frames(&mut self, samples: &[usize], unit: &mut dyn FnMut() -> f64) {
+        let Some(masks) = self.model.time_masks() else { return };
+        let least = self.least_samples();
+        let spans = samples.iter().map(|samples| masks.draw(self.frames_of((*samples).max(least)), unit));
+        let spans = spans.collect();
+        self.model.hide(spans);
+    }
+
     /// The fewest samples of which there is a frame.
     fn least_samples(&self) -> usize {
         let (mut too_few, mut enough) = (0, self.most_samples());

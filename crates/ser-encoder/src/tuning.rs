@@ -16,6 +16,7 @@ use tch::{Device, Tensor};
 use crate::Encoder;
 use crate::families::{Family, Source, named};
 use crate::folder::Folder;
+use crate::parts::TimeMasks;
 use crate::settings::Settings;
 use crate::weights::{Taken, Tensors};
 
@@ -66,6 +67,7 @@ impl Tunable {
         let config = Settings::read(&folder.config)?;
         let preprocessor = Settings::read(&folder.preprocessor)?;
         let family = named(&config)?;
+        TimeMasks::of(&config)?;
         let digest = folder.digest()?;
         let taken = Taken::default();
         let source = Source {

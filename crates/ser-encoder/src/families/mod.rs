@@ -8,13 +8,14 @@ mod wavlm;
 mod whisper;
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use ser_core::ErrorKind;
 use ser_torch::Result;
 use tch::{Device, Tensor};
 
 use crate::folder::Folder;
-use crate::parts::Frames;
+use crate::parts::{Frames, TimeMasks};
 use crate::settings::Settings;
 use crate::weights::{Taken, Tensors, Weights};
 
@@ -46,6 +47,14 @@ pub(crate) trait Model: Debug + Send {
     fn last(&self, states: &Tensor) -> Result<Tensor> {
         Ok(states.shallow_clone())
     }
+
+    /// Which frames are hidden while the model learns, if any are.
+    fn time_masks(&self) -> Option<TimeMasks> {
+        None
+    }
+
+    /// Hides these frames of each recording from the transformer from now on.
+    fn hide(&mut self, _frames: Vec<Vec<Range<i64>>>) {}
 
     /// The same, sharing its weights, for another thread.
     fn share(&self) -> Box<dyn Model>;

@@ -30,6 +30,8 @@ pub struct FinetuneConfig {
     pub lora_targets: Vec<LoraTarget>,
     /// How many layers are trained with [`Tune::Top`].
     pub top_layers: u32,
+    /// Whether frames are hidden from the transformer in training, as the encoder's settings say.
+    pub time_masks: bool,
     /// Units of the dense layer.
     pub dense: u32,
     /// Share of dense units dropped in training.
@@ -129,6 +131,7 @@ impl Default for FinetuneConfig {
             lora_alpha: 16.0,
             lora_targets: vec![LoraTarget::Query, LoraTarget::Value],
             top_layers: 4,
+            time_masks: true,
             dense: 256,
             dropout: 0.3,
             encoder: None,
@@ -172,6 +175,7 @@ impl Sizes for FinetuneConfig {
             name: "encoder".to_owned(),
             units: encoder.dimension,
             tensors: encoder.tensors.clone(),
+            time_masks: self.time_masks,
             low_rank: (self.tune == Tune::Lora).then_some(low_rank),
         }];
         layers.extend(Layer::head(self.dense, self.dropout, classes));

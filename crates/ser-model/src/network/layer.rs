@@ -137,6 +137,8 @@ pub enum Layer {
         units: u32,
         /// Names and shapes of the encoder's own tensors that are trained, or that something is added to.
         tensors: BTreeMap<String, Vec<usize>>,
+        /// Whether frames are hidden in training, as the encoder's settings say.
+        time_masks: bool,
         /// Unless the tensors are trained themselves: what is added to them.
         low_rank: Option<LowRank>,
     },
@@ -436,7 +438,7 @@ impl Layer {
                 layout.weight(named(name), &[channels], Start::Constant(0.0));
                 Flow::Image { channels: 1, bands }
             }
-            Self::Encoder { name, units, tensors, low_rank } => {
+            Self::Encoder { name, units, tensors, low_rank, .. } => {
                 if *units == 0 {
                     return Err("no encoder is named".to_owned());
                 }

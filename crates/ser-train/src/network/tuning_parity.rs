@@ -68,7 +68,9 @@ fn the_loss_and_every_gradient_are_those_of_transformers() {
     ] {
         let file = format!("finetune/{name}-{}.safetensors", sizes.tune);
         let bytes = std::fs::read(fixtures().join(&file)).unwrap();
-        let sizes = FinetuneConfig { lora_rank: 3, lora_alpha: 6.0, dense: 12, dropout: 0.0, ..sizes };
+        let (time_masks, dropout) = (false, 0.0);
+        let sizes =
+            FinetuneConfig { lora_rank: 3, lora_alpha: 6.0, dense: 12, time_masks, dropout, ..sizes };
         let mut network = network(&tunable(name), sizes);
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let values = tensors.names().into_iter().filter_map(|full| {
@@ -144,6 +146,25 @@ fn a_network_begins_as_its_frozen_encoder() {
         let logits = tch::no_grad(|| network.forward(&features, &frames, Pass::Evaluation)).unwrap();
         assert!((logits.get(1) - expected).abs().max().double_value(&[]) < 1e-5, "{name}");
     }
+}
+
+#[test]
+fn frames_are_hidden_in_training_alone_and_drawn_from_the_generator() {
+    let encoder = tunable("wavlm-large");
+    let (features, frames) = waveforms(&[0, 4_000, 500, 3_000]);
+    let said = |time_masks: bool, seed: Option<&str>| {
+        let mut network = network(&encoder, FinetuneConfig { time_masks, dropout: 0.0, ..Default::default() });
+        let mut random = Random::new(&[seed.unwrap_or_default()]);
+        let pass = if seed.is_some() { Pass::Training(&mut random) } else { Pass::Evaluation };
+        to_vec_f32(&tch::no_grad(|| network.forward(&features, &frames, pass)).unwrap()).unwrap()
+    };
+    let far = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let whole = said(true, None);
+    assert_eq!(whole, said(false, None));
+    assert!(far(&whole, &said(false, Some("a"))) < 1e-5);
+    assert!(far(&whole, &said(true, Some("a"))) > 1e-3);
+    assert_eq!(said(true, Some("a")), said(true, Some("a")));
+    assert!(far(&said(true, Some("b")), &said(true, Some("a"))) > 1e-4);
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::torch::Result;
 pub(super) struct Encoder {
     /// By names of the encoder's own tensors.
     parts: BTreeMap<String, Part>,
+    /// Whether frames are hidden in training.
+    time_masks: bool,
 }
 
 /// Where what takes the place of a tensor lies.
@@ -31,6 +33,7 @@ impl Encoder {
         name: &str,
         tensors: impl Iterator<Item = &'a String>,
         low_rank: Option<LowRank>,
+        time_masks: bool,
     ) -> Result<Self> {
         let part = |tensor: &String| -> Result<(String, Part)> {
             let place = format!("{name}.{tensor}");
@@ -45,7 +48,7 @@ impl Encoder {
             };
             Ok((tensor.clone(), part))
         };
-        Ok(Self { parts: tensors.map(part).collect::<Result<_>>()? })
+        Ok(Self { parts: tensors.map(part).collect::<Result<_>>()?, time_masks })
     }
 
     fn changes(&self, leaves: &[Tensor]) -> BTreeMap<String, Change> {
@@ -64,12 +67,16 @@ impl Compute for Encoder {
             let what = "the network begins with a pretrained encoder, which it was not given";
             return Err(Error::new(ErrorKind::Missing, what).into());
         };
-        let encoder = encoder.with(self.changes(forward.leaves))?;
+        let mut encoder = encoder.with(self.changes(forward.leaves))?;
         let lengths = input.lengths()?;
         let samples = to_vec_f32(&input.x)?; // [B, 1, sample, 1]
         let rows = samples.chunks_exact(lengths.positions().max(1) as usize).zip(lengths.real());
         let utterances: Vec<&[f32]> =
             rows.map(|(row, real)| row.get(..*real as usize).unwrap_or(row)).collect();
+        if let Some(random) = forward.dropping.as_mut().filter(|_| self.time_masks) {
+            let lengths: Vec<usize> = utterances.iter().map(|samples| samples.len()).collect();
+            encoder.hide_frames(&lengths, &mut || f64::from(random.unit()));
+        }
         let x = match forward.training() {
             true => mean_over_frames(encoder.last_states(&utterances)?)?,
             // One by one, so that an answer is the same to the bit whatever else is asked.

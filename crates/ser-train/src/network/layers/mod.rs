@@ -103,8 +103,8 @@ pub(super) fn build(layer: &Layer, places: &Places) -> Result<Box<dyn Compute>> 
         Layer::Dropout(share) => Box::new(dense::Dropout(*share)),
         Layer::Residual { layers, scale } => Box::new(dense::Residual::new(places, layers, *scale)?),
         Layer::ChannelMix { name } => Box::new(pooling::ChannelMix::new(places, name)?),
-        Layer::Encoder { name, tensors, low_rank, .. } => {
-            Box::new(encoder::Encoder::new(places, name, tensors.keys(), *low_rank)?)
+        Layer::Encoder { name, tensors, low_rank, time_masks, .. } => {
+            Box::new(encoder::Encoder::new(places, name, tensors.keys(), *low_rank, *time_masks)?)
         }
         Layer::Mean => Box::new(pooling::Mean),
         Layer::MeanAndDeviation => Box::new(pooling::MeanAndDeviation),
