@@ -207,8 +207,12 @@ fn an_encoder_that_has_moved_is_named_and_another_one_refused() {
         assert!(complaint.contains("not the wavlm encoder with digest"), "{complaint}");
     }
     let mut export = Command::new(env!("CARGO_BIN_EXE_ser-export"));
-    let complaint = fail(export.current_dir(folder).args(["--checkpoint", "run/best.pt", "--onnx", "a.onnx"]), 1);
-    assert!(complaint.contains("is a finetune network") && complaint.contains("no ONNX graph"), "{complaint}");
+    let complaint =
+        fail(export.current_dir(folder).args(["--checkpoint", "run/best.pt", "--onnx", "a.onnx"]), 1);
+    assert!(
+        complaint.contains("is a finetune network") && complaint.contains("no ONNX graph"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -258,9 +262,14 @@ fn what_does_not_go_together_is_refused_before_there_is_a_run() {
         assert!(says.iter().all(|part| complaint.contains(part)), "{says:?}: {complaint}");
         assert!(!folder.join("run").exists());
     };
-    let tuned = |options: &[&'static str]| [&["--arch", "finetune", "--encoder", "encoder"], options].concat();
+    let tuned =
+        |options: &[&'static str]| [&["--arch", "finetune", "--encoder", "encoder"], options].concat();
     refuse(&["--arch", "finetune"], 2, &["none is given", "--encoder"]);
-    refuse(&["--encoder", "encoder"], 2, &["cnn-bilstm network begins with no pretrained", "--arch finetune"]);
+    refuse(
+        &["--encoder", "encoder"],
+        2,
+        &["cnn-bilstm network begins with no pretrained", "--arch finetune"],
+    );
     refuse(&["--tune", "head"], 2, &["no encoder to tune", "--arch finetune"]);
     refuse(&["--arch", "finetune", "--encoder", "corpus"], 1, &["corpus: lacks config.json"]);
     refuse(&tuned(&["--lora-targets", "query,gate"]), 2, &["gate", "output"]);
@@ -315,7 +324,16 @@ fn a_server_answers_as_the_command_does() {
     let server = common_serve::Serving::start(&[&checkpoint], &["--encoder", encoder, "--device", "cpu"]);
     for path in test_side(folder).iter().take(3) {
         let mut predict = ser_predict(folder);
-        predict.args(["--checkpoint", "run/best.pt", "--threads", "1", "--device", "cpu", "--encoder", encoder]);
+        predict.args([
+            "--checkpoint",
+            "run/best.pt",
+            "--threads",
+            "1",
+            "--device",
+            "cpu",
+            "--encoder",
+            encoder,
+        ]);
         let said = succeed(predict.args(["--json", path]));
         let expected: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
         let answer = server.predict(&std::fs::read(folder.join(path)).unwrap()).json();

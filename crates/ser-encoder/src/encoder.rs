@@ -14,7 +14,7 @@ use crate::folder::Folder;
 use crate::settings::Settings;
 use crate::windows;
 
-/// A pretrained speech encoder, frozen.
+/// A pretrained speech encoder. Its own tensors are frozen; [`Tunable`](crate::Tunable) makes one with others.
 #[derive(Debug)]
 pub struct Encoder {
     folder: PathBuf,

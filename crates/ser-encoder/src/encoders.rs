@@ -83,8 +83,7 @@ impl Encoders {
             return Ok(tunable.share());
         }
         let wanted = Wanted { does: "begins with", family, digest };
-        let places: Vec<PathBuf> =
-            self.places(wanted, noted)?.into_iter().map(Path::to_path_buf).collect();
+        let places: Vec<PathBuf> = self.places(wanted, noted)?.into_iter().map(Path::to_path_buf).collect();
         match find(&places, digest)? {
             Found::There(folder) => {
                 let tunable = Tunable::open(&folder, device)?;
@@ -124,8 +123,7 @@ impl Encoders {
         let found: Vec<String> =
             others.map(|(digest, family)| format!("a {family} encoder with digest {digest}")).collect();
         let Wanted { family, digest, .. } = wanted;
-        let what =
-            format!("holds {}, not the {family} encoder with digest {digest}", found.join(" and "));
+        let what = format!("holds {}, not the {family} encoder with digest {digest}", found.join(" and "));
         let error = Error::new(ErrorKind::Mismatch, what);
         let place = self.folders.first().cloned().or(noted.map(PathBuf::from));
         let error = match place {

@@ -311,8 +311,7 @@ mod tests {
                 .collect();
             let changes =
                 leaves.iter().map(|(name, leaf)| (name.clone(), Change::Whole(leaf.shallow_clone())));
-            let (states, _) =
-                tunable.with(changes.collect()).unwrap().last_states(&[&clip(6_000)]).unwrap();
+            let (states, _) = tunable.with(changes.collect()).unwrap().last_states(&[&clip(6_000)]).unwrap();
             states.square().sum(tch::Kind::Float).backward();
             for (tensor, leaf) in &leaves {
                 let size = leaf.grad().abs().max().double_value(&[]);

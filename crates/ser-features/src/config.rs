@@ -332,8 +332,11 @@ impl FeatureConfig {
         if *self != alone {
             let differences = self.differences(&alone).join(", ");
             let what = format!("a waveform has no other parameters ({differences})");
-            return Err(Error::new(ErrorKind::Usage, what)
-                .help(remedy!["begin with ", Setting::Preset.to("waveform"), " and leave the others out"]));
+            return Err(Error::new(ErrorKind::Usage, what).help(remedy![
+                "begin with ",
+                Setting::Preset.to("waveform"),
+                " and leave the others out"
+            ]));
         }
         Ok(())
     }

@@ -69,7 +69,8 @@ impl Model {
         let origin = Origin::of(&checkpoint)?;
         let features = origin.feature_config()?;
         let encoder = options.encoders.extractors(&features, origin.encoder.as_deref())?;
-        let predictor = Predictor::new(&checkpoint, &origin, &options.encoders, &options.device, options.threads)?;
+        let predictor =
+            Predictor::new(&checkpoint, &origin, &options.encoders, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?
             .map(|calibrator| {
                 calibrator.set_threshold(options.coverage).map(|threshold| (calibrator, threshold))

@@ -41,9 +41,11 @@ pub fn complete(config: &mut FitConfig) -> Result<()> {
     }
     if config.feature_normalisation != FeatureNormalisation::None {
         let given = Setting::FeatureNormalisation.to(config.feature_normalisation);
-        let what = format!("{given} does not go with a finetune network: an encoder hears waveforms as they are");
-        return Err(usage(&what)
-            .help(remedy!["give ", Setting::FeatureNormalisation.to(FeatureNormalisation::None)]));
+        let what =
+            format!("{given} does not go with a finetune network: an encoder hears waveforms as they are");
+        return Err(
+            usage(&what).help(remedy!["give ", Setting::FeatureNormalisation.to(FeatureNormalisation::None)])
+        );
     }
     if config.precision == Precision::Bf16 {
         let what = "a finetune network learns in f32, not in bf16";
@@ -89,19 +91,21 @@ pub(crate) fn check_features(network: &NetworkConfig, set: &FeatureSet) -> Resul
             let what = format!("feature set {} holds no waveforms, which a finetune network reads", set.id);
             Err(mismatch(what).help(remedy![Action::Prepare, " with ", Setting::Preset.to("waveform")]))
         }
-        (Some(sizes), true) => match &sizes.encoder {
-            Some(encoder) if encoder.sample_rate != features.sample_rate => Err(mismatch(format!(
-                "feature set {} holds waveforms at {} Hz, and the {} encoder takes {} Hz",
-                set.id, features.sample_rate, encoder.family, encoder.sample_rate
-            ))
-            .help(remedy![Action::Prepare, " at the encoder's rate"])),
-            Some(encoder) if encoder.most_samples < features.max_frames => Err(mismatch(format!(
-                "feature set {} holds waveforms of {} samples, and the {} encoder hears {} at once",
-                set.id, features.max_frames, encoder.family, encoder.most_samples
-            ))
-            .help(remedy![Action::Prepare, " with ", Setting::MaxFrames.to(encoder.most_samples)])),
-            _ => Ok(()),
-        },
+        (Some(sizes), true) => {
+            match &sizes.encoder {
+                Some(encoder) if encoder.sample_rate != features.sample_rate => Err(mismatch(format!(
+                    "feature set {} holds waveforms at {} Hz, and the {} encoder takes {} Hz",
+                    set.id, features.sample_rate, encoder.family, encoder.sample_rate
+                ))
+                .help(remedy![Action::Prepare, " at the encoder's rate"])),
+                Some(encoder) if encoder.most_samples < features.max_frames => Err(mismatch(format!(
+                    "feature set {} holds waveforms of {} samples, and the {} encoder hears {} at once",
+                    set.id, features.max_frames, encoder.family, encoder.most_samples
+                ))
+                .help(remedy![Action::Prepare, " with ", Setting::MaxFrames.to(encoder.most_samples)])),
+                _ => Ok(()),
+            }
+        }
     }
 }
 

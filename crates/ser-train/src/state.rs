@@ -145,9 +145,10 @@ impl Origin {
         let digest = features.get("encoder").and_then(|states| states.get("digest")?.as_str());
         let encoder = match config.encoder.as_os_str().is_empty() {
             true => digest.and_then(|digest| ser_cache::encoder_folder(&cache, digest)),
-            false => Some(std::path::absolute(&config.encoder).map_err(|error| {
-                Error::io("cannot be made an absolute path", &config.encoder, error)
-            })?),
+            false => Some(
+                std::path::absolute(&config.encoder)
+                    .map_err(|error| Error::io("cannot be made an absolute path", &config.encoder, error))?,
+            ),
         };
         Ok(Self {
             encoder: encoder.map(|folder| folder.to_string_lossy().into_owned()),

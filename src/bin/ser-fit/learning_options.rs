@@ -50,6 +50,9 @@ pub(crate) struct LearningOptions {
     /// How many layers of the encoder --tune top trains [default: 4]
     #[arg(long, value_name = "LAYERS")]
     top_layers: Option<u32>,
+    /// What the learning rate is multiplied by for layers of the encoder that --tune top or all trains [default: 0.1]
+    #[arg(long, value_name = "FACTOR")]
+    encoder_lr_scale: Option<f64>,
     /// Utterances in a step [default: 32]
     #[arg(long)]
     batch_size: Option<u32>,
@@ -178,7 +181,8 @@ impl LearningOptions {
             || self.lora_rank.is_some()
             || self.lora_alpha.is_some()
             || self.lora_targets.is_some()
-            || self.top_layers.is_some();
+            || self.top_layers.is_some()
+            || self.encoder_lr_scale.is_some();
         if !given {
             return Ok(());
         }
@@ -192,6 +196,7 @@ impl LearningOptions {
         set(&mut sizes.lora_alpha, &self.lora_alpha);
         set(&mut sizes.lora_targets, &self.lora_targets);
         set(&mut sizes.top_layers, &self.top_layers);
+        set(&mut sizes.encoder_lr_scale, &self.encoder_lr_scale);
         config.network = NetworkConfig::new(sizes);
         Ok(())
     }

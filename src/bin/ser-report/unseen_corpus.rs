@@ -100,7 +100,8 @@ impl UnseenCorpus {
             None => error.at(&options.checkpoint),
             Some(_) => error,
         };
-        let extractors = options.encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
+        let extractors =
+            options.encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
         let preparation = PrepareOptions {
             data: self.data.clone(),
             features,

@@ -67,7 +67,9 @@ mod tests {
             assert!((7..=8).contains(&spans.len()), "{spans:?}");
             hidden += spans.len() * 5;
             let mut starts: Vec<i64> = spans.iter().map(|span| span.start).collect();
-            assert!(spans.iter().all(|span| span.start >= 0 && span.end <= 198 && span.end - span.start == 5));
+            assert!(
+                spans.iter().all(|span| span.start >= 0 && span.end <= 198 && span.end - span.start == 5)
+            );
             starts.sort_unstable();
             starts.dedup();
             assert_eq!(starts.len(), spans.len());

@@ -30,6 +30,8 @@ pub struct FinetuneConfig {
     pub lora_targets: Vec<LoraTarget>,
     /// How many layers are trained with [`Tune::Top`].
     pub top_layers: u32,
+    /// What the learning rate is multiplied by for the encoder's own tensors, not for matrices that are added to them.
+    pub encoder_lr_scale: f64,
     /// Whether frames are hidden from the transformer in training, as the encoder's settings say.
     pub time_masks: bool,
     /// Units of the dense layer.
@@ -131,6 +133,7 @@ impl Default for FinetuneConfig {
             lora_alpha: 16.0,
             lora_targets: vec![LoraTarget::Query, LoraTarget::Value],
             top_layers: 4,
+            encoder_lr_scale: 0.1,
             time_masks: true,
             dense: 256,
             dropout: 0.3,
@@ -162,6 +165,10 @@ impl Sizes for FinetuneConfig {
             return Err(invalid_size("lora_targets", &given, allowed));
         }
         depth("top_layers", self.top_layers)?;
+        if !(self.encoder_lr_scale > 0.0 && self.encoder_lr_scale <= 1.0) {
+            let given = self.encoder_lr_scale.to_string();
+            return Err(invalid_size("encoder_lr_scale", &given, "a number above 0, up to 1"));
+        }
         units("dense", &[self.dense])?;
         share("dropout", self.dropout)?;
         self.encoder.as_ref().map_or(Ok(()), TunedEncoder::validate)
@@ -272,6 +279,7 @@ mod tests {
             "lora_rank = 0",
             "lora_alpha = 0.0",
             "top_layers = 65",
+            "encoder_lr_scale = 1.5",
         ] {
             let text = format!("[network]\narch = 'finetune'\n{wrong}\n");
             let error = crate::FitConfig::from_toml(&text).unwrap_err().to_string();

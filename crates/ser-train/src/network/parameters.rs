@@ -81,6 +81,22 @@ impl Parameters {
         })
     }
 
+    /// The stretches of the buffer whose weights started as given, and the others: where each begins, how long it is, and
+    /// whether it started so.
+    pub(crate) fn stretches(&self) -> Vec<(i64, i64, bool)> {
+        let mut stretches: Vec<(i64, i64, bool)> = Vec::new();
+        let mut start = 0;
+        for weight in &self.weights {
+            let (length, given) = (count(weight), weight.start == Start::Given);
+            match stretches.last_mut() {
+                Some((_, before, same)) if *same == given => *before += length,
+                _ => stretches.push((start, length, given)),
+            }
+            start += length;
+        }
+        stretches
+    }
+
     /// Names and values, for a checkpoint.
     pub(crate) fn export(&self) -> Result<Vec<(String, checkpoint::Tensor)>> {
         let named = self.weights.iter().zip(&self.leaves);

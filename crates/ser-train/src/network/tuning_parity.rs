@@ -56,7 +56,8 @@ fn waveforms(utterances: &[i64]) -> (Tensor, Tensor) {
 #[test]
 fn the_loss_and_every_gradient_are_those_of_transformers() {
     use LoraTarget::{Inner, Key, Outer, Output, Query, Value};
-    let lora = |targets: &[LoraTarget]| FinetuneConfig { lora_targets: targets.to_vec(), ..Default::default() };
+    let lora =
+        |targets: &[LoraTarget]| FinetuneConfig { lora_targets: targets.to_vec(), ..Default::default() };
     let top = |layers: u32| FinetuneConfig { tune: Tune::Top, top_layers: layers, ..Default::default() };
     for (name, sizes) in [
         ("wav2vec2-base", lora(&[Query, Value])),
@@ -69,8 +70,7 @@ fn the_loss_and_every_gradient_are_those_of_transformers() {
         let file = format!("finetune/{name}-{}.safetensors", sizes.tune);
         let bytes = std::fs::read(fixtures().join(&file)).unwrap();
         let (time_masks, dropout) = (false, 0.0);
-        let sizes =
-            FinetuneConfig { lora_rank: 3, lora_alpha: 6.0, dense: 12, time_masks, dropout, ..sizes };
+        let sizes = FinetuneConfig { lora_rank: 3, lora_alpha: 6.0, dense: 12, time_masks, dropout, ..sizes };
         let mut network = network(&tunable(name), sizes);
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let values = tensors.names().into_iter().filter_map(|full| {
@@ -153,7 +153,8 @@ fn frames_are_hidden_in_training_alone_and_drawn_from_the_generator() {
     let encoder = tunable("wavlm-large");
     let (features, frames) = waveforms(&[0, 4_000, 500, 3_000]);
     let said = |time_masks: bool, seed: Option<&str>| {
-        let mut network = network(&encoder, FinetuneConfig { time_masks, dropout: 0.0, ..Default::default() });
+        let mut network =
+            network(&encoder, FinetuneConfig { time_masks, dropout: 0.0, ..Default::default() });
         let mut random = Random::new(&[seed.unwrap_or_default()]);
         let pass = if seed.is_some() { Pass::Training(&mut random) } else { Pass::Evaluation };
         to_vec_f32(&tch::no_grad(|| network.forward(&features, &frames, pass)).unwrap()).unwrap()
