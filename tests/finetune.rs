@@ -43,7 +43,7 @@ fn prepared(folder: &Path, name: &str) {
 
 fn fit(folder: &Path, options: &[&str]) -> Command {
     let mut fit = ser_fit(folder);
-    fit.args(["--cache", "cache", "--device", "cpu", "--threads", "1", "--batch-size", "8"]);
+    fit.args(["--cache", "cache", "--device", "cpu", "--threads", "1"]);
     fit.args(["--arch", "finetune", "--encoder", "encoder"]).args(options);
     fit
 }
@@ -51,7 +51,8 @@ fn fit(folder: &Path, options: &[&str]) -> Command {
 /// The same, trained for a moment into `run`.
 fn trained(folder: &Path, name: &str, options: &[&str]) {
     prepared(folder, name);
-    let mut fit = fit(folder, &["--run", "run", "--quiet", "--epochs", "2", "--lr", "0.01"]);
+    let mut fit =
+        fit(folder, &["--run", "run", "--quiet", "--epochs", "2", "--lr", "0.01", "--batch-size", "8"]);
     succeed(fit.args(options));
 }
 
@@ -69,9 +70,10 @@ fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
 fn lora_learns_and_its_checkpoint_holds_only_what_was_trained() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    prepared(folder, "wavlm-base");
+    prepared(folder, "hubert-large");
     let run = |name: &str, options: &[&str]| {
-        let mut fit = fit(folder, &["--run", name, "--epochs", "15", "--lr", "0.01", "--dropout", "0"]);
+        let mut fit = fit(folder, &["--run", name, "--epochs", "18", "--lr", "0.005", "--batch-size", "4"]);
+        fit.args(["--dropout", "0"]);
         let summary = json(fit.args(options));
         let history = summary["history"].as_array().unwrap().clone();
         let of = |epoch: usize, name: &str| history[epoch][name].as_f64().unwrap();
@@ -85,21 +87,21 @@ fn lora_learns_and_its_checkpoint_holds_only_what_was_trained() {
     let lora = ["--tune", "lora", "--lora-rank", "4", "--lora-targets", "query,value,inner"];
     let (first, end, accuracy, names) = run("lora", &lora);
     assert!(end < 0.8 * first, "{first} {end}");
-    // Seven classes.
-    assert!(accuracy > 0.4, "{accuracy}");
-    // Three layers of three targets, two matrices each, and the head.
-    assert_eq!(names.len(), 3 * 3 * 2 + 4, "{names:?}");
-    assert!(names.contains(&"encoder.encoder.layers.2.attention.q_proj.lora_a".to_owned()), "{names:?}");
+    // Chance is one in seven.
+    assert!(accuracy > 0.45, "{accuracy}");
+    // Two layers of three targets, two matrices each, and the head.
+    assert_eq!(names.len(), 2 * 3 * 2 + 4, "{names:?}");
+    assert!(names.contains(&"encoder.encoder.layers.1.attention.q_proj.lora_a".to_owned()), "{names:?}");
     let (_, head_end, _, names) = run("head", &["--tune", "head"]);
     assert_eq!(names, ["head.0.bias", "head.0.weight", "head.3.bias", "head.3.weight"]);
     assert!(end < head_end, "matrices of low rank make no difference: {end} {head_end}");
     let size = |path: &str| std::fs::metadata(folder.join(path)).unwrap().len() as i64;
     // Of layers of 16 units: 4 · (16 + 16) numbers twice and 4 · (16 + 24) once, in f32, and their names.
-    let (numbers, added) = (3 * (2 * 128 + 160) * 4, size("lora/best.pt") - size("head/best.pt"));
+    let (numbers, added) = (2 * (2 * 128 + 160) * 4, size("lora/best.pt") - size("head/best.pt"));
     assert!((numbers..numbers + 20_000).contains(&added), "{added} bytes for {numbers}");
     // The folder is as it was.
     let weights = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
-    assert_eq!(weights(&folder.join("encoder")), weights(&fixture("wavlm-base")));
+    assert_eq!(weights(&folder.join("encoder")), weights(&fixture("hubert-large")));
     let recipe = std::fs::read_to_string(folder.join("lora/config.toml")).unwrap();
     for part in ["encoder = \"encoder\"", "arch = \"finetune\"", "lora_rank = 4", "[network.encoder]"] {
         assert!(recipe.contains(part), "{part}: {recipe}");
@@ -114,7 +116,11 @@ fn a_run_resumes_bit_for_bit() {
         let folder = folder.join(name);
         std::fs::create_dir(&folder).unwrap();
         let folder = folder.as_path();
-        trained(folder, name, &[options, &["--top-layers", "1", "--averaging", "ema"]].concat());
+        trained(
+            folder,
+            name,
+            &[options, &["--top-layers", "1", "--averaging", "ema", "--average-from", "1"]].concat(),
+        );
         let config = FitConfig::read(&folder.join("run/config.toml")).unwrap();
         let config = FitConfig {
             cache: folder.join("cache"),
