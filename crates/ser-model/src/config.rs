@@ -320,7 +320,7 @@ fn unstated() -> u32 {
     u32::MAX
 }
 
-fn is_nowhere(path: &PathBuf) -> bool {
+fn is_nowhere(path: &Path) -> bool {
     path.as_os_str().is_empty()
 }
 
