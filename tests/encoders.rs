@@ -86,6 +86,7 @@ fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
     for (encoder, options, shape) in [
         ("wavlm-base", &["--layers", "last", "--pool", "statistics"][..], [1, 32, 1]),
         ("hubert-large", &["--layers", "2,0"], [2, 16, 1]),
+        ("wavlm-base", &["--layers", "last", "--pool", "none", "--encoder-frames", "40"], [1, 16, 40]),
     ] {
         let report = json(&mut prep(folder, encoder, options));
         assert_eq!(report["computed"].as_u64(), Some(56), "{report}");
@@ -195,13 +196,18 @@ fn recordings_that_an_encoder_does_not_take_are_named_and_the_others_used() {
 
 /// A head on the states of the encoder in `encoder` of `folder`, trained on `corpus` there: `run/best.pt`.
 fn trained(folder: &Path, name: &str, options: &[&str]) {
+    trained_as(folder, name, options, "encoder-head");
+}
+
+/// As [`trained`], with another network on the states.
+fn trained_as(folder: &Path, name: &str, options: &[&str], arch: &str) {
     speech(&folder.join("corpus"), 4);
     copy_folder(&fixture(name), &folder.join("encoder"));
     let mut prep = ser_prep(folder);
     prep.args(["--data", "corpus", "--out", "cache", "--quiet", "--encoder", "encoder"]).args(options);
     succeed(&mut prep);
     let mut fit = ser_fit(folder);
-    fit.args(["--cache", "cache", "--run", "run", "--device", "cpu", "--quiet", "--arch", "encoder-head"]);
+    fit.args(["--cache", "cache", "--run", "run", "--device", "cpu", "--quiet", "--arch", arch]);
     fit.args(["--epochs", "8", "--lr", "0.01", "--batch-size", "8", "--threads", "1"]);
     succeed(fit.args(["--feature-normalisation", "training"]));
 }
@@ -218,14 +224,19 @@ fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
 
 #[test]
 fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
-    for (name, options) in [
-        ("wavlm-base", &["--pool", "statistics"][..]),
-        ("wav2vec2-base", &["--layers", "0,2"]),
-        ("whisper", &[]),
+    // Of frames, some utterances have fewer and some more than are kept.
+    let frames = ["--pool", "none", "--layers", "1,2", "--encoder-frames", "1200"];
+    for (name, options, arch) in [
+        ("wavlm-base", &["--pool", "statistics"][..], "encoder-head"),
+        ("wav2vec2-base", &["--layers", "0,2"], "encoder-head"),
+        ("whisper", &[], "encoder-head"),
+        ("ge2e", &["--layers", "last"], "encoder-head"),
+        ("wavlm-base", &frames, "encoder-head"),
+        ("hubert-base", &frames, "cnn-bilstm"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        trained(folder, name, options);
+        trained_as(folder, name, options, arch);
         std::fs::write(folder.join("list.txt"), test_side(folder).join("\n")).unwrap();
         let model = ["--checkpoint", "run/best.pt", "--threads", "1", "--device", "cpu", "--quiet"];
         succeed(ser_predict(folder).args(["list.txt", "--csv", "answers.csv"]).args(model));

@@ -1,10 +1,11 @@
 """Trains recipes/unheard.toml, and what it is compared with, on RAVDESS and on TESS, and writes the tables of a document.
 
     python3 scripts/study/study.py --ravdess DIR --tess DIR --runs RUNS [--seeds 5] [--row-seeds 2] [--jobs 2]
-        [--peers PYTHON] [--only ROW ...] [--table-only] [--out DOCUMENT]
+        [--peers PYTHON] [--ge2e FOLDER] [--only ROW ...] [--table-only] [--out DOCUMENT]
 
 Python 3.11 and nothing else. ser-prep, ser-fit and ser-report do the work; each run is on one thread, `--jobs` at a time.
 One of the corpora may be left out. With `--peers`, peers.py measures what other tools achieve, started with that Python.
+Rows on a speaker encoder need the folder that scripts/encoders/ge2e.py makes, `--ge2e`, and are left out without it.
 
 It continues where it stopped: finished runs are kept, also those that were put there, as RUNS/<corpus>/<row>/<protocol>/
 seed-<seed>. The corpora are `ravdess` (folds of speakers), `tess` (each of the two speakers, and a random split) and `both`
@@ -19,11 +20,14 @@ of table -->` in the document; one for which nothing is trained yet is left as i
 import argparse
 import concurrent.futures
 import copy
+import csv
 import json
+import math
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -127,7 +131,8 @@ class Study:
 
     def jobs_of(self, corpus, row, seeds):
         """Prepares a row of a corpus for training: what `fit` is to be called with."""
-        recipe = recipe_of(row, self.base) | {"feature_set": self.prepare(corpus, row.get("features"))}
+        features = ["--encoder", self.options.ge2e.resolve()] if row.get("encoder") else row.get("features")
+        recipe = recipe_of(row, self.base) | {"feature_set": self.prepare(corpus, features)}
         path = self.runs / "recipes" / f"{corpus}-{row['name']}.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{key} = {to_toml(value)}\n" for key, value in recipe.items()), encoding="utf-8")
@@ -201,10 +206,44 @@ class Study:
                     for protocol, by_seed in self.reported(corpus, name).items()}
             if uars:
                 tested.append((what[name], uars))
+            for row in rows:
+                if row["name"] == name and row.get("encoder") and (uars := self.beside(corpus, "unheard", name)):
+                    tested.append((f"`unheard` and `{name}`, the mean of their log-probabilities", uars))
         path = self.runs / "peers" / corpus / "peers.json"
         for peer in json.loads(path.read_text(encoding="utf-8"))["summary"] if path.exists() else []:
             tested.append((peer["what"], {part["protocol"]: {0: part["test_uar"]} for part in peer["splits"]}))
         return tested
+
+    def beside(self, corpus, one, other):
+        """{protocol: {seed: UAR}} of two rows together: the mean of the log-probabilities of their networks of a seed."""
+        found = {}
+        both = [self.runs / corpus / row for row in (one, other)]
+        for checkpoint in sorted(both[0].glob("*/seed-*/best.pt")):
+            protocol, seed = checkpoint.parts[-3:-1]
+            checkpoints = [row / protocol / seed / "best.pt" for row in both]
+            if all(map(pathlib.Path.exists, checkpoints)):
+                uar = self.uar_together(corpus, checkpoints)
+                found.setdefault(protocol, {})[int(seed.removeprefix("seed-"))] = uar
+        return found
+
+    def uar_together(self, corpus, checkpoints):
+        """Test UAR of checkpoints of one split as one."""
+        sums, said = {}, {}
+        for checkpoint in checkpoints:
+            with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+                ser("ser-report", "--checkpoint", checkpoint, "--cache", self.cache(corpus), "--csv", file.name,
+                    "--threads", 1, "--quiet")
+                with open(file.name, encoding="utf-8", newline="") as lines:
+                    for row in csv.DictReader(lines):
+                        said[row["path"]] = row["label"]
+                        of_clip = sums.setdefault(row["path"], {})
+                        for name, value in row.items():
+                            if label := name.removeprefix("probability_") if name.startswith("probability_") else "":
+                                of_clip[label] = of_clip.get(label, 0.0) + math.log(max(float(value), 1e-30))
+        right = {}
+        for path, label in said.items():
+            right.setdefault(label, []).append(max(sums[path], key=sums[path].get) == label)
+        return sum(sum(of_class) / len(of_class) for of_class in right.values()) / len(right)
 
     def tested(self, corpus, rows, head, mean_of=None):
         """Test UAR of each protocol, and their mean over those that `mean_of` chooses."""
@@ -337,6 +376,7 @@ def main():
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--peers", metavar="PYTHON", help="Python 3.11 for peers.py, which installs what it needs")
+    parser.add_argument("--ge2e", type=pathlib.Path, metavar="FOLDER", help="a speaker encoder, by scripts/encoders/ge2e.py")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW")
     parser.add_argument("--recipe", type=pathlib.Path, default=ROOT / "recipes/unheard.toml")
     parser.add_argument("--rows", type=pathlib.Path, default=HERE / "rows.toml")
@@ -344,9 +384,11 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/generalisation.md")
     options = parser.parse_args()
     rows = tomllib.loads(options.rows.read_text(encoding="utf-8"))["row"]
+    if not options.table_only and not options.ge2e:
+        rows = [row for row in rows if "encoder" not in row]
     if unknown := set(options.only) - {"unheard", *(row["name"] for row in rows)}:
         sys.exit(f"no such rows: {', '.join(sorted(unknown))}")
-    for folder in [options.ravdess, options.tess]:
+    for folder in [options.ravdess, options.tess, options.ge2e]:
         if folder and not folder.is_dir():
             sys.exit(f"{folder} is not a folder")
     study = Study(options)

@@ -40,6 +40,8 @@ pub struct EncoderRequest<'a> {
     pub layers: &'a LayerChoice,
     /// What of each.
     pub pooling: Pooling,
+    /// Frames kept of an utterance, if they are not pooled.
+    pub max_frames: usize,
 }
 
 /// Features that an encoder computes, and what computes them.
@@ -178,7 +180,7 @@ struct Arguments {
 #[command(next_help_heading = "Pretrained encoder")]
 struct EncoderOptions {
     /// Keep states of the speech encoder in this folder instead of MFCC: wav2vec 2.0, XLS-R, HuBERT, WavLM, data2vec-audio
-    /// or Whisper, as Hugging Face's transformers saves them: docs/encoders.md
+    /// or Whisper, as Hugging Face's transformers saves them, or a speaker encoder: docs/encoders.md
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["doctor", "listen", "FeatureOptions"])]
     encoder: Option<PathBuf>,
     /// Which layers: all, last, or numbers such as 6,9,12, where 0 is what goes into the first
@@ -187,13 +189,21 @@ struct EncoderOptions {
     /// What is kept of a layer's states over time
     #[arg(long, value_parser = choice::<Pooling>(), default_value_t = Pooling::Mean, requires = "encoder")]
     pool: Pooling,
+    /// Frames kept of an utterance with --pool none; longer ones are cut at the end
+    #[arg(long, value_name = "FRAMES", default_value_t = 250, requires = "encoder")]
+    encoder_frames: usize,
 }
 
 impl EncoderOptions {
     /// The encoder asked for, if one is.
     fn request(&self) -> Option<EncoderRequest<'_>> {
         let folder = self.encoder.as_deref()?;
-        Some(EncoderRequest { folder, layers: &self.layers, pooling: self.pool })
+        Some(EncoderRequest {
+            folder,
+            layers: &self.layers,
+            pooling: self.pool,
+            max_frames: self.encoder_frames,
+        })
     }
 }
 

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use ser_cache::Sha;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, remedy};
-use ser_features::Pooling;
+use ser_features::{Extraction, Pooling};
 use ser_torch::Result;
 use tch::{Device, Kind, Tensor};
 
 use crate::families::{Model, Receiver, Source, named};
 use crate::folder::Folder;
 use crate::settings::Settings;
-use crate::windows;
+use crate::windows::{self, Window};
 
 /// A pretrained speech encoder. Its own tensors are frozen; [`Tunable`](crate::Tunable) makes one with others.
 #[derive(Debug)]
@@ -199,17 +199,16 @@ impl Encoder {
     /// where a layer has [`Pooling::size`] numbers. The deviation is the root of the mean squared distance from the mean.
     ///
     /// # Errors
-    /// As [`Self::states`], and for a layer that is not there.
+    /// As [`Self::states`], for a layer that is not there, and for [`Pooling::None`], which is what
+    /// [`Self::frames_of_any_length`] is for.
     pub fn pooled(
         &mut self,
         batch: &[&[f32]],
         layers: &[u32],
         pooling: Pooling,
     ) -> ser_core::Result<Vec<Vec<f32>>> {
-        let last = layers.iter().copied().max().unwrap_or_default() as usize;
-        if last > self.layers() {
-            return Err(self.no_layer(last));
-        }
+        let last = self.last_of(layers)?;
+        check_pools(pooling)?;
         let size = pooling.size(self.dimension());
         let mut pooled: Vec<Vec<f32>> = batch.iter().map(|_| vec![0.0; layers.len() * size]).collect();
         self.run(batch, last, &mut |layer, states, frames| {
@@ -242,20 +241,14 @@ impl Encoder {
         layers: &[u32],
         pooling: Pooling,
     ) -> ser_core::Result<Vec<f32>> {
-        let most = self.most_samples();
-        if samples.len() <= most {
+        if samples.len() <= self.most_samples() {
             return Ok(self.pooled(&[samples], layers, pooling)?.pop().unwrap_or_default());
         }
-        let last = layers.iter().copied().max().unwrap_or_default() as usize;
-        if last > self.layers() {
-            return Err(self.no_layer(last));
-        }
-        let overlap = windows::OVERLAP_S * self.sample_rate() as usize;
-        let windows =
-            windows::over(samples.len(), most, overlap, self.hop(), |samples| self.frames_of(samples));
+        let last = self.last_of(layers)?;
+        check_pools(pooling)?;
         let zeros = vec![0.0; self.dimension()];
         let mut sums = vec![Sums { count: 0, sum: zeros.clone(), squares: zeros }; layers.len()];
-        for window in windows.into_iter().filter(|window| !window.frames.is_empty()) {
+        for window in self.windows(samples.len()) {
             let (first, count) = (window.frames.start as i64, window.frames.len() as i64);
             let samples = samples.get(window.samples).unwrap_or_default();
             self.run(&[samples], last, &mut |layer, states, _| {
@@ -269,9 +262,70 @@ impl Encoder {
         Ok(sums.iter().flat_map(|sums| sums.pooled(pooling)).collect())
     }
 
-    fn no_layer(&self, layer: usize) -> Error {
-        let what = format!("there is no layer {layer} in an encoder of {} layers", self.layers());
-        Error::new(ErrorKind::Usage, what)
+    /// The states of some `layers` for one recording, however long, frame after frame, into `tensor` `[layer, D, frame]`:
+    /// as many frames as it has room for. Frames after the last are left as they are. Of a long recording, windows are
+    /// heard as by [`Self::pooled_of_any_length`].
+    ///
+    /// # Errors
+    /// As [`Self::pooled_of_any_length`].
+    pub fn frames_of_any_length(
+        &mut self,
+        samples: &[f32],
+        layers: &[u32],
+        tensor: &mut [f32],
+    ) -> ser_core::Result<Extraction> {
+        let last = self.last_of(layers)?;
+        let size = self.dimension();
+        let room = tensor.len() / (layers.len() * size).max(1);
+        let (mut filled, mut found) = (0, 0);
+        for window in self.windows(samples.len()) {
+            let count = window.frames.len().min(room - filled);
+            found += window.frames.len();
+            if count == 0 {
+                continue;
+            }
+            let samples = samples.get(window.samples).unwrap_or_default();
+            let mut rows = vec![0.0; size * count];
+            self.run(&[samples], last, &mut |layer, states, _| {
+                let chosen = layers.iter().position(|number| *number as usize == layer);
+                let Some(place) = chosen else { return Ok(()) };
+                let states = states.f_get(0)?.f_narrow(0, window.frames.start as i64, count as i64)?; // [frame, D]
+                let states = states.f_to_device(Device::Cpu)?.f_transpose(0, 1)?.f_contiguous()?;
+                states.f_copy_data(&mut rows, size * count)?;
+                let of_layer = tensor.chunks_exact_mut(room).skip(place * size);
+                for (row, values) in of_layer.zip(rows.chunks_exact(count)) {
+                    row.iter_mut().skip(filled).zip(values).for_each(|(to, from)| *to = *from);
+                }
+                Ok(())
+            })?;
+            filled += count;
+        }
+        Ok(Extraction { frames: filled, cut: found - filled })
+    }
+
+    /// The highest of `layers`.
+    fn last_of(&self, layers: &[u32]) -> ser_core::Result<usize> {
+        let last = layers.iter().copied().max().unwrap_or_default() as usize;
+        if last <= self.layers() {
+            return Ok(last);
+        }
+        let what = format!("there is no layer {last} in an encoder of {} layers", self.layers());
+        Err(Error::new(ErrorKind::Usage, what))
+    }
+
+    /// How a recording of `samples` is heard: at once, or in windows of which every frame counts once. Those of which
+    /// none counts are left out.
+    fn windows(&self, samples: usize) -> Vec<Window> {
+        let most = self.most_samples();
+        if samples <= most {
+            // One too short for a frame is refused when it is heard.
+            return vec![Window { samples: 0..samples, frames: 0..self.frames_of(samples).max(1) }];
+        }
+        let overlap = windows::OVERLAP_S * self.sample_rate() as usize;
+        let mut windows =
+            windows::over(samples, most, overlap, self.hop(), |samples| self.frames_of(samples));
+        windows.retain(|window| !window.frames.is_empty());
+        windows
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> ser_core::Result<()> {
@@ -290,6 +344,13 @@ impl Encoder {
             each(layer, states, frames)
         };
         Ok(tch::no_grad(|| self.model.run(batch, last, &mut checked))?)
+    }
+}
+
+fn check_pools(pooling: Pooling) -> ser_core::Result<()> {
+    match pooling {
+        Pooling::Mean | Pooling::Statistics => Ok(()),
+        Pooling::None => Err(Error::new(ErrorKind::Usage, "states of frames are not pooled")),
     }
 }
 
@@ -338,9 +399,10 @@ impl Sums {
 fn pool(states: &Tensor, pooling: Pooling) -> Result<Tensor> {
     let time = [0i64];
     let mean = states.f_mean_dim(time.as_slice(), false, Kind::Float)?;
-    let pooled = match pooling {
-        Pooling::Mean => mean,
-        Pooling::Statistics => Tensor::f_cat(&[mean, states.f_std_dim(time.as_slice(), false, false)?], 0)?,
+    let pooled = if pooling == Pooling::Statistics {
+        Tensor::f_cat(&[mean, states.f_std_dim(time.as_slice(), false, false)?], 0)?
+    } else {
+        mean
     };
     Ok(pooled.f_to_device(Device::Cpu)?.f_contiguous()?)
 }

@@ -148,7 +148,7 @@ mod tests {
     fn an_encoder_is_found_by_its_digest_and_another_is_refused() {
         let of = |name: &str| {
             let encoder = Encoder::open(&fixture(name), Device::Cpu).unwrap();
-            encoder.features(&LayerChoice::All, Pooling::Mean).unwrap()
+            encoder.features(&LayerChoice::All, Pooling::Mean, 1).unwrap()
         };
         let (wavlm, hubert) = (of("wavlm-base"), of("hubert-base"));
         let (at_wavlm, at_hubert) = (fixture("wavlm-base"), fixture("hubert-base"));

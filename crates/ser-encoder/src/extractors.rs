@@ -1,4 +1,5 @@
-//! An encoder as the last part of the pipeline: pooled states of an utterance, `[layer, number, 1]`.
+//! An encoder as the last part of the pipeline: the states of an utterance, pooled `[layer, number, 1]` or of every frame
+//! `[layer, number, frame]`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,11 +14,16 @@ use crate::Encoder;
 const VERSION: u32 = 1;
 
 impl Encoder {
-    /// The features that are states of some of its layers, pooled.
+    /// The features that are states of some of its layers; `max_frames` of an utterance, if they are not pooled.
     ///
     /// # Errors
     /// When it has no such layer, or a tensor would be too large.
-    pub fn features(&self, layers: &LayerChoice, pooling: Pooling) -> Result<FeatureConfig> {
+    pub fn features(
+        &self,
+        layers: &LayerChoice,
+        pooling: Pooling,
+        max_frames: usize,
+    ) -> Result<FeatureConfig> {
         let states = EncoderStates {
             family: self.family().to_owned(),
             digest: self.digest().to_string(),
@@ -26,7 +32,10 @@ impl Encoder {
             layers: layers.layers_of(self.layers())?,
             pooling,
         };
-        let features = FeatureConfig::of_encoder(states, self.sample_rate());
+        let mut features = FeatureConfig::of_encoder(states, self.sample_rate());
+        if pooling == Pooling::None {
+            (features.hop_length, features.max_frames) = (self.hop(), max_frames);
+        }
         features.validate()?;
         Ok(features)
     }
@@ -38,7 +47,7 @@ impl Encoder {
 /// spent on padding, and a tensor is the same to the bit whatever else is computed, in which order and on how many threads.
 #[derive(Debug)]
 pub struct EncoderExtractors {
-    window_s: f64,
+    longest_s: f64,
     encoder: Mutex<Encoder>,
     states: EncoderStates,
     shape: [usize; 3],
@@ -51,7 +60,11 @@ impl EncoderExtractors {
     /// When they are not.
     pub fn new(encoder: Encoder, features: &FeatureConfig) -> Result<Self> {
         let digest = encoder.digest().to_string();
-        let of_encoder = features.encoder.as_ref().filter(|states| states.digest == digest);
+        let frames_fit =
+            |states: &EncoderStates| states.pooling != Pooling::None || features.hop_length == encoder.hop();
+        let of_encoder = features.encoder.as_ref().filter(|states| {
+            states.digest == digest && states.dimension == encoder.dimension() && frames_fit(states)
+        });
         let Some(states) = of_encoder.cloned() else {
             return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
         };
@@ -62,13 +75,18 @@ impl EncoderExtractors {
             );
             return Err(Error::new(ErrorKind::Mismatch, what).help("prepare them and train again"));
         }
-        let window_s = encoder.most_samples() as f64 / f64::from(encoder.sample_rate().max(1));
-        Ok(Self { window_s, encoder: Mutex::new(encoder), states, shape: features.shape() })
+        let longest = match states.pooling {
+            Pooling::None => features.max_frames * features.hop_length,
+            Pooling::Mean | Pooling::Statistics => encoder.most_samples(),
+        };
+        let longest_s = longest as f64 / f64::from(encoder.sample_rate().max(1));
+        Ok(Self { longest_s, encoder: Mutex::new(encoder), states, shape: features.shape() })
     }
 
-    /// The longest recording that the encoder hears in one window, seconds.
-    pub fn window_s(&self) -> f64 {
-        self.window_s
+    /// The longest recording that is heard whole, seconds: in one window if states are pooled, else as many frames as are
+    /// kept.
+    pub fn longest_s(&self) -> f64 {
+        self.longest_s
     }
 }
 
@@ -101,12 +119,15 @@ impl TensorExtractor for StatesExtractor {
     fn extract(&mut self, samples: &[f32], tensor: &mut [f32]) -> Result<Extraction> {
         // The number is each thread's own, and this may be its first.
         tch::set_num_threads(1);
-        let pooled = self.encoder.pooled_of_any_length(samples, &self.layers, self.pooling)?;
-        let pooled = Some(pooled).filter(|pooled| pooled.len() == tensor.len()).ok_or_else(|| {
+        if tensor.len() != self.shape.iter().product::<usize>() {
             let what = format!("a tensor of {} numbers is none of {:?}", tensor.len(), self.shape);
-            Error::new(ErrorKind::Mismatch, what)
-        })?;
-        tensor.copy_from_slice(&pooled);
+            return Err(Error::new(ErrorKind::Mismatch, what));
+        }
+        if self.pooling == Pooling::None {
+            tensor.fill(0.0);
+            return self.encoder.frames_of_any_length(samples, &self.layers, tensor);
+        }
+        tensor.copy_from_slice(&self.encoder.pooled_of_any_length(samples, &self.layers, self.pooling)?);
         Ok(Extraction { frames: 1, cut: 0 })
     }
 }
@@ -123,7 +144,7 @@ mod tests {
     fn a_tensor_is_the_same_to_the_bit_on_any_thread_and_after_anything() {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders/wavlm-base");
         let encoder = Encoder::open(&fixture, Device::Cpu).unwrap();
-        let features = encoder.features(&LayerChoice::All, Pooling::Statistics).unwrap();
+        let features = encoder.features(&LayerChoice::All, Pooling::Statistics, 1).unwrap();
         assert_eq!(features.shape(), [4, 32, 1]);
         let extractors = EncoderExtractors::new(encoder, &features).unwrap();
         let clip = |seed: u32| -> Vec<f32> {
@@ -157,12 +178,18 @@ mod tests {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders").join(name);
             Encoder::open(&path, Device::Cpu).unwrap()
         };
-        let features = fixture("hubert-base").features(&LayerChoice::Last, Pooling::Mean).unwrap();
+        let features = fixture("hubert-base").features(&LayerChoice::Last, Pooling::Mean, 1).unwrap();
         EncoderExtractors::new(fixture("hubert-base"), &features).unwrap();
         assert!(EncoderExtractors::new(fixture("wavlm-base"), &features).is_err());
         assert!(EncoderExtractors::new(fixture("hubert-base"), &FeatureConfig::default()).is_err());
         let too_high = "9".parse().unwrap();
-        assert!(fixture("hubert-base").features(&too_high, Pooling::Mean).is_err());
+        assert!(fixture("hubert-base").features(&too_high, Pooling::Mean, 1).is_err());
+        let frames = fixture("hubert-base").features(&LayerChoice::Last, Pooling::None, 9).unwrap();
+        assert_eq!((frames.shape(), frames.hop_length), ([1, 16, 9], 20));
+        assert!(EncoderExtractors::new(fixture("hubert-base"), &frames).is_ok());
+        let other_hop = FeatureConfig { hop_length: 21, ..frames };
+        assert!(EncoderExtractors::new(fixture("hubert-base"), &other_hop).is_err());
+        assert!(fixture("hubert-base").features(&LayerChoice::All, Pooling::None, 1 << 20).is_err());
     }
 
     /// The tiny Whisper hears 1 s at once. Its windows are computed apart here, and their frames put together by hand.
@@ -202,5 +229,19 @@ mod tests {
             assert!((f64::from(pooled[size + number]) - variance.sqrt()).abs() < 1e-5, "{number}");
         }
         assert!(encoder.pooled_of_any_length(&samples, &[9], Pooling::Mean).is_err());
+        assert!(encoder.pooled_of_any_length(&samples, &[1], Pooling::None).is_err());
+
+        // The same frames by themselves, as many as there is room for.
+        for room in [frames.len() + 3, 60, 1] {
+            let mut tensor = vec![7.0; 2 * size * room];
+            let found = encoder.frames_of_any_length(&samples, &[0, 1], &mut tensor).unwrap();
+            let filled = room.min(frames.len());
+            assert_eq!((found.frames, found.cut), (filled, frames.len() - filled));
+            for (number, row) in tensor.chunks_exact(room).skip(size).enumerate() {
+                let expected = frames.iter().map(|frame| frame[number]);
+                assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{room} {number}");
+                assert!(row[filled..].iter().all(|after| *after == 7.0));
+            }
+        }
     }
 }

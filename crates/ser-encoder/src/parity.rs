@@ -99,6 +99,50 @@ fn every_family_computes_the_states_of_transformers_alone_and_in_a_batch() {
     }
 }
 
+/// Windows of several lengths and levels: the states of the LSTM's layers and the embeddings.
+#[test]
+fn the_speaker_encoder_computes_the_states_and_embeddings_of_resemblyzer() {
+    let folder = fixtures().join("ge2e");
+    let bytes = fs::read(fixtures().join("samples.safetensors")).unwrap();
+    let samples = floats(&SafeTensors::deserialize(&bytes).unwrap().tensor("samples").unwrap());
+    let bytes = fs::read(folder.join("expected.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let recordings = tensors.tensor("recordings").unwrap();
+    let recordings: Vec<f64> =
+        recordings.data().as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+    let clips: Vec<Vec<f32>> = recordings
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|[count, level]| {
+            let repeated = samples.iter().cycle().take(*count as usize);
+            repeated.map(|sample| sample * *level as f32).collect()
+        })
+        .collect();
+    assert_eq!(clips.len(), 4);
+    let mut encoder = Encoder::open(&folder, Device::Cpu).unwrap();
+    let batch: Vec<&[f32]> = clips.iter().map(Vec::as_slice).collect();
+    let together = encoder.states(&batch).unwrap();
+    let mut counts = Vec::new();
+    for (number, (clip, together)) in clips.iter().zip(&together).enumerate() {
+        let view = tensors.tensor(&format!("states_{number}")).unwrap();
+        let shape: Vec<i64> = view.shape().iter().map(|size| *size as i64).collect();
+        let states = Tensor::from_slice(&floats(&view)).view(shape.as_slice());
+        assert_eq!(encoder.frames_of(clip.len()) as i64, shape[1]);
+        counts.push(shape[1]);
+        let alone = encoder.states(&[clip]).unwrap();
+        let (alone, batch) = (difference(&alone[0].states, &states), difference(&together.states, &states));
+        println!(
+            "{:18} {:>6} {:>9.2} {alone:>9.1e} {batch:>9.1e}",
+            "ge2e",
+            3,
+            states.abs().max().double_value(&[])
+        );
+        assert!(alone < TOLERANCE && batch < TOLERANCE, "alone {alone:e}, in a batch {batch:e}");
+    }
+    assert_eq!(counts, [1, 3, 4, 2]);
+}
+
 #[test]
 fn pooled_states_are_the_mean_and_the_deviation_of_the_layers_asked_for() {
     for name in ["wavlm-base", "whisper"] {
@@ -129,7 +173,7 @@ fn pooled_states_are_the_mean_and_the_deviation_of_the_layers_asked_for() {
 
 #[test]
 fn recordings_without_a_frame_or_beyond_the_limit_are_refused() {
-    for (name, least) in [("wavlm-base", 30), ("whisper", 1)] {
+    for (name, least) in [("wavlm-base", 30), ("whisper", 1), ("ge2e", 1)] {
         let mut encoder = Encoder::open(&fixtures().join(name), Device::Cpu).unwrap();
         assert_eq!((encoder.frames_of(least - 1), encoder.frames_of(least)), (0, 1), "{name}");
         let short = vec![0.1; least - 1];
@@ -186,9 +230,15 @@ impl Copied {
 
 #[test]
 fn missing_unknown_and_misshapen_tensors_are_refused_by_name() {
-    for name in
-        ["wav2vec2-base", "hubert-base", "hubert-large", "wavlm-base", "data2vec-audio", "whisper-bf16"]
-    {
+    for name in [
+        "wav2vec2-base",
+        "hubert-base",
+        "hubert-large",
+        "wavlm-base",
+        "data2vec-audio",
+        "whisper-bf16",
+        "ge2e",
+    ] {
         let bytes = fs::read(fixtures().join(name).join("model.safetensors")).unwrap();
         let all = SafeTensors::deserialize(&bytes).unwrap();
         let of_encoder = |name: &&str| {
@@ -273,6 +323,10 @@ fn settings_out_of_reason_are_refused_before_anything_is_allocated() {
         ("whisper-bf16", "max_source_positions", "1500"),
         ("whisper-bf16", "max_source_positions", huge),
         ("whisper-bf16", "num_mel_bins", "80"),
+        ("ge2e", "num_mel_bins", "41"),
+        ("ge2e", "hidden_size", huge),
+        ("ge2e", "num_hidden_layers", "2"),
+        ("ge2e", "num_hidden_layers", "4"),
     ] {
         let copied = Copied::of(name);
         copied.set("config.json", key, value);

@@ -153,6 +153,11 @@ impl Tunable {
             }
             tensors.insert(name.clone(), shape);
         }
+        if tensors.is_empty() && config.tune != Tune::Head {
+            let what = format!("holds a {} encoder, which has no layers of a transformer", self.family.name);
+            let error = Error::new(ErrorKind::Unsupported, what).at(self.folder());
+            return Err(error.help("train the head alone, with tune = \"head\", or name another encoder"));
+        }
         Ok(TunedEncoder {
             family: self.family.name.to_owned(),
             digest: self.digest.to_string(),
@@ -327,6 +332,17 @@ mod tests {
         let config = FinetuneConfig { lora_rank: 17, ..FinetuneConfig::default() };
         let error = tunable("wavlm-base").tuned(&config).unwrap_err().to_string();
         assert!(error.contains("lora_rank 17 is above") && error.contains("give at most 16"), "{error}");
+    }
+
+    #[test]
+    fn an_encoder_without_a_transformer_trains_its_head_alone() {
+        let encoder = tunable("ge2e");
+        let of = |tune: Tune| encoder.tuned(&FinetuneConfig { tune, ..FinetuneConfig::default() });
+        assert!(of(Tune::Head).unwrap().tensors.is_empty());
+        for tune in [Tune::Lora, Tune::All] {
+            let error = of(tune).unwrap_err().to_string();
+            assert!(error.contains("no layers of a transformer"), "{error}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::parameter::require;
-use crate::{EncoderStates, FrameLevel, MelFilterBank, Representation, SpectrumRows};
+use crate::{EncoderStates, FrameLevel, MelFilterBank, Pooling, Representation, SpectrumRows};
 
 /// The largest tensor of one utterance, and the largest mel spectrogram behind it, in bytes.
 const MAX_TENSOR_BYTES: usize = 64 << 20;
@@ -216,6 +216,7 @@ impl Default for FeatureConfig {
 
 impl FeatureConfig {
     /// The features that are `states` of an encoder for recordings at `sample_rate`, in Hz, whose level is left as it is.
+    /// They are pooled over time to one frame; those that are not need its `hop_length` and `max_frames` too.
     pub fn of_encoder(states: EncoderStates, sample_rate: u32) -> Self {
         Self {
             sample_rate,
@@ -295,10 +296,13 @@ impl FeatureConfig {
         )?;
         if let Some(states) = &self.encoder {
             states.validate()?;
-            let alone = Self {
+            let mut alone = Self {
                 normalisation: self.normalisation,
                 ..Self::of_encoder(states.clone(), self.sample_rate)
             };
+            if states.pooling == Pooling::None {
+                (alone.hop_length, alone.max_frames) = (self.hop_length, self.max_frames);
+            }
             if *self != alone {
                 let differences = self.differences(&alone).join(", ");
                 let what = format!("features of an encoder have no other parameters ({differences})");
@@ -347,13 +351,13 @@ impl FeatureConfig {
         if max_frames * rows * size_of::<f32>() <= MAX_TENSOR_BYTES {
             return Ok(());
         }
-        let what = format!(
-            "max_frames = {max_frames} needs more than {} MiB an utterance, with {channels} channels of \
-             n_mfcc = {} and n_mels = {}",
-            MAX_TENSOR_BYTES >> 20,
-            self.n_mfcc,
-            self.n_mels
-        );
+        let of_what = match &self.encoder {
+            Some(states) => format!("{channels} layers of {} numbers", states.pooling.size(states.dimension)),
+            None => format!("{channels} channels of n_mfcc = {} and n_mels = {}", self.n_mfcc, self.n_mels),
+        };
+        let mebibytes = MAX_TENSOR_BYTES >> 20;
+        let what =
+            format!("max_frames = {max_frames} needs more than {mebibytes} MiB an utterance, with {of_what}");
         let most = MAX_TENSOR_BYTES / (rows * size_of::<f32>());
         Err(Error::new(ErrorKind::Limit, what).help(format!("give at most {most}")))
     }
@@ -377,7 +381,7 @@ impl FeatureConfig {
     }
 
     /// Shape of an utterance's tensor: channels, rows (coefficients or bands), frames. Those of an encoder's states are
-    /// layers, numbers, 1.
+    /// layers, numbers, and one frame unless they are not pooled.
     pub fn shape(&self) -> [usize; 3] {
         if let Some(states) = &self.encoder {
             return [states.layers.len(), states.pooling.size(states.dimension), self.max_frames];

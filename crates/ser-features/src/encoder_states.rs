@@ -29,19 +29,22 @@ pub enum Pooling {
     Mean,
     /// Their mean, then their standard deviation over time.
     Statistics,
+    /// All of them, frame after frame.
+    None,
 }
 
 impl Pooling {
-    /// Numbers that are kept of a layer whose states have `dimension` numbers.
+    /// Numbers that a frame of the features has of a layer whose states have `dimension` numbers.
     pub fn size(self, dimension: usize) -> usize {
         match self {
-            Self::Mean => dimension,
+            Self::Mean | Self::None => dimension,
             Self::Statistics => dimension.saturating_mul(2),
         }
     }
 }
 
-/// The features of an utterance that are states of a pretrained encoder: `[layer, number, 1]`.
+/// The features of an utterance that are states of a pretrained encoder: `[layer, number, 1]`, or without pooling `[layer,
+/// number, frame]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderStates {
@@ -172,6 +175,9 @@ mod tests {
 
     #[test]
     fn statistics_are_twice_as_many_numbers() {
-        assert_eq!([Pooling::Mean.size(768), Pooling::Statistics.size(768)], [768, 1536]);
+        assert_eq!(
+            [Pooling::Mean, Pooling::Statistics, Pooling::None].map(|kept| kept.size(768)),
+            [768, 1536, 768]
+        );
     }
 }

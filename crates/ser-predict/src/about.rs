@@ -28,7 +28,7 @@ pub struct About {
     pub n_parameters: u64,
     /// Rate that recordings are brought to, Hz.
     pub sample_rate: u32,
-    /// The longest recording of which nothing is cut, seconds; with an encoder, that it hears in one window.
+    /// The longest recording of which nothing is cut, seconds; with an encoder whose states are pooled, that it hears in one window.
     pub longest_s: f64,
     /// The length of a typical training utterance, seconds; that of the longest one where the checkpoint does not say.
     pub typical_s: f64,

@@ -81,7 +81,7 @@ impl Model {
         let mut about =
             About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
         if let Some(encoder) = &encoder {
-            about.longest_s = encoder.window_s();
+            about.longest_s = encoder.longest_s();
         }
         about.calibrated = calibration.is_some();
         about.knows_its_domain = domain.is_some();

@@ -1,6 +1,7 @@
 //! The families of encoders, each a file: which settings it has, and what its weights are called.
 
 mod data2vec_audio;
+mod ge2e;
 mod hubert;
 mod speech;
 mod wav2vec2;
@@ -121,4 +122,5 @@ const FAMILIES: &[Family] = &[
     Family { name: "wavlm", build: wavlm::build },
     Family { name: "data2vec-audio", build: data2vec_audio::build },
     Family { name: "whisper", build: whisper::build },
+    Family { name: "ge2e", build: ge2e::build },
 ];
