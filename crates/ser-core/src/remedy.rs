@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each is documented where its field is")]
 pub enum Setting {
+    Arch,
     Augment,
     AverageFrom,
     BatchSize,
@@ -42,6 +43,7 @@ pub enum Setting {
     Lr,
     Map,
     MaxDuration,
+    MaxFrames,
     Members,
     Merge,
     MinDuration,

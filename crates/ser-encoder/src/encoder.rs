@@ -9,12 +9,12 @@ use ser_features::{Extraction, Pooling};
 use ser_torch::Result;
 use tch::{Device, Kind, Tensor};
 
-use crate::families::{FAMILIES, Model, Receiver, Source};
+use crate::families::{Model, Receiver, Source, named};
 use crate::folder::Folder;
 use crate::settings::Settings;
 use crate::windows::{self, Window};
 
-/// A pretrained speech encoder, frozen.
+/// A pretrained speech encoder. Its own tensors are frozen; [`Tunable`](crate::Tunable) makes one with others.
 #[derive(Debug)]
 pub struct Encoder {
     folder: PathBuf,
@@ -41,15 +41,17 @@ impl Encoder {
         let folder = Folder::find(path)?;
         let config = Settings::read(&folder.config)?;
         let preprocessor = Settings::read(&folder.preprocessor)?;
-        let wanted = config.text("model_type", "")?;
-        let Some(family) = FAMILIES.iter().find(|family| family.name == wanted) else {
-            let known: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
-            return Err(config.refuse(ErrorKind::Unsupported, "model_type", &known.join(", ")));
-        };
+        let family = named(&config)?;
         let digest = folder.digest()?;
-        let source = Source { folder: &folder, config: &config, preprocessor, device };
+        let source =
+            Source { folder: &folder, config: &config, preprocessor, device, held: None, taken: None };
         let model = tch::no_grad(|| (family.build)(source))?;
-        Ok(Self { folder: folder.path, family: family.name, digest, model })
+        Ok(Self::of(folder.path, family.name, digest, model))
+    }
+
+    /// One whose tensors may be others than those of its folder.
+    pub(crate) fn of(folder: PathBuf, family: &'static str, digest: Sha, model: Box<dyn Model>) -> Self {
+        Self { folder, family, digest, model }
     }
 
     /// The same encoder for another thread: it shares the weights and has nothing else in common.
@@ -139,6 +141,58 @@ impl Encoder {
         })?;
         let stacked = layers.iter().map(|layers| Ok(LayerStates { states: Tensor::f_stack(layers, 0)? }));
         Ok(stacked.collect::<Result<_>>()?)
+    }
+
+    /// What the encoder says last of a batch of recordings, `last_hidden_state` in `transformers`, `[B, frame, D]`, and how
+    /// many frames of each are real. Gradients flow back to its tensors. A recording that is too short for a frame is filled
+    /// up with silence.
+    ///
+    /// # Errors
+    /// When a recording is too long, or the device lacks memory.
+    pub fn last_states(&self, batch: &[&[f32]]) -> Result<(Tensor, Vec<i64>)> {
+        let least = self.least_samples();
+        let filled: Vec<Vec<f32>> = (batch.iter())
+            .map(|samples| match samples.len() < least {
+                true => samples.iter().copied().chain(std::iter::repeat(0.0)).take(least).collect(),
+                false => Vec::new(),
+            })
+            .collect();
+        let batch: Vec<&[f32]> = (batch.iter().zip(&filled))
+            .map(|(samples, filled)| if filled.is_empty() { *samples } else { filled.as_slice() })
+            .collect();
+        batch.iter().try_for_each(|samples| self.check_length(samples.len()))?;
+        let last = self.layers();
+        let mut said = None;
+        self.model.run(&batch, last, &mut |layer, states, frames| {
+            if layer == last {
+                said = Some((self.model.last(states)?, frames.lengths().to_vec()));
+            }
+            Ok(())
+        })?;
+        said.ok_or_else(|| Error::new(ErrorKind::Unsupported, "the encoder has no layers").into())
+    }
+
+    /// Hides frames of a batch of recordings, each of so many `samples`, from the transformer from now on, as the folder says
+    /// that the encoder learns. `unit` draws numbers from 0 to below 1.
+    pub fn hide_frames(&mut self, samples: &[usize], unit: &mut dyn FnMut() -> f64) {
+        let Some(masks) = self.model.time_masks() else { return };
+        let least = self.least_samples();
+        let spans = samples.iter().map(|samples| masks.draw(self.frames_of((*samples).max(least)), unit));
+        let spans = spans.collect();
+        self.model.hide(spans);
+    }
+
+    /// The fewest samples of which there is a frame.
+    fn least_samples(&self) -> usize {
+        let (mut too_few, mut enough) = (0, self.most_samples());
+        while too_few + 1 < enough {
+            let middle = too_few + (enough - too_few) / 2;
+            match self.frames_of(middle) {
+                0 => too_few = middle,
+                _ => enough = middle,
+            }
+        }
+        enough
     }
 
     /// The states of some `layers` pooled over time for a batch of recordings, in their order: `[layer, number]` each,

@@ -7,22 +7,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::{EncoderStates, FeatureConfig};
+use ser_model::network::TunedEncoder;
 use tch::Device;
 
-use crate::{Encoder, EncoderExtractors};
+use crate::tuning::{Found, find};
+use crate::{Encoder, EncoderExtractors, Tunable};
 
-/// Encoders on the CPU. Clones share what is opened, so that models of one encoder hold its weights once.
+/// The encoder that a model needs.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    /// What the model does with it.
+    does: &'static str,
+    family: &'a str,
+    digest: &'a str,
+}
+
+impl<'a> Wanted<'a> {
+    fn of_states(states: &'a EncoderStates) -> Self {
+        Self { does: "reads the states of", family: &states.family, digest: &states.digest }
+    }
+}
+
+/// Encoders, on the CPU where features are their states. Clones share what is opened, so that models of one encoder hold its weights once.
 #[derive(Debug, Clone, Default)]
 pub struct Encoders {
     folders: Vec<PathBuf>,
     /// By digest.
     opened: Arc<Mutex<BTreeMap<String, Encoder>>>,
+    /// Those that networks begin with, by digest and device.
+    tunable: Arc<Mutex<BTreeMap<String, Tunable>>>,
 }
 
 impl Encoders {
     /// Encoders that are looked for in `folders`; if there are none, where a model says that its encoder was.
     pub fn new(folders: Vec<PathBuf>) -> Self {
-        Self { folders, opened: Arc::default() }
+        Self { folders, opened: Arc::default(), tunable: Arc::default() }
     }
 
     /// Extractors of `features`; `None` where they are not the states of an encoder. `noted` is where the encoder was.
@@ -35,21 +54,52 @@ impl Encoders {
         noted: Option<&str>,
     ) -> Result<Option<Arc<EncoderExtractors>>> {
         let Some(states) = &features.encoder else { return Ok(None) };
+        let wanted = Wanted::of_states(states);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if !opened.contains_key(&states.digest) {
-            for folder in self.places(states, noted)? {
+            for folder in self.places(wanted, noted)? {
                 let encoder = Encoder::open(folder, Device::Cpu)?;
                 opened.insert(encoder.digest().to_string(), encoder);
             }
         }
         match opened.get(&states.digest) {
             Some(encoder) => Ok(Some(Arc::new(EncoderExtractors::new(encoder.share(), features)?))),
-            None => Err(self.another(states, noted, &opened)),
+            None => {
+                let others = opened.iter().map(|(digest, encoder)| (digest.as_str(), encoder.family()));
+                Err(self.another(wanted, noted, others))
+            }
+        }
+    }
+
+    /// The encoder that a network begins with, on `device`. `noted` is where it was.
+    ///
+    /// # Errors
+    /// When it is not found, is another one, or cannot be opened.
+    pub fn tunable(&self, wanted: &TunedEncoder, noted: Option<&str>, device: Device) -> Result<Tunable> {
+        let TunedEncoder { family, digest, .. } = wanted;
+        let key = format!("{digest} {device:?}");
+        let mut opened = self.tunable.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tunable) = opened.get(&key) {
+            return Ok(tunable.share());
+        }
+        let wanted = Wanted { does: "begins with", family, digest };
+        let places: Vec<PathBuf> = self.places(wanted, noted)?.into_iter().map(Path::to_path_buf).collect();
+        match find(&places, digest)? {
+            Found::There(folder) => {
+                let tunable = Tunable::open(&folder, device)?;
+                let shared = tunable.share();
+                opened.insert(key, tunable);
+                Ok(shared)
+            }
+            Found::Others(others) => {
+                let others = others.iter().map(|(digest, family)| (digest.as_str(), family.as_str()));
+                Err(self.another(wanted, noted, others))
+            }
         }
     }
 
     /// Where to look.
-    fn places<'a>(&'a self, states: &EncoderStates, noted: Option<&'a str>) -> Result<Vec<&'a Path>> {
+    fn places<'a>(&'a self, wanted: Wanted<'_>, noted: Option<&'a str>) -> Result<Vec<&'a Path>> {
         if !self.folders.is_empty() {
             return Ok(self.folders.iter().map(PathBuf::as_path).collect());
         }
@@ -58,38 +108,29 @@ impl Encoders {
             return Ok(vec![folder]);
         }
         let was = noted.map(|folder| format!(", which was in {}", folder.display())).unwrap_or_default();
-        let what =
-            format!("reads the states of a {} encoder with digest {}{was}", states.family, states.digest);
+        let Wanted { does, family, digest } = wanted;
+        let what = format!("{does} a {family} encoder with digest {digest}{was}");
         let error = Error::new(ErrorKind::Missing, what);
         Err(error.help(remedy!["name the folder of that encoder with ", Setting::Encoder]))
     }
 
-    fn another(
+    fn another<'a>(
         &self,
-        states: &EncoderStates,
+        wanted: Wanted<'_>,
         noted: Option<&str>,
-        opened: &BTreeMap<String, Encoder>,
+        others: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Error {
-        let found: Vec<String> = opened
-            .iter()
-            .map(|(digest, encoder)| format!("a {} encoder with digest {digest}", encoder.family()))
-            .collect();
-        let what = format!(
-            "holds {}, not the {} encoder with digest {}",
-            found.join(" and "),
-            states.family,
-            states.digest
-        );
+        let found: Vec<String> =
+            others.map(|(digest, family)| format!("a {family} encoder with digest {digest}")).collect();
+        let Wanted { family, digest, .. } = wanted;
+        let what = format!("holds {}, not the {family} encoder with digest {digest}", found.join(" and "));
         let error = Error::new(ErrorKind::Mismatch, what);
         let place = self.folders.first().cloned().or(noted.map(PathBuf::from));
         let error = match place {
             Some(folder) => error.at(folder),
             None => error,
         };
-        error.help(remedy![
-            "name the folder of the encoder that the features were computed by with ",
-            Setting::Encoder
-        ])
+        error.help(remedy!["name the folder of that encoder with ", Setting::Encoder])
     }
 }
 

@@ -12,7 +12,7 @@ use ser_core::{Error, ErrorKind, Result};
 const MAX_INDEX_BYTES: u64 = 16 << 20;
 
 /// The files of an encoder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// Its sizes.
@@ -23,7 +23,7 @@ pub(crate) struct Folder {
 }
 
 /// The files of weights.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum WeightFiles {
     Safetensors(Vec<PathBuf>),
     Pickled(PathBuf),

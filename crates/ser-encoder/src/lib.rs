@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Encoder`] is what is used. Each family is a file in `families/`, made of the `parts/`; `weights/` reads tensors by name
-//! and refuses what does not fit. Every number is compared with that of `transformers` (tests/encoders).
+//! and refuses what does not fit. [`Tunable`] is an encoder with tensors that are trained. Every number is compared with that of `transformers` (tests/encoders).
 
 mod encoder;
 mod encoders;
@@ -20,12 +20,14 @@ mod parity;
 mod parts;
 mod preprocessor;
 mod settings;
+mod tuning;
 mod weights;
 mod windows;
 
 pub use encoder::{Encoder, LayerStates};
 pub use encoders::Encoders;
 pub use extractors::EncoderExtractors;
+pub use tuning::{Change, Tunable};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

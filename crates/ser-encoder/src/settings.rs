@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 const MAX_BYTES: u64 = 4 << 20;
 
 /// The settings of one file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     path: PathBuf,
     values: Map<String, Value>,

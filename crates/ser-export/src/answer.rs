@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn every_value_is_computed_once_and_before_it_is_read() {
-        for (arch, preset) in Arch::all().into_iter().zip([
+        let exportable = Arch::all().into_iter().filter(|arch| arch.name() != "finetune");
+        for (arch, preset) in exportable.zip([
             Preset::Default,
             Preset::LogMel,
             Preset::CoarseLogMel,

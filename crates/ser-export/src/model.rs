@@ -105,6 +105,15 @@ impl Model {
                 Error::new(ErrorKind::Unsupported, what).help("export a model of mfcc or log-mel features")
             );
         }
+        if features.is_waveform() {
+            let what = format!(
+                "is a {} network, which begins with a pretrained encoder, of which there is no ONNX graph",
+                config.model.arch().name()
+            );
+            return Err(
+                Error::new(ErrorKind::Unsupported, what).help("export a model of mfcc or log-mel features")
+            );
+        }
         if features.shape() != config.model.input_shape {
             let (given, taken) = (features.shape(), config.model.input_shape);
             let what = format!("describes features of shape {given:?} and a network for {taken:?}");

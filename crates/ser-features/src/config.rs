@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ser_audio::LevelNormalisation;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::parameter::require;
@@ -256,6 +257,9 @@ impl FeatureConfig {
             self.sample_rate,
             "1,000 to 384,000 Hz",
         )?;
+        if self.is_waveform() {
+            return self.validate_waveform();
+        }
         require((2..=65_536).contains(&self.n_fft), "n_fft", self.n_fft, "2 to 65,536 samples")?;
         let allowed = format!("1 to {} samples, not more than n_fft", self.n_fft);
         require((1..=self.n_fft).contains(&self.win_length), "win_length", self.win_length, allowed)?;
@@ -319,6 +323,28 @@ impl FeatureConfig {
         Ok(())
     }
 
+    /// Whether the features are the samples themselves.
+    pub fn is_waveform(&self) -> bool {
+        self.encoder.is_none() && self.representation == Representation::WAVEFORM
+    }
+
+    fn validate_waveform(&self) -> Result<()> {
+        let most = "1 to 1,000,000 samples";
+        require((1..=1_000_000).contains(&self.max_frames), "max_frames", self.max_frames, most)?;
+        let Self { sample_rate, normalisation, max_frames, .. } = *self;
+        let alone = Self { sample_rate, normalisation, max_frames, ..Self::waveform() };
+        if *self != alone {
+            let differences = self.differences(&alone).join(", ");
+            let what = format!("a waveform has no other parameters ({differences})");
+            return Err(Error::new(ErrorKind::Usage, what).help(remedy![
+                "begin with ",
+                Setting::Preset.to("waveform"),
+                " and leave the others out"
+            ]));
+        }
+        Ok(())
+    }
+
     fn validate_size(&self) -> Result<()> {
         let [channels, rows, max_frames] = self.shape();
         let rows = (channels * rows).max(self.n_mels);
@@ -340,7 +366,7 @@ impl FeatureConfig {
     ///
     /// Today that is mel bands so narrow that no frequency bin falls into them, which librosa warns of as well.
     pub fn warnings(&self) -> Vec<String> {
-        if self.validate().is_err() {
+        if self.validate().is_err() || self.is_waveform() {
             return Vec::new();
         }
         let empty: Vec<usize> = MelFilterBank::new(self).empty_bands().collect();

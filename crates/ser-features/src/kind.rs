@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::FeatureConfig;
 use crate::log_mel::LogMel;
 use crate::mfcc::Mfcc;
+use crate::waveform::Waveform;
 
 /// A kind of feature, such as MFCC.
 ///
@@ -171,7 +172,8 @@ pub struct Representation(&'static dyn FeatureKind);
 impl strum::VariantArray for Representation {
     const VARIANTS: &'static [Self] = &[
         Self::of(&Mfcc),
-        Self::of(&LogMel), //
+        Self::of(&LogMel),
+        Self::of(&Waveform), //
     ];
 }
 
@@ -184,6 +186,8 @@ impl Representation {
     pub const MFCC: Self = Self::of(&Mfcc);
     /// `n_mels` log mel bands.
     pub const LOG_MEL: Self = Self::of(&LogMel);
+    /// The samples themselves.
+    pub const WAVEFORM: Self = Self::of(&Waveform);
 
     /// The representation by `kind`.
     pub const fn of(kind: &'static dyn FeatureKind) -> Self {

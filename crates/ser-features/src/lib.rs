@@ -43,6 +43,7 @@ mod power;
 mod preset;
 mod spectrogram;
 mod trim;
+mod waveform;
 mod window;
 
 pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
@@ -61,6 +62,7 @@ pub use mfcc::Mfcc;
 pub use power::PowerSpectrum;
 pub use preset::Preset;
 pub use spectrogram::MelSpectrogram;
+pub use waveform::Waveform;
 pub use window::window;
 
 /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the

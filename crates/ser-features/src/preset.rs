@@ -1,5 +1,7 @@
 //! Configurations that have a name.
 
+use ser_audio::LevelNormalisation;
+
 use crate::{FeatureConfig, MelNorm, MelScale, Representation};
 
 /// A named configuration to start from.
@@ -29,6 +31,8 @@ pub enum Preset {
     MfccMeanSubtracted,
     /// For the recipe `unheard`: 64 log mel bands every 32 ms, trimmed to speech, no derivatives.
     CoarseLogMel,
+    /// For fine-tuning a pretrained encoder: the samples themselves at 16 kHz, the first 6 s; frames are samples.
+    Waveform,
 }
 
 impl Preset {
@@ -40,6 +44,7 @@ impl Preset {
             Self::LogMel => FeatureConfig::log_mel(),
             Self::MfccMeanSubtracted => FeatureConfig::mfcc_mean_subtracted(),
             Self::CoarseLogMel => FeatureConfig::coarse_log_mel(),
+            Self::Waveform => FeatureConfig::waveform(),
         }
     }
 }
@@ -86,5 +91,23 @@ impl FeatureConfig {
     /// The same front end as [`log_mel`](Self::log_mel), with 40 cepstral coefficients of 80 bands.
     pub fn mfcc_mean_subtracted() -> Self {
         Self { representation: Representation::MFCC, n_mels: 80, ..Self::log_mel() }
+    }
+
+    /// The samples themselves, with the level they have: one frame a sample, at most 96,000, which are 6 s. Of the other
+    /// parameters only the sample rate, the level's normalisation and the number of frames can differ.
+    pub fn waveform() -> Self {
+        Self {
+            representation: Representation::WAVEFORM,
+            normalisation: LevelNormalisation::None,
+            n_fft: 1,
+            win_length: 1,
+            hop_length: 1,
+            center: false,
+            n_mels: 1,
+            n_mfcc: 1,
+            delta_order: 0,
+            max_frames: 96_000,
+            ..Self::default()
+        }
     }
 }

@@ -37,6 +37,9 @@ pub struct FitConfig {
     /// Where the recordings are, as `FOLDER` or `NAME=FOLDER`, if waveforms are augmented; empty for where `ser-prep` found
     /// them.
     pub data: Vec<String>,
+    /// Folder of the pretrained encoder that a `finetune` network begins with; empty for the others.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub encoder: PathBuf,
     /// The feature set in it: the start of its name, or a preset that it was computed by; the newest if empty.
     pub feature_set: String,
     /// The protocol: `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>`, `corpus-<NAME>`, `official` or `official-<FOLD>`.
@@ -113,6 +116,7 @@ impl Default for FitConfig {
         Self {
             cache: PathBuf::from("cache"),
             data: Vec::new(),
+            encoder: PathBuf::new(),
             feature_set: String::new(),
             split: "random".to_owned(),
             epochs: EPOCHS,
@@ -177,6 +181,7 @@ impl FitConfig {
         let Self {
             cache,
             data,
+            encoder,
             feature_set,
             mut epochs,
             mut steps,
@@ -194,6 +199,7 @@ impl FitConfig {
         let now = Self {
             cache,
             data,
+            encoder,
             feature_set,
             epochs,
             steps,
@@ -312,6 +318,10 @@ impl FitConfig {
 /// Stands for the epochs of a recipe that does not state them, until all of it is read.
 fn unstated() -> u32 {
     u32::MAX
+}
+
+fn is_nowhere(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -27,7 +27,7 @@ pub struct ModelOptions {
     pub threads: u32,
     /// Coverage of the prediction sets, above 0 and below 1.
     pub coverage: f64,
-    /// The pretrained encoder, where the model reads the states of one. It runs on the CPU, as in preparation.
+    /// The pretrained encoder, where the model reads the states of one, as in preparation on the CPU, or begins with one.
     pub encoders: Encoders,
 }
 
@@ -69,7 +69,8 @@ impl Model {
         let origin = Origin::of(&checkpoint)?;
         let features = origin.feature_config()?;
         let encoder = options.encoders.extractors(&features, origin.encoder.as_deref())?;
-        let predictor = Predictor::new(&checkpoint, &origin, &options.device, options.threads)?;
+        let predictor =
+            Predictor::new(&checkpoint, &origin, &options.encoders, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?
             .map(|calibrator| {
                 calibrator.set_threshold(options.coverage).map(|threshold| (calibrator, threshold))

@@ -9,6 +9,7 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::{Fractions, Part};
 use ser_corpus::{Corpora, Protocol};
+use ser_encoder::Encoders;
 use ser_eval::{
     CommandLine, DomainRates, Doubt, Evaluation, History, OtherCorpus, OutOfDomain, Prediction, Provenance,
     RawAnswers, RunRecord, SplitSide, Uncertainty, corpora_of, protocol_in_words, training_in_words,
@@ -24,8 +25,8 @@ use crate::calibrate::sound_of;
 use crate::device;
 use crate::domain::{DomainReference, distances};
 use crate::evaluate::{Predictions, evaluate};
+use crate::finetune::network_of;
 use crate::material::cut_frames;
-use crate::network::Network;
 use crate::state::Origin;
 
 /// What to assess, and how.
@@ -47,6 +48,8 @@ pub struct AssessOptions {
     pub coverage: f64,
     /// Cache of another corpus, with the same features, of whose test side it is measured how far it lies from the training side.
     pub other_corpus: Option<PathBuf>,
+    /// The pretrained encoder that the network begins with, if it does.
+    pub encoders: Encoders,
 }
 
 /// Predicts the test side with a checkpoint.
@@ -57,6 +60,14 @@ pub struct AssessOptions {
 pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evaluation, Vec<Prediction>)> {
     let Assessment { evaluation, predictions, .. } = assess_whole(options, progress)?;
     Ok((evaluation, predictions))
+}
+
+/// `error` of the checkpoint at `path`, unless it names a place already.
+pub(crate) fn at_checkpoint(error: Error, path: &Path) -> Error {
+    match error.path() {
+        None => error.at(path),
+        Some(_) => error,
+    }
 }
 
 /// Everything that assessing a checkpoint gives.
@@ -98,7 +109,8 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
         .at(&options.checkpoint));
     }
     let (device, _) = device::set_up(&options.device, options.threads)?;
-    let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
+    let mut network = network_of(&origin, &options.encoders, device)
+        .map_err(|error| at_checkpoint(error.into(), &options.checkpoint))?;
     network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
     let (way, utterances) = (origin.fit.feature_normalisation, split.part(Part::Test));
     let normaliser = normaliser_of(&checkpoint, way, &test, utterances, device)

@@ -6,6 +6,7 @@ use ser_cache::{FeatureSet, StoredSplit, Utterance};
 use ser_core::Result;
 use ser_core::progress::Silent;
 use ser_corpus::split::Part;
+use ser_encoder::Encoders;
 use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::Checkpoint;
 use ser_model::{Heard, LearntFrom, SoundDigest};
@@ -14,8 +15,8 @@ use tch::Device;
 use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
 use crate::evaluate::{Predictions, evaluate};
+use crate::finetune::network_of;
 use crate::material::Material;
-use crate::network::Network;
 use crate::state::Origin;
 
 /// Fits a calibration to what a network said of the validation side of `split`.
@@ -91,7 +92,7 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
 /// When its weights do not fit, a shard cannot be read, or an answer is not finite.
 pub(crate) fn calibrate(checkpoint: &mut Checkpoint, material: &Material, device: Device) -> Result<()> {
     let origin = Origin::of(checkpoint)?;
-    let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
+    let mut network = network_of(&origin, &Encoders::default(), device)?;
     network.load_state_dict(&checkpoint.model_state)?;
     let (way, utterances) = (origin.fit.feature_normalisation, material.split.part(Part::Val));
     let normaliser = normaliser_of(checkpoint, way, &material.val, utterances, device)?;

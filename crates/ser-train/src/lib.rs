@@ -8,7 +8,7 @@
 //!
 //! [`train::fit`] trains one network, [`ensemble`] several as one, and [`matrix`] plans runs over protocols and seeds.
 //! [`assess`] runs a checkpoint on the test side of its split, [`collect`] many; [`unseen`] on another
-//! corpus; [`predict`] on any features. What a run leaves in its folder is in
+//! corpus; [`predict`] on any features. [`finetune`] is about networks that begin with a pretrained encoder. What a run leaves in its folder is in
 //! [`run`].
 
 pub mod assess;
@@ -19,6 +19,7 @@ pub mod device;
 pub mod domain;
 pub mod ensemble;
 pub mod evaluate;
+pub mod finetune;
 mod foreign;
 mod material;
 pub mod matrix;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ser_core::{Error, ErrorKind, Result};
+use ser_encoder::Encoders;
 use ser_model::checkpoint::Checkpoint;
 use tch::{Device, Kind, Tensor};
 
@@ -10,6 +11,7 @@ use crate::batches::integers;
 use crate::batches::normalisation::Normaliser;
 use crate::device;
 use crate::evaluate::most_probable;
+use crate::finetune::network_of;
 use crate::network::parameters::to_vec_f32;
 use crate::network::{Network, Pass};
 use crate::state::Origin;
@@ -35,13 +37,20 @@ pub struct RawPredictions {
 
 impl Predictor {
     /// The network in `checkpoint`, which was trained as `origin` says, on the device `name` (`auto`, `cpu`, `cuda` or
-    /// `cuda:<N>`) with `threads` threads; 0 for one per processor.
+    /// `cuda:<N>`) with `threads` threads; 0 for one per processor. If it begins with a pretrained encoder, that is found
+    /// among `encoders`.
     ///
     /// # Errors
-    /// When the device is not there, the weights do not fit, or the features were normalised by speaker.
-    pub fn new(checkpoint: &Checkpoint, origin: &Origin, name: &str, threads: u32) -> Result<Self> {
+    /// When the device or the encoder is not there, the weights do not fit, or the features were normalised by speaker.
+    pub fn new(
+        checkpoint: &Checkpoint,
+        origin: &Origin,
+        encoders: &Encoders,
+        name: &str,
+        threads: u32,
+    ) -> Result<Self> {
         let (device, _) = device::set_up(name, threads)?;
-        let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
+        let mut network = network_of(origin, encoders, device)?;
         network.load_state_dict(&checkpoint.model_state)?;
         let way = origin.fit.feature_normalisation;
         let normaliser = Normaliser::of_any_utterance(checkpoint, way, origin.model.input_shape, device)?;

@@ -29,8 +29,8 @@ pub struct Origin {
     pub features: serde_json::Value,
     /// Name of the feature set.
     pub feature_set: String,
-    /// Where the pretrained encoder was whose states the features are, as an absolute path, if there is one and the cache
-    /// knows.
+    /// Where the pretrained encoder was whose states the features are or that the network begins with, as an absolute path, if
+    /// there is one and that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
     /// The split.
@@ -143,7 +143,13 @@ impl Origin {
             .map_err(|error| Error::io("cannot be made an absolute path", &config.cache, error))?;
         let features: serde_json::Value = serde_json::from_str(&set.configuration).map_err(not_json)?;
         let digest = features.get("encoder").and_then(|states| states.get("digest")?.as_str());
-        let encoder = digest.and_then(|digest| ser_cache::encoder_folder(&cache, digest));
+        let encoder = match config.encoder.as_os_str().is_empty() {
+            true => digest.and_then(|digest| ser_cache::encoder_folder(&cache, digest)),
+            false => Some(
+                std::path::absolute(&config.encoder)
+                    .map_err(|error| Error::io("cannot be made an absolute path", &config.encoder, error))?,
+            ),
+        };
         Ok(Self {
             encoder: encoder.map(|folder| folder.to_string_lossy().into_owned()),
             ser: env!("CARGO_PKG_VERSION").to_owned(),

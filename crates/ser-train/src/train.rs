@@ -24,8 +24,8 @@ use crate::batches::{Batch, Batches};
 use crate::calibrate::{calibrator_of, learnt_from};
 use crate::domain::{DomainReference, reference_of};
 use crate::evaluate::evaluate;
+use crate::finetune::fresh_network;
 pub use crate::material::Material;
-use crate::network::Network;
 use crate::optimisation::Learner;
 use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;
@@ -148,7 +148,7 @@ impl<'a> Trainer<'a> {
         let length = RunLength::of(config, material.train.len())?;
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
-        let network = Network::new(&architecture, config.seed, device)?.learning_in(config.precision);
+        let network = fresh_network(&architecture, config, device)?.learning_in(config.precision);
         let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
         let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
         let normaliser = |dataset: &Dataset, part: Part| {

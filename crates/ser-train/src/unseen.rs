@@ -18,13 +18,14 @@ use ser_model::checkpoint::Checkpoint;
 use ser_model::domain::DomainReference;
 use ser_model::{Heard, LearntFrom};
 
-use crate::assess::{AssessOptions, no_reference, not_calibrated, same_features};
+use crate::assess::{AssessOptions, at_checkpoint, no_reference, not_calibrated, same_features};
 use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
 use crate::calibrate::sound_of;
 use crate::device;
 use crate::domain::distances;
 use crate::evaluate::evaluate;
+use crate::finetune::network_of;
 use crate::network::Network;
 use crate::state::Origin;
 
@@ -67,7 +68,8 @@ pub fn assess_unseen(
     let domain = DomainReference::of(&checkpoint).map_err(of_checkpoint)?;
 
     let (device, _) = device::set_up(&options.device, options.threads)?;
-    let mut network = Network::new(&origin.model, origin.fit.seed, device)?;
+    let mut network = network_of(&origin, &options.encoders, device)
+        .map_err(|error| at_checkpoint(error.into(), &options.checkpoint))?;
     network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
     let heard = Hearing { checkpoint: &checkpoint, origin: &origin, set, learnt: &learnt };
     let said = heard.everything(&cache, &mut network, domain.as_ref(), progress)?;

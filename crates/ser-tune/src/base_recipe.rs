@@ -14,7 +14,8 @@ use crate::Space;
 /// Largest recipe that is read, bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
 /// Options that say where and how fast a trial is trained, not what it learns.
-const NOT_LEARNT_FROM: [&str; 7] = ["data", "cache", "device", "threads", "verify", "mmap", "publish"];
+const NOT_LEARNT_FROM: [&str; 8] =
+    ["data", "cache", "encoder", "device", "threads", "verify", "mmap", "publish"];
 
 /// The recipe of a search or a trial, as a TOML document: what `ser-fit --config` takes for one network.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use ser::{choice, set};
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 use ser_features::augmentation::AugmentationRecipe;
-use ser_model::network::Arch;
+use ser_model::network::{Arch, FinetuneConfig, LoraTarget, NetworkConfig, Tune};
 use ser_model::{
     Averaging, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling, Schedule,
     Selection, ShippedRecipe,
@@ -35,6 +35,24 @@ pub(crate) struct LearningOptions {
     /// Dropout rate of the head's units in training [default: 0.3]
     #[arg(long, value_name = "SHARE")]
     dropout: Option<f64>,
+    /// What of the encoder of a finetune network is trained [default: lora]
+    #[arg(long, value_parser = choice::<Tune>(), value_name = "WHAT")]
+    tune: Option<Tune>,
+    /// Rank of the matrices that --tune lora adds [default: 8]
+    #[arg(long, value_name = "RANK")]
+    lora_rank: Option<u32>,
+    /// What their product is multiplied by, times the rank [default: 16]
+    #[arg(long, value_name = "ALPHA")]
+    lora_alpha: Option<f64>,
+    /// The matrices of each layer that they are added to, separated by commas [default: query,value]
+    #[arg(long, value_parser = choice::<LoraTarget>(), value_name = "TARGETS", value_delimiter = ',')]
+    lora_targets: Option<Vec<LoraTarget>>,
+    /// How many layers of the encoder --tune top trains [default: 4]
+    #[arg(long, value_name = "LAYERS")]
+    top_layers: Option<u32>,
+    /// What the learning rate is multiplied by for layers of the encoder that --tune top or all trains [default: 0.1]
+    #[arg(long, value_name = "FACTOR")]
+    encoder_lr_scale: Option<f64>,
     /// Utterances in a step [default: 32]
     #[arg(long)]
     batch_size: Option<u32>,
@@ -122,6 +140,7 @@ impl LearningOptions {
         if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {
             config.network = arch.default_network();
         }
+        self.tune(&mut config)?;
         if let Some(share) = self.dropout {
             config.network.set_dropout(share);
         }
@@ -149,6 +168,37 @@ impl LearningOptions {
         set(&mut config.sampling, &self.sampling);
         set(&mut config.precision, &self.precision);
         Ok(config)
+    }
+}
+
+impl LearningOptions {
+    /// Changes what of an encoder is trained.
+    ///
+    /// # Errors
+    /// When the network begins with none.
+    fn tune(&self, config: &mut FitConfig) -> Result<()> {
+        let given = self.tune.is_some()
+            || self.lora_rank.is_some()
+            || self.lora_alpha.is_some()
+            || self.lora_targets.is_some()
+            || self.top_layers.is_some()
+            || self.encoder_lr_scale.is_some();
+        if !given {
+            return Ok(());
+        }
+        let Some(sizes) = config.network.sizes::<FinetuneConfig>() else {
+            let what = format!("a {} network begins with no encoder to tune", config.network.arch().name());
+            return Err(Error::new(ErrorKind::Usage, what).help("give --arch finetune"));
+        };
+        let mut sizes = sizes.clone();
+        set(&mut sizes.tune, &self.tune);
+        set(&mut sizes.lora_rank, &self.lora_rank);
+        set(&mut sizes.lora_alpha, &self.lora_alpha);
+        set(&mut sizes.lora_targets, &self.lora_targets);
+        set(&mut sizes.top_layers, &self.top_layers);
+        set(&mut sizes.encoder_lr_scale, &self.encoder_lr_scale);
+        config.network = NetworkConfig::new(sizes);
+        Ok(())
     }
 }
 

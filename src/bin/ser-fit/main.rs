@@ -19,7 +19,7 @@ use ser_train::ensemble::{Joined, fit_members, join_checkpoints};
 use ser_train::matrix::Prepared;
 use ser_train::run::{FitSummary, RunFolder};
 use ser_train::train::{FitRequest, Material};
-use ser_train::{device, matrix};
+use ser_train::{device, finetune, matrix};
 use tch::Device;
 
 use fit_table::FitTable;
@@ -216,6 +216,7 @@ impl Arguments {
             };
         }
         config.validate()?;
+        finetune::complete(&mut config)?;
         Ok((config, run))
     }
 

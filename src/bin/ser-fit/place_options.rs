@@ -15,6 +15,9 @@ pub(crate) struct PlaceOptions {
     /// Folder of the recordings, for augmentation, as FOLDER or NAME=FOLDER [default: where ser-prep found them]
     #[arg(long, value_name = "FOLDER")]
     data: Vec<String>,
+    /// Folder of the pretrained encoder that a finetune network begins with
+    #[arg(long, value_name = "FOLDER")]
+    encoder: Option<PathBuf>,
     /// Passes over the training side [default: 20]
     #[arg(long, conflicts_with = "steps")]
     epochs: Option<u32>,
@@ -45,6 +48,7 @@ impl PlaceOptions {
         if !self.data.is_empty() {
             config.data.clone_from(&self.data);
         }
+        set(&mut config.encoder, &self.encoder);
         // A length given here is in the place of the recipe's.
         if self.epochs.is_some() || self.steps.is_some() {
             config.epochs = self.epochs.unwrap_or(0);

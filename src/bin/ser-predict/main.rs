@@ -39,8 +39,8 @@ struct Arguments {
     /// Checkpoint that answers
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: PathBuf,
-    /// Folder of the pretrained encoder that the checkpoint reads the states of [default: where it was when the cache was
-    /// prepared]
+    /// Folder of the pretrained encoder that the checkpoint begins with or reads the states of [default: where it was in
+    /// preparation or training]
     #[arg(long, value_name = "FOLDER")]
     encoder: Option<PathBuf>,
     /// How often the prediction set is to hold the right class: above 0 and below 1

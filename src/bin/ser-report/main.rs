@@ -13,6 +13,7 @@ use ser::{Bar, Ending, Switch, choice};
 use ser_cache::ReadOptions;
 use ser_cache::audit::Requirement;
 use ser_core::{Error, ErrorKind, Result};
+use ser_encoder::Encoders;
 use ser_eval::metrics::BootstrapOptions;
 use ser_eval::render::{csv, markdown, text};
 use ser_eval::{DEFAULT_COVERAGE, Prediction, wrong_predictions};
@@ -84,6 +85,10 @@ struct Arguments {
     /// Read the cache piece by piece instead of mapping it into memory: for file systems that are not trusted
     #[arg(long)]
     no_mmap: bool,
+    /// Folder of the pretrained encoder that the checkpoint begins with, or reads the states of; may be given more than once
+    /// with --runs [default: where it was in training]
+    #[arg(long, value_name = "FOLDER")]
+    encoder: Vec<PathBuf>,
     #[command(flatten)]
     files: ReportFiles,
     #[command(flatten)]
@@ -115,6 +120,7 @@ fn assess_options(arguments: &Arguments, checkpoint: &Path) -> AssessOptions {
         require: arguments.require.clone(),
         coverage: arguments.coverage,
         other_corpus: arguments.other_corpus.clone(),
+        encoders: Encoders::new(arguments.encoder.clone()),
     }
 }
 

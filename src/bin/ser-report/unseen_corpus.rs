@@ -1,7 +1,6 @@
 //! Options of `ser-report` for a labelled corpus that the checkpoint was not made for.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{Error, Result};
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource};
-use ser_encoder::{EncoderExtractors, Encoders};
+use ser_encoder::EncoderExtractors;
 use ser_eval::{Evaluation, Prediction};
 use ser_prepare::{Extractors, PrepareOptions, prepare_by};
 use ser_train::assess::AssessOptions;
@@ -35,10 +34,6 @@ pub(crate) struct UnseenCorpus {
     /// Other names for its labels, as for ser-prep: common, calm-is-neutral, four, or a TOML file
     #[arg(long, value_name = "MAP", requires = "data")]
     map: Option<MapSource>,
-    /// Folder of the pretrained encoder that the checkpoint reads the states of [default: where it was when the cache of the
-    /// training was prepared]
-    #[arg(long, value_name = "FOLDER", requires = "data")]
-    encoder: Option<PathBuf>,
     /// Evaluate on all of --cache, which was prepared from another corpus
     #[arg(long, requires = "cache", conflicts_with_all = ["data", "runs", "require", "other_corpus"])]
     unseen: bool,
@@ -101,12 +96,12 @@ impl UnseenCorpus {
     fn preparation(&self, options: &AssessOptions, out: &std::path::Path) -> Result<Preparation> {
         let (_, origin) = read(&options.checkpoint)?;
         let features = origin.feature_config().map_err(|error| error.at(&options.checkpoint))?;
-        let encoders = Encoders::new(self.encoder.iter().cloned().collect());
         let of_checkpoint = |error: Error| match error.path() {
             None => error.at(&options.checkpoint),
             Some(_) => error,
         };
-        let extractors = encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
+        let extractors =
+            options.encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
         let preparation = PrepareOptions {
             data: self.data.clone(),
             features,

@@ -23,8 +23,8 @@ struct Arguments {
     /// Checkpoint to serve; may be given more than once, the first is asked unless a client names another
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: Vec<PathBuf>,
-    /// Folder of the pretrained encoder that a checkpoint reads the states of; may be given more than once [default: where it
-    /// was when the cache was prepared]
+    /// Folder of the pretrained encoder that a checkpoint begins with or reads the states of; may be given more than once
+    /// [default: where it was in preparation or training]
     #[arg(long, value_name = "FOLDER")]
     encoder: Vec<PathBuf>,
     /// Address and port to listen on; port 0 takes a free one

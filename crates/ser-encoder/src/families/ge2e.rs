@@ -14,7 +14,7 @@ use tch::{Kind, Tensor};
 use crate::families::{Model, Receiver, Source};
 use crate::parts::{Frames, Linear};
 use crate::preprocessor::{feature_extractor, sample_rate};
-use crate::weights::{Weight, Weights};
+use crate::weights::Weight;
 
 /// The tensor that an encoder of this family has.
 const ANCHOR: &str = "lstm.weight_ih_l0";
@@ -34,7 +34,8 @@ const LEAST_RMS: f64 = 0.031_622_776_601_683_79;
 const MOST_SECONDS: usize = 60;
 
 pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
-    let Source { folder, config, preprocessor, device } = source;
+    let mut weights = source.weights(&[""], ANCHOR)?;
+    let Source { config, preprocessor, device, .. } = source;
     let preprocessor = feature_extractor(preprocessor, "GE2EFeatureExtractor")?;
     let sample_rate = sample_rate(&preprocessor)?;
     if sample_rate != 16_000 {
@@ -44,7 +45,6 @@ pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
     let bands = config.whole("num_mel_bins", 40, 1..=200)?;
     let size = config.whole("hidden_size", 256, 1..=8192)?;
     let layers = config.whole("num_hidden_layers", 3, 1..=64)?;
-    let mut weights = Weights::open(&folder.path, &folder.weights, &[""], ANCHOR, device)?;
     let mut lstm = Vec::new();
     for layer in 0..layers {
         let inputs = if layer == 0 { bands } else { size };

@@ -9,13 +9,16 @@ mod wavlm;
 mod whisper;
 
 use std::fmt::Debug;
+use std::ops::Range;
 
+use ser_core::ErrorKind;
 use ser_torch::Result;
 use tch::{Device, Tensor};
 
 use crate::folder::Folder;
-use crate::parts::Frames;
+use crate::parts::{Frames, TimeMasks};
 use crate::settings::Settings;
+use crate::weights::{Taken, Tensors, Weights};
 
 /// An encoder of some family.
 pub(crate) trait Model: Debug + Send {
@@ -41,6 +44,19 @@ pub(crate) trait Model: Debug + Send {
     /// is given the number of a layer, 0 being what goes into the first, its states `[B, frame, D]`, and which are real.
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()>;
 
+    /// What the model says last, of the last layer's states `[B, frame, D]`: `last_hidden_state` in `transformers`.
+    fn last(&self, states: &Tensor) -> Result<Tensor> {
+        Ok(states.shallow_clone())
+    }
+
+    /// Which frames are hidden while the model learns, if any are.
+    fn time_masks(&self) -> Option<TimeMasks> {
+        None
+    }
+
+    /// Hides these frames of each recording from the transformer from now on.
+    fn hide(&mut self, _frames: Vec<Vec<Range<i64>>>) {}
+
     /// The same, sharing its weights, for another thread.
     fn share(&self) -> Box<dyn Model>;
 }
@@ -55,6 +71,24 @@ pub(crate) struct Source<'a> {
     pub(crate) config: &'a Settings,
     pub(crate) preprocessor: Settings,
     pub(crate) device: Device,
+    /// Weights to take instead of those in the folder.
+    pub(crate) held: Option<&'a Tensors>,
+    /// Where weights are kept that are taken.
+    pub(crate) taken: Option<Taken>,
+}
+
+impl Source<'_> {
+    /// The weights, whose names begin with one of `prefixes`; see [`Weights::open`].
+    pub(crate) fn weights(&self, prefixes: &[&str], anchor: &str) -> Result<Weights> {
+        let (folder, device) = (self.folder, self.device);
+        match self.held {
+            Some(held) => Ok(Weights::held(&folder.path, held, device)),
+            None => {
+                let weights = Weights::open(&folder.path, &folder.weights, prefixes, anchor, device)?;
+                Ok(weights.kept_in(self.taken.clone()))
+            }
+        }
+    }
 }
 
 /// A family: the name that `model_type` gives it, and how an encoder of it is built.
@@ -63,8 +97,26 @@ pub(crate) struct Family {
     pub(crate) build: fn(Source<'_>) -> Result<Box<dyn Model>>,
 }
 
+impl Debug for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The family that a folder's `config` names.
+///
+/// # Errors
+/// When it is none of these.
+pub(crate) fn named(config: &Settings) -> ser_core::Result<&'static Family> {
+    let wanted = config.text("model_type", "")?;
+    FAMILIES.iter().find(|family| family.name == wanted).ok_or_else(|| {
+        let known: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+        config.refuse(ErrorKind::Unsupported, "model_type", &known.join(", "))
+    })
+}
+
 /// All families.
-pub(crate) const FAMILIES: &[Family] = &[
+const FAMILIES: &[Family] = &[
     Family { name: "wav2vec2", build: wav2vec2::build },
     Family { name: "hubert", build: hubert::build },
     Family { name: "wavlm", build: wavlm::build },

@@ -1,23 +1,28 @@
 //! What wav2vec 2.0 and those after it share: convolutions over the waveform, a projection, positions by convolution, and a
 //! transformer.
 
+use std::ops::Range;
+
 use ser_torch::Result;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::families::{Model, Receiver, Source};
 use crate::parts::{
     Activation, Attention, Convolutions, Frames, Layer, LayerNames, LayerNorm, LayerSizes, Linear,
-    Normalisation, Positions, SelfAttention, heads_of,
+    Normalisation, Positions, SelfAttention, TimeMasks, heads_of,
 };
 use crate::preprocessor::{feature_extractor, normalised, normalises, sample_rate};
 use crate::settings::Settings;
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 /// The tensor that tells under which prefix an encoder's weights are.
 const ANCHOR: &str = "feature_projection.projection.weight";
 
-/// Weights that only training needs.
-const UNUSED: &[&str] = &["masked_spec_embed", "encoder.pos_conv_embed.batch_norm.num_batches_tracked"];
+/// What stands for a hidden frame, which not every folder has.
+const MASKED: &str = "masked_spec_embed";
+
+/// Weights that nothing here needs.
+const UNUSED: &[&str] = &["encoder.pos_conv_embed.batch_norm.num_batches_tracked"];
 
 /// The longest recording, in seconds. Attention takes time in proportion to its square.
 const MOST_SECONDS: usize = 60;
@@ -64,7 +69,8 @@ pub(crate) trait SharedPositions: std::fmt::Debug + Send {
 impl<'a> Builder<'a> {
     /// Reads the settings that all have, and opens the weights, whose names begin with `prefix` or with nothing.
     pub(crate) fn new(source: Source<'a>, prefix: &str) -> Result<Self> {
-        let Source { folder, config, preprocessor, device } = source;
+        let weights = source.weights(&[prefix, ""], ANCHOR)?;
+        let Source { config, preprocessor, .. } = source;
         config.without("add_adapter", "an adapter")?;
         config.without("adapter_attn_dim", "an adapter in each layer")?;
         let preprocessor = feature_extractor(preprocessor, "Wav2Vec2FeatureExtractor")?;
@@ -72,7 +78,7 @@ impl<'a> Builder<'a> {
         let heads = heads_of(config, "num_attention_heads", 12, size)?;
         Ok(Self {
             config,
-            weights: Weights::open(&folder.path, &folder.weights, &[prefix, ""], ANCHOR, device)?,
+            weights,
             size,
             heads,
             sample_rate: sample_rate(&preprocessor)?,
@@ -108,6 +114,10 @@ impl<'a> Builder<'a> {
         };
         let projection = Linear::load(weights, "feature_projection.projection", channels, size)?;
         let positions = positions(config, weights, size)?;
+        let masked = match weights.has(MASKED) {
+            true => weights.take(MASKED, &[size])?,
+            false => Tensor::f_zeros([size], (Kind::Float, projection.device()))?.into(),
+        };
         let norm = LayerNorm::load(weights, "encoder.layer_norm", size, epsilon)?;
         let sizes = LayerSizes {
             size,
@@ -134,6 +144,11 @@ impl<'a> Builder<'a> {
             projection,
             positions,
             shared,
+            // One that is only listened to needs no valid ones.
+            time_masks: TimeMasks::of(config).ok().flatten(),
+            masked,
+            hidden: Vec::new(),
+            last_norm: pre_norm.then(|| norm.clone()),
             norm: (!pre_norm).then_some(norm),
             layers,
             size,
@@ -151,9 +166,15 @@ struct SpeechModel {
     projection: Linear,
     positions: Box<dyn Positions>,
     shared: Option<Box<dyn SharedPositions>>,
+    time_masks: Option<TimeMasks>,
+    /// What stands for a hidden frame, `[D]`: nothing in folders that do not say.
+    masked: Weight,
+    /// The frames of each recording that are hidden.
+    hidden: Vec<Vec<Range<i64>>>,
     /// Before the first layer. Where layers normalise what goes into them, it comes after the last one instead, and
     /// `transformers` leaves it out of the hidden states.
     norm: Option<LayerNorm>,
+    last_norm: Option<LayerNorm>,
     layers: Vec<Layer>,
     size: i64,
 }
@@ -171,6 +192,22 @@ impl SpeechModel {
             frames = norm.apply(&frames)?;
         }
         self.projection.apply(&frames)
+    }
+
+    /// `x` `[B, frame, D]` with what stands for them in the place of hidden frames.
+    fn without_hidden(&self, x: Tensor) -> Result<Tensor> {
+        if self.hidden.iter().all(Vec::is_empty) {
+            return Ok(x);
+        }
+        let frames = x.size().get(1).copied().unwrap_or_default();
+        let is_hidden = |row: usize| {
+            let spans = self.hidden.get(row).map(Vec::as_slice).unwrap_or_default();
+            (0..frames).map(move |frame| spans.iter().any(|span| span.contains(&frame)))
+        };
+        let rows = x.size().first().copied().unwrap_or_default();
+        let hidden: Vec<bool> = (0..rows as usize).flat_map(is_hidden).collect();
+        let hidden = Tensor::f_from_slice(&hidden)?.f_to_device(x.device())?.f_view([rows, frames, 1])?;
+        Ok(self.masked.f_where_self(&hidden, &x)?)
     }
 }
 
@@ -210,10 +247,25 @@ impl Model for SpeechModel {
             projection: self.projection.clone(),
             positions: self.positions.share(),
             shared: self.shared.as_ref().map(|shared| shared.share()),
+            masked: self.masked.clone(),
+            hidden: self.hidden.clone(),
             norm: self.norm.clone(),
+            last_norm: self.last_norm.clone(),
             layers: self.layers.iter().map(Layer::share).collect(),
             ..*self
         })
+    }
+
+    fn time_masks(&self) -> Option<TimeMasks> {
+        self.time_masks
+    }
+
+    fn hide(&mut self, frames: Vec<Vec<Range<i64>>>) {
+        self.hidden = frames;
+    }
+
+    fn last(&self, states: &Tensor) -> Result<Tensor> {
+        self.last_norm.as_ref().map_or_else(|| Ok(states.shallow_clone()), |norm| norm.apply(states))
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {
@@ -224,6 +276,7 @@ impl Model for SpeechModel {
         let frames = Frames::new(lengths.collect(), self.projection.device())?;
         let mut x = Tensor::f_pad_sequence(&projected, true, 0.0, "right")?; // [B, frame, D]
         drop(projected);
+        x = self.without_hidden(x)?;
         x = x.f_add(&self.positions.of(&x, &frames)?)?;
         if let Some(norm) = &self.norm {
             x = norm.apply(&x)?;

@@ -26,7 +26,8 @@ const NAMES: LayerNames = LayerNames {
 };
 
 pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
-    let Source { folder, config, preprocessor, device } = source;
+    let mut weights = source.weights(PREFIXES, ANCHOR)?;
+    let Source { config, preprocessor, device, .. } = source;
     let preprocessor = feature_extractor(preprocessor, "WhisperFeatureExtractor")?;
     let size = config.whole("d_model", 384, 1..=8192)?;
     let heads = heads_of(config, "encoder_attention_heads", 6, size)?;
@@ -38,7 +39,6 @@ pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
         let expected = format!("{}, half of the frames that the preprocessor gives", log_mel.frames() / 2);
         return Err(config.refuse(ErrorKind::Mismatch, "max_source_positions", &expected).into());
     }
-    let mut weights = Weights::open(&folder.path, &folder.weights, PREFIXES, ANCHOR, device)?;
     let first = Convolution::load(&mut weights, "conv1", bands, size, 1)?;
     let second = Convolution::load(&mut weights, "conv2", size, size, FRAMES_OF_A_STATE)?;
     let positions = weights.take("embed_positions.weight", &[positions, size])?;

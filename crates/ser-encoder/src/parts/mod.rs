@@ -8,6 +8,7 @@ mod layer;
 mod linear;
 mod norm;
 mod positions;
+mod time_masks;
 
 pub(crate) use activation::Activation;
 pub(crate) use attention::{Attention, SelfAttention, heads_of};
@@ -17,3 +18,4 @@ pub(crate) use layer::{Layer, LayerNames, LayerSizes};
 pub(crate) use linear::Linear;
 pub(crate) use norm::LayerNorm;
 pub(crate) use positions::{Positions, StackedPositions, WeightNormedPositions};
+pub(crate) use time_masks::TimeMasks;

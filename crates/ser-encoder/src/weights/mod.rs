@@ -6,6 +6,7 @@ mod safetensors;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ser_core::{Error, ErrorKind};
 use ser_torch::Result;
@@ -20,7 +21,14 @@ use crate::weights::safetensors::SafetensorsFiles;
 enum Source {
     Safetensors(SafetensorsFiles),
     Pickled(Pickled),
+    Held(Tensors),
 }
+
+/// An encoder's tensors by name, without a prefix.
+pub(crate) type Tensors = BTreeMap<String, Tensor>;
+
+/// Tensors that an encoder has taken, to be had while it is built.
+pub(crate) type Taken = Arc<Mutex<Tensors>>;
 
 /// A tensor that is only read. A clone shares its memory.
 #[derive(Debug)]
@@ -56,6 +64,7 @@ pub(crate) struct Weights {
     /// Every name under the prefix, without it, and whether it was taken.
     names: BTreeMap<String, bool>,
     device: Device,
+    taken: Option<Taken>,
 }
 
 impl Weights {
@@ -78,6 +87,7 @@ impl Weights {
         let all: Vec<String> = match &source {
             Source::Safetensors(files) => files.names().map(str::to_owned).collect(),
             Source::Pickled(file) => file.names().map(str::to_owned).collect(),
+            Source::Held(tensors) => tensors.keys().cloned().collect(),
         };
         let fits = |prefix: &&&str| all.iter().any(|name| name.strip_prefix(**prefix) == Some(anchor));
         let Some(prefix) = prefixes.iter().find(fits) else {
@@ -91,7 +101,21 @@ impl Weights {
         let prefix = (*prefix).to_owned();
         let under = all.iter().filter_map(|name| name.strip_prefix(&prefix));
         let names = under.map(|name| (name.to_owned(), false)).collect();
-        Ok(Self { folder: folder.to_owned(), source, prefix, names, device })
+        Ok(Self { folder: folder.to_owned(), source, prefix, names, device, taken: None })
+    }
+
+    /// Weights that were taken from `folder` before, in the place of those that are there; gradients flow back to them.
+    pub(crate) fn held(folder: &Path, held: &Tensors, device: Device) -> Self {
+        let tensors: Tensors =
+            held.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+        let names = held.keys().map(|name| (name.clone(), false)).collect();
+        let (source, prefix) = (Source::Held(tensors), String::new());
+        Self { folder: folder.to_owned(), source, prefix, names, device, taken: None }
+    }
+
+    /// The same, with every tensor that is taken kept in `taken` as well.
+    pub(crate) fn kept_in(self, taken: Option<Taken>) -> Self {
+        Self { taken, ..self }
     }
 
     /// Whether there is a tensor called `name`.
@@ -116,6 +140,7 @@ impl Weights {
         let found = match &self.source {
             Source::Safetensors(files) => files.shape(&full)?,
             Source::Pickled(file) => file.shape(&full)?,
+            Source::Held(tensors) => tensors.get(&full).map(Tensor::size).unwrap_or_default(),
         };
         if found != shape {
             let what = format!("holds {full} of shape {found:?}, where its config.json asks for {shape:?}");
@@ -127,6 +152,11 @@ impl Weights {
         let tensor = match &self.source {
             Source::Safetensors(files) => files.tensor(&full)?,
             Source::Pickled(file) => file.tensor(&full)?,
+            // It was looked at when it was taken from the folder.
+            Source::Held(tensors) => {
+                let held = tensors.get(&full).map(Tensor::shallow_clone).unwrap_or_default();
+                return Ok(Weight(held));
+            }
         };
         let tensor = tensor.f_to_device(self.device)?.f_to_kind(Kind::Float)?;
         if !bool::try_from(tensor.f_isfinite()?.f_all()?)? {
@@ -135,6 +165,10 @@ impl Weights {
                 .at(&self.folder)
                 .help("copy the weights again")
                 .into());
+        }
+        if let Some(taken) = &self.taken {
+            let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+            taken.insert(name.to_owned(), tensor.shallow_clone());
         }
         Ok(Weight(tensor))
     }

@@ -156,6 +156,10 @@ impl Builder<'_> {
             Layer::Dropout(_) => Ok(input),
             Layer::Residual { layers, scale } => self.residual(layers, *scale, input),
             Layer::ChannelMix { name } => self.channel_mix(name, input),
+            Layer::Encoder { .. } => Err(Error::new(
+                ErrorKind::Unsupported,
+                "begins with a pretrained encoder, of which there is no ONNX graph",
+            )),
             Layer::Mean => Ok(self.mean(input)),
             Layer::MeanAndDeviation => Ok(self.mean_and_deviation(input)),
             Layer::AttentivePooling { hidden, score, units } => {

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::{
     CnnBilstmAttentionConfig, CnnBilstmConfig, CnnResidualConfig, CnnStatisticsConfig, CnnTransformerConfig,
-    ConformerConfig, Description, EncoderHeadConfig, NetworkConfig,
+    ConformerConfig, Description, EncoderHeadConfig, FinetuneConfig, NetworkConfig,
 };
 
 /// The architectures of this crate, the default one first. A new one is a file of this folder and a line here.
-static BUILT_IN: [Arch; 7] = [
+static BUILT_IN: [Arch; 8] = [
     Arch::of::<CnnBilstmConfig>(),
     Arch::of::<CnnStatisticsConfig>(),
     Arch::of::<CnnResidualConfig>(),
@@ -23,6 +23,7 @@ static BUILT_IN: [Arch; 7] = [
     Arch::of::<CnnTransformerConfig>(),
     Arch::of::<ConformerConfig>(),
     Arch::of::<EncoderHeadConfig>(),
+    Arch::of::<FinetuneConfig>(),
 ];
 
 /// Those of other crates.

@@ -83,6 +83,8 @@ pub enum Start {
     },
     /// All the same.
     Constant(f32),
+    /// As in the folder of the pretrained encoder that it is a tensor of.
+    Given,
 }
 
 /// What one batch normalisation records: `name.running_mean` and `name.running_var` of `[channels]`, and the scalar

@@ -1,5 +1,7 @@
 //! The layers that networks are described with: what each reads, gives, and learns.
 
+use std::collections::BTreeMap;
+
 use super::description::{Layout, Padding, Start};
 
 /// Most units, channels or inputs of anything, and the longest kernel: far above what is useful, and low enough that
@@ -125,6 +127,21 @@ pub enum Layer {
         /// Name of its weight, one number a channel.
         name: String,
     },
+    /// From a waveform, an image of one channel and one band, to a vector: the mean over real frames of the last states of a
+    /// pretrained encoder.
+    Encoder {
+        /// What the names of its weights begin with: `<name>.<tensor>`, or with `low_rank` the matrices
+        /// `<name>.<tensor>.lora_a` and `lora_b` in the place of `<tensor>.weight`.
+        name: String,
+        /// Numbers of a state.
+        units: u32,
+        /// Names and shapes of the encoder's own tensors that are trained, or that something is added to.
+        tensors: BTreeMap<String, Vec<usize>>,
+        /// Whether frames are hidden in training, as the encoder's settings say.
+        time_masks: bool,
+        /// Unless the tensors are trained themselves: what is added to them.
+        low_rank: Option<LowRank>,
+    },
     /// From a sequence to a vector: the mean over real positions.
     Mean,
     /// From a sequence to a vector of twice as many units: the mean over real positions, then the standard deviation
@@ -140,6 +157,28 @@ pub enum Layer {
         /// Units of W.
         units: u32,
     },
+}
+
+/// A product of two matrices that is added to a third: W + α / rank · B·A, where A starts as linear layers do and B at 0
+/// (E. J. Hu et al., "LoRA: low-rank adaptation of large language models", ICLR 2022).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LowRank {
+    /// Rows of A and columns of B.
+    pub rank: u32,
+    /// α.
+    pub alpha: f64,
+}
+
+impl LowRank {
+    /// What the names of A and B begin with for the tensor `name`: that without `.weight`.
+    pub fn place(name: &str) -> &str {
+        name.strip_suffix(".weight").unwrap_or(name)
+    }
+
+    /// What the product is multiplied by: α / rank.
+    pub fn scale(self) -> f64 {
+        self.alpha / f64::from(self.rank.max(1))
+    }
 }
 
 /// A function of each value, or of pairs of them.
@@ -239,6 +278,7 @@ impl Layer {
             Self::Dropout(_) => ("Dropout", ""),
             Self::Residual { .. } => ("Residual", ""),
             Self::ChannelMix { name } => ("ChannelMix", name.as_str()),
+            Self::Encoder { name, .. } => ("Encoder", name.as_str()),
             Self::Mean => ("Mean", ""),
             Self::MeanAndDeviation => ("MeanAndDeviation", ""),
             Self::AttentivePooling { hidden, .. } => ("AttentivePooling", hidden.as_str()),
@@ -397,6 +437,30 @@ impl Layer {
                 let (channels, bands) = input.image()?;
                 layout.weight(named(name), &[channels], Start::Constant(0.0));
                 Flow::Image { channels: 1, bands }
+            }
+            Self::Encoder { name, units, tensors, low_rank, .. } => {
+                if *units == 0 {
+                    return Err("no encoder is named".to_owned());
+                }
+                if input.image()? != (1, 1) {
+                    return Err("reads a waveform, one channel of one band".to_owned());
+                }
+                for (tensor, shape) in tensors {
+                    let place = named(&format!("{name}.{tensor}"));
+                    shape.iter().try_for_each(|size| within("the size of a tensor", *size).map(drop))?;
+                    match (low_rank, shape.as_slice()) {
+                        (None, _) if shape.len() <= 4 => layout.weight(place, shape, Start::Given),
+                        (Some(added), &[outputs, inputs]) => {
+                            let rank = size(added.rank)?;
+                            let place = LowRank::place(&place);
+                            layout.weight(format!("{place}.lora_a"), &[rank, inputs], uniform(inputs));
+                            let zero = Start::Constant(0.0);
+                            layout.weight(format!("{place}.lora_b"), &[outputs, rank], zero);
+                        }
+                        _ => return Err(format!("{tensor} of shape {shape:?} is not a matrix")),
+                    }
+                }
+                Flow::Vector { units: size(*units)? }
             }
             Self::Mean => Flow::Vector { units: input.sequence()? },
             Self::MeanAndDeviation => Flow::Vector { units: 2 * input.sequence()? },

@@ -9,6 +9,7 @@
 //! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
 //! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
 //! | `encoder-head` | a weighted sum of channels, the mean over real frames, two linear layers: for an encoder's states |
+//! | `finetune` | a pretrained encoder, trained in part, the mean over real frames, two linear layers: for waveforms |
 //!
 //! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
 //!
@@ -28,6 +29,7 @@ mod config;
 mod conformer;
 mod description;
 mod encoder_head;
+mod finetune;
 mod layer;
 
 pub use arch::{Arch, Sizes};
@@ -41,4 +43,5 @@ pub use config::NetworkConfig;
 pub use conformer::ConformerConfig;
 pub use description::{Branch, Description, Layout, Padding, RunningStatistics, Start, View, Weight};
 pub use encoder_head::EncoderHeadConfig;
-pub use layer::{Activation, Layer};
+pub use finetune::{FinetuneConfig, LoraTarget, Tune, TunedEncoder};
+pub use layer::{Activation, Layer, LowRank};

@@ -6,10 +6,13 @@ mod model;
 pub mod parameters;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod tuning_parity;
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
-use ser_model::network::Architecture;
+use ser_encoder::Tunable;
+use ser_model::network::{Architecture, FinetuneConfig};
 use ser_model::{Precision, checkpoint};
 use tch::{Device, Kind, Tensor};
 
@@ -28,6 +31,8 @@ pub struct Network {
     device: Device,
     /// In which convolutions and LSTM learn.
     learning: Kind,
+    /// The pretrained encoder that it begins with, if it does.
+    encoder: Option<Tunable>,
 }
 
 /// What a pass is for.
@@ -51,7 +56,25 @@ impl Network {
         let statistics = statistics.collect::<Result<_>>()?;
         let parameters = Parameters::initialise(layout.weights, seed, device)?;
         let architecture = architecture.clone();
-        Ok(Self { architecture, model, parameters, statistics, device, learning: Kind::Float })
+        Ok(Self { architecture, model, parameters, statistics, device, learning: Kind::Float, encoder: None })
+    }
+
+    /// The same with the pretrained encoder that it begins with. Tensors of the encoder that are trained are as in its folder.
+    ///
+    /// # Errors
+    /// When the network begins with none, or with another one.
+    pub fn with_encoder(mut self, encoder: Tunable) -> Result<Self> {
+        let sizes = self.architecture.network.sizes::<FinetuneConfig>();
+        let wanted = sizes.and_then(|sizes| sizes.encoder.as_ref());
+        if wanted.is_none_or(|wanted| wanted.digest != encoder.digest().to_string()) {
+            let what = "holds an encoder that the network does not begin with";
+            return Err(Error::new(ErrorKind::Mismatch, what).at(encoder.folder()).into());
+        }
+        self.parameters.start_from(|weight| {
+            let (_, tensor) = weight.split_once("encoder.")?;
+            encoder.tensor(tensor)
+        })?;
+        Ok(Self { encoder: Some(encoder), ..self })
     }
 
     /// Sets the arithmetic in which convolutions and LSTM learn; `Auto` stands for f32.
@@ -92,7 +115,8 @@ impl Network {
         };
         let leaves = self.parameters.leaves();
         let (statistics, device) = (&mut self.statistics, self.device);
-        let mut forward = Forward { leaves, statistics, dropping, kind, device };
+        let encoder = self.encoder.as_ref();
+        let mut forward = Forward { leaves, statistics, dropping, kind, device, encoder };
         self.model.branches(&mut forward, features, frames)
     }
 

@@ -27,6 +27,7 @@ impl Parameters {
             values.extend((0..count(weight)).map(|_| match weight.start {
                 Start::Uniform { bound } => ((f64::from(random.unit()) * 2.0 - 1.0) * bound) as f32,
                 Start::Constant(value) => value,
+                Start::Given => 0.0,
             }));
         }
         let flat = Tensor::f_from_slice(&values)?.f_to(device)?;
@@ -59,6 +60,41 @@ impl Parameters {
         let gradients = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
         let flat: Vec<Tensor> = gradients.iter().map(|g| g.f_reshape([-1])).collect::<Result<_, _>>()?;
         Ok(Tensor::f_cat(&flat, 0)?)
+    }
+
+    /// Gives those weights their first values that start as given, by their names.
+    ///
+    /// # Errors
+    /// When there is no value for one, or one of another shape.
+    pub(crate) fn start_from<'a>(&mut self, given: impl Fn(&str) -> Option<&'a Tensor>) -> Result<()> {
+        tch::no_grad(|| {
+            let weights = self.weights.iter().zip(&mut self.leaves);
+            for (weight, leaf) in weights.filter(|(weight, _)| weight.start == Start::Given) {
+                let value = given(&weight.name).filter(|value| value.size() == sizes(weight));
+                let Some(value) = value else {
+                    let what = format!("there is no first value for {} of its shape", weight.name);
+                    return Err(Error::new(ErrorKind::Mismatch, what).into());
+                };
+                leaf.f_copy_(value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The stretches of the buffer whose weights started as given, and the others: where each begins, how long it is, and
+    /// whether it started so.
+    pub(crate) fn stretches(&self) -> Vec<(i64, i64, bool)> {
+        let mut stretches: Vec<(i64, i64, bool)> = Vec::new();
+        let mut start = 0;
+        for weight in &self.weights {
+            let (length, given) = (count(weight), weight.start == Start::Given);
+            match stretches.last_mut() {
+                Some((_, before, same)) if *same == given => *before += length,
+                _ => stretches.push((start, length, given)),
+            }
+            start += length;
+        }
+        stretches
     }
 
     /// Names and values, for a checkpoint.

@@ -38,13 +38,25 @@ pub(crate) struct Adam {
     pub(crate) mean: Tensor,
     /// Running mean of the squared gradient, `[total]`.
     pub(crate) square: Tensor,
+    /// Stretches of the buffer, where each begins and how long it is, and what the learning rate is multiplied by there.
+    rates: Vec<(i64, i64, f64)>,
 }
 
 impl Adam {
     /// An optimiser that has seen nothing yet.
     pub(crate) fn new(parameters: &Parameters) -> Result<Self> {
         let zeros = || parameters.flat().f_zeros_like();
-        Ok(Self { steps: 0, mean: zeros()?, square: zeros()? })
+        let rates = vec![(0, parameters.flat().size().iter().product(), 1.0)];
+        Ok(Self { steps: 0, mean: zeros()?, square: zeros()?, rates })
+    }
+
+    /// The same with the learning rate times `share` for the weights that started as a pretrained encoder's.
+    pub(crate) fn with_share_for_given(self, parameters: &Parameters, share: f64) -> Self {
+        let rates = parameters.stretches().into_iter().map(|(start, length, given)| {
+            let share = if given { share } else { 1.0 };
+            (start, length, share)
+        });
+        Self { rates: rates.collect(), ..self }
     }
 
     /// Changes the parameters by one step of the learning rate `lr` against `gradient`, `[total]`, with PyTorch's order of
@@ -66,7 +78,12 @@ impl Adam {
             match optimizer {
                 _ if weight_decay == 0.0 => {}
                 Optimizer::Adam => gradient = gradient.f_add(&weights.f_mul_scalar(weight_decay)?)?,
-                Optimizer::Adamw => _ = weights.f_mul_scalar_(1.0 - lr * weight_decay)?,
+                Optimizer::Adamw => {
+                    for (start, length, share) in &self.rates {
+                        let mut part = weights.f_narrow(0, *start, *length)?;
+                        let _ = part.f_mul_scalar_(1.0 - lr * share * weight_decay)?;
+                    }
+                }
             }
             self.steps += 1;
             let correction1 = 1.0 - BETA1.powf(self.steps as f64);
@@ -76,7 +93,11 @@ impl Adam {
             let _ = self.square.f_mul_scalar_(BETA2)?.f_add_(&squared)?;
             let mut scale =
                 self.square.f_sqrt()?.f_div_scalar_(correction2.sqrt())?.f_add_scalar_(EPSILON)?;
-            let _ = scale.f_reciprocal_()?.f_mul_scalar_(-lr / correction1)?;
+            let _ = scale.f_reciprocal_()?;
+            for (start, length, share) in &self.rates {
+                let mut part = scale.f_narrow(0, *start, *length)?;
+                let _ = part.f_mul_scalar_(-lr * share / correction1)?;
+            }
             let _ = weights.f_addcmul_(&self.mean, &scale)?;
             Ok(())
         })
@@ -114,6 +135,40 @@ mod tests {
         before: Vec<f32>,
         gradients: Vec<Vec<f32>>,
         after: Vec<Vec<f32>>,
+    }
+
+    #[test]
+    fn weights_of_an_encoder_follow_at_a_share_of_the_learning_rate() {
+        let weight = |name: &str, start: Start| Weight { name: name.to_owned(), shape: vec![2], start };
+        let weights = || {
+            vec![
+                weight("encoder.a", Start::Given),
+                weight("encoder.b", Start::Given),
+                weight("head", Start::Constant(1.0)),
+            ]
+        };
+        let regularisation =
+            Regularisation { optimizer: Optimizer::Adamw, weight_decay: 0.5, ..Regularisation::default() };
+        let after = |share: Option<f64>, lr: f64| {
+            let mut parameters = Parameters::initialise(weights(), 0, Device::Cpu).unwrap();
+            let ones = Tensor::ones([2], (Kind::Float, Device::Cpu));
+            parameters.start_from(|_| Some(&ones)).unwrap();
+            let mut adam = Adam::new(&parameters).unwrap();
+            if let Some(share) = share {
+                adam = adam.with_share_for_given(&parameters, share);
+            }
+            let gradient = Tensor::from_slice(&[0.5f32, -1.0, 2.0, 3.0, -0.25, 1.5]);
+            for _ in 0..3 {
+                adam.step(&mut parameters, &gradient, lr, regularisation).unwrap();
+            }
+            to_vec_f32(parameters.flat()).unwrap()
+        };
+        let (whole, tenth, shared) = (after(None, 0.1), after(None, 0.01), after(Some(0.1), 0.1));
+        assert_eq!(shared[4..], whole[4..]);
+        for (shared, tenth) in shared[..4].iter().zip(&tenth[..4]) {
+            assert!((shared - tenth).abs() < 1e-6, "{shared} {tenth}");
+        }
+        assert!((whole[0] - tenth[0]).abs() > 0.1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use ser_core::random::Random;
 use ser_model::FitConfig;
+use ser_model::network::FinetuneConfig;
 use tch::{Kind, Reduction, Tensor};
 
 use crate::batches::{Batch, Mixed};
@@ -36,7 +37,12 @@ impl Learner {
     /// # Errors
     /// When the device lacks memory.
     pub fn new(network: Network, config: &FitConfig) -> Result<Self> {
+        let share = config.network.sizes::<FinetuneConfig>().map(|sizes| sizes.encoder_lr_scale);
         let adam = Adam::new(&network.parameters)?;
+        let adam = match share {
+            Some(share) => adam.with_share_for_given(&network.parameters, share),
+            None => adam,
+        };
         let (regularisation, label_smoothing) = (Regularisation::of(config), config.label_smoothing);
         Ok(Self { network, adam, regularisation, label_smoothing, class_weights: None })
     }

@@ -26,6 +26,11 @@ impl Lengths {
         Ok(Self { real, positions: up(longest), most: up(most), device: frames.device() })
     }
 
+    /// How many positions of each utterance are real.
+    pub(super) fn real(&self) -> &[i64] {
+        &self.real
+    }
+
     /// Positions of every utterance in the batch.
     pub(crate) fn positions(&self) -> i64 {
         self.positions

@@ -3,6 +3,7 @@
 mod attention;
 mod convolution;
 mod dense;
+mod encoder;
 mod lengths;
 mod lstm;
 mod normalisation;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
+use ser_encoder::Tunable;
 use ser_model::network::{Layer, Layout, Padding};
 use tch::{Device, Kind, Tensor};
 
@@ -101,6 +103,9 @@ pub(super) fn build(layer: &Layer, places: &Places) -> Result<Box<dyn Compute>> 
         Layer::Dropout(share) => Box::new(dense::Dropout(*share)),
         Layer::Residual { layers, scale } => Box::new(dense::Residual::new(places, layers, *scale)?),
         Layer::ChannelMix { name } => Box::new(pooling::ChannelMix::new(places, name)?),
+        Layer::Encoder { name, tensors, low_rank, time_masks, .. } => {
+            Box::new(encoder::Encoder::new(places, name, tensors.keys(), *low_rank, *time_masks)?)
+        }
         Layer::Mean => Box::new(pooling::Mean),
         Layer::MeanAndDeviation => Box::new(pooling::MeanAndDeviation),
         Layer::AttentivePooling { hidden, score, .. } => {
@@ -212,6 +217,8 @@ pub(super) struct Forward<'a> {
     /// Arithmetic of convolutions and LSTM.
     pub(super) kind: Kind,
     pub(super) device: Device,
+    /// The pretrained encoder, if the network begins with one.
+    pub(super) encoder: Option<&'a Tunable>,
 }
 
 impl Forward<'_> {
