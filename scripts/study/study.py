@@ -235,7 +235,7 @@ class Study:
                     "--threads", 1, "--quiet")
                 with open(file.name, encoding="utf-8", newline="") as lines:
                     for row in csv.DictReader(lines):
-                        said[row["path"]] = row["label"]
+                        said[row["path"]] = row["true"]
                         of_clip = sums.setdefault(row["path"], {})
                         for name, value in row.items():
                             if label := name.removeprefix("probability_") if name.startswith("probability_") else "":

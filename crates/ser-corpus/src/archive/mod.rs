@@ -67,8 +67,11 @@ impl Opened {
     }
 }
 
+/// Archives by their places, each as it was when it was opened.
+type Known = HashMap<PathBuf, (FileStat, Arc<Opened>)>;
+
 /// The archives that were opened: finding out what is in one takes as long as reading through its headers.
-static OPENED: LazyLock<Mutex<HashMap<PathBuf, (FileStat, Arc<Opened>)>>> = LazyLock::new(Mutex::default);
+static OPENED: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 /// Whether a file is called as an archive.
 pub(crate) fn is_named_as_one(file: &Path) -> bool {
