@@ -7,6 +7,7 @@
 
 mod annotation;
 mod archive;
+mod audio_file;
 mod bundle;
 pub mod conventions;
 mod corpora;
@@ -18,6 +19,7 @@ mod labelling;
 mod labels;
 mod lexicon;
 mod names;
+mod parquet_cell;
 mod part;
 mod protocol;
 mod protocol_choice;

@@ -1,81 +1,18 @@
 //! Lists the recordings of a corpus.
 
 use std::ffi::OsStr;
-use std::fs::Metadata;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ser_audio::Container;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
+use crate::audio_file::has_audio_extension;
 use crate::{archive, check_relative};
 
-/// File name extensions of recordings. The content later decides what a file really is; a file with another extension,
-/// or none, is one if its content begins like audio.
-pub const EXTENSIONS: [&str; 17] = [
-    "wav", "wave", "aif", "aiff", "aifc", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac", "caf", "opus",
-    "webm", "mka", "mkv",
-];
-
-/// A recording in the corpus.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AudioFile {
-    /// Path relative to the corpus, with `/` between folders on every system.
-    pub path: String,
-    /// What the file system says of it.
-    pub stat: FileStat,
-}
-
-impl AudioFile {
-    /// Where to open it, in the corpus in `root`.
-    pub fn location(&self, root: &Path) -> PathBuf {
-        root.join(&self.path)
-    }
-}
-
-/// What the file system says of a file. If it is unchanged, the file is assumed to be, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct FileStat {
-    /// Size in bytes.
-    pub size: u64,
-    /// Time of the last change of content, nanoseconds since 1970.
-    pub modified_ns: i128,
-    /// Time of the last change of content or attributes, nanoseconds since 1970; 0 where there is none. It
-    /// reveals an edit whose modification time was reset.
-    pub changed_ns: i128,
-    /// Number of the file in its file system; 0 where there is none.
-    pub inode: u64,
-}
-
-impl FileStat {
-    /// Reads the fields from `metadata`.
-    pub fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
-            Self {
-                size: metadata.size(),
-                modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-                changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-                inode: metadata.ino(),
-            }
-        }
-        #[cfg(not(unix))]
-        {
-            let modified =
-                metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-            Self {
-                size: metadata.len(),
-                modified_ns: modified.map_or(0, |d| d.as_nanos() as i128),
-                ..Self::default()
-            }
-        }
-    }
-}
+pub use crate::audio_file::{AudioFile, EXTENSIONS, FileStat, is_hidden};
 
 /// What a walk through the corpus found.
 #[derive(Debug, Default)]
@@ -257,15 +194,4 @@ fn is_stray_link(path: &Path) -> bool {
 
 fn relative_lossy(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
-}
-
-/// Hidden files are left by systems, not by people: `.DS_Store`, and `._x.wav` beside every `x.wav` in archives
-/// made on a Mac.
-pub fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
-}
-
-pub(crate) fn has_audio_extension(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str);
-    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }

@@ -13,9 +13,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ser_audio::Limits;
 use ser_core::{Error, ErrorKind, Result};
+use serde_json::{Map, Value};
 
-use crate::FileStat;
-use crate::table::RawTable;
+use crate::audio_file::FileStat;
 
 /// A file that holds recordings.
 pub(crate) trait Archive: Debug + Send + Sync {
@@ -25,11 +25,11 @@ pub(crate) trait Archive: Debug + Send + Sync {
     /// What is wrong with the rest of it, if something is.
     fn damage(&self) -> Option<&str>;
 
-    /// What it says of its recordings, by their names in it; `file` is where it is. Nothing if it says nothing.
+    /// What it says of its recordings; `file` is where it is.
     ///
     /// # Errors
     /// When what it says cannot be read.
-    fn table(&self, file: &Path) -> Result<Option<RawTable>>;
+    fn descriptions(&self, file: &Path) -> Result<Vec<Description>>;
 
     /// Puts the bytes of the recording at `position` of [`Self::members`] into `bytes`, which are empty.
     ///
@@ -45,6 +45,17 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// How many bytes it has, as far as that is known without reading it.
     pub(crate) size: u64,
+}
+
+/// What an archive says of a recording in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Description {
+    /// The recording's name there.
+    pub(crate) name: String,
+    /// By the names of columns or keys.
+    pub(crate) fields: Map<String, Value>,
+    /// Its class, unless the fields name one.
+    pub(crate) class: Option<String>,
 }
 
 /// An archive, and where in it each recording is.

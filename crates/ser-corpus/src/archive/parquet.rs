@@ -18,10 +18,9 @@ use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result, caught};
 use serde_json::Value;
 
-use crate::archive::{Archive, Member, check_size};
-use crate::table::formats::parquet_cell;
-use crate::table::{Column, RawTable};
-use crate::{PublishedSide, check_relative};
+use crate::archive::{Archive, Description, Member, check_size};
+use crate::check_relative;
+use crate::parquet_cell::cell;
 
 /// How many rows are read at once.
 const ROWS_AT_ONCE: usize = 1024;
@@ -132,46 +131,34 @@ impl Parquet {
         with_names.collect()
     }
 
-    fn table_of(&self, file: File, path: &Path) -> Said<Option<RawTable>> {
+    fn described(&self, file: File) -> Said<Vec<Description>> {
         let reader = SerializedFileReader::new(file).map_err(in_words)?;
         let schema = self.metadata.file_metadata().schema();
-        let plain =
-            |field: &&Arc<Type>| field.is_primitive() && Column::named(field.name()) != Some(Column::Path);
-        let fields: Vec<_> = schema.get_fields().iter().filter(plain).cloned().collect();
+        let fields: Vec<_> =
+            schema.get_fields().iter().filter(|field| field.is_primitive()).cloned().collect();
         if fields.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let classes = self.class_names();
-        let mut header: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
-        header.push(Column::Path.to_string());
-        let side =
-            side_of(path).filter(|_| !header.iter().any(|name| Column::named(name) == Some(Column::Split)));
-        header.extend(side.as_ref().map(|_| Column::Split.to_string()));
         let projection =
             Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(in_words)?;
         let rows = reader.get_row_iter(Some(projection)).map_err(in_words)?;
-        let mut cells = Vec::new();
-        for (number, (row, member)) in (1..).zip(rows.zip(&self.members)) {
-            let row = row.map_err(in_words)?;
-            let cell = |(name, field): (&String, &Field)| {
-                let text = parquet_cell(name, field);
-                match classes.get(name) {
-                    // -1 stands for no class.
-                    Some(names) => text
-                        .parse()
-                        .ok()
-                        .and_then(|class: usize| names.get(class))
-                        .cloned()
-                        .unwrap_or_default(),
-                    None => text,
+        let value = |(name, field): (&String, &Field)| {
+            let text = cell(name, field);
+            let text = match classes.get(name) {
+                // -1 stands for no class.
+                Some(names) => {
+                    text.parse().ok().and_then(|class: usize| names.get(class)).cloned().unwrap_or_default()
                 }
+                None => text,
             };
-            let mut row: Vec<String> = row.get_column_iter().map(cell).collect();
-            row.push(member.name.clone());
-            row.extend(side.clone());
-            cells.push((number, row));
-        }
-        Ok(Some(RawTable { file: path.to_owned(), header, rows: cells, passed_over: Vec::new() }))
+            (name.clone(), text.into())
+        };
+        let described = rows.zip(&self.members).map(|(row, member)| {
+            let fields = row.map_err(in_words)?.get_column_iter().map(value).collect();
+            Ok(Description { name: member.name.clone(), fields, class: None })
+        });
+        described.collect()
     }
 }
 
@@ -192,18 +179,6 @@ fn named(paths: Vec<Option<String>>) -> Vec<String> {
         None => numbered(row),
     });
     named.collect()
-}
-
-/// The side that a file's name begins with, as `train-00000-of-00001.parquet`, or its folder is called.
-fn side_of(file: &Path) -> Option<String> {
-    let name = file.file_name()?.to_str()?;
-    let first = name.split(['-', '.', '_']).next()?;
-    let folder = file.parent().and_then(Path::file_name).and_then(std::ffi::OsStr::to_str);
-    [Some(first), folder]
-        .into_iter()
-        .flatten()
-        .find(|name| PublishedSide::named(name).is_some())
-        .map(str::to_owned)
 }
 
 /// A column of bytes in one group of rows.
@@ -258,9 +233,9 @@ impl Archive for Parquet {
         None
     }
 
-    fn table(&self, file: &Path) -> Result<Option<RawTable>> {
+    fn descriptions(&self, file: &Path) -> Result<Vec<Description>> {
         let opened = open_regular(file, "cannot be read")?;
-        caught(|| self.table_of(opened, file)).unwrap_or_else(Err).map_err(|what| damaged(what).at(file))
+        caught(|| self.described(opened)).unwrap_or_else(Err).map_err(|what| damaged(what).at(file))
     }
 
     fn read(&self, file: &Path, position: usize, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {
@@ -295,13 +270,5 @@ mod tests {
             "row-0000006",
         ];
         assert_eq!(names, expected);
-    }
-
-    #[test]
-    fn a_side_is_told_by_the_name_of_the_file_or_of_its_folder() {
-        let side = |path: &str| side_of(Path::new(path));
-        assert_eq!(side("data/train-00000-of-00002.parquet").as_deref(), Some("train"));
-        assert_eq!(side("dev/0000.parquet").as_deref(), Some("dev"));
-        assert_eq!(side("data/0000.parquet"), None);
     }
 }

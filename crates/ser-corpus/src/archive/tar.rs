@@ -10,10 +10,9 @@ use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
-use crate::archive::{Archive, Member, check_size};
+use crate::archive::{Archive, Description, Member, check_size};
+use crate::audio_file::{has_audio_extension, is_hidden};
 use crate::check_relative;
-use crate::scan::{has_audio_extension, is_hidden};
-use crate::table::{Column, RawTable};
 
 /// No description of a sample is read that is larger than this, bytes.
 const LARGEST_DESCRIPTION: u64 = 1 << 16;
@@ -25,7 +24,7 @@ pub(super) struct Tar {
     /// Where the bytes of each member begin.
     offsets: Vec<u64>,
     /// What is said of each sample, by its path without any ending.
-    descriptions: BTreeMap<String, Description>,
+    samples: BTreeMap<String, Sample>,
     /// What is wrong with a description, if one cannot be read.
     misdescribed: Option<String>,
     damage: Option<String>,
@@ -33,26 +32,11 @@ pub(super) struct Tar {
 
 /// What the files beside a recording say of it.
 #[derive(Debug, Default)]
-struct Description {
+struct Sample {
     /// `.json`
     fields: Map<String, Value>,
     /// `.cls`, the number of its class where `.json` has the name.
     class: Option<String>,
-}
-
-impl Description {
-    /// All of it for the recording called `name`.
-    fn row(&self, name: &str) -> Map<String, Value> {
-        // Other names for the path would be taken for it too.
-        let fields = self.fields.iter().filter(|(name, _)| Column::named(name) != Some(Column::Path));
-        let mut row: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let is_labelled = row.keys().any(|name| Column::named(name) == Some(Column::Label));
-        if let Some(class) = self.class.as_ref().filter(|_| !is_labelled) {
-            row.insert(Column::Label.to_string(), class.clone().into());
-        }
-        row.insert(Column::Path.to_string(), name.into());
-        row
-    }
 }
 
 impl Tar {
@@ -64,7 +48,7 @@ impl Tar {
         let mut found = Self {
             members: Vec::new(),
             offsets: Vec::new(),
-            descriptions: BTreeMap::new(),
+            samples: BTreeMap::new(),
             misdescribed: None,
             damage: None,
         };
@@ -118,18 +102,18 @@ impl Tar {
             self.offsets.push(offset);
             return Ok(());
         }
-        let (sample, ending) = sample_of(&path);
+        let (key, ending) = sample_of(&path);
         if !matches!(ending, "json" | "cls") || size > LARGEST_DESCRIPTION {
             return Ok(());
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(|error| format!("{path}: {error}"))?;
-        let description = self.descriptions.entry(sample.to_owned()).or_default();
+        let sample = self.samples.entry(key.to_owned()).or_default();
         let understood = match ending {
-            "json" => serde_json::from_slice(&bytes).map(|fields| description.fields = fields).is_ok(),
-            _ => std::str::from_utf8(&bytes)
-                .map(|class| description.class = Some(class.trim().to_owned()))
-                .is_ok(),
+            "json" => serde_json::from_slice(&bytes).map(|fields| sample.fields = fields).is_ok(),
+            _ => {
+                std::str::from_utf8(&bytes).map(|class| sample.class = Some(class.trim().to_owned())).is_ok()
+            }
         };
         if !understood {
             let what = if ending == "json" { "a JSON object" } else { "text" };
@@ -160,17 +144,15 @@ impl Archive for Tar {
         self.damage.as_deref()
     }
 
-    fn table(&self, file: &Path) -> Result<Option<RawTable>> {
+    fn descriptions(&self, file: &Path) -> Result<Vec<Description>> {
         if let Some(problem) = &self.misdescribed {
             return Err(Error::new(ErrorKind::Damaged, problem.clone()).at(file));
         }
-        let described =
-            |member: &Member| Some(self.descriptions.get(sample_of(&member.name).0)?.row(&member.name));
-        let rows: Vec<_> = self.members.iter().filter_map(described).collect();
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(RawTable::of_objects(file, (1..).zip(rows))))
+        let described = |Member { name, .. }: &Member| {
+            let Sample { fields, class } = self.samples.get(sample_of(name).0)?;
+            Some(Description { name: name.clone(), fields: fields.clone(), class: class.clone() })
+        };
+        Ok(self.members.iter().filter_map(described).collect())
     }
 
     fn read(&self, file: &Path, position: usize, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {

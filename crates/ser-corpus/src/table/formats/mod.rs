@@ -13,10 +13,9 @@ use std::path::{Path, PathBuf};
 
 use ser_core::Result;
 
-use crate::archive;
+use crate::PublishedSide;
+use crate::archive::{self, Description};
 use crate::table::{Column, ColumnNames, RawTable};
-
-pub(crate) use parquet::cell as parquet_cell;
 
 /// Every format; the first that a corpus is in is the one it is read by.
 pub static FORMATS: [&dyn TableFormat; 4] =
@@ -89,20 +88,45 @@ fn archives(data: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// What the archive at `file` says of its recordings, with their paths as seen from `data`.
+/// What the archive at `file` says of its recordings, with their paths as seen from `data`, and its side where its name or
+/// its folder's is that of one; nothing if it says nothing.
 ///
 /// # Errors
 /// When it cannot be read.
 fn archive_table(file: &Path, data: &Path) -> Result<Option<RawTable>> {
-    let Some(mut table) = archive::open(file)?.archive().table(file)? else { return Ok(None) };
-    let before = prefix(file, data);
-    let path = table.header.iter().position(|name| *name == Column::Path.to_string());
-    for (_, row) in &mut table.rows {
-        if let Some(cell) = path.and_then(|place| row.get_mut(place)) {
-            *cell = format!("{before}{cell}");
-        }
+    let descriptions = archive::open(file)?.archive().descriptions(file)?;
+    if descriptions.is_empty() {
+        return Ok(None);
     }
-    Ok(Some(table))
+    let (before, side) = (prefix(file, data), side_of(file));
+    let row = |Description { name, mut fields, class }: Description| {
+        let has = |fields: &serde_json::Map<_, _>, column| {
+            fields.keys().any(|name: &String| Column::named(name) == Some(column))
+        };
+        // Its own name for the recording is of no use outside.
+        fields.retain(|name, _| Column::named(name) != Some(Column::Path));
+        if let Some(class) = class.filter(|_| !has(&fields, Column::Label)) {
+            fields.insert(Column::Label.to_string(), class.into());
+        }
+        if let Some(side) = side.clone().filter(|_| !has(&fields, Column::Split)) {
+            fields.insert(Column::Split.to_string(), side.into());
+        }
+        fields.insert(Column::Path.to_string(), format!("{before}{name}").into());
+        fields
+    };
+    Ok(Some(RawTable::of_objects(file, (1..).zip(descriptions.into_iter().map(row)))))
+}
+
+/// The side of the published split that an archive is called by, as `train-00000-of-00001.parquet`, or its folder.
+fn side_of(file: &Path) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    let first = name.split(['-', '.', '_']).next()?;
+    let folder = file.parent().and_then(Path::file_name).and_then(std::ffi::OsStr::to_str);
+    [Some(first), folder]
+        .into_iter()
+        .flatten()
+        .find(|name| PublishedSide::named(name).is_some())
+        .map(str::to_owned)
 }
 
 /// The path of `folder` as seen from `data`, with a slash behind it; empty for `data` itself.
@@ -114,4 +138,17 @@ fn prefix(folder: &Path, data: &Path) -> String {
 /// The name of a folder, by which it may be a split.
 fn folder_name(folder: &Path) -> String {
     folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_is_told_by_the_name_of_the_file_or_of_its_folder() {
+        let side = |path: &str| side_of(Path::new(path));
+        assert_eq!(side("data/train-00000-of-00002.parquet").as_deref(), Some("train"));
+        assert_eq!(side("dev/0000.parquet").as_deref(), Some("dev"));
+        assert_eq!(side("data/0000.parquet"), None);
+    }
 }

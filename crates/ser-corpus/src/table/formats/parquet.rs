@@ -4,9 +4,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field;
 use ser_core::{Error, ErrorKind, Result, caught};
 
+use crate::parquet_cell::cell;
 use crate::table::{RawTable, read_table_bytes};
 
 /// Reads a Parquet file. Columns of times in nanoseconds, as audformat writes `start` and `end`, become seconds.
@@ -35,24 +35,4 @@ fn parse(bytes: Bytes, file: &Path) -> std::result::Result<RawTable, String> {
         rows.push((number, cells.collect()));
     }
     Ok(RawTable { file: file.to_owned(), header, rows, passed_over: Vec::new() })
-}
-
-/// A value as text.
-pub(crate) fn cell(name: &str, field: &Field) -> String {
-    match field {
-        Field::Null => String::new(),
-        Field::Str(text) => text.clone(),
-        // NaT is the smallest number.
-        Field::Long(i64::MIN) => String::new(),
-        Field::Long(nanoseconds) if matches!(name, "start" | "end") => seconds(*nanoseconds),
-        Field::Double(value) => value.to_string(),
-        Field::Float(value) => value.to_string(),
-        other => other.to_string(),
-    }
-}
-
-fn seconds(nanoseconds: i64) -> String {
-    let sign = if nanoseconds < 0 { "-" } else { "" };
-    let nanoseconds = nanoseconds.unsigned_abs();
-    format!("{sign}{}.{:09}", nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
 }
