@@ -196,11 +196,11 @@ fn recordings_that_an_encoder_does_not_take_are_named_and_the_others_used() {
 
 /// A head on the states of the encoder in `encoder` of `folder`, trained on `corpus` there: `run/best.pt`.
 fn trained(folder: &Path, name: &str, options: &[&str]) {
-    trained_as(folder, name, options, "encoder-head");
+    trained_as(folder, name, options, "encoder-head", "8");
 }
 
-/// As [`trained`], with another network on the states.
-fn trained_as(folder: &Path, name: &str, options: &[&str], arch: &str) {
+/// As [`trained`], with another network on the states, and for so many epochs.
+fn trained_as(folder: &Path, name: &str, options: &[&str], arch: &str, epochs: &str) {
     speech(&folder.join("corpus"), 4);
     copy_folder(&fixture(name), &folder.join("encoder"));
     let mut prep = ser_prep(folder);
@@ -208,7 +208,7 @@ fn trained_as(folder: &Path, name: &str, options: &[&str], arch: &str) {
     succeed(&mut prep);
     let mut fit = ser_fit(folder);
     fit.args(["--cache", "cache", "--run", "run", "--device", "cpu", "--quiet", "--arch", arch]);
-    fit.args(["--epochs", "8", "--lr", "0.01", "--batch-size", "8", "--threads", "1"]);
+    fit.args(["--epochs", epochs, "--lr", "0.01", "--batch-size", "8", "--threads", "1"]);
     succeed(fit.args(["--feature-normalisation", "training"]));
 }
 
@@ -226,17 +226,17 @@ fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
 fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
     // Of frames, some utterances have fewer and some more than are kept.
     let frames = ["--pool", "none", "--layers", "1,2", "--encoder-frames", "1200"];
-    for (name, options, arch) in [
-        ("wavlm-base", &["--pool", "statistics"][..], "encoder-head"),
-        ("wav2vec2-base", &["--layers", "0,2"], "encoder-head"),
-        ("whisper", &[], "encoder-head"),
-        ("ge2e", &["--layers", "last"], "encoder-head"),
-        ("wavlm-base", &frames, "encoder-head"),
-        ("hubert-base", &frames, "cnn-bilstm"),
+    for (name, options, arch, epochs) in [
+        ("wavlm-base", &["--pool", "statistics"][..], "encoder-head", "8"),
+        ("wav2vec2-base", &["--layers", "0,2"], "encoder-head", "8"),
+        ("whisper", &[], "encoder-head", "8"),
+        ("ge2e", &["--layers", "last"], "encoder-head", "8"),
+        ("wavlm-base", &frames, "encoder-head", "2"),
+        ("hubert-base", &frames, "cnn-bilstm", "1"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        trained_as(folder, name, options, arch);
+        trained_as(folder, name, options, arch, epochs);
         std::fs::write(folder.join("list.txt"), test_side(folder).join("\n")).unwrap();
         let model = ["--checkpoint", "run/best.pt", "--threads", "1", "--device", "cpu", "--quiet"];
         succeed(ser_predict(folder).args(["list.txt", "--csv", "answers.csv"]).args(model));
