@@ -1,0 +1,80 @@
+"""Compares the speed of `ser-prep --encoder` with that of `transformers`, on wav2vec 2.0 base with random weights.
+
+    pip install transformers==5.24.0        # into a Python that has torch, safetensors, librosa and soundfile
+    python3 scripts/encoders/compare.py [--words 4] [--times 2]
+
+Both hear the same synthetic corpus (seven emotions, two speakers, so many words) on all cores, in turns, and pool the mean of
+every layer. In Python recordings are resampled by soxr and sorted by length, and go through the model in batches of 8, with
+an attention mask, or one at a time; loading the model and reading files do not count there. ser's time is that of all of
+`ser-prep`.
+"""
+
+import argparse
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+
+import librosa
+import torch
+import transformers
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def ser(command, *arguments):
+    program = ROOT / "target/release" / command
+    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+
+
+def timed(work):
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--words", type=int, default=4)
+    parser.add_argument("--times", type=int, default=2)
+    options = parser.parse_args()
+    transformers.utils.logging.disable_progress_bar()
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        model = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config()).eval()
+        extractor = transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True)
+        model.save_pretrained(scratch / "encoder")
+        extractor.save_pretrained(scratch / "encoder")
+        ser("ser-synth", "--out", scratch / "corpus", "--words", options.words)
+        clips = [librosa.load(path, sr=16_000)[0] for path in sorted((scratch / "corpus").rglob("*.wav"))]
+        clips.sort(key=len)
+        print(f"{len(clips)} recordings, {sum(map(len, clips)) / 16_000:.0f} s, {torch.get_num_threads()} threads")
+
+        def heard(batch):
+            for start in range(0, len(clips), batch):
+                some = clips[start : start + batch]
+                inputs = extractor(some, sampling_rate=16_000, return_tensors="pt", padding=True)
+                with torch.no_grad():
+                    hidden = model(**inputs, output_hidden_states=True).hidden_states
+                frames = model._get_feat_extract_output_lengths(inputs.attention_mask.sum(1))
+                for layer in hidden:
+                    _ = [states[:count].mean(0) for states, count in zip(layer, frames)]
+
+        def prepared(number):
+            cache = scratch / f"cache-{number}"
+            ser("ser-prep", "--data", scratch / "corpus", "--out", cache, "--encoder", scratch / "encoder", "--quiet")
+
+        times = {"ser-prep --encoder": [], "transformers, batches of 8 by length": [], "transformers, one at a time": []}
+        for number in range(options.times):
+            for name, work in zip(times, [lambda: prepared(number), lambda: heard(8), lambda: heard(1)]):
+                times[name].append(timed(work))
+        ours = statistics.median(times["ser-prep --encoder"])
+        for name, seconds in times.items():
+            peer = statistics.median(seconds)
+            print(f"{name:40} {peer:6.1f} s   ser is {peer / ours:.2f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
