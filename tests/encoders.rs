@@ -6,12 +6,12 @@
 
 mod common;
 mod common_disk;
+mod common_encoder;
 mod common_fit;
 #[cfg(feature = "serve")]
 mod common_serve;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -26,21 +26,14 @@ use tch::Device;
 
 use common::{noise, put, speech, wav};
 use common_disk::{assert_same, kept};
-use common_fit::{copy_folder, fail, manifest, ser_fit, ser_predict, ser_prep, ser_report, succeed};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name)
-}
+use common_encoder::{assert_answers_are_reported, fixture, json, test_side};
+use common_fit::{copy_folder, fail, ser_fit, ser_predict, ser_prep, ser_report, succeed};
 
 /// Preparation of `corpus` into `cache`, both in `folder`, with an encoder.
 fn prep(folder: &Path, encoder: &str, options: &[&str]) -> Command {
     let mut command = ser_prep(folder);
     command.args(["--data", "corpus", "--out", "cache", "--encoder"]).arg(fixture(encoder)).args(options);
     command
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_str(&succeed(command.arg("--json"))).unwrap()
 }
 
 #[test]
@@ -212,16 +205,6 @@ fn trained_as(folder: &Path, name: &str, options: &[&str], arch: &str, epochs: &
     succeed(fit.args(["--feature-normalisation", "training"]));
 }
 
-/// Paths of the test side, relative to the folder.
-fn test_side(folder: &Path) -> Vec<String> {
-    let utterances = manifest(&folder.join("cache"), "random", "test");
-    utterances.iter().map(|line| format!("corpus/{}", line["path"].as_str().unwrap())).collect()
-}
-
-fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
-    csv::Reader::from_path(path).unwrap().deserialize().map(|row| row.unwrap()).collect()
-}
-
 #[test]
 fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
     // Of frames, some utterances have fewer and some more than are kept.
@@ -237,20 +220,7 @@ fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         trained_as(folder, name, options, arch, epochs);
-        std::fs::write(folder.join("list.txt"), test_side(folder).join("\n")).unwrap();
-        let model = ["--checkpoint", "run/best.pt", "--threads", "1", "--device", "cpu", "--quiet"];
-        succeed(ser_predict(folder).args(["list.txt", "--csv", "answers.csv"]).args(model));
-        succeed(ser_report(folder).args(["--csv", "report.csv"]).args(model));
-        let (answers, reported) = (rows(&folder.join("answers.csv")), rows(&folder.join("report.csv")));
-        assert!(answers.len() > 5 && answers.len() == reported.len(), "{} answers", answers.len());
-        for (answer, reported) in answers.iter().zip(&reported) {
-            assert!(answer["path"].ends_with(&reported["path"]), "{answer:?} {reported:?}");
-            assert_eq!((&answer["label"], &answer["set"]), (&reported["predicted"], &reported["set"]));
-            assert_eq!(answer["share_as_unusual"], reported["share_as_unusual"]);
-            for (column, value) in reported.iter().filter(|(column, _)| column.starts_with("probability_")) {
-                assert_eq!(answer[column], *value, "{column} of {}", answer["path"]);
-            }
-        }
+        assert_answers_are_reported(folder);
     }
 }
 

@@ -5,11 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
 
 mod common;
+mod common_encoder;
 mod common_fit;
 #[cfg(feature = "serve")]
 mod common_serve;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,16 +21,9 @@ use ser_prepare::RecordingReader;
 use serde_json::Value;
 
 use common::speech;
+use common_encoder::{assert_answers_are_reported, fixture, json, test_side};
 use common_fit::training::{Ended, Stop, resume, train, train_and_stop};
-use common_fit::{copy_folder, fail, manifest, ser_fit, ser_predict, ser_prep, ser_report, succeed};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name)
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_str(&succeed(command.arg("--json"))).unwrap()
-}
+use common_fit::{copy_folder, fail, ser_fit, ser_predict, ser_prep, ser_report, succeed};
 
 /// A corpus, its waveforms in `cache`, cut to half a second, and the encoder `name` in `encoder`, all in `folder`.
 fn prepared(folder: &Path, name: &str) {
@@ -54,16 +47,6 @@ fn trained(folder: &Path, name: &str, options: &[&str]) {
     let mut fit =
         fit(folder, &["--run", "run", "--quiet", "--epochs", "2", "--lr", "0.01", "--batch-size", "8"]);
     succeed(fit.args(options));
-}
-
-/// Paths of the test side, relative to the folder.
-fn test_side(folder: &Path) -> Vec<String> {
-    let utterances = manifest(&folder.join("cache"), "random", "test");
-    utterances.iter().map(|line| format!("corpus/{}", line["path"].as_str().unwrap())).collect()
-}
-
-fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
-    csv::Reader::from_path(path).unwrap().deserialize().map(|row| row.unwrap()).collect()
 }
 
 #[test]
@@ -160,20 +143,7 @@ fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         trained(folder, name, options);
-        std::fs::write(folder.join("list.txt"), test_side(folder).join("\n")).unwrap();
-        let model = ["--checkpoint", "run/best.pt", "--threads", "1", "--device", "cpu", "--quiet"];
-        succeed(ser_predict(folder).args(["list.txt", "--csv", "answers.csv"]).args(model));
-        succeed(ser_report(folder).args(["--csv", "report.csv"]).args(model));
-        let (answers, reported) = (rows(&folder.join("answers.csv")), rows(&folder.join("report.csv")));
-        assert!(answers.len() > 5 && answers.len() == reported.len(), "{} answers", answers.len());
-        for (answer, reported) in answers.iter().zip(&reported) {
-            assert!(answer["path"].ends_with(&reported["path"]), "{answer:?} {reported:?}");
-            assert_eq!((&answer["label"], &answer["set"]), (&reported["predicted"], &reported["set"]));
-            assert_eq!(answer["share_as_unusual"], reported["share_as_unusual"]);
-            for (column, value) in reported.iter().filter(|(column, _)| column.starts_with("probability_")) {
-                assert_eq!(answer[column], *value, "{name}: {column} of {}", answer["path"]);
-            }
-        }
+        assert_answers_are_reported(folder);
     }
 }
 

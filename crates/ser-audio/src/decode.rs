@@ -57,15 +57,7 @@ impl DecodedRecording {
 ///   finite, or digital silence.
 pub fn decode(bytes: &[u8], limits: &Limits, mono: &mut Vec<f32>) -> Result<DecodedRecording> {
     mono.clear();
-    if bytes.is_empty() {
-        return Err(
-            Error::new(ErrorKind::Unusable, "is empty (0 bytes)").help("copy it again from its source")
-        );
-    }
-    if bytes.len() as u64 > limits.max_bytes {
-        let what = format!("has {} bytes, more than the limit of {}", bytes.len(), limits.max_bytes);
-        return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
-    }
+    limits.check_bytes(bytes.len() as u64)?;
     let container = Container::of(bytes)?;
     let mixed = |mixing: Mixing, mono: &mut Vec<f32>| {
         let mut mixer = Mixer::new(mixing);

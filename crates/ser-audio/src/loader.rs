@@ -161,15 +161,7 @@ fn read_open(file: File, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()> {
         Error::new(ErrorKind::Io, format!("cannot be read: {error}")).caused_by(error)
     };
     let size = file.metadata().map_err(cannot_read)?.len();
-    if size == 0 {
-        return Err(
-            Error::new(ErrorKind::Unusable, "is empty (0 bytes)").help("copy it again from its source")
-        );
-    }
-    if size > limits.max_bytes {
-        let what = format!("has {size} bytes, more than the limit of {}", limits.max_bytes);
-        return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
-    }
+    limits.check_bytes(size)?;
     let too_large = || Error::new(ErrorKind::Limit, format!("has {size} bytes, more than fit in memory now"));
     // One byte more than expected, so that growth is noticed and the end is seen without a second allocation.
     let room = usize::try_from(size).ok().and_then(|size| size.checked_add(1)).ok_or_else(too_large)?;

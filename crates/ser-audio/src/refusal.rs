@@ -144,6 +144,23 @@ impl Limits {
         Ok(())
     }
 
+    /// Refuses a file of `size` bytes that is empty or too large.
+    ///
+    /// # Errors
+    /// `Unusable` or `Limit`, naming the size and the limit.
+    pub fn check_bytes(&self, size: u64) -> Result<()> {
+        if size == 0 {
+            return Err(
+                Error::new(ErrorKind::Unusable, "is empty (0 bytes)").help("copy it again from its source")
+            );
+        }
+        if size > self.max_bytes {
+            let what = format!("has {size} bytes, more than the limit of {}", self.max_bytes);
+            return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
+        }
+        Ok(())
+    }
+
     /// Refuses a recording of `frames` frames that is too long or too short.
     ///
     /// # Errors

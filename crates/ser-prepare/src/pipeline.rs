@@ -12,8 +12,8 @@ use std::path::Path;
 
 use ser_audio::{DecodedRecording, LevelNormalisation, Limits, LoadedClip, Loader};
 use ser_cache::{Hex, Sha, SourceChannels, TensorSource};
+use ser_core::Result;
 use ser_core::random::Random;
-use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Segment;
 use ser_features::augmentation::{Applied, AugmentationRecipe, Augmenter, Babble};
 use ser_features::{Extraction, Extractor, FeatureConfig};
@@ -220,13 +220,7 @@ impl RecordingReader {
     /// # Errors
     /// `Unusable` for none, `Limit` for more than [`Limits::max_bytes`].
     pub fn take(&mut self, bytes: Vec<u8>) -> Result<Sha> {
-        if bytes.is_empty() {
-            return Err(Error::new(ErrorKind::Unusable, "is empty (0 bytes)"));
-        }
-        if bytes.len() as u64 > self.limits.max_bytes {
-            let what = format!("has {} bytes, more than the limit of {}", bytes.len(), self.limits.max_bytes);
-            return Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"));
-        }
+        self.limits.check_bytes(bytes.len() as u64)?;
         self.bytes = bytes;
         Ok(Sha::of(&[&self.bytes]))
     }

@@ -34,8 +34,8 @@ pub(crate) trait Archive: Debug + Send + Sync {
     /// Puts the bytes of the recording at `position` of [`Self::members`] into `bytes`, which are empty.
     ///
     /// # Errors
-    /// When it cannot be read or has more than `max_bytes`; none names it.
-    fn read(&self, file: &Path, position: usize, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()>;
+    /// When it cannot be read or is larger than `limits` allow, or empty; none names it.
+    fn read(&self, file: &Path, position: usize, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()>;
 }
 
 /// A recording in an archive.
@@ -132,28 +132,16 @@ pub fn is_in_archive(location: &Path) -> bool {
 /// # Errors
 /// Those of [`ser_audio::read_file`]; `Missing` where an archive has no such recording. Each names the recording.
 pub fn read_recording(location: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {
+    let limits = Limits { max_bytes, ..Limits::default() };
     let Some((file, name)) = split(location) else {
-        return ser_audio::read_file(location, &Limits { max_bytes, ..Limits::default() }, bytes);
+        return ser_audio::read_file(location, &limits, bytes);
     };
     bytes.clear();
     let opened = open(file)?;
     let read = match opened.positions.get(&name) {
-        Some(position) => opened.archive.read(file, *position, max_bytes, bytes),
+        Some(position) => opened.archive.read(file, *position, &limits, bytes),
         None => Err(Error::new(ErrorKind::Missing, "is not in its archive")
             .help("put the archive back as it was when it was prepared, or prepare it again")),
     };
-    let read = read.and_then(|()| match bytes.is_empty() {
-        true => Err(Error::new(ErrorKind::Unusable, "is empty (0 bytes)")),
-        false => Ok(()),
-    });
     read.map_err(|error| error.at(location))
-}
-
-/// Refuses a recording of `size` bytes that has more than `max_bytes`.
-fn check_size(size: u64, max_bytes: u64) -> Result<()> {
-    if size <= max_bytes {
-        return Ok(());
-    }
-    let what = format!("has {size} bytes, more than the limit of {max_bytes}");
-    Err(Error::new(ErrorKind::Limit, what).help("cut it into utterances"))
 }

@@ -14,11 +14,12 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::record::Field;
 use parquet::schema::types::Type;
+use ser_audio::Limits;
 use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result, caught};
 use serde_json::Value;
 
-use crate::archive::{Archive, Description, Member, check_size};
+use crate::archive::{Archive, Description, Member};
 use crate::check_relative;
 use crate::parquet_cell::cell;
 
@@ -238,14 +239,14 @@ impl Archive for Parquet {
         caught(|| self.described(opened)).unwrap_or_else(Err).map_err(|what| damaged(what).at(file))
     }
 
-    fn read(&self, file: &Path, position: usize, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {
+    fn read(&self, file: &Path, position: usize, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()> {
         let opened = open_regular(file, "cannot be read")?;
         let value = caught(|| self.value(opened, position)).unwrap_or_else(Err).map_err(damaged)?;
         let Some(value) = value else {
             return Err(Error::new(ErrorKind::Unusable, "has no sound in its row, only a path at most")
                 .help("save the dataset with its recordings embedded"));
         };
-        check_size(value.len() as u64, max_bytes)?;
+        limits.check_bytes(value.len() as u64)?;
         bytes.extend_from_slice(value.data());
         Ok(())
     }

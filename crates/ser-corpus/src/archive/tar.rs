@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use ser_audio::Limits;
 use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
-use crate::archive::{Archive, Description, Member, check_size};
+use crate::archive::{Archive, Description, Member};
 use crate::audio_file::{has_audio_extension, is_hidden};
 use crate::check_relative;
 
@@ -155,11 +156,11 @@ impl Archive for Tar {
         Ok(self.members.iter().filter_map(described).collect())
     }
 
-    fn read(&self, file: &Path, position: usize, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {
+    fn read(&self, file: &Path, position: usize, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()> {
         let (Some(member), Some(offset)) = (self.members.get(position), self.offsets.get(position)) else {
             return Err(Error::new(ErrorKind::Missing, "is not in its archive"));
         };
-        check_size(member.size, max_bytes)?;
+        limits.check_bytes(member.size)?;
         let mut file = open_regular(file, "cannot be read")?;
         let cannot = |error: std::io::Error| {
             Error::new(ErrorKind::Io, format!("cannot be read: {error}")).caused_by(error)
