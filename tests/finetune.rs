@@ -95,7 +95,9 @@ fn lora_learns_and_its_checkpoint_holds_only_what_was_trained() {
 fn a_run_resumes_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    for (name, options) in [("wav2vec2-base", &["--tune", "lora"][..]), ("whisper", &["--tune", "top"])] {
+    let frugal = ["--gradient-accumulation", "3", "--gradient-checkpointing", "--layer-lr-decay", "0.8"];
+    let top = [&["--tune", "top"][..], &frugal].concat();
+    for (name, options) in [("wav2vec2-base", &["--tune", "lora"][..]), ("whisper", &top)] {
         let folder = folder.join(name);
         std::fs::create_dir(&folder).unwrap();
         let folder = folder.as_path();
@@ -138,7 +140,7 @@ fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
     for (name, options) in [
         ("wavlm-base", &["--tune", "lora", "--lora-targets", "query,key,value,output,inner,outer"][..]),
         ("wav2vec2-large", &["--tune", "top", "--top-layers", "1"]),
-        ("whisper", &["--tune", "all", "--members", "2"]),
+        ("whisper", &["--tune", "all", "--members", "2", "--embed-encoder"]),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -182,13 +184,38 @@ fn an_encoder_that_has_moved_is_named_and_another_one_refused() {
         assert!(complaint.contains("hubert-base: holds a hubert encoder with digest"), "{complaint}");
         assert!(complaint.contains("not the wavlm encoder with digest"), "{complaint}");
     }
-    let mut export = Command::new(env!("CARGO_BIN_EXE_ser-export"));
-    let complaint =
-        fail(export.current_dir(folder).args(["--checkpoint", "run/best.pt", "--onnx", "a.onnx"]), 1);
+    let embedded = |name: &str| std::fs::metadata(folder.join(name).join("best.pt")).unwrap().len() as usize;
+    let whole = std::fs::metadata(folder.join("moved/model.safetensors")).unwrap().len() as usize;
+    let mut again = ser_fit(folder);
+    again.args(["--config", "run/config.toml", "--encoder", "moved", "--embed-encoder", "--run", "embedded"]);
+    succeed(again.arg("--quiet"));
+    assert!(embedded("embedded") > embedded("run") + whole / 10 * 9, "{whole}");
+    std::fs::rename(folder.join("moved"), folder.join("gone")).unwrap();
+    let mut alone = ser_predict(folder);
+    alone.args(["--checkpoint", "embedded/best.pt", "--device", "cpu", "--json", &clip]);
+    let probabilities = |said: &str| -> Value {
+        serde_json::from_str::<Value>(said.lines().next().unwrap()).unwrap()["probabilities"].clone()
+    };
+    assert_eq!(probabilities(&succeed(&mut alone)), probabilities(&said));
+    let mut alone = ser_report(folder);
+    alone.args(["--checkpoint", "embedded/best.pt", "--device", "cpu", "--json"]);
+    assert_eq!(reported(succeed(&mut alone)), measured);
+    let export = |run: &str, options: &[&str]| {
+        let mut export = Command::new(env!("CARGO_BIN_EXE_ser-export"));
+        export.current_dir(folder).args(["--checkpoint", &format!("{run}/best.pt"), "--quiet"]).args(options);
+        export
+    };
+    let complaint = fail(&mut export("run", &["--onnx", "a.onnx"]), 1);
     assert!(
-        complaint.contains("is a finetune network") && complaint.contains("no ONNX graph"),
+        complaint.contains("which the checkpoint does not carry") && complaint.contains("--embed-encoder"),
         "{complaint}"
     );
+    succeed(&mut export("embedded", &["--onnx", "a.onnx", "--safetensors", "weights"]));
+    let weights = std::fs::read(folder.join("weights/model.safetensors")).unwrap();
+    let weights = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    for name in ["encoder.feature_projection.projection.weight", "head.3.bias"] {
+        weights.tensor(name).unwrap();
+    }
 }
 
 #[test]
@@ -247,6 +274,7 @@ fn what_does_not_go_together_is_refused_before_there_is_a_run() {
         &["cnn-bilstm network begins with no pretrained", "--arch finetune"],
     );
     refuse(&["--tune", "head"], 2, &["no encoder to tune", "--arch finetune"]);
+    refuse(&["--embed-encoder"], 2, &["begins with no pretrained", "--arch finetune"]);
     refuse(&["--arch", "finetune", "--encoder", "corpus"], 1, &["corpus: lacks config.json"]);
     refuse(&tuned(&["--lora-targets", "query,gate"]), 2, &["gate", "output"]);
     refuse(&tuned(&["--lora-rank", "99"]), 2, &["lora_rank 99 is above", "give at most 16"]);

@@ -9,7 +9,7 @@ use ser_core::random::Random;
 use ser_export::Model;
 use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Preset, Window};
 use ser_model::FeatureNormalisation;
-use ser_model::network::{Arch, CnnStatisticsConfig, NetworkConfig, Views};
+use ser_model::network::{Arch, CnnStatisticsConfig, FinetuneConfig, LoraTarget, NetworkConfig, Tune, Views};
 
 use crate::common_python::python_with;
 use crate::runtime::{answers, write_samples};
@@ -131,7 +131,7 @@ fn exported(folder: &Path, subject: &Subject) -> PathBuf {
 fn every_architecture_and_ensemble_answers_in_onnxruntime_as_in_ser() {
     let features = FeatureConfig::default();
     let none = FeatureNormalisation::None;
-    // There is no graph of an encoder.
+    // Those that begin with an encoder are below.
     let mut subjects: Vec<Subject> = Arch::all()
         .into_iter()
         .filter(|arch| arch.name() != "finetune")
@@ -144,6 +144,33 @@ fn every_architecture_and_ensemble_answers_in_onnxruntime_as_in_ser() {
     let lstm = Arch::default().default_network();
     subjects.push(Subject::new("an ensemble of three", &lstm, &features, none, 3));
     ask(subjects);
+}
+
+#[test]
+fn every_encoder_with_a_graph_answers_in_onnxruntime_as_in_ser() {
+    use LoraTarget::{Inner, Key, Outer, Output, Query, Value};
+    let lora = FinetuneConfig {
+        lora_targets: vec![Query, Key, Value, Output, Inner, Outer],
+        lora_rank: 3,
+        ..FinetuneConfig::default()
+    };
+    let top = FinetuneConfig { tune: Tune::Top, top_layers: 1, ..FinetuneConfig::default() };
+    // Half a second: there are distances beyond WavLM's last bucket, and recordings that are cut.
+    let features = FeatureConfig { max_frames: 8_000, ..Preset::Waveform.config() };
+    let peak = FeatureConfig { normalisation: LevelNormalisation::Peak, ..features.clone() };
+    let subjects = [
+        ("wav2vec2-base", &lora, &features, 1),
+        ("wav2vec2-pickled", &top, &features, 1),
+        ("wav2vec2-large", &top, &features, 2),
+        ("hubert-base", &lora, &peak, 1),
+        ("hubert-large", &lora, &features, 1),
+        ("wavlm-base", &lora, &features, 1),
+        ("wavlm-large", &top, &features, 1),
+        ("data2vec-audio", &lora, &features, 1),
+    ];
+    let subjects = subjects
+        .map(|(name, sizes, features, members)| Subject::with_encoder(name, sizes, features, members));
+    ask(subjects.into());
 }
 
 #[test]

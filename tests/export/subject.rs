@@ -4,11 +4,12 @@ use std::path::Path;
 
 use ser_core::random::Random;
 use ser_core::storage::Storage;
+use ser_encoder::Tunable;
 use ser_features::{Extractor, FeatureConfig};
 use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::{Checkpoint, Tensor as Stored, Value};
 use ser_model::domain::{DomainReference, describe};
-use ser_model::network::{Architecture, NetworkConfig};
+use ser_model::network::{Architecture, FinetuneConfig, NetworkConfig};
 use ser_model::{FeatureNormalisation, FitConfig};
 use ser_train::network::{Network, Pass, answer};
 use ser_train::state::{Origin, SplitOrigin};
@@ -29,10 +30,25 @@ pub(crate) struct Subject {
     statistics: [Vec<f32>; 2],
     temperature: f64,
     reference: DomainReference,
+    encoder: Option<Tunable>,
     pub(crate) checkpoint: Checkpoint,
 }
 
 impl Subject {
+    /// A network that begins with the encoder of this name among the fixtures.
+    pub(crate) fn with_encoder(
+        name: &str,
+        sizes: &FinetuneConfig,
+        features: &FeatureConfig,
+        members: usize,
+    ) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name);
+        let encoder = Tunable::open(&folder, Device::Cpu).unwrap();
+        let sizes = FinetuneConfig { encoder: Some(encoder.tuned(sizes).unwrap()), ..sizes.clone() };
+        let none = FeatureNormalisation::None;
+        Self::of(name, &NetworkConfig::new(sizes), features, none, members, Some(encoder))
+    }
+
     pub(crate) fn new(
         name: &str,
         network: &NetworkConfig,
@@ -40,11 +56,22 @@ impl Subject {
         normalisation: FeatureNormalisation,
         members: usize,
     ) -> Self {
+        Self::of(name, network, features, normalisation, members, None)
+    }
+
+    fn of(
+        name: &str,
+        network: &NetworkConfig,
+        features: &FeatureConfig,
+        normalisation: FeatureNormalisation,
+        members: usize,
+        encoder: Option<Tunable>,
+    ) -> Self {
         let shape = features.shape();
         let mut architecture = Architecture::new(network, shape, LABELS.len()).unwrap();
         architecture.members = members;
         let mut random = Random::new(&["export", name]);
-        let built = Network::new(&architecture, 7, Device::Cpu).unwrap();
+        let built = network_of(&architecture, encoder.as_ref());
         let mut state = built.state_dict().unwrap();
         for (name, tensor) in &mut state {
             // Statistics as of training.
@@ -57,6 +84,9 @@ impl Subject {
                 *tensor = spread(&mut random, tensor, &|_, normal| 0.5 * normal);
             } else if name.ends_with("running_var") {
                 *tensor = spread(&mut random, tensor, &|_, normal| 0.5 + normal.abs());
+            } else if name.contains("encoder.") {
+                // As if it had been trained.
+                *tensor = spread(&mut random, tensor, &|value, normal| f64::from(value) + 0.05 * normal);
             }
         }
         let rows = shape[0] * shape[1];
@@ -80,7 +110,7 @@ impl Subject {
             feature_normalisation: normalisation,
             ..FitConfig::default()
         };
-        let members = members_of(&architecture, &state);
+        let members = members_of(&architecture, &state, encoder.as_ref());
         let origin = Origin {
             ser: "0.1.0".to_owned(),
             model: architecture.clone(),
@@ -107,6 +137,7 @@ impl Subject {
             let entry = Value::dict([("mean", tensor(mean)), ("standard_deviation", tensor(deviation))]);
             extra.push(("feature_statistics".to_owned(), entry));
         }
+        extra.extend(encoder.as_ref().map(|encoder| encoder.to_entry().unwrap()));
         let checkpoint = Checkpoint {
             labels: LABELS.map(String::from).to_vec(),
             config: serde_json::to_string(&origin).unwrap(),
@@ -123,6 +154,7 @@ impl Subject {
             statistics,
             temperature,
             reference,
+            encoder,
             checkpoint,
         };
         subject.tell_sounds_apart();
@@ -162,7 +194,7 @@ impl Subject {
                 *tensor = Stored::from_f32(tensor.shape(), &values).unwrap();
             }
         }
-        self.members = members_of(&self.architecture, &self.checkpoint.model_state);
+        self.members = members_of(&self.architecture, &self.checkpoint.model_state, self.encoder.as_ref());
     }
 
     /// Writes its checkpoint.
@@ -217,8 +249,20 @@ impl Subject {
     }
 }
 
+fn network_of(architecture: &Architecture, encoder: Option<&Tunable>) -> Network {
+    let network = Network::new(architecture, 7, Device::Cpu).unwrap();
+    match encoder {
+        Some(encoder) => network.with_encoder(encoder.share()).unwrap(),
+        None => network,
+    }
+}
+
 /// The networks of an ensemble, each alone.
-fn members_of(architecture: &Architecture, state: &[(String, Stored)]) -> Vec<Network> {
+fn members_of(
+    architecture: &Architecture,
+    state: &[(String, Stored)],
+    encoder: Option<&Tunable>,
+) -> Vec<Network> {
     let mut alone = architecture.clone();
     alone.members = 1;
     let member = |number: usize| {
@@ -226,7 +270,7 @@ fn members_of(architecture: &Architecture, state: &[(String, Stored)]) -> Vec<Ne
         let named = state.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?, tensor)));
         let own: Vec<(String, Stored)> =
             named.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
-        let mut network = Network::new(&alone, 7, Device::Cpu).unwrap();
+        let mut network = network_of(&alone, encoder);
         network.load_state_dict(&own).unwrap();
         network
     };

@@ -25,6 +25,7 @@ pub enum Setting {
     Data,
     Device,
     EmaDecay,
+    EmbedEncoder,
     Encoder,
     Epochs,
     Exclude,

@@ -1,5 +1,6 @@
 //! An encoder as it is used: opened from a folder, and given recordings.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use ser_cache::Sha;
@@ -11,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::families::{Model, Receiver, Source, named};
 use crate::folder::Folder;
+use crate::replay::{Replay, Said};
 use crate::settings::Settings;
 use crate::windows::{self, Window};
 
@@ -150,16 +152,8 @@ impl Encoder {
     /// # Errors
     /// When a recording is too long, or the device lacks memory.
     pub fn last_states(&self, batch: &[&[f32]]) -> Result<(Tensor, Vec<i64>)> {
-        let least = self.least_samples();
-        let filled: Vec<Vec<f32>> = (batch.iter())
-            .map(|samples| match samples.len() < least {
-                true => samples.iter().copied().chain(std::iter::repeat(0.0)).take(least).collect(),
-                false => Vec::new(),
-            })
-            .collect();
-        let batch: Vec<&[f32]> = (batch.iter().zip(&filled))
-            .map(|(samples, filled)| if filled.is_empty() { *samples } else { filled.as_slice() })
-            .collect();
+        let filled = self.filled_up(batch);
+        let batch: Vec<&[f32]> = filled.iter().map(AsRef::as_ref).collect();
         batch.iter().try_for_each(|samples| self.check_length(samples.len()))?;
         let last = self.layers();
         let mut said = None;
@@ -170,6 +164,29 @@ impl Encoder {
             Ok(())
         })?;
         said.ok_or_else(|| Error::new(ErrorKind::Unsupported, "the encoder has no layers").into())
+    }
+
+    /// As [`Self::last_states`], but the layers keep nothing for gradients. They flow back as far as the states; from there
+    /// [`Replay::backward`] takes them to the layers from the number `from` on, from 0, by running each layer again.
+    ///
+    /// # Errors
+    /// As [`Self::last_states`], and when the encoder is no transformer.
+    pub fn last_states_to_replay(&self, batch: &[&[f32]], from: usize) -> Result<(Tensor, Vec<i64>, Replay)> {
+        let filled = self.filled_up(batch);
+        let batch: Vec<&[f32]> = filled.iter().map(AsRef::as_ref).collect();
+        batch.iter().try_for_each(|samples| self.check_length(samples.len()))?;
+        let Said { states, lengths, replay } = Replay::of(self.model.share(), &batch, from)?;
+        Ok((states, lengths, replay))
+    }
+
+    /// Recordings with silence after those that are too short for a frame.
+    fn filled_up<'a>(&self, batch: &[&'a [f32]]) -> Vec<Cow<'a, [f32]>> {
+        let least = self.least_samples();
+        let filled = batch.iter().map(|samples| match samples.len() < least {
+            true => samples.iter().copied().chain(std::iter::repeat(0.0)).take(least).collect(),
+            false => Cow::Borrowed(*samples),
+        });
+        filled.collect()
     }
 
     /// Hides frames of a batch of recordings, each of so many `samples`, from the transformer from now on, as the folder says

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::{EncoderStates, FeatureConfig};
-use ser_model::network::TunedEncoder;
+use ser_model::checkpoint::Checkpoint;
+use ser_model::network::{EMBEDDED_ENCODER, TunedEncoder};
 use tch::Device;
 
 use crate::tuning::{Found, find};
-use crate::{Encoder, EncoderExtractors, Tunable};
+use crate::{Encoder, EncoderExtractors, Tunable, embedded};
 
 /// The encoder that a model needs.
 #[derive(Debug, Clone, Copy)]
@@ -71,13 +72,37 @@ impl Encoders {
         }
     }
 
+    /// The encoder that the network in `checkpoint` begins with, on `device`: the one that it carries, or one of a folder.
+    /// `noted` is where that was.
+    ///
+    /// # Errors
+    /// When it is not found, is another one, is damaged, or cannot be opened.
+    pub fn tunable_of(
+        &self,
+        checkpoint: &Checkpoint,
+        wanted: &TunedEncoder,
+        noted: Option<&str>,
+        device: Device,
+    ) -> Result<Tunable> {
+        let Some(entry) = checkpoint.extra(EMBEDDED_ENCODER) else {
+            return self.tunable(wanted, noted, device);
+        };
+        let mut opened = self.tunable.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = key_of(wanted, device);
+        if let Some(tunable) = opened.get(&key) {
+            return Ok(tunable.share());
+        }
+        let tunable = embedded::of_entry(entry, wanted, device)?;
+        Ok(opened.entry(key).or_insert(tunable).share())
+    }
+
     /// The encoder that a network begins with, on `device`. `noted` is where it was.
     ///
     /// # Errors
     /// When it is not found, is another one, or cannot be opened.
     pub fn tunable(&self, wanted: &TunedEncoder, noted: Option<&str>, device: Device) -> Result<Tunable> {
         let TunedEncoder { family, digest, .. } = wanted;
-        let key = format!("{digest} {device:?}");
+        let key = key_of(wanted, device);
         let mut opened = self.tunable.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tunable) = opened.get(&key) {
             return Ok(tunable.share());
@@ -132,6 +157,11 @@ impl Encoders {
         };
         error.help(remedy!["name the folder of that encoder with ", Setting::Encoder])
     }
+}
+
+/// What an encoder for networks is kept by.
+fn key_of(wanted: &TunedEncoder, device: Device) -> String {
+    format!("{} {device:?}", wanted.digest)
 }
 
 #[cfg(test)]

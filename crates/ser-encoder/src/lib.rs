@@ -9,6 +9,7 @@
 //! [`Encoder`] is what is used. Each family is a file in `families/`, made of the `parts/`; `weights/` reads tensors by name
 //! and refuses what does not fit. [`Tunable`] is an encoder with tensors that are trained. Every number is compared with that of `transformers` (tests/encoders).
 
+mod embedded;
 mod encoder;
 mod encoders;
 mod extractors;
@@ -19,6 +20,7 @@ mod log_mel;
 mod parity;
 mod parts;
 mod preprocessor;
+mod replay;
 mod settings;
 mod tuning;
 mod weights;
@@ -27,6 +29,7 @@ mod windows;
 pub use encoder::{Encoder, LayerStates};
 pub use encoders::Encoders;
 pub use extractors::EncoderExtractors;
+pub use replay::Replay;
 pub use tuning::{Change, Tunable};
 
 #[cfg(doctest)]

@@ -21,13 +21,25 @@ impl Settings {
     /// # Errors
     /// When the file cannot be read or does not hold a JSON object.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = read_text(path, "settings of a model", MAX_BYTES)?;
-        let values = serde_json::from_str(&text).map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("is not a JSON object: {error}"))
+        Self::of_text(&read_text(path, "settings of a model", MAX_BYTES)?, path.to_owned())
+    }
+
+    /// The settings that `text` holds; `path` is where it comes from.
+    ///
+    /// # Errors
+    /// When it is not a JSON object.
+    pub(crate) fn of_text(text: &str, path: PathBuf) -> Result<Self> {
+        match serde_json::from_str(text) {
+            Ok(values) => Ok(Self { path, values }),
+            Err(error) => Err(Error::new(ErrorKind::Damaged, format!("is not a JSON object: {error}"))
                 .at(path)
-                .help("copy it again from the model's folder")
-        })?;
-        Ok(Self { path: path.to_owned(), values })
+                .help("copy it again from the model's folder")),
+        }
+    }
+
+    /// The settings as text.
+    pub(crate) fn to_json(&self) -> String {
+        Value::Object(self.values.clone()).to_string()
     }
 
     /// The settings that lie below `key`, if there are any.

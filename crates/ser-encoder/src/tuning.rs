@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 
 use ser_cache::Sha;
 use ser_core::{Error, ErrorKind};
-use ser_model::network::{FinetuneConfig, LoraTarget, Tune, TunedEncoder};
+use ser_model::network::{FinetuneConfig, LoraTarget, Tune, TunedEncoder, layer_of};
 use ser_torch::Result;
 use tch::{Device, Tensor};
 
@@ -66,16 +66,42 @@ impl Tunable {
         let folder = Folder::find(path)?;
         let config = Settings::read(&folder.config)?;
         let preprocessor = Settings::read(&folder.preprocessor)?;
+        let digest = folder.digest()?;
+        Self::built(folder, config, preprocessor, digest, None, device)
+    }
+
+    /// The encoder with these settings and `tensors`, which were taken from a folder of this `digest` before.
+    ///
+    /// # Errors
+    /// When a tensor is missing or does not fit the settings.
+    pub(crate) fn held(
+        folder: Folder,
+        config: Settings,
+        preprocessor: Settings,
+        digest: Sha,
+        tensors: Tensors,
+        device: Device,
+    ) -> ser_core::Result<Self> {
+        Self::built(folder, config, preprocessor, digest, Some(tensors), device)
+    }
+
+    fn built(
+        folder: Folder,
+        config: Settings,
+        preprocessor: Settings,
+        digest: Sha,
+        held: Option<Tensors>,
+        device: Device,
+    ) -> ser_core::Result<Self> {
         let family = named(&config)?;
         TimeMasks::of(&config)?;
-        let digest = folder.digest()?;
         let taken = Taken::default();
         let source = Source {
             folder: &folder,
             config: &config,
             preprocessor: preprocessor.clone(),
             device,
-            held: None,
+            held: held.as_ref(),
             taken: Some(Arc::clone(&taken)),
         };
         let model = tch::no_grad(|| (family.build)(source))?;
@@ -86,7 +112,8 @@ impl Tunable {
             most_samples: model.most_samples(),
         };
         drop(model);
-        let tensors = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+        let taken = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+        let tensors = held.unwrap_or(taken);
         Ok(Self { folder, family, digest, config, preprocessor, device, tensors, sizes })
     }
 
@@ -100,6 +127,21 @@ impl Tunable {
             tensors: shared(&self.tensors),
             ..*self
         }
+    }
+
+    /// Its tensors, as they are in the folder but in f32.
+    pub(crate) fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    /// The settings in `config.json`.
+    pub(crate) fn config(&self) -> &Settings {
+        &self.config
+    }
+
+    /// Those of the preprocessor.
+    pub(crate) fn preprocessor(&self) -> &Settings {
+        &self.preprocessor
     }
 
     /// SHA-256 over the folder's files.
@@ -225,12 +267,6 @@ pub(crate) enum Found {
 
 fn shared(tensors: &Tensors) -> Tensors {
     tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
-}
-
-/// The layer of the transformer that the tensor `name` belongs to, from 0.
-fn layer_of(name: &str) -> Option<usize> {
-    let rest = name.strip_prefix("encoder.layers.").or_else(|| name.strip_prefix("layers."))?;
-    rest.split('.').next()?.parse().ok()
 }
 
 /// Whether the tensor `name` is the matrix `target` of its layer, in any family.

@@ -35,7 +35,8 @@ impl Model {
             graph.input("samples", ElementType::Float, &[Axis::Of(1), Axis::Free("samples")], &about);
         let seen = features(&mut graph, &samples, &self.features, &self.normalisation)?;
         let weights = Weights::of(&self.checkpoint.model_state);
-        let logits = logits(&mut graph, &seen, &self.config.model, &weights)?;
+        let encoder = self.encoder()?;
+        let logits = logits(&mut graph, &seen, &self.config.model, &weights, encoder.as_ref())?;
         graph.enter("probabilities");
         let temperature = graph.float(self.temperature() as f32);
         let logits = graph.op("Div", &[&logits, &temperature]);

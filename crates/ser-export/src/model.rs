@@ -10,10 +10,11 @@ use ser_model::FeatureNormalisation;
 use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
 use ser_model::domain::DomainReference;
-use ser_model::network::{Arch, Architecture};
+use ser_model::network::{Arch, Architecture, FinetuneConfig, TunedEncoder};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::encoder;
 use crate::features::Normalisation;
 
 /// A checkpoint that was checked to be one that can be exported.
@@ -101,18 +102,12 @@ impl Model {
         if let Some(states) = &features.encoder {
             let what =
                 format!("reads the states of a {} encoder, of which there is no ONNX graph", states.family);
-            return Err(
-                Error::new(ErrorKind::Unsupported, what).help("export a model of mfcc or log-mel features")
-            );
+            let help =
+                "export a model of mfcc or log-mel features, or a finetune network that carries its encoder";
+            return Err(Error::new(ErrorKind::Unsupported, what).help(help));
         }
-        if features.is_waveform() {
-            let what = format!(
-                "is a {} network, which begins with a pretrained encoder, of which there is no ONNX graph",
-                config.model.arch().name()
-            );
-            return Err(
-                Error::new(ErrorKind::Unsupported, what).help("export a model of mfcc or log-mel features")
-            );
+        if let Some(wanted) = encoder_of(&config) {
+            encoder::carried(&checkpoint, wanted)?;
         }
         if features.shape() != config.model.input_shape {
             let (given, taken) = (features.shape(), config.model.input_shape);
@@ -136,10 +131,23 @@ impl Model {
         Ok(Self { checkpoint, config, features, normalisation, calibrator, domain, digest })
     }
 
+    /// The pretrained encoder that its network begins with, if it does.
+    ///
+    /// # Errors
+    /// When the checkpoint does not carry it.
+    pub(crate) fn encoder(&self) -> Result<Option<encoder::Carried<'_>>> {
+        encoder_of(&self.config).map(|wanted| encoder::carried(&self.checkpoint, wanted)).transpose()
+    }
+
     /// Its classes, in the order of the probabilities.
     pub fn labels(&self) -> &[String] {
         &self.checkpoint.labels
     }
+}
+
+/// The encoder that a network begins with, if it does.
+fn encoder_of(config: &Config) -> Option<&TunedEncoder> {
+    config.model.network.sizes::<FinetuneConfig>()?.encoder.as_ref()
 }
 
 impl Config {

@@ -1,6 +1,7 @@
 //! Weights and a description that any program reads: `model.safetensors` and `config.json`.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use safetensors::Dtype as Stored;
@@ -28,8 +29,8 @@ struct Config<'a> {
 }
 
 impl Model {
-    /// Writes `model.safetensors` (every tensor of the state dict under its PyTorch name) and `config.json` into the folder
-    /// `path`, which is made, or replaced if an earlier export made it.
+    /// Writes `model.safetensors` (every tensor of the state dict under its PyTorch name, and those of a pretrained encoder as
+    /// `encoder.<name>`) and `config.json` into the folder `path`, which is made, or replaced if an earlier export made it.
     ///
     /// # Errors
     /// When there is another folder, or writing fails.
@@ -50,10 +51,17 @@ impl Model {
         };
         let cannot =
             |error: safetensors::SafeTensorError| Error::new(ErrorKind::Unsupported, error.to_string());
-        let views: Vec<(&str, TensorView<'_>)> = (self.checkpoint.model_state.iter().chain(&statistics))
+        let own = self.checkpoint.model_state.iter().chain(&statistics);
+        let mut tensors: BTreeMap<Cow<'_, str>, &Tensor> =
+            own.map(|(name, tensor)| (name.as_str().into(), tensor)).collect();
+        // What was trained of an encoder is in the place of what it was before.
+        for (name, tensor) in self.encoder()?.iter().flat_map(|encoder| encoder.tensors()) {
+            tensors.entry(format!("encoder.{name}").into()).or_insert(tensor);
+        }
+        let views: Vec<(&str, TensorView<'_>)> = (tensors.iter())
             .map(|(name, tensor)| {
                 let view = TensorView::new(stored(tensor.dtype()), tensor.shape().to_vec(), tensor.bytes());
-                Ok((name.as_str(), view.map_err(cannot)?))
+                Ok((name.as_ref(), view.map_err(cannot)?))
             })
             .collect::<Result<_>>()?;
         // As PyTorch's own writers say it.

@@ -40,6 +40,9 @@ pub struct FitConfig {
     /// Folder of the pretrained encoder that a `finetune` network begins with; empty for the others.
     #[serde(skip_serializing_if = "is_nowhere")]
     pub encoder: PathBuf,
+    /// Whether the checkpoint carries that encoder whole, so that it needs no folder.
+    #[serde(skip_serializing_if = "is_not")]
+    pub embed_encoder: bool,
     /// The feature set in it: the start of its name, or a preset that it was computed by; the newest if empty.
     pub feature_set: String,
     /// The protocol: `random`, `word`, `speaker-<ID>`, `speakers-<i>-of-<k>`, `corpus-<NAME>`, `official` or `official-<FOLD>`.
@@ -117,6 +120,7 @@ impl Default for FitConfig {
             cache: PathBuf::from("cache"),
             data: Vec::new(),
             encoder: PathBuf::new(),
+            embed_encoder: false,
             feature_set: String::new(),
             split: "random".to_owned(),
             epochs: EPOCHS,
@@ -182,6 +186,7 @@ impl FitConfig {
             cache,
             data,
             encoder,
+            embed_encoder,
             feature_set,
             mut epochs,
             mut steps,
@@ -200,6 +205,7 @@ impl FitConfig {
             cache,
             data,
             encoder,
+            embed_encoder,
             feature_set,
             epochs,
             steps,
@@ -322,6 +328,10 @@ fn unstated() -> u32 {
 
 fn is_nowhere(path: &Path) -> bool {
     path.as_os_str().is_empty()
+}
+
+fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 fn is_zero(number: &u32) -> bool {

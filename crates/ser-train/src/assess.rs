@@ -109,7 +109,7 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
         .at(&options.checkpoint));
     }
     let (device, _) = device::set_up(&options.device, options.threads)?;
-    let mut network = network_of(&origin, &options.encoders, device)
+    let mut network = network_of(&checkpoint, &origin, &options.encoders, device)
         .map_err(|error| at_checkpoint(error.into(), &options.checkpoint))?;
     network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
     let (way, utterances) = (origin.fit.feature_normalisation, split.part(Part::Test));

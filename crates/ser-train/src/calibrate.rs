@@ -92,7 +92,7 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
 /// When its weights do not fit, a shard cannot be read, or an answer is not finite.
 pub(crate) fn calibrate(checkpoint: &mut Checkpoint, material: &Material, device: Device) -> Result<()> {
     let origin = Origin::of(checkpoint)?;
-    let mut network = network_of(&origin, &Encoders::default(), device)?;
+    let mut network = network_of(checkpoint, &origin, &Encoders::default(), device)?;
     network.load_state_dict(&checkpoint.model_state)?;
     let (way, utterances) = (origin.fit.feature_normalisation, material.split.part(Part::Val));
     let normaliser = normaliser_of(checkpoint, way, &material.val, utterances, device)?;

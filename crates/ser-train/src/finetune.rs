@@ -5,6 +5,7 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_encoder::{Encoders, Tunable};
 use ser_features::FeatureConfig;
+use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
 use ser_model::network::{Architecture, FinetuneConfig, NetworkConfig, TunedEncoder};
 use ser_model::{FeatureNormalisation, FitConfig, Precision};
 use tch::Device;
@@ -23,7 +24,7 @@ pub fn complete(config: &mut FitConfig) -> Result<()> {
     let usage = |what: &str| Error::new(ErrorKind::Usage, what);
     let no_encoder = config.encoder.as_os_str().is_empty();
     let Some(sizes) = config.network.sizes::<FinetuneConfig>() else {
-        if no_encoder {
+        if no_encoder && !config.embed_encoder {
             return Ok(());
         }
         let what = format!("a {} network begins with no pretrained encoder", config.network.arch().name());
@@ -51,7 +52,18 @@ pub fn complete(config: &mut FitConfig) -> Result<()> {
         let what = "a finetune network learns in f32, not in bf16";
         return Err(usage(what).help("leave the precision out"));
     }
-    let tuned = Tunable::open(&config.encoder, Device::Cpu)?.tuned(sizes)?;
+    let encoder = Tunable::open(&config.encoder, Device::Cpu)?;
+    let tuned = encoder.tuned(sizes)?;
+    // A tenth is room for what is trained of it.
+    if config.embed_encoder && encoder.embedded_bytes() > MAX_FILE_BYTES / 10 * 9 {
+        let what = format!(
+            "holds {} MB of weights in f32, and a checkpoint takes {} MB in all",
+            encoder.embedded_bytes() >> 20,
+            MAX_FILE_BYTES >> 20
+        );
+        let error = Error::new(ErrorKind::Limit, what).at(&config.encoder);
+        return Err(error.help(remedy!["leave ", Setting::EmbedEncoder, " out, and keep its folder"]));
+    }
     if let Some(before) = sizes.encoder.as_ref().filter(|before| before.digest != tuned.digest) {
         let what = format!(
             "holds a {} encoder with digest {}, not the {} encoder with digest {} that the recipe is for",
@@ -114,15 +126,23 @@ pub(crate) fn encoder_of(architecture: &Architecture) -> Option<&TunedEncoder> {
     architecture.network.sizes::<FinetuneConfig>()?.encoder.as_ref()
 }
 
-/// A network of the shape that `origin` describes, with its encoder if it begins with one. Its weights are still to be loaded.
+/// A network of the shape that `origin` of `checkpoint` describes, with its encoder if it begins with one. Its weights are still to be loaded.
 ///
 /// # Errors
 /// When the encoder is not found among `encoders`, or the device lacks memory.
-pub(crate) fn network_of(origin: &Origin, encoders: &Encoders, device: Device) -> torch::Result<Network> {
+pub(crate) fn network_of(
+    checkpoint: &Checkpoint,
+    origin: &Origin,
+    encoders: &Encoders,
+    device: Device,
+) -> torch::Result<Network> {
     let network = Network::new(&origin.model, origin.fit.seed, device)?;
     match encoder_of(&origin.model) {
         None => Ok(network),
-        Some(wanted) => network.with_encoder(encoders.tunable(wanted, origin.encoder.as_deref(), device)?),
+        Some(wanted) => {
+            let noted = origin.encoder.as_deref();
+            network.with_encoder(encoders.tunable_of(checkpoint, wanted, noted, device)?)
+        }
     }
 }
 

@@ -50,7 +50,7 @@ impl Predictor {
         threads: u32,
     ) -> Result<Self> {
         let (device, _) = device::set_up(name, threads)?;
-        let mut network = network_of(origin, encoders, device)?;
+        let mut network = network_of(checkpoint, origin, encoders, device)?;
         network.load_state_dict(&checkpoint.model_state)?;
         let way = origin.fit.feature_normalisation;
         let normaliser = Normaliser::of_any_utterance(checkpoint, way, origin.model.input_shape, device)?;

@@ -323,6 +323,9 @@ impl<'a> Trainer<'a> {
             let mut best = self.checkpoint()?;
             best.extra.push(self.domain.to_entry()?);
             best.extra.push(calibrator_of(&predictions, &self.material.split)?.to_entry()?);
+            if self.config.embed_encoder {
+                best.extra.extend(self.learner.network.encoder_entry()?);
+            }
             self.run.save_best(&best)?;
         }
         self.exchange_average()?;

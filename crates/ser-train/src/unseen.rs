@@ -68,7 +68,7 @@ pub fn assess_unseen(
     let domain = DomainReference::of(&checkpoint).map_err(of_checkpoint)?;
 
     let (device, _) = device::set_up(&options.device, options.threads)?;
-    let mut network = network_of(&origin, &options.encoders, device)
+    let mut network = network_of(&checkpoint, &origin, &options.encoders, device)
         .map_err(|error| at_checkpoint(error.into(), &options.checkpoint))?;
     network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
     let heard = Hearing { checkpoint: &checkpoint, origin: &origin, set, learnt: &learnt };

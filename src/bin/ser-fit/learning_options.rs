@@ -53,6 +53,16 @@ pub(crate) struct LearningOptions {
     /// What the learning rate is multiplied by for layers of the encoder that --tune top or all trains [default: 0.1]
     #[arg(long, value_name = "FACTOR")]
     encoder_lr_scale: Option<f64>,
+    /// What it is multiplied by once more for each layer below the last [default: 1]
+    #[arg(long, value_name = "FACTOR")]
+    layer_lr_decay: Option<f64>,
+    /// Parts of a batch that go through a finetune network one after the other, to need less memory [default: 1]
+    #[arg(long, value_name = "PARTS")]
+    gradient_accumulation: Option<u32>,
+    /// Compute values inside of the layers of a finetune network's encoder again in the backward pass instead of keeping
+    /// them: less memory, more time
+    #[arg(long)]
+    gradient_checkpointing: bool,
     /// Utterances in a step [default: 32]
     #[arg(long)]
     batch_size: Option<u32>,
@@ -182,7 +192,10 @@ impl LearningOptions {
             || self.lora_alpha.is_some()
             || self.lora_targets.is_some()
             || self.top_layers.is_some()
-            || self.encoder_lr_scale.is_some();
+            || self.encoder_lr_scale.is_some()
+            || self.layer_lr_decay.is_some()
+            || self.gradient_accumulation.is_some()
+            || self.gradient_checkpointing;
         if !given {
             return Ok(());
         }
@@ -197,6 +210,9 @@ impl LearningOptions {
         set(&mut sizes.lora_targets, &self.lora_targets);
         set(&mut sizes.top_layers, &self.top_layers);
         set(&mut sizes.encoder_lr_scale, &self.encoder_lr_scale);
+        set(&mut sizes.layer_lr_decay, &self.layer_lr_decay);
+        set(&mut sizes.gradient_accumulation, &self.gradient_accumulation);
+        sizes.gradient_checkpointing |= self.gradient_checkpointing;
         config.network = NetworkConfig::new(sizes);
         Ok(())
     }

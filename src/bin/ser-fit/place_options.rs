@@ -18,6 +18,9 @@ pub(crate) struct PlaceOptions {
     /// Folder of the pretrained encoder that a finetune network begins with
     #[arg(long, value_name = "FOLDER")]
     encoder: Option<PathBuf>,
+    /// Let the checkpoint carry that encoder whole, so that it needs no folder
+    #[arg(long)]
+    embed_encoder: bool,
     /// Passes over the training side [default: 20]
     #[arg(long, conflicts_with = "steps")]
     epochs: Option<u32>,
@@ -49,6 +52,7 @@ impl PlaceOptions {
             config.data.clone_from(&self.data);
         }
         set(&mut config.encoder, &self.encoder);
+        config.embed_encoder |= self.embed_encoder;
         // A length given here is in the place of the recipe's.
         if self.epochs.is_some() || self.steps.is_some() {
             config.epochs = self.epochs.unwrap_or(0);

@@ -4,6 +4,7 @@ mod data2vec_audio;
 mod ge2e;
 mod hubert;
 mod speech;
+mod transformer;
 mod wav2vec2;
 mod wavlm;
 mod whisper;
@@ -19,6 +20,8 @@ use crate::folder::Folder;
 use crate::parts::{Frames, TimeMasks};
 use crate::settings::Settings;
 use crate::weights::{Taken, Tensors, Weights};
+
+pub(crate) use transformer::{Inputs, Transformer};
 
 /// An encoder of some family.
 pub(crate) trait Model: Debug + Send {
@@ -47,6 +50,11 @@ pub(crate) trait Model: Debug + Send {
     /// What the model says last, of the last layer's states `[B, frame, D]`: `last_hidden_state` in `transformers`.
     fn last(&self, states: &Tensor) -> Result<Tensor> {
         Ok(states.shallow_clone())
+    }
+
+    /// Its layers one by one, if it is a transformer.
+    fn transformer(&self) -> Option<&dyn Transformer> {
+        None
     }
 
     /// Which frames are hidden while the model learns, if any are.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ser_torch::Result;
 use tch::{Kind, Tensor};
 
-use crate::families::{Model, Receiver, Source};
+use crate::families::{Inputs, Model, Receiver, Source, Transformer, transformer};
 use crate::parts::{
     Activation, Attention, Convolutions, Frames, Layer, LayerNames, LayerNorm, LayerSizes, Linear,
     Normalisation, Positions, SelfAttention, TimeMasks, heads_of,
@@ -269,25 +269,41 @@ impl Model for SpeechModel {
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {
+        transformer::run(self, batch, last, each)
+    }
+
+    fn transformer(&self) -> Option<&dyn Transformer> {
+        Some(self)
+    }
+}
+
+impl Transformer for SpeechModel {
+    fn inputs(&self, batch: &[&[f32]]) -> Result<Inputs> {
         let projected =
             batch.iter().map(|samples| self.projected(samples)?.f_squeeze_dim(0).map_err(Into::into));
         let projected: Vec<Tensor> = projected.collect::<Result<_>>()?; // each [frame, D]
         let lengths = projected.iter().map(|frames| frames.size().first().copied().unwrap_or_default());
-        let frames = Frames::new(lengths.collect(), self.projection.device())?;
+        let real = Frames::new(lengths.collect(), self.projection.device())?;
         let mut x = Tensor::f_pad_sequence(&projected, true, 0.0, "right")?; // [B, frame, D]
         drop(projected);
         x = self.without_hidden(x)?;
-        x = x.f_add(&self.positions.of(&x, &frames)?)?;
+        x = x.f_add(&self.positions.of(&x, &real)?)?;
         if let Some(norm) = &self.norm {
             x = norm.apply(&x)?;
         }
-        each(0, &x, &frames)?;
         let length = x.size().get(1).copied().unwrap_or_default();
-        let shared = self.shared.as_ref().map(|shared| shared.of(length)).transpose()?;
-        for (number, layer) in self.layers.iter().enumerate().take(last) {
-            x = layer.apply(&x, &frames, shared.as_ref())?;
-            each(number + 1, &x, &frames)?;
+        let positions = self.shared.as_ref().map(|shared| shared.of(length)).transpose()?;
+        Ok(Inputs { x, real, seen: None, positions })
+    }
+
+    fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn layer(&self, number: usize, inputs: &Inputs, x: &Tensor) -> Result<Tensor> {
+        match self.layers.get(number) {
+            Some(layer) => layer.apply(x, inputs.seen(), inputs.positions.as_ref()),
+            None => Ok(x.shallow_clone()),
         }
-        Ok(())
     }
 }

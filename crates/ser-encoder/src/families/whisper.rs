@@ -5,7 +5,7 @@ use ser_core::ErrorKind;
 use ser_torch::Result;
 use tch::Tensor;
 
-use crate::families::{Model, Receiver, Source};
+use crate::families::{Inputs, Model, Receiver, Source, Transformer, transformer};
 use crate::log_mel::LogMel;
 use crate::parts::{Activation, Attention, Frames, Layer, LayerNames, LayerNorm, LayerSizes, heads_of};
 use crate::preprocessor::{feature_extractor, sample_rate};
@@ -136,24 +136,41 @@ impl Model for Whisper {
     }
 
     fn run(&self, batch: &[&[f32]], last: usize, each: &mut Receiver<'_>) -> Result<()> {
+        transformer::run(self, batch, last, each)
+    }
+
+    fn transformer(&self) -> Option<&dyn Transformer> {
+        Some(self)
+    }
+}
+
+impl Transformer for Whisper {
+    fn inputs(&self, batch: &[&[f32]]) -> Result<Inputs> {
         let spectra: Vec<Tensor> =
             batch.iter().map(|samples| self.log_mel.apply(samples)).collect::<Result<_>>()?;
         let spectra = Tensor::f_stack(&spectra, 0)?; // [B, band, frame]
         let x = self.second.apply(&self.first.apply(&spectra)?)?.f_transpose(1, 2)?;
-        let mut x = x.f_add(&self.positions)?; // [B, state, D]
+        let x = x.f_add(&self.positions)?; // [B, state, D]
         // Attention sees the silence too, as it did in training.
         let all = x.size().get(1).copied().unwrap_or_default();
-        let whole = Frames::new(vec![all; batch.len()], x.device())?;
+        let seen = Frames::new(vec![all; batch.len()], x.device())?;
         let real = batch.iter().map(|samples| (self.frames_of(samples.len()) as i64).min(all)).collect();
         let real = Frames::new(real, x.device())?;
-        each(0, &x, &real)?;
-        for (number, layer) in self.layers.iter().enumerate().take(last) {
-            x = layer.apply(&x, &whole, None)?;
-            match number + 1 == self.layers.len() {
-                true => each(number + 1, &self.norm.apply(&x)?, &real)?,
-                false => each(number + 1, &x, &real)?,
-            }
+        Ok(Inputs { x, real, seen: Some(seen), positions: None })
+    }
+
+    fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn layer(&self, number: usize, inputs: &Inputs, x: &Tensor) -> Result<Tensor> {
+        match self.layers.get(number) {
+            Some(layer) => layer.apply(x, inputs.seen(), None),
+            None => Ok(x.shallow_clone()),
         }
-        Ok(())
+    }
+
+    fn last_states(&self, x: &Tensor) -> Result<Tensor> {
+        self.norm.apply(x)
     }
 }

@@ -19,6 +19,7 @@ mod normalisation;
 mod padding;
 mod spectrum;
 mod speech;
+mod waveform;
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::{FeatureConfig, Representation};
@@ -30,11 +31,11 @@ pub(crate) use normalisation::Normalisation;
 /// What comes out.
 #[derive(Debug)]
 pub(crate) struct Features {
-    /// `[1, channel, row, T]`, f32, zero after the real frames.
+    /// `[1, channel, row, T]`, f32, zero after the real frames; of a waveform the real frames alone.
     pub(crate) tensor: Value,
     /// The same before it was normalised.
     pub(crate) unnormalised: Value,
-    /// 1 for the real frames and 0 for the others, `[1, 1, 1, T]`, f32.
+    /// 1 for the real frames and 0 for the others, `[1, 1, 1, T]`, f32; a single 1 of a waveform.
     pub(crate) real: Value,
     /// How many frames are real, `[1]`, i64, from 1 to T.
     pub(crate) frames: Value,
@@ -106,6 +107,9 @@ pub(crate) fn features(
     config: &FeatureConfig,
     normalisation: &Normalisation,
 ) -> Result<Features> {
+    if config.is_waveform() {
+        return Ok(waveform::features(graph, samples, config));
+    }
     let rows = Rows::of(config)?;
     let window = Window::of(config);
     graph.enter("level");

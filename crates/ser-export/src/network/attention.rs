@@ -2,8 +2,8 @@
 
 use ser_core::Result;
 
-use super::weights::transposed;
 use super::{Builder, Flow, Form};
+use crate::nodes::affine;
 use crate::onnx::{Attribute, Value};
 
 /// Added to the scores of positions that are not real, whose share is then zero in f32.
@@ -19,7 +19,7 @@ impl Builder<'_> {
         let bias = self.weight(&format!("{name}.in_proj_bias"), &[3 * width])?;
         let mut parts = Vec::new();
         for (weight, bias) in weight.chunks(width * width).zip(bias.chunks(width)) {
-            let projected = self.affine(&input.x, weight, bias, width);
+            let projected = affine(self.graph, &input.x, weight, bias, width);
             let parted = self.graph.reshape(&projected, &[input.positions, heads, width / heads]);
             parts.push(self.graph.transpose(&parted, &[1, 0, 2])); // [head, position, width/head]
         }
@@ -41,14 +41,6 @@ impl Builder<'_> {
         let real = self.is_real(flow, axes);
         let never = self.graph.float(NEVER);
         self.graph.op("Where", &[&real, scores, &never])
-    }
-
-    /// `x` `[…, input]` times the transpose of `weight` `[output, input]`, and `bias` added.
-    pub(super) fn affine(&mut self, x: &Value, weight: &[f32], bias: &[f32], inputs: usize) -> Value {
-        let weight = self.graph.floats(&[inputs, bias.len()], &transposed(weight, inputs));
-        let bias = self.graph.floats(&[bias.len()], bias);
-        let x = self.graph.op("MatMul", &[x, &weight]);
-        self.graph.op("Add", &[&x, &bias])
     }
 
     /// Adds sin(p / 10000^(2i / width)) to the even units, cos to the odd ones.

@@ -6,6 +6,7 @@ use ser_model::network::{Activation, Layer};
 
 use super::weights::EPSILON;
 use super::{Builder, Flow, Form};
+use crate::nodes::{affine, gelu, scaled_and_shifted, standardised};
 use crate::onnx::{Attribute, Value};
 
 impl Builder<'_> {
@@ -20,7 +21,7 @@ impl Builder<'_> {
         let (input, inputs) = self.sequence(input);
         let weight = self.weight(&format!("{name}.weight"), &[units, inputs])?;
         let bias = self.weight(&format!("{name}.bias"), &[units])?;
-        let x = self.affine(&input.x, &weight, &bias, inputs);
+        let x = affine(self.graph, &input.x, &weight, &bias, inputs);
         Ok(with_units(input, x, units))
     }
 
@@ -30,18 +31,9 @@ impl Builder<'_> {
         let (input, units) = self.sequence(input);
         let scale = self.weight(&format!("{name}.weight"), &[units])?;
         let shift = self.weight(&format!("{name}.bias"), &[units])?;
-        let mean = self.graph.mean_of_last(&input.x);
-        let centred = self.graph.op("Sub", &[&input.x, &mean]);
-        let squares = self.graph.op("Mul", &[&centred, &centred]);
-        let variance = self.graph.mean_of_last(&squares);
         let epsilon = self.graph.float(EPSILON);
-        let variance = self.graph.op("Add", &[&variance, &epsilon]);
-        let deviation = self.graph.op("Sqrt", &[&variance]);
-        let x = self.graph.op("Div", &[&centred, &deviation]);
-        let scale = self.graph.floats(&[units], &scale);
-        let x = self.graph.op("Mul", &[&x, &scale]);
-        let shift = self.graph.floats(&[units], &shift);
-        let x = self.graph.op("Add", &[&x, &shift]);
+        let x = standardised(self.graph, &input.x, &epsilon);
+        let x = scaled_and_shifted(self.graph, &x, &[units], &scale, &shift);
         Ok(with_units(input, x, units))
     }
 
@@ -53,13 +45,7 @@ impl Builder<'_> {
                 Flow { x, ..input }
             }
             Activation::Gelu => {
-                let [root, one, half] =
-                    [std::f32::consts::SQRT_2, 1.0, 0.5].map(|number| self.graph.float(number));
-                let scaled = self.graph.op("Div", &[&input.x, &root]);
-                let error = self.graph.op("Erf", &[&scaled]);
-                let twice = self.graph.op("Add", &[&error, &one]);
-                let x = self.graph.op("Mul", &[&input.x, &twice]);
-                let x = self.graph.op("Mul", &[&x, &half]);
+                let x = gelu(self.graph, &input.x);
                 Flow { x, ..input }
             }
             Activation::Swish => {

@@ -12,9 +12,10 @@ mod pooling;
 mod weights;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_model::network::{Architecture, Branch, Layer, Padding, View};
+use ser_model::network::{Architecture, Branch, Layer, LowRank, Padding, View};
 
 use crate::basis::cosine_basis;
+use crate::encoder::{Carried, Tensors, mean_state};
 use crate::features::Features;
 use crate::onnx::{Attribute, Graph, Value};
 
@@ -25,6 +26,8 @@ pub(crate) use weights::Weights;
 struct Builder<'a> {
     graph: &'a mut Graph,
     weights: &'a Weights<'a>,
+    /// The pretrained encoder that the network begins with, if it does.
+    encoder: Option<&'a Carried<'a>>,
     /// Frames that are real, `[1]`, i64.
     frames: Value,
     padding: Padding,
@@ -42,6 +45,7 @@ pub(crate) fn logits(
     features: &Features,
     architecture: &Architecture,
     weights: &Weights<'_>,
+    encoder: Option<&Carried<'_>>,
 ) -> Result<Value> {
     let described = architecture.describe()?;
     let [channels, bands, frames] = architecture.input_shape;
@@ -60,6 +64,7 @@ pub(crate) fn logits(
             let mut builder = Builder {
                 graph,
                 weights,
+                encoder,
                 frames: features.frames.clone(),
                 padding: described.padding,
                 prefix: format!("{member}{}", branch.prefix),
@@ -156,16 +161,28 @@ impl Builder<'_> {
             Layer::Dropout(_) => Ok(input),
             Layer::Residual { layers, scale } => self.residual(layers, *scale, input),
             Layer::ChannelMix { name } => self.channel_mix(name, input),
-            Layer::Encoder { .. } => Err(Error::new(
-                ErrorKind::Unsupported,
-                "begins with a pretrained encoder, of which there is no ONNX graph",
-            )),
+            Layer::Encoder { name, units, low_rank, .. } => self.encoder(name, *units, *low_rank, input),
             Layer::Mean => Ok(self.mean(input)),
             Layer::MeanAndDeviation => Ok(self.mean_and_deviation(input)),
             Layer::AttentivePooling { hidden, score, units } => {
                 self.attentive_pooling([hidden, score], *units, input)
             }
         }
+    }
+
+    /// A pretrained encoder of the waveform that an image is.
+    fn encoder(&mut self, name: &str, units: u32, low_rank: Option<LowRank>, input: Flow) -> Result<Flow> {
+        let Some(carried) = self.encoder else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "begins with a pretrained encoder that is not there",
+            ));
+        };
+        let scope = format!("{}{name}", self.prefix);
+        let tensors = Tensors::new(carried, self.weights, format!("{scope}."), low_rank);
+        let samples = self.graph.squeeze(&input.x, &[1, 2]); // [1, N]
+        let x = mean_state(self.graph, &scope, &samples, input.positions, &tensors)?;
+        Ok(Flow { x, form: Form::Vector { units: units as usize }, ..input })
     }
 
     /// Names of the nodes that follow begin with the layer's.

@@ -17,8 +17,16 @@ impl<'a> Weights<'a> {
         Self(state.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect())
     }
 
+    /// Whether there is a tensor called `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The values of `name`, which has `shape`.
-    pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    ///
+    /// # Errors
+    /// When there is none, or it has another shape.
+    pub(crate) fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let tensor = self
             .0
             .get(name)
@@ -26,10 +34,4 @@ impl<'a> Weights<'a> {
             .ok_or_else(|| Error::new(ErrorKind::Damaged, format!("lacks {name} of shape {shape:?}")))?;
         tensor.to_f32()
     }
-}
-
-/// `values` `[row, column]` as `[column, row]`.
-pub(super) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
-    let columns = columns.max(1);
-    (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect()
 }

@@ -32,6 +32,13 @@ pub struct FinetuneConfig {
     pub top_layers: u32,
     /// What the learning rate is multiplied by for the encoder's own tensors, not for matrices that are added to them.
     pub encoder_lr_scale: f64,
+    /// What it is multiplied by once more for each layer below the last one: "layer-wise learning-rate decay" (K. Clark et al.,
+    /// "ELECTRA: pre-training text encoders as discriminators rather than generators", ICLR 2020).
+    pub layer_lr_decay: f64,
+    /// In how many parts a batch is learnt from, one after the other; their gradients are added. Memory is that of a part.
+    pub gradient_accumulation: u32,
+    /// Whether values inside of the encoder's layers are computed again in the backward pass instead of being kept.
+    pub gradient_checkpointing: bool,
     /// Whether frames are hidden from the transformer in training, as the encoder's settings say.
     pub time_masks: bool,
     /// Units of the dense layer.
@@ -134,6 +141,9 @@ impl Default for FinetuneConfig {
             lora_targets: vec![LoraTarget::Query, LoraTarget::Value],
             top_layers: 4,
             encoder_lr_scale: 0.1,
+            layer_lr_decay: 1.0,
+            gradient_accumulation: 1,
+            gradient_checkpointing: false,
             time_masks: true,
             dense: 256,
             dropout: 0.3,
@@ -165,9 +175,16 @@ impl Sizes for FinetuneConfig {
             return Err(invalid_size("lora_targets", &given, allowed));
         }
         depth("top_layers", self.top_layers)?;
-        if !(self.encoder_lr_scale > 0.0 && self.encoder_lr_scale <= 1.0) {
-            let given = self.encoder_lr_scale.to_string();
-            return Err(invalid_size("encoder_lr_scale", &given, "a number above 0, up to 1"));
+        for (name, factor) in
+            [("encoder_lr_scale", self.encoder_lr_scale), ("layer_lr_decay", self.layer_lr_decay)]
+        {
+            if !(factor > 0.0 && factor <= 1.0) {
+                return Err(invalid_size(name, &factor.to_string(), "a number above 0, up to 1"));
+            }
+        }
+        if !(1..=65_536).contains(&self.gradient_accumulation) {
+            let given = self.gradient_accumulation.to_string();
+            return Err(invalid_size("gradient_accumulation", &given, "a number from 1 to 65536"));
         }
         units("dense", &[self.dense])?;
         share("dropout", self.dropout)?;
@@ -183,6 +200,7 @@ impl Sizes for FinetuneConfig {
             units: encoder.dimension,
             tensors: encoder.tensors.clone(),
             time_masks: self.time_masks,
+            checkpointing: self.gradient_checkpointing,
             low_rank: (self.tune == Tune::Lora).then_some(low_rank),
         }];
         layers.extend(Layer::head(self.dense, self.dropout, classes));
@@ -192,6 +210,25 @@ impl Sizes for FinetuneConfig {
     fn dropout(&mut self) -> &mut f64 {
         &mut self.dropout
     }
+}
+
+impl FinetuneConfig {
+    /// What the learning rate of the encoder's own tensor `name` is multiplied by.
+    pub fn share_of_learning_rate(&self, name: &str) -> f64 {
+        let layers = self.encoder.iter().flat_map(|encoder| encoder.tensors.keys());
+        let last = layers.filter_map(|tensor| layer_of(tensor)).max().unwrap_or_default();
+        let below = layer_of(name).map_or(0, |layer| last.saturating_sub(layer));
+        self.encoder_lr_scale * self.layer_lr_decay.powi(below as i32)
+    }
+}
+
+/// Under what name a checkpoint carries the encoder that its network begins with, where it carries it whole.
+pub const EMBEDDED_ENCODER: &str = "encoder";
+
+/// The layer of an encoder's transformer that its tensor `name` belongs to, from 0; none for what is in front of it.
+pub fn layer_of(name: &str) -> Option<usize> {
+    let rest = name.strip_prefix("encoder.layers.").or_else(|| name.strip_prefix("layers."))?;
+    rest.split('.').next()?.parse().ok()
 }
 
 impl TunedEncoder {
@@ -238,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn the_learning_rate_falls_by_a_factor_for_each_layer_below_the_last() {
+        let tensors: &[(&str, &[usize])] =
+            &[("encoder.layers.2.a.weight", &[2, 2]), ("encoder.layers.4.a.weight", &[2, 2])];
+        let encoder = Some(encoder(tensors));
+        let sizes =
+            FinetuneConfig { layer_lr_decay: 0.5, encoder_lr_scale: 0.2, encoder, ..Default::default() };
+        assert_eq!(sizes.share_of_learning_rate("encoder.layers.4.a.weight"), 0.2);
+        assert_eq!(sizes.share_of_learning_rate("encoder.layers.2.a.weight"), 0.05);
+        assert_eq!(layer_of("layers.11.fc1.bias"), Some(11));
+        assert_eq!(layer_of("feature_projection.projection.weight"), None);
+    }
+
+    #[test]
     fn only_what_is_trained_is_a_weight() {
         let tensors: &[(&str, &[usize])] = &[("layers.0.q.weight", &[16, 24])];
         let of = |tune: Tune| {
@@ -280,6 +330,8 @@ mod tests {
             "lora_alpha = 0.0",
             "top_layers = 65",
             "encoder_lr_scale = 1.5",
+            "layer_lr_decay = 0.0",
+            "gradient_accumulation = 0",
         ] {
             let text = format!("[network]\narch = 'finetune'\n{wrong}\n");
             let error = crate::FitConfig::from_toml(&text).unwrap_err().to_string();

@@ -139,6 +139,8 @@ pub enum Layer {
         tensors: BTreeMap<String, Vec<usize>>,
         /// Whether frames are hidden in training, as the encoder's settings say.
         time_masks: bool,
+        /// Whether values inside of the encoder's layers are computed again in the backward pass instead of being kept.
+        checkpointing: bool,
         /// Unless the tensors are trained themselves: what is added to them.
         low_rank: Option<LowRank>,
     },

@@ -37,6 +37,28 @@ impl Batch<'_> {
     pub(crate) fn owned(features: Tensor, frames: Tensor, targets: Tensor) -> Self {
         Self { features, frames, targets, mixed: None, memory: PhantomData }
     }
+
+    /// Its utterances in so many `parts` one after the other, as equal as can be; fewer where it has fewer utterances.
+    pub(crate) fn parts(&self, parts: usize) -> Result<Vec<Self>> {
+        let utterances = self.targets.size().first().copied().unwrap_or_default();
+        let parts = (parts as i64).clamp(1, utterances.max(1));
+        let part = |number: i64| {
+            let (start, end) = (utterances * number / parts, utterances * (number + 1) / parts);
+            let cut = |tensor: &Tensor| tensor.f_narrow(0, start, end - start);
+            let mixed = match &self.mixed {
+                None => None,
+                Some(Mixed { targets, share }) => Some(Mixed { targets: cut(targets)?, share: *share }),
+            };
+            Ok(Self {
+                features: cut(&self.features)?,
+                frames: cut(&self.frames)?,
+                targets: cut(&self.targets)?,
+                mixed,
+                memory: PhantomData,
+            })
+        };
+        (0..parts).map(part).collect()
+    }
 }
 
 /// The other half of each mixture in a batch.

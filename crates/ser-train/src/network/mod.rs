@@ -11,7 +11,7 @@ mod tuning_parity;
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
-use ser_encoder::Tunable;
+use ser_encoder::{Replay, Tunable};
 use ser_model::network::{Architecture, FinetuneConfig};
 use ser_model::{Precision, checkpoint};
 use tch::{Device, Kind, Tensor};
@@ -33,6 +33,8 @@ pub struct Network {
     learning: Kind,
     /// The pretrained encoder that it begins with, if it does.
     encoder: Option<Tunable>,
+    /// Of the pass before, in training: what its backward pass is to go on with behind the head.
+    replays: Vec<Replay>,
 }
 
 /// What a pass is for.
@@ -56,7 +58,8 @@ impl Network {
         let statistics = statistics.collect::<Result<_>>()?;
         let parameters = Parameters::initialise(layout.weights, seed, device)?;
         let architecture = architecture.clone();
-        Ok(Self { architecture, model, parameters, statistics, device, learning: Kind::Float, encoder: None })
+        let (learning, encoder, replays) = (Kind::Float, None, Vec::new());
+        Ok(Self { architecture, model, parameters, statistics, device, learning, encoder, replays })
     }
 
     /// The same with the pretrained encoder that it begins with. Tensors of the encoder that are trained are as in its folder.
@@ -75,6 +78,14 @@ impl Network {
             encoder.tensor(tensor)
         })?;
         Ok(Self { encoder: Some(encoder), ..self })
+    }
+
+    /// The encoder that it begins with, as a checkpoint carries it; `None` if it begins with none.
+    ///
+    /// # Errors
+    /// When values cannot be copied from the device.
+    pub(crate) fn encoder_entry(&self) -> Result<Option<(String, checkpoint::Value)>> {
+        self.encoder.as_ref().map(Tunable::to_entry).transpose()
     }
 
     /// Sets the arithmetic in which convolutions and LSTM learn; `Auto` stands for f32.
@@ -116,8 +127,24 @@ impl Network {
         let leaves = self.parameters.leaves();
         let (statistics, device) = (&mut self.statistics, self.device);
         let encoder = self.encoder.as_ref();
-        let mut forward = Forward { leaves, statistics, dropping, kind, device, encoder };
+        self.replays.clear();
+        let replays = &mut self.replays;
+        let mut forward = Forward { leaves, statistics, dropping, kind, device, encoder, replays };
         self.model.branches(&mut forward, features, frames)
+    }
+
+    /// Gradients of `loss`, which was computed from the branches of the last pass, laid out as the weights' buffer, `[total]`.
+    ///
+    /// # Errors
+    /// When the device lacks memory.
+    pub(crate) fn gradient(&mut self, loss: &Tensor) -> Result<Tensor> {
+        let replays = std::mem::take(&mut self.replays);
+        if replays.is_empty() {
+            return self.parameters.gradient(loss);
+        }
+        loss.f_backward()?;
+        replays.into_iter().try_for_each(Replay::backward)?;
+        self.parameters.take_gradients()
     }
 
     fn check_shape(&self, features: &Tensor) -> Result<()> {

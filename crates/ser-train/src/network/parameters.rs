@@ -62,6 +62,22 @@ impl Parameters {
         Ok(Tensor::f_cat(&flat, 0)?)
     }
 
+    /// The gradients that backward passes have added to the leaves, laid out as the buffer, `[total]`. They begin with zeros
+    /// again.
+    pub(crate) fn take_gradients(&mut self) -> Result<Tensor> {
+        let mut flat = Vec::with_capacity(self.leaves.len());
+        for leaf in &mut self.leaves {
+            let gradient = leaf.f_grad()?;
+            flat.push(match gradient.defined() {
+                true => gradient.f_reshape([-1])?,
+                false => leaf.f_detach()?.f_zeros_like()?.f_reshape([-1])?,
+            });
+        }
+        let taken = Tensor::f_cat(&flat, 0)?;
+        self.leaves.iter_mut().for_each(Tensor::zero_grad);
+        Ok(taken)
+    }
+
     /// Gives those weights their first values that start as given, by their names.
     ///
     /// # Errors
@@ -81,16 +97,17 @@ impl Parameters {
         })
     }
 
-    /// The stretches of the buffer whose weights started as given, and the others: where each begins, how long it is, and
-    /// whether it started so.
-    pub(crate) fn stretches(&self) -> Vec<(i64, i64, bool)> {
-        let mut stretches: Vec<(i64, i64, bool)> = Vec::new();
+    /// The stretches of the buffer with one `share` of the learning rate, which is asked for weights that started as given,
+    /// by their names, and is 1 for the others: where each begins, how long it is, and its share.
+    pub(crate) fn stretches(&self, share: impl Fn(&str) -> f64) -> Vec<(i64, i64, f64)> {
+        let mut stretches: Vec<(i64, i64, f64)> = Vec::new();
         let mut start = 0;
         for weight in &self.weights {
-            let (length, given) = (count(weight), weight.start == Start::Given);
+            let length = count(weight);
+            let share = if weight.start == Start::Given { share(&weight.name) } else { 1.0 };
             match stretches.last_mut() {
-                Some((_, before, same)) if *same == given => *before += length,
-                _ => stretches.push((start, length, given)),
+                Some((_, before, same)) if *same == share => *before += length,
+                _ => stretches.push((start, length, share)),
             }
             start += length;
         }

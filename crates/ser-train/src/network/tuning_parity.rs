@@ -87,7 +87,7 @@ fn the_loss_and_every_gradient_are_those_of_transformers() {
         let mut worst = Difference::none();
         worst.see("logits", &to_vec_f32(&logits).unwrap(), &floats(&bytes, "logits"), None);
         worst.see("loss", &to_vec_f32(&loss).unwrap(), &floats(&bytes, "loss"), None);
-        let gradient = to_vec_f32(&network.parameters.gradient(&loss).unwrap()).unwrap();
+        let gradient = to_vec_f32(&network.gradient(&loss).unwrap()).unwrap();
         let mut start = 0;
         for (name, tensor) in network.parameters.export().unwrap() {
             let end = start + tensor.shape().iter().product::<usize>();
@@ -108,6 +108,47 @@ fn the_loss_and_every_gradient_are_those_of_transformers() {
         assert!((&together - &logits).abs().max().double_value(&[]) < 1e-5, "{file}");
         let alone = answers(&features.narrow(0, 1, 1), &frames.narrow(0, 1, 1), &mut network);
         assert!((alone.get(0) - together.get(1)).abs().max().double_value(&[]) < 1e-6, "{file}");
+    }
+}
+
+/// What a step in training gives: the gradient, and the logits.
+fn gradient_and_logits(network: &mut Network, features: &Tensor, frames: &Tensor) -> [Vec<f32>; 2] {
+    let mut random = Random::new(&["a step"]);
+    let logits = network.branches(features, frames, Pass::Training(&mut random)).unwrap().remove(0);
+    let targets = Tensor::from_slice(&[1i64, 3, 0]);
+    let loss = logits.cross_entropy_loss::<Tensor>(&targets, None, Reduction::Mean, -100, 0.0);
+    let gradient = network.gradient(&loss).unwrap();
+    [&gradient, &logits].map(|tensor| to_vec_f32(tensor).unwrap())
+}
+
+#[test]
+fn gradients_are_the_same_where_layers_keep_nothing() {
+    let (features, frames) = waveforms(&[0, 4_000, 500, 3_000, 900, 2_500]);
+    for (name, sizes) in [
+        ("wav2vec2-base", FinetuneConfig { tune: Tune::Top, top_layers: 1, ..Default::default() }),
+        ("hubert-large", FinetuneConfig::default()),
+        // All layers share positions that the first one learns.
+        ("wavlm-base", FinetuneConfig { tune: Tune::All, ..Default::default() }),
+        ("whisper", FinetuneConfig { tune: Tune::All, ..Default::default() }),
+        ("whisper", FinetuneConfig { tune: Tune::Head, ..Default::default() }),
+    ] {
+        let of = |gradient_checkpointing: bool| {
+            let sizes = FinetuneConfig { gradient_checkpointing, ..sizes.clone() };
+            let mut network = network(&tunable(name), sizes);
+            let first = gradient_and_logits(&mut network, &features, &frames);
+            assert_eq!(gradient_and_logits(&mut network, &features, &frames), first, "{name}: a second step");
+            first
+        };
+        let ([kept, logits], [replayed, other_logits]) = (of(false), of(true));
+        // Attention without gradients may be another kernel of libtorch.
+        for (one, other) in logits.iter().zip(&other_logits) {
+            assert!((one - other).abs() < 1e-5, "{name}: {one} {other}");
+        }
+        let largest = kept.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        assert!(largest > 0.0 && kept.len() == replayed.len());
+        for (kept, replayed) in kept.iter().zip(&replayed) {
+            assert!((kept - replayed).abs() <= 1e-5 * largest, "{name}: {kept} {replayed}");
+        }
     }
 }
 

@@ -50,13 +50,9 @@ impl Adam {
         Ok(Self { steps: 0, mean: zeros()?, square: zeros()?, rates })
     }
 
-    /// The same with the learning rate times `share` for the weights that started as a pretrained encoder's.
-    pub(crate) fn with_share_for_given(self, parameters: &Parameters, share: f64) -> Self {
-        let rates = parameters.stretches().into_iter().map(|(start, length, given)| {
-            let share = if given { share } else { 1.0 };
-            (start, length, share)
-        });
-        Self { rates: rates.collect(), ..self }
+    /// The same with the learning rate times `share`, by name, for the weights that started as a pretrained encoder's.
+    pub(crate) fn with_share_for_given(self, parameters: &Parameters, share: impl Fn(&str) -> f64) -> Self {
+        Self { rates: parameters.stretches(share), ..self }
     }
 
     /// Changes the parameters by one step of the learning rate `lr` against `gradient`, `[total]`, with PyTorch's order of
@@ -155,7 +151,7 @@ mod tests {
             parameters.start_from(|_| Some(&ones)).unwrap();
             let mut adam = Adam::new(&parameters).unwrap();
             if let Some(share) = share {
-                adam = adam.with_share_for_given(&parameters, share);
+                adam = adam.with_share_for_given(&parameters, |_| share);
             }
             let gradient = Tensor::from_slice(&[0.5f32, -1.0, 2.0, 3.0, -0.25, 1.5]);
             for _ in 0..3 {

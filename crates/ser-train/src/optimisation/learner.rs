@@ -1,6 +1,7 @@
 //! One step of learning: forward, backward, Adam.
 
 use ser_core::random::Random;
+use ser_core::{Error, ErrorKind};
 use ser_model::FitConfig;
 use ser_model::network::FinetuneConfig;
 use tch::{Kind, Reduction, Tensor};
@@ -16,6 +17,8 @@ pub struct Learner {
     /// The network.
     pub network: Network,
     pub(crate) adam: Adam,
+    /// In how many parts a batch is learnt from, one after the other.
+    parts: usize,
     regularisation: Regularisation,
     label_smoothing: f64,
     /// `[class]`
@@ -37,14 +40,18 @@ impl Learner {
     /// # Errors
     /// When the device lacks memory.
     pub fn new(network: Network, config: &FitConfig) -> Result<Self> {
-        let share = config.network.sizes::<FinetuneConfig>().map(|sizes| sizes.encoder_lr_scale);
+        let sizes = config.network.sizes::<FinetuneConfig>();
         let adam = Adam::new(&network.parameters)?;
-        let adam = match share {
-            Some(share) => adam.with_share_for_given(&network.parameters, share),
+        let adam = match sizes {
+            Some(sizes) => adam.with_share_for_given(&network.parameters, |weight| {
+                let (_, tensor) = weight.split_once("encoder.").unwrap_or_default();
+                sizes.share_of_learning_rate(tensor)
+            }),
             None => adam,
         };
+        let parts = sizes.map_or(1, |sizes| sizes.gradient_accumulation as usize);
         let (regularisation, label_smoothing) = (Regularisation::of(config), config.label_smoothing);
-        Ok(Self { network, adam, regularisation, label_smoothing, class_weights: None })
+        Ok(Self { network, adam, parts, regularisation, label_smoothing, class_weights: None })
     }
 
     /// Sets the class weights of the loss; the mean over a batch is the weighted one.
@@ -67,27 +74,84 @@ impl Learner {
     /// # Errors
     /// When shapes disagree or the device lacks memory.
     pub fn step(&mut self, batch: &Batch<'_>, lr: f64, dropout: &mut Random) -> Result<StepResult> {
-        let branches = self.network.branches(&batch.features, &batch.frames, Pass::Training(dropout))?;
-        let loss = mean_over_branches(&branches, |logits| self.mean_cross_entropy(logits, batch))?;
-        let logits = answer(&branches)?;
-        let gradient = self.network.parameters.gradient(&loss)?;
+        let (gradient, learnt) = match self.parts {
+            1 => self.gradient(batch, None, dropout)?,
+            parts => self.accumulated_gradient(batch, parts, dropout)?,
+        };
         self.adam.step(&mut self.network.parameters, &gradient, lr, self.regularisation)?;
-        Ok(StepResult { loss, logits })
+        Ok(learnt)
     }
 
-    /// Of a mixed batch, the loss towards either half of each mixture, weighted by its share.
-    fn mean_cross_entropy(&self, logits: &Tensor, batch: &Batch<'_>) -> Result<Tensor> {
-        let towards = |targets: &Tensor| {
-            let weights = self.class_weights.as_ref();
-            logits.f_cross_entropy_loss(targets, weights, Reduction::Mean, -100, self.label_smoothing)
+    /// The gradient of the loss of `batch`, `[total]`; of its share of the loss of `whole`, if it is a part of that.
+    fn gradient(
+        &mut self,
+        batch: &Batch<'_>,
+        whole: Option<&Batch<'_>>,
+        dropout: &mut Random,
+    ) -> Result<(Tensor, StepResult)> {
+        let branches = self.network.branches(&batch.features, &batch.frames, Pass::Training(dropout))?;
+        let loss = mean_over_branches(&branches, |logits| self.mean_cross_entropy(logits, batch, whole))?;
+        let gradient = self.network.gradient(&loss)?;
+        Ok((gradient, StepResult { loss: loss.f_detach()?, logits: answer(&branches)?.f_detach()? }))
+    }
+
+    /// The same of a batch in so many `parts`, of which only one is in memory with all that its backward pass needs.
+    fn accumulated_gradient(
+        &mut self,
+        batch: &Batch<'_>,
+        parts: usize,
+        dropout: &mut Random,
+    ) -> Result<(Tensor, StepResult)> {
+        let (mut gradients, mut losses, mut logits) = (None::<Tensor>, Vec::new(), Vec::new());
+        for part in batch.parts(parts)? {
+            let (gradient, learnt) = self.gradient(&part, Some(batch), dropout)?;
+            gradients = Some(match gradients {
+                None => gradient,
+                Some(mut sum) => sum.f_add_(&gradient)?,
+            });
+            losses.push(learnt.loss);
+            logits.push(learnt.logits);
+        }
+        let Some(gradient) = gradients else {
+            return Err(Error::new(ErrorKind::Mismatch, "a batch of no utterances").into());
         };
-        let loss = towards(&batch.targets)?;
+        let loss = Tensor::f_stack(&losses, 0)?.f_sum(Kind::Float)?;
+        Ok((gradient, StepResult { loss, logits: Tensor::f_cat(&logits, 0)? }))
+    }
+
+    /// Of a mixed batch, the loss towards either half of each mixture, weighted by its share. Of a part of `whole`, what it
+    /// adds to the mean over that.
+    fn mean_cross_entropy(
+        &self,
+        logits: &Tensor,
+        batch: &Batch<'_>,
+        whole: Option<&Batch<'_>>,
+    ) -> Result<Tensor> {
+        let towards = |targets: &Tensor, all: Option<&Tensor>| -> Result<Tensor> {
+            let weights = self.class_weights.as_ref();
+            let mean =
+                logits.f_cross_entropy_loss(targets, weights, Reduction::Mean, -100, self.label_smoothing)?;
+            match all {
+                None => Ok(mean),
+                Some(all) => Ok(mean.f_mul(&self.weight_of(targets)?.f_div(&self.weight_of(all)?)?)?),
+            }
+        };
+        let loss = towards(&batch.targets, whole.map(|whole| &whole.targets))?;
         Ok(match &batch.mixed {
             None => loss,
             Some(Mixed { targets, share }) => {
-                loss.f_mul_scalar(1.0 - share)?.f_add(&towards(targets)?.f_mul_scalar(*share)?)?
+                let all = whole.and_then(|whole| whole.mixed.as_ref()).map(|mixed| &mixed.targets);
+                loss.f_mul_scalar(1.0 - share)?.f_add(&towards(targets, all)?.f_mul_scalar(*share)?)?
             }
         })
+    }
+
+    /// How much utterances of these classes weigh in a mean, together.
+    fn weight_of(&self, targets: &Tensor) -> Result<Tensor> {
+        match &self.class_weights {
+            Some(weights) => Ok(weights.f_index_select(0, targets)?.f_sum(Kind::Float)?),
+            None => Ok(Tensor::f_ones_like(targets)?.f_sum(Kind::Float)?),
+        }
     }
 }
 
@@ -100,5 +164,65 @@ pub(crate) fn mean_over_branches(
     match losses.as_slice() {
         [loss] => Ok(loss.shallow_clone()),
         losses => Ok(Tensor::f_stack(losses, 0)?.f_mean(Kind::Float)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ser_encoder::Tunable;
+    use ser_model::network::{Architecture, NetworkConfig, Tune};
+    use tch::Device;
+
+    use super::*;
+    use crate::network::parameters::to_vec_f32;
+
+    /// Weights after two steps from a batch of five waveforms, and the loss and the logits of the second.
+    fn learnt(gradient_accumulation: u32, class_weights: Option<&[f32]>, mixed: bool) -> [Vec<f32>; 3] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders/wavlm-large");
+        let encoder = Tunable::open(&folder, Device::Cpu).unwrap();
+        let sizes = FinetuneConfig {
+            tune: Tune::Top,
+            top_layers: 1,
+            gradient_accumulation,
+            time_masks: false,
+            ..FinetuneConfig::default()
+        };
+        let sizes = FinetuneConfig { encoder: Some(encoder.tuned(&sizes).unwrap()), ..sizes };
+        let config =
+            FitConfig { network: NetworkConfig::new(sizes), label_smoothing: 0.1, ..FitConfig::default() };
+        let architecture = Architecture::new(&config.network, [1, 1, 3_000], 3).unwrap();
+        let network = Network::new(&architecture, 5, Device::Cpu).unwrap().with_encoder(encoder).unwrap();
+        let mut learner = Learner::new(network, &config).unwrap().weighing_classes(class_weights).unwrap();
+        let samples: Vec<f32> = (0..15_000).map(|n| (n as f32 * n as f32 * 1e-5).sin()).collect();
+        let features = Tensor::from_slice(&samples).view([5, 1, 1, 3_000]);
+        let of = |numbers: [i64; 5]| Tensor::from_slice(&numbers);
+        let mut batch = Batch::owned(features, of([3_000, 2_000, 2_500, 1_000, 3_000]), of([0, 2, 1, 1, 0]));
+        batch.mixed = mixed.then(|| Mixed { targets: of([1, 0, 0, 2, 2]), share: 0.3 });
+        let mut step = || {
+            let mut dropout = Random::new(&["dropout"]);
+            learner.step(&batch, 1e-3, &mut dropout).unwrap()
+        };
+        step();
+        let StepResult { loss, logits } = step();
+        [learner.network.parameters.flat(), &loss, &logits].map(|tensor| to_vec_f32(tensor).unwrap())
+    }
+
+    #[test]
+    fn a_batch_in_parts_teaches_what_it_teaches_at_once() {
+        let weights: &[f32] = &[0.5, 2.0, 1.0];
+        for (class_weights, mixed) in [(None, false), (Some(weights), false), (Some(weights), true)] {
+            let whole = learnt(1, class_weights, mixed);
+            // More parts than utterances are as many as there are.
+            for parts in [2, 3, 9] {
+                for (whole, in_parts) in whole.iter().zip(learnt(parts, class_weights, mixed)) {
+                    assert_eq!(whole.len(), in_parts.len());
+                    for (whole, in_parts) in whole.iter().zip(in_parts) {
+                        assert!((whole - in_parts).abs() < 2e-5, "{parts} parts: {whole} {in_parts}");
+                    }
+                }
+            }
+        }
     }
 }

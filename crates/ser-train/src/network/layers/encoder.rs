@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ser_core::{Error, ErrorKind};
 use ser_encoder::Change;
-use ser_model::network::LowRank;
+use ser_model::network::{LowRank, layer_of};
 use tch::{Kind, Tensor};
 
 use super::{Compute, Flow, Form, Forward, Places};
@@ -18,6 +18,8 @@ pub(super) struct Encoder {
     parts: BTreeMap<String, Part>,
     /// Whether frames are hidden in training.
     time_masks: bool,
+    /// The first layer that something learns in, if values inside of layers are not kept in training.
+    replayed_from: Option<usize>,
 }
 
 /// Where what takes the place of a tensor lies.
@@ -33,7 +35,6 @@ impl Encoder {
         name: &str,
         tensors: impl Iterator<Item = &'a String>,
         low_rank: Option<LowRank>,
-        time_masks: bool,
     ) -> Result<Self> {
         let part = |tensor: &String| -> Result<(String, Part)> {
             let place = format!("{name}.{tensor}");
@@ -48,7 +49,15 @@ impl Encoder {
             };
             Ok((tensor.clone(), part))
         };
-        Ok(Self { parts: tensors.map(part).collect::<Result<_>>()?, time_masks })
+        Ok(Self { parts: tensors.map(part).collect::<Result<_>>()?, time_masks: false, replayed_from: None })
+    }
+
+    /// The same with frames that are hidden in training if `time_masks`, and with values inside of layers that are computed
+    /// again in the backward pass if `checkpointing`.
+    pub(super) fn learning(self, time_masks: bool, checkpointing: bool) -> Self {
+        // Where nothing of the encoder learns, nothing is kept anyway.
+        let first = self.parts.keys().filter_map(|tensor| layer_of(tensor)).min();
+        Self { time_masks, replayed_from: first.filter(|_| checkpointing), ..self }
     }
 
     fn changes(&self, leaves: &[Tensor]) -> BTreeMap<String, Change> {
@@ -77,10 +86,15 @@ impl Compute for Encoder {
             let lengths: Vec<usize> = utterances.iter().map(|samples| samples.len()).collect();
             encoder.hide_frames(&lengths, &mut || f64::from(random.unit()));
         }
-        let x = match forward.training() {
-            true => mean_over_frames(encoder.last_states(&utterances)?)?,
+        let x = match (forward.training(), self.replayed_from) {
+            (true, Some(from)) => {
+                let (states, lengths, replay) = encoder.last_states_to_replay(&utterances, from)?;
+                forward.replays.push(replay);
+                mean_over_frames((states, lengths))?
+            }
+            (true, None) => mean_over_frames(encoder.last_states(&utterances)?)?,
             // One by one, so that an answer is the same to the bit whatever else is asked.
-            false => {
+            (false, _) => {
                 let alone = |utterance: &&[f32]| mean_over_frames(encoder.last_states(&[utterance])?);
                 Tensor::f_cat(&utterances.iter().map(alone).collect::<Result<Vec<_>>>()?, 0)?
             }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
-use ser_encoder::Tunable;
+use ser_encoder::{Replay, Tunable};
 use ser_model::network::{Layer, Layout, Padding};
 use tch::{Device, Kind, Tensor};
 
@@ -103,8 +103,9 @@ pub(super) fn build(layer: &Layer, places: &Places) -> Result<Box<dyn Compute>> 
         Layer::Dropout(share) => Box::new(dense::Dropout(*share)),
         Layer::Residual { layers, scale } => Box::new(dense::Residual::new(places, layers, *scale)?),
         Layer::ChannelMix { name } => Box::new(pooling::ChannelMix::new(places, name)?),
-        Layer::Encoder { name, tensors, low_rank, time_masks, .. } => {
-            Box::new(encoder::Encoder::new(places, name, tensors.keys(), *low_rank, *time_masks)?)
+        Layer::Encoder { name, tensors, low_rank, time_masks, checkpointing, .. } => {
+            let encoder = encoder::Encoder::new(places, name, tensors.keys(), *low_rank)?;
+            Box::new(encoder.learning(*time_masks, *checkpointing))
         }
         Layer::Mean => Box::new(pooling::Mean),
         Layer::MeanAndDeviation => Box::new(pooling::MeanAndDeviation),
@@ -219,6 +220,8 @@ pub(super) struct Forward<'a> {
     pub(super) device: Device,
     /// The pretrained encoder, if the network begins with one.
     pub(super) encoder: Option<&'a Tunable>,
+    /// What of the backward pass is left once gradients have come to an encoder that kept nothing.
+    pub(super) replays: &'a mut Vec<Replay>,
 }
 
 impl Forward<'_> {
