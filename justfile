@@ -57,7 +57,7 @@ study *ARGS: build
     @cd {{ quote(invocation_directory()) }} && \
         python3 {{ quote(justfile_directory()) }}/scripts/study/study.py --runs {{ quote(justfile_directory()) }}/runs/study "$@"
 
-# Run the fuzz targets for SECONDS each (60), or only those named; what they find stays in fuzz/artifacts/
+# Run the fuzz targets for SECONDS each (60), or only those named, or `build` them; what they find stays in fuzz/artifacts/
 fuzz *ARGS: _compilers
     @scripts/fuzz "$@"
 

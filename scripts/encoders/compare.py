@@ -6,7 +6,8 @@
 Both hear the same synthetic corpus (seven emotions, two speakers, so many words) on all cores, in turns, and pool the mean of
 every layer. In Python recordings are resampled by soxr and sorted by length, and go through the model in batches of 8, with
 an attention mask, or one at a time; loading the model and reading files do not count there. ser's time is that of all of
-`ser-prep`.
+`ser-prep`. The last line says what the multiplications of the model would take, without any padding, at the rate that a large
+product of matrices reaches in the same run.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import time
 import librosa
 import torch
 import transformers
+from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -32,6 +34,18 @@ def timed(work):
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
+
+
+def products(clips):
+    """What the products and convolutions of the model take for each clip alone, seconds, at the rate of a large product."""
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    rate = 2 * 2048**3 / min(timed(lambda: a @ b) for _ in range(5))
+    # Tensors without memory: only shapes are computed.
+    model = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config()).eval().to("meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        for clip in clips:
+            model(torch.empty(1, len(clip), device="meta"))
+    return counter.get_total_flops() / rate, counter.get_total_flops(), rate
 
 
 def main():
@@ -74,6 +88,9 @@ def main():
         for name, seconds in times.items():
             peer = statistics.median(seconds)
             print(f"{name:40} {peer:6.1f} s   ser is {peer / ours:.2f} times as fast")
+        least, flops, rate = products(clips)
+        print(f"{flops / 1e12:.1f} Tflop at the {rate / 1e9:.0f} Gflop/s of a large product: {least:.1f} s, so that no program "
+              f"could be more than {statistics.median(times['transformers, batches of 8 by length']) / least:.2f} times as fast as batches")
 
 
 if __name__ == "__main__":
