@@ -44,6 +44,10 @@ bench *ARGS: setup
 bench-peers *ARGS: build
     @scripts/bench/peers {{ quote(invocation_directory()) }} "$@"
 
+# Compare encoders of the usual sizes with transformers: every hidden state, and the time for a synthetic corpus of WORDS (12)
+bench-encoders *WORDS: build
+    @scripts/encoders/bench "$@"
+
 # Check the CUDA path against the CPU's and measure it; --rehearse takes the CPU for the GPU
 gpu *ARGS: build
     @python3 scripts/gpu/check.py "$@"
