@@ -175,6 +175,8 @@ fn every_encoder_with_a_graph_answers_in_onnxruntime_as_in_ser() {
         ("wavlm-base", &lora, &features, 1),
         ("wavlm-large", &top, &features, 1),
         ("data2vec-audio", &lora, &features, 1),
+        ("whisper", &lora, &features, 1),
+        ("whisper-bf16", &top, &peak, 1),
     ];
     let subjects = subjects
         .map(|(name, sizes, features, members)| Subject::with_encoder(name, sizes, features, members));

@@ -11,7 +11,7 @@ use crate::onnx::{Attribute, Graph, Value};
 /// Numbers that gate the positions of a frame: two, each the sum of four.
 const GATES: usize = 8;
 
-/// Attention of every frame of `x` `[1, F, D]` to all, of the same shape; `at` is the layer's name.
+/// Attention of every frame of `x` `[1, F, D]` to all, of the same shape; `at` is its name.
 ///
 /// # Errors
 /// When a tensor is missing.
@@ -20,14 +20,20 @@ pub(super) fn attend(
     at: &str,
     x: &Value,
     positions: Option<&RelativePositions>,
-    settings: &Settings,
+    [size, heads]: [usize; 2],
     tensors: &Tensors<'_>,
 ) -> Result<Value> {
-    let (size, heads) = (settings.hidden_size, settings.num_attention_heads);
-    let at = format!("{at}.attention");
     let mut parts = Vec::with_capacity(3);
     for name in ["q_proj", "k_proj", "v_proj"] {
-        let projected = linear(graph, tensors, &format!("{at}.{name}"), x, [size, size])?;
+        let name = format!("{at}.{name}");
+        // Whisper's keys have no bias.
+        let projected = match tensors.has(&format!("{name}.bias")) {
+            true => linear(graph, tensors, &name, x, [size, size])?,
+            false => {
+                let weight = tensors.get(&format!("{name}.weight"), &[size, size])?;
+                affine(graph, x, &weight, &vec![0.0; size], size)
+            }
+        };
         parts.push(by_head(graph, &projected, size, heads));
     }
     let [query, key, value] = &parts[..] else { return Ok(x.clone()) };
@@ -36,7 +42,7 @@ pub(super) fn attend(
     let query = graph.op("Mul", &[query, &scale]);
     let mut scores = graph.op("MatMul", &[&query, &key]); // [1, head, query, key]
     if let Some(positions) = positions {
-        let bias = positions.gated(graph, &at, x, settings, tensors)?;
+        let bias = positions.gated(graph, at, x, [size, heads], tensors)?;
         scores = graph.op("Add", &[&scores, &bias]);
     }
     let shares = graph.op_with("Softmax", &[&scores], &[Attribute::Int("axis", 3)]);
@@ -104,10 +110,9 @@ impl RelativePositions {
         graph: &mut Graph,
         at: &str,
         x: &Value,
-        settings: &Settings,
+        [size, heads]: [usize; 2],
         tensors: &Tensors<'_>,
     ) -> Result<Value> {
-        let (size, heads) = (settings.hidden_size, settings.num_attention_heads);
         let inputs = size / heads;
         let weight = tensors.get(&format!("{at}.gru_rel_pos_linear.weight"), &[GATES, inputs])?;
         let bias = tensors.get(&format!("{at}.gru_rel_pos_linear.bias"), &[GATES])?;

@@ -6,14 +6,17 @@
 //! [1, N]     [1, 1, N]     [1, channel, F]  [1, F, D]                   [1, F, D]                  [1, D]
 //! ```
 //!
-//! wav2vec 2.0 and its kin are made of the same parts, each a file here; Whisper and others are refused by name.
+//! wav2vec 2.0 and its kin (`speech.rs`) and Whisper (`whisper.rs`) are made of parts, each a file here; others are refused by
+//! name.
 
 mod attention;
 mod convolutions;
 mod positions;
 mod settings;
+mod speech;
 mod tensors;
 mod transformer;
+mod whisper;
 
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
@@ -21,20 +24,19 @@ use ser_model::checkpoint::Checkpoint;
 use ser_model::network::{EMBEDDED_ENCODER, TunedEncoder};
 
 use crate::nodes::{affine, standardised};
-use crate::onnx::{Attribute, ElementType, Graph, Value};
+use crate::onnx::{Attribute, Graph, Value};
 
-use settings::Settings;
 pub(crate) use tensors::{Carried, Tensors};
 
-/// Added to the variance of a recording by `Wav2Vec2FeatureExtractor`.
-const LEAST_VARIANCE: f64 = 1e-7;
+/// The family that hears a spectrum.
+const WHISPER: &str = "whisper";
 
 /// The encoder that the network in `checkpoint`, of which it is to be `wanted`, begins with.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`] when the checkpoint does not carry it, or it is of a family that cannot be expressed;
 /// [`ErrorKind::Damaged`] when it is another one or lacks a part.
-pub(crate) fn carried<'a>(checkpoint: &'a Checkpoint, wanted: &TunedEncoder) -> Result<Carried<'a>> {
+pub(crate) fn carried<'a>(checkpoint: &'a Checkpoint, wanted: &'a TunedEncoder) -> Result<Carried<'a>> {
     let Some(entry) = checkpoint.extra(EMBEDDED_ENCODER) else {
         let what = "begins with a pretrained encoder, which the checkpoint does not carry";
         return Err(
@@ -42,7 +44,10 @@ pub(crate) fn carried<'a>(checkpoint: &'a Checkpoint, wanted: &TunedEncoder) -> 
         );
     };
     let carried = Carried::of(entry, wanted)?;
-    Settings::of(&carried)?;
+    match WHISPER == carried.family {
+        true => drop(whisper::Settings::of(&carried)?),
+        false => drop(settings::Settings::of(&carried)?),
+    }
     Ok(carried)
 }
 
@@ -58,51 +63,13 @@ pub(crate) fn mean_state(
     most: usize,
     tensors: &Tensors<'_>,
 ) -> Result<Value> {
-    let settings = Settings::of(tensors.carried())?;
-    graph.enter(&format!("{scope}/waveform"));
-    let samples = filled_up(graph, samples, settings.samples_of_a_frame());
-    let samples = if settings.normalises { normalised(graph, &samples) } else { samples };
-    graph.enter(&format!("{scope}/convolutions"));
-    let frames = convolutions::apply(graph, &samples, &settings, tensors)?; // [1, F, channel]
-    graph.enter(&format!("{scope}/projection"));
-    let channels = settings.conv_dim.last().copied().unwrap_or(1);
-    let epsilon = settings.layer_norm_eps;
-    let frames = match settings.projection_norm() {
-        true => layer_norm(graph, tensors, "feature_projection.layer_norm", &frames, channels, epsilon)?,
-        false => frames,
+    let states = match WHISPER == tensors.carried().family {
+        true => whisper::last_states(graph, scope, samples, tensors)?,
+        false => speech::last_states(graph, scope, samples, most, tensors)?,
     };
-    let x =
-        linear(graph, tensors, "feature_projection.projection", &frames, [channels, settings.hidden_size])?;
-    graph.enter(&format!("{scope}/positions"));
-    let positions = positions::of(graph, &x, &settings, tensors)?;
-    let x = graph.op("Add", &[&x, &positions]);
-    let most = settings.frames_of(most);
-    let x = transformer::apply(graph, scope, &x, most, &settings, tensors)?;
     graph.enter(&format!("{scope}/mean"));
-    let mean = graph.op_with("ReduceMean", &[&x], &[Attribute::Ints("axes", &[1])]);
+    let mean = graph.op_with("ReduceMean", &[&states], &[Attribute::Ints("axes", &[1])]);
     Ok(graph.squeeze(&mean, &[1]))
-}
-
-/// `samples` `[1, N]` with silence after them where they are fewer than `least`, `[1, 1, N or least]`.
-fn filled_up(graph: &mut Graph, samples: &Value, least: usize) -> Value {
-    let shape = graph.op("Shape", &[samples]);
-    let second = graph.int(1);
-    let count = graph.gather(&shape, &second, 0); // [1]
-    let [least, zero] = [least as i64, 0].map(|number| graph.int(number));
-    let missing = graph.op("Sub", &[&least, &count]);
-    let missing = graph.op("Max", &[&missing, &zero]);
-    let none = graph.ints(&[3], &[0; 3]);
-    let pads = graph.op_with("Concat", &[&none, &missing], &[Attribute::Int("axis", 0)]);
-    let filled = graph.op_with("Pad", &[samples, &pads], &[Attribute::Text("mode", "constant")]);
-    graph.unsqueeze(&filled, &[1])
-}
-
-/// Samples with mean 0 and variance 1, computed in f64.
-fn normalised(graph: &mut Graph, samples: &Value) -> Value {
-    let exact = graph.cast(samples, ElementType::Double);
-    let least = graph.double(LEAST_VARIANCE);
-    let exact = standardised(graph, &exact, &least);
-    graph.cast(&exact, ElementType::Float)
 }
 
 /// The linear layer `name` from `inputs` to `outputs` units.

@@ -1,4 +1,4 @@
-//! The settings of an encoder that decide how its graph looks.
+//! The settings of wav2vec 2.0 and its kin that decide how the graph looks.
 
 use ser_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub(super) struct Settings {
     pub(super) num_hidden_layers: usize,
     pub(super) intermediate_size: usize,
     pub(super) layer_norm_eps: f64,
-    hidden_act: String,
+    pub(super) hidden_act: String,
     do_stable_layer_norm: bool,
     pub(super) conv_dim: Vec<usize>,
     pub(super) conv_kernel: Vec<usize>,
@@ -92,7 +92,7 @@ impl Settings {
         if !FAMILIES.contains(&settings.model_type.as_str()) {
             let what =
                 format!("begins with a {} encoder, of which there is no ONNX graph", settings.model_type);
-            let known = format!("export a model that begins with one of {}", FAMILIES.join(", "));
+            let known = format!("export a model that begins with one of {} or whisper", FAMILIES.join(", "));
             return Err(Error::new(ErrorKind::Unsupported, what).help(known));
         }
         let convolutions = [settings.conv_dim.len(), settings.conv_kernel.len(), settings.conv_stride.len()];
@@ -168,15 +168,10 @@ impl Settings {
     pub(super) fn activate_convolution(&self, graph: &mut Graph, x: &Value) -> Result<Value> {
         activate(graph, &self.feat_extract_activation, x)
     }
-
-    /// The activation inside of a layer.
-    pub(super) fn activate_layer(&self, graph: &mut Graph, x: &Value) -> Result<Value> {
-        activate(graph, &self.hidden_act, x)
-    }
 }
 
 /// The activation that `transformers` calls `name`.
-fn activate(graph: &mut Graph, name: &str, x: &Value) -> Result<Value> {
+pub(super) fn activate(graph: &mut Graph, name: &str, x: &Value) -> Result<Value> {
     Ok(match name {
         "gelu" => gelu(graph, x),
         "gelu_new" | "gelu_pytorch_tanh" => {

@@ -11,6 +11,8 @@ use crate::network::Weights;
 /// An encoder as a checkpoint carries it.
 #[derive(Debug)]
 pub(crate) struct Carried<'a> {
+    /// Its family, such as `wav2vec2`.
+    pub(super) family: &'a str,
     /// `config.json` of its folder.
     pub(super) config: &'a str,
     /// `preprocessor_config.json`
@@ -24,7 +26,7 @@ impl<'a> Carried<'a> {
     ///
     /// # Errors
     /// When a part is missing, or the encoder is not the one that was `wanted`.
-    pub(super) fn of(entry: &'a Value, wanted: &TunedEncoder) -> Result<Self> {
+    pub(super) fn of(entry: &'a Value, wanted: &'a TunedEncoder) -> Result<Self> {
         let damaged = |what: &str| Error::new(ErrorKind::Damaged, format!("carries an encoder {what}"));
         let text = |name: &str| {
             let text = entry.get(name).and_then(Value::as_text);
@@ -39,7 +41,12 @@ impl<'a> Carried<'a> {
             (DictKey::Text(name), Some(tensor)) => Some((name.as_str(), tensor)),
             _ => None,
         });
-        Ok(Self { config: text("config")?, preprocessor: text("preprocessor")?, tensors: named.collect() })
+        Ok(Self {
+            family: &wanted.family,
+            config: text("config")?,
+            preprocessor: text("preprocessor")?,
+            tensors: named.collect(),
+        })
     }
 
     /// Its tensors by name.

@@ -1,72 +1,97 @@
-//! The layers of the transformer.
+//! The layers of a transformer.
 
 use ser_core::Result;
 
 use super::attention::{RelativePositions, attend};
-use super::settings::Settings;
+use super::settings::activate;
 use super::tensors::Tensors;
 use super::{layer_norm, linear};
 use crate::onnx::{Graph, Value};
 
-/// What all layers make of `x` `[1, F, D]`, of the same shape, where F is at most `most`; with the normalisation before the
-/// first or after the last.
-///
-/// # Errors
-/// When a tensor is missing.
-pub(super) fn apply(
-    graph: &mut Graph,
-    scope: &str,
-    x: &Value,
-    most: usize,
-    settings: &Settings,
-    tensors: &Tensors<'_>,
-) -> Result<Value> {
-    let (size, epsilon) = (settings.hidden_size, settings.layer_norm_eps);
-    let norm = |graph: &mut Graph, name: &str, x: &Value| layer_norm(graph, tensors, name, x, size, epsilon);
-    let mut x = x.clone();
-    if !settings.pre_norm() {
-        x = norm(graph, "encoder.layer_norm", &x)?;
-    }
-    let positions = match settings.has_relative_positions() {
-        true => Some(RelativePositions::of(graph, &x, most, settings, tensors)?),
-        false => None,
-    };
-    for number in 0..settings.num_hidden_layers {
-        graph.enter(&format!("{scope}/layer.{number}"));
-        let at = format!("encoder.layers.{number}");
-        let (before, after) = (format!("{at}.layer_norm"), format!("{at}.final_layer_norm"));
-        if settings.pre_norm() {
-            let read = norm(graph, &before, &x)?;
-            let attended = attend(graph, &at, &read, positions.as_ref(), settings, tensors)?;
-            x = graph.op("Add", &[&attended, &x]);
-            let read = norm(graph, &after, &x)?;
-            let fed = feed_forward(graph, &at, &read, settings, tensors)?;
-            x = graph.op("Add", &[&fed, &x]);
-        } else {
-            let attended = attend(graph, &at, &x, positions.as_ref(), settings, tensors)?;
-            let sum = graph.op("Add", &[&attended, &x]);
-            x = norm(graph, &before, &sum)?;
-            let fed = feed_forward(graph, &at, &x, settings, tensors)?;
-            let sum = graph.op("Add", &[&fed, &x]);
-            x = norm(graph, &after, &sum)?;
-        }
-    }
-    match settings.pre_norm() {
-        true => norm(graph, "encoder.layer_norm", &x),
-        false => Ok(x),
-    }
+/// What all layers of an encoder have in common.
+#[derive(Debug)]
+pub(super) struct Layers<'a> {
+    pub(super) count: usize,
+    /// Units of a frame, heads of the attention, and units between the two linear layers.
+    pub(super) size: usize,
+    pub(super) heads: usize,
+    pub(super) inner: usize,
+    pub(super) epsilon: f64,
+    /// Whether what goes into each part of a layer is normalised, instead of what comes out.
+    pub(super) pre_norm: bool,
+    /// As `transformers` calls it.
+    pub(super) activation: &'a str,
+    pub(super) names: Names,
 }
 
-fn feed_forward(
-    graph: &mut Graph,
-    at: &str,
-    x: &Value,
-    settings: &Settings,
-    tensors: &Tensors<'_>,
-) -> Result<Value> {
-    let (size, inner) = (settings.hidden_size, settings.intermediate_size);
-    let at = format!("{at}.feed_forward");
-    let x = linear(graph, tensors, &format!("{at}.intermediate_dense"), x, [size, inner])?;
-    let x = settings.activate_layer(graph, &x)?;
-    linear(graph, tensors, &format!("{at}.output_dense"), &x, [inner, size])
+/// What a family calls the layers and their parts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    pub(super) layers: &'static str,
+    pub(super) attention: &'static str,
+    pub(super) attention_norm: &'static str,
+    pub(super) inner: &'static str,
+    pub(super) outer: &'static str,
+    pub(super) final_norm: &'static str,
+}
+
+impl Layers<'_> {
+    /// What all layers make of `x` `[1, F, D]`, of the same shape.
+    ///
+    /// # Errors
+    /// When a tensor is missing.
+    pub(super) fn apply(
+        &self,
+        graph: &mut Graph,
+        scope: &str,
+        x: &Value,
+        positions: Option<&RelativePositions>,
+        tensors: &Tensors<'_>,
+    ) -> Result<Value> {
+        let mut x = x.clone();
+        for number in 0..self.count {
+            graph.enter(&format!("{scope}/layer.{number}"));
+            x = self.layer(graph, &format!("{}.{number}", self.names.layers), &x, positions, tensors)?;
+        }
+        Ok(x)
+    }
+
+    /// One of them, called `at`.
+    fn layer(
+        &self,
+        graph: &mut Graph,
+        at: &str,
+        x: &Value,
+        positions: Option<&RelativePositions>,
+        tensors: &Tensors<'_>,
+    ) -> Result<Value> {
+        let named = |name: &str| format!("{at}.{name}");
+        let [attention, before, after] =
+            [self.names.attention, self.names.attention_norm, self.names.final_norm].map(named);
+        let sizes = [self.size, self.heads];
+        let norm = |graph: &mut Graph, name: &str, x: &Value| {
+            layer_norm(graph, tensors, name, x, self.size, self.epsilon)
+        };
+        if self.pre_norm {
+            let read = norm(graph, &before, x)?;
+            let attended = attend(graph, &attention, &read, positions, sizes, tensors)?;
+            let x = graph.op("Add", &[&attended, x]);
+            let read = norm(graph, &after, &x)?;
+            let fed = self.feed_forward(graph, at, &read, tensors)?;
+            return Ok(graph.op("Add", &[&fed, &x]));
+        }
+        let attended = attend(graph, &attention, x, positions, sizes, tensors)?;
+        let sum = graph.op("Add", &[&attended, x]);
+        let x = norm(graph, &before, &sum)?;
+        let fed = self.feed_forward(graph, at, &x, tensors)?;
+        let sum = graph.op("Add", &[&fed, &x]);
+        norm(graph, &after, &sum)
+    }
+
+    fn feed_forward(&self, graph: &mut Graph, at: &str, x: &Value, tensors: &Tensors<'_>) -> Result<Value> {
+        let Names { inner, outer, .. } = self.names;
+        let x = linear(graph, tensors, &format!("{at}.{inner}"), x, [self.size, self.inner])?;
+        let x = activate(graph, self.activation, &x)?;
+        linear(graph, tensors, &format!("{at}.{outer}"), &x, [self.inner, self.size])
+    }
 }

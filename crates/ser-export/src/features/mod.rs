@@ -27,6 +27,8 @@ use ser_features::{FeatureConfig, Representation};
 use crate::onnx::{ElementType, Graph, Value};
 
 pub(crate) use normalisation::Normalisation;
+pub(crate) use padding::pad as padded;
+pub(crate) use spectrum::{mel as mel_bands, power as power_spectrum};
 
 /// What comes out.
 #[derive(Debug)]

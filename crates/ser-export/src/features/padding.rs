@@ -5,7 +5,7 @@ use ser_features::{FeatureConfig, PadMode};
 use crate::onnx::{Attribute, ElementType, Graph, Value};
 
 /// `samples` `[1, N]` with half a frame before and after them, where frames are centred.
-pub(super) fn pad(graph: &mut Graph, samples: &Value, config: &FeatureConfig) -> Value {
+pub(crate) fn pad(graph: &mut Graph, samples: &Value, config: &FeatureConfig) -> Value {
     let margin = config.n_fft / 2;
     match (config.center, config.pad_mode) {
         (false, _) => samples.clone(),

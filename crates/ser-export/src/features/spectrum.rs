@@ -8,7 +8,7 @@ use ser_features::{FeatureConfig, MelFilterBank, window};
 use crate::onnx::{Attribute, Graph, Value};
 
 /// `[1, frame, bin]`, f64, of `samples` `[1, N]`.
-pub(super) fn power(graph: &mut Graph, samples: &Value, config: &FeatureConfig) -> Value {
+pub(crate) fn power(graph: &mut Graph, samples: &Value, config: &FeatureConfig) -> Value {
     // Not every runtime reads a signal without its third axis.
     let signal = graph.unsqueeze(samples, &[2]);
     let step = graph.ints(&[], &[config.hop_length as i64]);
@@ -23,7 +23,7 @@ pub(super) fn power(graph: &mut Graph, samples: &Value, config: &FeatureConfig) 
 }
 
 /// `[1, frame, band]`, f64, of `power`.
-pub(super) fn mel(graph: &mut Graph, power: &Value, config: &FeatureConfig) -> Value {
+pub(crate) fn mel(graph: &mut Graph, power: &Value, config: &FeatureConfig) -> Value {
     let bins = config.n_fft / 2 + 1;
     let by_band = MelFilterBank::new(config).to_dense();
     let by_bin: Vec<f64> =
