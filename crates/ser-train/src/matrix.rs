@@ -14,7 +14,7 @@ use ser_model::{FitConfig, Precision};
 use tch::Device;
 
 use crate::device::precision_for;
-use crate::run::RunFolder;
+use crate::run::{FitSummary, RunFolder};
 
 /// More seeds than this are a typing mistake.
 const MOST_SEEDS: u64 = 1000;
@@ -101,6 +101,24 @@ impl MatrixRun {
         }
         Ok(Prepared { config, run, resume: true })
     }
+}
+
+/// The summaries of all runs of a matrix in their order, of what each rank says, as JSON, of the runs dealt to it in turn.
+///
+/// # Errors
+/// When a rank has said less, more or something else.
+pub fn in_order(said: &[String], runs: usize) -> Result<Vec<FitSummary>> {
+    let strange = |rank: usize| {
+        let what = format!("rank {rank} says something else of its runs than was expected");
+        Error::new(ErrorKind::Mismatch, what).help("start all ranks with the same program")
+    };
+    let mut of_ranks = Vec::with_capacity(said.len());
+    for (rank, said) in said.iter().enumerate() {
+        let summaries: Vec<FitSummary> =
+            serde_json::from_str(said).map_err(|error| strange(rank).caused_by(error))?;
+        of_ranks.push(summaries.into_iter());
+    }
+    (0..runs).map(|run| of_ranks[run % said.len()].next().ok_or_else(|| strange(run % said.len()))).collect()
 }
 
 /// An interruption, with what to do about it: the same command continues the whole matrix.

@@ -5,10 +5,12 @@
 pub mod feature_augmentation;
 pub mod imbalance;
 pub mod normalisation;
+pub mod sharing;
 pub mod source;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use ser_cache::Dataset;
 use tch::{Device, Kind, Tensor};
@@ -36,6 +38,21 @@ impl Batch<'_> {
     /// A batch with memory of its own: `features` `[B, channel, band, frame]`, `frames` and `targets` `[B]`.
     pub(crate) fn owned(features: Tensor, frames: Tensor, targets: Tensor) -> Self {
         Self { features, frames, targets, mixed: None, memory: PhantomData }
+    }
+
+    /// The utterances at the places `rows`.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Result<Self> {
+        let (first, count) = (rows.start as i64, rows.len() as i64);
+        let mixed = self.mixed.as_ref().map(|Mixed { targets, share }| -> Result<Mixed> {
+            Ok(Mixed { targets: targets.f_narrow(0, first, count)?, share: *share })
+        });
+        Ok(Self {
+            features: self.features.f_narrow(0, first, count)?,
+            frames: self.frames.f_narrow(0, first, count)?,
+            targets: self.targets.f_narrow(0, first, count)?,
+            mixed: mixed.transpose()?,
+            memory: PhantomData,
+        })
     }
 }
 
@@ -95,6 +112,11 @@ impl<'a> Batches<'a> {
         if !matches!(self.place, Place::Uploaded { .. }) {
             self.dataset.prefetch(indices);
         }
+    }
+
+    /// How many frames of each of the utterances `indices` are real.
+    pub(crate) fn frames(&self, indices: &[usize]) -> Vec<i64> {
+        indices.iter().map(|&index| i64::from(self.dataset.frames(index))).collect()
     }
 
     /// The utterances `indices`, in that order.

@@ -19,6 +19,7 @@ use ser_encoder::Tunable;
 use ser_model::network::{Layer, Layout, Padding};
 use tch::{Device, Kind, Tensor};
 
+use crate::batches::sharing::Sharing;
 use crate::torch::Result;
 
 pub(super) use lengths::Lengths;
@@ -219,6 +220,8 @@ pub(super) struct Forward<'a> {
     pub(super) device: Device,
     /// The pretrained encoder, if the network begins with one.
     pub(super) encoder: Option<&'a Tunable>,
+    /// Whose part of a batch this is, in training by several ranks.
+    pub(super) sharing: Option<&'a Sharing<'a>>,
 }
 
 impl Forward<'_> {
@@ -236,7 +239,20 @@ impl Forward<'_> {
         let share = share as f32;
         let Some(random) = self.dropping.as_mut().filter(|_| share > 0.0) else { return Ok(x) };
         let kept = 1.0 / (1.0 - share);
-        let mask: Vec<f32> = (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect();
+        let mut draw = |random: &mut Random| -> Vec<f32> {
+            (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect()
+        };
+        let mask = match self.sharing {
+            None => draw(random),
+            // The mask of the whole batch, of which only this rank's rows are drawn.
+            Some(sharing) => {
+                let row = (x.numel() / (x.size()[0].max(1) as usize)) as u64;
+                let mut own = random.clone();
+                own.skip_units(sharing.part.first as u64 * row);
+                random.skip_units(sharing.all() as u64 * row);
+                draw(&mut own)
+            }
+        };
         let mask = Tensor::f_from_slice(&mask)?.f_view(x.size().as_slice())?.f_to(self.device)?;
         Ok(x.f_mul(&mask)?)
     }
