@@ -50,11 +50,6 @@ impl Random {
         (self.0.next_u32() >> 8) as f32 * (1.0 / (1u32 << 24) as f32)
     }
 
-    /// Leaves out `count` draws of [`Self::unit`], as if they had been made; takes the same time for any number of them.
-    pub fn skip_units(&mut self, count: u64) {
-        self.0.set_word_pos(self.0.get_word_pos() + u128::from(count));
-    }
-
     /// A number in `[0, 1)` with 53 random bits, as many as a double holds.
     pub fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
@@ -142,19 +137,6 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn draws_that_are_left_out_are_as_good_as_made() {
-        for (before, left_out) in [(0, 0), (0, 1), (3, 0), (3, 15), (16, 64), (63, 1), (64, 1000), (65, 63)] {
-            let [mut made, mut skipped] = [Random::new(&["x"]), Random::new(&["x"])];
-            (0..before + left_out).for_each(|_| _ = made.unit());
-            (0..before).for_each(|_| _ = skipped.unit());
-            skipped.skip_units(left_out);
-            for _ in 0..100 {
-                assert_eq!(skipped.unit().to_bits(), made.unit().to_bits(), "{left_out} after {before}");
-            }
-        }
-    }
 
     #[test]
     fn the_stream_of_a_purpose_never_changes() {

@@ -11,25 +11,6 @@
 
 use ser_core::{Error, ErrorKind, Result};
 
-/// The variables that are read, so that a program which starts others can keep them from these.
-pub const LAUNCHER_VARIABLES: [&str; 15] = [
-    "RANK",
-    "WORLD_SIZE",
-    "LOCAL_RANK",
-    "LOCAL_WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-    "TORCHELASTIC_RESTART_COUNT",
-    "TORCHELASTIC_USE_AGENT_STORE",
-    "SLURM_PROCID",
-    "SLURM_STEP_NUM_TASKS",
-    "SLURM_NTASKS",
-    "SLURM_LOCALID",
-    "SLURM_RESTART_COUNT",
-    "JOB_COMPLETION_INDEX",
-    "GLOO_SOCKET_IFNAME",
-];
-
 /// The most ranks there may be.
 const MOST_RANKS: u64 = 1024;
 

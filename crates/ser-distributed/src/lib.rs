@@ -10,7 +10,7 @@ mod c10d;
 mod environment;
 mod ranks;
 
-pub use environment::{Environment, LAUNCHER_VARIABLES};
+pub use environment::Environment;
 pub use ranks::Ranks;
 
 #[cfg(doctest)]

@@ -77,8 +77,15 @@ impl Ranks {
             let what = format!("rank {rank} was told of {count} ranks, and rank 0 of {said}");
             return Err(Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE"));
         }
+        for other in 1..count {
+            let said = group.get(&format!("count/{other}"), PATIENCE).map_err(|error| of_rank(other, &error))?;
+            if said != count.to_string().as_bytes() {
+                let said = String::from_utf8_lossy(&said);
+                let what = format!("ranks 0 and {other} disagree on the number of ranks: `{count}` and `{said}`");
+                return Err(Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE"));
+            }
+        }
         ranks.group = Some(group);
-        ranks.agree("the number of ranks", &count.to_string())?;
         ranks.agree("the version of ser", version)?;
         if let Some(group) = &mut ranks.group {
             group.connect(environment)?;
@@ -305,5 +312,78 @@ mod tests {
         let value = Tensor::from_slice(&[1.0f32, 2.0]);
         assert_eq!(alone.sum(&value).unwrap(), value);
         assert!(alone.as_first_says(true).unwrap() && !alone.as_first_says(false).unwrap());
+    }
+
+    /// What each of some threads says that joins with the environment and the version given for it.
+    #[cfg(feature = "c10d")]
+    fn joined<T: Send>(
+        wanted: &[(u32, u32, &str)],
+        then: impl Fn(Ranks) -> T + Sync,
+    ) -> Vec<std::result::Result<T, String>> {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let then = &then;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = wanted
+                .iter()
+                .map(|&(rank, count, version)| {
+                    let environment = Environment {
+                        rank,
+                        count,
+                        local_rank: rank,
+                        local_count: count,
+                        address: "127.0.0.1".to_owned(),
+                        port: free,
+                        restarts: 0,
+                        launcher_serves: false,
+                        interface: String::new(),
+                    };
+                    scope.spawn(move || {
+                        Ranks::join(&environment, version).map(then).map_err(|error| error.to_string())
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    #[cfg(feature = "c10d")]
+    #[test]
+    fn ranks_add_up_and_hear_of_each_other() {
+        let said = joined(&[(0, 3, "1"), (1, 3, "1"), (2, 3, "1")], |ranks| {
+            let value = Tensor::from_slice(&[0.1f32, f32::from(ranks.rank() as u8)]);
+            let sum = Vec::<f32>::try_from(ranks.sum(&value).unwrap()).unwrap();
+            let heard = ranks.gather(&format!("{}", ranks.rank())).unwrap().join(",");
+            let disagreement = ranks.agree("the recipe", &format!("lr = {}", ranks.rank() / 2)).unwrap_err();
+            let result = match ranks.rank() {
+                1 => Err(Error::new(ErrorKind::Missing, "no such file")),
+                _ => Ok(()),
+            };
+            let failure = ranks.together(result).unwrap_err();
+            (sum[0].to_bits(), sum[1], heard, disagreement.to_string(), failure.to_string())
+        });
+        let said: Vec<_> = said.into_iter().map(std::result::Result::unwrap).collect();
+        for (rank, (first, second, heard, disagreement, failure)) in said.iter().enumerate() {
+            assert_eq!((*first, *second, heard.as_str()), (said[0].0, 3.0, "0,1,2"));
+            let expected = "ranks 0 and 2 disagree on the recipe: `lr = 0` and `lr = 1`";
+            assert!(disagreement.starts_with(expected), "{disagreement}");
+            let expected = if rank == 1 { "no such file" } else { "rank 1 could not go on" };
+            assert!(failure.starts_with(expected), "{failure}");
+        }
+    }
+
+    #[cfg(feature = "c10d")]
+    #[test]
+    fn ranks_that_do_not_belong_together_are_refused_by_name() {
+        for said in joined(&[(0, 2, "0.1.0"), (1, 2, "0.2.0")], |_| ()) {
+            let said = said.unwrap_err();
+            let expected = "ranks 0 and 1 disagree on the version of ser: `0.1.0` and `0.2.0`";
+            assert!(said.starts_with(expected), "{said}");
+        }
+        let said = joined(&[(0, 2, "1"), (1, 3, "1")], |_| ());
+        let expected = ["disagree on the number of ranks: `2` and `3`", "rank 1 was told of 3 ranks, and rank 0 of 2"];
+        for (said, expected) in said.into_iter().zip(expected) {
+            let said = said.unwrap_err();
+            assert!(said.contains(expected), "{said}");
+        }
     }
 }

@@ -88,7 +88,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         Some(environment) => Ranks::join(&environment, env!("CARGO_PKG_VERSION"))?,
         None => Ranks::alone(),
     };
-    let Begun { config, run, resume } = ranks.together(arguments.begin(&ranks))?;
+    let Begun { config, run, resume } = arguments.begin(&ranks)?;
     let (device, without_cuda) = device::set_up_rank(&config.device, config.threads, &ranks)?;
     if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
         eprintln!("ser-fit: training on the CPU: {reason}");
@@ -186,14 +186,16 @@ fn fit_matrix(
         table.add(cell, &summary)?;
         summaries.push(summary);
     }
-    let said = ranks.gather(&ser::to_json(&summaries)?)?;
+    let mut json = ser::to_json(&summaries)?;
+    if ranks.are_several() {
+        json = ser::to_json(&matrix::in_order(&ranks.gather(&json)?, cells.len())?)?;
+    }
     if !ranks.is_first() {
         return Ok(Ending::Done);
     }
-    let summaries = matrix::in_order(&said, cells.len())?;
-    table.conclude(folder, &summaries)?;
+    table.conclude(folder, &json)?;
     if arguments.json {
-        ser::print(&format!("{}\n", ser::to_json(&summaries)?))?;
+        ser::print(&format!("{json}\n"))?;
     }
     Ok(Ending::Done)
 }
@@ -235,6 +237,15 @@ fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
 impl Arguments {
     /// What the run of this command begins or continues with.
     fn begin(&self, ranks: &Ranks) -> Result<Begun> {
+        let (config, run) = ranks.together(self.recipe(ranks))?;
+        match &self.run {
+            Some(folder) if ranks.restarts() > 0 => self.begin_again(ranks, folder, config),
+            _ => Ok(Begun { config, run, resume: self.resume.is_some() }),
+        }
+    }
+
+    /// The recipe, and the folder of the run if there is one already.
+    fn recipe(&self, ranks: &Ranks) -> Result<(FitConfig, Option<RunFolder>)> {
         if ranks.are_several() && self.run.is_none() && self.resume.is_none() && self.runs.is_none() {
             let what = format!("{} ranks need one folder for their run, and none is named", ranks.count());
             return Err(Error::new(ErrorKind::Usage, what).help("name it with --run, where all ranks can read it"));
@@ -257,10 +268,7 @@ impl Arguments {
         }
         config.validate()?;
         finetune::complete(&mut config)?;
-        match &self.run {
-            Some(folder) if ranks.restarts() > 0 => self.begin_again(ranks, folder, config),
-            _ => Ok(Begun { config, run, resume: self.resume.is_some() }),
-        }
+        Ok((config, run))
     }
 
     /// A launcher that starts all ranks again, since one of them has failed, gives them the same command: the run in `folder`

@@ -19,7 +19,7 @@ use ser_encoder::Tunable;
 use ser_model::network::{Layer, Layout, Padding};
 use tch::{Device, Kind, Tensor};
 
-use crate::batches::sharing::Sharing;
+use crate::batches::sharing::{Part, Sharing};
 use crate::torch::Result;
 
 pub(super) use lengths::Lengths;
@@ -239,18 +239,22 @@ impl Forward<'_> {
         let share = share as f32;
         let Some(random) = self.dropping.as_mut().filter(|_| share > 0.0) else { return Ok(x) };
         let kept = 1.0 / (1.0 - share);
-        let mut draw = |random: &mut Random| -> Vec<f32> {
+        let draw = |random: &mut Random| -> Vec<f32> {
             (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect()
         };
         let mask = match self.sharing {
             None => draw(random),
-            // The mask of the whole batch, of which only this rank's rows are drawn.
+            // The mask of the whole batch, of which this rank takes its rows.
             Some(sharing) => {
-                let row = (x.numel() / (x.size()[0].max(1) as usize)) as u64;
-                let mut own = random.clone();
-                own.skip_units(sharing.part.first as u64 * row);
-                random.skip_units(sharing.all() as u64 * row);
-                draw(&mut own)
+                let row = x.numel() / (x.size()[0].max(1) as usize);
+                let leave_out = |rows: usize, random: &mut Random| {
+                    (0..rows * row).for_each(|_| _ = random.unit());
+                };
+                let Part { first, count, .. } = sharing.part;
+                leave_out(first, random);
+                let own = draw(random);
+                leave_out(sharing.all().saturating_sub(first + count), random);
+                own
             }
         };
         let mask = Tensor::f_from_slice(&mask)?.f_view(x.size().as_slice())?.f_to(self.device)?;
