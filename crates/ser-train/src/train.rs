@@ -481,12 +481,14 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let TrainingState { epoch, step, .. } = self.standing;
+        self.ranks.agree_on_number(&format!("the epoch of {what}"), i64::from(epoch))?;
+        self.ranks.agree_on_number(&format!("the step of {what}"), step as i64)?;
         let mut sum = crc32c::crc32c(&[]);
         for tensor in self.learner.network.state() {
             let bytes: Vec<u8> = to_vec_f32(&tensor)?.into_iter().flat_map(f32::to_le_bytes).collect();
             sum = crc32c::crc32c_append(sum, &bytes);
         }
-        self.ranks.agree(what, &format!("epoch {epoch}, step {step}, weights with checksum {sum:08x}"))
+        self.ranks.agree_on_number(&format!("the checksum of {what}"), i64::from(sum))
     }
 
     /// Swaps the average of the weights, if there is one, with them; a second call restores them.
