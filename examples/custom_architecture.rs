@@ -92,6 +92,7 @@ fn main() -> Result<()> {
         material: &material,
         run: &run,
         device,
+        ranks: &ser_distributed::Ranks::alone(),
         resume: false,
         stop: &AtomicBool::new(false),
         progress: &Silent,

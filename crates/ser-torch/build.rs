@@ -1,5 +1,5 @@
 //! Finds libtorch where tch's own build script finds it, says early and clearly when it is missing or of another
-//! version, and tells the packages that use it where it is, for their run paths.
+//! version, and tells the packages that use it where it is: its libraries for their run paths, its headers for what is written in C++.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,29 @@ fn main() {
     println!("cargo::rerun-if-changed=../../scripts/libtorch/cpu.txt");
     let macos = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "macos");
     match find_libtorch(macos) {
-        Ok(library) => {
+        Ok(Libtorch { library, include }) => {
             // For this crate's own tests. Other packages set theirs by what they are told here: DEP_SER_LIBTORCH_FOLDER.
             for word in ["-rpath", &library.display().to_string()] {
                 println!("cargo::rustc-link-arg=-Xlinker");
                 println!("cargo::rustc-link-arg={word}");
             }
             println!("cargo::metadata=FOLDER={}", library.display());
+            println!("cargo::metadata=INCLUDE={}", include.display());
         }
         Err(problem) => println!("cargo::error={problem}"),
     }
 }
 
-/// The folder of libtorch's libraries, by the rules and in the order of torch-sys 0.24.
-fn find_libtorch(macos: bool) -> Result<PathBuf, String> {
+/// Where libtorch is.
+struct Libtorch {
+    /// The folder of its libraries.
+    library: PathBuf,
+    /// The folder of its headers.
+    include: PathBuf,
+}
+
+/// The folders of libtorch, by the rules and in the order of torch-sys 0.24.
+fn find_libtorch(macos: bool) -> Result<Libtorch, String> {
     if variable("LIBTORCH_USE_PYTORCH").is_some() {
         return ask_python(); // torch-sys checks its version
     }
@@ -55,7 +64,7 @@ fn find_libtorch(macos: bool) -> Result<PathBuf, String> {
                 root.display()
             ))
         }
-        _ => Ok(library),
+        _ => Ok(Libtorch { library, include }),
     }
 }
 
@@ -69,13 +78,14 @@ fn version(include: &Path) -> Option<String> {
     Some([number("MAJOR")?, number("MINOR")?, number("PATCH")?].join("."))
 }
 
-/// The folder of libtorch's libraries in the active Python's torch.
-fn ask_python() -> Result<PathBuf, String> {
+/// The folders of the active Python's torch.
+fn ask_python() -> Result<Libtorch, String> {
     let python = if variable("VIRTUAL_ENV").is_some() { "python" } else { "python3" };
-    let script = "import os, torch; print(os.path.join(os.path.dirname(torch.__file__), 'lib'))";
+    let script = "import os, torch; print(os.path.dirname(torch.__file__))";
     match Command::new(python).args(["-c", script]).output() {
         Ok(output) if output.status.success() => {
-            Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+            let root = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+            Ok(Libtorch { library: root.join("lib"), include: root.join("include") })
         }
         _ => Err(format!("LIBTORCH_USE_PYTORCH is set, but {python} cannot import torch")),
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use ser_core::progress::{Progress, Silent};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
+use ser_distributed::Ranks;
 use ser_model::FitConfig;
 use ser_model::checkpoint::{Checkpoint, Tensor, Value};
 use ser_train::device;
@@ -58,6 +59,7 @@ pub(crate) fn go(config: &FitConfig, folder: &Path, resume: bool, stop: Stop) ->
             material: &material,
             run: &run,
             device,
+            ranks: &Ranks::alone(),
             resume,
             stop: &raised,
             progress: if matches!(stop, Stop::AfterStep(_)) { &counter } else { &Silent },

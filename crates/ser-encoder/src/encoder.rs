@@ -1,6 +1,7 @@
 //! An encoder as it is used: opened from a folder, and given recordings.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ser_cache::Sha;
@@ -189,14 +190,14 @@ impl Encoder {
         filled.collect()
     }
 
-    /// Hides frames of a batch of recordings, each of so many `samples`, from the transformer from now on, as the folder says
-    /// that the encoder learns. `unit` draws numbers from 0 to below 1.
-    pub fn hide_frames(&mut self, samples: &[usize], unit: &mut dyn FnMut() -> f64) {
+    /// Hides frames of the recordings `rows` of a batch, each of so many `samples`, from the transformer from now on, as the
+    /// folder says that the encoder learns. `unit` draws numbers from 0 to below 1, for all of the batch.
+    pub fn hide_frames(&mut self, samples: &[usize], rows: Range<usize>, unit: &mut dyn FnMut() -> f64) {
         let Some(masks) = self.model.time_masks() else { return };
         let least = self.least_samples();
         let spans = samples.iter().map(|samples| masks.draw(self.frames_of((*samples).max(least)), unit));
-        let spans = spans.collect();
-        self.model.hide(spans);
+        let spans: Vec<_> = spans.collect();
+        self.model.hide(spans.into_iter().skip(rows.start).take(rows.len()).collect());
     }
 
     /// The fewest samples of which there is a frame.

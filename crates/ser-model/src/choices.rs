@@ -72,6 +72,33 @@ pub enum FeatureNormalisation {
     Speaker,
 }
 
+/// Over what BatchNorm takes its statistics where several ranks train together.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
+pub enum BatchNorm {
+    /// The whole batch, as one process does
+    #[default]
+    Synchronised,
+    /// The part of the batch that a rank holds, without a word from the others: faster, and another network than one process
+    /// would train
+    Local,
+}
+
 /// How much each class weighs in the loss.
 #[derive(
     Debug,

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::network::NetworkConfig;
 
 use crate::choices::{
-    Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+    Averaging, BatchNorm, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule,
+    Selection,
 };
 
 /// Most networks of an ensemble.
@@ -92,6 +93,9 @@ pub struct FitConfig {
     pub patience: u32,
     /// Over what features are normalised before they go into the network.
     pub feature_normalisation: FeatureNormalisation,
+    /// Over what BatchNorm takes its statistics where several ranks train together.
+    #[serde(skip_serializing_if = "is_default")]
+    pub batch_norm: BatchNorm,
     /// How much each class weighs in the loss.
     pub class_weights: ClassWeights,
     /// In what order utterances come.
@@ -143,6 +147,7 @@ impl Default for FitConfig {
             select: Selection::Accuracy,
             patience: 0,
             feature_normalisation: FeatureNormalisation::None,
+            batch_norm: BatchNorm::Synchronised,
             class_weights: ClassWeights::None,
             sampling: Sampling::Shuffled,
             precision: Precision::Auto,
@@ -218,6 +223,28 @@ impl FitConfig {
             ..earlier.clone()
         };
         now == *self
+    }
+
+    /// What of it must be the same for all ranks that train together, as lines of TOML: not where each finds its files, nor on
+    /// what it computes.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML.
+    pub fn what_ranks_share(&self) -> Result<String> {
+        let own = Self::default();
+        let shared = Self {
+            cache: own.cache,
+            data: own.data,
+            encoder: own.encoder,
+            device: own.device,
+            threads: own.threads,
+            verify: own.verify,
+            mmap: own.mmap,
+            publish: own.publish,
+            ..self.clone()
+        };
+        toml::to_string(&shared)
+            .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))
     }
 
     /// The seed of member `number`, from 0: that of the run, where it is the only one, and else one that no ensemble of as
@@ -336,6 +363,10 @@ fn is_not(flag: &bool) -> bool {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Serialize for FitConfig {

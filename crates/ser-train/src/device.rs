@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_distributed::Ranks;
 use ser_model::Precision;
 use tch::Device;
 
@@ -15,6 +16,7 @@ use crate::foreign;
 enum Choice {
     Auto,
     Cpu,
+    AnyCuda,
     Cuda(usize),
 }
 
@@ -23,7 +25,7 @@ fn parse(text: &str) -> Result<Choice> {
     match (text, index) {
         ("auto", _) => Ok(Choice::Auto),
         ("cpu", _) => Ok(Choice::Cpu),
-        ("cuda", _) => Ok(Choice::Cuda(0)),
+        ("cuda", _) => Ok(Choice::AnyCuda),
         (_, Some(Ok(index))) => Ok(Choice::Cuda(index)),
         _ => Err(Error::new(ErrorKind::Usage, format!("unknown device {text:?}")).help(remedy![
             "use ",
@@ -40,13 +42,25 @@ fn parse(text: &str) -> Result<Choice> {
 /// # Errors
 /// When the name is unknown, or CUDA is requested and not available.
 pub fn set_up(name: &str, threads: u32) -> Result<(Device, Option<Error>)> {
+    set_up_rank(name, threads, &Ranks::alone())
+}
+
+/// The same for one of the `ranks` on this machine: where all processors are meant each has its share of them, and where no
+/// particular CUDA device is meant each has its own.
+///
+/// # Errors
+/// Those of [`set_up`].
+pub fn set_up_rank(name: &str, threads: u32, ranks: &Ranks) -> Result<(Device, Option<Error>)> {
     let choice = parse(name)?;
     foreign::keep_freed_memory();
-    tch::set_num_threads(thread_count(threads) as i32);
+    let share = if threads == 0 { ranks.local_count() } else { 1 };
+    tch::set_num_threads((thread_count(threads) / share).max(1) as i32);
+    let own = ranks.local_rank() as usize;
     match choice {
         Choice::Cpu => Ok((Device::Cpu, None)),
         Choice::Auto if !has_nvidia_driver() => Ok((Device::Cpu, None)),
-        Choice::Auto => Ok(cuda(0).map_or_else(|why| (Device::Cpu, Some(why)), |device| (device, None))),
+        Choice::Auto => Ok(cuda(own).map_or_else(|why| (Device::Cpu, Some(why)), |device| (device, None))),
+        Choice::AnyCuda => Ok((cuda(own)?, None)),
         Choice::Cuda(index) => Ok((cuda(index)?, None)),
     }
 }
@@ -157,7 +171,7 @@ mod tests {
 
     #[test]
     fn devices_are_named_as_in_pytorch() {
-        assert_eq!(parse("cuda").unwrap(), Choice::Cuda(0));
+        assert_eq!(parse("cuda").unwrap(), Choice::AnyCuda);
         assert_eq!(parse("cuda:3").unwrap(), Choice::Cuda(3));
         assert_eq!(parse("auto").unwrap(), Choice::Auto);
         for wrong in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {

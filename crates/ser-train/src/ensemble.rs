@@ -31,7 +31,7 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
     if request.config.members == 1 {
         return fit(request);
     }
-    let FitRequest { config, material, run, device, resume, stop, progress, on_event } = request;
+    let FitRequest { config, material, run, device, ranks, resume, stop, progress, on_event } = request;
     if resume {
         save_what_is_new(config, run)?;
     }
@@ -40,10 +40,10 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
         on_event(FitEvent::Member { number: number + 1, of: config.members })?;
         let config = member(config, number)?;
         let folder = run.path().join(format!("member-{}", number + 1));
-        let has_begun = folder.join("config.toml").exists();
+        let has_begun = ranks.as_first_says(folder.join("config.toml").exists())?;
         let run = match has_begun {
-            true => RunFolder::open(storage, &folder)?.0,
-            false => RunFolder::create(storage, &folder, &config)?,
+            true => RunFolder::open_for(ranks, storage, &folder)?.0,
+            false => RunFolder::create_for(ranks, storage, &folder, &config)?,
         };
         let config = &config;
         let done = fit(FitRequest {
@@ -51,6 +51,7 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
             material,
             run: &run,
             device,
+            ranks,
             resume: has_begun,
             stop,
             progress,
@@ -58,8 +59,13 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
         })
         .map_err(|error| with_resume_hint(error, request.run))?;
         check_length(&done, config, RunLength::of(config, material.train.len())?, &folder)?;
-        members.push(Member::read(&done.checkpoint)?);
+        if ranks.is_first() {
+            members.push(Member::read(&done.checkpoint)?);
+        }
         summaries.push(done);
+    }
+    if !ranks.is_first() {
+        return FitSummary::of_ensemble(summaries, run.best_path());
     }
     let mut joined = join(members, config)?;
     calibrate(&mut joined, material, device)?;

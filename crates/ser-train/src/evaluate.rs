@@ -2,8 +2,9 @@
 
 use ser_cache::Dataset;
 use ser_core::progress::Progress;
+use ser_distributed::Ranks;
 use ser_eval::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};
-use tch::Kind;
+use tch::{Kind, Tensor};
 
 use crate::batches::Batches;
 use crate::network::parameters::to_vec_f32;
@@ -73,6 +74,38 @@ pub fn evaluate(
     progress.finish();
     let predicted = probabilities.chunks_exact(classes).map(most_probable).collect();
     let logits = all_logits;
+    Ok(Predictions { logits, probabilities, truth: dataset.labels().collect(), predicted, classes })
+}
+
+/// The same where each of the `ranks` predicts a part of them and all learn of all.
+///
+/// # Errors
+/// Those of [`evaluate`], and when a rank is gone.
+pub(crate) fn evaluate_together(
+    network: &mut Network,
+    dataset: &Dataset,
+    batches: &Batches<'_>,
+    progress: &dyn Progress,
+    ranks: &Ranks,
+) -> Result<Predictions> {
+    if !ranks.are_several() {
+        return evaluate(network, dataset, batches, progress);
+    }
+    let classes = network.architecture().classes;
+    // Whole batches of one process, so that the answers are the same to the bit.
+    let all: Vec<usize> = (0..dataset.len()).collect();
+    let portions: Vec<&[usize]> = all.chunks(EVALUATION_BATCH).collect();
+    let mut logits = vec![0.0_f32; all.len() * classes];
+    for portion in &portions[ranks.rows(portions.len())] {
+        let batch = batches.get(portion)?;
+        let own = tch::no_grad(|| network.forward(&batch.features, &batch.frames, Pass::Evaluation))?;
+        logits[portion[0] * classes..][..portion.len() * classes].copy_from_slice(&to_vec_f32(&own)?);
+    }
+    let logits = ranks.sum(&Tensor::f_from_slice(&logits)?)?;
+    let each = logits.f_view([all.len() as i64, classes as i64])?;
+    let probabilities = to_vec_f32(&each.f_softmax(1, Kind::Float)?)?;
+    let predicted = probabilities.chunks_exact(classes).map(most_probable).collect();
+    let logits = to_vec_f32(&logits)?;
     Ok(Predictions { logits, probabilities, truth: dataset.labels().collect(), predicted, classes })
 }
 

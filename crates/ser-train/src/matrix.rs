@@ -103,6 +103,30 @@ impl MatrixRun {
     }
 }
 
+/// What is said of all runs of a matrix in their order, made of what each rank says, as JSON, of the runs dealt to it in turn.
+///
+/// # Errors
+/// When a rank has said less, more or something else.
+pub fn in_order(said: &[String], runs: usize) -> Result<Vec<serde_json::Value>> {
+    let strange = |rank: usize| {
+        let what = format!("rank {rank} says something else of its runs than was expected");
+        Error::new(ErrorKind::Mismatch, what).help("start all ranks with the same program")
+    };
+    let mut of_ranks = Vec::with_capacity(said.len());
+    for (rank, said) in said.iter().enumerate() {
+        let summaries: Vec<serde_json::Value> =
+            serde_json::from_str(said).map_err(|error| strange(rank).caused_by(error))?;
+        of_ranks.push(summaries.into_iter());
+    }
+    let in_order = (0..runs)
+        .map(|run| of_ranks[run % said.len()].next().ok_or_else(|| strange(run % said.len())))
+        .collect::<Result<_>>()?;
+    match of_ranks.iter_mut().position(|rest| rest.next().is_some()) {
+        Some(rank) => Err(strange(rank)),
+        None => Ok(in_order),
+    }
+}
+
 /// An interruption, with what to do about it: the same command continues the whole matrix.
 pub fn with_rerun_hint(error: Error) -> Error {
     match error.kind() {

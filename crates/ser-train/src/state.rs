@@ -6,6 +6,7 @@ use ser_cache::{FeatureSet, Sha, StoredSplit, TensorKey};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
+use ser_distributed::Ranks;
 use ser_features::FeatureConfig;
 use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::network::{Arch, Architecture};
@@ -118,6 +119,18 @@ pub(super) struct TrainingState {
     pub(super) sums: Sums,
     /// Epochs that are over.
     pub(super) history: Vec<EpochRecord>,
+    /// How many ranks have trained it last.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(super) ranks: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_one(ranks: &u32) -> bool {
+    *ranks == 1
 }
 
 /// Sums over the steps of an epoch.
@@ -332,11 +345,17 @@ impl DeviceSums {
         })
     }
 
-    /// Adds a step: its mean `loss` and its `logits` `[B, class]` for `targets` `[B]`.
-    pub(super) fn add(&mut self, loss: &Tensor, logits: &Tensor, targets: &Tensor) -> torch::Result<()> {
+    /// Adds a step of `all` utterances: its mean `loss`, or this rank's share of it, and its `logits` `[B, class]` for `targets`
+    /// `[B]`.
+    pub(super) fn add(
+        &mut self,
+        loss: &Tensor,
+        all: usize,
+        logits: &Tensor,
+        targets: &Tensor,
+    ) -> torch::Result<()> {
         tch::no_grad(|| {
-            let batch = targets.size()[0];
-            let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(batch)?;
+            let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(all as i64)?;
             let _ = self.loss.f_add_(&loss)?;
             let correct = logits.f_argmax(1, false)?.f_eq_tensor(targets)?.f_sum(Kind::Int64)?;
             let _ = self.correct.f_add_(&correct)?;
@@ -344,8 +363,10 @@ impl DeviceSums {
         })
     }
 
-    pub(super) fn read(&self, seconds: f64, waiting: f64) -> torch::Result<Sums> {
-        let loss = self.loss.f_double_value(&[0])?;
-        Ok(Sums { loss_bits: loss.to_bits(), correct: self.correct.f_int64_value(&[0])?, seconds, waiting })
+    /// What the steps of all ranks gave.
+    pub(super) fn read(&self, ranks: &Ranks, seconds: f64, waiting: f64) -> torch::Result<Sums> {
+        let loss = ranks.sum(&self.loss)?.f_double_value(&[0])?;
+        let correct = ranks.sum(&self.correct)?.f_int64_value(&[0])?;
+        Ok(Sums { loss_bits: loss.to_bits(), correct, seconds, waiting })
     }
 }

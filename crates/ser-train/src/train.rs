@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,28 +11,32 @@ use ser_core::progress::{Progress, Silent};
 use ser_core::random::Random;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::split::Part;
+use ser_corpus::split::Part as Side;
+use ser_distributed::Ranks;
 use ser_model::checkpoint::Checkpoint;
 use ser_model::network::Architecture;
-use ser_model::{FitConfig, LearntFrom, RunLength, Selection};
+use ser_model::{BatchNorm, FitConfig, LearntFrom, RunLength, Selection};
 use tch::Device;
 
 use crate::batches::feature_augmentation::augment;
 use crate::batches::imbalance::{class_weights, order};
 use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_training};
+use crate::batches::sharing::{Part, Sharing};
 use crate::batches::source::TrainingSource;
-use crate::batches::{Batch, Batches};
+use crate::batches::{Batch, Batches, integers};
 use crate::calibrate::{calibrator_of, learnt_from};
 use crate::domain::{DomainReference, reference_of};
-use crate::evaluate::evaluate;
+use crate::evaluate::evaluate_together;
 use crate::finetune::fresh_network;
 pub use crate::material::Material;
+use crate::network::parameters::to_vec_f32;
 use crate::optimisation::Learner;
 use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;
 use crate::run::{ResumePoint, RunFolder, StillRising};
 use crate::state;
 use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
+use crate::torch::TorchError;
 use ser_prepare::on_the_fly::StepRequest;
 
 pub use crate::run::FitSummary;
@@ -47,6 +52,8 @@ pub struct FitRequest<'a> {
     pub run: &'a RunFolder,
     /// Where to compute.
     pub device: Device,
+    /// The processes that train it, of which this is one.
+    pub ranks: &'a Ranks,
     /// Whether to continue from `last.pt` of the run.
     pub resume: bool,
     /// Set from outside to stop after the step in progress.
@@ -67,6 +74,13 @@ pub enum FitEvent<'a> {
         /// The one it is continued from.
         from: &'a Path,
     },
+    /// A run continues with another number of ranks than it had.
+    Ranks {
+        /// How many it had.
+        before: u32,
+        /// How many it has now.
+        now: u32,
+    },
     /// An epoch is over.
     Epoch(&'a EpochRecord),
     /// The following epochs are of another member of an ensemble.
@@ -84,11 +98,18 @@ pub enum FitEvent<'a> {
 /// When `stop` is raised, the step in progress is finished, the state saved, and the error is of kind
 /// [`ErrorKind::Interrupted`].
 ///
+/// Several ranks train one network: each learns from its part of every batch, and all come to the same weights. Only the first
+/// writes.
+///
 /// # Errors
 /// When the material, the recipe or the checkpoint is unusable, when the loss becomes infinite, or on interruption.
 pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
-    let FitRequest { config, material, run, device, resume, stop, progress, on_event } = request;
-    let mut trainer = Trainer::new(config, material, run, device)?;
+    let FitRequest { config, material, run, device, ranks, resume, stop, progress, on_event } = request;
+    ranks.agree("the recipe", &config.what_ranks_share()?)?;
+    let split = &material.split;
+    ranks.agree("the split", &format!("{} {}", split.info.protocol, split.digest))?;
+    ranks.agree("the feature set", &material.set.id)?;
+    let mut trainer = ranks.together(Trainer::new(config, material, run, device, ranks))?;
     if resume {
         trainer.resume(on_event)?;
     }
@@ -124,6 +145,7 @@ struct Trainer<'a> {
     config: &'a FitConfig,
     material: &'a Material,
     run: &'a RunFolder,
+    ranks: &'a Ranks,
     origin: Origin,
     learner: Learner,
     length: RunLength,
@@ -144,6 +166,7 @@ impl<'a> Trainer<'a> {
         material: &'a Material,
         run: &'a RunFolder,
         device: Device,
+        ranks: &'a Ranks,
     ) -> Result<Self> {
         let length = RunLength::of(config, material.train.len())?;
         let labels = &material.split.info.labels;
@@ -151,12 +174,12 @@ impl<'a> Trainer<'a> {
         let network = fresh_network(&architecture, config, device)?.learning_in(config.precision);
         let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
         let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
-        let normaliser = |dataset: &Dataset, part: Part| {
+        let normaliser = |dataset: &Dataset, part: Side| {
             let (way, utterances) = (config.feature_normalisation, material.split.part(part));
             Normaliser::new(way, dataset, utterances, statistics.as_ref(), device)
         };
-        let train = normaliser(&material.train, Part::Train)?;
-        let val = normaliser(&material.val, Part::Val)?;
+        let train = normaliser(&material.train, Side::Train)?;
+        let val = normaliser(&material.val, Side::Val)?;
         Ok(Self {
             learning_rates: LearningRates::new(config, length),
             average: WeightAverage::new(config, &network)?,
@@ -167,17 +190,20 @@ impl<'a> Trainer<'a> {
             statistics,
             learnt_from: learnt_from(&material.set, &material.split),
             domain: reference_of(material)?,
-            standing: TrainingState { epoch: 1, ..TrainingState::default() },
+            standing: TrainingState { epoch: 1, ranks: ranks.count(), ..TrainingState::default() },
             length,
             config,
             material,
             run,
+            ranks,
         })
     }
 
     /// Continues where the run stopped: at its very start, if it was stopped before it had saved anything.
     fn resume(&mut self, on_event: &mut dyn FnMut(FitEvent<'_>) -> Result<()>) -> Result<()> {
-        let Some(ResumePoint { path, checkpoint, skipped }) = self.run.newest()? else {
+        let newest = self.ranks.together(self.run.newest())?;
+        let Some(ResumePoint { path, checkpoint, skipped }) = newest else {
+            self.agree_on_weights("the checkpoint to continue from")?;
             return self.run.save_config(self.config);
         };
         for damaged in &skipped {
@@ -204,9 +230,16 @@ impl<'a> Trainer<'a> {
         self.learner.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
         self.standing = state::restore_resume_state(&checkpoint, &mut self.learner.adam)
             .map_err(|error| error.at(&path))?;
+        let (before, now) = (self.standing.ranks, self.ranks.count());
+        if before != now {
+            on_event(FitEvent::Ranks { before, now })?;
+        }
+        self.standing.ranks = now;
         if let Some(average) = &mut self.average {
             average.restore(&checkpoint).map_err(|error| error.at(&path))?;
         }
+        // Before the first changes what the others may still be reading.
+        self.agree_on_weights("the checkpoint to continue from")?;
         self.run.restore_previous(&path)?;
         // A later resumption uses the settings of this one, such as more epochs.
         self.run.save_config(self.config)?;
@@ -218,35 +251,50 @@ impl<'a> Trainer<'a> {
         let started = Instant::now();
         let earlier = self.standing.sums.clone();
         let mut waiting = earlier.waiting;
-        let mut sums = DeviceSums::new(&self.standing.sums, self.learner.network.device())?;
+        // They are added up over ranks, so that what is known goes in once.
+        let known = if self.ranks.is_first() { earlier.clone() } else { Sums::default() };
+        let mut sums = DeviceSums::new(&known, self.learner.network.device())?;
         let order = self.order();
         let batch_size = self.config.batch_size as usize;
         let steps: Vec<StepRequest<'_>> = (order.chunks(batch_size).enumerate())
-            .map(|(step, indices)| StepRequest { place: step * batch_size, indices })
+            .map(|(step, indices)| {
+                let rows = self.rows_to_read(indices.len());
+                StepRequest { place: step * batch_size + rows.start, indices: &indices[rows] }
+            })
             .collect();
         let done = usize::try_from(self.standing.step).unwrap_or(usize::MAX).min(steps.len());
         let (done, left) = steps.split_at(done);
         progress.start(order.len() as u64, "utterances");
-        done.iter().for_each(|step| progress.advance(step.indices.len() as u64));
+        let mut batches = order.chunks(batch_size);
+        batches.by_ref().take(done.len()).for_each(|batch| progress.advance(batch.len() as u64));
         let train = Rc::clone(&self.train);
-        std::thread::scope(|scope| -> Result<()> {
+        let stopped = std::thread::scope(|scope| -> Result<bool> {
             let coming = train.start(scope, self.standing.epoch, left);
-            for (position, step) in left.iter().enumerate() {
+            for (position, all) in batches.enumerate() {
                 let asked = Instant::now();
                 let batch = coming.get(position)?;
                 waiting += asked.elapsed().as_secs_f64();
-                self.step(batch, &mut sums)?;
+                let stopped = match self.ranks.are_several() {
+                    true => self.step_together(batch, all, stop, &mut sums)?,
+                    false => {
+                        self.step(batch, &mut sums)?;
+                        false
+                    }
+                };
                 self.standing.step += 1;
-                progress.advance(step.indices.len() as u64);
-                if stop.load(Ordering::Relaxed) {
-                    break;
+                progress.advance(all.len() as u64);
+                // All ranks stop after the same step, or none.
+                if stopped || !self.ranks.are_several() && stop.load(Ordering::Relaxed) {
+                    return Ok(true);
                 }
             }
-            Ok(())
+            // A run that was stopped at the end of an epoch.
+            Ok(!self.ranks.are_several() && stop.load(Ordering::Relaxed))
         })?;
         progress.finish();
-        self.standing.sums = sums.read(earlier.seconds + started.elapsed().as_secs_f64(), waiting)?;
-        if stop.load(Ordering::Relaxed) {
+        self.standing.sums =
+            sums.read(self.ranks, earlier.seconds + started.elapsed().as_secs_f64(), waiting)?;
+        if stopped {
             self.save_last()?;
             return Err(self.interrupted());
         }
@@ -264,7 +312,87 @@ impl<'a> Trainer<'a> {
         if let Some(average) = &mut self.average {
             average.update_after_step(&self.learner.network, self.standing.epoch)?;
         }
-        Ok(sums.add(&learnt.loss, &learnt.logits, &batch.targets)?)
+        Ok(sums.add(&learnt.loss, batch.targets.size()[0] as usize, &learnt.logits, &batch.targets)?)
+    }
+
+    /// Which utterances of a batch of `all` this rank reads: its own, or all of them where what becomes of one depends on the
+    /// others, as in mixtures, or on what was drawn for them.
+    fn rows_to_read(&self, all: usize) -> Range<usize> {
+        match self.ranks.are_several() && self.config.augment.features.is_empty() {
+            true => Part::of(self.ranks, all).rows(),
+            false => 0..all,
+        }
+    }
+
+    /// One step of all ranks: from `batch`, which is what [`Self::rows_to_read`] says of the utterances `indices`. Whether any
+    /// of the ranks is to stop.
+    fn step_together(
+        &mut self,
+        batch: Batch<'_>,
+        indices: &[usize],
+        stop: &AtomicBool,
+        sums: &mut DeviceSums,
+    ) -> Result<bool> {
+        let place = [u64::from(self.standing.epoch), self.standing.step];
+        let part = Part::of(self.ranks, indices.len());
+        let (batch, sharing) = match self.config.augment.features.is_empty() {
+            true => {
+                let sharing = self.sharing(&batch, indices, part)?;
+                (batch, sharing)
+            }
+            false => {
+                let mut augmentation = self.random("feature augmentation", &place);
+                let all = augment(batch, &self.config.augment.features, &mut augmentation)?;
+                let own = all.rows(part.rows())?;
+                let sharing = Sharing {
+                    ranks: self.ranks,
+                    part,
+                    frames: all.frames,
+                    targets: all.targets,
+                    mixed: all.mixed.map(|mixed| mixed.targets),
+                    synchronised: self.config.batch_norm == BatchNorm::Synchronised,
+                };
+                (own, sharing)
+            }
+        };
+        let mut dropout = self.random("dropout", &place);
+        let lr = self.learning_rates.at(self.learner.steps());
+        let stop = stop.load(Ordering::Relaxed);
+        let (learnt, stopped) = self.learner.step_together(&batch, lr, &mut dropout, &sharing, stop)?;
+        if let Some(average) = &mut self.average {
+            average.update_after_step(&self.learner.network, self.standing.epoch)?;
+        }
+        if part.counts {
+            sums.add(&learnt.loss, indices.len(), &learnt.logits, &batch.targets)?;
+        }
+        Ok(stopped)
+    }
+
+    /// What this rank, which has read its `part` of the utterances `indices`, must know of the others.
+    fn sharing(&self, batch: &Batch<'_>, indices: &[usize], part: Part) -> Result<Sharing<'a>> {
+        let device = batch.frames.device();
+        let train = &self.material.train;
+        let frames = match self.train.frames(indices) {
+            Some(frames) => integers(frames.into_iter(), device)?,
+            // Augmentation can change them.
+            None => {
+                let all = integers(indices.iter().map(|_| 0), device)?;
+                if part.counts {
+                    let mut own =
+                        all.f_narrow(0, part.first as i64, part.count as i64).map_err(TorchError::from)?;
+                    own.f_copy_(&batch.frames).map_err(TorchError::from)?;
+                }
+                self.ranks.sum(&all)?
+            }
+        };
+        Ok(Sharing {
+            ranks: self.ranks,
+            part,
+            frames,
+            targets: integers(indices.iter().map(|&index| train.label(index) as i64), device)?,
+            mixed: None,
+            synchronised: self.config.batch_norm == BatchNorm::Synchronised,
+        })
     }
 
     /// The training side in this epoch's order.
@@ -293,8 +421,11 @@ impl<'a> Trainer<'a> {
         if let Some(average) = &mut self.average {
             average.update_after_epoch(&self.learner.network, self.standing.epoch)?;
         }
+        self.average_statistics()?;
         self.exchange_average()?;
-        let predictions = evaluate(&mut self.learner.network, &self.material.val, &self.val, &Silent)?;
+        self.average_statistics()?;
+        let (val, network) = (&self.material.val, &mut self.learner.network);
+        let predictions = evaluate_together(network, val, &self.val, &Silent, self.ranks)?;
         let validation_s = started.elapsed().as_secs_f64();
         if predictions.probabilities.iter().any(|probability| probability.is_nan()) {
             return Err(self.diverged("the network's answers became NaN"));
@@ -319,7 +450,7 @@ impl<'a> Trainer<'a> {
         self.standing.history.push(record.clone());
         self.origin.epoch = record.epoch;
         self.origin.metrics = Some(record.clone());
-        if record.best {
+        if record.best && self.ranks.is_first() {
             let mut best = self.checkpoint()?;
             best.extra.push(self.domain.to_entry()?);
             best.extra.push(calibrator_of(&predictions, &self.material.split)?.to_entry()?);
@@ -329,12 +460,40 @@ impl<'a> Trainer<'a> {
             self.run.save_best(&best)?;
         }
         self.exchange_average()?;
-        self.run.save_metrics(&self.standing.history)?;
+        self.agree_on_weights("the weights after this epoch")?;
+        if self.ranks.is_first() {
+            self.run.save_metrics(&self.standing.history)?;
+        }
         self.standing.epoch += 1;
         self.standing.step = 0;
         self.standing.sums = Sums::default();
         self.save_last()?;
         Ok(record)
+    }
+
+    /// Where ranks have kept BatchNorm's statistics to themselves, makes them the same.
+    fn average_statistics(&mut self) -> Result<()> {
+        match self.ranks.are_several() && self.config.batch_norm == BatchNorm::Local {
+            true => Ok(self.learner.network.average_statistics(self.ranks)?),
+            false => Ok(()),
+        }
+    }
+
+    /// Looks whether all ranks are where this one is: `what` is the name of that. Ranks whose weights differ would go on and
+    /// learn something that no network of theirs is.
+    fn agree_on_weights(&self, what: &str) -> Result<()> {
+        if !self.ranks.are_several() {
+            return Ok(());
+        }
+        let TrainingState { epoch, step, .. } = self.standing;
+        self.ranks.agree_on_number(&format!("the epoch of {what}"), i64::from(epoch))?;
+        self.ranks.agree_on_number(&format!("the step of {what}"), step as i64)?;
+        let mut sum = crc32c::crc32c(&[]);
+        for tensor in self.learner.network.state() {
+            let bytes: Vec<u8> = to_vec_f32(&tensor)?.into_iter().flat_map(f32::to_le_bytes).collect();
+            sum = crc32c::crc32c_append(sum, &bytes);
+        }
+        self.ranks.agree_on_number(&format!("the checksum of {what}"), i64::from(sum))
     }
 
     /// Swaps the average of the weights, if there is one, with them; a second call restores them.
@@ -376,6 +535,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn save_last(&self) -> Result<()> {
+        if !self.ranks.is_first() {
+            return Ok(());
+        }
         let mut last = self.checkpoint()?;
         if let Some(average) = &self.average {
             last.extra.push(average.to_entry()?);

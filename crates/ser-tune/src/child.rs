@@ -58,6 +58,10 @@ impl TrialRunner {
             None => Command::new(&self.ser_fit),
         };
         command.args(self.arguments(folder, recipe, config));
+        // A search that torchrun has started several times trains whole trials in each process: its trials are no ranks.
+        for variable in ["RANK", "WORLD_SIZE", "MASTER_ADDR"] {
+            command.env_remove(variable);
+        }
         command.stdin(lock.try_clone().map_err(io("cannot be shared", folder))?);
         command.stdout(Stdio::null()).stderr(output_file);
         // Ctrl-C at the terminal reaches us alone, and we ask each process once.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ser::print;
 use ser_core::Result;
+use ser_distributed::Ranks;
 use ser_model::{FitConfig, Precision, RunLength};
 use ser_train::run::FitSummary;
 use ser_train::train::{FitEvent, Material};
@@ -29,6 +30,7 @@ impl FitTable {
         &self,
         material: &Material,
         device: Device,
+        ranks: &Ranks,
         config: &FitConfig,
         run: &Path,
     ) -> Result<()> {
@@ -39,6 +41,10 @@ impl FitTable {
         let device = match device {
             Device::Cpu => format!("cpu, {} threads", tch::get_num_threads()),
             other => format!("{other:?}").to_lowercase(),
+        };
+        let device = match ranks.count() {
+            1 => device,
+            several => format!("{several} ranks, this one on {device}"),
         };
         let cut = material.cut_frames().map(|cut| format!("{cut}\n"));
         let RunLength { epochs, steps_per_epoch, .. } = RunLength::of(config, material.train.len())?;
@@ -73,6 +79,14 @@ impl FitTable {
         let record = match event {
             FitEvent::Skipped { damaged, from } => {
                 eprintln!("ser-fit: {damaged}; continuing from {}", from.display());
+                return Ok(());
+            }
+            FitEvent::Ranks { .. } if self.silent => return Ok(()),
+            FitEvent::Ranks { before, now } => {
+                eprintln!(
+                    "ser-fit: continuing with {now} rank{} a run that had {before}",
+                    if *now == 1 { "" } else { "s" }
+                );
                 return Ok(());
             }
             FitEvent::Epoch(_) | FitEvent::Member { .. } if self.silent => return Ok(()),

@@ -9,8 +9,8 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_features::augmentation::AugmentationRecipe;
 use ser_model::network::{Arch, FinetuneConfig, LoraTarget, NetworkConfig, Tune};
 use ser_model::{
-    Averaging, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling, Schedule,
-    Selection, ShippedRecipe,
+    Averaging, BatchNorm, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling,
+    Schedule, Selection, ShippedRecipe,
 };
 
 /// What a network learns from and how. Each overrides the recipe.
@@ -117,6 +117,9 @@ pub(crate) struct LearningOptions {
     /// Bring each coefficient to mean 0 and standard deviation 1 over what [default: none]
     #[arg(long, value_parser = choice::<FeatureNormalisation>(), value_name = "OVER")]
     feature_normalisation: Option<FeatureNormalisation>,
+    /// Over what BatchNorm takes its statistics where several ranks train together [default: synchronised]
+    #[arg(long, value_parser = choice::<BatchNorm>(), value_name = "OVER")]
+    batch_norm: Option<BatchNorm>,
     /// How much each class weighs in the loss [default: none]
     #[arg(long, value_parser = choice::<ClassWeights>(), value_name = "WEIGHTS")]
     class_weights: Option<ClassWeights>,
@@ -174,6 +177,7 @@ impl LearningOptions {
         set(&mut config.members, &self.members);
         set(&mut config.select, &self.select);
         set(&mut config.feature_normalisation, &self.feature_normalisation);
+        set(&mut config.batch_norm, &self.batch_norm);
         set(&mut config.class_weights, &self.class_weights);
         set(&mut config.sampling, &self.sampling);
         set(&mut config.precision, &self.precision);

@@ -13,10 +13,11 @@ use clap::Parser;
 use ser::{Bar, Ending, choice};
 use ser_cache::audit::{Requirement, require};
 use ser_core::storage::Storage;
-use ser_core::{ErrorKind, Result};
-use ser_model::{FitConfig, RunLength};
+use ser_core::{Error, ErrorKind, Result};
+use ser_distributed::{Environment, Ranks};
+use ser_model::{FitConfig, Precision, RunLength};
 use ser_train::ensemble::{Joined, fit_members, join_checkpoints};
-use ser_train::matrix::Prepared;
+use ser_train::matrix::{MatrixRun, Prepared};
 use ser_train::run::{FitSummary, RunFolder};
 use ser_train::train::{FitRequest, Material};
 use ser_train::{device, finetune, matrix};
@@ -83,49 +84,67 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     if let (Some(folder), [_, ..]) = (&arguments.run, arguments.join.as_slice()) {
         return join(arguments, folder);
     }
-    let (config, run) = arguments.recipe()?;
-    let (device, without_cuda) = device::set_up(&config.device, config.threads)?;
+    let ranks = match Environment::of_this_process()? {
+        Some(environment) => Ranks::join(&environment, env!("CARGO_PKG_VERSION"))?,
+        None => Ranks::alone(),
+    };
+    let Begun { config, run, resume } = arguments.begin(&ranks)?;
+    let (device, without_cuda) = device::set_up_rank(&config.device, config.threads, &ranks)?;
     if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
         eprintln!("ser-fit: training on the CPU: {reason}");
     }
     let stop = ser::stop_on_interrupt("ser-fit: finishing this step")?;
     match (&arguments.protocols, &arguments.runs) {
-        (Some(protocols), Some(folder)) => fit_matrix(arguments, &config, protocols, folder, device, &stop),
-        _ => fit_one(arguments, config, run, device, &stop),
+        (Some(protocols), Some(folder)) => {
+            fit_matrix(arguments, &config, protocols, folder, device, &ranks, &stop)
+        }
+        _ => fit_one(arguments, Begun { config, run, resume }, device, &ranks, &stop),
     }
+}
+
+/// What a run begins or continues with.
+struct Begun {
+    config: FitConfig,
+    /// Its folder, if there is one already.
+    run: Option<RunFolder>,
+    /// Whether it was started before.
+    resume: bool,
 }
 
 fn fit_one(
     arguments: &Arguments,
-    mut config: FitConfig,
-    run: Option<RunFolder>,
+    Begun { mut config, run, resume }: Begun,
     device: Device,
+    ranks: &Ranks,
     stop: &AtomicBool,
 ) -> Result<Ending> {
     // A run continues as it began, whatever the machine.
     config.precision = device::precision_for(config.precision, device);
-    let material = arguments.material(&config)?;
+    let material = ranks.together(arguments.material(&config))?;
     // Before there is a folder for a run that cannot be.
     RunLength::of(&config, material.train.len())?;
     let run = match run {
         Some(run) => run,
-        None => RunFolder::create(&Storage::native(), &arguments.run_folder(), &config)?,
+        None => RunFolder::create_for(ranks, &Storage::native(), &arguments.run_folder(), &config)?,
     };
-    let table = FitTable::new(arguments.quiet || arguments.json);
-    table.print_header(&material, device, &config, run.path())?;
+    // The first speaks for all.
+    let silent = arguments.quiet || arguments.json || !ranks.is_first();
+    let table = FitTable::new(silent);
+    table.print_header(&material, device, ranks, &config, run.path())?;
     let request = FitRequest {
         config: &config,
         material: &material,
         run: &run,
         device,
-        resume: arguments.resume.is_some(),
+        ranks,
+        resume,
         stop,
-        progress: &Bar::new(arguments.quiet || arguments.json),
+        progress: &Bar::new(silent),
         on_event: &mut |event| table.add(&event),
     };
     let summary = train(request)?;
     table.conclude(&summary)?;
-    if arguments.json {
+    if arguments.json && ranks.is_first() {
         ser::print(&format!("{}\n", ser::to_json(&summary)?))?;
     }
     Ok(Ending::Done)
@@ -137,13 +156,19 @@ fn fit_matrix(
     protocols: &str,
     folder: &Path,
     device: Device,
+    ranks: &Ranks,
     stop: &AtomicBool,
 ) -> Result<Ending> {
     let cells = matrix::plan(config, protocols, arguments.seeds, folder)?;
-    let table = MatrixTable::new(arguments.quiet || arguments.json);
-    table.print_header(&cells, Material::open(config)?.cut_frames())?;
+    ranks.agree("the runs to train", &listed(&cells))?;
+    ranks.agree("the recipe", &config.what_ranks_share()?)?;
+    let silent = arguments.quiet || arguments.json;
+    let table = MatrixTable::new(silent);
+    let cut = Material::open(config)?.cut_frames();
+    MatrixTable::new(silent || !ranks.is_first()).print_header(&cells, cut)?;
     let mut summaries = Vec::with_capacity(cells.len());
-    for cell in &cells {
+    // Whole runs are dealt to ranks, each trained by one alone.
+    for cell in cells.iter().skip(ranks.rank() as usize).step_by(ranks.count() as usize) {
         let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
         let material = arguments.material(&config)?;
         let request = FitRequest {
@@ -151,20 +176,33 @@ fn fit_matrix(
             material: &material,
             run: &run,
             device,
+            ranks: &Ranks::alone(),
             resume,
             stop,
-            progress: &Bar::new(arguments.quiet || arguments.json),
+            progress: &Bar::new(silent || ranks.are_several()),
             on_event: &mut |event| FitTable::new(true).add(&event),
         };
         let summary = train(request).map_err(matrix::with_rerun_hint)?;
         table.add(cell, &summary)?;
         summaries.push(summary);
     }
-    table.conclude(folder, &summaries)?;
+    let mut json = ser::to_json(&summaries)?;
+    if ranks.are_several() {
+        json = ser::to_json(&matrix::in_order(&ranks.gather(&json)?, cells.len())?)?;
+    }
+    if !ranks.is_first() {
+        return Ok(Ending::Done);
+    }
+    table.conclude(folder, &json)?;
     if arguments.json {
-        ser::print(&format!("{}\n", ser::to_json(&summaries)?))?;
+        ser::print(&format!("{json}\n"))?;
     }
     Ok(Ending::Done)
+}
+
+/// The folders of some runs, a line each.
+fn listed(cells: &[MatrixRun]) -> String {
+    cells.iter().map(|cell| format!("{} seed {}\n", cell.protocol, cell.seed)).collect()
 }
 
 /// Trains, and leaves no folder behind for a run that was rejected before it began.
@@ -197,11 +235,26 @@ fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
 }
 
 impl Arguments {
+    /// What the run of this command begins or continues with.
+    fn begin(&self, ranks: &Ranks) -> Result<Begun> {
+        let (config, run) = ranks.together(self.recipe(ranks))?;
+        match &self.run {
+            Some(folder) if ranks.restarts() > 0 => self.begin_again(ranks, folder, config),
+            _ => Ok(Begun { config, run, resume: self.resume.is_some() }),
+        }
+    }
+
     /// The recipe, and the folder of the run if there is one already.
-    fn recipe(&self) -> Result<(FitConfig, Option<RunFolder>)> {
+    fn recipe(&self, ranks: &Ranks) -> Result<(FitConfig, Option<RunFolder>)> {
+        if ranks.are_several() && self.run.is_none() && self.resume.is_none() && self.runs.is_none() {
+            let what = format!("{} ranks need one folder for their run, and none is named", ranks.count());
+            return Err(
+                Error::new(ErrorKind::Usage, what).help("name it with --run, where all ranks can read it")
+            );
+        }
         let (mut config, run) = match &self.resume {
             Some(folder) => {
-                let (run, config) = RunFolder::open(&Storage::native(), folder)?;
+                let (run, config) = RunFolder::open_for(ranks, &Storage::native(), folder)?;
                 (config, Some(run))
             }
             None => (self.learning.recipe()?, None),
@@ -218,6 +271,25 @@ impl Arguments {
         config.validate()?;
         finetune::complete(&mut config)?;
         Ok((config, run))
+    }
+
+    /// A launcher that starts all ranks again, since one of them has failed, gives them the same command: the run in `folder`
+    /// goes on, if it had begun.
+    fn begin_again(&self, ranks: &Ranks, folder: &Path, mut config: FitConfig) -> Result<Begun> {
+        if !ranks.as_first_says(folder.join("config.toml").exists())? {
+            return Ok(Begun { config, run: None, resume: false });
+        }
+        let (run, begun) = RunFolder::open_for(ranks, &Storage::native(), folder)?;
+        // A run continues as it began, whatever the machine.
+        if config.precision == Precision::Auto {
+            config.precision = begun.precision;
+        }
+        if !config.continues(&begun) {
+            return Err(Error::new(ErrorKind::Mismatch, "holds a run that was started with another recipe")
+                .at(folder)
+                .help("give the recipe it was started with, or another folder with --run"));
+        }
+        Ok(Begun { config, run: Some(run), resume: true })
     }
 
     /// What `config` asks for, if it meets the requirements.

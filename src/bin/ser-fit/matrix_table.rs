@@ -2,9 +2,9 @@
 
 use ser::print;
 use ser_cache::CutFrames;
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 use ser_train::matrix::MatrixRun;
-use ser_train::run::{FitSummary, StillRising};
+use ser_train::run::FitSummary;
 use ser_train::state::EpochRecord;
 
 /// Prints the runs of a matrix as they end.
@@ -42,14 +42,18 @@ impl MatrixTable {
         self.print(|| summary.networks().iter().map(|network| line(cell, network)).collect())
     }
 
-    /// Says how to evaluate the runs of these `summaries`, and whether some should have been longer.
+    /// Says how to evaluate the runs of these `summaries`, which are JSON, and whether some should have been longer.
     ///
     /// # Errors
-    /// See above.
-    pub(crate) fn conclude(&self, folder: &std::path::Path, summaries: &[FitSummary]) -> Result<()> {
+    /// When they are no summaries; see above.
+    pub(crate) fn conclude(&self, folder: &std::path::Path, summaries: &str) -> Result<()> {
+        let summaries: Vec<SaidOfRun> = serde_json::from_str(summaries).map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("the summaries of runs cannot be read: {error}"))
+        })?;
         self.print(|| {
-            let networks: Vec<&FitSummary> = summaries.iter().flat_map(FitSummary::networks).collect();
-            let warnings: Vec<StillRising> = networks.iter().filter_map(|network| network.warning).collect();
+            let networks: Vec<&SaidOfRun> = summaries.iter().flat_map(SaidOfRun::networks).collect();
+            let warnings: Vec<&String> =
+                networks.iter().filter_map(|network| network.warning.as_ref()).collect();
             let warning = warnings.first().map(|first| {
                 format!("warning: in {} of {} trainings {first}\n", warnings.len(), networks.len())
             });
@@ -63,6 +67,22 @@ impl MatrixTable {
 
     fn print(&self, text: impl FnOnce() -> String) -> Result<()> {
         if self.silent { Ok(()) } else { print(&text()) }
+    }
+}
+
+/// What is needed of the summary of a run.
+#[derive(serde::Deserialize)]
+struct SaidOfRun {
+    #[serde(default)]
+    warning: Option<String>,
+    /// Those of an ensemble.
+    #[serde(default)]
+    members: Vec<SaidOfRun>,
+}
+
+impl SaidOfRun {
+    fn networks(&self) -> &[Self] {
+        if self.members.is_empty() { std::slice::from_ref(self) } else { &self.members }
     }
 }
 

@@ -5,10 +5,12 @@
 pub mod feature_augmentation;
 pub mod imbalance;
 pub mod normalisation;
+pub mod sharing;
 pub mod source;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use ser_cache::Dataset;
 use tch::{Device, Kind, Tensor};
@@ -38,26 +40,19 @@ impl Batch<'_> {
         Self { features, frames, targets, mixed: None, memory: PhantomData }
     }
 
-    /// Its utterances in so many `parts` one after the other, as equal as can be; fewer where it has fewer utterances.
-    pub(crate) fn parts(&self, parts: usize) -> Result<Vec<Self>> {
-        let utterances = self.targets.size().first().copied().unwrap_or_default();
-        let parts = (parts as i64).clamp(1, utterances.max(1));
-        let part = |number: i64| {
-            let (start, end) = (utterances * number / parts, utterances * (number + 1) / parts);
-            let cut = |tensor: &Tensor| tensor.f_narrow(0, start, end - start);
-            let mixed = match &self.mixed {
-                None => None,
-                Some(Mixed { targets, share }) => Some(Mixed { targets: cut(targets)?, share: *share }),
-            };
-            Ok(Self {
-                features: cut(&self.features)?,
-                frames: cut(&self.frames)?,
-                targets: cut(&self.targets)?,
-                mixed,
-                memory: PhantomData,
-            })
-        };
-        (0..parts).map(part).collect()
+    /// The utterances at the places `rows`.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Result<Self> {
+        let (first, count) = (rows.start as i64, rows.len() as i64);
+        let mixed = self.mixed.as_ref().map(|Mixed { targets, share }| -> Result<Mixed> {
+            Ok(Mixed { targets: targets.f_narrow(0, first, count)?, share: *share })
+        });
+        Ok(Self {
+            features: self.features.f_narrow(0, first, count)?,
+            frames: self.frames.f_narrow(0, first, count)?,
+            targets: self.targets.f_narrow(0, first, count)?,
+            mixed: mixed.transpose()?,
+            memory: PhantomData,
+        })
     }
 }
 
@@ -117,6 +112,11 @@ impl<'a> Batches<'a> {
         if !matches!(self.place, Place::Uploaded { .. }) {
             self.dataset.prefetch(indices);
         }
+    }
+
+    /// How many frames of each of the utterances `indices` are real.
+    pub(crate) fn frames(&self, indices: &[usize]) -> Vec<i64> {
+        indices.iter().map(|&index| i64::from(self.dataset.frames(index))).collect()
     }
 
     /// The utterances `indices`, in that order.

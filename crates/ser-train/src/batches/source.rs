@@ -80,6 +80,14 @@ impl<'a> TrainingSource<'a> {
         })
     }
 
+    /// How many frames of each of the utterances `indices` are real, where that is known before they are read.
+    pub(crate) fn frames(&self, indices: &[usize]) -> Option<Vec<i64>> {
+        match self {
+            Self::Stored(batches) => Some(batches.frames(indices)),
+            Self::OnTheFly { .. } => None,
+        }
+    }
+
     /// Starts preparing the batches of `steps` of `epoch`.
     pub(crate) fn start<'scope, 'env>(
         &'env self,

@@ -11,11 +11,13 @@ mod tuning_parity;
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
+use ser_distributed::Ranks;
 use ser_encoder::{Replay, Tunable};
 use ser_model::network::{Architecture, FinetuneConfig};
 use ser_model::{Precision, checkpoint};
 use tch::{Device, Kind, Tensor};
 
+use crate::batches::sharing::Sharing;
 use crate::network::layers::{Forward, RunningStatistics};
 use crate::network::model::Model;
 use crate::network::parameters::Parameters;
@@ -42,6 +44,8 @@ pub struct Network {
 pub enum Pass<'a> {
     /// Learning: BatchNorm uses and records the batch's own statistics, dropout draws from the generator.
     Training(&'a mut Random),
+    /// The same for a part of a batch, of which other ranks hold the rest.
+    Sharing(&'a mut Random, &'a Sharing<'a>),
     /// Predicting: BatchNorm uses what it has recorded, nothing is dropped.
     Evaluation,
 }
@@ -120,16 +124,17 @@ impl Network {
     /// When shapes disagree or the device lacks memory.
     pub fn branches(&mut self, features: &Tensor, frames: &Tensor, pass: Pass<'_>) -> Result<Vec<Tensor>> {
         self.check_shape(features)?;
-        let (kind, dropping) = match pass {
-            Pass::Training(random) => (self.learning, Some(random)),
-            Pass::Evaluation => (Kind::Float, None),
+        let (kind, dropping, sharing) = match pass {
+            Pass::Training(random) => (self.learning, Some(random), None),
+            Pass::Sharing(random, sharing) => (self.learning, Some(random), Some(sharing)),
+            Pass::Evaluation => (Kind::Float, None, None),
         };
         let leaves = self.parameters.leaves();
         let (statistics, device) = (&mut self.statistics, self.device);
         let encoder = self.encoder.as_ref();
         self.replays.clear();
         let replays = &mut self.replays;
-        let mut forward = Forward { leaves, statistics, dropping, kind, device, encoder, replays };
+        let mut forward = Forward { leaves, statistics, dropping, kind, device, encoder, replays, sharing };
         self.model.branches(&mut forward, features, frames)
     }
 
@@ -158,6 +163,11 @@ impl Network {
             .into());
         }
         Ok(())
+    }
+
+    /// Makes BatchNorm's statistics, which differ where each rank has learnt by its own, the means of all ranks'.
+    pub(crate) fn average_statistics(&mut self, ranks: &Ranks) -> Result<()> {
+        self.statistics.iter_mut().try_for_each(|seen| seen.average(ranks))
     }
 
     /// Everything that training changes, as tensors sharing the network's memory: the weights in one, then BatchNorm's

@@ -86,7 +86,11 @@ impl Member {
                 .map(|branch| branch.logits(forward, Flow::whole(image.shallow_clone(), frames)))
                 .collect();
         }
-        let lengths = Lengths::of(frames, features.size()[3], self.frames_of_a_position)?;
+        let (most, unit) = (features.size()[3], self.frames_of_a_position);
+        let lengths = match forward.sharing {
+            None => Lengths::of(frames, most, unit)?,
+            Some(sharing) => Lengths::of_part(frames, &sharing.frames, most, unit)?,
+        };
         let image = masked_image(features, &lengths)?; // [B, channel, position, band]
         let branches = self.branches.iter().map(|branch| {
             let view = match branch.view {

@@ -2,10 +2,12 @@
 
 use ser_core::random::Random;
 use ser_core::{Error, ErrorKind};
+use ser_distributed::Ranks;
 use ser_model::FitConfig;
 use ser_model::network::FinetuneConfig;
 use tch::{Kind, Reduction, Tensor};
 
+use crate::batches::sharing::Sharing;
 use crate::batches::{Batch, Mixed};
 use crate::network::{Network, Pass, answer};
 use crate::optimisation::adam::{Adam, Regularisation};
@@ -75,83 +77,130 @@ impl Learner {
     /// When shapes disagree or the device lacks memory.
     pub fn step(&mut self, batch: &Batch<'_>, lr: f64, dropout: &mut Random) -> Result<StepResult> {
         let (gradient, learnt) = match self.parts {
-            1 => self.gradient(batch, None, dropout)?,
-            parts => self.accumulated_gradient(batch, parts, dropout)?,
+            1 => self.gradient(batch, dropout, None)?,
+            _ => {
+                let alone = Ranks::alone();
+                self.gradient_in_parts(batch, dropout, &Sharing::of_whole(batch, &alone))?
+            }
         };
         self.adam.step(&mut self.network.parameters, &gradient, lr, self.regularisation)?;
         Ok(learnt)
     }
 
-    /// The gradient of the loss of `batch`, `[total]`; of its share of the loss of `whole`, if it is a part of that.
+    /// The same from a rank's part of a batch, of which the others of `sharing` hold the rest: all networks change in the same
+    /// way, as one that learns from the whole batch would. The loss is this rank's share of that of the whole batch: added up
+    /// over ranks they are its mean.
+    ///
+    /// The second value is whether any rank said `stop`.
+    ///
+    /// # Errors
+    /// When shapes disagree, the device lacks memory, or a rank is gone.
+    pub(crate) fn step_together(
+        &mut self,
+        batch: &Batch<'_>,
+        lr: f64,
+        dropout: &mut Random,
+        sharing: &Sharing<'_>,
+        stop: bool,
+    ) -> Result<(StepResult, bool)> {
+        let (gradient, learnt) = match self.parts {
+            1 => self.gradient(batch, dropout, Some(sharing))?,
+            _ => self.gradient_in_parts(batch, dropout, sharing)?,
+        };
+        let stop = Tensor::f_from_slice(&[f32::from(u8::from(stop))])?.f_to(gradient.device())?;
+        let all = sharing.ranks.sum(&Tensor::f_cat(&[gradient, stop], 0)?)?;
+        let total = all.numel() as i64 - 1;
+        let gradient = all.f_narrow(0, 0, total)?;
+        self.adam.step(&mut self.network.parameters, &gradient, lr, self.regularisation)?;
+        Ok((learnt, all.f_double_value(&[total])? > 0.0))
+    }
+
+    /// The gradient of the loss of `batch`, `[total]`; or, of a part of a batch, of its share of the loss of the whole.
     fn gradient(
         &mut self,
         batch: &Batch<'_>,
-        whole: Option<&Batch<'_>>,
         dropout: &mut Random,
+        sharing: Option<&Sharing<'_>>,
     ) -> Result<(Tensor, StepResult)> {
-        let branches = self.network.branches(&batch.features, &batch.frames, Pass::Training(dropout))?;
-        let loss = mean_over_branches(&branches, |logits| self.mean_cross_entropy(logits, batch, whole))?;
+        let pass = match sharing {
+            None => Pass::Training(dropout),
+            Some(sharing) => Pass::Sharing(dropout, sharing),
+        };
+        let branches = self.network.branches(&batch.features, &batch.frames, pass)?;
+        let loss = mean_over_branches(&branches, |logits| match sharing {
+            None => self.mean_cross_entropy(logits, batch),
+            Some(sharing) => self.share_of_mean(logits, batch, sharing),
+        })?;
         let gradient = self.network.gradient(&loss)?;
         Ok((gradient, StepResult { loss: loss.f_detach()?, logits: answer(&branches)?.f_detach()? }))
     }
 
-    /// The same of a batch in so many `parts`, of which only one is in memory with all that its backward pass needs.
-    fn accumulated_gradient(
+    /// The same in several parts one after the other, of which only one is in memory with all that its backward pass needs.
+    fn gradient_in_parts(
         &mut self,
         batch: &Batch<'_>,
-        parts: usize,
-        dropout: &mut Random,
+        dropout: &Random,
+        sharing: &Sharing<'_>,
     ) -> Result<(Tensor, StepResult)> {
-        let (mut gradients, mut losses, mut logits) = (None::<Tensor>, Vec::new(), Vec::new());
-        for part in batch.parts(parts)? {
-            let (gradient, learnt) = self.gradient(&part, Some(batch), dropout)?;
-            gradients = Some(match gradients {
-                None => gradient,
-                Some(mut sum) => sum.f_add_(&gradient)?,
-            });
+        let count = sharing.part.count;
+        let parts = self.parts.min(count).max(1);
+        let (mut gradients, mut losses, mut logits) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..parts {
+            let rows = count * number / parts..count * (number + 1) / parts;
+            // What is drawn is drawn for the whole batch, of which each part takes its own.
+            let mut dropout = dropout.clone();
+            let part = batch.rows(rows.clone())?;
+            let (gradient, learnt) = self.gradient(&part, &mut dropout, Some(&sharing.narrowed(rows)))?;
+            gradients = match gradients.pop() {
+                None => vec![gradient],
+                Some(sum) => vec![gradient.f_add(&sum)?],
+            };
             losses.push(learnt.loss);
             logits.push(learnt.logits);
         }
-        let Some(gradient) = gradients else {
+        let Some(gradient) = gradients.pop() else {
             return Err(Error::new(ErrorKind::Mismatch, "a batch of no utterances").into());
         };
         let loss = Tensor::f_stack(&losses, 0)?.f_sum(Kind::Float)?;
         Ok((gradient, StepResult { loss, logits: Tensor::f_cat(&logits, 0)? }))
     }
 
-    /// Of a mixed batch, the loss towards either half of each mixture, weighted by its share. Of a part of `whole`, what it
-    /// adds to the mean over that.
-    fn mean_cross_entropy(
-        &self,
-        logits: &Tensor,
-        batch: &Batch<'_>,
-        whole: Option<&Batch<'_>>,
-    ) -> Result<Tensor> {
-        let towards = |targets: &Tensor, all: Option<&Tensor>| -> Result<Tensor> {
+    /// The sum of the cross-entropies of a part, divided by what the whole batch weighs.
+    fn share_of_mean(&self, logits: &Tensor, batch: &Batch<'_>, sharing: &Sharing<'_>) -> Result<Tensor> {
+        let counted = f64::from(u8::from(sharing.part.counts));
+        let towards = |targets: &Tensor, of_all: &Tensor| -> Result<Tensor> {
             let weights = self.class_weights.as_ref();
-            let mean =
-                logits.f_cross_entropy_loss(targets, weights, Reduction::Mean, -100, self.label_smoothing)?;
-            match all {
-                None => Ok(mean),
-                Some(all) => Ok(mean.f_mul(&self.weight_of(targets)?.f_div(&self.weight_of(all)?)?)?),
-            }
+            let sum =
+                logits.f_cross_entropy_loss(targets, weights, Reduction::Sum, -100, self.label_smoothing)?;
+            let sum = sum.f_mul_scalar(counted)?;
+            Ok(match weights {
+                None => sum.f_div_scalar(sharing.all() as f64)?,
+                Some(weights) => sum.f_div(&weights.f_index_select(0, of_all)?.f_sum(Kind::Float)?)?,
+            })
         };
-        let loss = towards(&batch.targets, whole.map(|whole| &whole.targets))?;
-        Ok(match &batch.mixed {
-            None => loss,
-            Some(Mixed { targets, share }) => {
-                let all = whole.and_then(|whole| whole.mixed.as_ref()).map(|mixed| &mixed.targets);
-                loss.f_mul_scalar(1.0 - share)?.f_add(&towards(targets, all)?.f_mul_scalar(*share)?)?
+        let loss = towards(&batch.targets, &sharing.targets)?;
+        Ok(match (&batch.mixed, &sharing.mixed) {
+            (Some(Mixed { targets, share }), Some(of_all)) => {
+                let other = towards(targets, of_all)?.f_mul_scalar(*share)?;
+                loss.f_mul_scalar(1.0 - share)?.f_add(&other)?
             }
+            _ => loss,
         })
     }
 
-    /// How much utterances of these classes weigh in a mean, together.
-    fn weight_of(&self, targets: &Tensor) -> Result<Tensor> {
-        match &self.class_weights {
-            Some(weights) => Ok(weights.f_index_select(0, targets)?.f_sum(Kind::Float)?),
-            None => Ok(Tensor::f_ones_like(targets)?.f_sum(Kind::Float)?),
-        }
+    /// Of a mixed batch, the loss towards either half of each mixture, weighted by its share.
+    fn mean_cross_entropy(&self, logits: &Tensor, batch: &Batch<'_>) -> Result<Tensor> {
+        let towards = |targets: &Tensor| {
+            let weights = self.class_weights.as_ref();
+            logits.f_cross_entropy_loss(targets, weights, Reduction::Mean, -100, self.label_smoothing)
+        };
+        let loss = towards(&batch.targets)?;
+        Ok(match &batch.mixed {
+            None => loss,
+            Some(Mixed { targets, share }) => {
+                loss.f_mul_scalar(1.0 - share)?.f_add(&towards(targets)?.f_mul_scalar(*share)?)?
+            }
+        })
     }
 }
 
@@ -186,7 +235,6 @@ mod tests {
             tune: Tune::Top,
             top_layers: 1,
             gradient_accumulation,
-            time_masks: false,
             ..FinetuneConfig::default()
         };
         let sizes = FinetuneConfig { encoder: Some(encoder.tuned(&sizes).unwrap()), ..sizes };

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_distributed::Ranks;
 use ser_model::FitConfig;
 use ser_model::checkpoint::Checkpoint;
 
@@ -25,6 +26,8 @@ pub struct RunFolder {
     /// A second place where the best checkpoint is kept.
     published: Option<PathBuf>,
     storage: Storage,
+    /// Whether this process is the one that writes; the other ranks only read.
+    writes: bool,
 }
 
 /// A checkpoint to continue from.
@@ -54,18 +57,35 @@ impl RunFolder {
         Ok(run)
     }
 
+    /// The same where `ranks` train together: the first makes the folder, and the others read what it writes.
+    ///
+    /// # Errors
+    /// Those of [`Self::create`], on all ranks.
+    pub fn create_for(ranks: &Ranks, storage: &Storage, folder: &Path, config: &FitConfig) -> Result<Self> {
+        ranks.together(match ranks.is_first() {
+            true => Self::create(storage, folder, config),
+            false => Ok(Self { writes: false, ..Self::at(storage, folder, config) }),
+        })
+    }
+
+    /// Opens the folder of an earlier run where `ranks` train together: the first writes, and the others read.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], on all ranks.
+    pub fn open_for(ranks: &Ranks, storage: &Storage, folder: &Path) -> Result<(Self, FitConfig)> {
+        ranks.together(match ranks.is_first() {
+            true => Self::open(storage, folder),
+            false => read_config(folder)
+                .map(|config| (Self { writes: false, ..Self::at(storage, folder, &config) }, config)),
+        })
+    }
+
     /// Opens the folder of an earlier run.
     ///
     /// # Errors
     /// When there is none, or its recipe cannot be read.
     pub fn open(storage: &Storage, folder: &Path) -> Result<(Self, FitConfig)> {
-        let config = folder.join("config.toml");
-        if !config.is_file() {
-            return Err(Error::new(ErrorKind::Missing, "holds no run")
-                .at(folder)
-                .help("give the folder of a run, such as runs/<timestamp>"));
-        }
-        let config = FitConfig::read(&config)?;
+        let config = read_config(folder)?;
         // What was being written when the run was killed.
         storage.clear_scratch(folder)?;
         Ok((Self::at(storage, folder, &config), config))
@@ -77,6 +97,9 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be read or removed.
     pub fn remove_if_unstarted(&self) -> Result<()> {
+        if !self.writes {
+            return Ok(());
+        }
         match holds_recipes_alone(&self.folder, true) {
             Ok(true) => self.storage.remove(&self.folder),
             Ok(false) => Ok(()),
@@ -86,7 +109,7 @@ impl RunFolder {
 
     fn at(storage: &Storage, folder: &Path, config: &FitConfig) -> Self {
         let published = (!config.publish.as_os_str().is_empty()).then(|| config.publish.clone());
-        Self { folder: folder.to_owned(), published, storage: storage.clone() }
+        Self { folder: folder.to_owned(), published, storage: storage.clone(), writes: true }
     }
 
     /// The folder.
@@ -163,6 +186,9 @@ impl RunFolder {
 
     /// Writes `config.toml`.
     pub(crate) fn save_config(&self, config: &FitConfig) -> Result<()> {
+        if !self.writes {
+            return Ok(());
+        }
         let text = toml::to_string(config)
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
         self.storage.replace_file(&self.config_path(), &[text.as_bytes()])
@@ -178,7 +204,7 @@ impl RunFolder {
     pub(crate) fn publish_best(&self) -> Result<()> {
         let own = self.best_in_run();
         match &self.published {
-            Some(path) if own.exists() => {
+            Some(path) if self.writes && own.exists() => {
                 let bytes = std::fs::read(&own).map_err(|error| Error::io("cannot be read", &own, error))?;
                 self.storage.replace_file(path, &[&bytes])
             }
@@ -197,7 +223,11 @@ impl RunFolder {
     /// Puts an older checkpoint in the place of a damaged newer one, which would otherwise take the older one's place
     /// at the next save.
     pub(crate) fn restore_previous(&self, path: &Path) -> Result<()> {
-        if path == self.last_path() { Ok(()) } else { self.storage.keep_as(path, &self.last_path()) }
+        if path == self.last_path() || !self.writes {
+            Ok(())
+        } else {
+            self.storage.keep_as(path, &self.last_path())
+        }
     }
 
     /// Writes `metrics.jsonl` and TensorBoard's events.
@@ -211,6 +241,17 @@ impl RunFolder {
         self.storage.replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
         tensorboard::write(&self.storage, &self.folder.join("events.out.tfevents.ser"), history)
     }
+}
+
+/// The recipe of the run in `folder`.
+fn read_config(folder: &Path) -> Result<FitConfig> {
+    let config = folder.join("config.toml");
+    if !config.is_file() {
+        return Err(Error::new(ErrorKind::Missing, "holds no run")
+            .at(folder)
+            .help("give the folder of a run, such as runs/<timestamp>"));
+    }
+    FitConfig::read(&config)
 }
 
 /// Whether nothing lies in `folder` but a recipe and, where there may be members, folders of theirs that hold no more.

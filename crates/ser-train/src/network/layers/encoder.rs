@@ -83,8 +83,16 @@ impl Compute for Encoder {
         let utterances: Vec<&[f32]> =
             rows.map(|(row, real)| row.get(..*real as usize).unwrap_or(row)).collect();
         if let Some(random) = forward.dropping.as_mut().filter(|_| self.time_masks) {
-            let lengths: Vec<usize> = utterances.iter().map(|samples| samples.len()).collect();
-            encoder.hide_frames(&lengths, &mut || f64::from(random.unit()));
+            let own: Vec<usize> = utterances.iter().map(|samples| samples.len()).collect();
+            let mut unit = || f64::from(random.unit());
+            match forward.sharing {
+                None => encoder.hide_frames(&own, 0..own.len(), &mut unit),
+                // What is drawn for an utterance follows what is drawn for those before it.
+                Some(sharing) => {
+                    let all = sharing.lengths_of_all(lengths.most())?;
+                    encoder.hide_frames(&all, sharing.part.rows(), &mut unit);
+                }
+            }
         }
         let x = match (forward.training(), self.replayed_from) {
             (true, Some(from)) => {

@@ -26,6 +26,12 @@ impl Lengths {
         Ok(Self { real, positions: up(longest), most: up(most), device: frames.device() })
     }
 
+    /// The same for a part of a batch of which the whole has `all` frames `[B]`: cut, or filled up, to the longest of those.
+    pub(crate) fn of_part(frames: &Tensor, all: &Tensor, most: i64, unit: i64) -> Result<Self> {
+        let positions = Self::of(all, most, unit)?.positions;
+        Ok(Self { positions, ..Self::of(frames, most, unit)? })
+    }
+
     /// How many positions of each utterance are real.
     pub(super) fn real(&self) -> &[i64] {
         &self.real

@@ -19,6 +19,7 @@ use ser_encoder::{Replay, Tunable};
 use ser_model::network::{Layer, Layout, Padding};
 use tch::{Device, Kind, Tensor};
 
+use crate::batches::sharing::{Part, Sharing};
 use crate::torch::Result;
 
 pub(super) use lengths::Lengths;
@@ -222,6 +223,8 @@ pub(super) struct Forward<'a> {
     pub(super) encoder: Option<&'a Tunable>,
     /// What of the backward pass is left once gradients have come to an encoder that kept nothing.
     pub(super) replays: &'a mut Vec<Replay>,
+    /// Whose part of a batch this is, in training by several ranks.
+    pub(super) sharing: Option<&'a Sharing<'a>>,
 }
 
 impl Forward<'_> {
@@ -239,7 +242,24 @@ impl Forward<'_> {
         let share = share as f32;
         let Some(random) = self.dropping.as_mut().filter(|_| share > 0.0) else { return Ok(x) };
         let kept = 1.0 / (1.0 - share);
-        let mask: Vec<f32> = (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect();
+        let draw = |random: &mut Random| -> Vec<f32> {
+            (0..x.numel()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect()
+        };
+        let mask = match self.sharing {
+            None => draw(random),
+            // The mask of the whole batch, of which this rank takes its rows.
+            Some(sharing) => {
+                let row = x.numel() / (x.size()[0].max(1) as usize);
+                let leave_out = |rows: usize, random: &mut Random| {
+                    (0..rows * row).for_each(|_| _ = random.unit());
+                };
+                let Part { first, count, .. } = sharing.part;
+                leave_out(first, random);
+                let own = draw(random);
+                leave_out(sharing.all().saturating_sub(first + count), random);
+                own
+            }
+        };
         let mask = Tensor::f_from_slice(&mask)?.f_view(x.size().as_slice())?.f_to(self.device)?;
         Ok(x.f_mul(&mask)?)
     }

@@ -1,9 +1,11 @@
 //! Batch normalisation (Ioffe & Szegedy, 2015) and layer normalisation (Ba, Kiros & Hinton, 2016).
 
+use ser_distributed::Ranks;
 use ser_model::{checkpoint, network};
 use tch::{Device, Kind, Tensor};
 
 use super::{Compute, Flow, Forward, Lengths, Places};
+use crate::batches::sharing::Sharing;
 use crate::network::parameters::{export_f32, import_f32};
 use crate::torch::Result;
 
@@ -25,6 +27,17 @@ impl RunningStatistics {
         let mean = Tensor::f_zeros([channels], (Kind::Float, device))?;
         let var = Tensor::f_ones([channels], (Kind::Float, device))?;
         Ok(Self { name: described.name.clone(), mean, var, batches: 0 })
+    }
+
+    /// Makes mean and variance the means of those of all ranks.
+    pub(crate) fn average(&mut self, ranks: &Ranks) -> Result<()> {
+        tch::no_grad(|| {
+            for values in [&mut self.mean, &mut self.var] {
+                let mean = ranks.sum(values)?.f_div_scalar(f64::from(ranks.count()))?;
+                values.f_copy_(&mean)?;
+            }
+            Ok(())
+        })
     }
 
     /// Mean and variance.
@@ -70,9 +83,13 @@ impl BatchNorm {
 
     /// Normalises `x` `[N, channel, …]` by its own statistics, and records them.
     pub(super) fn learn(&self, forward: &mut Forward<'_>, x: &Tensor) -> Result<Tensor> {
+        if let Some(sharing) = forward.sharing.filter(|sharing| sharing.synchronised) {
+            return self.learn_together(forward, x, sharing);
+        }
+        let stands_in = forward.sharing.is_some_and(|sharing| !sharing.part.counts);
         let seen = &mut forward.statistics[self.statistics];
-        // Of one value there is no variance to record.
-        let alone = x.numel() as i64 <= x.size()[1];
+        // Of one value there is no variance to record, and nothing of a row that only stands in.
+        let alone = x.numel() as i64 <= x.size()[1] || stands_in;
         let x = x.f_batch_norm(
             Some(&forward.leaves[self.weight]),
             Some(&forward.leaves[self.bias]),
@@ -85,6 +102,48 @@ impl BatchNorm {
         )?;
         seen.batches = seen.batches.saturating_add(1);
         Ok(x)
+    }
+
+    /// Normalises `x` by the statistics of what all ranks hold, as one process would that holds all of it.
+    fn learn_together(&self, forward: &mut Forward<'_>, x: &Tensor, sharing: &Sharing<'_>) -> Result<Tensor> {
+        let leaves = forward.leaves;
+        let seen = &mut forward.statistics[self.statistics];
+        let (kind, channels) = (x.kind(), x.size()[1]);
+        let x = x.f_to_kind(Kind::Float)?;
+        let others: Vec<i64> = (0..x.dim() as i64).filter(|axis| *axis != 1).collect();
+        let mut along_channels = vec![1; x.dim()];
+        along_channels[1] = channels;
+        let along_channels = along_channels.as_slice();
+        let counted = f64::from(u8::from(sharing.part.counts));
+        let own_sum =
+            |x: &Tensor| x.f_sum_dim_intlist(others.as_slice(), false, Kind::Float)?.f_mul_scalar(counted);
+
+        let own_count = counted * (x.numel() as i64 / channels.max(1)) as f64;
+        // A number of values too large for an f32 to hold would be off by less than its variance can show.
+        let own_count = Tensor::f_full([1], own_count, (Kind::Float, x.device()))?;
+        let sums = sharing.ranks.sum_differentiably(&Tensor::f_cat(&[own_sum(&x)?, own_count], 0)?)?;
+        let count = sums.f_double_value(&[channels])?.max(1.0);
+        let alone = count <= 1.0;
+        let (mean, variance) = match alone {
+            true => (seen.mean.shallow_clone(), seen.var.shallow_clone()),
+            false => {
+                let mean = sums.f_narrow(0, 0, channels)?.f_div_scalar(count)?;
+                let squares = own_sum(&x.f_sub(&mean.f_view(along_channels)?)?.f_square()?)?;
+                (mean, sharing.ranks.sum_differentiably(&squares)?.f_div_scalar(count)?)
+            }
+        };
+        let scale = variance.f_add_scalar(EPSILON)?.f_rsqrt()?.f_mul(&leaves[self.weight])?;
+        let normalised = x.f_sub(&mean.f_view(along_channels)?)?.f_mul(&scale.f_view(along_channels)?)?;
+        let normalised = normalised.f_add(&leaves[self.bias].f_view(along_channels)?)?;
+        if !alone {
+            tch::no_grad(|| -> Result<()> {
+                let _ = seen.mean.f_lerp_(&mean, MOMENTUM)?;
+                let _ = seen.var.f_lerp_(&variance.f_mul_scalar(count / (count - 1.0))?, MOMENTUM)?;
+                Ok(())
+            })?;
+        }
+        seen.batches = seen.batches.saturating_add(1);
+        Ok(normalised.f_to_kind(kind)?)
     }
 
     /// The same by the statistics of the real positions alone; what is not real becomes zero. `x` is

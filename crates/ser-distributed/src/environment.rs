@@ -1,0 +1,215 @@
+//! Who a process is among several, as its launcher says.
+//!
+//! | launcher | rank | number of ranks |
+//! |---|---|---|
+//! | `torchrun` | `RANK` | `WORLD_SIZE` |
+//! | Slurm's `srun` | `SLURM_PROCID` | `SLURM_STEP_NUM_TASKS`, or else `SLURM_NTASKS` |
+//! | an indexed job of Kubernetes | `JOB_COMPLETION_INDEX` | `WORLD_SIZE` |
+//!
+//! All say where rank 0 is by `MASTER_ADDR` and `MASTER_PORT`; `torchrun` sets them itself. Without `MASTER_ADDR` the variables
+//! of Slurm mean nothing here, since tasks of one job may also be runs of their own.
+
+use ser_core::{Error, ErrorKind, Result};
+
+/// The most ranks there may be.
+const MOST_RANKS: u64 = 1024;
+
+/// The port of rank 0 where nobody says one.
+const DEFAULT_PORT: u64 = 29_500;
+
+/// Who this process is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Its number, from 0.
+    pub rank: u32,
+    /// How many processes there are.
+    pub count: u32,
+    /// Its number on this machine, from 0.
+    pub local_rank: u32,
+    /// How many of them are on this machine, as far as is known.
+    pub local_count: u32,
+    /// The machine of rank 0.
+    pub address: String,
+    /// The port there at which processes meet.
+    pub port: u16,
+    /// How often the launcher has started all processes again.
+    pub restarts: u32,
+    /// Whether the launcher serves that port, and not rank 0.
+    pub launcher_serves: bool,
+    /// The network interface that processes reach each other over, if it is said.
+    pub interface: String,
+}
+
+impl Environment {
+    /// Reads it from variables, of which `variable` gives the value of one by its name. `None` where nobody has started
+    /// several processes.
+    ///
+    /// # Errors
+    /// When a variable is missing or no number, or they contradict each other.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
+        let variable = |name: &'static str| variable(name).filter(|value| !value.is_empty());
+        let number = |name: &'static str, most: u64| -> Result<Option<u64>> {
+            let Some(text) = variable(name) else { return Ok(None) };
+            let parsed = text.trim().parse().ok().filter(|number| *number <= most);
+            let allowed =
+                || wrong(&format!("{name}={text}"), &format!("give a whole number from 0 to {most}"));
+            parsed.map(Some).ok_or_else(allowed)
+        };
+        let by_slurm = variable("MASTER_ADDR").is_some()
+            && variable("SLURM_PROCID").is_some()
+            && variable("RANK").is_none()
+            && variable("WORLD_SIZE").is_none();
+        let names = match by_slurm {
+            true if variable("SLURM_STEP_NUM_TASKS").is_some() => ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS"],
+            true => ["SLURM_PROCID", "SLURM_NTASKS"],
+            false if variable("RANK").is_none() && variable("JOB_COMPLETION_INDEX").is_some() => {
+                ["JOB_COMPLETION_INDEX", "WORLD_SIZE"]
+            }
+            false => ["RANK", "WORLD_SIZE"],
+        };
+        let [rank, count] = match (number(names[0], MOST_RANKS - 1)?, number(names[1], MOST_RANKS)?) {
+            (None, None) => return Ok(None),
+            // The pod of an indexed job that has nothing to do with the others.
+            (Some(_), None) if names[0] == "JOB_COMPLETION_INDEX" => return Ok(None),
+            (Some(rank), Some(count)) => [rank, count],
+            (Some(_), None) => return Err(lacks(names[0], names[1])),
+            (None, Some(_)) => return Err(lacks(names[1], names[0])),
+        };
+        if rank >= count {
+            let what = format!("{}={rank} and {}={count} contradict each other", names[0], names[1]);
+            return Err(Error::new(ErrorKind::Usage, what)
+                .help("number the processes from 0, or start them with torchrun"));
+        }
+        let address = match variable("MASTER_ADDR") {
+            Some(address) => address,
+            None if count == 1 => String::new(),
+            None => return Err(lacks(names[1], "MASTER_ADDR")),
+        };
+        let port = number("MASTER_PORT", u16::MAX.into())?.unwrap_or(DEFAULT_PORT);
+        let local_rank = number("LOCAL_RANK", MOST_RANKS - 1)?;
+        let local_rank = match local_rank {
+            None if by_slurm => number("SLURM_LOCALID", MOST_RANKS - 1)?,
+            given => given,
+        };
+        let local_count = number("LOCAL_WORLD_SIZE", MOST_RANKS)?;
+        let restarts = match number("TORCHELASTIC_RESTART_COUNT", u32::MAX.into())? {
+            None if by_slurm => number("SLURM_RESTART_COUNT", u32::MAX.into())?,
+            given => given,
+        };
+        let local_count =
+            local_count.unwrap_or(if is_loopback(&address) { count } else { 1 }).clamp(1, count);
+        Ok(Some(Self {
+            rank: rank as u32,
+            count: count as u32,
+            local_rank: local_rank.unwrap_or(if local_count == count { rank } else { 0 }) as u32,
+            local_count: local_count as u32,
+            address,
+            port: port as u16,
+            restarts: restarts.unwrap_or(0) as u32,
+            launcher_serves: variable("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|value| value == "True"),
+            interface: variable("GLOO_SOCKET_IFNAME").unwrap_or_default(),
+        }))
+    }
+
+    /// The same from the variables of this process.
+    ///
+    /// # Errors
+    /// See [`Self::read`].
+    pub fn of_this_process() -> Result<Option<Self>> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Whether all processes are on this machine, so that they reach each other without a network.
+    #[cfg_attr(not(feature = "c10d"), expect(dead_code, reason = "nothing is connected"))]
+    pub(crate) fn is_one_machine(&self) -> bool {
+        is_loopback(&self.address)
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    address == "localhost" || address == "::1" || address.starts_with("127.")
+}
+
+fn wrong(given: &str, help: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("{given} is not valid")).help(help.to_owned())
+}
+
+fn lacks(given: &str, missing: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("{given} is set in the environment, and {missing} is not"))
+        .help(format!("set {missing} too, start with torchrun, or unset {given} to train with one process"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Environment>> {
+        let pairs: Vec<(&str, &str)> =
+            text.split_whitespace().map(|word| word.split_once('=').unwrap()).collect();
+        Environment::read(|name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn ranks(text: &str) -> [u32; 4] {
+        let read = read(text).unwrap().unwrap();
+        [read.rank, read.count, read.local_rank, read.local_count]
+    }
+
+    #[test]
+    fn launchers_say_who_a_process_is() {
+        let torchrun = "RANK=3 WORLD_SIZE=4 LOCAL_RANK=1 LOCAL_WORLD_SIZE=2 MASTER_ADDR=node-1 MASTER_PORT=4321 \
+                        TORCHELASTIC_RESTART_COUNT=2 TORCHELASTIC_USE_AGENT_STORE=True";
+        assert_eq!(ranks(torchrun), [3, 4, 1, 2]);
+        let environment = read(torchrun).unwrap().unwrap();
+        assert_eq!((environment.address.as_str(), environment.port), ("node-1", 4321));
+        assert_eq!((environment.restarts, environment.launcher_serves), (2, true));
+        // Two shells on one machine.
+        assert_eq!(ranks("RANK=1 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1"), [1, 2, 1, 2]);
+        let slurm = "SLURM_PROCID=5 SLURM_NTASKS=8 SLURM_LOCALID=1 MASTER_ADDR=node-1 SLURM_RESTART_COUNT=1";
+        assert_eq!(ranks(slurm), [5, 8, 1, 1]);
+        assert_eq!(read(slurm).unwrap().unwrap().restarts, 1);
+        assert_eq!(ranks(&format!("{slurm} SLURM_STEP_NUM_TASKS=6"))[1], 6);
+        assert_eq!(ranks("JOB_COMPLETION_INDEX=2 WORLD_SIZE=3 MASTER_ADDR=job-0.job"), [2, 3, 0, 1]);
+        // torchrun on nodes of Slurm, or in a pod: its own variables are nearer.
+        assert_eq!(ranks(&format!("{torchrun} {slurm} JOB_COMPLETION_INDEX=0"))[..2], [3, 4]);
+    }
+
+    #[test]
+    fn a_process_that_nobody_started_together_with_others_is_alone() {
+        for alone in [
+            "",
+            "RANK= WORLD_SIZE=",
+            // Tasks of Slurm and pods of Kubernetes that are runs of their own.
+            "SLURM_PROCID=1 SLURM_NTASKS=4",
+            "JOB_COMPLETION_INDEX=3",
+            "MASTER_ADDR=node-1 JOB_COMPLETION_INDEX=3",
+            "MASTER_ADDR=node-1 MASTER_PORT=29500",
+        ] {
+            assert_eq!(read(alone).unwrap(), None, "{alone}");
+        }
+        assert_eq!(ranks("RANK=0 WORLD_SIZE=1"), [0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_the_name_of_its_variable() {
+        for (text, said) in [
+            ("RANK=1", "RANK is set in the environment, and WORLD_SIZE is not"),
+            ("WORLD_SIZE=2", "WORLD_SIZE is set in the environment, and RANK is not"),
+            ("RANK=0 WORLD_SIZE=2", "and MASTER_ADDR is not"),
+            ("RANK=2 WORLD_SIZE=2 MASTER_ADDR=x", "RANK=2 and WORLD_SIZE=2 contradict each other"),
+            ("RANK=0 WORLD_SIZE=0", "contradict each other"),
+            ("RANK=one WORLD_SIZE=2", "RANK=one is not valid"),
+            ("RANK=-1 WORLD_SIZE=2", "RANK=-1 is not valid"),
+            ("RANK=0 WORLD_SIZE=99999", "WORLD_SIZE=99999 is not valid"),
+            ("RANK=0 WORLD_SIZE=2 MASTER_ADDR=x MASTER_PORT=70000", "MASTER_PORT=70000 is not valid"),
+            (
+                "MASTER_ADDR=x SLURM_PROCID=0",
+                "SLURM_PROCID is set in the environment, and SLURM_NTASKS is not",
+            ),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}
