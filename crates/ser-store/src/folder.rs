@@ -295,7 +295,7 @@ impl Requests {
     /// Bytes of an object that is as it was listed.
     async fn read(&self, object: &Object, range: Range<u64>) -> Result<Vec<u8>> {
         self.clients.check(&self.shown(&object.path))?;
-        let ends = |start| (start + PART).min(range.end);
+        let ends = |start: u64| (start + PART).min(range.end);
         let parts: Vec<Range<u64>> = (range.start..range.end)
             .step_by(usize::try_from(PART).unwrap_or(usize::MAX))
             .map(|start| start..ends(start))
