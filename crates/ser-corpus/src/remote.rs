@@ -72,7 +72,8 @@ pub(crate) fn object(path: &Path) -> Result<RemoteFile> {
         let object = corpus.objects.get(&inside).cloned().ok_or_else(missing)?;
         return Ok(RemoteFile { folder: corpus.folder.clone(), object });
     }
-    let (Some(above), Some(name)) = (path.parent(), path.file_name().and_then(std::ffi::OsStr::to_str)) else {
+    let (Some(above), Some(name)) = (path.parent(), path.file_name().and_then(std::ffi::OsStr::to_str))
+    else {
         return Err(missing());
     };
     let folder = open_folder(above)?;

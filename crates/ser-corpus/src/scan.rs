@@ -117,7 +117,9 @@ fn scan_remote(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<Scan
     let is_visible = |object: &&Object| !object.path.split('/').any(|part| is_hidden(part.as_ref()));
     for object in listed.objects().filter(is_visible) {
         let location = root.join(&object.path);
-        folders.extend(Path::new(&object.path).ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()));
+        folders.extend(
+            Path::new(&object.path).ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()),
+        );
         if let Err(error) = check_relative(&object.path) {
             found.unusable.push((object.path.clone(), error.at(location)));
         } else if archive::is_named_as_one(&location) {

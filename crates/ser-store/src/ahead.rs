@@ -36,7 +36,7 @@ enum State {
     /// The store was asked.
     Asked,
     /// It is here, and takes memory until it is taken.
-    Here(Result<Vec<u8>>, OwnedSemaphorePermit),
+    Here { fetched: Result<Vec<u8>>, _memory: OwnedSemaphorePermit },
     /// Somebody took it, or fetches it without us.
     Taken,
 }
@@ -63,7 +63,12 @@ pub(crate) trait Fetch: Send + Sync + 'static {
 
 impl Ahead {
     /// Begins to fetch `objects` that are not on their way already, in their order.
-    pub(crate) fn begin(&self, fetch: &Arc<impl Fetch>, objects: &[&Object], runtime: &tokio::runtime::Runtime) {
+    pub(crate) fn begin(
+        &self,
+        fetch: &Arc<impl Fetch>,
+        objects: &[&Object],
+        runtime: &tokio::runtime::Runtime,
+    ) {
         for object in objects {
             let kib = u32::try_from(object.size.div_ceil(1024)).unwrap_or(u32::MAX).max(1);
             if kib > MOST_KIB / 4 {
@@ -94,7 +99,7 @@ impl Ahead {
                     *state = State::Asked;
                 }
                 let fetched = fetch.fetch(&expected.object).await;
-                *locked(&expected.state) = State::Here(fetched, held);
+                *locked(&expected.state) = State::Here { fetched, _memory: held };
                 expected.came.notify_all();
             });
         }
@@ -111,7 +116,7 @@ impl Ahead {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         match std::mem::replace(&mut *state, State::Taken) {
-            State::Here(bytes, _) if expected.object == *object => Some(bytes),
+            State::Here { fetched, .. } if expected.object == *object => Some(fetched),
             _ => None,
         }
     }

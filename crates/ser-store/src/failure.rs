@@ -20,15 +20,19 @@ pub(crate) fn failure(error: &object_store::Error, at: &str) -> Error {
         Failure::NotSupported { .. } => {
             new(ErrorKind::Unsupported, "cannot be read in parts: the server ignores ranges")
         }
-        Failure::InvalidPath { .. } => new(ErrorKind::Unsupported, "holds a name that is no path, with an empty part, . or .."),
+        Failure::InvalidPath { .. } => {
+            new(ErrorKind::Unsupported, "holds a name that is no path, with an empty part, . or ..")
+        }
         other => match status(other) {
             Some(status) if status / 100 == 5 || status == 429 || status == 408 => {
                 let what = format!("cannot be read: the store keeps answering {status}");
                 Error::new(ErrorKind::Unreachable, what).at(at).help(AGAIN)
             }
-            Some(status) => Error::new(ErrorKind::Io, format!("cannot be accessed: the store answers {status}"))
-                .at(at)
-                .help("check the URL, and the settings of the store in the environment"),
+            Some(status) => {
+                Error::new(ErrorKind::Io, format!("cannot be accessed: the store answers {status}"))
+                    .at(at)
+                    .help("check the URL, and the settings of the store in the environment")
+            }
             None => {
                 let what = format!("cannot be reached: {}", innermost(other));
                 Error::new(ErrorKind::Unreachable, what).at(at).help(AGAIN)
@@ -44,8 +48,7 @@ pub(crate) fn changed(at: &str) -> Error {
         .help("try again when nobody writes there")
 }
 
-const CREDENTIALS: &str =
-    "check the credentials in the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do";
+const CREDENTIALS: &str = "check the credentials in the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do";
 const AGAIN: &str = "try again; what was done is kept";
 
 /// The status that the server answered at last, if it did.
@@ -89,7 +92,8 @@ mod tests {
     fn nothing_of_a_request_is_repeated() {
         let secret = generic("error sending request for url (https://x/y?sig=hunter2)");
         assert!(!failure(&secret, "az://c/x").to_string().contains("hunter2"));
-        let answered = generic("Server returned non-2xx status code: 503 Service Unavailable: <Key>hunter2</Key>");
+        let answered =
+            generic("Server returned non-2xx status code: 503 Service Unavailable: <Key>hunter2</Key>");
         let error = failure(&answered, "s3://b/x");
         assert_eq!(error.kind(), ErrorKind::Unreachable);
         assert_eq!(

@@ -11,8 +11,8 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutPayload, RetryConfig,
+    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutPayload, RetryConfig,
 };
 use ser_core::storage::objects::{Object, ObjectFolder};
 use ser_core::{Error, ErrorKind, Result};
@@ -62,11 +62,7 @@ impl Clients {
         // The same cryptography as the server's; a program that chose another before keeps that.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let build = |repeats| build(place, repeats);
-        Ok(Self {
-            lists: build(REPEATS_OF_LISTS)?,
-            reads: build(REPEATS)?,
-            lost: Mutex::new(None),
-        })
+        Ok(Self { lists: build(REPEATS_OF_LISTS)?, reads: build(REPEATS)?, lost: Mutex::new(None) })
     }
 
     /// Fails if the store was lost a moment ago.
@@ -84,7 +80,8 @@ impl Clients {
     fn failed(&self, error: &object_store::Error, at: &str) -> Error {
         let error = failure(error, at);
         if error.kind() == ErrorKind::Unreachable {
-            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.repeated()));
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((Instant::now(), error.repeated()));
         }
         error
     }
@@ -132,9 +129,11 @@ fn build(place: &Place, repeats: usize) -> Result<Arc<dyn ObjectStore>> {
             builder.build().map(|store| shared(Arc::new(store)))
         }
         Kind::Web => {
-            let options = client.into_iter().fold(ClientOptions::new().with_allow_http(true), |options, (key, value)| {
-                options.with_config(key, value)
-            });
+            let options = client
+                .into_iter()
+                .fold(ClientOptions::new().with_allow_http(true), |options, (key, value)| {
+                    options.with_config(key, value)
+                });
             let builder = HttpBuilder::new().with_url(&place.root).with_retry(retry);
             builder.with_client_options(options).build().map(|store| shared(Arc::new(store)))
         }
@@ -241,9 +240,8 @@ impl Requests {
     fn location(&self, path: &str) -> Result<Path> {
         let prefix = self.place.prefix.as_ref();
         let whole = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
-        Path::parse(whole).map_err(|_| {
-            Error::new(ErrorKind::Unusable, "is no name of an object").at(self.shown(path))
-        })
+        Path::parse(whole)
+            .map_err(|_| Error::new(ErrorKind::Unusable, "is no name of an object").at(self.shown(path)))
     }
 
     /// What is listed, by its name below the folder; nothing for the folder itself.
@@ -283,7 +281,9 @@ impl Requests {
     fn cannot_list(&self, error: &object_store::Error) -> Error {
         match (self.place.kind, status(error)) {
             (Kind::Web, Some(status @ (400 | 403 | 405 | 501))) => {
-                let what = format!("cannot be listed: the server has no WebDAV there (it answers {status} to PROPFIND)");
+                let what = format!(
+                    "cannot be listed: the server has no WebDAV there (it answers {status} to PROPFIND)"
+                );
                 Error::new(ErrorKind::Unsupported, what)
                     .at(&self.place.url)
                     .help("copy what is there into a folder or a bucket, or let the server answer PROPFIND")
@@ -319,7 +319,10 @@ impl Requests {
             }
             pause *= 2;
         }
-        let what = format!("is cut short again and again: the store does not send all {} bytes", range.end - range.start);
+        let what = format!(
+            "is cut short again and again: the store does not send all {} bytes",
+            range.end - range.start
+        );
         Err(Error::new(ErrorKind::Unreachable, what).at(at).help("try again; what was done is kept"))
     }
 
@@ -339,7 +342,8 @@ impl Requests {
         let got = self.clients.reads.get_opts(&location, options).await;
         let got = got.map_err(|error| self.clients.failed(&error, at))?;
         let plain = |etag: &str| etag.trim_matches('"').to_owned();
-        let etags = object.strong_etag().zip(got.meta.e_tag.as_deref().filter(|etag| !etag.starts_with("W/")));
+        let etags =
+            object.strong_etag().zip(got.meta.e_tag.as_deref().filter(|etag| !etag.starts_with("W/")));
         if got.meta.size != object.size || etags.is_some_and(|(then, now)| plain(then) != plain(now)) {
             return Err(changed(at));
         }

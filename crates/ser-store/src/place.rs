@@ -84,7 +84,8 @@ impl Place {
     }
 }
 
-const SCHEMES: &str = "give s3://bucket/folder, gs://bucket/folder, az://container/folder or https://host/folder/";
+const SCHEMES: &str =
+    "give s3://bucket/folder, gs://bucket/folder, az://container/folder or https://host/folder/";
 
 /// Whether the host is this machine, to which nothing needs to be encrypted.
 fn is_here(url: &Url) -> bool {
@@ -110,7 +111,11 @@ mod tests {
             ("http://127.0.0.1:80/x", Kind::Web, "http://127.0.0.1:80/x", "x"),
         ] {
             let place = Place::parse(url).unwrap();
-            assert_eq!((place.kind, place.url.as_str(), place.prefix.as_ref()), (kind, shown, prefix), "{url}");
+            assert_eq!(
+                (place.kind, place.url.as_str(), place.prefix.as_ref()),
+                (kind, shown, prefix),
+                "{url}"
+            );
         }
     }
 

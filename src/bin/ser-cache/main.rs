@@ -329,7 +329,9 @@ fn check_direction(folder: &Path, url: &Path, usage: &str) -> Result<()> {
     let wrong = match (is_url(folder), is_url(url)) {
         (false, true) => return Ok(()),
         (true, _) => (printable_url(folder), "is a URL where a folder belongs"),
-        (false, false) => (url.to_owned(), "is no URL of a folder in an object store, such as s3://bucket/folder"),
+        (false, false) => {
+            (url.to_owned(), "is no URL of a folder in an object store, such as s3://bucket/folder")
+        }
     };
     Err(Error::new(ErrorKind::Usage, wrong.1).at(wrong.0).help(format!("the order is {usage}")))
 }

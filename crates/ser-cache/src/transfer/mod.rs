@@ -17,7 +17,7 @@ use ser_core::storage::objects::{Object, ObjectFolder};
 use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
-use crate::{FeatureSet, Hex, Index, Sha, SplitManifest};
+use crate::{FeatureSet, Hex, Index, Sha, StoredSplit};
 
 pub use pull::pull;
 pub use push::push;
@@ -111,7 +111,7 @@ fn audits_of(index: &Index) -> impl Iterator<Item = String> {
 fn manifest_at(path: &str) -> Option<(&str, &str)> {
     let (protocol, file) = path.split_once('/')?;
     let is_plain = ser_corpus::check_relative(protocol).is_ok() && !protocol.starts_with('.');
-    (is_plain && SplitManifest::FILES.contains(&file)).then_some((protocol, file))
+    (is_plain && StoredSplit::FILES.contains(&file)).then_some((protocol, file))
 }
 
 /// What a store holds, by path.
@@ -148,7 +148,7 @@ fn check_nothing_lost(old: &Index, new: &Index) -> std::result::Result<(), Strin
 }
 
 /// Copies `files` with `copy`, several at once; the first error ends it.
-fn each<T: Sync>(files: &[T], copy: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+fn each<T: Sync>(files: &[T], copy: impl Fn(&T) -> Result<()> + Send + Sync) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(AT_ONCE).build();
     let pool = pool.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
     pool.install(|| files.par_iter().with_max_len(1).try_for_each(copy))

@@ -32,7 +32,13 @@ const LARGEST_MANIFEST: u64 = 1 << 30;
 /// When there is no cache, or what is there is not what its names say; when the folder holds something else, or feature sets
 /// that the cache there does not have; when the store cannot be reached or refuses. What was in the folder is then unchanged,
 /// and what was copied is kept for the next time.
-pub fn pull(url: &Path, root: &Path, wait: bool, storage: &Storage, progress: &dyn Progress) -> Result<Transfer> {
+pub fn pull(
+    url: &Path,
+    root: &Path,
+    wait: bool,
+    storage: &Storage,
+    progress: &dyn Progress,
+) -> Result<Transfer> {
     let started = Instant::now();
     let folder = open_folder(url)?;
     let there = listing(&*folder)?;
@@ -45,9 +51,8 @@ pub fn pull(url: &Path, root: &Path, wait: bool, storage: &Storage, progress: &d
     storage.make_folder(root)?;
     let _lock = WriterLock::take(root, wait)?;
     if let Some(old) = Index::read(&index_path(root))? {
-        check_nothing_lost(&old, &index).map_err(|what| {
-            Error::new(ErrorKind::Mismatch, what).at(root).help("name another folder")
-        })?;
+        check_nothing_lost(&old, &index)
+            .map_err(|what| Error::new(ErrorKind::Mismatch, what).at(root).help("name another folder"))?;
     }
     check_splits_place(root)?;
     let folders = [root.to_owned(), shards_folder(root), manifests_folder(root), audit_folder(root)];
@@ -85,11 +90,12 @@ fn check_target(root: &Path) -> Result<()> {
     let is_cache = pieces.iter().any(|piece| piece.role == Role::Index);
     match pieces.iter().find(|piece| piece.role == Role::Foreign).filter(|_| !is_cache) {
         None => Ok(()),
-        Some(other) => {
-            Err(Error::new(ErrorKind::Mismatch, format!("holds something that is no cache, such as {}", other.name))
-                .at(root)
-                .help("name another folder"))
-        }
+        Some(other) => Err(Error::new(
+            ErrorKind::Mismatch,
+            format!("holds something that is no cache, such as {}", other.name),
+        )
+        .at(root)
+        .help("name another folder")),
     }
 }
 
@@ -147,9 +153,10 @@ impl Pull<'_> {
             return Ok(());
         }
         let before = format!("{shown}/");
-        let files = self.there.range(before.clone()..).map_while(|(path, object)| {
-            Some((path.strip_prefix(&before)?, object))
-        });
+        let files = self
+            .there
+            .range(before.clone()..)
+            .map_while(|(path, object)| Some((path.strip_prefix(&before)?, object)));
         let mut splits: BTreeMap<&str, BTreeMap<&str, &Object>> = BTreeMap::new();
         for (inside, object) in files {
             if let Some((protocol, file)) = manifest_at(inside) {
@@ -199,8 +206,11 @@ impl Pull<'_> {
 
     fn read(&self, object: &Object) -> Result<Vec<u8>> {
         if object.size > LARGEST_MANIFEST {
-            return Err(Error::new(ErrorKind::Limit, "is too large")
-                .at(format!("{}/{}", self.folder.url(), object.path)));
+            return Err(Error::new(ErrorKind::Limit, "is too large").at(format!(
+                "{}/{}",
+                self.folder.url(),
+                object.path
+            )));
         }
         self.folder.read(object, 0..object.size)
     }

@@ -17,7 +17,7 @@ use crate::transfer::{
     remote_index, shards_of,
 };
 use crate::verify::check_generation;
-use crate::{Index, Sha, SplitManifest, generation_place, index_path, shard_path, shards_folder};
+use crate::{Index, Sha, StoredSplit, generation_place, index_path, shard_path, shards_folder};
 
 /// Copies what the folder at the URL `url` lacks of the cache in `root`, the index last. Nothing is removed there.
 ///
@@ -68,7 +68,9 @@ fn check_target(folder: &dyn ObjectFolder, there: &Listing, index: &Index) -> Re
         });
     }
     let is_ours = |path: &str| {
-        path.starts_with("shards/") || path.starts_with("manifests/") || path.starts_with("audit/")
+        path.starts_with("shards/")
+            || path.starts_with("manifests/")
+            || path.starts_with("audit/")
             || RECORDS.contains(&path)
     };
     match there.keys().find(|path| !is_ours(path)) {
@@ -121,7 +123,9 @@ impl Push<'_> {
         let mut files = Vec::new();
         for split in split_folders(&folder) {
             let protocol = split.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.extend(SplitManifest::FILES.iter().map(|file| format!("{}/{protocol}/{file}", place.display())));
+            files.extend(
+                StoredSplit::FILES.iter().map(|file| format!("{}/{protocol}/{file}", place.display())),
+            );
         }
         Ok(files)
     }

@@ -156,7 +156,12 @@ mod tests {
 
     #[test]
     fn what_may_be_secret_in_a_url_is_refused_and_not_printed() {
-        for url in ["https://me:hunter2@host/a", "https://host/a?sig=hunter2", "s3://hunter2@b/c", "s3://b/c#hunter2"] {
+        for url in [
+            "https://me:hunter2@host/a",
+            "https://host/a?sig=hunter2",
+            "s3://hunter2@b/c",
+            "s3://b/c#hunter2",
+        ] {
             let error = check_url(Path::new(url)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(!error.to_string().contains("hunter2"), "{error}");

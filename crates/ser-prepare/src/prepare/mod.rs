@@ -289,7 +289,10 @@ impl<'a> Preparation<'a> {
         while !rest.is_empty() {
             let length = batch_length(rest, most);
             // Requests to a store for what comes after this batch are under way while it is computed.
-            let soon = rest.iter().take(length + BATCH).filter_map(|candidate| corpora.location(candidate.source()).ok());
+            let soon = rest
+                .iter()
+                .take(length + BATCH)
+                .filter_map(|candidate| corpora.location(candidate.source()).ok());
             read_ahead(soon);
             let batch;
             (batch, rest) = rest.split_at_mut(length);
