@@ -13,13 +13,16 @@ use crate::common_python::python_with;
 /// What is given as the secret key, and must never be seen again.
 pub(crate) const SECRET: &str = "hunter2-is-secret";
 
+/// A signature in form alone, which is all that the server looks at.
+const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=a\r\n";
+
 /// Ends when its input does, so that it never outlives the test.
 const SERVER: &str = "
 import os, sys
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address='127.0.0.1', port=0)
 server.start()
-print(server.get_host_and_port()[1], flush=True)
+print('port', server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 os._exit(0)
 ";
@@ -67,9 +70,9 @@ impl Store {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().parse().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| line.strip_prefix("port ")?.parse().ok()).unwrap();
+        std::thread::spawn(move || lines.for_each(drop));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = listener.local_addr().unwrap().port();
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -174,7 +177,7 @@ fn request(port: u16, method: &str, key: &str, body: &[u8]) -> Vec<u8> {
         .collect();
     let slash = if key.is_empty() { "" } else { "/" };
     let head = format!(
-        "{method} /bucket{slash}{key} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "{method} /bucket{slash}{key} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {}\r\n{SIGNED}Connection: close\r\n\r\n",
         body.len()
     );
     server.write_all(&[head.as_bytes(), body].concat()).unwrap();
