@@ -22,6 +22,8 @@ pub enum Ending {
 /// answered with no, 2 wrong usage, 3 done but some inputs could not be used. Prints the error, if there is one, to stderr.
 pub fn run(name: &str, command: impl FnOnce() -> Result<Ending>) -> ExitCode {
     ser_core::remedy::set_wording(&CommandWording);
+    #[cfg(feature = "stores")]
+    ser_store::install();
     match command() {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::SomeUnusable) => ExitCode::from(3),

@@ -26,6 +26,10 @@ impl Wording for CommandWording {
                 format!("make one with: ser-prep --data <recordings> --out {}", cache.display())
             }
             Action::Repair => "run ser-cache verify --repair".to_owned(),
+            Action::PushCache => {
+                "name a folder; ser-cache push copies a cache from there into a store".to_owned()
+            }
+            Action::PullCache => "bring it into a folder first, with ser-cache pull".to_owned(),
             Action::Train => "run ser-fit".to_owned(),
             Action::Resume(run) => format!("run: ser-fit --resume {}", run.display()),
             Action::Finish(run) => format!("finish it with: ser-fit --resume {}", run.display()),

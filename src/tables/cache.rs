@@ -7,6 +7,7 @@ use ser_cache::collect::{Collected, Garbage};
 use ser_cache::difference::{ChangedUtterance, FeatureSetDifference, FieldChange};
 use ser_cache::export::Exported;
 use ser_cache::listing::Listing;
+use ser_cache::transfer::Transfer;
 use ser_cache::usage::Usage;
 use ser_cache::verify::Verification;
 use ser_core::text::bytes;
@@ -206,4 +207,13 @@ fn change(FieldChange { field, a, b }: &FieldChange) -> String {
         "content" | "sound" | "tensor" => format!("{field} differs ({} → {})", short(a), short(b)),
         field => format!("{field} {a} → {b}"),
     }
+}
+
+/// What a copy to or from an object store did; `target` is where to.
+pub fn transfer(done: &Transfer, target: &str) -> String {
+    let Transfer { feature_sets, copied, already_there, seconds, .. } = done;
+    format!(
+        "{target}: {feature_sets} feature sets; {copied} files copied ({}), {already_there} were there, {seconds:.1} s\n",
+        bytes(done.bytes)
+    )
 }

@@ -6,8 +6,15 @@ mod checked;
 mod common;
 #[path = "../common_python/mod.rs"]
 mod common_python;
+#[cfg(feature = "stores")]
+#[path = "../common_store/mod.rs"]
+mod common_store;
 mod damage;
 mod golden;
 mod prep;
 mod ser_cache;
+#[cfg(not(feature = "stores"))]
+mod storeless;
+#[cfg(feature = "stores")]
+mod stores;
 mod tensors;

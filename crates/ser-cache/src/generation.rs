@@ -125,7 +125,7 @@ fn sha_of_file(path: &Path) -> std::io::Result<Sha> {
 
 /// The SHA-256 over each protocol and its `split.toml`, in the order of their names, each preceded by its length.
 /// Through the digests in them it stands for every byte of the generation.
-fn name_of<'a>(descriptions: impl Iterator<Item = (&'a str, &'a str)>) -> Sha {
+pub(crate) fn name_of<'a>(descriptions: impl Iterator<Item = (&'a str, &'a str)>) -> Sha {
     let mut hasher = Sha256::new();
     for text in descriptions.flat_map(|(protocol, text)| [protocol, text]) {
         hasher.update((text.len() as u64).to_le_bytes());

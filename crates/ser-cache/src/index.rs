@@ -25,9 +25,6 @@ const MAGIC: &[u8; 8] = b"SERINDEX";
 const VERSION: u32 = 1;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
-/// No index is read that claims to be larger than this, bytes: about four million utterances.
-const LARGEST: usize = 1 << 30;
-
 /// Everything the cache knows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Index {
@@ -49,6 +46,9 @@ pub struct SeenFile {
 }
 
 impl Index {
+    /// No index is read that claims to be larger than this, bytes: about four million utterances.
+    pub(crate) const LARGEST: usize = 1 << 30;
+
     /// Reads the index at `path`; `None` where there is none.
     ///
     /// # Errors
@@ -194,7 +194,7 @@ fn holds(path: &Path, content: &[&[u8]]) -> std::io::Result<bool> {
 
 fn read_bounded(file: &std::fs::File) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
-    let limit = (LARGEST + HEADER) as u64;
+    let limit = (Index::LARGEST + HEADER) as u64;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

@@ -99,6 +99,7 @@
 //! | [`collect`] | removes what no feature set names |
 //! | [`export`] | a split as `.npy` files, or all utterances as CSV |
 //! | [`difference`] | which utterances of two caches differ, and why |
+//! | [`transfer`] | copies a cache into an object store, and back |
 //! | [`survey`], [`SalvagedShard`], [`Sources`] | what a repair is made of |
 
 pub mod audit;
@@ -124,6 +125,7 @@ mod row;
 mod salvage;
 mod shard;
 pub mod survey;
+pub mod transfer;
 pub mod usage;
 pub mod verify;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ser_core::remedy::Action;
 use ser_core::storage::SCRATCH_PREFIX;
+use ser_core::storage::objects::{is_url, printable_url};
 use ser_core::{Error, ErrorKind, Result};
 use walkdir::WalkDir;
 
@@ -94,6 +95,11 @@ pub fn no_cache(root: &Path) -> Error {
 }
 
 fn open_folder(root: &Path) -> Result<()> {
+    if is_url(root) {
+        return Err(Error::new(ErrorKind::Usage, "lies in an object store, where a cache cannot be used")
+            .at(printable_url(root))
+            .help(Action::PullCache));
+    }
     let metadata = std::fs::metadata(root).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::new(ErrorKind::Missing, "there is no such folder").at(root).help("name the cache's folder")

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Missing,
     /// Two things that must agree do not.
     Mismatch,
+    /// A server that holds what is needed does not give it, though it was asked again and again.
+    Unreachable,
     /// The user asked to stop.
     Interrupted,
 }

@@ -101,6 +101,10 @@ pub enum Action {
     PrepareInto(PathBuf),
     /// Verify the cache and recompute what is damaged.
     Repair,
+    /// Write into a folder, and copy the cache from there into an object store.
+    PushCache,
+    /// Copy a cache from an object store into a folder.
+    PullCache,
     /// Train on a cache.
     Train,
     /// Continue the run in this folder.
@@ -173,6 +177,8 @@ impl Wording for LibraryWording {
             Action::Prepare => "prepare the corpus".to_owned(),
             Action::PrepareInto(cache) => format!("prepare a corpus into {}", cache.display()),
             Action::Repair => "repair the cache".to_owned(),
+            Action::PushCache => "name a folder, and push the cache from there".to_owned(),
+            Action::PullCache => "pull it into a folder".to_owned(),
             Action::Train => "train".to_owned(),
             Action::Resume(run) => format!("resume the run in {}", run.display()),
             Action::Finish(run) => format!("finish the run in {}", run.display()),

@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
+use ser_core::storage::objects::Object;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// File name extensions of recordings. The content later decides what a file really is; a file with another extension,
 /// or none, is one if its content begins like audio.
@@ -29,7 +31,7 @@ impl AudioFile {
     }
 }
 
-/// What the file system says of a file. If it is unchanged, the file is assumed to be, too.
+/// What the file system, or an object store, says of a file. If it is unchanged, the file is assumed to be, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FileStat {
     /// Size in bytes.
@@ -44,6 +46,14 @@ pub struct FileStat {
 }
 
 impl FileStat {
+    /// Of an object in a store, whose ETag stands for its content: a digest of that is in `changed_ns`, and no time
+    /// counts. Where there is no ETag, or one that does not stand for its bytes, the time of its last change does as well.
+    pub fn of_object(object: &Object) -> Self {
+        let etag = object.etag.as_deref().map_or(0, |etag| xxh3_128(etag.as_bytes()).cast_signed());
+        let modified_ns = if object.strong_etag().is_some() { 0 } else { object.modified_ns };
+        Self { size: object.size, modified_ns, changed_ns: etag, inode: 0 }
+    }
+
     /// Reads the fields from `metadata`.
     pub fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::conventions::recognise;
 use crate::lexicon::is_corpus;
+use crate::remote;
 use crate::sides::without_sides;
 use crate::table::formats;
 use crate::{Corpora, CorpusFolder, LabelSource, Scan, scan};
@@ -145,6 +146,7 @@ impl GivenCorpora {
             let found = scan(&folder.folder)?;
             let source = labels_of(number);
             let is_open = source == LabelSource::Auto && formats::recognise(&folder.folder).is_none();
+            remote::check_tables(&folder.folder)?;
             let bundle = if is_open { Bundle::of(&folder.folder, &found) } else { None };
             let Some(bundle) = bundle else {
                 single.push(folder.clone());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ser_core::remedy::Setting;
+use ser_core::storage::objects::check_url;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +95,7 @@ impl Corpora {
                 " for each"
             ]));
         }
+        folders.iter().try_for_each(|folder| check_url(&folder.folder))?;
         check_apart(folders)?;
         let mut members: Vec<Corpus> = Vec::with_capacity(folders.len());
         // Names that were asked for come first, so that the others yield.

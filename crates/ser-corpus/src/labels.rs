@@ -8,6 +8,7 @@ use ser_core::{Error, ErrorKind, Result};
 use crate::conventions::{
     self, CorpusConvention, Folder, FolderLayout, NamePattern, PATTERN_PREFIX, Recognised,
 };
+use crate::remote;
 use crate::sides::{side_of, without_sides};
 use crate::table::{ColumnNames, TableFormat, formats};
 use crate::{Annotation, LabelTable};
@@ -91,7 +92,7 @@ impl Annotator {
         match source {
             LabelSource::Auto => match formats::recognise(data) {
                 Some(format) => of_format(format),
-                None => Ok(Self::guessed(paths)),
+                None => remote::check_tables(data).map(|()| Self::guessed(paths)),
             },
             LabelSource::Convention(convention) => Ok(Self::Convention(Box::new(*convention))),
             LabelSource::Pattern(pattern) => {

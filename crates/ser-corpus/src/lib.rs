@@ -3,7 +3,8 @@
 //! [`scan()`] lists files, [`conventions`] and [`LabelTable`] say what an utterance is labelled and who speaks which word,
 //! [`LabelMap`] gives labels other names, [`Corpora`] keeps several corpora apart, and [`split`] assigns utterances to
 //! train, validation and test. None of these reads audio; [`doctor`] does, to say what a corpus is and what is wrong with
-//! it. [`read_recording`] reads recordings also from the archives that some corpora are kept in.
+//! it. [`read_recording`] reads recordings also from the archives that some corpora are kept in. A corpus may lie in an object
+//! store; its folder is a URL then, as [`ser_core::storage::objects`] has them.
 
 mod annotation;
 mod archive;
@@ -24,6 +25,7 @@ mod part;
 mod protocol;
 mod protocol_choice;
 mod published_side;
+mod remote;
 pub mod scan;
 mod segment;
 mod sides;
@@ -42,6 +44,7 @@ pub use labels::{Annotator, LabelSource};
 pub use names::check_relative;
 pub use protocol::Protocol;
 pub use published_side::PublishedSide;
+pub use remote::read_ahead;
 pub use scan::{AudioFile, FileStat, OtherEntry, Scan, scan, scan_noting};
 pub use segment::Segment;
 pub use spelling::{MergedClass, Spellings};

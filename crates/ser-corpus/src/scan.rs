@@ -1,16 +1,18 @@
 //! Lists the recordings of a corpus.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 
 use ser_audio::Container;
 use ser_core::remedy::Setting;
+use ser_core::storage::objects::{Object, is_url};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use walkdir::WalkDir;
 
 use crate::audio_file::has_audio_extension;
-use crate::{archive, check_relative};
+use crate::{archive, check_relative, remote};
 
 pub use crate::audio_file::{AudioFile, EXTENSIONS, FileStat, is_hidden};
 
@@ -56,6 +58,9 @@ pub fn scan(root: &Path) -> Result<Scan> {
 /// # Errors
 /// As [`scan()`].
 pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<Scan> {
+    if is_url(root) {
+        return scan_remote(root, note);
+    }
     let metadata = std::fs::metadata(root).map_err(|source| {
         Error::io("cannot open the corpus", root, source)
             .help(remedy!["give the folder of recordings with ", Setting::Data])
@@ -75,22 +80,22 @@ pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<
             }
             Err(error) => found.note_walk_error(root, &error),
             Ok(entry) if entry.file_type().is_dir() => note(OtherEntry::Folder(entry.path())),
-            Ok(entry) if archive::is_named_as_one(entry.path()) => {
-                if !found.add_archive(root, &entry) {
-                    found.ignored += 1;
-                    note(OtherEntry::Other(entry.path()));
+            Ok(entry) if archive::is_named_as_one(entry.path()) => match describe(root, &entry) {
+                Err(error) => found.unusable.push((relative_lossy(root, entry.path()), error)),
+                Ok(file) => {
+                    if !found.add_archive(root, entry.path(), file.path, file.stat)? {
+                        found.ignored += 1;
+                        note(OtherEntry::Other(entry.path()));
+                    }
                 }
-            }
+            },
             Ok(entry) if !has_audio_extension(entry.path()) => match what_it_is(&entry) {
                 None => {
                     found.ignored += 1;
                     note(OtherEntry::Other(entry.path()));
                 }
                 Some(Err(kind)) => {
-                    let error =
-                        Error::new(ErrorKind::Unsupported, format!("is {kind}, which is not decoded here"))
-                            .at(entry.path())
-                            .help("convert it to WAV or FLAC, or take it out of the corpus");
+                    let error = not_decoded(kind, entry.path());
                     found.unusable.push((relative_lossy(root, entry.path()), error));
                 }
                 Some(Ok(_)) => found.add(root, &entry),
@@ -101,6 +106,58 @@ pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<
     found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     found.unusable.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found)
+}
+
+/// The same of a corpus in an object store.
+fn scan_remote(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<Scan> {
+    let listed = remote::list(root)?;
+    let mut found = Scan::default();
+    let mut folders = BTreeSet::new();
+    let mut unnamed = Vec::new();
+    let is_visible = |object: &&Object| !object.path.split('/').any(|part| is_hidden(part.as_ref()));
+    for object in listed.objects().filter(is_visible) {
+        let location = root.join(&object.path);
+        folders.extend(
+            Path::new(&object.path).ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()),
+        );
+        if let Err(error) = check_relative(&object.path) {
+            found.unusable.push((object.path.clone(), error.at(location)));
+        } else if archive::is_named_as_one(&location) {
+            if !found.add_archive(root, &location, object.path.clone(), FileStat::of_object(object))? {
+                found.ignored += 1;
+                note(OtherEntry::Other(&location));
+            }
+        } else if has_audio_extension(&location) {
+            found.files.push(AudioFile { path: object.path.clone(), stat: FileStat::of_object(object) });
+        } else {
+            unnamed.push(object);
+        }
+    }
+    folders.into_iter().for_each(|folder| note(OtherEntry::Folder(&root.join(folder))));
+    for (object, beginning) in unnamed.iter().zip(listed.beginnings(&unnamed, BEGINNING)) {
+        match ser_audio::sniff(&beginning?) {
+            None => {
+                found.ignored += 1;
+                note(OtherEntry::Other(&root.join(&object.path)));
+            }
+            Some(Err(kind)) => {
+                found.unusable.push((object.path.clone(), not_decoded(kind, &root.join(&object.path))));
+            }
+            Some(Ok(_)) => {
+                found.files.push(AudioFile { path: object.path.clone(), stat: FileStat::of_object(object) });
+            }
+        }
+    }
+    found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    found.unusable.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+/// Audio of a kind that is not decoded, at `location`.
+fn not_decoded(kind: &str, location: &Path) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("is {kind}, which is not decoded here"))
+        .at(location)
+        .help("convert it to WAV or FLAC, or take it out of the corpus")
 }
 
 /// How many bytes of a file are looked at that is not named as audio.
@@ -126,30 +183,32 @@ impl Scan {
 }
 
 impl Scan {
-    /// Adds the recordings of an archive; false if it has none.
-    fn add_archive(&mut self, root: &Path, entry: &walkdir::DirEntry) -> bool {
-        let location = entry.path();
-        let opened = describe(root, entry).and_then(|file| Ok((file, archive::open(location)?)));
-        let (file, opened) = match opened {
+    /// Adds the recordings of the archive at `location`, which is at `path` in the corpus; false if it has none.
+    ///
+    /// # Errors
+    /// When it lies in a store that cannot be reached: what is in it is not known then.
+    fn add_archive(&mut self, root: &Path, location: &Path, path: String, stat: FileStat) -> Result<bool> {
+        let opened = match archive::open(location) {
             Ok(opened) => opened,
+            Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
             Err(error) => {
                 self.unusable.push((relative_lossy(root, location), error));
-                return true;
+                return Ok(true);
             }
         };
         if let Some(damage) = opened.archive().damage() {
             let what = format!("cannot be read to its end: {damage}; what is before that is used");
             let error =
                 Error::new(ErrorKind::Damaged, what).at(location).help("copy it again from its source");
-            self.unusable.push((file.path.clone(), error));
+            self.unusable.push((path.clone(), error));
         }
         let members = opened.archive().members();
         self.files.extend(members.iter().map(|member| AudioFile {
-            path: format!("{}/{}", file.path, member.name),
+            path: format!("{path}/{}", member.name),
             // It has changed when its archive has.
-            stat: FileStat { size: member.size, ..file.stat },
+            stat: FileStat { size: member.size, ..stat },
         }));
-        !members.is_empty()
+        Ok(!members.is_empty())
     }
 
     fn note_walk_error(&mut self, root: &Path, error: &walkdir::Error) {

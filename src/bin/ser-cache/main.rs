@@ -1,6 +1,6 @@
 //! `ser-cache`: looks after a cache that `ser-prep` made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -11,14 +11,16 @@ use ser_cache::collect::{GarbageOptions, collect};
 use ser_cache::difference::compare;
 use ser_cache::export::{export_csv, export_numpy};
 use ser_cache::listing::list;
+use ser_cache::transfer::{pull, push};
 use ser_cache::usage::usage;
 use ser_cache::verify::verify;
-use ser_core::Result;
 use ser_core::storage::Storage;
+use ser_core::storage::objects::{is_url, printable_url};
+use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{CorpusFolder, Protocol};
 use ser_prepare::repair::{RepairOptions, repair};
 
-/// Maintain a tensor cache: list, verify and repair, measure, clean up, export and compare.
+/// Maintain a tensor cache: list, verify and repair, measure, clean up, export, compare, and copy to object stores.
 #[derive(Debug, Parser)]
 #[command(name = "ser-cache", version)]
 struct Arguments {
@@ -40,6 +42,11 @@ enum Command {
     Export(Export),
     /// Show which utterances of two caches differ, and why; exit code 0 if none do, 1 if some do or it failed
     Diff(Diff),
+    /// Copy what an object store lacks of a cache there, the index last: s3://, gs://, az:// or https://
+    Push(Push),
+    /// Copy what a folder lacks of a cache in an object store, each piece compared with its SHA-256; one that was stopped
+    /// goes on with what is missing
+    Pull(Pull),
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +163,33 @@ struct Diff {
     printing: Printing,
 }
 
+#[derive(Debug, Args)]
+struct Push {
+    /// Folder of the cache
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Folder in the store, such as s3://bucket/caches/tess
+    #[arg(value_name = "URL")]
+    url: PathBuf,
+    #[command(flatten)]
+    printing: Printing,
+}
+
+#[derive(Debug, Args)]
+struct Pull {
+    /// Folder in the store
+    #[arg(value_name = "URL")]
+    url: PathBuf,
+    /// Folder of the cache
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Wait while another process writes the cache
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    printing: Printing,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     ser::run("ser-cache", || match &arguments.command {
@@ -165,6 +199,8 @@ fn main() -> ExitCode {
         Command::Gc(options) => options.run(),
         Command::Export(options) => options.run(),
         Command::Diff(options) => options.run(),
+        Command::Push(options) => options.run(),
+        Command::Pull(options) => options.run(),
     })
 }
 
@@ -268,4 +304,34 @@ impl Diff {
         self.printing.print(&difference, || tables::difference(&difference))?;
         Ok(if difference.equal { Ending::Done } else { Ending::AnsweredNo })
     }
+}
+
+impl Push {
+    fn run(&self) -> Result<Ending> {
+        check_direction(&self.folder, &self.url, "ser-cache push FOLDER URL")?;
+        let pushed = push(&self.folder, &self.url, &self.printing.bar())?;
+        self.printing.print(&pushed, || tables::transfer(&pushed, &pushed.url))?;
+        Ok(Ending::Done)
+    }
+}
+
+impl Pull {
+    fn run(&self) -> Result<Ending> {
+        check_direction(&self.folder, &self.url, "ser-cache pull URL FOLDER")?;
+        let pulled = pull(&self.url, &self.folder, self.wait, &Storage::native(), &self.printing.bar())?;
+        self.printing.print(&pulled, || tables::transfer(&pulled, &pulled.cache.display().to_string()))?;
+        Ok(Ending::Done)
+    }
+}
+
+/// Refuses a folder where a URL belongs, and the other way around.
+fn check_direction(folder: &Path, url: &Path, usage: &str) -> Result<()> {
+    let wrong = match (is_url(folder), is_url(url)) {
+        (false, true) => return Ok(()),
+        (true, _) => (printable_url(folder), "is a URL where a folder belongs"),
+        (false, false) => {
+            (url.to_owned(), "is no URL of a folder in an object store, such as s3://bucket/folder")
+        }
+    };
+    Err(Error::new(ErrorKind::Usage, wrong.1).at(wrong.0).help(format!("the order is {usage}")))
 }

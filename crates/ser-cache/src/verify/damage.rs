@@ -47,10 +47,10 @@ pub struct DamagedRow {
 
 /// What looking at a part of the cache found.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) files: usize,
-    pub(super) bytes: u64,
-    pub(super) damage: Vec<Damage>,
+pub(crate) struct Findings {
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+    pub(crate) damage: Vec<Damage>,
 }
 
 impl Findings {

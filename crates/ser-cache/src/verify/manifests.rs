@@ -13,7 +13,7 @@ use crate::{Cache, FeatureSet, Sha, SplitInfo, Utterance, generation_name};
 
 /// Checks the generation in `folder`, which should be called `name`. With the feature set that needs it, and the
 /// cache, each utterance is compared with the index as well.
-pub(super) fn check_generation(
+pub(crate) fn check_generation(
     folder: &Path,
     shown: &str,
     name: &Sha,

@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use damage::{Damage, DamageKind, DamagedRow};
-use manifests::check_generation;
+pub(crate) use manifests::check_generation;
 use shards::{examine, has_its_name};
 
 /// What reading a whole cache found.

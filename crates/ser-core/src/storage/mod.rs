@@ -3,9 +3,11 @@
 //! What is promised rests on four assumptions about the file system: a synced file keeps its content, a synced
 //! folder keeps its names, a rename is seen whole or not at all, and a lock ends with the process that holds it.
 //!
-//! Files that anybody may have put there are opened here too, and small texts that people write are read.
+//! Files that anybody may have put there are opened here too, and small texts that people write are read. What lies in an
+//! object store is reached through [`objects`].
 
 mod disk;
+pub mod objects;
 mod regular;
 mod text;
 
@@ -14,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Error, Result};
+use crate::remedy::Action;
+use crate::{Error, ErrorKind, Result};
 
 pub use disk::{Disk, NativeDisk, WritableFile};
 pub use regular::{open_regular, open_regular_no_follow};
@@ -158,6 +161,12 @@ impl Storage {
     /// # Errors
     /// When it cannot be made, or is something else.
     pub fn make_folder(&self, path: &Path) -> Result<()> {
+        if objects::is_url(path) {
+            let what = "lies in an object store, where nothing can be written in place";
+            return Err(Error::new(ErrorKind::Usage, what)
+                .at(objects::printable_url(path))
+                .help(Action::PushCache));
+        }
         let parent = folder_of(path);
         if path.is_dir() {
             // The process that made it may have been killed before its name was durable. Other users' folders may not

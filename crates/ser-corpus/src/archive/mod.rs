@@ -4,6 +4,7 @@
 //! without unpacking anything. What such a file says of its recordings is a table beside them.
 
 mod parquet;
+mod source;
 mod tar;
 
 use std::collections::HashMap;
@@ -12,10 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ser_audio::Limits;
+use ser_core::storage::objects::is_url;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
+use crate::archive::source::Source;
 use crate::audio_file::FileStat;
+use crate::remote;
 
 /// A file that holds recordings.
 pub(crate) trait Archive: Debug + Send + Sync {
@@ -95,10 +99,8 @@ pub(crate) fn is_named_as_one(file: &Path) -> bool {
 /// # Errors
 /// When it cannot be read, or is no archive of its kind.
 pub(crate) fn open(file: &Path) -> Result<Arc<Opened>> {
-    // Only regular files are opened: a pipe could wait forever.
-    let opened = ser_core::storage::open_regular(file, "cannot be read")?;
-    let metadata = opened.metadata().map_err(|error| Error::io("cannot be read", file, error))?;
-    let stat = FileStat::of(&metadata);
+    let opened = Source::open(file)?;
+    let stat = opened.stat().map_err(|error| Error::io("cannot be read", file, error))?;
     let mut known = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, archive)) = known.get(file).filter(|(then, _)| *then == stat) {
         return Ok(archive.clone());
@@ -108,14 +110,15 @@ pub(crate) fn open(file: &Path) -> Result<Arc<Opened>> {
         true => tar::Tar::index(opened).map(|tar| Box::new(tar) as Box<dyn Archive>),
         false => parquet::Parquet::index(opened).map(|parquet| Box::new(parquet) as Box<dyn Archive>),
     };
-    let archive = Arc::new(Opened::new(archive.map_err(|error| error.at(file))?));
+    let archive = archive.map_err(|error| remote::failure_of(file).unwrap_or(error).at(file))?;
+    let archive = Arc::new(Opened::new(archive));
     known.insert(file.to_owned(), (stat, archive.clone()));
     Ok(archive)
 }
 
 /// The archive that `location` lies in, and its name there.
 fn split(location: &Path) -> Option<(&Path, String)> {
-    let file = location.ancestors().skip(1).find(|above| is_named_as_one(above) && above.is_file())?;
+    let file = location.ancestors().skip(1).find(|above| is_named_as_one(above) && remote::is_file(above))?;
     let names: Option<Vec<&str>> =
         location.strip_prefix(file).ok()?.iter().map(std::ffi::OsStr::to_str).collect();
     Some((file, names?.join("/")))
@@ -126,7 +129,7 @@ pub fn is_in_archive(location: &Path) -> bool {
     split(location).is_some()
 }
 
-/// Reads the whole recording at `location`, a regular file or one in an archive, of at most `max_bytes`, into `bytes`,
+/// Reads the whole recording at `location`, a regular file, an object, or one in an archive, of at most `max_bytes`, into `bytes`,
 /// replacing what was there.
 ///
 /// # Errors
@@ -134,7 +137,10 @@ pub fn is_in_archive(location: &Path) -> bool {
 pub fn read_recording(location: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<()> {
     let limits = Limits { max_bytes, ..Limits::default() };
     let Some((file, name)) = split(location) else {
-        return ser_audio::read_file(location, &limits, bytes);
+        return match is_url(location) {
+            true => remote::read_recording(location, &limits, bytes),
+            false => ser_audio::read_file(location, &limits, bytes),
+        };
     };
     bytes.clear();
     let opened = open(file)?;
@@ -143,5 +149,5 @@ pub fn read_recording(location: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> R
         None => Err(Error::new(ErrorKind::Missing, "is not in its archive")
             .help("put the archive back as it was when it was prepared, or prepare it again")),
     };
-    read.map_err(|error| error.at(location))
+    read.map_err(|error| remote::failure_of(file).unwrap_or(error).at(location))
 }

@@ -2,7 +2,6 @@
 //! and others about each recording, of which classes may be numbers that the file's metadata has names for.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,15 +9,15 @@ use parquet::basic::Type as PhysicalType;
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, Length, SerializedFileReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::record::Field;
 use parquet::schema::types::Type;
 use ser_audio::Limits;
-use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result, caught};
 use serde_json::Value;
 
+use crate::archive::source::Source;
 use crate::archive::{Archive, Description, Member};
 use crate::check_relative;
 use crate::parquet_cell::cell;
@@ -53,14 +52,14 @@ impl Parquet {
     ///
     /// # Errors
     /// When it cannot be read, or is no Parquet file.
-    pub(super) fn index(file: File) -> Result<Self> {
+    pub(super) fn index(file: Source) -> Result<Self> {
         // The reader may panic on hostile bytes.
         caught(|| Self::index_of(file)).unwrap_or_else(Err).map_err(damaged)
     }
 
-    fn index_of(file: File) -> Said<Self> {
-        let size = file.metadata().map_err(|error| error.to_string())?.len();
-        let copy = file.try_clone().map_err(|error| error.to_string())?;
+    fn index_of(file: Source) -> Said<Self> {
+        let size = file.len();
+        let copy = file.again().map_err(|error| error.to_string())?;
         let reader = SerializedFileReader::new(copy).map_err(in_words)?;
         let metadata = Arc::new(reader.metadata().clone());
         let column = |name: &str, below: Option<&str>| {
@@ -100,7 +99,7 @@ impl Parquet {
         Ok(Self { metadata, sound, members })
     }
 
-    fn value(&self, file: File, position: usize) -> Said<Option<ByteArray>> {
+    fn value(&self, file: Source, position: usize) -> Said<Option<ByteArray>> {
         let mut before = position;
         for (number, group) in self.metadata.row_groups().iter().enumerate() {
             let rows = usize::try_from(group.num_rows()).unwrap_or_default();
@@ -132,7 +131,7 @@ impl Parquet {
         with_names.collect()
     }
 
-    fn described(&self, file: File) -> Said<Vec<Description>> {
+    fn described(&self, file: Source) -> Said<Vec<Description>> {
         let reader = SerializedFileReader::new(file).map_err(in_words)?;
         let schema = self.metadata.file_metadata().schema();
         let fields: Vec<_> =
@@ -190,7 +189,7 @@ struct ColumnOfGroup {
 }
 
 impl ColumnOfGroup {
-    fn open(file: &Arc<File>, metadata: &ParquetMetaData, group: usize, column: usize) -> Said<Self> {
+    fn open(file: &Arc<Source>, metadata: &ParquetMetaData, group: usize, column: usize) -> Said<Self> {
         let group = metadata.row_groups().get(group).ok_or("there is no such group of rows")?;
         let chunk = group.columns().get(column).ok_or("there is no such column")?;
         let rows = usize::try_from(group.num_rows()).unwrap_or_default();
@@ -235,12 +234,12 @@ impl Archive for Parquet {
     }
 
     fn descriptions(&self, file: &Path) -> Result<Vec<Description>> {
-        let opened = open_regular(file, "cannot be read")?;
+        let opened = Source::open(file)?;
         caught(|| self.described(opened)).unwrap_or_else(Err).map_err(|what| damaged(what).at(file))
     }
 
     fn read(&self, file: &Path, position: usize, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()> {
-        let opened = open_regular(file, "cannot be read")?;
+        let opened = Source::open(file)?;
         let value = caught(|| self.value(opened, position)).unwrap_or_else(Err).map_err(damaged)?;
         let Some(value) = value else {
             return Err(Error::new(ErrorKind::Unusable, "has no sound in its row, only a path at most")

@@ -2,15 +2,15 @@
 //! `0001.json` and `0001.cls`.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use parquet::file::reader::Length;
 use ser_audio::Limits;
-use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
+use crate::archive::source::Source;
 use crate::archive::{Archive, Description, Member};
 use crate::audio_file::{has_audio_extension, is_hidden};
 use crate::check_relative;
@@ -45,7 +45,7 @@ impl Tar {
     ///
     /// # Errors
     /// When it cannot be read, or is no tar file at all.
-    pub(super) fn index(file: File) -> Result<Self> {
+    pub(super) fn index(file: Source) -> Result<Self> {
         let mut found = Self {
             members: Vec::new(),
             offsets: Vec::new(),
@@ -53,7 +53,7 @@ impl Tar {
             misdescribed: None,
             damage: None,
         };
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let size = file.len();
         let mut archive = ::tar::Archive::new(BufReader::new(file));
         let mut names = HashSet::new();
         let entries = archive.entries_with_seek().map_err(|error| damaged(&error))?;
@@ -161,7 +161,7 @@ impl Archive for Tar {
             return Err(Error::new(ErrorKind::Missing, "is not in its archive"));
         };
         limits.check_bytes(member.size)?;
-        let mut file = open_regular(file, "cannot be read")?;
+        let mut file = Source::open(file)?;
         let cannot = |error: std::io::Error| {
             Error::new(ErrorKind::Io, format!("cannot be read: {error}")).caused_by(error)
         };

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use ser_core::storage::objects::is_url;
 use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result};
 
+use crate::remote;
 use crate::table::text;
 
 /// No table is read that is larger than this, bytes: some four million rows.
@@ -123,6 +125,9 @@ pub(crate) fn read_text(file: &Path) -> Result<String> {
 /// Reads the whole file; only a regular one, since a pipe could wait forever.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
     use std::io::Read;
+    if is_url(file) {
+        return remote::read_table(file, LARGEST);
+    }
     let mut bytes = Vec::new();
     let opened = open_regular(file, "cannot be read as a table of labels")?;
     let read = opened.take(LARGEST + 1).read_to_end(&mut bytes);

@@ -8,12 +8,12 @@ use ser_audio::Limits;
 use ser_cache::{FeatureSet, Index, Sha, content_of_segment, index_path, key_of};
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::{Corpora, Segment};
+use ser_corpus::{Corpora, Segment, read_ahead};
 use ser_features::{Extractor, FeatureConfig};
 
 use crate::pipeline::RecordingReader;
 use crate::prepare::candidates::find_candidates;
-use crate::prepare::{Candidate, PrepareOptions, PrepareReport, recall_contents};
+use crate::prepare::{BATCH, Candidate, PrepareOptions, PrepareReport, recall_contents};
 
 /// Thousandths of all frames that are to be kept.
 const KEPT: u64 = 995;
@@ -58,13 +58,22 @@ pub(super) fn with_frames<'a>(
         };
         let known: Option<Vec<(Sha, usize)>> = utterances.iter().map(known).collect();
         // Why a recording cannot be used is said when it is to be used.
-        let lengths = known.or_else(|| measure(reader, extractor, utterances, &corpora));
+        let lengths = match known {
+            Some(known) => Some(known),
+            None => measure(reader, extractor, utterances, &corpora)?,
+        };
         progress.advance(1);
-        lengths.unwrap_or_default()
+        Ok(lengths.unwrap_or_default())
     };
     let state = || (RecordingReader::new(&options.features, options.limits), extractor.clone());
-    let lengths: BTreeMap<Sha, usize> =
-        pool.install(|| files.par_iter().map_init(state, lengths_in).flatten_iter().collect());
+    let mut lengths: BTreeMap<Sha, usize> = BTreeMap::new();
+    for batch in files.chunks(BATCH) {
+        let unknown = batch.iter().filter_map(|file| file.first().filter(|first| first.content.is_none()));
+        read_ahead(unknown.filter_map(|first| corpora.location(first.source()).ok()));
+        let of_batch: Result<Vec<Vec<(Sha, usize)>>> =
+            pool.install(|| batch.par_iter().map_init(state, lengths_in).collect());
+        lengths.extend(of_batch?.into_iter().flatten());
+    }
     progress.finish();
     let max_frames = match fewest_frames(lengths.into_values().collect()) {
         Some(frames) => frames,
@@ -75,20 +84,29 @@ pub(super) fn with_frames<'a>(
 }
 
 /// The frames of each of a file's utterances that can be used, by its content.
+///
+/// # Errors
+/// When a store does not give the file: without it another number of frames would be chosen.
 fn measure(
     reader: &mut RecordingReader,
     extractor: &mut Extractor,
     utterances: &[Candidate],
     corpora: &Corpora,
-) -> Option<Vec<(Sha, usize)>> {
-    let file = reader.read(&corpora.location(utterances.first()?.source()).ok()?).ok()?;
+) -> Result<Option<Vec<(Sha, usize)>>> {
+    let location = utterances.first().and_then(|first| corpora.location(first.source()).ok());
+    let Some(location) = location else { return Ok(None) };
+    let file = match reader.read(&location) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
+        Err(_) => return Ok(None),
+    };
     let segments = || utterances.iter().map(|utterance| utterance.annotation.segment);
-    let recording = reader.decode(segments().any(|segment| segment.is_some())).ok()?;
+    let Ok(recording) = reader.decode(segments().any(|segment| segment.is_some())) else { return Ok(None) };
     let frames = |segment: Option<Segment>| {
         let samples = reader.clip(&recording, segment.as_ref()).ok()?.samples;
         Some((content_of_segment(&file, segment.as_ref()), extractor.count(samples).ok()?))
     };
-    Some(segments().filter_map(frames).collect())
+    Ok(Some(segments().filter_map(frames).collect()))
 }
 
 /// Whether the tensors of `set` are what `features` gives, but for their length.

@@ -29,7 +29,7 @@ use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::{Annotation, AudioFile, Corpora, Segment};
+use ser_corpus::{Annotation, AudioFile, Corpora, Segment, read_ahead};
 
 use crate::audit::{Originals, measured};
 use crate::pipeline::Extractors;
@@ -275,6 +275,8 @@ impl<'a> Preparation<'a> {
                         }
                         *if is_new { &mut report.computed } else { &mut report.reused } += 1;
                     }
+                    // Without its store nothing else can be read either, and a corpus must not seem smaller for that.
+                    Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
                     Err(error) => report.fail(candidate.file.path.clone(), &error),
                 }
             }
@@ -286,6 +288,12 @@ impl<'a> Preparation<'a> {
         let mut rest = &mut work[..];
         while !rest.is_empty() {
             let length = batch_length(rest, most);
+            // Requests to a store for what comes after this batch are under way while it is computed.
+            let soon = rest
+                .iter()
+                .take(length + BATCH)
+                .filter_map(|candidate| corpora.location(candidate.source()).ok());
+            read_ahead(soon);
             let batch;
             (batch, rest) = rest.split_at_mut(length);
             let (done, outcomes) = previous;

@@ -10,6 +10,7 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Deserialize;
 
+use crate::remote::is_file;
 use crate::table::column::Places;
 use crate::table::formats::{TableFormat, parquet};
 use crate::table::{Column, ColumnNames, RawTable, read_text};
@@ -45,7 +46,7 @@ impl TableFormat for Audformat {
     }
 
     fn main_file(&self, data: &Path) -> Option<PathBuf> {
-        Some(data.join("db.yaml")).filter(|file| file.is_file())
+        Some(data.join("db.yaml")).filter(|file| is_file(file))
     }
 
     fn read(&self, data: &Path, columns: &ColumnNames) -> Result<Vec<RawTable>> {
@@ -74,10 +75,10 @@ impl TableFormat for Audformat {
 /// The table of this name, in whichever file it is kept.
 fn read_table(data: &Path, name: &str) -> Result<RawTable> {
     let file = |extension: &str| data.join(format!("db.{name}.{extension}"));
-    match (file("parquet").is_file(), file("csv").is_file()) {
+    match (is_file(&file("parquet")), is_file(&file("csv"))) {
         (true, _) => parquet::read(&file("parquet")),
         (false, true) => RawTable::read_delimited(&file("csv")),
-        (false, false) if file("pkl").is_file() => {
+        (false, false) if is_file(&file("pkl")) => {
             let what = "is a table kept as a pickle alone, which is not read: a pickle can run code";
             Err(Error::new(ErrorKind::Unsupported, what)
                 .at(file("pkl"))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::PublishedSide;
+use crate::remote::is_file;
 use crate::table::formats::{TableFormat, archive_table, archives, folder_name, prefix, table_folders};
 use crate::table::{Column, ColumnNames, RawTable};
 
@@ -59,7 +60,7 @@ fn metadata(data: &Path) -> Vec<PathBuf> {
         ["metadata.csv", "metadata.jsonl"]
             .map(|name| folder.join(name))
             .into_iter()
-            .find(|file| file.is_file())
+            .find(|file| is_file(file))
     };
     table_folders(data).into_iter().filter_map(of_folder).collect()
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::PublishedSide;
+use crate::remote::is_file;
 use crate::table::formats::{TableFormat, folder_name, table_folders};
 use crate::table::{Column, ColumnNames, RawTable, read_text};
 
@@ -37,7 +38,7 @@ impl TableFormat for Kaldi {
 }
 
 fn directories(data: &Path) -> Vec<PathBuf> {
-    table_folders(data).into_iter().filter(|folder| folder.join("wav.scp").is_file()).collect()
+    table_folders(data).into_iter().filter(|folder| is_file(&folder.join("wav.scp"))).collect()
 }
 
 fn table(directory: &Path) -> Result<RawTable> {
@@ -52,7 +53,7 @@ fn table(directory: &Path) -> Result<RawTable> {
                 .help("write the recordings to files, and name those"));
         }
     }
-    let labels = LABEL_FILES.map(|name| directory.join(name)).into_iter().find(|file| file.is_file());
+    let labels = LABEL_FILES.map(|name| directory.join(name)).into_iter().find(|file| is_file(file));
     let Some(labels) = labels else {
         let what = format!("holds no file of labels; there should be one of {}", LABEL_FILES.join(", "));
         return Err(Error::new(ErrorKind::Missing, what)
@@ -62,7 +63,7 @@ fn table(directory: &Path) -> Result<RawTable> {
     let labels = Lines::read(&labels)?;
     let optional = |name: &str| {
         let file = directory.join(name);
-        file.is_file().then(|| Lines::read(&file)).transpose()
+        is_file(&file).then(|| Lines::read(&file)).transpose()
     };
     let (segments, speakers) = (optional("segments")?, optional("utt2spk")?);
     let columns = [Column::Path, Column::Label, Column::Speaker, Column::Start, Column::End, Column::Split];

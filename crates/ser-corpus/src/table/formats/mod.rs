@@ -15,6 +15,7 @@ use ser_core::Result;
 
 use crate::PublishedSide;
 use crate::archive::{self, Description};
+use crate::remote::{entries, is_file, is_folder, list_once};
 use crate::table::{Column, ColumnNames, RawTable};
 
 /// Every format; the first that a corpus is in is the one it is read by.
@@ -28,6 +29,7 @@ pub fn named(name: &str) -> Option<&'static dyn TableFormat> {
 
 /// The format that the corpus in the folder `data` is in, if it is one of these.
 pub fn recognise(data: &Path) -> Option<&'static dyn TableFormat> {
+    list_once(data);
     FORMATS.into_iter().find(|format| format.main_file(data).is_some())
 }
 
@@ -57,10 +59,7 @@ impl Eq for dyn TableFormat {}
 
 /// `data` and the folders in it and in its `data` folder, sorted: where tables of a corpus or of its splits lie.
 fn table_folders(data: &Path) -> Vec<PathBuf> {
-    let below = |folder: PathBuf| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir())
-    };
+    let below = |folder: PathBuf| entries(&folder).into_iter().filter(|path| is_folder(path));
     let mut folders: Vec<PathBuf> = std::iter::once(data.to_owned())
         .chain(below(data.to_owned()))
         .chain(below(data.join("data")))
@@ -73,15 +72,12 @@ fn table_folders(data: &Path) -> Vec<PathBuf> {
 /// The archives with this extension in the folders of the corpus in `data`, sorted, that hold recordings and say something of
 /// them.
 fn archives(data: &Path, extension: &str) -> Vec<PathBuf> {
-    let of_folder = |folder: PathBuf| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path())
-    };
-    let mut files: Vec<PathBuf> = table_folders(data).into_iter().flat_map(of_folder).collect();
+    let mut files: Vec<PathBuf> =
+        table_folders(data).into_iter().flat_map(|folder| entries(&folder)).collect();
     files.retain(|file| {
         let is_one = file.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
         is_one
-            && file.is_file()
+            && is_file(file)
             && archive::open(file).is_ok_and(|opened| !opened.archive().members().is_empty())
     });
     files.sort_unstable();

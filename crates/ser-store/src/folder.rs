@@ -1,0 +1,362 @@
+//! Requests to a store: listing, reading, writing.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::http::HttpBuilder;
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutPayload, RetryConfig,
+};
+use ser_core::storage::objects::{Object, ObjectFolder};
+use ser_core::{Error, ErrorKind, Result};
+
+use crate::ahead::{Ahead, Fetch};
+use crate::failure::{changed, failure, innermost, status};
+use crate::place::{Kind, Place};
+use crate::runtime;
+
+/// Repeats of a request that lists, and of one that reads or writes: who gives a wrong URL should not wait for long, and
+/// who has read for an hour should not lose that to a short fault.
+const REPEATS_OF_LISTS: usize = 4;
+const REPEATS: usize = 9;
+
+/// How often an object is asked for of which not all came, where the store has no ETags, and the first pause between.
+const REPEATS_OF_BODIES: usize = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long a request may take as a whole, how long a server may be silent, and how long a connection may take.
+const LONGEST: &str = "1 hour";
+const SILENCE: &str = "20 seconds";
+const CONNECTING: &str = "10 seconds";
+
+/// After a request has failed for good, the others fail at once for so long.
+const LOST_FOR: Duration = Duration::from_secs(30);
+
+/// An object is read in parts of this size, several at once.
+const PART: u64 = 8 << 20;
+const PARTS_AT_ONCE: usize = 4;
+
+/// So many small reads are made at once.
+const SMALL_READS_AT_ONCE: usize = 32;
+
+/// What speaks to one bucket, container or host.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    lists: Arc<dyn ObjectStore>,
+    reads: Arc<dyn ObjectStore>,
+    /// When a request last failed for good, and with what.
+    lost: Mutex<Option<(Instant, Error)>>,
+}
+
+impl Clients {
+    /// # Errors
+    /// When the environment does not say what the store needs.
+    pub(crate) fn new(place: &Place) -> Result<Self> {
+        // The same cryptography as the server's; a program that chose another before keeps that.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let build = |repeats| build(place, repeats);
+        Ok(Self { lists: build(REPEATS_OF_LISTS)?, reads: build(REPEATS)?, lost: Mutex::new(None) })
+    }
+
+    /// Fails if the store was lost a moment ago.
+    fn check(&self, at: &str) -> Result<()> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*lost {
+            Some((when, error)) if when.elapsed() < LOST_FOR => {
+                Err(Error::new(ErrorKind::Unreachable, error.reason()).at(at))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An error for people; a store that is lost is remembered as such.
+    fn failed(&self, error: &object_store::Error, at: &str) -> Error {
+        let error = failure(error, at);
+        if error.kind() == ErrorKind::Unreachable {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((Instant::now(), error.repeated()));
+        }
+        error
+    }
+}
+
+fn build(place: &Place, repeats: usize) -> Result<Arc<dyn ObjectStore>> {
+    let retry = RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            base: 2.0,
+        },
+        max_retries: repeats,
+        retry_timeout: Duration::from_secs(180),
+    };
+    // Set one by one, so that what the environment says of proxies, certificates and HTTP stays.
+    let client = [
+        (ClientConfigKey::Timeout, LONGEST),
+        (ClientConfigKey::ReadTimeout, SILENCE),
+        (ClientConfigKey::ConnectTimeout, CONNECTING),
+    ];
+    let shared = |store| -> Arc<dyn ObjectStore> { store };
+    let built = match place.kind {
+        Kind::S3 => {
+            let builder = AmazonS3Builder::from_env().with_bucket_name(&place.bucket).with_retry(retry);
+            let builder = client.into_iter().fold(builder, |builder, (key, value)| {
+                builder.with_config(AmazonS3ConfigKey::Client(key), value)
+            });
+            builder.build().map(|store| shared(Arc::new(store)))
+        }
+        Kind::Google => {
+            let builder =
+                GoogleCloudStorageBuilder::from_env().with_bucket_name(&place.bucket).with_retry(retry);
+            let builder = client.into_iter().fold(builder, |builder, (key, value)| {
+                builder.with_config(GoogleConfigKey::Client(key), value)
+            });
+            builder.build().map(|store| shared(Arc::new(store)))
+        }
+        Kind::Azure => {
+            let builder =
+                MicrosoftAzureBuilder::from_env().with_container_name(&place.bucket).with_retry(retry);
+            let builder = client.into_iter().fold(builder, |builder, (key, value)| {
+                builder.with_config(AzureConfigKey::Client(key), value)
+            });
+            builder.build().map(|store| shared(Arc::new(store)))
+        }
+        Kind::Web => {
+            let options = client
+                .into_iter()
+                .fold(ClientOptions::new().with_allow_http(true), |options, (key, value)| {
+                    options.with_config(key, value)
+                });
+            let builder = HttpBuilder::new().with_url(&place.root).with_retry(retry);
+            builder.with_client_options(options).build().map(|store| shared(Arc::new(store)))
+        }
+    };
+    built.map_err(|error| {
+        let what = format!("cannot be opened: {}", innermost(&error));
+        Error::new(ErrorKind::Usage, what)
+            .at(&place.url)
+            .help("set what this kind of store needs in the environment, such as AWS_REGION or AZURE_STORAGE_ACCOUNT_NAME")
+    })
+}
+
+/// A folder in a store.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    requests: Arc<Requests>,
+    ahead: Ahead,
+}
+
+/// Requests about objects below a folder.
+#[derive(Debug)]
+struct Requests {
+    place: Place,
+    clients: Arc<Clients>,
+}
+
+impl Folder {
+    pub(crate) fn new(place: Place, clients: Arc<Clients>) -> Self {
+        Self { requests: Arc::new(Requests { place, clients }), ahead: Ahead::default() }
+    }
+}
+
+impl ObjectFolder for Folder {
+    fn url(&self) -> &str {
+        &self.requests.place.url
+    }
+
+    fn list(&self) -> Result<Vec<Object>> {
+        let requests = &self.requests;
+        requests.clients.check(self.url())?;
+        let listed = runtime()?.block_on(requests.list()).map_err(|error| requests.cannot_list(&error))?;
+        let mut objects: Vec<Object> = listed.into_iter().filter_map(|meta| requests.object(meta)).collect();
+        objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(objects)
+    }
+
+    fn find(&self, path: &str) -> Result<Option<Object>> {
+        let at = self.requests.shown(path);
+        self.requests.clients.check(&at)?;
+        let location = self.requests.location(path)?;
+        match runtime()?.block_on(self.requests.clients.lists.head(&location)) {
+            Ok(meta) => Ok(self.requests.object(meta)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.requests.clients.failed(&error, &at)),
+        }
+    }
+
+    fn read(&self, object: &Object, range: Range<u64>) -> Result<Vec<u8>> {
+        if range == (0..object.size)
+            && let Some(fetched) = self.ahead.take(object)
+        {
+            return fetched;
+        }
+        runtime()?.block_on(self.requests.read(object, range))
+    }
+
+    fn beginnings(&self, objects: &[&Object], most: u64) -> Vec<Result<Vec<u8>>> {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return objects.iter().map(|_| Err(error.repeated())).collect(),
+        };
+        let reads = objects.iter().map(|object| self.requests.read(object, 0..most.min(object.size)));
+        runtime.block_on(futures_util::stream::iter(reads).buffered(SMALL_READS_AT_ONCE).collect())
+    }
+
+    fn read_ahead(&self, objects: &[&Object]) {
+        if let Ok(runtime) = runtime() {
+            self.ahead.begin(&self.requests, objects, runtime);
+        }
+    }
+
+    fn write(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        let at = self.requests.shown(path);
+        self.requests.clients.check(&at)?;
+        let location = self.requests.location(path)?;
+        let put = self.requests.clients.reads.put(&location, PutPayload::from(bytes));
+        runtime()?.block_on(put).map(|_| ()).map_err(|error| self.requests.clients.failed(&error, &at))
+    }
+}
+
+impl Fetch for Requests {
+    async fn fetch(&self, object: &Object) -> Result<Vec<u8>> {
+        self.read(object, 0..object.size).await
+    }
+}
+
+impl Requests {
+    /// How an object is named to people.
+    fn shown(&self, path: &str) -> String {
+        format!("{}/{path}", self.place.url)
+    }
+
+    /// Where an object is in its bucket.
+    fn location(&self, path: &str) -> Result<Path> {
+        let prefix = self.place.prefix.as_ref();
+        let whole = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
+        Path::parse(whole)
+            .map_err(|_| Error::new(ErrorKind::Unusable, "is no name of an object").at(self.shown(path)))
+    }
+
+    /// What is listed, by its name below the folder; nothing for the folder itself.
+    fn object(&self, meta: ObjectMeta) -> Option<Object> {
+        let whole = meta.location.as_ref();
+        let path = match self.place.prefix.as_ref() {
+            "" => whole,
+            prefix => whole.strip_prefix(prefix)?.strip_prefix('/')?,
+        };
+        Some(Object {
+            path: path.to_owned(),
+            size: meta.size,
+            etag: meta.e_tag,
+            modified_ns: i128::from(meta.last_modified.timestamp()) * 1_000_000_000
+                + i128::from(meta.last_modified.timestamp_subsec_nanos()),
+        })
+    }
+
+    async fn list(&self) -> object_store::Result<Vec<ObjectMeta>> {
+        let store = &self.clients.lists;
+        if self.place.kind != Kind::Web {
+            return store.list(Some(&self.place.prefix)).try_collect().await;
+        }
+        // Few web servers answer for a whole tree at once.
+        let (mut found, mut folders) = (Vec::new(), vec![self.place.prefix.clone()]);
+        while let Some(folder) = folders.pop() {
+            let listed = store.list_with_delimiter(Some(&folder)).await?;
+            // A server may list the folder itself under another spelling.
+            folders.extend(listed.common_prefixes.into_iter().filter(|inner| {
+                inner.as_ref().len() > folder.as_ref().len() && inner.prefix_matches(&folder)
+            }));
+            found.extend(listed.objects);
+        }
+        Ok(found)
+    }
+
+    fn cannot_list(&self, error: &object_store::Error) -> Error {
+        match (self.place.kind, status(error)) {
+            (Kind::Web, Some(status @ (400 | 403 | 405 | 501))) => {
+                let what = format!(
+                    "cannot be listed: the server has no WebDAV there (it answers {status} to PROPFIND)"
+                );
+                Error::new(ErrorKind::Unsupported, what)
+                    .at(&self.place.url)
+                    .help("copy what is there into a folder or a bucket, or let the server answer PROPFIND")
+            }
+            _ => self.clients.failed(error, &self.place.url),
+        }
+    }
+
+    /// Bytes of an object that is as it was listed.
+    async fn read(&self, object: &Object, range: Range<u64>) -> Result<Vec<u8>> {
+        self.clients.check(&self.shown(&object.path))?;
+        let ends = |start: u64| (start + PART).min(range.end);
+        let parts: Vec<Range<u64>> = (range.start..range.end)
+            .step_by(usize::try_from(PART).unwrap_or(usize::MAX))
+            .map(|start| start..ends(start))
+            .collect();
+        if let [only] = &parts[..] {
+            return self.read_part(object, only.clone()).await;
+        }
+        let reads = parts.into_iter().map(|part| self.read_part(object, part));
+        let parts: Vec<Vec<u8>> =
+            futures_util::stream::iter(reads).buffered(PARTS_AT_ONCE).try_collect().await?;
+        Ok(parts.concat())
+    }
+
+    async fn read_part(&self, object: &Object, range: Range<u64>) -> Result<Vec<u8>> {
+        let at = self.shown(&object.path);
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..REPEATS_OF_BODIES {
+            match self.read_once(object, range.clone(), &at).await? {
+                Some(bytes) => return Ok(bytes),
+                None => tokio::time::sleep(pause).await,
+            }
+            pause *= 2;
+        }
+        let what = format!(
+            "is cut short again and again: the store does not send all {} bytes",
+            range.end - range.start
+        );
+        Err(Error::new(ErrorKind::Unreachable, what).at(at).help("try again; what was done is kept"))
+    }
+
+    /// The bytes of an object, or nothing where not all of them came.
+    async fn read_once(&self, object: &Object, range: Range<u64>, at: &str) -> Result<Option<Vec<u8>>> {
+        let length = usize::try_from(range.end - range.start)
+            .map_err(|_| Error::new(ErrorKind::Limit, "is too large for memory").at(at))?;
+        let is_whole = range == (0..object.size);
+        let options = GetOptions {
+            // Web servers write ETags in more than one way; theirs are compared below.
+            if_match: object.strong_etag().filter(|_| self.place.kind != Kind::Web).map(str::to_owned),
+            // Whole objects are asked for without a range, which not every web server knows.
+            range: (!is_whole).then(|| GetRange::Bounded(range)),
+            ..GetOptions::default()
+        };
+        let location = self.location(&object.path)?;
+        let got = self.clients.reads.get_opts(&location, options).await;
+        let got = got.map_err(|error| self.clients.failed(&error, at))?;
+        let plain = |etag: &str| etag.trim_matches('"').to_owned();
+        let etags =
+            object.strong_etag().zip(got.meta.e_tag.as_deref().filter(|etag| !etag.starts_with("W/")));
+        if got.meta.size != object.size || etags.is_some_and(|(then, now)| plain(then) != plain(now)) {
+            return Err(changed(at));
+        }
+        let mut bytes = Vec::with_capacity(length);
+        let mut stream = got.into_stream();
+        while let Some(piece) = stream.next().await {
+            // Where the store knows ETags, what is missing has been asked for again already.
+            let Ok(piece) = piece else { return Ok(None) };
+            bytes.extend_from_slice(&piece);
+            if bytes.len() > length {
+                return Err(changed(at));
+            }
+        }
+        Ok((bytes.len() == length).then_some(bytes))
+    }
+}
