@@ -335,7 +335,7 @@ impl Requests {
             // Web servers write ETags in more than one way; theirs are compared below.
             if_match: object.strong_etag().filter(|_| self.place.kind != Kind::Web).map(str::to_owned),
             // Whole objects are asked for without a range, which not every web server knows.
-            range: (!is_whole).then(|| GetRange::Bounded(range)),
+            range: (!is_whole).then_some(GetRange::Bounded(range)),
             ..GetOptions::default()
         };
         let location = self.location(&object.path)?;
