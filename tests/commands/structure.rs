@@ -26,7 +26,8 @@ fn libraries() -> Vec<(String, PathBuf)> {
 }
 
 /// The libraries that need libtorch: those that call it, and those that build on them.
-const WITH_LIBTORCH: [&str; 6] = ["ser-torch", "ser-distributed", "ser-encoder", "ser-train", "ser-predict", "ser-serve"];
+const WITH_LIBTORCH: [&str; 6] =
+    ["ser-torch", "ser-distributed", "ser-encoder", "ser-train", "ser-predict", "ser-serve"];
 
 #[test]
 fn no_library_knows_a_command_line_and_only_those_that_run_networks_need_libtorch() {

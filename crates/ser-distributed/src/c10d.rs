@@ -10,6 +10,7 @@ use ser_torch::Result as TorchResult;
 use tch::Tensor;
 
 use crate::environment::Environment;
+use crate::ranks::lost;
 
 /// How long a process waits for the others at the start.
 const PATIENCE_AT_THE_START: Duration = Duration::from_secs(120);
@@ -95,7 +96,8 @@ impl Group {
                 true => format!("cannot be where processes meet: {at} gives: {why}"),
                 false => format!("cannot reach the other processes: {at} gives: {why}"),
             };
-            Err(Error::new(ErrorKind::Io, what).help("look whether rank 0 runs there, and whether the port is free"))
+            Err(Error::new(ErrorKind::Io, what)
+                .help("look whether rank 0 runs there, and whether the port is free"))
         })?;
         Ok(Self(raw))
     }
@@ -216,15 +218,10 @@ fn failure(error: *mut c_char) -> Option<String> {
     }
 }
 
-/// The connection to another rank is gone.
-fn lost(why: &str) -> Error {
-    Error::new(ErrorKind::Io, format!("lost the connection to another rank: {why}"))
-        .help("see what the other ranks said; training continues from the last checkpoint when all are started again")
-}
-
 fn text(text: &str) -> Result<CString> {
     CString::new(text).map_err(|error| {
-        Error::new(ErrorKind::Usage, format!("{:?} in the environment holds a zero byte", text)).caused_by(error)
+        Error::new(ErrorKind::Usage, format!("{:?} in the environment holds a zero byte", text))
+            .caused_by(error)
     })
 }
 

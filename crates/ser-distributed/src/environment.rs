@@ -51,7 +51,8 @@ impl Environment {
         let number = |name: &'static str, most: u64| -> Result<Option<u64>> {
             let Some(text) = variable(name) else { return Ok(None) };
             let parsed = text.trim().parse().ok().filter(|number| *number <= most);
-            let allowed = || wrong(&format!("{name}={text}"), &format!("give a whole number from 0 to {most}"));
+            let allowed =
+                || wrong(&format!("{name}={text}"), &format!("give a whole number from 0 to {most}"));
             parsed.map(Some).ok_or_else(allowed)
         };
         let by_slurm = variable("MASTER_ADDR").is_some()
@@ -95,7 +96,8 @@ impl Environment {
             None if by_slurm => number("SLURM_RESTART_COUNT", u32::MAX.into())?,
             given => given,
         };
-        let local_count = local_count.unwrap_or(if is_loopback(&address) { count } else { 1 }).clamp(1, count);
+        let local_count =
+            local_count.unwrap_or(if is_loopback(&address) { count } else { 1 }).clamp(1, count);
         Ok(Some(Self {
             rank: rank as u32,
             count: count as u32,
@@ -142,7 +144,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Option<Environment>> {
-        let pairs: Vec<(&str, &str)> = text.split_whitespace().map(|word| word.split_once('=').unwrap()).collect();
+        let pairs: Vec<(&str, &str)> =
+            text.split_whitespace().map(|word| word.split_once('=').unwrap()).collect();
         Environment::read(|name| {
             pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
@@ -200,7 +203,10 @@ mod tests {
             ("RANK=-1 WORLD_SIZE=2", "RANK=-1 is not valid"),
             ("RANK=0 WORLD_SIZE=99999", "WORLD_SIZE=99999 is not valid"),
             ("RANK=0 WORLD_SIZE=2 MASTER_ADDR=x MASTER_PORT=70000", "MASTER_PORT=70000 is not valid"),
-            ("MASTER_ADDR=x SLURM_PROCID=0", "SLURM_PROCID is set in the environment, and SLURM_NTASKS is not"),
+            (
+                "MASTER_ADDR=x SLURM_PROCID=0",
+                "SLURM_PROCID is set in the environment, and SLURM_NTASKS is not",
+            ),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");

@@ -78,11 +78,15 @@ impl Ranks {
             return Err(Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE"));
         }
         for other in 1..count {
-            let said = group.get(&format!("count/{other}"), PATIENCE).map_err(|error| of_rank(other, &error))?;
+            let said =
+                group.get(&format!("count/{other}"), PATIENCE).map_err(|error| of_rank(other, &error))?;
             if said != count.to_string().as_bytes() {
                 let said = String::from_utf8_lossy(&said);
-                let what = format!("ranks 0 and {other} disagree on the number of ranks: `{count}` and `{said}`");
-                return Err(Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE"));
+                let what =
+                    format!("ranks 0 and {other} disagree on the number of ranks: `{count}` and `{said}`");
+                return Err(
+                    Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE")
+                );
             }
         }
         ranks.group = Some(group);
@@ -167,7 +171,8 @@ impl Ranks {
         let Some(other) = said.iter().position(|other| *other != said[0]) else { return Ok(()) };
         let (first, second) = differing_lines(&said[0], &said[other]);
         let what = format!("ranks 0 and {other} disagree on {what}: {first} and {second}");
-        Err(Error::new(ErrorKind::Mismatch, what).help("start all ranks with the same program, options and files"))
+        Err(Error::new(ErrorKind::Mismatch, what)
+            .help("start all ranks with the same program, options and files"))
     }
 
     /// The same for a number, by a sum: much faster, and it tells at once when a rank is gone.
@@ -227,6 +232,16 @@ impl Ranks {
         self.exchange(value, LONG_PATIENCE)
     }
 
+    /// An error of a computation between whose parts ranks add up: where the connection to another rank broke in the middle,
+    /// libtorch says so in its own words, and this says it in ours.
+    pub fn explain(&self, error: Error) -> Error {
+        let why = error.reason();
+        if !self.are_several() || !why.contains("gloo") || why.contains(LOST) {
+            return error;
+        }
+        lost(why)
+    }
+
     /// What all ranks say, in their order.
     fn exchange(&self, value: &str, patience: Duration) -> Result<Vec<String>> {
         let Some(group) = &self.group else { return Ok(vec![value.to_owned()]) };
@@ -275,6 +290,15 @@ impl Ranks {
         }
         Ok(())
     }
+}
+
+const LOST: &str = "lost the connection to another rank";
+
+/// The connection to another rank is gone.
+pub(crate) fn lost(why: &str) -> Error {
+    Error::new(ErrorKind::Io, format!("{LOST}: {why}")).help(
+        "see what the other ranks said; training goes on from the last checkpoint when all are started again",
+    )
 }
 
 fn of_rank(rank: u32, error: &Error) -> Error {
@@ -372,7 +396,9 @@ mod tests {
             let sum = Vec::<f32>::try_from(ranks.sum(&value).unwrap()).unwrap();
             ranks.agree_on_number("the epoch", 7).unwrap();
             let number = ranks.agree_on_number("the epoch", i64::from(ranks.rank() / 2) << 40).unwrap_err();
-            assert!(number.to_string().starts_with("ranks 0 and 2 disagree on the epoch: 0 and 1099511627776"));
+            assert!(
+                number.to_string().starts_with("ranks 0 and 2 disagree on the epoch: 0 and 1099511627776")
+            );
             let heard = ranks.gather(&format!("{}", ranks.rank())).unwrap().join(",");
             let disagreement = ranks.agree("the recipe", &format!("lr = {}", ranks.rank() / 2)).unwrap_err();
             let result = match ranks.rank() {
@@ -401,7 +427,8 @@ mod tests {
             assert!(said.starts_with(expected), "{said}");
         }
         let said = joined(&[(0, 2, "1"), (1, 3, "1")], |_| ());
-        let expected = ["disagree on the number of ranks: `2` and `3`", "rank 1 was told of 3 ranks, and rank 0 of 2"];
+        let expected =
+            ["disagree on the number of ranks: `2` and `3`", "rank 1 was told of 3 ranks, and rank 0 of 2"];
         for (said, expected) in said.into_iter().zip(expected) {
             let said = said.unwrap_err();
             assert!(said.contains(expected), "{said}");

@@ -13,7 +13,8 @@ pub mod network;
 mod shipped;
 
 pub use choices::{
-    BatchNorm,     Averaging, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule, Selection,
+    Averaging, BatchNorm, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule,
+    Selection,
 };
 pub use config::{FitConfig, MOST_MEMBERS, MemberOrigin};
 pub use learnt_from::{Heard, LearntFrom, SoundDigest};

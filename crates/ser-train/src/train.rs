@@ -12,9 +12,9 @@ use ser_core::random::Random;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Part as Side;
+use ser_distributed::Ranks;
 use ser_model::checkpoint::Checkpoint;
 use ser_model::network::Architecture;
-use ser_distributed::Ranks;
 use ser_model::{BatchNorm, FitConfig, LearntFrom, RunLength, Selection};
 use tch::Device;
 
@@ -28,15 +28,15 @@ use crate::calibrate::{calibrator_of, learnt_from};
 use crate::domain::{DomainReference, reference_of};
 use crate::evaluate::evaluate_together;
 use crate::finetune::fresh_network;
-use crate::network::parameters::to_vec_f32;
-use crate::torch::TorchError;
 pub use crate::material::Material;
+use crate::network::parameters::to_vec_f32;
 use crate::optimisation::Learner;
 use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;
 use crate::run::{ResumePoint, RunFolder, StillRising};
 use crate::state;
 use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
+use crate::torch::TorchError;
 use ser_prepare::on_the_fly::StepRequest;
 
 pub use crate::run::FitSummary;
@@ -120,7 +120,7 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         if config.patience > 0 && trainer.epochs_since_best() >= config.patience {
             break true;
         }
-        trainer.learn(stop, progress)?;
+        trainer.learn(stop, progress).map_err(|error| ranks.explain(error))?;
         let record = trainer.finish_epoch()?;
         on_event(FitEvent::Epoch(&record))?;
     };
@@ -292,7 +292,8 @@ impl<'a> Trainer<'a> {
             Ok(!self.ranks.are_several() && stop.load(Ordering::Relaxed))
         })?;
         progress.finish();
-        self.standing.sums = sums.read(self.ranks, earlier.seconds + started.elapsed().as_secs_f64(), waiting)?;
+        self.standing.sums =
+            sums.read(self.ranks, earlier.seconds + started.elapsed().as_secs_f64(), waiting)?;
         if stopped {
             self.save_last()?;
             return Err(self.interrupted());
@@ -377,7 +378,8 @@ impl<'a> Trainer<'a> {
             None => {
                 let all = integers(indices.iter().map(|_| 0), device)?;
                 if part.counts {
-                    let mut own = all.f_narrow(0, part.first as i64, part.count as i64).map_err(TorchError::from)?;
+                    let mut own =
+                        all.f_narrow(0, part.first as i64, part.count as i64).map_err(TorchError::from)?;
                     own.f_copy_(&batch.frames).map_err(TorchError::from)?;
                 }
                 self.ranks.sum(&all)?

@@ -83,7 +83,10 @@ impl FitTable {
             }
             FitEvent::Ranks { .. } if self.silent => return Ok(()),
             FitEvent::Ranks { before, now } => {
-                eprintln!("ser-fit: continuing with {now} rank{} a run that had {before}", if *now == 1 { "" } else { "s" });
+                eprintln!(
+                    "ser-fit: continuing with {now} rank{} a run that had {before}",
+                    if *now == 1 { "" } else { "s" }
+                );
                 return Ok(());
             }
             FitEvent::Epoch(_) | FitEvent::Member { .. } if self.silent => return Ok(()),

@@ -9,8 +9,8 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_features::augmentation::AugmentationRecipe;
 use ser_model::network::{Arch, FinetuneConfig, LoraTarget, NetworkConfig, Tune};
 use ser_model::{
-    Averaging, BatchNorm, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling, Schedule,
-    Selection, ShippedRecipe,
+    Averaging, BatchNorm, ClassWeights, FeatureNormalisation, FitConfig, Optimizer, Precision, Sampling,
+    Schedule, Selection, ShippedRecipe,
 };
 
 /// What a network learns from and how. Each overrides the recipe.

@@ -248,7 +248,9 @@ impl Arguments {
     fn recipe(&self, ranks: &Ranks) -> Result<(FitConfig, Option<RunFolder>)> {
         if ranks.are_several() && self.run.is_none() && self.resume.is_none() && self.runs.is_none() {
             let what = format!("{} ranks need one folder for their run, and none is named", ranks.count());
-            return Err(Error::new(ErrorKind::Usage, what).help("name it with --run, where all ranks can read it"));
+            return Err(
+                Error::new(ErrorKind::Usage, what).help("name it with --run, where all ranks can read it")
+            );
         }
         let (mut config, run) = match &self.resume {
             Some(folder) => {

@@ -100,12 +100,7 @@ impl Learner {
         let stop = Tensor::f_from_slice(&[f32::from(u8::from(stop))])?.f_to(gradient.device())?;
         let all = sharing.ranks.sum(&Tensor::f_cat(&[gradient, stop], 0)?)?;
         let total = all.numel() as i64 - 1;
-        self.adam.step(
-            &mut self.network.parameters,
-            &all.f_narrow(0, 0, total)?,
-            lr,
-            self.regularisation,
-        )?;
+        self.adam.step(&mut self.network.parameters, &all.f_narrow(0, 0, total)?, lr, self.regularisation)?;
         Ok((StepResult { loss, logits }, all.f_double_value(&[total])? > 0.0))
     }
 

@@ -223,7 +223,11 @@ impl RunFolder {
     /// Puts an older checkpoint in the place of a damaged newer one, which would otherwise take the older one's place
     /// at the next save.
     pub(crate) fn restore_previous(&self, path: &Path) -> Result<()> {
-        if path == self.last_path() || !self.writes { Ok(()) } else { self.storage.keep_as(path, &self.last_path()) }
+        if path == self.last_path() || !self.writes {
+            Ok(())
+        } else {
+            self.storage.keep_as(path, &self.last_path())
+        }
     }
 
     /// Writes `metrics.jsonl` and TensorBoard's events.

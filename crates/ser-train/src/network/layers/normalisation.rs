@@ -115,7 +115,8 @@ impl BatchNorm {
         along_channels[1] = channels;
         let along_channels = along_channels.as_slice();
         let counted = f64::from(u8::from(sharing.part.counts));
-        let own_sum = |x: &Tensor| x.f_sum_dim_intlist(others.as_slice(), false, Kind::Float)?.f_mul_scalar(counted);
+        let own_sum =
+            |x: &Tensor| x.f_sum_dim_intlist(others.as_slice(), false, Kind::Float)?.f_mul_scalar(counted);
 
         let own_count = counted * (x.numel() as i64 / channels.max(1)) as f64;
         // A number of values too large for an f32 to hold would be off by less than its variance can show.
