@@ -192,14 +192,15 @@ fn torchrun_starts_all_ranks_again_when_one_is_killed_and_nothing_is_lost() {
     let Some(python) = python_with("torch.distributed.run") else { return };
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("recipe.toml"), LONGER).unwrap();
-    // Says which process is which.
-    let script = "echo $$ > \"pid-$TORCHELASTIC_RESTART_COUNT-$RANK\"; exec \"$@\"";
+    // Says which process is which. In a file, since torchrun takes a $ in an argument for a word of its own.
+    let script = "echo $$ > \"pid-$TORCHELASTIC_RESTART_COUNT-$RANK\"; exec \"$@\"\n";
+    std::fs::write(folder.path().join("start"), script).unwrap();
     let mut torchrun = Command::new(python);
     torchrun
         .current_dir(folder.path())
         .args(["-m", "torch.distributed.run", "--no-python", "--nproc-per-node", "2", "--max-restarts", "1"])
         .args(["--monitor-interval", "0.1", "--master-port", &free_port().to_string(), "--"])
-        .args(["sh", "-c", script, "sh", env!("CARGO_BIN_EXE_ser-fit"), "--quiet", "--cache"])
+        .args(["sh", "start", env!("CARGO_BIN_EXE_ser-fit"), "--quiet", "--cache"])
         .arg(&prepared().cache)
         .args(["--config", "recipe.toml", "--run", "run"]);
     let torchrun = start(&mut torchrun);

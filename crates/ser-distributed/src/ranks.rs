@@ -239,7 +239,7 @@ impl Ranks {
         if !self.are_several() || !why.contains("gloo") || why.contains(LOST) {
             return error;
         }
-        lost(why)
+        lost(&why)
     }
 
     /// What all ranks say, in their order.
