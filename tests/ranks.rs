@@ -90,7 +90,7 @@ fn two_and_four_ranks_learn_what_one_process_learns() {
     // Padding is masked, utterances are mixed, and classes weigh differently.
     let masked = "class_weights = \"balanced\"\nlabel_smoothing = 0.1\n[network]\narch = \"cnn-statistics\"\n\
                   [augment.features]\nmixup_alpha = 0.4\ntime_masks = 1\ntime_mask_frames = 10\n";
-    for (name, rest, counts) in [("read", small, &[2, 4][..]), ("masked", masked, &[2])] {
+    for (name, rest, counts) in [("read", small, &[2, 4][..]), ("masked", masked, &[2][..])] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("recipe.toml"), format!("{WHOLE}{rest}")).unwrap();
         succeed(&mut fit(folder.path(), "recipe.toml", "one"));
