@@ -77,7 +77,7 @@ fn apart(one: &[EpochRecord], other: &[EpochRecord]) -> f64 {
 const WHOLE: &str = "\
 batch_size = 19
 epochs = 1
-lr = 0.003
+lr = 0.001
 threads = 1
 precision = \"f32\"
 device = \"cpu\"
@@ -90,7 +90,7 @@ fn two_and_four_ranks_learn_what_one_process_learns() {
     // Padding is masked, utterances are mixed, and classes weigh differently.
     let masked = "class_weights = \"balanced\"\nlabel_smoothing = 0.1\n[network]\narch = \"cnn-statistics\"\n\
                   [augment.features]\nmixup_alpha = 0.4\ntime_masks = 1\ntime_mask_frames = 10\n";
-    for (name, rest, counts) in [("read", small, &[2, 4][..]), ("masked", masked, &[2])] {
+    for (name, rest, counts) in [("read", small, &[2, 4][..]), ("masked", masked, &[2][..])] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("recipe.toml"), format!("{WHOLE}{rest}")).unwrap();
         succeed(&mut fit(folder.path(), "recipe.toml", "one"));
@@ -120,8 +120,15 @@ fn two_and_four_ranks_learn_what_one_process_learns() {
                 command
             };
             all_succeed(&together(2, local));
-            let local = metrics_of(&folder.path().join("local"));
-            assert!(apart(&one, &local) > 1e-4, "{one:?}\n{local:?}");
+            let variance = |run: &str| {
+                let last = Checkpoint::read(folder.path().join(run).join("last.pt")).unwrap();
+                last.tensor("cnn.1.running_var").unwrap().to_f32().unwrap()[0]
+            };
+            let [one, two, local] = ["one", "ranks-2", "local"].map(variance);
+            assert!(
+                (two / one - 1.0).abs() < 1e-4 && (local / one - 1.0).abs() > 1e-4,
+                "{one} {two} {local}"
+            );
         }
     }
 }
@@ -167,10 +174,11 @@ fn a_killed_rank_ends_the_others_and_all_go_on_from_the_last_checkpoint_also_as_
     let left = ranks.pop().unwrap().wait_with_output().unwrap();
     let said = stderr(&left);
     assert_eq!(left.status.code(), Some(1), "{said}");
-    assert!(said.contains("lost the connection to another rank") || said.contains("libtorch"), "{said}");
+    assert!(said.contains("lost the connection to another rank"), "{said}");
 
     // What torchrun says of the next attempt, in which one rank is left.
-    let mut command = fit(folder.path(), "recipe.toml", "run");
+    let mut command = ser_fit(folder.path());
+    command.args(["--config", "recipe.toml", "--run", "run", "--cache"]).arg(&prepared().cache);
     command.env("TORCHELASTIC_RESTART_COUNT", "1");
     let output = rank(&mut command, 0, 1, free_port()).output().unwrap();
     let said = stderr(&output);
@@ -184,14 +192,15 @@ fn torchrun_starts_all_ranks_again_when_one_is_killed_and_nothing_is_lost() {
     let Some(python) = python_with("torch.distributed.run") else { return };
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("recipe.toml"), LONGER).unwrap();
-    // Says which process is which.
-    let script = "echo $$ > \"pid-$TORCHELASTIC_RESTART_COUNT-$RANK\"; exec \"$@\"";
+    // Says which process is which. In a file, since torchrun takes a $ in an argument for a word of its own.
+    let script = "echo $$ > \"pid-$TORCHELASTIC_RESTART_COUNT-$RANK\"; exec \"$@\"\n";
+    std::fs::write(folder.path().join("start"), script).unwrap();
     let mut torchrun = Command::new(python);
     torchrun
         .current_dir(folder.path())
         .args(["-m", "torch.distributed.run", "--no-python", "--nproc-per-node", "2", "--max-restarts", "1"])
-        .args(["--monitor-interval", "0.1", "--master-port", &free_port().to_string()])
-        .args(["sh", "-c", script, "sh", env!("CARGO_BIN_EXE_ser-fit"), "--quiet", "--cache"])
+        .args(["--monitor-interval", "0.1", "--master-port", &free_port().to_string(), "--"])
+        .args(["sh", "start", env!("CARGO_BIN_EXE_ser-fit"), "--quiet", "--cache"])
         .arg(&prepared().cache)
         .args(["--config", "recipe.toml", "--run", "run"]);
     let torchrun = start(&mut torchrun);

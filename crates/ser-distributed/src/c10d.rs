@@ -10,6 +10,7 @@ use ser_torch::Result as TorchResult;
 use tch::Tensor;
 
 use crate::environment::Environment;
+use crate::ranks::lost;
 
 /// How long a process waits for the others at the start.
 const PATIENCE_AT_THE_START: Duration = Duration::from_secs(120);
@@ -215,12 +216,6 @@ fn failure(error: *mut c_char) -> Option<String> {
         ser_c10d_free(error.cast());
         Some(message)
     }
-}
-
-/// The connection to another rank is gone.
-fn lost(why: &str) -> Error {
-    Error::new(ErrorKind::Io, format!("lost the connection to another rank: {why}"))
-        .help("see what the other ranks said; training continues from the last checkpoint when all are started again")
 }
 
 fn text(text: &str) -> Result<CString> {

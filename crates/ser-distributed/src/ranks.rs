@@ -232,6 +232,16 @@ impl Ranks {
         self.exchange(value, LONG_PATIENCE)
     }
 
+    /// An error of a computation between whose parts ranks add up: where the connection to another rank broke in the middle,
+    /// libtorch says so in its own words, and this says it in ours.
+    pub fn explain(&self, error: Error) -> Error {
+        let why = error.reason();
+        if !self.are_several() || !why.contains("gloo") || why.contains(LOST) {
+            return error;
+        }
+        lost(&why)
+    }
+
     /// What all ranks say, in their order.
     fn exchange(&self, value: &str, patience: Duration) -> Result<Vec<String>> {
         let Some(group) = &self.group else { return Ok(vec![value.to_owned()]) };
@@ -280,6 +290,15 @@ impl Ranks {
         }
         Ok(())
     }
+}
+
+const LOST: &str = "lost the connection to another rank";
+
+/// The connection to another rank is gone.
+pub(crate) fn lost(why: &str) -> Error {
+    Error::new(ErrorKind::Io, format!("{LOST}: {why}")).help(
+        "see what the other ranks said; training goes on from the last checkpoint when all are started again",
+    )
 }
 
 fn of_rank(rank: u32, error: &Error) -> Error {

@@ -120,7 +120,7 @@ pub fn fit(request: FitRequest<'_>) -> Result<FitSummary> {
         if config.patience > 0 && trainer.epochs_since_best() >= config.patience {
             break true;
         }
-        trainer.learn(stop, progress)?;
+        trainer.learn(stop, progress).map_err(|error| ranks.explain(error))?;
         let record = trainer.finish_epoch()?;
         on_event(FitEvent::Epoch(&record))?;
     };
