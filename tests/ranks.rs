@@ -236,10 +236,9 @@ fn ranks_that_differ_in_recipe_or_cache_are_refused_on_all_of_them() {
     prep.args(["--quiet", "--seed", "7", "--out", "other", "--data"]).arg(&prepared().corpus);
     succeed(prep.args(SMALL_FEATURES));
     let outputs = together(2, |rank| {
-        let mut command = fit(folder.path(), "recipe.toml", "run");
-        if rank == 1 {
-            command.args(["--cache", "other"]);
-        }
+        let mut command = ser_fit(folder.path());
+        command.args(["--quiet", "--config", "recipe.toml", "--run", "run", "--cache"]);
+        command.arg(if rank == 1 { Path::new("other") } else { &prepared().cache });
         command
     });
     for output in outputs {
