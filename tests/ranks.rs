@@ -92,7 +92,12 @@ fn two_and_four_ranks_learn_what_one_process_learns() {
                   [augment.features]\nmixup_alpha = 0.4\ntime_masks = 1\ntime_mask_frames = 10\n";
     for (name, rest, counts) in [("read", small, &[2, 4][..]), ("masked", masked, &[2][..])] {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("recipe.toml"), format!("{WHOLE}{rest}")).unwrap();
+        let whole = match name {
+            // BatchNorm over a single utterance that is a mixture with itself magnifies how sums are rounded.
+            "masked" => WHOLE.replace("batch_size = 19", "batch_size = 16"),
+            _ => WHOLE.to_owned(),
+        };
+        std::fs::write(folder.path().join("recipe.toml"), format!("{whole}{rest}")).unwrap();
         succeed(&mut fit(folder.path(), "recipe.toml", "one"));
         let one = metrics_of(&folder.path().join("one"));
         for &count in counts {
@@ -236,10 +241,9 @@ fn ranks_that_differ_in_recipe_or_cache_are_refused_on_all_of_them() {
     prep.args(["--quiet", "--seed", "7", "--out", "other", "--data"]).arg(&prepared().corpus);
     succeed(prep.args(SMALL_FEATURES));
     let outputs = together(2, |rank| {
-        let mut command = fit(folder.path(), "recipe.toml", "run");
-        if rank == 1 {
-            command.args(["--cache", "other"]);
-        }
+        let mut command = ser_fit(folder.path());
+        command.args(["--quiet", "--config", "recipe.toml", "--run", "run", "--cache"]);
+        command.arg(if rank == 1 { Path::new("other") } else { &prepared().cache });
         command
     });
     for output in outputs {
