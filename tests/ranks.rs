@@ -290,11 +290,11 @@ fn whole_runs_are_dealt_to_ranks() {
     succeed(&mut matrix("one"));
     let said: Vec<serde_json::Value> = serde_json::from_slice(&outputs[0].stdout).unwrap();
     assert_eq!((said.len(), outputs[1].stdout.len()), (3, 0));
-    for seed in 0..3 {
+    for (seed, of_run) in said.iter().enumerate() {
         let [ranks, one] =
             ["ranks", "one"].map(|runs| Ended::at(&folder.path().join(format!("{runs}/random/seed-{seed}"))));
         assert_eq!(ranks, one, "seed {seed}");
-        let checkpoint = said[seed]["checkpoint"].as_str().unwrap();
+        let checkpoint = of_run["checkpoint"].as_str().unwrap();
         assert!(checkpoint.contains(&format!("seed-{seed}")), "{checkpoint}");
     }
 }

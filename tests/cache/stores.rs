@@ -172,7 +172,7 @@ fn archives_and_tables_in_a_store_say_what_they_say_in_a_folder() {
     let table = scratch.path().join("table");
     plain_corpus(&table, &["one", "two"], 4);
     let row = |folder: &str, n: usize| {
-        format!("{folder}/{n:03}.wav,{}\n", if n % 2 == 0 { "sad" } else { "angry" })
+        format!("{folder}/{n:03}.wav,{}\n", if n.is_multiple_of(2) { "sad" } else { "angry" })
     };
     let rows: String = ["one", "two"].iter().flat_map(|folder| (0..4).map(move |n| row(folder, n))).collect();
     fs::write(table.join("metadata.csv"), format!("file_name,label\n{rows}")).unwrap();
