@@ -33,7 +33,7 @@ build: setup
 lint: setup
     cargo fmt --check
     cargo clippy --release --all-targets -- -D warnings
-    cargo clippy --release --all-targets --no-default-features -- -D warnings
+    cargo clippy --release --lib --bins --no-default-features -- -D warnings
     @scripts/lint-extra
 
 # Measure; ARGS go to `cargo bench`
