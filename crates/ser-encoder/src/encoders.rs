@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::{EncoderStates, FeatureConfig};
+use ser_model::CarriedEncoder;
 use ser_model::checkpoint::Checkpoint;
-use ser_model::network::{EMBEDDED_ENCODER, TunedEncoder};
+use ser_model::network::TunedEncoder;
 use tch::Device;
 
 use crate::tuning::{Found, find};
@@ -84,7 +85,7 @@ impl Encoders {
         noted: Option<&str>,
         device: Device,
     ) -> Result<Tunable> {
-        let Some(entry) = checkpoint.extra(EMBEDDED_ENCODER) else {
+        let Some(carried) = CarriedEncoder::of(checkpoint, wanted)? else {
             return self.tunable(wanted, noted, device);
         };
         let mut opened = self.tunable.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +93,7 @@ impl Encoders {
         if let Some(tunable) = opened.get(&key) {
             return Ok(tunable.share());
         }
-        let tunable = embedded::of_entry(entry, wanted, device)?;
+        let tunable = embedded::open(&carried, wanted.digest.parse()?, device)?;
         Ok(opened.entry(key).or_insert(tunable).share())
     }
 

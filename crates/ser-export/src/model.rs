@@ -6,11 +6,11 @@ use std::path::Path;
 use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::FeatureConfig;
-use ser_model::FeatureNormalisation;
 use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
 use ser_model::domain::DomainReference;
 use ser_model::network::{Arch, Architecture, FinetuneConfig, TunedEncoder};
+use ser_model::{CarriedEncoder, FeatureNormalisation};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -135,7 +135,7 @@ impl Model {
     ///
     /// # Errors
     /// When the checkpoint does not carry it.
-    pub(crate) fn encoder(&self) -> Result<Option<encoder::Carried<'_>>> {
+    pub(crate) fn encoder(&self) -> Result<Option<CarriedEncoder<'_>>> {
         encoder_of(&self.config).map(|wanted| encoder::carried(&self.checkpoint, wanted)).transpose()
     }
 

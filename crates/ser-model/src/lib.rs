@@ -3,6 +3,7 @@
 //! out of its domain, and what it has heard.
 
 pub mod calibration;
+mod carried_encoder;
 pub mod checkpoint;
 mod choices;
 mod config;
@@ -12,6 +13,7 @@ mod length;
 pub mod network;
 mod shipped;
 
+pub use carried_encoder::CarriedEncoder;
 pub use choices::{
     Averaging, BatchNorm, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule,
     Selection,

@@ -10,8 +10,7 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::checkpoint::{Checkpoint, Value};
-use ser_model::network::EMBEDDED_ENCODER;
-use ser_model::{FitConfig, LearntFrom, MOST_MEMBERS, MemberOrigin, RunLength};
+use ser_model::{CarriedEncoder, FitConfig, LearntFrom, MOST_MEMBERS, MemberOrigin, RunLength};
 
 use crate::batches::normalisation::STATISTICS;
 use crate::calibrate::{calibrate, learnt_from};
@@ -280,8 +279,8 @@ fn join(members: Vec<Member>, config: &FitConfig) -> Result<Checkpoint> {
     // The same split: what one has heard all have, and the same is out of their domain.
     let learnt = first_of(&members, LearntFrom::of)?.map(|learnt| learnt.to_entry()).transpose()?;
     let domain = first_of(&members, DomainReference::of)?.map(|domain| domain.to_entry()).transpose()?;
-    let carried = members.iter().find_map(|member| member.checkpoint.extra(EMBEDDED_ENCODER));
-    let encoder = carried.map(|encoder| (EMBEDDED_ENCODER.to_owned(), encoder.clone()));
+    let carried = members.iter().find_map(|member| member.checkpoint.extra(CarriedEncoder::KEY));
+    let encoder = carried.map(|encoder| (CarriedEncoder::KEY.to_owned(), encoder.clone()));
     let mut joined = Checkpoint {
         labels: first.checkpoint.labels.clone(),
         config: origin.to_json()?,

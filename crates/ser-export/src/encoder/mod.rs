@@ -20,13 +20,15 @@ mod whisper;
 
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_model::CarriedEncoder;
 use ser_model::checkpoint::Checkpoint;
-use ser_model::network::{EMBEDDED_ENCODER, TunedEncoder};
+use ser_model::network::TunedEncoder;
+use serde::de::DeserializeOwned;
 
 use crate::nodes::{affine, standardised};
 use crate::onnx::{Attribute, Graph, Value};
 
-pub(crate) use tensors::{Carried, Tensors};
+pub(crate) use tensors::Tensors;
 
 /// The family that hears a spectrum.
 const WHISPER: &str = "whisper";
@@ -36,19 +38,32 @@ const WHISPER: &str = "whisper";
 /// # Errors
 /// [`ErrorKind::Unsupported`] when the checkpoint does not carry it, or it is of a family that cannot be expressed;
 /// [`ErrorKind::Damaged`] when it is another one or lacks a part.
-pub(crate) fn carried<'a>(checkpoint: &'a Checkpoint, wanted: &'a TunedEncoder) -> Result<Carried<'a>> {
-    let Some(entry) = checkpoint.extra(EMBEDDED_ENCODER) else {
+pub(crate) fn carried<'a>(
+    checkpoint: &'a Checkpoint,
+    wanted: &'a TunedEncoder,
+) -> Result<CarriedEncoder<'a>> {
+    let Some(carried) = CarriedEncoder::of(checkpoint, wanted)? else {
         let what = "begins with a pretrained encoder, which the checkpoint does not carry";
         return Err(
             Error::new(ErrorKind::Unsupported, what).help(remedy!["train it with ", Setting::EmbedEncoder])
         );
     };
-    let carried = Carried::of(entry, wanted)?;
-    match WHISPER == carried.family {
+    match carried.family == WHISPER {
         true => drop(whisper::Settings::of(&carried)?),
         false => drop(settings::Settings::of(&carried)?),
     }
     Ok(carried)
+}
+
+/// Settings that a checkpoint carries of an encoder, in JSON.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when they are not what they should be.
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        let what = format!("carries an encoder whose settings cannot be understood: {error}");
+        Error::new(ErrorKind::Damaged, what).caused_by(error)
+    })
 }
 
 /// Adds the encoder with `tensors` to `graph`: the mean over frames of its last states, `[1, D]`, of `samples` `[1, N]`, f32,
@@ -63,7 +78,7 @@ pub(crate) fn mean_state(
     most: usize,
     tensors: &Tensors<'_>,
 ) -> Result<Value> {
-    let states = match WHISPER == tensors.carried().family {
+    let states = match tensors.carried().family == WHISPER {
         true => whisper::last_states(graph, scope, samples, tensors)?,
         false => speech::last_states(graph, scope, samples, most, tensors)?,
     };

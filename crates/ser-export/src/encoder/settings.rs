@@ -1,9 +1,10 @@
 //! The settings of wav2vec 2.0 and its kin that decide how the graph looks.
 
 use ser_core::{Error, ErrorKind, Result};
+use ser_model::CarriedEncoder;
 use serde::Deserialize;
 
-use super::Carried;
+use super::parsed;
 use crate::nodes::gelu;
 use crate::onnx::{Graph, Value};
 
@@ -79,13 +80,9 @@ struct Preprocessor {
 impl Settings {
     /// # Errors
     /// When the family cannot be expressed, or the settings are damaged.
-    pub(super) fn of(carried: &Carried<'_>) -> Result<Self> {
-        let damaged = |error: serde_json::Error| {
-            let what = format!("carries an encoder whose settings cannot be understood: {error}");
-            Error::new(ErrorKind::Damaged, what).caused_by(error)
-        };
-        let mut settings: Self = serde_json::from_str(carried.config).map_err(damaged)?;
-        let preprocessor: Preprocessor = serde_json::from_str(carried.preprocessor).map_err(damaged)?;
+    pub(super) fn of(carried: &CarriedEncoder<'_>) -> Result<Self> {
+        let mut settings: Self = parsed(carried.config)?;
+        let preprocessor: Preprocessor = parsed(carried.preprocessor)?;
         let preprocessor =
             preprocessor.feature_extractor.map_or(preprocessor.do_normalize, |own| own.do_normalize);
         settings.normalises = preprocessor.unwrap_or(true);

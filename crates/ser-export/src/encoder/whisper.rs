@@ -3,11 +3,12 @@
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
+use ser_model::CarriedEncoder;
 use serde::Deserialize;
 
-use super::layer_norm;
-use super::tensors::{Carried, Tensors};
+use super::tensors::Tensors;
 use super::transformer::{Layers, Names};
+use super::{layer_norm, parsed};
 use crate::features::{mel_bands, padded, power_spectrum};
 use crate::nodes::gelu;
 use crate::onnx::{Attribute, ElementType, Graph, Value};
@@ -89,16 +90,12 @@ struct Processor {
 impl Settings {
     /// # Errors
     /// When the settings are damaged.
-    pub(super) fn of(carried: &Carried<'_>) -> Result<Self> {
-        let damaged = |error: serde_json::Error| {
-            let what = format!("carries an encoder whose settings cannot be understood: {error}");
-            Error::new(ErrorKind::Damaged, what).caused_by(error)
-        };
-        let mut settings: Self = serde_json::from_str(carried.config).map_err(damaged)?;
-        let within: Processor = serde_json::from_str(carried.preprocessor).map_err(damaged)?;
+    pub(super) fn of(carried: &CarriedEncoder<'_>) -> Result<Self> {
+        let mut settings: Self = parsed(carried.config)?;
+        let within: Processor = parsed(carried.preprocessor)?;
         settings.front_end = match within.feature_extractor {
             Some(front_end) => front_end,
-            None => serde_json::from_str(carried.preprocessor).map_err(damaged)?,
+            None => parsed(carried.preprocessor)?,
         };
         let FrontEnd { n_fft, hop_length, chunk_length, sampling_rate } = settings.front_end;
         let sizes = [settings.d_model, settings.encoder_attention_heads, settings.num_mel_bins];

@@ -12,10 +12,11 @@ mod pooling;
 mod weights;
 
 use ser_core::{Error, ErrorKind, Result};
+use ser_model::CarriedEncoder;
 use ser_model::network::{Architecture, Branch, Layer, LowRank, Padding, View};
 
 use crate::basis::cosine_basis;
-use crate::encoder::{Carried, Tensors, mean_state};
+use crate::encoder::{Tensors, mean_state};
 use crate::features::Features;
 use crate::onnx::{Attribute, Graph, Value};
 
@@ -27,7 +28,7 @@ struct Builder<'a> {
     graph: &'a mut Graph,
     weights: &'a Weights<'a>,
     /// The pretrained encoder that the network begins with, if it does.
-    encoder: Option<&'a Carried<'a>>,
+    encoder: Option<&'a CarriedEncoder<'a>>,
     /// Frames that are real, `[1]`, i64.
     frames: Value,
     padding: Padding,
@@ -45,7 +46,7 @@ pub(crate) fn logits(
     features: &Features,
     architecture: &Architecture,
     weights: &Weights<'_>,
-    encoder: Option<&Carried<'_>>,
+    encoder: Option<&CarriedEncoder<'_>>,
 ) -> Result<Value> {
     let described = architecture.describe()?;
     let [channels, bands, frames] = architecture.input_shape;

@@ -222,9 +222,6 @@ impl FinetuneConfig {
     }
 }
 
-/// Under what name a checkpoint carries the encoder that its network begins with, where it carries it whole.
-pub const EMBEDDED_ENCODER: &str = "encoder";
-
 /// The layer of an encoder's transformer that its tensor `name` belongs to, from 0; none for what is in front of it.
 pub fn layer_of(name: &str) -> Option<usize> {
     let rest = name.strip_prefix("encoder.layers.").or_else(|| name.strip_prefix("layers."))?;

@@ -43,5 +43,5 @@ pub use config::NetworkConfig;
 pub use conformer::ConformerConfig;
 pub use description::{Branch, Description, Layout, Padding, RunningStatistics, Start, View, Weight};
 pub use encoder_head::EncoderHeadConfig;
-pub use finetune::{EMBEDDED_ENCODER, FinetuneConfig, LoraTarget, Tune, TunedEncoder, layer_of};
+pub use finetune::{FinetuneConfig, LoraTarget, Tune, TunedEncoder, layer_of};
 pub use layer::{Activation, Layer, LowRank};
