@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_torch::{Result as TorchResult, TorchError};
@@ -70,25 +70,7 @@ impl Ranks {
                 .help("give each process a RANK of its own, or start them with torchrun"));
         }
         // Before anything that waits for as many as there should be.
-        group.set(&format!("count/{rank}"), count.to_string().as_bytes())?;
-        let said = group.get("count/0", PATIENCE).map_err(|error| of_rank(0, &error))?;
-        if said != count.to_string().as_bytes() {
-            let said = String::from_utf8_lossy(&said);
-            let what = format!("rank {rank} was told of {count} ranks, and rank 0 of {said}");
-            return Err(Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE"));
-        }
-        for other in 1..count {
-            let said =
-                group.get(&format!("count/{other}"), PATIENCE).map_err(|error| of_rank(other, &error))?;
-            if said != count.to_string().as_bytes() {
-                let said = String::from_utf8_lossy(&said);
-                let what =
-                    format!("ranks 0 and {other} disagree on the number of ranks: `{count}` and `{said}`");
-                return Err(
-                    Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE")
-                );
-            }
-        }
+        agree_on_count(&group, rank, count)?;
         ranks.group = Some(group);
         ranks.agree("the version of ser", version)?;
         if let Some(group) = &mut ranks.group {
@@ -290,6 +272,42 @@ impl Ranks {
         }
         Ok(())
     }
+}
+
+/// Looks whether all processes were told of `count` ranks. Where they were not, rank 0, which serves what they say, stays until
+/// each of them has heard why.
+fn agree_on_count(group: &Group, rank: u32, count: u32) -> Result<()> {
+    group.set(&format!("count/{rank}"), count.to_string().as_bytes())?;
+    let differs = |other: u32| -> Result<Option<String>> {
+        let said = group.get(&format!("count/{other}"), PATIENCE).map_err(|error| of_rank(other, &error))?;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        Ok((said != count.to_string()).then_some(said))
+    };
+    let refused = |what: String| {
+        Err(Error::new(ErrorKind::Mismatch, what).help("give all processes the same WORLD_SIZE"))
+    };
+    let look = || {
+        if let Some(said) = differs(0)? {
+            return refused(format!("rank {rank} was told of {count} ranks, and rank 0 of {said}"));
+        }
+        for other in 1..count {
+            if let Some(said) = differs(other)? {
+                let what =
+                    format!("ranks 0 and {other} disagree on the number of ranks: `{count}` and `{said}`");
+                return refused(what);
+            }
+        }
+        Ok(())
+    };
+    let agreed = look();
+    group.set(&format!("counted/{rank}"), b"")?;
+    if agreed.is_err() && rank == 0 {
+        let leave = Instant::now() + FAREWELL;
+        for other in 1..count {
+            let _ = group.get(&format!("counted/{other}"), leave.saturating_duration_since(Instant::now()));
+        }
+    }
+    agreed
 }
 
 const LOST: &str = "lost the connection to another rank";
