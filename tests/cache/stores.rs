@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use crate::common::{Ran, contents, noise, plain_corpus, wav};
-use crate::common_store::{Fault, SECRET, Store, run_with};
+use crate::common_store::{Fault, SECRET, Store, Web, run_in, run_with};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -93,6 +93,55 @@ fn a_corpus_in_a_store_is_the_same_corpus_and_is_read_again_only_where_it_change
         (ran.code, report)
     };
     assert_eq!(doctor("s3://bucket/corpus"), doctor(data.to_str().unwrap()));
+}
+
+/// What a preparation of `url` makes in an environment, also when nothing has changed.
+fn prepared_from(url: &str, out: &Path, environment: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+    let arguments = ["--data", url, "--out", out.to_str().unwrap(), "--json"];
+    for (computed, reused) in [(12, 0), (0, 12)] {
+        let ran = run_in("ser-prep", &arguments, environment).ends(0);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((&report["computed"], &report["reused"]), (&computed.into(), &reused.into()), "{url}");
+    }
+    made(out)
+}
+
+#[test]
+fn a_corpus_behind_googles_interface_or_webdav_is_the_same_corpus() {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path().join("root");
+    let data = root.join("corpus");
+    plain_corpus(&data, &["calm", "a loud one"], 6);
+    let local = scratch.path().join("local");
+    let by_folder = prepared_from(data.to_str().unwrap(), &local, &[]);
+
+    // Google's interface for tools that speak S3's lists and reads objects as S3 does, without a signature.
+    if let Some(store) = Store::start() {
+        store.put_folder(&data, "corpus");
+        let account = scratch.path().join("account.json");
+        let text = serde_json::json!({
+            "gcs_base_url": store.endpoint(),
+            "disable_oauth": true,
+            "client_email": "",
+            "private_key": "",
+            "private_key_id": "",
+        });
+        fs::write(&account, text.to_string()).unwrap();
+        let environment = [("GOOGLE_SERVICE_ACCOUNT", account.to_str().unwrap())];
+        let out = scratch.path().join("google");
+        assert_eq!(prepared_from("gs://bucket/corpus", &out, &environment), by_folder);
+    }
+
+    // Several files are written at once into folders that are not there yet.
+    if let Some(web) = Web::start(&root) {
+        let out = scratch.path().join("web");
+        assert_eq!(prepared_from(&web.url("corpus"), &out, &[]), by_folder);
+        fs::create_dir(root.join("caches")).unwrap();
+        let (url, pulled) = (web.url("caches/small"), scratch.path().join("pulled"));
+        run_in("ser-cache", &["push", local.to_str().unwrap(), &url], &[]).ends(0);
+        run_in("ser-cache", &["pull", &url, pulled.to_str().unwrap()], &[]).ends(0);
+        assert_eq!(copied(&pulled), copied(&local));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! An S3 server on this machine (moto, in Python), and a proxy in front of it that can go wrong on purpose.
+//! Servers on this machine, in Python: S3 (moto), with a proxy in front of it that can go wrong on purpose, and WebDAV (wsgidav).
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -13,11 +14,11 @@ use crate::common_python::python_with;
 /// What is given as the secret key, and must never be seen again.
 pub(crate) const SECRET: &str = "hunter2-is-secret";
 
-/// A signature in form alone, which is all that the server looks at.
-const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=a\r\n";
+/// A signature in form alone, which is all that the server looks at; and objects are there for everybody to read.
+const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=a\r\nx-amz-acl: public-read\r\n";
 
-/// Ends when its input does, so that it never outlives the test.
-const SERVER: &str = "
+/// It, and that for WebDAV, end when their input does, so that they never outlive the test.
+const S3: &str = "
 import os, sys
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address='127.0.0.1', port=0)
@@ -26,6 +27,70 @@ print('port', server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 os._exit(0)
 ";
+
+const WEBDAV: &str = "
+import os, sys, threading
+from cheroot import wsgi
+from wsgidav.wsgidav_app import WsgiDAVApp
+app = WsgiDAVApp({
+    'provider_mapping': {'/': sys.argv[1]},
+    'simple_dc': {'user_mapping': {'*': True}},
+    'logging': {'enable': False},
+    'verbose': 0,
+})
+server = wsgi.Server(('127.0.0.1', 0), app)
+server.prepare()
+threading.Thread(target=server.serve, daemon=True).start()
+print('port', server.bind_addr[1], flush=True)
+sys.stdin.read()
+os._exit(0)
+";
+
+/// A server in Python.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    /// Starts `program`, which prints its port; nothing where Python lacks `modules`.
+    fn start(program: &str, modules: &str, argument: &OsStr) -> Option<Self> {
+        let mut process = Command::new(python_with(modules)?)
+            .args(["-c", program])
+            .arg(argument)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| line.strip_prefix("port ")?.parse().ok()).unwrap();
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Self { process, port })
+    }
+}
+
+/// A web server with WebDAV.
+pub(crate) struct Web(Server);
+
+impl Web {
+    /// Starts one that serves `root`.
+    pub(crate) fn start(root: &Path) -> Option<Self> {
+        Server::start(WEBDAV, "wsgidav, cheroot", root.as_os_str()).map(Self)
+    }
+
+    /// The URL of a folder.
+    pub(crate) fn url(&self, folder: &str) -> String {
+        format!("http://127.0.0.1:{}/{folder}", self.0.port)
+    }
+}
 
 /// What the proxy does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,34 +110,17 @@ type Rule = Box<dyn FnMut(&str, &str) -> Fault + Send>;
 
 /// The server with one bucket, and the proxy.
 pub(crate) struct Store {
-    server: Child,
-    port: u16,
+    server: Server,
     proxy: u16,
     seen: Arc<Mutex<Vec<String>>>,
     rule: Arc<Mutex<Rule>>,
 }
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 impl Store {
     /// Starts a server with an empty bucket, `bucket`; nothing where Python lacks what it needs.
     pub(crate) fn start() -> Option<Self> {
-        let python = python_with("moto, flask_cors")?;
-        let mut server = Command::new(python)
-            .args(["-c", SERVER])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| line.strip_prefix("port ")?.parse().ok()).unwrap();
-        std::thread::spawn(move || lines.for_each(drop));
+        let server = Server::start(S3, "moto, flask_cors", OsStr::new(""))?;
+        let port = server.port;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = listener.local_addr().unwrap().port();
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -84,7 +132,7 @@ impl Store {
                 std::thread::spawn(move || serve(client, port, &log, &faults));
             }
         });
-        let store = Self { server, port, proxy, seen, rule };
+        let store = Self { server, proxy, seen, rule };
         store.request("PUT", "", b"");
         Some(store)
     }
@@ -113,12 +161,12 @@ impl Store {
 
     /// How to write an object, past the proxy, from within a rule.
     pub(crate) fn writer(&self) -> impl Fn(&str, &[u8]) + Send + use<> {
-        let port = self.port;
+        let port = self.server.port;
         move |key, bytes| drop(request(port, "PUT", key, bytes))
     }
 
     fn request(&self, method: &str, key: &str, body: &[u8]) -> Vec<u8> {
-        request(self.port, method, key, body)
+        request(self.server.port, method, key, body)
     }
 
     /// What the proxy does from now on.
@@ -133,33 +181,41 @@ impl Store {
 
     /// Runs a command that finds the store through the proxy. Nothing that it prints holds the secret.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        run_with(program, arguments, &format!("http://127.0.0.1:{}", self.proxy))
+        run_with(program, arguments, &self.endpoint())
+    }
+
+    /// Where the proxy is.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.proxy)
     }
 }
 
-/// Runs a command with a store at `endpoint`.
+/// Runs a command with an S3 store at `endpoint`.
 pub(crate) fn run_with(program: &str, arguments: &[&str], endpoint: &str) -> Ran {
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDTESTING"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+    ];
+    let ran = run_in(program, arguments, &environment);
+    for secret in [SECRET, "AKIDTESTING"] {
+        assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{ran:?}");
+    }
+    ran
+}
+
+/// Runs a command in an environment.
+pub(crate) fn run_in(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
     let program = match program {
         "ser-prep" => env!("CARGO_BIN_EXE_ser-prep"),
         "ser-cache" => env!("CARGO_BIN_EXE_ser-cache"),
         other => panic!("{other}"),
     };
-    let output = Command::new(program)
-        .args(arguments)
-        .envs([
-            ("AWS_ENDPOINT_URL", endpoint),
-            ("AWS_ALLOW_HTTP", "true"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "AKIDTESTING"),
-            ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ])
-        .output()
-        .unwrap();
+    let output = Command::new(program).args(arguments).envs(environment.iter().copied()).output().unwrap();
     let ran = Ran::of(&output);
     assert!(!ran.stderr.contains("panicked"), "{ran:?}");
-    for secret in [SECRET, "AKIDTESTING"] {
-        assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{ran:?}");
-    }
     ran
 }
 

@@ -27,9 +27,12 @@ use crate::runtime;
 const REPEATS_OF_LISTS: usize = 4;
 const REPEATS: usize = 9;
 
-/// How often an object is asked for of which not all came, where the store has no ETags, and the first pause between.
+/// How often an object is asked for of which not all came, where the store has no ETags, and the first pause between repeats.
 const REPEATS_OF_BODIES: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// How often a write to a web server is made again for which a folder has to be made, before the last try.
+const REPEATS_OF_WRITES: usize = 4;
 
 /// How long a request may take as a whole, how long a server may be silent, and how long a connection may take.
 const LONGEST: &str = "1 hour";
@@ -219,8 +222,9 @@ impl ObjectFolder for Folder {
         let at = self.requests.shown(path);
         self.requests.clients.check(&at)?;
         let location = self.requests.location(path)?;
-        let put = self.requests.clients.reads.put(&location, PutPayload::from(bytes));
-        runtime()?.block_on(put).map(|_| ()).map_err(|error| self.requests.clients.failed(&error, &at))
+        let payload = PutPayload::from(bytes);
+        let put = self.requests.put(&location, &payload);
+        runtime()?.block_on(put).map_err(|error| self.requests.clients.failed(&error, &at))
     }
 }
 
@@ -276,6 +280,21 @@ impl Requests {
             found.extend(listed.objects);
         }
         Ok(found)
+    }
+
+    async fn put(&self, location: &Path, payload: &PutPayload) -> object_store::Result<()> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..REPEATS_OF_WRITES {
+            match self.clients.reads.put(location, payload.clone()).await {
+                // Another write is making the same folder, which may be made once: RFC 4918, 9.3.1.
+                Err(error) if self.place.kind == Kind::Web && status(&error) == Some(405) => {
+                    tokio::time::sleep(pause).await;
+                }
+                done => return done.map(|_| ()),
+            }
+            pause *= 2;
+        }
+        self.clients.reads.put(location, payload.clone()).await.map(|_| ())
     }
 
     fn cannot_list(&self, error: &object_store::Error) -> Error {
