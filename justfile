@@ -48,6 +48,10 @@ bench-peers *ARGS: build
 bench-encoders *WORDS: build
     @scripts/encoders/bench "$@"
 
+# Compare the training speed of two ranks of one thread with that of one process of two threads; ARGS go to scripts/bench/ranks.py
+bench-ranks *ARGS: build
+    @python3 scripts/bench/ranks.py "$@"
+
 # Check the CUDA path against the CPU's and measure it; --rehearse takes the CPU for the GPU
 gpu *ARGS: build
     @python3 scripts/gpu/check.py "$@"
