@@ -10,7 +10,7 @@ use ser_cache::{Checksum, Hex, RowInfo, Sha, Shard, ShardBuffer, ShardLayout, Te
 use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_features::augmentation::{AugmentationRecipe, Augmenter};
-use ser_features::{Delta, Extractor, FeatureConfig};
+use ser_features::{Delta, Extractor, FeatureConfig, ValueType};
 
 /// A voiced-sounding sum of harmonics with a little noise, at 16 kHz.
 fn utterance(seconds: f64) -> Vec<f32> {
@@ -97,10 +97,10 @@ fn cache(criterion: &mut Criterion) {
     let features = utterance(1.5);
     group.throughput(Throughput::Bytes(4 * features.len() as u64));
     group.bench_function("checksum of a row", |bencher| {
-        bencher.iter(|| Checksum::of_row(black_box(&features), 100));
+        bencher.iter(|| Checksum::of_row(black_box(&features), ValueType::F32, 100));
     });
 
-    let layout = ShardLayout { shape: [3, 40, 200], configuration: "{}".to_owned() };
+    let layout = ShardLayout { shape: [3, 40, 200], dtype: ValueType::F32, configuration: "{}".to_owned() };
     let mut buffer = ShardBuffer::default();
     for number in 0..ROWS {
         let source = TensorSource {
@@ -110,12 +110,12 @@ fn cache(criterion: &mut Criterion) {
             samples: 48_828,
             sound: Hex([number as u8; 16]),
         };
-        let checksum = Checksum::of_row(&features, 100);
+        let checksum = Checksum::of_row(&features, ValueType::F32, 100);
         let row = RowInfo { key: Hex([number as u8; 32]), frames: 100, frames_cut: 0, checksum, source };
-        buffer.push(&features, row);
+        buffer.push(&features, ValueType::F32, row);
     }
     let folder = tempfile::tempdir().unwrap();
-    let bytes = (ROWS * 4 * layout.row_len()) as u64;
+    let bytes = (ROWS * layout.row_bytes()) as u64;
     group.throughput(Throughput::Bytes(bytes));
     group.sample_size(10);
     group.bench_function("write a shard, until it is on disk", |bencher| {

@@ -16,10 +16,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ser_audio::Limits;
-use ser_cache::Cache;
+use ser_cache::{Cache, FeatureSet, Sha, shard_path, shards_folder};
 use ser_corpus::split::Part;
 use ser_encoder::Encoder;
-use ser_features::{FeatureConfig, Pooling};
+use ser_features::{FeatureConfig, Pooling, ValueType};
 use ser_prepare::RecordingReader;
 use serde_json::Value;
 use tch::Device;
@@ -78,6 +78,7 @@ fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
     // Other layers, another pooling, another encoder and MFCC are sets beside it.
     for (encoder, options, shape) in [
         ("wavlm-base", &["--layers", "last", "--pool", "statistics"][..], [1, 32, 1]),
+        ("wavlm-base", &["--layers", "last", "--pool", "statistics", "--dtype", "f16"], [1, 32, 1]),
         ("hubert-large", &["--layers", "2,0"], [2, 16, 1]),
         ("wavlm-base", &["--layers", "last", "--pool", "none", "--encoder-frames", "40"], [1, 16, 40]),
     ] {
@@ -86,6 +87,7 @@ fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
         let cache = Cache::open(&folder.join("cache")).unwrap();
         assert_eq!(cache.feature_set(None).unwrap().shape, shape.map(|size: u32| size));
     }
+    assert_half_precision(&folder.join("cache"));
     json(ser_prep(folder).args(["--data", "corpus", "--out", "cache", "--preset", "coarse-log-mel"]));
     let cache_command = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ser-cache"));
@@ -118,13 +120,32 @@ fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
     assert_eq!(std::fs::read(&of_set).unwrap(), intact);
 }
 
+/// Of the two feature sets of statistics, one holds what the other does, rounded to f16 and in half the space.
+fn assert_half_precision(root: &Path) {
+    let cache = Cache::open(root).unwrap();
+    let tensors = |dtype: ValueType| {
+        let is_wanted = |set: &&FeatureSet| set.shape == [1, 32, 1] && set.dtype() == dtype;
+        let set = cache.feature_sets().iter().find(is_wanted).unwrap();
+        let split = cache.split(set, &"random".parse().unwrap()).unwrap();
+        let dataset = cache.part(set, &split, Part::Train).unwrap();
+        dataset.check().unwrap();
+        let values = dataset.stretches(&(0..dataset.len()).collect::<Vec<_>>()).unwrap().concat();
+        let size = |name: &Sha| std::fs::metadata(shard_path(&shards_folder(root), name)).unwrap().len();
+        (values, set.shards.iter().map(size).sum::<u64>())
+    };
+    let ((mut single, whole), (half, stored)) = (tensors(ValueType::F32), tensors(ValueType::F16));
+    ValueType::F16.round(&mut single).unwrap();
+    assert_eq!(half, single);
+    assert_eq!(whole - stored, 56 * 32 * 2);
+}
+
 #[test]
 fn a_preparation_with_an_encoder_that_is_killed_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     speech(&folder.join("corpus"), 6);
     // A few utterances in a shard, so that there are many.
-    let options = ["--quiet", "--shard-bytes", "4096", "--pool", "statistics"];
+    let options = ["--quiet", "--shard-bytes", "4096", "--pool", "statistics", "--dtype", "f16"];
     let command = |jobs: &str| {
         let mut command = prep(folder, "data2vec-audio", &options);
         command.args(["--jobs", jobs]);
@@ -156,6 +177,7 @@ fn what_an_encoder_cannot_do_is_said_before_anything_is_prepared() {
         (&["--layers", "9"][..], 2, "there is no layer 9 in an encoder of 3 layers"),
         (&["--layers", "1,1"], 2, "are no layers of an encoder"),
         (&["--pool", "max"], 2, "possible values: mean, statistics"),
+        (&["--dtype", "f64"], 2, "possible values: f32, f16"),
         (&["--n-mfcc", "20"], 2, "cannot be used with"),
     ] {
         let complaint = fail(&mut prep(folder, "wavlm-base", options), code);
@@ -209,13 +231,14 @@ fn trained_as(folder: &Path, name: &str, options: &[&str], arch: &str, epochs: &
 fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
     // Of frames, some utterances have fewer and some more than are kept.
     let frames = ["--pool", "none", "--layers", "1,2", "--encoder-frames", "1200"];
+    let half = [&frames[..], &["--dtype", "f16"]].concat();
     for (name, options, arch, epochs) in [
         ("wavlm-base", &["--pool", "statistics"][..], "encoder-head", "8"),
         ("wav2vec2-base", &["--layers", "0,2"], "encoder-head", "8"),
         ("whisper", &[], "encoder-head", "8"),
         ("ge2e", &["--layers", "last"], "encoder-head", "8"),
         ("wavlm-base", &frames, "encoder-head", "2"),
-        ("hubert-base", &frames, "cnn-bilstm", "1"),
+        ("hubert-base", &half, "cnn-bilstm", "1"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ser_cache::{Checksum, ShardLayout, Shard};
+use ser_cache::{Checksum, Shard, ShardLayout};
+use ser_features::ValueType;
 use ser_fuzz::{memory, seeds, wrap};
 
 fuzz_target!(init: ser_fuzz::start("shard"), |data: &[u8]| {
@@ -10,7 +11,11 @@ fuzz_target!(init: ser_fuzz::start("shard"), |data: &[u8]| {
         static FOLDER: tempfile::TempDir = ser_fuzz::scratch_folder();
         static LAYOUT: ShardLayout = {
             let features = seeds::small_features();
-            ShardLayout { shape: features.shape(), configuration: features.to_canonical_json() }
+            ShardLayout {
+                shape: features.shape(),
+                dtype: features.value_type(),
+                configuration: features.to_canonical_json(),
+            }
         };
     }
     let file = match data {
@@ -31,7 +36,7 @@ fuzz_target!(init: ser_fuzz::start("shard"), |data: &[u8]| {
             for row in [0, rows / 2, rows.saturating_sub(1), rows, usize::MAX] {
                 let held = shard.features(row, 1).is_ok();
                 assert!(held == (row < rows) && held == shard.frames(row).is_ok());
-                let _ = shard.check(row, 1, &Checksum::of_row(&[], 0));
+                let _ = shard.check(row, 1, &Checksum::of_row(&[], ValueType::F32, 0));
             }
             assert!(shard.features(0, rows).is_ok());
             let _ = shard.verified_rows();

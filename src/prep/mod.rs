@@ -20,7 +20,7 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::Fractions;
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, doctor};
 use ser_features::augmentation::AugmentationRecipe;
-use ser_features::{FeatureConfig, LayerChoice, Pooling};
+use ser_features::{FeatureConfig, LayerChoice, Pooling, ValueType};
 use ser_prepare::{
     DEFAULT_SHARD_BYTES, Extractors, NearDuplicates, Portion, PrepareOptions, examples, prepare_by,
     recordings,
@@ -40,6 +40,8 @@ pub struct EncoderRequest<'a> {
     pub layers: &'a LayerChoice,
     /// What of each.
     pub pooling: Pooling,
+    /// What their numbers are stored as.
+    pub dtype: ValueType,
     /// Frames kept of an utterance, if they are not pooled.
     pub max_frames: usize,
 }
@@ -189,6 +191,9 @@ struct EncoderOptions {
     /// What is kept of a layer's states over time
     #[arg(long, value_parser = choice::<Pooling>(), default_value_t = Pooling::Mean, requires = "encoder")]
     pool: Pooling,
+    /// What the numbers are stored as; f16 takes half the space
+    #[arg(long, value_parser = choice::<ValueType>(), default_value_t = ValueType::F32, requires = "encoder")]
+    dtype: ValueType,
     /// Frames kept of an utterance with --pool none; longer ones are cut at the end
     #[arg(long, value_name = "FRAMES", default_value_t = 250, requires = "encoder")]
     encoder_frames: usize,
@@ -202,6 +207,7 @@ impl EncoderOptions {
             folder,
             layers: &self.layers,
             pooling: self.pool,
+            dtype: self.dtype,
             max_frames: self.encoder_frames,
         })
     }

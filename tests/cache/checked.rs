@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ser_cache::{Cache, FeatureSet, ShardLayout};
+use ser_cache::Cache;
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
 
@@ -19,9 +19,4 @@ pub(crate) fn check(root: &Path) -> ser_core::Result<usize> {
         }
     }
     Ok(checked)
-}
-
-/// The expected layout of the shards of `set`.
-pub(crate) fn layout(set: &FeatureSet) -> ShardLayout {
-    ShardLayout { shape: set.shape.map(|size| size as usize), configuration: set.configuration.clone() }
 }

@@ -13,7 +13,7 @@ use ser_features::FeatureConfig;
 use ser_prepare::{PrepareOptions, prepare};
 use tempfile::TempDir;
 
-use crate::checked::{check, layout};
+use crate::checked::check;
 use crate::common::{options, plain_corpus, put, speech};
 
 /// A corpus and a small cache of it.
@@ -94,7 +94,7 @@ fn helps(error: &Error) {
 fn every_flipped_byte_of_a_shard_is_found() {
     let made = Made::plain();
     let path = made.shard();
-    let layout = layout(Cache::open(made.out.path()).unwrap().feature_set(None).unwrap());
+    let layout = Cache::open(made.out.path()).unwrap().feature_set(None).unwrap().layout();
     let whole = fs::read(&path).unwrap();
     let verify = || Shard::open(&path, &layout).and_then(|shard| shard.verified_rows());
     assert_eq!(verify().unwrap().len(), 8);
@@ -112,7 +112,7 @@ fn every_flipped_byte_of_a_shard_is_found() {
 fn every_prefix_of_a_shard_is_refused_at_open() {
     let made = Made::plain();
     let path = made.shard();
-    let layout = layout(Cache::open(made.out.path()).unwrap().feature_set(None).unwrap());
+    let layout = Cache::open(made.out.path()).unwrap().feature_set(None).unwrap().layout();
     let whole = fs::read(&path).unwrap();
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
@@ -226,7 +226,7 @@ fn a_split_under_the_name_of_another_is_refused() {
 fn foreign_files_are_refused_with_what_to_do() {
     let made = Made::plain();
     let path = made.shard();
-    let layout = layout(Cache::open(made.out.path()).unwrap().feature_set(None).unwrap());
+    let layout = Cache::open(made.out.path()).unwrap().feature_set(None).unwrap().layout();
     let (index, shard) = (fs::read(made.path("index.bin")).unwrap(), fs::read(&path).unwrap());
     let recording = fs::read(made.data.path().join("calm/000.wav")).unwrap();
     let torch =
@@ -265,7 +265,7 @@ fn versions_of_the_future_are_refused_with_the_command_that_rebuilds() {
 
     let made = Made::plain();
     let path = made.shard();
-    let layout = layout(Cache::open(made.out.path()).unwrap().feature_set(None).unwrap());
+    let layout = Cache::open(made.out.path()).unwrap().feature_set(None).unwrap().layout();
     let mut shard = fs::read(&path).unwrap();
     let field = br#""version":"1""#;
     let at = shard.windows(field.len()).position(|window| window == field).unwrap();

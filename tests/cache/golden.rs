@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ser_cache::{Cache, Sha, Shard, ShardLayout, feature_set_id};
+use ser_cache::{Cache, Sha, Shard, feature_set_id};
 use ser_core::ErrorKind;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
@@ -45,10 +45,7 @@ fn compare(root: &Path, expected: &BTreeMap<Sha, Expected>) -> usize {
     let cache = Cache::open(root).unwrap();
     let mut compared = 0;
     for set in cache.feature_sets() {
-        let layout = ShardLayout {
-            shape: set.shape.map(|size| size as usize),
-            configuration: set.configuration.clone(),
-        };
+        let layout = set.layout();
         for name in &set.shards {
             let path = root.join(format!("shards/{name}.safetensors"));
             assert!(!Shard::open(&path, &layout).unwrap().verified_rows().unwrap().is_empty());

@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ser_cache::{Cache, FeatureSet, Generation, Index, ReadOptions, Shard, ShardLayout, SplitManifest};
+use ser_audio::Container;
+use ser_cache::{
+    Cache, Checksum, FeatureSet, Generation, Hex, Index, ReadOptions, RowInfo, Sha, Shard, ShardBuffer,
+    ShardLayout, SourceChannels, SplitManifest, TensorSource, shard_path,
+};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind};
 use ser_corpus::Protocol;
 use ser_corpus::split::Part;
-use ser_features::FeatureConfig;
+use ser_features::{FeatureConfig, ValueType};
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::checked::{check, layout};
+use crate::checked::check;
 use crate::common::{contents, noise, options, plain_corpus, put, ser_prep, speech, wav};
 use crate::common_python::python_with;
 
@@ -629,7 +633,7 @@ fn a_truncated_or_extended_shard_is_refused_and_rebuilt() {
     let made = Made::plain();
     let [path] = made.shards().try_into().unwrap();
     let whole = fs::read(&path).unwrap();
-    let layout = layout(made.cache().feature_set(None).unwrap());
+    let layout = made.cache().feature_set(None).unwrap().layout();
     for length in [0, 1, 7, 8, 9, 4095, 4096, 4097, whole.len() / 2, whole.len() - 4, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
         let error = Shard::open(&path, &layout).expect_err(&length.to_string());
@@ -681,8 +685,55 @@ fn a_damaged_shard_that_no_index_names_is_not_taken_over_but_replaced() {
 }
 
 #[test]
+fn a_shard_in_half_precision_is_as_safe_as_one_in_single() {
+    let layout = ShardLayout { shape: [2, 3, 2], dtype: ValueType::F16, configuration: "{}".to_owned() };
+    let mut buffer = ShardBuffer::default();
+    let tensor = |number: usize| -> Vec<f32> { (0..12).map(|n| 0.25 * (n * number) as f32 - 2.0).collect() };
+    let row = |number: usize| RowInfo {
+        key: Sha::of(&[&[number as u8]]),
+        frames: 2,
+        frames_cut: 0,
+        checksum: Checksum::of_row(&tensor(number), layout.dtype, 2),
+        source: TensorSource {
+            sample_rate: 16_000,
+            channels: SourceChannels::new(1, None),
+            container: Container::Wav,
+            samples: 100,
+            sound: Hex([0; 16]),
+        },
+    };
+    for number in 0..5 {
+        buffer.push(&tensor(number), layout.dtype, row(number));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (name, bytes) = buffer.write(&Storage::native(), folder.path(), &layout).unwrap();
+    let path = shard_path(folder.path(), &name);
+    assert_eq!(bytes, 4096 + 5 * (12 * 2 + 4));
+    for map in [true, false] {
+        let shard = Shard::open_by(&path, &layout, map).unwrap();
+        assert_eq!(shard.features(1, 2).unwrap(), [tensor(1), tensor(2)].concat());
+        assert_eq!(*shard.beginning(4, 3).unwrap(), tensor(4)[..3]);
+        assert_eq!(shard.verified_rows().unwrap(), (0..5).map(row).collect::<Vec<_>>());
+        assert!(shard.features(4, 2).is_err() && shard.beginning(0, 13).is_err());
+    }
+    let single = ShardLayout { dtype: ValueType::F32, ..layout.clone() };
+    assert!(
+        Shard::open(&path, &single).unwrap_err().to_string().contains("no tensor \"features\" of type F32")
+    );
+
+    // One row is damaged; the others are found in what is left.
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[4096 + 2 * 24] ^= 1;
+    fs::write(&path, damaged).unwrap();
+    let shard = Shard::open(&path, &layout).unwrap();
+    let error = shard.check(2, 2, &row(2).checksum).unwrap_err();
+    assert!(error.to_string().contains("row 2 has changed since it was written"), "{error}");
+    shard.check(3, 2, &row(3).checksum).unwrap();
+}
+
+#[test]
 fn a_shard_that_promises_what_it_does_not_hold_is_refused() {
-    let layout = ShardLayout { shape: [1, 2, 4], configuration: "{}".to_owned() };
+    let layout = ShardLayout { shape: [1, 2, 4], dtype: ValueType::F32, configuration: "{}".to_owned() };
     let row = 8 * 4;
     let metadata = json!({"format": "ser-shard", "version": "1", "configuration": "{}", "rows": "[]"});
     let features =

@@ -56,11 +56,13 @@ impl fmt::Display for CutFrames {
 
 #[cfg(test)]
 mod tests {
+    use ser_features::ValueType;
+
     use super::*;
     use crate::{Checksum, Sha, TensorSource};
 
     fn row(frames: u32, frames_cut: u32) -> RowInfo {
-        let sound = Checksum::of_row(&[], 0);
+        let sound = Checksum::of_row(&[], ValueType::F32, 0);
         let container = ser_audio::Container::Wav;
         let source = TensorSource {
             sample_rate: 16_000,

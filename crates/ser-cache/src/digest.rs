@@ -5,6 +5,7 @@ use std::io::Read;
 use std::str::FromStr;
 
 use ser_core::{Error, ErrorKind};
+use ser_features::ValueType;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -55,10 +56,10 @@ impl Sha {
 }
 
 impl Checksum {
-    /// The checksum of a row: of its tensor's bytes, then its number of frames as a little-endian `u32`.
-    pub fn of_row(features: &[f32], frames: u32) -> Self {
+    /// The checksum of a row: of its tensor's bytes as they are stored, then its number of frames as a little-endian `u32`.
+    pub fn of_row(features: &[f32], dtype: ValueType, frames: u32) -> Self {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        hasher.update(bytemuck::cast_slice(features));
+        hasher.update(&dtype.to_bytes(features));
         hasher.update(&frames.to_le_bytes());
         Self(hasher.digest128().to_be_bytes())
     }
@@ -166,9 +167,9 @@ mod tests {
     #[test]
     fn a_row_is_told_from_one_with_another_value_sign_or_length() {
         let row = [0.0f32, 1.0, 2.0];
-        let checksum = Checksum::of_row(&row, 3);
-        assert_ne!(checksum, Checksum::of_row(&[-0.0, 1.0, 2.0], 3));
-        assert_ne!(checksum, Checksum::of_row(&row, 2));
-        assert_eq!(checksum, Checksum::of_row(&row.clone(), 3));
+        let checksum = Checksum::of_row(&row, ValueType::F32, 3);
+        assert_ne!(checksum, Checksum::of_row(&[-0.0, 1.0, 2.0], ValueType::F32, 3));
+        assert_ne!(checksum, Checksum::of_row(&row, ValueType::F32, 2));
+        assert_eq!(checksum, Checksum::of_row(&row.clone(), ValueType::F32, 3));
     }
 }

@@ -1,6 +1,6 @@
 //! A feature set: the tensors of one feature configuration, and what it is called.
 
-use ser_features::EXTRACTOR_VERSION;
+use ser_features::{EXTRACTOR_VERSION, FeatureConfig, ValueType};
 use serde::{Deserialize, Serialize};
 
 use crate::{CopySettings, RowInfo, Sha, ShardLayout, TensorKey};
@@ -52,7 +52,17 @@ impl FeatureSet {
 
     /// How its shards are laid out.
     pub fn layout(&self) -> ShardLayout {
-        ShardLayout { shape: self.shape.map(|size| size as usize), configuration: self.configuration.clone() }
+        ShardLayout {
+            shape: self.shape.map(|size| size as usize),
+            dtype: self.dtype(),
+            configuration: self.configuration.clone(),
+        }
+    }
+
+    /// What its numbers are stored as: by its configuration, or f32 where that is of another version of this program.
+    pub fn dtype(&self) -> ValueType {
+        let config = serde_json::from_str::<FeatureConfig>(&self.configuration);
+        config.map_or(ValueType::F32, |config| config.value_type())
     }
 }
 

@@ -149,4 +149,4 @@ pub use paths::{
 pub use recordings::{Sources, corpora_of, prep_report};
 pub use row::{RowInfo, SourceChannels, TensorKey, TensorSource, content_of_segment, key_of};
 pub use salvage::SalvagedShard;
-pub use shard::{Shard, ShardBuffer, ShardLayout, rows_per_shard};
+pub use shard::{Shard, ShardBuffer, ShardLayout};

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use safetensors::tensor::Metadata;
 use ser_core::storage::open_regular_no_follow;
+use ser_features::ValueType;
 
 use crate::shard::{ALIGNMENT, LARGEST_HEADER};
 use crate::{Checksum, FeatureSet, RowInfo, TensorEntry};
@@ -16,7 +17,8 @@ pub struct SalvagedShard {
     file: Option<File>,
     /// Where its data may start, bytes: by its header, and by its length.
     starts: Vec<u64>,
-    row_len: usize,
+    row_bytes: usize,
+    dtype: ValueType,
     /// What it should hold, row by row; `None` where neither the index nor its header says.
     rows: Vec<Option<RowInfo>>,
 }
@@ -29,7 +31,8 @@ impl SalvagedShard {
         let header = file.as_ref().and_then(|file| read_header(file, length));
         let mut rows: Vec<Option<RowInfo>> =
             header.as_ref().map(|(_, rows)| rows.iter().cloned().map(Some).collect()).unwrap_or_default();
-        let row_len: usize = set.shape.iter().map(|size| *size as usize).product();
+        let layout = set.layout();
+        let row_bytes = layout.row_bytes();
         for entry in entries {
             let position = entry.position as usize;
             // A damaged header may declare too few; no index may make us reserve more than the set has entries.
@@ -40,12 +43,12 @@ impl SalvagedShard {
                 *row = Some(entry.row.clone());
             }
         }
-        let data = (rows.len() as u64).saturating_mul(4 * row_len as u64 + 4);
+        let data = (rows.len() as u64).saturating_mul(row_bytes as u64 + 4);
         let starts = [header.map(|(start, _)| start), length.checked_sub(data)];
         let mut starts: Vec<u64> = starts.into_iter().flatten().collect();
         starts.retain(|start| start.is_multiple_of(ALIGNMENT as u64));
         starts.dedup();
-        Self { file, starts, row_len, rows }
+        Self { file, starts, row_bytes, dtype: layout.dtype, rows }
     }
 
     /// What it should hold, row by row.
@@ -56,14 +59,13 @@ impl SalvagedShard {
     /// The tensor that should be in `position`, if it is intact.
     pub fn tensor(&self, position: usize) -> Option<Vec<f32>> {
         let (row, file) = (self.rows.get(position)?.as_ref()?, self.file.as_ref()?);
-        let mut tensor = vec![0.0_f32; self.row_len];
-        let offset = (position as u64).checked_mul(4 * self.row_len as u64)?;
-        let whole = |start: &u64| {
-            let read =
-                file.read_exact_at(bytemuck::cast_slice_mut(&mut tensor), start.saturating_add(offset));
-            read.is_ok() && Checksum::of_row(&tensor, row.frames) == row.checksum
-        };
-        self.starts.iter().any(whole).then_some(tensor)
+        let mut bytes = vec![0; self.row_bytes];
+        let offset = (position as u64).checked_mul(self.row_bytes as u64)?;
+        self.starts.iter().find_map(|start| {
+            file.read_exact_at(&mut bytes, start.saturating_add(offset)).ok()?;
+            let tensor = self.dtype.from_bytes(&bytes);
+            (Checksum::of_row(&tensor, self.dtype, row.frames) == row.checksum).then_some(tensor)
+        })
     }
 }
 

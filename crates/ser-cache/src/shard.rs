@@ -3,8 +3,8 @@
 //! ```text
 //! offset 0      u64 little-endian, length of the header
 //! offset 8      header: JSON, padded with spaces so that the data starts at a multiple of 4,096 bytes
-//! data          "features"  f32  [N, channel, n_mfcc, frame]
-//!               "frames"    i32  [N]
+//! data          "features"  f32 or f16  [N, channel, n_mfcc, frame]
+//!               "frames"    i32         [N]
 //! ```
 //!
 //! The header's `__metadata__` holds the feature configuration and what is known of each row, so that a shard
@@ -18,6 +18,7 @@ use safetensors::tensor::Metadata;
 use ser_core::remedy::{Action, Remedy};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_features::ValueType;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -30,38 +31,40 @@ pub(crate) const ALIGNMENT: usize = 4096;
 /// Version of the layout, kept in the header.
 const VERSION: &str = "1";
 
-/// How many rows of `row_len` values a shard of `bytes` bytes holds; at least one.
-pub fn rows_per_shard(row_len: usize, bytes: usize) -> usize {
-    (bytes / (row_len * size_of::<f32>()).max(1)).max(1)
-}
-
 /// Which features a shard holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardLayout {
     /// Shape of one utterance: `[channel, n_mfcc, frame]`.
     pub shape: [usize; 3],
+    /// What its numbers are stored as.
+    pub dtype: ValueType,
     /// Canonical JSON of the feature configuration.
     pub configuration: String,
 }
 
 impl ShardLayout {
-    /// Values in one utterance's tensor.
-    pub fn row_len(&self) -> usize {
-        self.shape.iter().product()
+    /// Bytes of one utterance's tensor.
+    pub fn row_bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.bytes()
+    }
+
+    /// How many rows a shard of `bytes` bytes holds; at least one.
+    pub fn rows_per_shard(&self, bytes: usize) -> usize {
+        (bytes / self.row_bytes().max(1)).max(1)
     }
 }
 
 /// A shard being filled.
 #[derive(Debug, Default)]
 pub struct ShardBuffer {
-    features: Vec<f32>,
+    features: Vec<u8>,
     rows: Vec<RowInfo>,
 }
 
 impl ShardBuffer {
-    /// Adds an utterance.
-    pub fn push(&mut self, features: &[f32], row: RowInfo) {
-        self.features.extend_from_slice(features);
+    /// Adds an utterance, whose `features` are stored as `dtype`, that of the shard's layout.
+    pub fn push(&mut self, features: &[f32], dtype: ValueType, row: RowInfo) {
+        self.features.extend_from_slice(&dtype.to_bytes(features));
         self.rows.push(row);
     }
 
@@ -90,8 +93,7 @@ impl ShardBuffer {
         let header = self.header(layout)?;
         let length = (header.len() as u64).to_le_bytes();
         let frames: Vec<i32> = self.rows.iter().map(|row| row.frames as i32).collect();
-        let pieces: [&[u8]; 4] =
-            [&length, &header, bytemuck::cast_slice(&self.features), bytemuck::cast_slice(&frames)];
+        let pieces: [&[u8]; 4] = [&length, &header, &self.features, bytemuck::cast_slice(&frames)];
         let name = Sha::of(&pieces);
         // What stands under this name already is the same, or damaged and better replaced.
         storage.replace_file(&shard_path(folder, &name), &pieces)?;
@@ -104,7 +106,7 @@ impl ShardBuffer {
         };
         let [channels, n_mfcc, frames] = layout.shape;
         let n = self.rows.len();
-        let end = self.features.len() * size_of::<f32>();
+        let end = self.features.len();
         let header = json!({
             "__metadata__": {
                 "format": "ser-shard",
@@ -113,7 +115,7 @@ impl ShardBuffer {
                 "rows": serde_json::to_string(&self.rows).map_err(internal)?,
             },
             "features": {
-                "dtype": "F32", "shape": [n, channels, n_mfcc, frames], "data_offsets": [0, end],
+                "dtype": stored_as(layout.dtype), "shape": [n, channels, n_mfcc, frames], "data_offsets": [0, end],
             },
             "frames": {
                 "dtype": "I32", "shape": [n], "data_offsets": [end, end + n * size_of::<i32>()],
@@ -134,6 +136,7 @@ pub struct Shard {
     frames_at: usize,
     rows: usize,
     row_len: usize,
+    dtype: ValueType,
 }
 
 impl Shard {
@@ -170,7 +173,8 @@ impl Shard {
             Some(info) if info.dtype == dtype => Ok(info),
             _ => Err(damaged(format!("holds no tensor {name:?} of type {dtype:?}"))),
         };
-        let (features, frames) = (tensor("features", Dtype::F32)?, tensor("frames", Dtype::I32)?);
+        let (features, frames) =
+            (tensor("features", stored_as(layout.dtype))?, tensor("frames", Dtype::I32)?);
         let (rows, shape) = match features.shape.split_first() {
             Some((rows, shape)) if shape == layout.shape => (*rows, shape),
             _ => return Err(damaged(format!("holds features of shape {:?}", features.shape))),
@@ -183,7 +187,7 @@ impl Shard {
             return Err(damaged("holds tensors that are not aligned".to_owned()));
         }
         let row_len = shape.iter().product();
-        Ok(Self { bytes, features_at, frames_at, rows, row_len })
+        Ok(Self { bytes, features_at, frames_at, rows, row_len, dtype: layout.dtype })
     }
 
     /// How many utterances it holds.
@@ -197,7 +201,7 @@ impl Shard {
     }
 
     /// The tensors of `count` utterances from `first` on, `[count, channel, n_mfcc, frame]`: straight from the
-    /// mapping, if it is mapped.
+    /// mapping, if it is mapped and they are stored as f32.
     ///
     /// # Errors
     /// When it does not hold that many, or has been cut short since it was opened.
@@ -206,8 +210,7 @@ impl Shard {
             let last = first.saturating_add(count.saturating_sub(1));
             return Err(damaged(self.path(), format!("has {} rows, not row {last}", self.rows)));
         }
-        let at = self.features_at + first * self.row_len * size_of::<f32>();
-        self.bytes.floats(at, count * self.row_len).map_err(|error| error.help(repair()))
+        self.values(first, count * self.row_len)
     }
 
     /// The first `count` values of the tensor in `row`.
@@ -218,13 +221,22 @@ impl Shard {
         if row >= self.rows || count > self.row_len {
             return Err(damaged(self.path(), format!("has {} rows of {} values", self.rows, self.row_len)));
         }
-        let at = self.features_at + row * self.row_len * size_of::<f32>();
-        self.bytes.floats(at, count).map_err(|error| error.help(repair()))
+        self.values(row, count)
+    }
+
+    /// `count` values from the beginning of the tensor in `row`.
+    fn values(&self, row: usize, count: usize) -> Result<Cow<'_, [f32]>> {
+        let at = self.features_at + row * self.row_len * self.dtype.bytes();
+        let values = match self.dtype {
+            ValueType::F32 => self.bytes.floats(at, count),
+            dtype => self.bytes.bytes(at, count * dtype.bytes()).map(|bytes| dtype.from_bytes(&bytes).into()),
+        };
+        values.map_err(|error| error.help(repair()))
     }
 
     /// Lets the operating system fetch the tensor in `row`, which will be wanted soon.
     pub(super) fn prefetch(&self, row: usize) {
-        let width = self.row_len * size_of::<f32>();
+        let width = self.row_len * self.dtype.bytes();
         if row < self.rows {
             self.bytes.prefetch(self.features_at + row * width, width);
         }
@@ -263,7 +275,7 @@ impl Shard {
         if stored != frames {
             return Err(damaged(self.path(), format!("row {row} has {stored} frames, not {frames}")));
         }
-        if Checksum::of_row(features, frames) == *expected {
+        if Checksum::of_row(features, self.dtype, frames) == *expected {
             return Ok(());
         }
         Err(damaged(self.path(), format!("row {row} has changed since it was written: its checksum differs")))
@@ -299,6 +311,14 @@ impl Shard {
             self.check(position, row.frames, &row.checksum)?;
         }
         Ok(rows)
+    }
+}
+
+/// The type's name in safetensors.
+fn stored_as(dtype: ValueType) -> Dtype {
+    match dtype {
+        ValueType::F32 => Dtype::F32,
+        ValueType::F16 => Dtype::F16,
     }
 }
 

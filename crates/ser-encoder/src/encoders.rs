@@ -167,7 +167,7 @@ fn key_of(wanted: &TunedEncoder, device: Device) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ser_features::{LayerChoice, Pooling};
+    use ser_features::{LayerChoice, Pooling, ValueType};
 
     use super::*;
 
@@ -179,7 +179,7 @@ mod tests {
     fn an_encoder_is_found_by_its_digest_and_another_is_refused() {
         let of = |name: &str| {
             let encoder = Encoder::open(&fixture(name), Device::Cpu).unwrap();
-            encoder.features(&LayerChoice::All, Pooling::Mean, 1).unwrap()
+            encoder.features(&LayerChoice::All, Pooling::Mean, ValueType::F32, 1).unwrap()
         };
         let (wavlm, hubert) = (of("wavlm-base"), of("hubert-base"));
         let (at_wavlm, at_hubert) = (fixture("wavlm-base"), fixture("hubert-base"));

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_features::{EncoderStates, Extraction, FeatureConfig, LayerChoice, Pooling};
+use ser_features::{EncoderStates, Extraction, FeatureConfig, LayerChoice, Pooling, ValueType};
 use ser_prepare::{Extractors, TensorExtractor};
 
 use crate::Encoder;
@@ -14,7 +14,8 @@ use crate::Encoder;
 const VERSION: u32 = 1;
 
 impl Encoder {
-    /// The features that are states of some of its layers; `max_frames` of an utterance, if they are not pooled.
+    /// The features that are states of some of its layers, stored as `dtype`; `max_frames` of an utterance, if they are not
+    /// pooled.
     ///
     /// # Errors
     /// When it has no such layer, or a tensor would be too large.
@@ -22,6 +23,7 @@ impl Encoder {
         &self,
         layers: &LayerChoice,
         pooling: Pooling,
+        dtype: ValueType,
         max_frames: usize,
     ) -> Result<FeatureConfig> {
         let states = EncoderStates {
@@ -31,6 +33,7 @@ impl Encoder {
             dimension: self.dimension(),
             layers: layers.layers_of(self.layers())?,
             pooling,
+            dtype,
         };
         let mut features = FeatureConfig::of_encoder(states, self.sample_rate());
         if pooling == Pooling::None {
@@ -97,6 +100,7 @@ impl Extractors for EncoderExtractors {
             encoder,
             layers: self.states.layers.clone(),
             pooling: self.states.pooling,
+            dtype: self.states.dtype,
             shape: self.shape,
         }))
     }
@@ -108,6 +112,7 @@ struct StatesExtractor {
     encoder: Encoder,
     layers: Vec<u32>,
     pooling: Pooling,
+    dtype: ValueType,
     shape: [usize; 3],
 }
 
@@ -123,12 +128,19 @@ impl TensorExtractor for StatesExtractor {
             let what = format!("a tensor of {} numbers is none of {:?}", tensor.len(), self.shape);
             return Err(Error::new(ErrorKind::Mismatch, what));
         }
-        if self.pooling == Pooling::None {
+        let extraction = if self.pooling == Pooling::None {
             tensor.fill(0.0);
-            return self.encoder.frames_of_any_length(samples, &self.layers, tensor);
-        }
-        tensor.copy_from_slice(&self.encoder.pooled_of_any_length(samples, &self.layers, self.pooling)?);
-        Ok(Extraction { frames: 1, cut: 0 })
+            self.encoder.frames_of_any_length(samples, &self.layers, tensor)?
+        } else {
+            tensor.copy_from_slice(&self.encoder.pooled_of_any_length(
+                samples,
+                &self.layers,
+                self.pooling,
+            )?);
+            Extraction { frames: 1, cut: 0 }
+        };
+        self.dtype.round(tensor)?;
+        Ok(extraction)
     }
 }
 
@@ -144,7 +156,7 @@ mod tests {
     fn a_tensor_is_the_same_to_the_bit_on_any_thread_and_after_anything() {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders/wavlm-base");
         let encoder = Encoder::open(&fixture, Device::Cpu).unwrap();
-        let features = encoder.features(&LayerChoice::All, Pooling::Statistics, 1).unwrap();
+        let features = encoder.features(&LayerChoice::All, Pooling::Statistics, ValueType::F32, 1).unwrap();
         assert_eq!(features.shape(), [4, 32, 1]);
         let extractors = EncoderExtractors::new(encoder, &features).unwrap();
         let clip = |seed: u32| -> Vec<f32> {
@@ -178,18 +190,24 @@ mod tests {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders").join(name);
             Encoder::open(&path, Device::Cpu).unwrap()
         };
-        let features = fixture("hubert-base").features(&LayerChoice::Last, Pooling::Mean, 1).unwrap();
+        let features =
+            fixture("hubert-base").features(&LayerChoice::Last, Pooling::Mean, ValueType::F32, 1).unwrap();
         EncoderExtractors::new(fixture("hubert-base"), &features).unwrap();
         assert!(EncoderExtractors::new(fixture("wavlm-base"), &features).is_err());
         assert!(EncoderExtractors::new(fixture("hubert-base"), &FeatureConfig::default()).is_err());
         let too_high = "9".parse().unwrap();
-        assert!(fixture("hubert-base").features(&too_high, Pooling::Mean, 1).is_err());
-        let frames = fixture("hubert-base").features(&LayerChoice::Last, Pooling::None, 9).unwrap();
+        assert!(fixture("hubert-base").features(&too_high, Pooling::Mean, ValueType::F32, 1).is_err());
+        let frames =
+            fixture("hubert-base").features(&LayerChoice::Last, Pooling::None, ValueType::F32, 9).unwrap();
         assert_eq!((frames.shape(), frames.hop_length), ([1, 16, 9], 20));
         assert!(EncoderExtractors::new(fixture("hubert-base"), &frames).is_ok());
         let other_hop = FeatureConfig { hop_length: 21, ..frames };
         assert!(EncoderExtractors::new(fixture("hubert-base"), &other_hop).is_err());
-        assert!(fixture("hubert-base").features(&LayerChoice::All, Pooling::None, 1 << 20).is_err());
+        assert!(
+            fixture("hubert-base")
+                .features(&LayerChoice::All, Pooling::None, ValueType::F32, 1 << 20)
+                .is_err()
+        );
     }
 
     /// The tiny Whisper hears 1 s at once. Its windows are computed apart here, and their frames put together by hand.

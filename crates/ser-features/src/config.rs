@@ -8,7 +8,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::parameter::require;
-use crate::{EncoderStates, FrameLevel, MelFilterBank, Pooling, Representation, SpectrumRows};
+use crate::{EncoderStates, FrameLevel, MelFilterBank, Pooling, Representation, SpectrumRows, ValueType};
 
 /// The largest tensor of one utterance, and the largest mel spectrogram behind it, in bytes.
 const MAX_TENSOR_BYTES: usize = 64 << 20;
@@ -84,7 +84,7 @@ pub struct FeatureConfig {
 
 /// Fields added after the first caches were written are left out of the text where they change nothing, so that the keys
 /// of those caches stay what they are.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
@@ -321,6 +321,11 @@ impl FeatureConfig {
             return Err(Error::new(ErrorKind::Usage, what).help("raise n_fft or widen the range"));
         }
         Ok(())
+    }
+
+    /// What the numbers of a tensor are stored as.
+    pub fn value_type(&self) -> ValueType {
+        self.encoder.as_ref().map_or(ValueType::F32, |states| states.dtype)
     }
 
     /// Whether the features are the samples themselves.

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::ValueType;
+use crate::config::is_default;
 use crate::parameter::require;
 
 /// What is kept of the states of a layer, frame after frame.
@@ -60,6 +62,9 @@ pub struct EncoderStates {
     pub layers: Vec<u32>,
     /// What is kept of a layer's states over time.
     pub pooling: Pooling,
+    /// What the numbers are stored as, and rounded to.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dtype: ValueType,
 }
 
 impl EncoderStates {

@@ -43,6 +43,7 @@ mod power;
 mod preset;
 mod spectrogram;
 mod trim;
+mod value_type;
 mod waveform;
 mod window;
 
@@ -62,6 +63,7 @@ pub use mfcc::Mfcc;
 pub use power::PowerSpectrum;
 pub use preset::Preset;
 pub use spectrogram::MelSpectrogram;
+pub use value_type::ValueType;
 pub use waveform::Waveform;
 pub use window::window;
 

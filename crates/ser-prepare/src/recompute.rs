@@ -4,7 +4,7 @@ use ser_audio::Limits;
 use ser_cache::{Checksum, CopySettings, FeatureSet, RowInfo, content_of_segment, key_of, parse_copy_path};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{Corpora, Segment};
-use ser_features::FeatureConfig;
+use ser_features::{FeatureConfig, ValueType};
 
 use crate::pipeline::Pipeline;
 
@@ -12,6 +12,7 @@ use crate::pipeline::Pipeline;
 pub(super) struct Recomputer<'a> {
     corpora: &'a Corpora,
     configuration: &'a str,
+    dtype: ValueType,
     copies: Option<&'a CopySettings>,
     pipeline: Pipeline,
 }
@@ -32,6 +33,7 @@ impl<'a> Recomputer<'a> {
             corpora,
             copies,
             configuration: &set.configuration,
+            dtype: config.value_type(),
             pipeline: Pipeline::new(&config, recipe.as_ref(), Limits::accepted_before())?,
         })
     }
@@ -77,7 +79,7 @@ impl<'a> Recomputer<'a> {
         let mut random = copy.map(|(copies, (_, number))| copies.random(&content, number));
         let recording = self.pipeline.decode(segment.is_some())?;
         let frames = self.pipeline.tensor(&recording, segment.as_ref(), random.as_mut(), &mut tensor)?.frames;
-        if frames == row.frames && Checksum::of_row(&tensor, row.frames) == row.checksum {
+        if frames == row.frames && Checksum::of_row(&tensor, self.dtype, row.frames) == row.checksum {
             return Ok(tensor);
         }
         Err(Error::new(

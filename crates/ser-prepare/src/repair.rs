@@ -223,10 +223,10 @@ impl<'a> Workshop<'a> {
         if !lost.is_empty() {
             return Ok(Err(Error::new(ErrorKind::Missing, lost.join("; "))));
         }
-        let mut buffer = ShardBuffer::default();
+        let (mut buffer, dtype) = (ShardBuffer::default(), set.dtype());
         let (mut kept, mut recomputed) = (0, 0);
         for ((tensor, anew), row) in rows.into_iter().flatten().zip(remains.rows().iter().flatten()) {
-            buffer.push(&tensor, row.clone());
+            buffer.push(&tensor, dtype, row.clone());
             *if anew { &mut recomputed } else { &mut kept } += 1;
         }
         Ok(self.put_in_place(&buffer, set, path, name)?.then_some((kept, recomputed)).ok_or_else(|| {

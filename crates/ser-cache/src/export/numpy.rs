@@ -101,7 +101,7 @@ fn write_features(
             }
         };
         let tensor = shard.features(entry.position as usize, 1)?;
-        if Checksum::of_row(&tensor, entry.row.frames) != entry.row.checksum {
+        if Checksum::of_row(&tensor, layout.dtype, entry.row.frames) != entry.row.checksum {
             let what = format!("row {} has changed since it was written: {}", entry.position, utterance.path);
             return Err(Error::new(ErrorKind::Damaged, what).at(shard.path()).help(Action::Repair));
         }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use ser_cache::{
     FeatureSet, Index, RowInfo, Sha, Shard, ShardBuffer, ShardLayout, TensorEntry, TensorKey,
-    augmented_set_id, check_inside, rows_per_shard, shard_path, shards_folder,
+    augmented_set_id, check_inside, shard_path, shards_folder,
 };
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
@@ -89,9 +89,13 @@ impl Store {
     ) -> Result<Self> {
         let configuration = options.features.to_canonical_json();
         let id = augmented_set_id(&configuration, options.augment.as_ref());
-        let layout = ShardLayout { shape: options.features.shape(), configuration };
+        let layout = ShardLayout {
+            shape: options.features.shape(),
+            dtype: options.features.value_type(),
+            configuration,
+        };
         let mut store = Self {
-            rows_per_shard: rows_per_shard(layout.row_len(), options.shard_bytes),
+            rows_per_shard: layout.rows_per_shard(options.shard_bytes),
             layout,
             shards: Vec::new(),
             entries: Vec::new(),
@@ -225,7 +229,7 @@ impl Store {
             return Ok(false);
         }
         self.entries.push(TensorEntry { shard, position, row: row.clone() });
-        self.filling.push(features, row);
+        self.filling.push(features, self.layout.dtype, row);
         if self.filling.len() >= self.rows_per_shard {
             self.send()?;
         }

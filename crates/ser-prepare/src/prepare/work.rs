@@ -7,6 +7,7 @@ use ser_cache::{Checksum, CopySettings, RowInfo, Sha, TensorKey, content_of_segm
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{Corpora, Segment};
+use ser_features::ValueType;
 
 use crate::pipeline::{ComputedTensor, Extractors, Pipeline};
 use crate::prepare::{PrepareOptions, key_under};
@@ -21,6 +22,7 @@ pub(super) struct Workers {
     corpora: Corpora,
     /// Numbers of a tensor.
     row_len: usize,
+    dtype: ValueType,
     configuration: String,
     copies: Option<CopySettings>,
 }
@@ -79,6 +81,7 @@ impl Workers {
             free: Mutex::default(),
             corpora: corpora.clone(),
             row_len: options.features.shape().iter().product(),
+            dtype: options.features.value_type(),
             configuration: configuration.to_owned(),
             copies: options.augment.clone(),
         })
@@ -153,7 +156,7 @@ impl Workers {
         let mut random = copy.map(|(copies, number)| copies.random(&content, number));
         let ComputedTensor { frames, frames_cut, source } =
             pipeline.tensor(recording, segment.as_ref(), random.as_mut(), &mut tensor)?;
-        let checksum = Checksum::of_row(&tensor, frames);
+        let checksum = Checksum::of_row(&tensor, self.dtype, frames);
         let row = RowInfo { key, frames, frames_cut, checksum, source };
         Ok(Done { file: *file, key, tensor: Some((tensor, row)) })
     }
