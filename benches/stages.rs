@@ -123,11 +123,11 @@ fn cache(criterion: &mut Criterion) {
     });
     let (name, _) = buffer.write(&Storage::native(), folder.path(), &layout).unwrap();
     let shard = Shard::open(&shard_path(folder.path(), &name), &layout).unwrap();
-    let mut batch = vec![0.0; 32 * layout.row_len()];
+    let mut batch = vec![0.0; 32 * features.len()];
     group.throughput(Throughput::Bytes(4 * batch.len() as u64));
     group.bench_function("gather a batch of 32", |bencher| {
         bencher.iter(|| {
-            for (place, values) in batch.chunks_exact_mut(layout.row_len()).enumerate() {
+            for (place, values) in batch.chunks_exact_mut(features.len()).enumerate() {
                 values.copy_from_slice(&shard.features(black_box(place * 13 % ROWS), 1).unwrap());
             }
         });

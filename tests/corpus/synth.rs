@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use realfft::RealFftPlanner;
 use ser_core::ErrorKind;
 use ser_synth::{
     Emotion, MAX_SPEAKERS, Oddity, Summary, SynthCorpus, SynthOptions, WORD_COUNT, speakers, utterance, words,
@@ -278,7 +277,7 @@ fn frontness(samples: &[f32]) -> f64 {
     let power = |frame: &[f32]| frame.iter().map(|x| x * x).sum::<f32>();
     let frame = samples[samples.len() / 2..].windows(1024).step_by(64);
     let frame = frame.max_by(|a, b| power(a).total_cmp(&power(b))).unwrap();
-    let transform = RealFftPlanner::<f32>::new().plan_fft_forward(1024);
+    let transform = ser_fft::single(1024).forward;
     let mut spectrum = transform.make_output_vec();
     transform.process(&mut frame.to_vec(), &mut spectrum).unwrap();
     let band = |low: f32, high: f32| -> f32 {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use realfft::{RealFftPlanner, RealToComplex};
-use rustfft::num_complex::Complex;
 use ser_core::{Error, ErrorKind, Result};
+use ser_fft::{Complex, RealToComplex};
 
 /// A planned Fourier transform of `n_fft` real samples and its workspace.
 ///
@@ -21,7 +20,7 @@ pub struct PowerSpectrum {
 impl PowerSpectrum {
     /// Plans transforms of `n_fft` samples.
     pub fn new(n_fft: usize) -> Self {
-        let plan = RealFftPlanner::<f64>::new().plan_fft_forward(n_fft);
+        let plan = ser_fft::double(n_fft).forward;
         let (spectrum, scratch) = (plan.make_output_vec(), plan.make_scratch_vec());
         Self { plan, spectrum, scratch }
     }

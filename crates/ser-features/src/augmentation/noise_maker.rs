@@ -4,10 +4,10 @@
 use std::f64::consts::PI;
 
 use libm::pow;
-use rustfft::num_complex::Complex;
 use ser_core::Result;
 use ser_core::random::Random;
 use ser_core::ratio::decibels;
+use ser_fft::Complex;
 
 use crate::augmentation::NoiseLevel;
 use crate::augmentation::transform::Transform;

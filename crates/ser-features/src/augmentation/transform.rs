@@ -1,42 +1,40 @@
 //! Fourier transforms of one length, there and back, with the scratch memory that both need.
 
-use std::sync::Arc;
-
-use realfft::{ComplexToReal, FftError, RealFftPlanner, RealToComplex};
-use rustfft::num_complex::Complex;
 use ser_core::{Error, ErrorKind, Result};
+use ser_fft::{Complex, FftError, Transforms};
 
 /// Transforms between `length` samples and their `length / 2 + 1` frequencies.
 #[derive(Clone)]
 pub(super) struct Transform {
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
+    of_length: Transforms<f32>,
     scratch: Vec<Complex<f32>>,
 }
 
 impl Transform {
     /// Transforms of `length` samples, an even number.
     pub(super) fn new(length: usize) -> Self {
-        let mut planner = RealFftPlanner::new();
-        let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
-        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
-        Self { forward, inverse, scratch: vec![Complex::default(); scratch] }
+        let of_length = ser_fft::single(length);
+        let scratch = of_length.forward.get_scratch_len().max(of_length.inverse.get_scratch_len());
+        Self { of_length, scratch: vec![Complex::default(); scratch] }
     }
 
     /// Samples of a transform, all 0.
     pub(super) fn samples(&self) -> Vec<f32> {
-        self.forward.make_input_vec()
+        self.of_length.forward.make_input_vec()
     }
 
     /// Frequencies of a transform, all 0.
     pub(super) fn spectrum(&self) -> Vec<Complex<f32>> {
-        self.forward.make_output_vec()
+        self.of_length.forward.make_output_vec()
     }
 
     /// Fills `spectrum` from `samples`, which are no longer of use then.
     pub(super) fn run(&mut self, samples: &mut [f32], spectrum: &mut [Complex<f32>]) -> Result<()> {
-        let scratch = self.scratch.get_mut(..self.forward.get_scratch_len()).unwrap_or_default();
-        self.forward.process_with_scratch(samples, spectrum, scratch).map_err(|error| internal(&error))
+        let scratch = self.scratch.get_mut(..self.of_length.forward.get_scratch_len()).unwrap_or_default();
+        self.of_length
+            .forward
+            .process_with_scratch(samples, spectrum, scratch)
+            .map_err(|error| internal(&error))
     }
 
     /// Fills `samples` from `spectrum`, which is no longer of use then. What was run there and back is `length` times
@@ -47,8 +45,11 @@ impl Transform {
             first.im = 0.0;
             last.im = 0.0;
         }
-        let scratch = self.scratch.get_mut(..self.inverse.get_scratch_len()).unwrap_or_default();
-        self.inverse.process_with_scratch(spectrum, samples, scratch).map_err(|error| internal(&error))
+        let scratch = self.scratch.get_mut(..self.of_length.inverse.get_scratch_len()).unwrap_or_default();
+        self.of_length
+            .inverse
+            .process_with_scratch(spectrum, samples, scratch)
+            .map_err(|error| internal(&error))
     }
 }
 
@@ -59,7 +60,7 @@ fn internal(error: &FftError) -> Error {
 
 impl std::fmt::Debug for Transform {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transform").field("length", &self.forward.len()).finish_non_exhaustive()
+        f.debug_struct("Transform").field("length", &self.of_length.forward.len()).finish_non_exhaustive()
     }
 }
 

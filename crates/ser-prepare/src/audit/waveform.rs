@@ -5,11 +5,10 @@
 //! level scales it, and what coding, a telephone or a little noise add is small beside it in the band that all of them
 //! keep. Altered speed or pitch is another waveform: such copies are out of reach.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, FftError, RealFftPlanner, RealToComplex};
 use ser_core::{Error, ErrorKind, Result};
+use ser_fft::{Complex, FftError, Transforms};
 
 /// Rate at which waveforms are compared, Hz.
 pub(super) const RATE: u32 = 8_000;
@@ -37,12 +36,19 @@ pub(super) struct Waveform {
 
 /// Limits and correlates waveforms, in plans and buffers that are kept; every thread needs its own.
 pub(super) struct Correlator {
-    planner: RealFftPlanner<f64>,
+    plans: BTreeMap<usize, Transforms<f64>>,
 }
 
 impl Correlator {
     pub(super) fn new() -> Self {
-        Self { planner: RealFftPlanner::new() }
+        Self { plans: BTreeMap::new() }
+    }
+
+    /// Transforms of at least `len` samples: of a power of two, for speed.
+    fn plan(&mut self, len: usize) -> Plan {
+        let len = len.next_power_of_two().max(2);
+        let transforms = self.plans.entry(len).or_insert_with(|| ser_fft::double(len));
+        Plan { len, transforms: transforms.clone() }
     }
 
     /// The waveform of `samples` at [`RATE`].
@@ -51,7 +57,7 @@ impl Correlator {
     /// None that samples could cause.
     pub(super) fn waveform(&mut self, samples: &[f32]) -> Result<Waveform> {
         let samples = samples.get(..LONGEST_S * RATE as usize).unwrap_or(samples);
-        let plan = Plan::new(&mut self.planner, samples.len());
+        let plan = self.plan(samples.len());
         let mut padded: Vec<f64> = samples.iter().copied().map(f64::from).collect();
         padded.resize(plan.len, 0.0);
         let mut spectrum = plan.spectrum(&mut padded)?;
@@ -79,7 +85,7 @@ impl Correlator {
     /// None that waveforms could cause.
     pub(super) fn correlation(&mut self, one: &Waveform, other: &Waveform) -> Result<f64> {
         let (n, m) = (one.samples.len(), other.samples.len());
-        let plan = Plan::new(&mut self.planner, n + m);
+        let plan = self.plan(n + m);
         let padded = |samples: &[f64]| {
             let mut padded = samples.to_vec();
             padded.resize(plan.len, 0.0);
@@ -121,26 +127,19 @@ impl Waveform {
 /// Transforms of one length.
 struct Plan {
     len: usize,
-    forward: Arc<dyn RealToComplex<f64>>,
-    inverse: Arc<dyn ComplexToReal<f64>>,
+    transforms: Transforms<f64>,
 }
 
 impl Plan {
-    /// Of at least `len` samples; a power of two, for speed.
-    fn new(planner: &mut RealFftPlanner<f64>, len: usize) -> Self {
-        let len = len.next_power_of_two().max(2);
-        Self { len, forward: planner.plan_fft_forward(len), inverse: planner.plan_fft_inverse(len) }
-    }
-
     fn spectrum(&self, samples: &mut [f64]) -> Result<Vec<Complex<f64>>> {
-        let mut spectrum = self.forward.make_output_vec();
-        self.forward.process(samples, &mut spectrum).map_err(|error| internal(&error))?;
+        let mut spectrum = self.transforms.forward.make_output_vec();
+        self.transforms.forward.process(samples, &mut spectrum).map_err(|error| internal(&error))?;
         Ok(spectrum)
     }
 
     /// The inverse of [`spectrum`](Self::spectrum); what was in `spectrum` is lost.
     fn signal(&self, spectrum: &mut [Complex<f64>], samples: &mut [f64]) -> Result<()> {
-        self.inverse.process(spectrum, samples).map_err(|error| internal(&error))?;
+        self.transforms.inverse.process(spectrum, samples).map_err(|error| internal(&error))?;
         let scale = 1.0 / self.len as f64;
         samples.iter_mut().for_each(|sample| *sample *= scale);
         Ok(())

@@ -16,9 +16,9 @@ mod resample;
 
 pub use change::VoiceChange;
 pub(super) use change::VoicePass;
-use rustfft::num_complex::Complex;
 use ser_core::Result;
 use ser_core::vectorised::{NullaryFnOnce, vectorised};
+use ser_fft::Complex;
 
 use alignment::{Alignment, Frames};
 use change::response_db;
