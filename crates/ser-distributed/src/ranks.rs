@@ -304,7 +304,9 @@ fn agree_on_count(group: &Group, rank: u32, count: u32) -> Result<()> {
     if agreed.is_err() && rank == 0 {
         let leave = Instant::now() + FAREWELL;
         for other in 1..count {
-            let _ = group.get(&format!("counted/{other}"), leave.saturating_duration_since(Instant::now()));
+            // A time of 0 would be without end.
+            let left = leave.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let _ = group.get(&format!("counted/{other}"), left);
         }
     }
     agreed
