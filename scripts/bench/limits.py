@@ -2,7 +2,7 @@
 
     python limits.py SCRATCH_FILE
 
-`gflops`: a product of two matrices of 2,048 rows, all threads, in f32 and in bf16. `hash_gb_s`: SHA-256 on one core.
+`gflops`: a product of two matrices of 2,048 rows, in f32 and in bf16, by 1, 2, … threads. `hash_gb_s`: SHA-256 on one core.
 `write_gb_s`: writing a new file into the page cache on one core. The best of five each.
 """
 
@@ -29,9 +29,11 @@ def main() -> None:
     gflops = {}
     kinds = {"f32": torch.float32, "bf16": torch.bfloat16}
     for name in sys.argv[2:]:
-        kind = kinds[name]
-        a, b = torch.randn(2048, 2048).to(kind), torch.randn(2048, 2048).to(kind)
-        gflops[name] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b) / 1e9
+        a, b = (torch.randn(2048, 2048).to(kinds[name]) for _ in range(2))
+        gflops[name] = []
+        for threads in range(1, torch.get_num_threads() + 1):
+            torch.set_num_threads(threads)
+            gflops[name].append(2 * 2048**3 / best(lambda a=a, b=b: a @ b) / 1e9)
     block = os.urandom(64 << 20)
     place = Path(sys.argv[1])
 

@@ -3,10 +3,10 @@
     python peers.py TESS --ser target/release --scratch FOLDER --out docs/benchmarks.md
 
 Run it by `./just bench-peers [DATA]`, which builds ser and installs the peers first. Two programs that are compared
-take turns, so that a change of the machine's speed meets both, and the median of each counts. `--only NAME` repeats a
-part and replaces its rows; `--quick` takes a few hundred files, for a first look. `--guard TABLE` is quick too, measures
-what it judges alone, and fails where ser is less than half as far ahead of a peer as that table, written earlier, says;
-on a processor with other vector instructions than the table's it fails where ser is slower than the peer by a tenth,
+take turns, so that a change of the machine's speed meets both, and the median of each counts. The table of another kind of
+machine stays in the document. `--only NAME` repeats a part and replaces its rows; `--quick` takes a few hundred files, for a first look. `--guard DOCUMENT` is quick too, measures
+what it judges alone, and fails where ser is less than half as far ahead of a peer as that document, written earlier, says of
+such a machine; on a processor with vector instructions that it has no table of, where ser is slower than the peer by a tenth,
 which is what two runs differ by.
 """
 
@@ -101,7 +101,8 @@ class Limits:
     """What this machine could do at best, measured in the same run: large products of matrices, which is most of what
     a step is, and hashing and writing, without which there is no cache keyed by content."""
 
-    gflops: dict[str, float]
+    # By precision, of 1, 2, … threads.
+    gflops: dict[str, list[float]]
     hash_gb_s: float
     write_gb_s: float
 
@@ -117,15 +118,21 @@ class Limits:
         return (f"SHA-256 of recordings and shards at {self.hash_gb_s:.1f} GB/s and writing shards at "
                 f"{self.write_gb_s:.1f} GB/s a core take {hashing + writing:.2f} s of {seconds:.2f} s on TESS")
 
-    def of_step(self, precision: str, peer: float) -> str:
-        floor = STEP_GFLOP / self.gflops[precision]
-        return (f"{STEP_GFLOP:.1f} GFLOP at the {self.gflops[precision]:.0f} GFLOP/s of a large matrix product take "
-                f"{floor * 1e3:.0f} ms, {floor / peer:.2f} × the peer")
+    def of_step(self, precision: str, peer: float, batch: int = 32, threads: int | None = None) -> str:
+        rate, gflop = self.rate(precision, threads), STEP_GFLOP / 32 * batch
+        return (f"{gflop:.1f} GFLOP at the {rate:.0f} GFLOP/s of a large matrix product take {gflop / rate * 1e3:.0f} ms, "
+                f"{gflop / rate / peer:.2f} × the peer")
 
-    def of_evaluation(self, peer: float) -> str:
-        most = self.gflops["f32"] / FORWARD_GFLOP
-        return (f"{FORWARD_GFLOP:.2f} GFLOP an utterance at {self.gflops['f32']:.0f} GFLOP/s allow {most:.0f}, "
-                f"{most / peer:.1f} × the peer")
+    def rate(self, precision: str, threads: int | None = None) -> float:
+        """GFLOP/s of so many threads, or of all."""
+        rates = self.gflops[precision]
+        return rates[min(threads or len(rates), len(rates)) - 1]
+
+    def of_evaluation(self, precision: str, peer: float) -> str:
+        rate = self.rate(precision)
+        most = rate / FORWARD_GFLOP
+        return (f"{FORWARD_GFLOP:.2f} GFLOP an utterance at {rate:.0f} GFLOP/s allow {most:.0f}, {most / peer:.2f} times as many "
+                "as the peer's")
 
 
 class Bench:
@@ -258,7 +265,7 @@ class Bench:
                      note=self.limits.of_step(precision, median["pytorch"]))
         self.add("evaluation, utterances a second", f"{median['validated']:.0f}", f"{median['pytorch validated']:.0f}",
                  median["validated"] / median["pytorch validated"], 3, at_least=True,
-                 note=self.limits.of_evaluation(median["pytorch validated"]))
+                 note=self.limits.of_evaluation("f32", median["pytorch validated"]))
         self.add("waiting for data, share of a step", "", "", statistics.median(waiting) * 100, 1.0, unit="%")
 
     def fit_best(self) -> None:
@@ -280,14 +287,15 @@ class Bench:
                 name = min(peers, key=lambda name: peers[name]["step_s"])
                 peer = peers[name]["step_s"]
                 what = f"training step, {precision}, batch {batch}, threads: {threads}, against PyTorch at its best"
-                self.add(what, f"{ours * 1e3:.1f} ms", f"{peer * 1e3:.1f} ms ({name})", ours / peer, 0.7, ahead=peer / ours)
+                self.add(what, f"{ours * 1e3:.1f} ms", f"{peer * 1e3:.1f} ms ({name})", ours / peer, 0.7, ahead=peer / ours,
+                         note=self.limits.of_step(precision, peer, batch, threads))
                 if (batch, threads) != (32, 2):
                     continue
                 name = max(peers, key=lambda name: peers[name]["evaluated_per_s"])
                 peer = peers[name]["evaluated_per_s"]
                 ours = max(epoch["validated_per_s"] for epoch in epochs)
                 self.add(f"evaluation, {precision}, utterances a second, against PyTorch at its best", f"{ours:.0f}",
-                         f"{peer:.0f} ({name})", peer / ours, 0.8, ahead=ours / peer)
+                         f"{peer:.0f} ({name})", peer / ours, 0.8, ahead=ours / peer, note=self.limits.of_evaluation(precision, peer))
 
     def fit_limited(self) -> None:
         """An epoch over a cache ten times the memory that the process may have, pages of the cache included."""
@@ -435,9 +443,8 @@ def vector_sets() -> list[str]:
 
 
 def machine() -> str:
-    """One line about where this was measured."""
-    model, system = cpu("model name") or platform.processor(), f"{platform.system()} {platform.release()}"
-    return f"{model}, {os.cpu_count()} processors, {', '.join(vector_sets())}, {system}"
+    """The kind of machine, which a table is about."""
+    return f"{cpu('model name') or platform.processor()}, {os.cpu_count()} processors, {', '.join(vector_sets())}"
 
 
 def versions() -> str:
@@ -447,49 +454,73 @@ def versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in names) + f", Python {platform.python_version()}"
 
 
-def page(bench: Bench, earlier: str) -> str:
-    """The page; rows that were not measured now stay as they are in the `earlier` one."""
+HEAD = ["| what | ser | peer | result | target | |", "|---|---|---|---|---|---|"]
+# What a table's heading begins with, before the machine.
+ON = "## On "
+
+
+def tables_of(page: str) -> dict[str, list[str]]:
+    """What stands below the heading of each machine."""
+    tables, lines = {}, []
+    for line in page.splitlines():
+        if line.startswith("## "):
+            lines = tables.setdefault(line.removeprefix(ON), []) if line.startswith(ON) else []
+        lines.append(line)
+    return tables
+
+
+def cells_of(lines: list[str]) -> dict[str, list[str]]:
+    """The rows of a table by what they are about."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ") and line not in HEAD]
+    return {row[0]: row for row in rows}
+
+
+def page(bench: Bench, earlier: str, whole: bool) -> str:
+    """The page; tables of other machines stay as they are in the `earlier` one, and rows that were not measured now, unless it
+    was the `whole`."""
     rows = {}
     for row in bench.rows:
         sign = "≥" if row.at_least else "≤"
         verdict = "met" if row.met() else "**missed**" + (f": {row.note}" if row.note else "")
-        line = f"| {row.what} | {row.ours} | {row.peer} | {row.shown} | {sign} {row.target:g} | {verdict} |"
-        rows[row.what] = line
+        rows[row.what] = [row.what, row.ours, row.peer, row.shown, f"{sign} {row.target:g}", verdict]
     for what, target, why in bench.unmeasured:
-        rows[what] = f"| {what} | | | | {target} | {why} |"
-    kept = [line for line in earlier.splitlines() if line.startswith("| ") and not line.startswith("| what ")]
-    known = {line.split("|")[1].strip(): line for line in kept} | rows
+        rows[what] = [what, "", "", "", target, why]
+    tables, here = tables_of(earlier), machine()
+    rows = ({} if whole else cells_of(tables.get(here, []))) | rows
+    tables[here] = [
+        f"{ON}{here}", "",
+        f"- system: {platform.system()} {platform.release()}", f"- corpus: {bench.files} recordings", f"- peers: {versions()}", "",
+        *HEAD, *("| " + " | ".join(row) + " |" for row in rows.values()), "",
+    ]
     return "\n".join([
         "# Benchmarks", "",
         "Written by `./just bench-peers DATA`, which installs the peers, runs both sides in turns on one machine and takes",
-        "medians. Ratios are what to compare; seconds are this machine's. Targets were set before anything was measured.", "",
-        f"- machine: {machine()}", f"- corpus: {bench.files} recordings", f"- peers: {versions()}", "",
-        "| what | ser | peer | result | target | |", "|---|---|---|---|---|---|",
-        *known.values(), "",
+        "medians: a table for each kind of machine. Ratios are what to compare; seconds are that machine's. Targets were set before",
+        "anything was measured.", "",
+        *(line for lines in tables.values() for line in lines),
     ]) + (HERE / "reasons.md").read_text()
 
 
-def guard(bench: Bench, table: Path) -> None:
-    """Fails where ser is less than half as far ahead as `table` says. How far a peer can be left behind depends on the
-    processor's vector instructions; with others than the table's, ser must be no slower than the peer, within what two runs differ by."""
-    recorded, same = {}, False
-    for line in table.read_text().splitlines():
-        if line.startswith("- machine: "):
-            same = [name for name in VECTOR_SETS if name in line.split(", ")] == vector_sets()
-        cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        if len(cells) == 6 and cells[3].endswith(" ×"):
-            value = float(cells[3].removesuffix(" ×"))
-            recorded[cells[0]] = value if cells[4].startswith("≥") else 1 / value
+def guard(bench: Bench, document: Path) -> None:
+    """Fails where ser is less than half as far ahead as `document` says of a machine with these vector instructions. How far a peer
+    can be left behind depends on them; with others ser must be no slower than the peer, within what two runs differ by."""
+    recorded = {}
+    for here, lines in tables_of(document.read_text()).items():
+        if [name for name in VECTOR_SETS if name in here.split(", ")] != vector_sets():
+            continue
+        for what, _, _, shown, target, _ in cells_of(lines).values():
+            if shown.endswith(" ×"):
+                value = float(shown.removesuffix(" ×"))
+                recorded[what] = value if target.startswith("≥") else 1 / value
     behind = []
     for row in bench.rows:
         if row.what not in (COLD_PREP, STEP_F32):
             continue
-        if row.what not in recorded:
-            sys.exit(f"{table} has no row {row.what!r}")
         # Half as far on a scale of ratios: four times as fast must stay twice as fast.
-        least = recorded[row.what] ** 0.5 if same else 0.9
-        kind = "" if same else " on a processor with other vector instructions"
-        print(f"{row.what}: {row.ahead:.2f} times as fast, recorded {recorded[row.what]:.2f}{kind}, at least {least:.2f}")
+        known = recorded.get(row.what)
+        least = 0.9 if known is None else known ** 0.5
+        said = "not recorded with these vector instructions" if known is None else f"recorded {known:.2f}"
+        print(f"{row.what}: {row.ahead:.2f} times as fast, {said}, at least {least:.2f}")
         if row.ahead < least:
             behind.append(row.what)
     if behind:
@@ -504,7 +535,7 @@ def main() -> None:
     parser.add_argument("--out", help="where to write the table")
     parser.add_argument("--only", action="append")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--guard", metavar="TABLE", type=Path)
+    parser.add_argument("--guard", metavar="DOCUMENT", type=Path)
     arguments = parser.parse_args()
     arguments.quick |= arguments.guard is not None
     bench = Bench(arguments)
@@ -518,8 +549,8 @@ def main() -> None:
         guard(bench, arguments.guard)
     elif arguments.out and not arguments.quick:
         out = Path(arguments.out)
-        earlier = out.read_text() if arguments.only and out.exists() else ""
-        out.write_text(page(bench, earlier))
+        earlier = out.read_text() if out.exists() else ""
+        out.write_text(page(bench, earlier, not arguments.only))
 
 
 if __name__ == "__main__":
