@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Protocol;
@@ -182,8 +183,9 @@ impl Cache {
         let readers = Arc::clone(&self.readers);
         let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access, _readers: readers };
         let mut opened: HashMap<u32, usize> = HashMap::new();
-        for utterance in utterances {
-            let entry = self.entry_of(set, utterance)?;
+        let entries: Vec<&TensorEntry> =
+            utterances.par_iter().map(|utterance| self.entry_of(set, utterance)).collect::<Result<_>>()?;
+        for (utterance, entry) in utterances.iter().zip(entries) {
             let shard = match opened.get(&entry.shard) {
                 Some(position) => *position,
                 None => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rayon::prelude::*;
 use ser_core::remedy::Action;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::{Fractions, Part, Unassigned, ValidationBy};
@@ -141,24 +142,11 @@ impl StoredSplit {
         let info: SplitInfo =
             toml::from_str(&text).map_err(|error| damaged(&path, error.message().to_owned()))?;
         info.protocol.parse::<Protocol>().map_err(|error| damaged(&path, error.reason()))?;
-        let mut parts = BTreeMap::new();
-        for part in Part::ALL {
-            let path = folder.join(format!("{part}.jsonl"));
-            let lines = read_text(&path)?;
-            if info.manifests.get(&part) != Some(&Sha::of(&[lines.as_bytes()])) {
-                return Err(damaged(&path, "its checksum differs from split.toml".to_owned()));
-            }
-            let utterances: Result<Vec<Utterance>> = (lines.lines().enumerate())
-                .map(|(number, line)| {
-                    let wrong = |what: String| damaged(&path, format!("line {}: {what}", number + 1));
-                    let utterance: Utterance =
-                        serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
-                    utterance.check_paths().map_err(wrong)?;
-                    Ok(utterance)
-                })
-                .collect();
-            parts.insert(part, utterances?);
-        }
+        let parts = (Part::ALL.into_par_iter())
+            .map(|part| {
+                Ok((part, read_part(&folder.join(format!("{part}.jsonl")), info.manifests.get(&part))?))
+            })
+            .collect::<Result<BTreeMap<Part, Vec<Utterance>>>>()?;
         Ok(Self { info, digest: Sha::of(&[text.as_bytes()]), parts })
     }
 
@@ -166,6 +154,24 @@ impl StoredSplit {
     pub fn part(&self, part: Part) -> &[Utterance] {
         self.parts.get(&part).map_or(&[], Vec::as_slice)
     }
+}
+
+/// The utterances of the manifest at `path`, whose digest must be `expected`.
+fn read_part(path: &Path, expected: Option<&Sha>) -> Result<Vec<Utterance>> {
+    let text = read_text(path)?;
+    if expected != Some(&Sha::of(&[text.as_bytes()])) {
+        return Err(damaged(path, "its checksum differs from split.toml".to_owned()));
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    (lines.par_iter().enumerate())
+        .map(|(number, line)| {
+            let wrong = |what: String| damaged(path, format!("line {}: {what}", number + 1));
+            let utterance: Utterance =
+                serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            utterance.check_paths().map_err(wrong)?;
+            Ok(utterance)
+        })
+        .collect()
 }
 
 /// `serde(default)` alone would ask that the type of names has a default.
