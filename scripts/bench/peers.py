@@ -4,10 +4,10 @@
 
 Run it by `./just bench-peers [DATA]`, which builds ser and installs the peers first. Two programs that are compared
 take turns, so that a change of the machine's speed meets both, and the median of each counts. The table of another kind of
-machine stays in the document. `--only NAME` repeats a part and replaces its rows; `--quick` takes a few hundred files, for a first look. `--guard DOCUMENT` is quick too, measures
-what it judges alone, and fails where ser is less than half as far ahead of a peer as that document, written earlier, says of
-such a machine, and three tenths slower; on a processor with vector instructions that it has no table of, where ser is slower than the peer by a tenth,
-which is what two runs differ by.
+machine stays in the document. `--only NAME` repeats a part and replaces its rows; `--quick` takes a few hundred files, for a
+first look. `--guard DOCUMENT` is quick too, measures what it judges alone, and fails where ser is less than half as far ahead of
+a peer as that document, written earlier, says of a machine with the same vector instructions, and three tenths slower; on
+others, where ser is slower than the peer by a tenth, which is what two runs differ by.
 """
 
 import argparse
