@@ -52,7 +52,7 @@ impl FeatureSet {
         let entries = &self.entries;
         let [a, b, c, d, e, f, g, h, ..] = key.0;
         let share = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        let guess = (u128::from(share) * entries.len() as u128 >> 64) as usize;
+        let guess = ((u128::from(share) * entries.len() as u128) >> 64) as usize;
         let is_before = |position: usize| entries.get(position).is_some_and(|entry| entry.row.key < *key);
         // Twice as far at each step, so that keys which are not evenly spread cost no more than halving would.
         let (mut low, mut high) = (guess, guess);
