@@ -21,9 +21,28 @@ fn main() {
             }
             println!("cargo::metadata=FOLDER={}", library.display());
             println!("cargo::metadata=INCLUDE={}", include.display());
+            compile(&include);
         }
         Err(problem) => println!("cargo::error={problem}"),
     }
+}
+
+/// Compiles the interface to libtorch's graph.
+fn compile(include: &Path) {
+    println!("cargo::rerun-if-changed=shim");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        // Headers that are not ours.
+        .warnings(false)
+        // It passes pointers on; optimising it takes longer than it could ever save.
+        .opt_level(1)
+        .debug(false)
+        .include(include)
+        .include(include.join("torch/csrc/api/include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .file("shim/operation.cpp")
+        .compile("ser_operation");
 }
 
 /// Where libtorch is.

@@ -4,11 +4,12 @@
 
 use std::sync::LazyLock;
 
-pub use pulp::NullaryFnOnce;
+pub use pulp::{NullaryFnOnce, Simd, WithSimd};
 
-/// Runs `work` with the widest vector instructions that this processor has and this program was compiled for. Its
-/// `call` and everything that calls must be `#[inline(always)]`, or it is compiled for the oldest processor alone.
-pub fn vectorised<W: NullaryFnOnce>(work: W) -> W::Output {
+/// Runs `work` with the widest vector instructions that this processor has and this program was compiled for: of a
+/// [`NullaryFnOnce`] the compiler finds them, a [`WithSimd`] names them. Its `call` or `with_simd` and everything that calls
+/// must be `#[inline(always)]`, or it is compiled for the oldest processor alone.
+pub fn vectorised<W: WithSimd>(work: W) -> W::Output {
     static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
     ARCH.dispatch(work)
 }

@@ -1,9 +1,16 @@
-//! Where libtorch is (the build script finds it, and other packages' build scripts read `DEP_SER_LIBTORCH_FOLDER`), and its
-//! errors.
+//! What this project needs of libtorch beyond tch: where it is (the build script finds it, and other packages' build scripts
+//! read `DEP_SER_LIBTORCH_FOLDER`), its errors, and what operations of our own take: a place in its graph, the memory of its
+//! tensors, and its threads.
 
 mod error;
+mod memory;
+mod operation;
+mod threads;
 
 pub use error::{Result, TorchError};
+pub use memory::{Word, filled, words};
+pub use operation::operation;
+pub use threads::{for_each_chunk_in_parallel, has_threads, in_parallel, map_in_parallel};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

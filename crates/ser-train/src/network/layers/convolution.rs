@@ -1,10 +1,10 @@
 //! Convolutions, of images and of sequences.
 //!
-//! In a block, pooling before ReLU gives the same values and gradients as after it, since ReLU is monotone, and leaves ReLU
-//! a quarter of the work. In evaluation batch normalisation is folded into the convolution.
+//! In evaluation batch normalisation is folded into the convolution.
 
 use tch::{Kind, Tensor};
 
+use super::norm_pool::After;
 use super::normalisation::BatchNorm;
 use super::{Compute, Flow, Form, Forward, Lengths, Places, Real};
 use crate::torch::Result;
@@ -38,13 +38,14 @@ impl NormalisedConv {
 
     /// Over the real positions of an image `x` `[B, channel, position, band]` that is zero elsewhere, with an odd `kernel`:
     /// `[B, channel, ⌈position / stride⌉, ⌈band / stride⌉]`, normalised over the positions that are real by `lengths`,
-    /// which are those of the output, and zero elsewhere.
+    /// which are those of the output, and zero elsewhere. Then comes `after`.
     pub(super) fn over_real(
         &self,
         forward: &mut Forward<'_>,
         x: &Tensor,
         [kernel, stride]: [i64; 2],
         lengths: &Lengths,
+        after: After,
     ) -> Result<Tensor> {
         // Weights are those of an image whose bands come before its positions.
         let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
@@ -53,12 +54,10 @@ impl NormalisedConv {
         if forward.training() {
             let (weight, bias) = self.learning(forward)?;
             let x = convolve(&weight, bias.as_ref())?;
-            return self.norm.learn_real(forward, &x, lengths);
+            return self.norm.learn_then(forward, &x, Some(lengths), after);
         }
         let (weight, bias) = self.folded(forward)?;
-        let x = convolve(&weight, Some(&bias))?;
-        let real = lengths.is_real()?.f_to_kind(x.kind())?;
-        Ok(x.f_mul(&real.f_unsqueeze(1)?.f_unsqueeze(3)?)?)
+        after.over_real(&convolve(&weight, Some(&bias))?, lengths)
     }
 }
 
@@ -81,14 +80,14 @@ impl Compute for ConvBlock {
         let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
             input.x.f_conv2d(weight, bias, [1, 1], [1, 1], [1, 1], 1)
         };
+        let after = After::pool_and_relu(self.pool);
         let x = if forward.training() {
             let (weight, bias) = self.conv.learning(forward)?;
-            self.conv.norm.learn(forward, &convolve(&weight, bias.as_ref())?)?
+            self.conv.norm.learn_then(forward, &convolve(&weight, bias.as_ref())?, None, after)?
         } else {
             let (weight, bias) = self.conv.folded(forward)?;
-            convolve(&weight, Some(&bias))?
+            after.over_all(&convolve(&weight, Some(&bias))?)?
         };
-        let x = x.f_max_pool2d(self.pool, self.pool, [0, 0], [1, 1], false)?.f_relu()?;
         let real = match input.real {
             Real::Frames(frames, stride) => Real::Frames(frames, stride * self.pool[1]),
             Real::Positions(lengths) => Real::Positions(lengths.divided_by(self.pool[1])),
@@ -119,8 +118,8 @@ impl MaskedConvBlock {
 impl Compute for MaskedConvBlock {
     fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
         let lengths = input.lengths()?;
-        let x = self.conv.over_real(forward, &input.x, [3, 1], lengths)?;
-        let x = x.f_max_pool2d(self.pool, self.pool, [0, 0], [1, 1], false)?.f_relu()?;
+        let after = After::pool_and_relu(self.pool);
+        let x = self.conv.over_real(forward, &input.x, [3, 1], lengths, after)?;
         let lengths = lengths.divided_by(self.pool[0]);
         Ok(Flow::masked(x, lengths))
     }
@@ -168,8 +167,8 @@ impl StridedBlock {
 impl Compute for StridedBlock {
     fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
         let lengths = input.lengths()?.divided_by(2);
-        let x = self.conv.over_real(forward, &input.x, [self.kernel, 2], &lengths)?;
-        Ok(Flow::masked(x.f_relu()?, lengths))
+        let x = self.conv.over_real(forward, &input.x, [self.kernel, 2], &lengths, After::RELU)?;
+        Ok(Flow::masked(x, lengths))
     }
 }
 

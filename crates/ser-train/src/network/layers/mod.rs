@@ -6,9 +6,11 @@ mod dense;
 mod encoder;
 mod lengths;
 mod lstm;
+mod norm_pool;
 mod normalisation;
 mod pooling;
 mod residual;
+mod side_by_side;
 mod view;
 
 use std::collections::HashMap;

@@ -4,13 +4,14 @@ use ser_distributed::Ranks;
 use ser_model::{checkpoint, network};
 use tch::{Device, Kind, Tensor};
 
+use super::norm_pool::{After, can, norm_pool};
 use super::{Compute, Flow, Forward, Lengths, Places};
 use crate::batches::sharing::Sharing;
 use crate::network::parameters::{export_f32, import_f32};
 use crate::torch::Result;
 
 const MOMENTUM: f64 = 0.1;
-const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// What batch normalisation has seen so far.
 #[derive(Debug)]
@@ -27,6 +28,15 @@ impl RunningStatistics {
         let mean = Tensor::f_zeros([channels], (Kind::Float, device))?;
         let var = Tensor::f_ones([channels], (Kind::Float, device))?;
         Ok(Self { name: described.name.clone(), mean, var, batches: 0 })
+    }
+
+    /// Records the mean and the variance of a batch, in which squares are divided by their number less one.
+    fn record(&mut self, mean: &Tensor, variance: &Tensor) -> Result<()> {
+        tch::no_grad(|| {
+            let _ = self.mean.f_lerp_(mean, MOMENTUM)?;
+            let _ = self.var.f_lerp_(variance, MOMENTUM)?;
+            Ok(())
+        })
     }
 
     /// Makes mean and variance the means of those of all ranks.
@@ -104,6 +114,35 @@ impl BatchNorm {
         Ok(x)
     }
 
+    /// Normalises `x` `[B, channel, row, column]`, and lets `after` follow. Where `lengths` says which rows are real, statistics
+    /// are those of the real ones, and windows without one become zero.
+    pub(super) fn learn_then(
+        &self,
+        forward: &mut Forward<'_>,
+        x: &Tensor,
+        lengths: Option<&Lengths>,
+        after: After,
+    ) -> Result<Tensor> {
+        let lengths = lengths.filter(|lengths| !lengths.are_full());
+        let synchronised = forward.sharing.is_some_and(|sharing| sharing.synchronised);
+        if synchronised || !can(x, lengths) {
+            let x = match lengths {
+                None => self.learn(forward, x)?,
+                Some(lengths) => self.learn_real(forward, x, lengths)?,
+            };
+            return after.of(&x);
+        }
+        let weights = [self.weight, self.bias].map(|weight| &forward.leaves[weight]);
+        let (x, batch) = norm_pool(x, weights, lengths, after)?;
+        let seen = &mut forward.statistics[self.statistics];
+        // Of a row that only stands in nothing is recorded.
+        if forward.sharing.is_none_or(|sharing| sharing.part.counts) {
+            seen.record(&batch.mean, &batch.variance)?;
+        }
+        seen.batches = seen.batches.saturating_add(1);
+        Ok(x)
+    }
+
     /// Normalises `x` by the statistics of what all ranks hold, as one process would that holds all of it.
     fn learn_together(&self, forward: &mut Forward<'_>, x: &Tensor, sharing: &Sharing<'_>) -> Result<Tensor> {
         let leaves = forward.leaves;
@@ -136,11 +175,8 @@ impl BatchNorm {
         let normalised = x.f_sub(&mean.f_view(along_channels)?)?.f_mul(&scale.f_view(along_channels)?)?;
         let normalised = normalised.f_add(&leaves[self.bias].f_view(along_channels)?)?;
         if !alone {
-            tch::no_grad(|| -> Result<()> {
-                let _ = seen.mean.f_lerp_(&mean, MOMENTUM)?;
-                let _ = seen.var.f_lerp_(&variance.f_mul_scalar(count / (count - 1.0))?, MOMENTUM)?;
-                Ok(())
-            })?;
+            let unbiased = tch::no_grad(|| variance.f_mul_scalar(count / (count - 1.0)))?;
+            seen.record(&mean, &unbiased)?;
         }
         seen.batches = seen.batches.saturating_add(1);
         Ok(normalised.f_to_kind(kind)?)

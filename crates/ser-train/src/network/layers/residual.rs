@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use super::convolution::NormalisedConv;
+use super::norm_pool::After;
 use super::{Compute, Flow, Forward, Places};
 use crate::torch::Result;
 
@@ -30,8 +31,8 @@ impl ResidualBlock {
 impl Compute for ResidualBlock {
     fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
         let lengths = input.lengths()?.divided_by(2);
-        let inner = self.first.over_real(forward, &input.x, [3, 2], &lengths)?.f_relu()?;
-        let added = self.second.over_real(forward, &inner, [3, 1], &lengths)?;
+        let inner = self.first.over_real(forward, &input.x, [3, 2], &lengths, After::RELU)?;
+        let added = self.second.over_real(forward, &inner, [3, 1], &lengths, After::NOTHING)?;
         let shortcut = forward.leaf(self.shortcut)?;
         // Every other value first, then a convolution of stride 1: oneDNN 3.10's 1×1 convolutions of stride 2 write beyond
         // their memory in the backward pass on AVX2, where channels are no multiple of 8.
