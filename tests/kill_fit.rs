@@ -27,7 +27,7 @@ fn kills() -> usize {
 #[test]
 fn a_training_killed_at_any_moment_keeps_its_checkpoints_and_ends_as_if_nothing_had_happened() {
     let folder = tempfile::tempdir().unwrap();
-    let prepared = prepared("kill_fit", &SMALL_FEATURES);
+    let prepared = prepared(&SMALL_FEATURES);
     let begin = |run: &Path| {
         let mut command = ser_fit(folder.path());
         command.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);

@@ -25,7 +25,7 @@ use common_fit::{
 };
 
 fn prepared() -> &'static Prepared {
-    common_fit::prepared("predict", &SMALL_FEATURES)
+    common_fit::prepared(&SMALL_FEATURES)
 }
 
 /// A checkpoint of a few epochs on the synthetic corpus.

@@ -334,6 +334,9 @@ fn a_path_in_a_manifest_or_an_index_that_leads_astray_is_refused() {
         made.forge(|utterance| utterance.shard.clone_from(&shard));
         let error = made.check().expect_err(&shard);
         assert!(error.to_string().contains("is not the path of a shard in a cache"), "{error}");
+        // Every line of every side is wrong, and they are read side by side: it is always the first that is named.
+        assert!(error.path().unwrap().ends_with("train.jsonl"), "{error}");
+        assert!(error.to_string().contains("line 1:"), "{error}");
     }
 }
 

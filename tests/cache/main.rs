@@ -4,6 +4,8 @@
 mod checked;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common_disk/mod.rs"]
+mod common_disk;
 #[path = "../common_python/mod.rs"]
 mod common_python;
 #[cfg(feature = "stores")]
@@ -11,6 +13,7 @@ mod common_python;
 mod common_store;
 mod damage;
 mod golden;
+mod portions;
 mod prep;
 mod ser_cache;
 #[cfg(not(feature = "stores"))]

@@ -4,9 +4,10 @@
 
 pub(crate) mod training;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use ser_model::network::{CnnBilstmConfig, NetworkConfig};
 use ser_model::{FitConfig, Precision};
@@ -57,11 +58,15 @@ pub(crate) struct Prepared {
 /// Features small enough that an epoch takes a tenth of a second: tensors of `[3, 16, 96]`.
 pub(crate) const SMALL_FEATURES: [&str; 6] = ["--n-mfcc", "16", "--hop-length", "512", "--max-frames", "96"];
 
-/// The corpus of 2 speakers, 6 words and 7 emotions, and a cache of it made with the options `features`.
-pub(crate) fn prepared(test_file: &str, features: &[&str]) -> &'static Prepared {
-    static PREPARED: OnceLock<Prepared> = OnceLock::new();
-    PREPARED.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("trained-{test_file}"));
+/// The corpus of 2 speakers, 6 words and 7 emotions, and a cache of it made with the options `features`: one for all tests of a
+/// program.
+pub(crate) fn prepared(features: &[&str]) -> &'static Prepared {
+    static PREPARED: Mutex<BTreeMap<String, &'static Prepared>> = Mutex::new(BTreeMap::new());
+    let mut all = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = all.len();
+    all.entry(features.join(" ")).or_insert_with(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{}-trained-{number}", env!("CARGO_CRATE_NAME")));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let (corpus, cache) = (folder.join("corpus"), folder.join("cache"));
@@ -77,7 +82,7 @@ pub(crate) fn prepared(test_file: &str, features: &[&str]) -> &'static Prepared 
         );
         let recipe = folder.join("small.toml");
         std::fs::write(&recipe, SMALL_RECIPE).unwrap();
-        Prepared { corpus, cache, recipe }
+        Box::leak(Box::new(Prepared { corpus, cache, recipe }))
     })
 }
 

@@ -12,7 +12,7 @@ use crate::common_fit::{SMALL_FEATURES, manifest, prepared, ser_fit, succeed};
 pub(crate) fn checkpoint() -> &'static Path {
     static CHECKPOINT: OnceLock<PathBuf> = OnceLock::new();
     CHECKPOINT.get_or_init(|| {
-        let prepared = prepared("serve", &SMALL_FEATURES);
+        let prepared = prepared(&SMALL_FEATURES);
         let folder = prepared.recipe.parent().unwrap();
         let mut fit = ser_fit(folder);
         fit.arg("--config").arg(&prepared.recipe).arg("--cache").arg(&prepared.cache);
@@ -24,7 +24,7 @@ pub(crate) fn checkpoint() -> &'static Path {
 /// Recordings of one side of its split with their labels.
 pub(crate) fn recordings(part: &str) -> Vec<(PathBuf, String)> {
     checkpoint();
-    let prepared = prepared("serve", &SMALL_FEATURES);
+    let prepared = prepared(&SMALL_FEATURES);
     let of = |utterance: serde_json::Value| {
         let text = |field: &str| utterance[field].as_str().unwrap().to_owned();
         (prepared.corpus.join(text("path")), text("label"))

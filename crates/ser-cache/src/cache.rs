@@ -183,9 +183,10 @@ impl Cache {
         let readers = Arc::clone(&self.readers);
         let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access, _readers: readers };
         let mut opened: HashMap<u32, usize> = HashMap::new();
-        let entries: Vec<&TensorEntry> =
-            utterances.par_iter().map(|utterance| self.entry_of(set, utterance)).collect::<Result<_>>()?;
+        let entries: Vec<Result<&TensorEntry>> =
+            utterances.par_iter().map(|utterance| self.entry_of(set, utterance)).collect();
         for (utterance, entry) in utterances.iter().zip(entries) {
+            let entry = entry?;
             let shard = match opened.get(&entry.shard) {
                 Some(position) => *position,
                 None => {

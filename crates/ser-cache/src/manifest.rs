@@ -142,11 +142,13 @@ impl StoredSplit {
         let info: SplitInfo =
             toml::from_str(&text).map_err(|error| damaged(&path, error.message().to_owned()))?;
         info.protocol.parse::<Protocol>().map_err(|error| damaged(&path, error.reason()))?;
-        let parts = (Part::ALL.into_par_iter())
+        let read: Vec<Result<(Part, Vec<Utterance>)>> = (Part::ALL.into_par_iter())
             .map(|part| {
                 Ok((part, read_part(&folder.join(format!("{part}.jsonl")), info.manifests.get(&part))?))
             })
-            .collect::<Result<BTreeMap<Part, Vec<Utterance>>>>()?;
+            .collect();
+        // Of several errors that of the first side, whichever was found first.
+        let parts = read.into_iter().collect::<Result<BTreeMap<_, _>>>()?;
         Ok(Self { info, digest: Sha::of(&[text.as_bytes()]), parts })
     }
 
@@ -163,7 +165,7 @@ fn read_part(path: &Path, expected: Option<&Sha>) -> Result<Vec<Utterance>> {
         return Err(damaged(path, "its checksum differs from split.toml".to_owned()));
     }
     let lines: Vec<&str> = text.lines().collect();
-    (lines.par_iter().enumerate())
+    let read: Vec<Result<Utterance>> = (lines.par_iter().enumerate())
         .map(|(number, line)| {
             let wrong = |what: String| damaged(path, format!("line {}: {what}", number + 1));
             let utterance: Utterance =
@@ -171,7 +173,9 @@ fn read_part(path: &Path, expected: Option<&Sha>) -> Result<Vec<Utterance>> {
             utterance.check_paths().map_err(wrong)?;
             Ok(utterance)
         })
-        .collect()
+        .collect();
+    // Of several errors that of the first line.
+    read.into_iter().collect()
 }
 
 /// `serde(default)` alone would ask that the type of names has a default.

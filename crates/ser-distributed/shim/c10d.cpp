@@ -1,5 +1,5 @@
-// A C interface to the process groups of libtorch's c10d: a key-value store, an all-reduce, and one through which gradients
-// flow. Every function that can fail returns null or 0 and leaves a message, which the caller frees.
+// A C interface to the process groups of libtorch's c10d: a key-value store and an all-reduce. Every function that can fail
+// returns null or 0 and leaves a message, which the caller frees.
 //
 // PyTorch's wheel has c10d's headers but not those of gloo, which ProcessGroupGloo.hpp includes. Of gloo they use pointers
 // alone, so the headers in gloo/ beside this file declare its types and lay out none of them: no version of gloo is assumed.
@@ -14,7 +14,6 @@
 #include <string>
 #include <vector>
 
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -59,21 +58,6 @@ at::Tensor sum_of(Group& group, const at::Tensor& value) {
   group.gloo->allreduce(buffer)->wait();
   return buffer[0].to(value.device());
 }
-
-// Σ over ranks. What each rank's share changes is the sum on every rank, so its gradient is the sum of all ranks' gradients.
-struct SumOverRanks : torch::autograd::Function<SumOverRanks> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& value, int64_t group) {
-    context->saved_data["group"] = group;
-    return sum_of(*reinterpret_cast<Group*>(group), value);
-  }
-
-  static torch::autograd::variable_list backward(
-      torch::autograd::AutogradContext* context,
-      torch::autograd::variable_list gradients) {
-    auto* group = reinterpret_cast<Group*>(context->saved_data["group"].toInt());
-    return {sum_of(*group, gradients[0]), at::Tensor()};
-  }
-};
 
 } // namespace
 
@@ -154,13 +138,6 @@ bool ser_c10d_connect(
 // Σ over ranks of a tensor, as a new one.
 at::Tensor* ser_c10d_sum(Group* group, const at::Tensor* value, char** error) {
   return guarded(error, [&]() -> at::Tensor* { return new at::Tensor(sum_of(*group, *value)); });
-}
-
-// The same as an operation through which gradients flow.
-at::Tensor* ser_c10d_sum_differentiably(Group* group, const at::Tensor* value, char** error) {
-  return guarded(error, [&]() -> at::Tensor* {
-    return new at::Tensor(SumOverRanks::apply(*value, reinterpret_cast<int64_t>(group)));
-  });
 }
 
 void ser_c10d_free_group(Group* group) {

@@ -58,20 +58,20 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> bool;
     fn ser_c10d_sum(group: *mut RawGroup, value: *const c_void, error: *mut *mut c_char) -> *mut c_void;
-    fn ser_c10d_sum_differentiably(
-        group: *mut RawGroup,
-        value: *const c_void,
-        error: *mut *mut c_char,
-    ) -> *mut c_void;
     fn ser_c10d_free_group(group: *mut RawGroup);
     fn ser_c10d_free(memory: *mut c_void);
 }
 
 /// A store that all processes see, and, once they are connected, sums over them.
-///
-/// A gradient may flow back through [`Self::sum_differentiably`] for as long as the group lives.
 #[derive(Debug)]
 pub(crate) struct Group(*mut RawGroup);
+
+// SAFETY: nothing of a group belongs to the thread that made it.
+unsafe impl Send for Group {}
+
+// SAFETY: its store and its process group, which c10d lends to any thread, lock what they share. What connects the ranks sets
+// the latter once, before anybody can have asked for a sum.
+unsafe impl Sync for Group {}
 
 impl Group {
     /// Meets the other processes at the store, which rank 0 serves unless the launcher does.
@@ -106,12 +106,12 @@ impl Group {
     ///
     /// # Errors
     /// When one cannot be reached.
-    pub(crate) fn connect(&mut self, environment: &Environment) -> Result<()> {
+    pub(crate) fn connect(&self, environment: &Environment) -> Result<()> {
         let Environment { rank, count, interface, .. } = environment;
         let address = text(if environment.is_one_machine() { "127.0.0.1" } else { "" })?;
         let interface = text(interface)?;
         let mut error = ptr::null_mut();
-        // SAFETY: as above; `self` is the one owner of the group.
+        // SAFETY: as above; nobody computes with the group before.
         unsafe {
             let timeout = milliseconds(PATIENCE_OF_A_SUM);
             let (rank, count) = (*rank as c_int, *count as c_int);
@@ -175,14 +175,6 @@ impl Group {
         let mut error = ptr::null_mut();
         // SAFETY: tch's tensors are pointers to `at::Tensor`; the call reads this one and gives a new one of its own.
         unsafe { tensor(ser_c10d_sum(self.0, value.as_ptr().cast(), &raw mut error), error) }
-    }
-
-    /// Σ over ranks, through which gradients flow.
-    pub(crate) fn sum_differentiably(&self, value: &Tensor) -> TorchResult<Tensor> {
-        let mut error = ptr::null_mut();
-        // SAFETY: as above. The graph keeps a pointer to the group, which outlives it: `Ranks` lends the group to training
-        // and is dropped after it.
-        unsafe { tensor(ser_c10d_sum_differentiably(self.0, value.as_ptr().cast(), &raw mut error), error) }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_torch::{Result as TorchResult, TorchError};
+use ser_torch::{Result as TorchResult, TorchError, operation};
 use tch::{Kind, Tensor};
 
 use crate::c10d::Group;
@@ -33,7 +34,7 @@ pub struct Ranks {
     local_rank: u32,
     local_count: u32,
     restarts: u32,
-    group: Option<Group>,
+    group: Option<Arc<Group>>,
     /// What has been said so far, so that every exchange has keys of its own.
     exchanges: Cell<u64>,
 }
@@ -71,9 +72,9 @@ impl Ranks {
         }
         // Before anything that waits for as many as there should be.
         agree_on_count(&group, rank, count)?;
-        ranks.group = Some(group);
+        ranks.group = Some(Arc::new(group));
         ranks.agree("the version of ser", version)?;
-        if let Some(group) = &mut ranks.group {
+        if let Some(group) = &ranks.group {
             group.connect(environment)?;
         }
         ranks.test_itself()?;
@@ -133,15 +134,16 @@ impl Ranks {
         }
     }
 
-    /// The same, through which gradients flow: all ranks then go back through it, in the same order.
+    /// The same, through which gradients flow: all ranks then go back through it, in the same order. What each rank's share
+    /// changes is the sum on every rank, so that its gradient is the sum of all ranks' gradients.
     ///
     /// # Errors
     /// When a rank is gone.
     pub fn sum_differentiably(&self, value: &Tensor) -> TorchResult<Tensor> {
-        match &self.group {
-            Some(group) => group.sum_differentiably(value),
-            None => Ok(value.shallow_clone()),
-        }
+        let Some(group) = &self.group else { return Ok(value.shallow_clone()) };
+        let sum = tch::no_grad(|| group.sum(value))?;
+        let group = Arc::clone(group);
+        operation(&[value], sum, move |gradient| Ok(vec![Some(group.sum(gradient)?)]))
     }
 
     /// Looks whether all ranks say the same `value` of `what`: lines of text.

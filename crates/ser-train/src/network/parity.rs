@@ -1,6 +1,6 @@
 //! Every architecture but the default one against PyTorch: logits, the training loss and its gradients, from the fixtures
 //! that `tests/fixtures/architectures/make.py` made with the classes of `docs/architectures.md`; and that padding never
-//! counts. The default architecture is compared in `src/optimisation/parity.rs` and `tests/network.rs`.
+//! counts. The default architecture is compared in `src/optimisation/parity.rs` and `tests/training/network.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first failure")]
 
 use std::path::Path;

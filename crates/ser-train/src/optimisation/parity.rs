@@ -1,5 +1,5 @@
 //! Training against PyTorch: loss, gradients and three steps of Adam, from the fixture that
-//! `tests/fixtures/checkpoint/parity.py` made. The logits are compared in `tests/network.rs`.
+//! `tests/fixtures/checkpoint/parity.py` made. The logits are compared in `tests/training/network.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first failure")]
 
 use std::path::Path;

@@ -1,15 +1,6 @@
 //! A pretrained encoder through the commands: its states prepared, trained on, reported, killed, damaged and refused. The
 //! encoders are the tiny ones with random weights in `tests/fixtures/encoders`; that they compute what `transformers` does is
 //! tested in `crates/ser-encoder`.
-#![cfg(feature = "torch")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_disk;
-mod common_encoder;
-mod common_fit;
-#[cfg(feature = "serve")]
-mod common_serve;
 
 use std::path::Path;
 use std::process::Command;
@@ -24,10 +15,10 @@ use ser_prepare::RecordingReader;
 use serde_json::Value;
 use tch::Device;
 
-use common::{noise, put, speech, wav};
-use common_disk::{assert_same, kept};
-use common_encoder::{assert_answers_are_reported, fixture, json, test_side};
-use common_fit::{copy_folder, fail, ser_fit, ser_predict, ser_prep, ser_report, succeed};
+use crate::common::{noise, put, speech, wav};
+use crate::common_disk::{assert_same, kept};
+use crate::common_encoder::{assert_answers_are_reported, fixture, json, test_side};
+use crate::common_fit::{copy_folder, fail, ser_fit, ser_predict, ser_prep, ser_report, succeed};
 
 /// Preparation of `corpus` into `cache`, both in `folder`, with an encoder.
 fn prep(folder: &Path, encoder: &str, options: &[&str]) -> Command {
@@ -198,7 +189,7 @@ fn recordings_that_an_encoder_does_not_take_are_named_and_the_others_used() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let corpus = folder.join("corpus");
-    common::plain_corpus(&corpus, &["calm", "loud"], 6);
+    crate::common::plain_corpus(&corpus, &["calm", "loud"], 6);
     put(&corpus, "calm/short.wav", &wav(16_000, &noise(99, 12)));
     let options = ["--json", "--min-duration", "0.0001"];
     let report = prep(folder, "wav2vec2-base", &options).output().unwrap();
@@ -360,7 +351,8 @@ fn a_server_answers_through_the_encoder_as_the_command_does() {
     std::fs::rename(folder.join("encoder"), folder.join("moved")).unwrap();
     let (checkpoint, encoder) = (folder.join("run/best.pt"), folder.join("moved"));
     let encoder = encoder.to_str().unwrap();
-    let server = common_serve::Serving::start(&[&checkpoint], &["--encoder", encoder, "--device", "cpu"]);
+    let server =
+        crate::common_serve::Serving::start(&[&checkpoint], &["--encoder", encoder, "--device", "cpu"]);
     for path in test_side(folder).iter().take(3) {
         let mut predict = ser_predict(folder);
         predict.args([

@@ -1,18 +1,8 @@
 //! The three commands one after the other, as the user types them.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
 
 use std::path::PathBuf;
 
-use common_fit::{ser_fit, ser_prep, ser_report, succeed, synthesise};
+use crate::common_fit::{ser_fit, ser_prep, ser_report, succeed, synthesise};
 
 #[test]
 fn the_three_commands_work_one_after_the_other() {

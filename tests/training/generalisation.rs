@@ -1,15 +1,5 @@
 //! What a recipe may add to the plain one, so that a network understands speakers it has never heard: augmentation while
 //! it learns, averages of its weights, schedules, ensembles.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
 
 use std::path::Path;
 
@@ -20,12 +10,12 @@ use ser_model::checkpoint::{Checkpoint, Tensor, Value};
 use ser_model::{Averaging, FeatureNormalisation, FitConfig, LearntFrom, Optimizer, Schedule, Selection};
 use ser_train::state::Origin;
 
-use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
-use common_fit::{Prepared, copy_folder, fail, recipe, ser_fit, ser_prep, ser_report, succeed};
+use crate::common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
+use crate::common_fit::{Prepared, copy_folder, fail, recipe, ser_fit, ser_prep, ser_report, succeed};
 
 /// A cache of features for unseen speakers, of a corpus where it can be found again.
 fn prepared() -> &'static Prepared {
-    common_fit::prepared(
+    crate::common_fit::prepared(
         "generalisation",
         &["--preset", "log-mel", "--hop-length", "512", "--max-frames", "96"],
     )
@@ -388,7 +378,7 @@ fn recordings_that_are_gone_or_were_changed_are_named() {
     assert!(complaint.contains("corpus") && complaint.contains("--data"), "{complaint}");
     succeed(&mut fit(&["--data", "elsewhere"]));
 
-    let train = common_fit::manifest(&folder.path().join("cache"), "random", "train");
+    let train = crate::common_fit::manifest(&folder.path().join("cache"), "random", "train");
     let changed = train[0]["path"].as_str().unwrap();
     let path = folder.path().join("elsewhere").join(changed);
     let mut bytes = std::fs::read(&path).unwrap();

@@ -1,15 +1,4 @@
 //! Reports on trained runs: the numbers against those of the predictions themselves and of Python, and what is refused.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
-mod common_python;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,10 +12,10 @@ use ser_model::checkpoint::Checkpoint;
 use ser_synth::{SynthCorpus, SynthOptions};
 use serde_json::Value;
 
-use common_fit::{
+use crate::common_fit::{
     SMALL_FEATURES, copy_folder, damage, fail, manifest, prepared, ser_fit, ser_prep, ser_report, succeed,
 };
-use common_python::python_with;
+use crate::common_python::python_with;
 
 // The numbers.
 
@@ -99,7 +88,7 @@ fn the_predictions_are_those_of_the_test_side_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(succeed(report(folder.path()).args(["--quiet", "--csv", "predictions.csv"])), "");
     let csv = Predictions::read(&folder.path().join("predictions.csv"));
-    let test = manifest(&prepared("report", &[]).cache, "random", "test");
+    let test = manifest(&prepared(&[]).cache, "random", "test");
     assert_eq!(csv.rows.len(), test.len());
     for (row, utterance) in csv.rows.iter().zip(&test) {
         assert_eq!(
@@ -145,7 +134,7 @@ fn pytorch_and_scikit_learn_say_the_same_of_the_checkpoint() {
     let page = succeed(&mut report(folder.path()));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fit/assess.py");
     let mut command = Command::new(python);
-    command.arg("-B").arg(script).arg(checkpoint()).arg(&prepared("report", &[]).cache).arg("random");
+    command.arg("-B").arg(script).arg(checkpoint()).arg(&prepared(&[]).cache).arg("random");
     let theirs = json(&mut command);
     assert_eq!(theirs["accuracy"], object["accuracy"]);
     assert_eq!(theirs["correct"], object["n_correct"]);
@@ -199,7 +188,7 @@ fn the_page_the_figures_and_the_card_tell_of_the_run() {
 #[test]
 fn another_speaker_is_reported_as_such() {
     let folder = tempfile::tempdir().unwrap();
-    let prepared = prepared("report", &[]);
+    let prepared = prepared(&[]);
     let mut fit = ser_fit(folder.path());
     fit.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);
     succeed(fit.args(["--quiet", "--epochs", "1", "--split", "speaker-YAF"]));
@@ -286,7 +275,7 @@ fn where_validation_speakers_are_new_each_of_them_counts_the_same() {
     let mut splits = splits.map(|split| split.unwrap().file_name().into_string().unwrap());
     let split = splits.find(|name| name.starts_with("speaker-")).unwrap();
     let mut fit = ser_fit(folder.path());
-    fit.arg("--config").arg(&prepared("report", &[]).recipe);
+    fit.arg("--config").arg(&prepared(&[]).recipe);
     succeed(fit.args(["--cache", "cache", "--quiet", "--epochs", "1", "--split", &split]));
     let object = json(ser_report(folder.path()).arg("--json"));
     let validation = manifest(&folder.path().join("cache"), &split, "val");
@@ -300,7 +289,7 @@ fn where_validation_speakers_are_new_each_of_them_counts_the_same() {
 #[test]
 fn a_checkpoint_says_what_it_has_heard() {
     let learnt = LearntFrom::of(&Checkpoint::read(checkpoint()).unwrap()).unwrap().unwrap();
-    let cache = &prepared("report", &[]).cache;
+    let cache = &prepared(&[]).cache;
     for (heard, part) in [(&learnt.training, "train"), (&learnt.validation, "val")] {
         assert_eq!(heard.sounds.len(), manifest(cache, "random", part).len());
         assert_eq!(heard.speakers.iter().collect::<Vec<_>>(), ["OAF", "YAF"]);
@@ -330,7 +319,7 @@ fn a_checkpoint_from_before_is_reported_as_not_calibrated() {
     let page = succeed(&mut older(&[]));
     assert!(page.contains("Not calibrated: trained before"), "{page}");
     assert!(page.contains("out of its domain is not known: trained before"), "{page}");
-    let cache = prepared("report", &[]).cache.display().to_string();
+    let cache = prepared(&[]).cache.display().to_string();
     let text = fail(&mut older(&["--other-corpus", &cache]), 1);
     assert!(text.contains("older.pt: has nothing to compare another corpus with: trained before"), "{text}");
     assert!(text.contains("leave --other-corpus out"), "{text}");
@@ -371,7 +360,7 @@ fn another_corpus_is_measured_and_what_was_heard_is_left_out() {
         assert!((0.0..=1.0).contains(&found[share].as_f64().unwrap()), "{found}");
     }
     // Its own test side is none of what it has heard.
-    let own = prepared("report", &[]).cache.display().to_string();
+    let own = prepared(&[]).cache.display().to_string();
     let object = json(report(folder.path()).args(["--json", "--other-corpus", &own]));
     let (own, other) = (&object["out_of_domain"], &object["out_of_domain"]["other_corpus"]);
     assert_eq!(other["n_heard"], 0);
@@ -394,7 +383,7 @@ fn recordings_of_another_kind_are_out_of_domain_and_own_test_clips_are_not() {
     corpus("own", SynthOptions { sample_rate: 16_000, ..SynthOptions::default() });
     corpus("telephone", SynthOptions { sample_rate: 8_000, seed: 7, ..SynthOptions::default() });
     let mut fit = ser_fit(folder.path());
-    fit.arg("--config").arg(&prepared("report", &[]).recipe);
+    fit.arg("--config").arg(&prepared(&[]).recipe);
     succeed(fit.args(["--cache", "own-cache", "--quiet", "--epochs", "1"]));
     let mut report = ser_report(folder.path());
     let object = json(report.args(["--json", "--other-corpus", "telephone-cache", "--csv", "own.csv"]));
@@ -419,7 +408,7 @@ fn recordings_of_another_kind_are_out_of_domain_and_own_test_clips_are_not() {
 #[test]
 fn a_cache_that_has_moved_is_asked_for_and_found() {
     let folder = tempfile::tempdir().unwrap();
-    let prepared = prepared("report", &[]);
+    let prepared = prepared(&[]);
     let (old, new) = (folder.path().join("cache"), folder.path().join("moved"));
     copy_folder(&prepared.cache, &old);
     let mut fit = ser_fit(folder.path());
@@ -441,7 +430,7 @@ fn a_cache_of_other_features_is_refused_and_the_difference_named() {
     let folder = tempfile::tempdir().unwrap();
     let prep = |arguments: &[&str]| {
         let mut command = ser_prep(folder.path());
-        succeed(command.args(["--quiet", "--data"]).arg(&prepared("report", &[]).corpus).args(arguments));
+        succeed(command.args(["--quiet", "--data"]).arg(&prepared(&[]).corpus).args(arguments));
     };
     prep(&["--n-mfcc", "20", "--hop-length", "128"]);
     let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
@@ -460,9 +449,9 @@ fn a_cache_of_other_features_is_refused_and_the_difference_named() {
 #[test]
 fn a_split_that_has_changed_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    copy_folder(&prepared("report", &[]).cache, &folder.path().join("cache"));
+    copy_folder(&prepared(&[]).cache, &folder.path().join("cache"));
     let mut prep = ser_prep(folder.path());
-    succeed(prep.args(["--quiet", "--seed", "4", "--data"]).arg(&prepared("report", &[]).corpus));
+    succeed(prep.args(["--quiet", "--seed", "4", "--data"]).arg(&prepared(&[]).corpus));
     let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
     assert!(text.contains("has redrawn its random split since this checkpoint was trained"), "{text}");
     assert!(text.contains("run ser-fit again"), "{text}");
@@ -471,7 +460,7 @@ fn a_split_that_has_changed_is_refused() {
 #[test]
 fn what_tensors_leave_out_is_said_when_training_begins_and_in_the_report() {
     let folder = tempfile::tempdir().unwrap();
-    let prepared = prepared("report", &[]);
+    let prepared = prepared(&[]);
     let mut prep = ser_prep(folder.path());
     succeed(prep.args(["--quiet", "--max-frames", "20", "--data"]).arg(&prepared.corpus));
     let begun = succeed(ser_fit(folder.path()).args(["--epochs", "1", "--config"]).arg(&prepared.recipe));
@@ -500,7 +489,7 @@ fn a_cache_of_another_corpus_is_said_to_be_one() {
 #[test]
 fn a_damaged_tensor_is_found_before_it_is_counted() {
     let folder = tempfile::tempdir().unwrap();
-    copy_folder(&prepared("report", &[]).cache, &folder.path().join("cache"));
+    copy_folder(&prepared(&[]).cache, &folder.path().join("cache"));
     let (_, row) = damage(&folder.path().join("cache"), "test");
     let text = fail(report(folder.path()).args(["--cache", "cache"]), 1);
     assert!(text.contains(&format!("row {row} has changed since it was written")), "{text}");
@@ -589,7 +578,7 @@ fn a_wrong_option_is_refused() {
 fn checkpoint() -> &'static Path {
     static CHECKPOINT: OnceLock<PathBuf> = OnceLock::new();
     CHECKPOINT.get_or_init(|| {
-        let prepared = prepared("report", &[]);
+        let prepared = prepared(&[]);
         let folder = prepared.recipe.parent().unwrap();
         let mut fit = ser_fit(folder);
         fit.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);

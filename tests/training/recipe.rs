@@ -1,16 +1,5 @@
 //! What a recipe can ask of the training beyond its length and rate: normalised features, what is done about classes of
 //! unequal size, and a matrix of protocols and seeds.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
-mod common_python;
 
 use std::path::Path;
 
@@ -27,11 +16,11 @@ use ser_train::batches::normalisation::{Normaliser, normaliser_of};
 use ser_train::train::Material;
 use tch::Device;
 
-use common_fit::training::{resume, train};
-use common_fit::{
+use crate::common_fit::training::{resume, train};
+use crate::common_fit::{
     Prepared, SMALL_FEATURES, copy_folder, fail, manifest, recipe, ser_fit, ser_prep, ser_report, succeed,
 };
-use common_python::python_with;
+use crate::common_python::python_with;
 
 // Feature normalisation.
 
@@ -332,7 +321,7 @@ fn a_matrix_trains_every_protocol_with_every_seed_and_continues_where_it_stopped
 // Helpers.
 
 fn prepared() -> &'static Prepared {
-    common_fit::prepared("recipe", &SMALL_FEATURES)
+    crate::common_fit::prepared(&SMALL_FEATURES)
 }
 
 fn side(part: Part) -> (Dataset, ser_cache::StoredSplit) {

@@ -1,12 +1,4 @@
 //! The network: PyTorch's logits, names and refusals, and what it promises about batches and padding.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
 
 use std::path::PathBuf;
 

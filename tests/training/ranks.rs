@@ -1,16 +1,5 @@
 //! Training by several processes: it comes to what one process comes to, goes on after a rank is killed, and refuses ranks
 //! that do not belong together.
-#![cfg(feature = "distributed")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
-mod common_python;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -20,12 +9,12 @@ use std::time::{Duration, Instant};
 use ser_model::checkpoint::Checkpoint;
 use ser_train::state::EpochRecord;
 
-use common_fit::training::{Ended, metrics_of};
-use common_fit::{Prepared, SMALL_FEATURES, ser_fit, ser_prep, stderr, succeed};
-use common_python::python_with;
+use crate::common_fit::training::{Ended, metrics_of};
+use crate::common_fit::{Prepared, SMALL_FEATURES, ser_fit, ser_prep, stderr, succeed};
+use crate::common_python::python_with;
 
 fn prepared() -> &'static Prepared {
-    common_fit::prepared("ranks", &SMALL_FEATURES)
+    crate::common_fit::prepared(&SMALL_FEATURES)
 }
 
 /// A port that is free now.

@@ -1,14 +1,4 @@
 //! A checkpoint on a labelled corpus that it was not made for: what counts, what is left out, and what may be called unseen.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,13 +7,13 @@ use std::sync::OnceLock;
 use ser_synth::{SynthCorpus, SynthOptions};
 use serde_json::Value;
 
-use common_fit::{
+use crate::common_fit::{
     Prepared, SMALL_FEATURES, copy_folder, fail, manifest, ser_fit, ser_prep, ser_report, stderr, stdout,
     succeed,
 };
 
 fn prepared() -> &'static Prepared {
-    common_fit::prepared("unseen", &SMALL_FEATURES)
+    crate::common_fit::prepared(&SMALL_FEATURES)
 }
 
 fn checkpoint() -> &'static Path {

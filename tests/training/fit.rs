@@ -1,14 +1,4 @@
 //! Training: what a run leaves behind, which epoch it keeps, that it resumes bit for bit, and what it refuses.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -21,8 +11,8 @@ use ser_model::{Averaging, FitConfig, Precision, Schedule, Selection};
 use ser_train::run::{FitSummary, RunFolder};
 use ser_train::state::{EpochRecord, Origin};
 
-use common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
-use common_fit::{
+use crate::common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
+use crate::common_fit::{
     Prepared, SMALL_FEATURES, copy_folder, damage, fail, recipe, ser_fit, ser_prep, stderr, stdout, succeed,
     synthesise,
 };
@@ -703,7 +693,7 @@ fn features_of_any_sensible_shape_are_trained_on() {
 // Helpers.
 
 fn prepared() -> &'static Prepared {
-    common_fit::prepared("fit", &SMALL_FEATURES)
+    crate::common_fit::prepared(&SMALL_FEATURES)
 }
 
 /// Checks the marks of a history against the rule, and returns how often the loss had to decide.

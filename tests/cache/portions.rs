@@ -1,14 +1,10 @@
 //! A corpus prepared in portions and put together is what one run makes of it, and nonsense is refused by name.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_disk;
 
 use std::path::Path;
 use std::process::Command;
 
-use common::{Ran, speech};
-use common_disk::{assert_same, kept};
+use crate::common::{Ran, speech};
+use crate::common_disk::{assert_same, kept};
 
 /// Small shards, so that there are many of them.
 const OPTIONS: [&str; 5] = ["--shard-bytes", "200000", "--quiet", "--max-frames", "100"];

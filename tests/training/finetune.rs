@@ -1,14 +1,6 @@
 //! Fine-tuning of pretrained encoders through the commands: trained, resumed, reported, asked, moved and refused. The encoders
 //! are the tiny ones with random weights in `tests/fixtures/encoders`; that gradients are those of `transformers` is tested in
 //! `crates/ser-train`.
-#![cfg(feature = "torch")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests may stop")]
-
-mod common;
-mod common_encoder;
-mod common_fit;
-#[cfg(feature = "serve")]
-mod common_serve;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,10 +12,10 @@ use ser_model::checkpoint::Checkpoint;
 use ser_prepare::RecordingReader;
 use serde_json::Value;
 
-use common::speech;
-use common_encoder::{assert_answers_are_reported, fixture, json, test_side};
-use common_fit::training::{Ended, Stop, resume, train, train_and_stop};
-use common_fit::{copy_folder, fail, ser_fit, ser_predict, ser_prep, ser_report, succeed};
+use crate::common::speech;
+use crate::common_encoder::{assert_answers_are_reported, fixture, json, test_side};
+use crate::common_fit::training::{Ended, Stop, resume, train, train_and_stop};
+use crate::common_fit::{copy_folder, fail, ser_fit, ser_predict, ser_prep, ser_report, succeed};
 
 /// A corpus, its waveforms in `cache`, cut to half a second, and the encoder `name` in `encoder`, all in `folder`.
 fn prepared(folder: &Path, name: &str) {
@@ -325,7 +317,8 @@ fn a_server_answers_as_the_command_does() {
     std::fs::rename(folder.join("encoder"), folder.join("moved")).unwrap();
     let (checkpoint, encoder) = (folder.join("run/best.pt"), folder.join("moved"));
     let encoder = encoder.to_str().unwrap();
-    let server = common_serve::Serving::start(&[&checkpoint], &["--encoder", encoder, "--device", "cpu"]);
+    let server =
+        crate::common_serve::Serving::start(&[&checkpoint], &["--encoder", encoder, "--device", "cpu"]);
     for path in test_side(folder).iter().take(3) {
         let mut predict = ser_predict(folder);
         predict.args([

@@ -1,15 +1,4 @@
 //! `ser-report` over many runs and over several checkpoints, on runs that were really trained.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
-mod common_python;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,8 +6,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use common_fit::{SMALL_FEATURES, fail, prepared, ser_fit, ser_prep, ser_report, stderr, succeed};
-use common_python::python_with;
+use crate::common_fit::{SMALL_FEATURES, fail, prepared, ser_fit, ser_prep, ser_report, stderr, succeed};
+use crate::common_python::python_with;
 
 const PROTOCOLS: [&str; 3] = ["random", "speaker-OAF", "speaker-YAF"];
 
@@ -26,7 +15,7 @@ const PROTOCOLS: [&str; 3] = ["random", "speaker-OAF", "speaker-YAF"];
 fn runs() -> &'static Path {
     static RUNS: OnceLock<PathBuf> = OnceLock::new();
     RUNS.get_or_init(|| {
-        let folder = prepared("compare", &SMALL_FEATURES).recipe.parent().unwrap();
+        let folder = prepared(&SMALL_FEATURES).recipe.parent().unwrap();
         for protocol in PROTOCOLS {
             for seed in 0..2 {
                 fit(folder, protocol, seed, &format!("runs/{protocol}/seed-{seed}"));
@@ -37,7 +26,7 @@ fn runs() -> &'static Path {
 }
 
 fn fit(folder: &Path, protocol: &str, seed: u32, run: &str) {
-    let prepared = prepared("compare", &SMALL_FEATURES);
+    let prepared = prepared(&SMALL_FEATURES);
     let mut fit = ser_fit(folder);
     fit.arg("--cache").arg(&prepared.cache).arg("--config").arg(&prepared.recipe);
     succeed(fit.args([
@@ -107,9 +96,9 @@ fn the_table_is_the_mean_of_what_each_run_reports_by_itself() {
 #[test]
 fn unfinished_and_damaged_runs_are_listed_and_the_exit_code_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    common_fit::copy_folder(&runs().join("random"), folder.path());
-    common_fit::copy_folder(&runs().join("random/seed-0"), &folder.path().join("cut"));
-    common_fit::copy_folder(&runs().join("random/seed-0"), &folder.path().join("damaged"));
+    crate::common_fit::copy_folder(&runs().join("random"), folder.path());
+    crate::common_fit::copy_folder(&runs().join("random/seed-0"), &folder.path().join("cut"));
+    crate::common_fit::copy_folder(&runs().join("random/seed-0"), &folder.path().join("damaged"));
     let metrics = folder.path().join("cut/metrics.jsonl");
     let text = std::fs::read_to_string(&metrics).unwrap();
     std::fs::write(&metrics, text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>())
@@ -119,7 +108,7 @@ fn unfinished_and_damaged_runs_are_listed_and_the_exit_code_says_so() {
     bytes.truncate(bytes.len() / 2);
     std::fs::write(&best, bytes).unwrap();
     let output = report(&["--resamples", "200", "--runs"]).arg(folder.path()).output().unwrap();
-    let page = common_fit::stdout(&output);
+    let page = crate::common_fit::stdout(&output);
     assert_eq!(output.status.code(), Some(3), "{page}{}", stderr(&output));
     let unwrapped = page.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
@@ -158,7 +147,7 @@ fn checkpoints_are_compared_on_the_test_set_they_share() {
 
 #[test]
 fn checkpoints_on_other_features_of_the_same_recordings_are_comparable() {
-    let prepared = prepared("compare", &SMALL_FEATURES);
+    let prepared = prepared(&SMALL_FEATURES);
     let folder = tempfile::tempdir().unwrap();
     let mut prep = ser_prep(folder.path());
     prep.arg("--data").arg(&prepared.corpus).args(["--quiet", "--n-mfcc", "12", "--hop-length", "512"]);

@@ -1,15 +1,4 @@
 //! Every architecture through the commands: chosen, trained, reported, and opened in PyTorch.
-#![cfg(feature = "torch")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test stops at the first failure"
-)]
-
-mod common_fit;
-mod common_python;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,8 +11,8 @@ use ser_train::state::Origin;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
-use common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
-use common_python::python_with;
+use crate::common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_report, succeed};
+use crate::common_python::python_with;
 
 /// Sizes that train in milliseconds, for each architecture.
 const SMALL: [&str; 8] = [
@@ -43,7 +32,7 @@ const MARGIN: f64 = 0.95;
 #[test]
 fn every_architecture_learns_is_reported_and_resumed_and_opens_in_pytorch() {
     let python = python_with("torch");
-    let corpus = prepared("architectures", &SMALL_FEATURES);
+    let corpus = prepared(&SMALL_FEATURES);
     let folder = tempfile::tempdir().unwrap();
     let (folder, python) = (folder.path(), python.as_deref());
     std::thread::scope(|scope| {
@@ -135,7 +124,7 @@ fn the_documented_classes_give_what_the_fixtures_say() {
 
 #[test]
 fn the_option_takes_the_recipes_sizes_or_its_own_defaults() {
-    let corpus = prepared("architectures", &SMALL_FEATURES);
+    let corpus = prepared(&SMALL_FEATURES);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let recipe = folder.join("recipe.toml");
@@ -168,7 +157,7 @@ fn the_option_takes_the_recipes_sizes_or_its_own_defaults() {
     assert!(complaint.contains("network.width 128 is not valid"), "{complaint}");
 }
 
-/// Those that read any features: a `finetune` network begins with an encoder and reads waveforms (`tests/finetune.rs`).
+/// Those that read any features: a `finetune` network begins with an encoder and reads waveforms (`finetune.rs`).
 fn without_encoder() -> impl Iterator<Item = Arch> {
     Arch::all().into_iter().filter(|arch| arch.name() != "finetune")
 }
