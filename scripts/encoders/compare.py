@@ -4,7 +4,7 @@
     python3 scripts/encoders/compare.py [--words 4] [--times 2]
 
 Both hear the same synthetic corpus (seven emotions, two speakers, so many words) on all cores, in turns, and pool the mean of
-every layer. In Python recordings are resampled by soxr and sorted by length, and go through the model in batches of 8, with
+every layer; on a processor with bf16 instructions both also in bf16, in Python by autocast. In Python recordings are resampled by soxr and sorted by length, and go through the model in batches of 8, with
 an attention mask, or one at a time; loading the model and reading files do not count there. ser's time is that of all of
 `ser-prep`. The last line says what the multiplications of the model would take, without any padding, at the rate that a large
 product of matrices reaches in the same run.
@@ -66,28 +66,40 @@ def main():
         clips.sort(key=len)
         print(f"{len(clips)} recordings, {sum(map(len, clips)) / 16_000:.0f} s, {torch.get_num_threads()} threads")
 
-        def heard(batch):
+        def heard(batch, bf16=False):
             for start in range(0, len(clips), batch):
                 some = clips[start : start + batch]
                 inputs = extractor(some, sampling_rate=16_000, return_tensors="pt", padding=True)
-                with torch.no_grad():
+                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                     hidden = model(**inputs, output_hidden_states=True).hidden_states
                 frames = model._get_feat_extract_output_lengths(inputs.attention_mask.sum(1))
                 for layer in hidden:
                     _ = [states[:count].mean(0) for states, count in zip(layer, frames)]
 
-        def prepared(number):
-            cache = scratch / f"cache-{number}"
-            ser("ser-prep", "--data", scratch / "corpus", "--out", cache, "--encoder", scratch / "encoder", "--quiet")
+        def prepared(number, precision):
+            cache = scratch / f"cache-{number}-{precision}"
+            ser("ser-prep", "--data", scratch / "corpus", "--out", cache, "--encoder", scratch / "encoder", "--quiet",
+                "--precision", precision)
 
-        times = {"ser-prep --encoder": [], "transformers, batches of 8 by length": [], "transformers, one at a time": []}
+        works = {
+            "ser-prep --encoder": lambda number: prepared(number, "f32"),
+            "transformers, batches of 8 by length": lambda _: heard(8),
+            "transformers, one at a time": lambda _: heard(1),
+        }
+        in_bf16 = {
+            "ser-prep --encoder --precision bf16": lambda number: prepared(number, "bf16"),
+            "transformers in bf16, batches of 8": lambda _: heard(8, bf16=True),
+        }
+        has_bf16 = any(name in pathlib.Path("/proc/cpuinfo").read_text() for name in ("avx512_bf16", "amx_bf16"))
+        works |= in_bf16 if has_bf16 else {}
+        times = {name: [] for name in works}
         for number in range(options.times):
-            for name, work in zip(times, [lambda: prepared(number), lambda: heard(8), lambda: heard(1)]):
-                times[name].append(timed(work))
-        ours = statistics.median(times["ser-prep --encoder"])
-        for name, seconds in times.items():
-            peer = statistics.median(seconds)
-            print(f"{name:40} {peer:6.1f} s   ser is {peer / ours:.2f} times as fast")
+            for name, work in works.items():
+                times[name].append(timed(lambda: work(number)))
+        taken = {name: statistics.median(seconds) for name, seconds in times.items()}
+        for name, seconds in taken.items():
+            ours = [f"{seconds / taken[own]:.2f}" for own in works if own.startswith("ser-prep")]
+            print(f"{name:40} {seconds:6.1f} s   ser is {' and in bf16 '.join(ours)} times as fast")
         least, flops, rate = products(clips)
         print(f"{flops / 1e12:.1f} Tflop at the {rate / 1e9:.0f} Gflop/s of a large product: {least:.1f} s, so that no program "
               f"could be more than {statistics.median(times['transformers, batches of 8 by length']) / least:.2f} times as fast as batches")

@@ -14,9 +14,9 @@ fn main() -> ExitCode {
 /// The features that an encoder computes. Threads work side by side, each on a recording of its own, so libtorch needs no
 /// threads beside them.
 fn open(request: EncoderRequest<'_>) -> Result<EncoderFeatures> {
-    let EncoderRequest { folder, layers, pooling, dtype, max_frames } = request;
+    let EncoderRequest { folder, layers, pooling, dtype, precision, max_frames } = request;
     let (device, _) = device::set_up("cpu", 1)?;
-    let encoder = Encoder::open(folder, device)?;
+    let encoder = Encoder::open_in(folder, device, precision)?;
     let features = encoder.features(layers, pooling, dtype, max_frames)?;
     let extractors = EncoderExtractors::new(encoder, &features)?;
     Ok(EncoderFeatures { features, extractors: Box::new(extractors), folder: folder.to_owned() })

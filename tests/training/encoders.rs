@@ -70,6 +70,7 @@ fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
     for (encoder, options, shape) in [
         ("wavlm-base", &["--layers", "last", "--pool", "statistics"][..], [1, 32, 1]),
         ("wavlm-base", &["--layers", "last", "--pool", "statistics", "--dtype", "f16"], [1, 32, 1]),
+        ("wavlm-base", &["--layers", "last", "--precision", "bf16"], [1, 16, 1]),
         ("hubert-large", &["--layers", "2,0"], [2, 16, 1]),
         ("wavlm-base", &["--layers", "last", "--pool", "none", "--encoder-frames", "40"], [1, 16, 40]),
     ] {
@@ -169,11 +170,14 @@ fn what_an_encoder_cannot_do_is_said_before_anything_is_prepared() {
         (&["--layers", "1,1"], 2, "are no layers of an encoder"),
         (&["--pool", "max"], 2, "possible values: mean, statistics"),
         (&["--dtype", "f64"], 2, "possible values: f32, f16"),
+        (&["--precision", "f16"], 2, "possible values: f32, bf16"),
         (&["--n-mfcc", "20"], 2, "cannot be used with"),
     ] {
         let complaint = fail(&mut prep(folder, "wavlm-base", options), code);
         assert!(complaint.contains(says), "{complaint}");
     }
+    let complaint = fail(&mut prep(folder, "ge2e", &["--precision", "bf16"]), 1);
+    assert!(complaint.contains("computes in f32 alone; leave --precision out"), "{complaint}");
     let complaint = fail(ser_prep(folder).args(["--data", "corpus", "--layers", "all"]), 2);
     assert!(complaint.contains("--encoder"), "{complaint}");
     let complaint = fail(ser_prep(folder).args(["--data", "corpus", "--encoder", "corpus"]), 1);
@@ -226,7 +230,7 @@ fn answers_for_recordings_are_those_of_the_report_to_the_last_digit() {
     for (name, options, arch, epochs) in [
         ("wavlm-base", &["--pool", "statistics"][..], "encoder-head", "8"),
         ("wav2vec2-base", &["--layers", "0,2"], "encoder-head", "8"),
-        ("whisper", &[], "encoder-head", "8"),
+        ("whisper", &["--precision", "bf16"], "encoder-head", "8"),
         ("ge2e", &["--layers", "last"], "encoder-head", "8"),
         ("wavlm-base", &frames, "encoder-head", "2"),
         ("hubert-base", &half, "cnn-bilstm", "1"),

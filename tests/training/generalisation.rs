@@ -15,10 +15,7 @@ use crate::common_fit::{Prepared, copy_folder, fail, recipe, ser_fit, ser_prep, 
 
 /// A cache of features for unseen speakers, of a corpus where it can be found again.
 fn prepared() -> &'static Prepared {
-    crate::common_fit::prepared(
-        "generalisation",
-        &["--preset", "log-mel", "--hop-length", "512", "--max-frames", "96"],
-    )
+    crate::common_fit::prepared(&["--preset", "log-mel", "--hop-length", "512", "--max-frames", "96"])
 }
 
 /// Some of every kind, with babble, which needs other utterances.

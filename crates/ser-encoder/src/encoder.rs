@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ser_cache::Sha;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, remedy};
-use ser_features::{Extraction, Pooling};
+use ser_features::{EncoderPrecision, Extraction, Pooling};
 use ser_torch::Result;
 use tch::{Device, Kind, Tensor};
 
@@ -23,6 +23,7 @@ pub struct Encoder {
     folder: PathBuf,
     family: &'static str,
     digest: Sha,
+    precision: EncoderPrecision,
     model: Box<dyn Model>,
 }
 
@@ -41,20 +42,36 @@ impl Encoder {
     /// When a file is missing or damaged, the model is of another family or has a part that is not supported, or tensors
     /// are missing, unknown, or of other shapes than its settings ask for. Errors name the file and the setting or tensor.
     pub fn open(path: &Path, device: Device) -> ser_core::Result<Self> {
+        Self::open_in(path, device, EncoderPrecision::F32)
+    }
+
+    /// The same, which computes matrix products and convolutions in `precision`; what layers add to, their normalisation and
+    /// what is pooled are in f32.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where the family computes in f32 alone.
+    pub fn open_in(path: &Path, device: Device, precision: EncoderPrecision) -> ser_core::Result<Self> {
         let folder = Folder::find(path)?;
         let config = Settings::read(&folder.config)?;
         let preprocessor = Settings::read(&folder.preprocessor)?;
         let family = named(&config)?;
         let digest = folder.digest()?;
-        let source =
-            Source { folder: &folder, config: &config, preprocessor, device, held: None, taken: None };
+        let source = Source {
+            folder: &folder,
+            config: &config,
+            preprocessor,
+            device,
+            held: None,
+            taken: None,
+            precision,
+        };
         let model = tch::no_grad(|| (family.build)(source))?;
-        Ok(Self::of(folder.path, family.name, digest, model))
+        Ok(Self { precision, ..Self::of(folder.path, family.name, digest, model) })
     }
 
     /// One whose tensors may be others than those of its folder.
     pub(crate) fn of(folder: PathBuf, family: &'static str, digest: Sha, model: Box<dyn Model>) -> Self {
-        Self { folder, family, digest, model }
+        Self { folder, family, digest, precision: EncoderPrecision::F32, model }
     }
 
     /// The same encoder for another thread: it shares the weights and has nothing else in common.
@@ -71,6 +88,11 @@ impl Encoder {
     /// The family, as `model_type` names it: `wav2vec2`, `hubert`, `wavlm`, `data2vec-audio` or `whisper`.
     pub fn family(&self) -> &'static str {
         self.family
+    }
+
+    /// What it computes in.
+    pub fn precision(&self) -> EncoderPrecision {
+        self.precision
     }
 
     /// Sampling rate of the recordings it takes, in Hz.

@@ -34,8 +34,8 @@ impl<'a> Wanted<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Encoders {
     folders: Vec<PathBuf>,
-    /// By digest.
-    opened: Arc<Mutex<BTreeMap<String, Encoder>>>,
+    /// By digest, and what they compute in.
+    opened: Arc<Mutex<BTreeMap<(String, String), Encoder>>>,
     /// Those that networks begin with, by digest and device.
     tunable: Arc<Mutex<BTreeMap<String, Tunable>>>,
 }
@@ -58,16 +58,17 @@ impl Encoders {
         let Some(states) = &features.encoder else { return Ok(None) };
         let wanted = Wanted::of_states(states);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if !opened.contains_key(&states.digest) {
+        let of = |digest: String| (digest, states.precision.to_string());
+        if !opened.contains_key(&of(states.digest.clone())) {
             for folder in self.places(wanted, noted)? {
-                let encoder = Encoder::open(folder, Device::Cpu)?;
-                opened.insert(encoder.digest().to_string(), encoder);
+                let encoder = Encoder::open_in(folder, Device::Cpu, states.precision)?;
+                opened.insert(of(encoder.digest().to_string()), encoder);
             }
         }
-        match opened.get(&states.digest) {
+        match opened.get(&of(states.digest.clone())) {
             Some(encoder) => Ok(Some(Arc::new(EncoderExtractors::new(encoder.share(), features)?))),
             None => {
-                let others = opened.iter().map(|(digest, encoder)| (digest.as_str(), encoder.family()));
+                let others = opened.iter().map(|((digest, _), encoder)| (digest.as_str(), encoder.family()));
                 Err(self.another(wanted, noted, others))
             }
         }
@@ -167,7 +168,7 @@ fn key_of(wanted: &TunedEncoder, device: Device) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ser_features::{LayerChoice, Pooling, ValueType};
+    use ser_features::{EncoderPrecision, LayerChoice, Pooling, ValueType};
 
     use super::*;
 
@@ -189,6 +190,10 @@ mod tests {
         let both = Encoders::new(vec![at_wavlm.clone(), at_hubert.clone()]);
         assert!(both.extractors(&wavlm, None).unwrap().is_some());
         assert!(both.extractors(&hubert, None).unwrap().is_some());
+        // What was computed in bf16 is computed in bf16 again.
+        let in_bf16 = Encoder::open_in(&at_wavlm, Device::Cpu, EncoderPrecision::Bf16).unwrap();
+        let in_bf16 = in_bf16.features(&LayerChoice::All, Pooling::Mean, ValueType::F32, 1).unwrap();
+        assert!(both.extractors(&in_bf16, None).unwrap().is_some());
         let digest = |features: &FeatureConfig| features.encoder.as_ref().unwrap().digest.clone();
         let refused = |encoders: Encoders, noted: Option<&str>| {
             let error = encoders.extractors(&wavlm, noted).unwrap_err();

@@ -34,6 +34,7 @@ impl Encoder {
             layers: layers.layers_of(self.layers())?,
             pooling,
             dtype,
+            precision: self.precision(),
         };
         let mut features = FeatureConfig::of_encoder(states, self.sample_rate());
         if pooling == Pooling::None {
@@ -66,7 +67,8 @@ impl EncoderExtractors {
         let frames_fit =
             |states: &EncoderStates| states.pooling != Pooling::None || features.hop_length == encoder.hop();
         let of_encoder = features.encoder.as_ref().filter(|states| {
-            states.digest == digest && states.dimension == encoder.dimension() && frames_fit(states)
+            let same = states.digest == digest && states.precision == encoder.precision();
+            same && states.dimension == encoder.dimension() && frames_fit(states)
         });
         let Some(states) = of_encoder.cloned() else {
             return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
@@ -148,6 +150,7 @@ impl TensorExtractor for StatesExtractor {
 mod tests {
     use std::path::Path;
 
+    use ser_features::EncoderPrecision;
     use tch::Device;
 
     use super::*;
@@ -195,6 +198,12 @@ mod tests {
         EncoderExtractors::new(fixture("hubert-base"), &features).unwrap();
         assert!(EncoderExtractors::new(fixture("wavlm-base"), &features).is_err());
         assert!(EncoderExtractors::new(fixture("hubert-base"), &FeatureConfig::default()).is_err());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encoders/hubert-base");
+        let in_bf16 = || Encoder::open_in(&path, Device::Cpu, EncoderPrecision::Bf16).unwrap();
+        assert!(EncoderExtractors::new(in_bf16(), &features).is_err());
+        let of_bf16 = in_bf16().features(&LayerChoice::Last, Pooling::Mean, ValueType::F32, 1).unwrap();
+        assert!(EncoderExtractors::new(in_bf16(), &of_bf16).is_ok());
+        assert!(of_bf16 != features && EncoderExtractors::new(fixture("hubert-base"), &of_bf16).is_err());
         let too_high = "9".parse().unwrap();
         assert!(fixture("hubert-base").features(&too_high, Pooling::Mean, ValueType::F32, 1).is_err());
         let frames =

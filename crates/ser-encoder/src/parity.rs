@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use ser_core::ErrorKind;
-use ser_features::Pooling;
+use ser_features::{EncoderPrecision, Pooling};
 use tch::{Device, Kind, Tensor};
 
 use crate::Encoder;
@@ -97,6 +97,30 @@ fn every_family_computes_the_states_of_transformers_alone_and_in_a_batch() {
         assert!(largest > 1.0, "{name}: {largest}");
         assert!(alone < TOLERANCE && batch < TOLERANCE, "{name}: alone {alone:e}, in a batch {batch:e}");
     }
+}
+
+/// In bf16, which has 8 bits of precision, by how much the states of each layer are off where they are largest.
+#[test]
+fn every_family_computes_nearly_the_same_in_bf16() {
+    for name in FIXTURES {
+        let mut encoder =
+            Encoder::open_in(&fixtures().join(name), Device::Cpu, EncoderPrecision::Bf16).unwrap();
+        for (samples, states) in expected_in(&fixtures().join(name)) {
+            let ours = encoder.states(&[&samples]).unwrap().remove(0).states;
+            assert_eq!(ours.kind(), Kind::Float);
+            let layers = 0..states.size()[0];
+            let share = layers.map(|layer| {
+                let largest = states.get(layer).abs().max().double_value(&[]);
+                difference(&ours.get(layer), &states.get(layer)) / largest
+            });
+            let share = share.fold(0.0, f64::max);
+            println!("{name:18} {share:.1e}");
+            assert!(share > 1e-5, "{name}: nothing was computed in bf16");
+            assert!(share < 0.05, "{name}: {share:e}");
+        }
+    }
+    let refused = Encoder::open_in(&fixtures().join("ge2e"), Device::Cpu, EncoderPrecision::Bf16);
+    assert!(refused.unwrap_err().to_string().contains("computes in f32 alone"));
 }
 
 /// Windows of several lengths and levels: the states of the LSTM's layers and the embeddings.

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 
 use ser_cache::Sha;
 use ser_core::{Error, ErrorKind};
+use ser_features::EncoderPrecision;
 use ser_model::network::{FinetuneConfig, LoraTarget, Tune, TunedEncoder, layer_of};
 use ser_torch::Result;
 use tch::{Device, Tensor};
@@ -103,6 +104,7 @@ impl Tunable {
             device,
             held: held.as_ref(),
             taken: Some(Arc::clone(&taken)),
+            precision: EncoderPrecision::F32,
         };
         let model = tch::no_grad(|| (family.build)(source))?;
         let sizes = Sizes {
@@ -233,6 +235,7 @@ impl Tunable {
             device: self.device,
             held: Some(&held),
             taken: None,
+            precision: EncoderPrecision::F32,
         };
         Ok(Encoder::of(self.folder.path.clone(), self.family.name, self.digest, (self.family.build)(source)?))
     }

@@ -45,6 +45,32 @@ impl Pooling {
     }
 }
 
+/// The arithmetic in which an encoder computes matrix products and convolutions.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum EncoderPrecision {
+    /// IEEE 754 single precision.
+    #[default]
+    F32,
+    /// bfloat16, 8 bits of precision, with sums in f32: quick on processors that have it, slow on others.
+    Bf16,
+}
+
 /// The features of an utterance that are states of a pretrained encoder: `[layer, number, 1]`, or without pooling `[layer,
 /// number, frame]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +91,9 @@ pub struct EncoderStates {
     /// What the numbers are stored as, and rounded to.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dtype: ValueType,
+    /// What the encoder computed in.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub precision: EncoderPrecision,
 }
 
 impl EncoderStates {

@@ -51,7 +51,7 @@ pub use config::{FeatureConfig, MelNorm, MelScale, PadMode, Window};
 pub use dct::Dct;
 pub use decibel::{Decibels, power_to_db};
 pub use delta::Delta;
-pub use encoder_states::{EncoderStates, LayerChoice, Pooling};
+pub use encoder_states::{EncoderPrecision, EncoderStates, LayerChoice, Pooling};
 pub use extractor::{Extraction, Extractor};
 pub use frame::FrameLayout;
 pub use kind::{

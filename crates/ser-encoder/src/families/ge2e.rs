@@ -6,8 +6,8 @@
 //! every 0.77 s, as `VoiceEncoder.compute_partial_slices` has them; the last one may reach beyond the recording by a
 //! quarter. Silence is not cut out first, as `resemblyzer` does with a voice-activity detector: it would change the frames.
 
-use ser_core::ErrorKind;
-use ser_features::{FeatureConfig, MelFilterBank, MelNorm, MelScale};
+use ser_core::{Error, ErrorKind};
+use ser_features::{EncoderPrecision, FeatureConfig, MelFilterBank, MelNorm, MelScale};
 use ser_torch::Result;
 use tch::{Kind, Tensor};
 
@@ -35,7 +35,14 @@ const MOST_SECONDS: usize = 60;
 
 pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
     let mut weights = source.weights(&[""], ANCHOR)?;
-    let Source { config, preprocessor, device, .. } = source;
+    let Source { config, preprocessor, device, precision, .. } = source;
+    if precision != EncoderPrecision::F32 {
+        let what = "is a ge2e encoder, which computes in f32 alone";
+        return Err(Error::new(ErrorKind::Unsupported, what)
+            .at(&source.folder.path)
+            .help("leave --precision out")
+            .into());
+    }
     let preprocessor = feature_extractor(preprocessor, "GE2EFeatureExtractor")?;
     let sample_rate = sample_rate(&preprocessor)?;
     if sample_rate != 16_000 {

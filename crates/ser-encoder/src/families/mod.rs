@@ -13,8 +13,9 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use ser_core::ErrorKind;
+use ser_features::EncoderPrecision;
 use ser_torch::Result;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::folder::Folder;
 use crate::parts::{Frames, TimeMasks};
@@ -83,6 +84,7 @@ pub(crate) struct Source<'a> {
     pub(crate) held: Option<&'a Tensors>,
     /// Where weights are kept that are taken.
     pub(crate) taken: Option<Taken>,
+    pub(crate) precision: EncoderPrecision,
 }
 
 impl Source<'_> {
@@ -93,7 +95,11 @@ impl Source<'_> {
             Some(held) => Ok(Weights::held(&folder.path, held, device)),
             None => {
                 let weights = Weights::open(&folder.path, &folder.weights, prefixes, anchor, device)?;
-                Ok(weights.kept_in(self.taken.clone()))
+                let products = match self.precision {
+                    EncoderPrecision::F32 => Kind::Float,
+                    EncoderPrecision::Bf16 => Kind::BFloat16,
+                };
+                Ok(weights.kept_in(self.taken.clone()).with_products_in(products))
             }
         }
     }

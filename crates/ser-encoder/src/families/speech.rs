@@ -191,7 +191,8 @@ impl SpeechModel {
         if let Some(norm) = &self.projection_norm {
             frames = norm.apply(&frames)?;
         }
-        self.projection.apply(&frames)
+        // What layers add to is in f32.
+        Ok(self.projection.apply(&frames)?.f_to_kind(Kind::Float)?)
     }
 
     /// `x` `[B, frame, D]` with what stands for them in the place of hidden frames.

@@ -71,13 +71,14 @@ struct Convolution {
 
 impl Convolution {
     fn load(weights: &mut Weights, at: &str, inputs: i64, outputs: i64, stride: i64) -> Result<Self> {
-        let weight = weights.take(&format!("{at}.weight"), &[outputs, inputs, 3])?;
-        Ok(Self { weight, bias: weights.take(&format!("{at}.bias"), &[outputs])?, stride })
+        let weight = weights.take_for_products(&format!("{at}.weight"), &[outputs, inputs, 3])?;
+        Ok(Self { weight, bias: weights.take_for_products(&format!("{at}.bias"), &[outputs])?, stride })
     }
 
     fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let (stride, one) = ([self.stride], [1i64]);
         let (stride, one) = (stride.as_slice(), one.as_slice());
+        let x = x.f_to_kind(self.weight.kind())?;
         Activation::Gelu.apply(&x.f_conv1d(&self.weight, Some(&*self.bias), stride, one, one, 1)?)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use ser_core::{ErrorKind, Result as OurResult};
 use ser_torch::Result;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::parts::{Frames, Linear};
 use crate::settings::Settings;
@@ -55,8 +55,8 @@ impl Attention {
             inputs.push(match key_bias || name != "k_proj" {
                 true => Linear::load(weights, &at, size, size)?,
                 false => {
-                    let weight = weights.take(&format!("{at}.weight"), &[size, size])?;
-                    let bias = Tensor::f_zeros([size], (Kind::Float, weight.device()))?;
+                    let weight = weights.take_for_products(&format!("{at}.weight"), &[size, size])?;
+                    let bias = Tensor::f_zeros([size], (weight.kind(), weight.device()))?;
                     Linear { weight, bias: bias.into() }
                 }
             });
@@ -76,6 +76,7 @@ impl Attention {
         let shape = [batch, frames, 3, self.heads, size / self.heads];
         let inputs = self.inputs.apply(x)?.f_view(shape)?.f_permute([2, 0, 3, 1, 4])?;
         let [query, key, value] = [0, 1, 2].map(|part| inputs.f_select(0, part));
+        let bias = bias.map(|bias| bias.f_to_kind(inputs.kind())).transpose()?;
         let attended =
             Tensor::f_scaled_dot_product_attention(&query?, &key?, &value?, bias, 0.0, false, None, false)?; // [B, head, frame, D / heads]
         self.output.apply(&attended.f_transpose(1, 2)?.f_reshape([batch, frames, size])?)

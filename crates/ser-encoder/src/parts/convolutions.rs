@@ -86,17 +86,19 @@ impl Convolutions {
         let mut inputs = 1;
         for (number, ((&channels, kernel), stride)) in channels.iter().zip(kernels).zip(strides).enumerate() {
             let at = format!("feature_extractor.conv_layers.{number}");
-            let weight = weights.take(&format!("{at}.conv.weight"), &[channels, inputs, kernel])?;
+            let weight =
+                weights.take_for_products(&format!("{at}.conv.weight"), &[channels, inputs, kernel])?;
             let bias = match has_bias {
-                true => Some(weights.take(&format!("{at}.conv.bias"), &[channels])?),
+                true => Some(weights.take_for_products(&format!("{at}.conv.bias"), &[channels])?),
                 false => None,
             };
             let at = format!("{at}.layer_norm");
             let norm = match (normalisation, number) {
                 (Normalisation::Layer, _) => Norm::Layer(LayerNorm::load_usual(weights, &at, channels)?),
                 (Normalisation::Group, 0) => Norm::Group {
-                    weight: weights.take(&format!("{at}.weight"), &[channels])?,
-                    bias: weights.take(&format!("{at}.bias"), &[channels])?,
+                    // Its sums are in f32 whatever it is given.
+                    weight: weights.take_for_products(&format!("{at}.weight"), &[channels])?,
+                    bias: weights.take_for_products(&format!("{at}.bias"), &[channels])?,
                 },
                 (Normalisation::Group, _) => Norm::None,
             };
@@ -142,7 +144,7 @@ impl Convolutions {
         let mut x = samples.f_view([1, 1, -1])?; // [1, channel, time]
         for layer in &self.layers {
             let stride = [layer.stride];
-            x = x.f_conv1d(
+            x = x.f_to_kind(layer.weight.kind())?.f_conv1d(
                 &layer.weight,
                 layer.bias.as_deref(),
                 stride.as_slice(),

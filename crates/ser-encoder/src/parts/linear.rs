@@ -17,15 +17,16 @@ pub(crate) struct Linear {
 impl Linear {
     /// `<at>.weight` `[outputs, inputs]` and `<at>.bias` `[outputs]`.
     pub(crate) fn load(weights: &mut Weights, at: &str, inputs: i64, outputs: i64) -> Result<Self> {
-        let weight = weights.take(&format!("{at}.weight"), &[outputs, inputs])?;
-        let bias = weights.take(&format!("{at}.bias"), &[outputs])?;
+        let weight = weights.take_for_products(&format!("{at}.weight"), &[outputs, inputs])?;
+        let bias = weights.take_for_products(&format!("{at}.bias"), &[outputs])?;
         Ok(Self { weight, bias })
     }
 
-    /// `x` `[…, input]` to `[…, output]`.
+    /// `x` `[…, input]` to `[…, output]`, of the kind of the weights.
     pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_linear(&self.weight, Some(&*self.bias))?)
+        Ok(x.f_to_kind(self.weight.kind())?.f_linear(&self.weight, Some(&*self.bias))?)
     }
+
     /// Where it computes.
     pub(crate) fn device(&self) -> tch::Device {
         self.weight.device()

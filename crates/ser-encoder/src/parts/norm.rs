@@ -1,7 +1,7 @@
 //! Layer normalisation.
 
 use ser_torch::Result;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::weights::{Weight, Weights};
 
@@ -35,9 +35,10 @@ impl LayerNorm {
         Self { size, affine: None, epsilon: USUAL_EPSILON }
     }
 
-    /// `x` `[…, size]`, normalised.
+    /// `x` `[…, size]`, normalised, in f32.
     pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = self.affine.as_ref().map(|(weight, bias)| (&**weight, &**bias)).unzip();
+        let x = x.f_to_kind(Kind::Float)?;
         Ok(x.f_layer_norm([self.size].as_slice(), weight, bias, self.epsilon, false)?)
     }
 }

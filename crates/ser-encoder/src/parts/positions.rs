@@ -33,7 +33,7 @@ impl Convolution {
     fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let frames = x.size().last().copied().unwrap_or_default();
         let padding = [self.kernel / 2];
-        let y = x.f_conv1d(
+        let y = x.f_to_kind(self.weight.kind())?.f_conv1d(
             &self.weight,
             Some(&*self.bias),
             [1].as_slice(),
@@ -98,7 +98,7 @@ impl WeightNormedPositions {
         let (batch_norm, weight) = match batch_norm {
             true => {
                 let norm = BatchNorm::load(weights, "encoder.pos_conv_embed.batch_norm", size)?;
-                (Some(norm), weights.take(&format!("{at}.weight"), &shape)?)
+                (Some(norm), weights.take_for_products(&format!("{at}.weight"), &shape)?)
             }
             false => {
                 let parametrised =
@@ -110,10 +110,10 @@ impl WeightNormedPositions {
                 let g = weights.take(&format!("{at}{g}"), &[1, 1, kernel])?;
                 let v = weights.take(&format!("{at}{v}"), &shape)?;
                 let norm = Tensor::f_norm_except_dim(&v, 2, 2)?; // [1, 1, kernel]
-                (None, v.f_mul(&g.f_div(&norm)?)?.into())
+                (None, weights.for_products(&v.f_mul(&g.f_div(&norm)?)?)?)
             }
         };
-        let bias = weights.take(&format!("{at}.bias"), &[size])?;
+        let bias = weights.take_for_products(&format!("{at}.bias"), &[size])?;
         let activation = Activation::named(config, "feat_extract_activation")?;
         Ok(Self { batch_norm, convolution: Convolution { weight, bias, kernel, groups }, activation })
     }
@@ -150,8 +150,9 @@ impl StackedPositions {
         let groups = groups_of(config, size)?;
         let load = |number: i64| -> Result<Convolution> {
             let at = format!("encoder.pos_conv_embed.layers.{number}.conv");
-            let weight = weights.take(&format!("{at}.weight"), &[size, size / groups, kernel])?;
-            let bias = weights.take(&format!("{at}.bias"), &[size])?;
+            let weight =
+                weights.take_for_products(&format!("{at}.weight"), &[size, size / groups, kernel])?;
+            let bias = weights.take_for_products(&format!("{at}.bias"), &[size])?;
             Ok(Convolution { weight, bias, kernel, groups })
         };
         let convolutions = (0..count).map(load).collect::<Result<_>>()?;

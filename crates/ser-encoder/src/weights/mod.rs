@@ -65,6 +65,8 @@ pub(crate) struct Weights {
     names: BTreeMap<String, bool>,
     device: Device,
     taken: Option<Taken>,
+    /// What products are computed in.
+    products: Kind,
 }
 
 impl Weights {
@@ -101,7 +103,15 @@ impl Weights {
         let prefix = (*prefix).to_owned();
         let under = all.iter().filter_map(|name| name.strip_prefix(&prefix));
         let names = under.map(|name| (name.to_owned(), false)).collect();
-        Ok(Self { folder: folder.to_owned(), source, prefix, names, device, taken: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            source,
+            prefix,
+            names,
+            device,
+            taken: None,
+            products: Kind::Float,
+        })
     }
 
     /// Weights that were taken from `folder` before, in the place of those that are there; gradients flow back to them.
@@ -110,12 +120,17 @@ impl Weights {
             held.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
         let names = held.keys().map(|name| (name.clone(), false)).collect();
         let (source, prefix) = (Source::Held(tensors), String::new());
-        Self { folder: folder.to_owned(), source, prefix, names, device, taken: None }
+        Self { folder: folder.to_owned(), source, prefix, names, device, taken: None, products: Kind::Float }
     }
 
     /// The same, with every tensor that is taken kept in `taken` as well.
     pub(crate) fn kept_in(self, taken: Option<Taken>) -> Self {
         Self { taken, ..self }
+    }
+
+    /// The same, whose products are computed in `products`.
+    pub(crate) fn with_products_in(self, products: Kind) -> Self {
+        Self { products, ..self }
     }
 
     /// Whether there is a tensor called `name`.
@@ -171,6 +186,16 @@ impl Weights {
             taken.insert(name.to_owned(), tensor.shallow_clone());
         }
         Ok(Weight(tensor))
+    }
+
+    /// The same in what products are computed in.
+    pub(crate) fn take_for_products(&mut self, name: &str, shape: &[i64]) -> Result<Weight> {
+        Ok(Weight(self.take(name, shape)?.f_to_kind(self.products)?))
+    }
+
+    /// `tensor` in what products are computed in.
+    pub(crate) fn for_products(&self, tensor: &Tensor) -> Result<Weight> {
+        Ok(Weight(tensor.f_to_kind(self.products)?))
     }
 
     /// Makes sure that every tensor of the encoder was taken, but for those in `unused`, which only training needs. What
