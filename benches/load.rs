@@ -76,7 +76,7 @@ fn main() {
 
 /// A network of the default size on the default features.
 fn trained() -> PathBuf {
-    let prepared = prepared("load", &[]);
+    let prepared = prepared(&[]);
     let folder = prepared.recipe.parent().unwrap();
     let mut fit = ser_fit(folder);
     fit.arg("--cache").arg(&prepared.cache);
@@ -86,7 +86,7 @@ fn trained() -> PathBuf {
 
 /// Some seconds of synthetic speech at 48,000 Hz.
 fn voice() -> Vec<f32> {
-    let corpus = &prepared("load", &[]).corpus;
+    let corpus = &prepared(&[]).corpus;
     let mut paths: Vec<PathBuf> = walkdir::WalkDir::new(corpus)
         .into_iter()
         .map(|entry| entry.unwrap().into_path())
