@@ -24,7 +24,7 @@ pub use clip::{Clip, FrontEnd, FrontEnds};
 pub use inputs::{Input, Inputs};
 pub use live::{Live, Moment};
 pub use model::{Model, ModelOptions};
-pub use stream::{Outcome, predict_all, stdin};
+pub use stream::{Outcome, predict_all, recordings_at_once, stdin};
 
 /// The example of the README.
 #[cfg(doctest)]

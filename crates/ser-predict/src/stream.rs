@@ -27,6 +27,13 @@ pub struct Outcome {
     pub answer: Result<Answer>,
 }
 
+/// How many recordings the network answers at once. The last digit of an answer may depend on which are answered together:
+/// products of other sizes are added up in another order.
+pub fn recordings_at_once(model: &Model) -> usize {
+    let tensor_bytes = model.features().shape().iter().product::<usize>() * size_of::<f32>();
+    (BATCH_BYTES / tensor_bytes.max(1)).clamp(1, BATCH)
+}
+
 /// Decodes `inputs` on `jobs` threads (0 for one per processor), and hands `take` an outcome for each, in their order, as
 /// soon as it is there. While the network answers, the next ones are decoded; memory does not grow with their number. What
 /// cannot be used is an outcome like the others.
@@ -50,8 +57,7 @@ pub fn predict_all(
     let front_ends = (0..threads.current_num_threads().max(1))
         .map(|_| model.front_end(limits).map(Mutex::new))
         .collect::<Result<Vec<_>>>()?;
-    let tensor_bytes = model.features().shape().iter().product::<usize>() * size_of::<f32>();
-    let batch = (BATCH_BYTES / tensor_bytes.max(1)).clamp(1, BATCH);
+    let batch = recordings_at_once(model);
     let decoding = Decoding { threads, front_ends, limits, batch };
     // One batch is answered, one waits, one is decoded.
     let (decoded, to_answer) = sync_channel(1);

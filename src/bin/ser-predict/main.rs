@@ -17,7 +17,7 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_encoder::Encoders;
 use ser_eval::DEFAULT_COVERAGE;
 use ser_predict::timeline::TimelineOptions;
-use ser_predict::{Inputs, Model, ModelOptions, predict_all};
+use ser_predict::{Inputs, Model, ModelOptions, predict_all, recordings_at_once};
 
 use results::{Results, Shape};
 
@@ -130,7 +130,9 @@ fn answer_all(arguments: &Arguments, model: &mut Model) -> Result<u64> {
     let mut inputs = Inputs::new(arguments.recordings.clone());
     let mut results = Results::new(&about, arguments.shape())?;
     if let Some(path) = &arguments.csv {
-        results.keep_in(path, arguments.resume, &mut inputs)?;
+        let resume = arguments.resume.then(|| recordings_at_once(model));
+        results.keep_in(path, resume, Inputs::new(arguments.recordings.clone()))?;
+        inputs.by_ref().take(results.n_resumed() as usize).for_each(drop);
     }
     let bar = Bar::new(arguments.quiet || arguments.json);
     if bar.is_visible() {

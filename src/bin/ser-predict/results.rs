@@ -81,29 +81,29 @@ impl<'a> Results<'a> {
         Ok(Self { about, shape, csv: None, counts: Counts::default() })
     }
 
-    /// Keeps answers in the CSV file at `path`, which must not be there yet; with `resume`, goes on with it and takes the
-    /// recordings that it has off `inputs`.
-    pub(crate) fn keep_in(&mut self, path: &Path, resume: bool, inputs: &mut Inputs) -> Result<()> {
+    /// Keeps answers in the CSV file at `path`, which must not be there yet; with `resume`, the recordings that are answered
+    /// `at_once`, goes on with it and counts those of `inputs` that it has.
+    pub(crate) fn keep_in(&mut self, path: &Path, resume: Option<usize>, inputs: Inputs) -> Result<()> {
         let head = head(&self.about.labels);
         let digest = self.about.digest.to_string();
-        let file = match resume && path.exists() {
-            true => {
-                let (file, rows) = resume::open(path, &head, &digest, inputs)?;
+        let file = match resume.filter(|_| path.exists()) {
+            Some(at_once) => {
+                let (file, rows) = resume::open(path, &head, &digest, inputs, at_once as u64)?;
                 self.counts.resumed = rows;
                 file
             }
-            false => File::options().write(true).create_new(true).open(path).map_err(|error| match error
-                .kind()
-            {
-                std::io::ErrorKind::AlreadyExists => {
-                    let error = Error::new(ErrorKind::Usage, "is there already").at(path);
-                    error.help("go on with it by --resume, or name another file")
+            None => File::options().write(true).create_new(true).open(path).map_err(|error| {
+                match error.kind() {
+                    std::io::ErrorKind::AlreadyExists => {
+                        let error = Error::new(ErrorKind::Usage, "is there already").at(path);
+                        error.help("go on with it by --resume, or name another file")
+                    }
+                    _ => Error::io("cannot be written", path, error),
                 }
-                _ => Error::io("cannot be written", path, error),
             })?,
         };
         let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(file);
-        if self.counts.resumed == 0 && !(resume && resume::has_head(path)) {
+        if self.counts.resumed == 0 && !(resume.is_some() && resume::has_head(path)) {
             csv.write_record(&head).map_err(|error| cannot_keep(path, &error.into()))?;
         }
         self.csv = Some(Kept { path: path.to_owned(), csv });

@@ -12,13 +12,20 @@ pub(crate) fn has_head(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }
 
-/// Opens the CSV file at `path` behind its last whole row, cuts off what a stopped run left of another one, and takes the
-/// recordings of its rows off `inputs`. Returns how many there are.
+/// Opens the CSV file at `path`, whose rows are the answers for the first of `inputs`, behind as many of them as a run that was
+/// not stopped would have written with the same digits: recordings are answered `at_once` so many together, and those of the
+/// last, unfinished lot are answered again. Cuts off what comes after. Returns how many rows stay.
 ///
 /// # Errors
 /// When it is none of this program's, is of other labels (`head`) or another model (`digest`), or its rows are not the first
 /// recordings of `inputs`.
-pub(crate) fn open(path: &Path, head: &[String], digest: &str, inputs: &mut Inputs) -> Result<(File, u64)> {
+pub(crate) fn open(
+    path: &Path,
+    head: &[String],
+    digest: &str,
+    mut inputs: Inputs,
+    at_once: u64,
+) -> Result<(File, u64)> {
     let cannot = |error: std::io::Error| Error::io("cannot be continued", path, error);
     let mismatch = |what: String| {
         Error::new(ErrorKind::Mismatch, what).at(path).help("name another file, or remove this one")
@@ -32,7 +39,11 @@ pub(crate) fn open(path: &Path, head: &[String], digest: &str, inputs: &mut Inpu
     if rows.read_record(&mut row).map_err(unreadable)? && row.iter().ne(head.iter().map(String::as_str)) {
         return Err(mismatch("has other columns: it was written for a model with other labels".to_owned()));
     }
+    let mut kept = (0, rows.position().byte());
     while rows.read_record(&mut row).map_err(unreadable)? {
+        if n % at_once == 0 {
+            kept = (n, row.position().map_or(whole, csv::Position::byte));
+        }
         let model = row.get(head.len().saturating_sub(2)).unwrap_or_default();
         if model != digest {
             return Err(mismatch(format!("holds answers of another model, {model}")));
@@ -50,7 +61,12 @@ pub(crate) fn open(path: &Path, head: &[String], digest: &str, inputs: &mut Inpu
         n += 1;
     }
     drop(rows);
+    if n % at_once == 0 || inputs.next().is_none() {
+        kept = (n, whole);
+    }
+    let (n, end) = kept;
     let mut file = file;
+    file.set_len(end).map_err(cannot)?;
     file.seek(SeekFrom::End(0)).map_err(cannot)?;
     Ok((file, n))
 }
