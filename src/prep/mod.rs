@@ -196,7 +196,7 @@ struct EncoderOptions {
     /// What the numbers are stored as; f16 takes half the space
     #[arg(long, value_parser = choice::<ValueType>(), default_value_t = ValueType::F32, requires = "encoder")]
     dtype: ValueType,
-    /// In what the encoder computes; bf16 takes half the time on processors that have it (AVX512-BF16 or AMX), and rounds to
+    /// In what the encoder computes; bf16 takes six tenths of the time on processors that have it (AVX512-BF16 or AMX), and rounds to
     /// three digits
     #[arg(long, value_parser = choice::<EncoderPrecision>(), default_value_t = EncoderPrecision::F32, requires = "encoder")]
     precision: EncoderPrecision,

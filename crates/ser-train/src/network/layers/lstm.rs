@@ -31,8 +31,7 @@ impl Lstm {
     /// Reads every position of `x` `[B, position, input]` in both directions: `[B, position, 2 · hidden]`, f32.
     fn read_all(&self, forward: &Forward<'_>, x: &Tensor) -> Result<Tensor> {
         if forward.training() && side_by_side::can(x) {
-            let turned_round = |x: &Tensor| x.f_flip([1]);
-            return self.read_side_by_side(forward, x, move |x| Ok(turned_round(x)?));
+            return self.read_side_by_side(forward, x, |x| Ok(x.f_flip([1])?));
         }
         let weights = self.weights(forward)?;
         lstm(x, &weights, self.hidden, forward.training(), true)
