@@ -1,16 +1,17 @@
 //! Networks with random weights, and what ser answers with them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ser_core::random::Random;
 use ser_core::storage::Storage;
-use ser_encoder::Tunable;
-use ser_features::{Extractor, FeatureConfig};
+use ser_encoder::{Encoder, EncoderExtractors, Tunable};
+use ser_features::{Extractor, FeatureConfig, Pooling, ValueType};
 use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::{Checkpoint, Tensor as Stored, Value};
 use ser_model::domain::{DomainReference, describe};
 use ser_model::network::{Architecture, FinetuneConfig, NetworkConfig};
 use ser_model::{FeatureNormalisation, FitConfig};
+use ser_prepare::{Extractors, TensorExtractor};
 use ser_train::network::{Network, Pass, answer};
 use ser_train::state::{Origin, SplitOrigin};
 use tch::{Device, Kind, Tensor};
@@ -31,7 +32,22 @@ pub(crate) struct Subject {
     temperature: f64,
     reference: DomainReference,
     encoder: Option<Tunable>,
+    /// What makes its features, where they are the states of an encoder.
+    states: Option<States>,
     pub(crate) checkpoint: Checkpoint,
+}
+
+/// An encoder whose states are features.
+#[derive(Debug)]
+struct States {
+    carried: Tunable,
+    extractors: EncoderExtractors,
+    most: usize,
+}
+
+/// The encoder of this name among the fixtures.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name)
 }
 
 impl Subject {
@@ -42,11 +58,28 @@ impl Subject {
         features: &FeatureConfig,
         members: usize,
     ) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name);
-        let encoder = Tunable::open(&folder, Device::Cpu).unwrap();
+        let encoder = Tunable::open(&fixture(name), Device::Cpu).unwrap();
         let sizes = FinetuneConfig { encoder: Some(encoder.tuned(sizes).unwrap()), ..sizes.clone() };
         let none = FeatureNormalisation::None;
-        Self::of(name, &NetworkConfig::new(sizes), features, none, members, Some(encoder))
+        Self::of(name, &NetworkConfig::new(sizes), features, none, members, Some(encoder), None)
+    }
+
+    /// A network that reads what is kept of these states of the encoder of this name among the fixtures.
+    pub(crate) fn on_states(
+        name: &str,
+        network: &NetworkConfig,
+        (layers, pooling, dtype): (&str, Pooling, ValueType),
+        normalisation: FeatureNormalisation,
+        members: usize,
+    ) -> Self {
+        let encoder = Encoder::open(&fixture(name), Device::Cpu).unwrap();
+        let features = encoder.features(&layers.parse().unwrap(), pooling, dtype, 40).unwrap();
+        let states = States {
+            carried: Tunable::open(&fixture(name), Device::Cpu).unwrap(),
+            most: encoder.most_samples(),
+            extractors: EncoderExtractors::new(encoder, &features).unwrap(),
+        };
+        Self::of(name, network, &features, normalisation, members, None, Some(states))
     }
 
     pub(crate) fn new(
@@ -56,7 +89,7 @@ impl Subject {
         normalisation: FeatureNormalisation,
         members: usize,
     ) -> Self {
-        Self::of(name, network, features, normalisation, members, None)
+        Self::of(name, network, features, normalisation, members, None, None)
     }
 
     fn of(
@@ -66,6 +99,7 @@ impl Subject {
         normalisation: FeatureNormalisation,
         members: usize,
         encoder: Option<Tunable>,
+        states: Option<States>,
     ) -> Self {
         let shape = features.shape();
         let mut architecture = Architecture::new(network, shape, LABELS.len()).unwrap();
@@ -129,7 +163,7 @@ impl Subject {
             metrics: None,
             members: Vec::new(),
         };
-        let reference = reference(features);
+        let reference = reference(features, states.as_ref());
         let mut extra = vec![calibrator.to_entry().unwrap(), reference.to_entry().unwrap()];
         if normalisation == FeatureNormalisation::Training {
             let tensor = |values: &[f32]| Value::Tensor(Stored::from_f32(&shape[..2], values).unwrap());
@@ -137,7 +171,8 @@ impl Subject {
             let entry = Value::dict([("mean", tensor(mean)), ("standard_deviation", tensor(deviation))]);
             extra.push(("feature_statistics".to_owned(), entry));
         }
-        extra.extend(encoder.as_ref().map(|encoder| encoder.to_entry().unwrap()));
+        let carried = encoder.as_ref().or(states.as_ref().map(|states| &states.carried));
+        extra.extend(carried.map(|encoder| encoder.to_entry().unwrap()));
         let checkpoint = Checkpoint {
             labels: LABELS.map(String::from).to_vec(),
             config: serde_json::to_string(&origin).unwrap(),
@@ -155,6 +190,7 @@ impl Subject {
             temperature,
             reference,
             encoder,
+            states,
             checkpoint,
         };
         subject.tell_sounds_apart();
@@ -165,10 +201,10 @@ impl Subject {
     /// zero: those of fresh weights are hardly different, and then nothing is compared.
     fn tell_sounds_apart(&mut self) {
         let mut random = Random::new(&["sounds"]);
-        let noise: Vec<f32> = (0..20_000).map(|_| (0.1 * random.normal()) as f32).collect();
-        let tone: Vec<f32> = (0..20_000).map(|n| (n as f32 * 0.3).sin()).collect();
+        let noise: Vec<f32> = (0..16_000).map(|_| (0.1 * random.normal()) as f32).collect();
+        let tone: Vec<f32> = (0..16_000).map(|n| (n as f32 * 0.3).sin()).collect();
         let pulses: Vec<f32> =
-            (0..30_000_u16).map(|n| f32::from(n % 110 < 3) * f32::from(n % 9_000) / 9e3).collect();
+            (0..16_000_u16).map(|n| f32::from(n % 110 < 3) * f32::from(n % 9_000) / 9e3).collect();
         let answers = [noise, tone, pulses]
             .map(|samples| self.members(&samples).unwrap().iter().flatten().map(floats).collect::<Vec<_>>());
         let layers: Vec<String> = (self.checkpoint.model_state.iter())
@@ -212,7 +248,7 @@ impl Subject {
 
     /// The share of its validation side that ser finds at least as unusual.
     pub(crate) fn share_as_unusual(&self, samples: &[f32]) -> Option<f64> {
-        let (tensor, frames) = extract(&self.features, samples)?;
+        let (tensor, frames) = extract(&self.features, self.states.as_ref(), samples)?;
         let descriptor = describe(&tensor, self.features.shape(), frames).unwrap();
         Some(self.reference.share_as_unusual(self.reference.distance(&descriptor).unwrap()))
     }
@@ -220,7 +256,7 @@ impl Subject {
     /// Logits of each branch of each member; nothing where preparation refuses the samples.
     fn members(&mut self, samples: &[f32]) -> Option<Vec<Vec<Tensor>>> {
         let [channels, rows, most] = self.features.shape();
-        let (mut tensor, frames) = extract(&self.features, samples)?;
+        let (mut tensor, frames) = extract(&self.features, self.states.as_ref(), samples)?;
         for (row, values) in tensor.chunks_exact_mut(most).enumerate() {
             self.normalise(row, &mut values[..frames]);
         }
@@ -282,23 +318,28 @@ fn floats(tensor: &Tensor) -> Vec<f32> {
 }
 
 /// Features `[channel, row, frame]` as they are before normalisation, and how many frames are real; nothing where
-/// preparation refuses the samples.
-fn extract(config: &FeatureConfig, samples: &[f32]) -> Option<(Vec<f32>, usize)> {
+/// preparation refuses the samples, or an encoder hears them in several windows.
+fn extract(config: &FeatureConfig, states: Option<&States>, samples: &[f32]) -> Option<(Vec<f32>, usize)> {
     let mut samples = samples.to_vec();
     config.normalisation.apply(&mut samples).ok()?;
     let mut tensor = vec![0.0; config.shape().iter().product()];
-    let frames = Extractor::new(config).unwrap().extract(&samples, &mut tensor).ok()?.frames;
+    let mut extractor: Box<dyn TensorExtractor> = match states {
+        Some(states) if samples.len() > states.most => return None,
+        Some(states) => states.extractors.extractor().unwrap(),
+        None => Box::new(Extractor::new(config).unwrap()),
+    };
+    let frames = extractor.extract(&samples, &mut tensor).ok()?.frames;
     Some((tensor, frames))
 }
 
 /// What is known of the domain of fifty sounds, by twenty others.
-fn reference(config: &FeatureConfig) -> DomainReference {
+fn reference(config: &FeatureConfig, states: Option<&States>) -> DomainReference {
     let mut random = Random::new(&["domain"]);
     let mut sound = || {
         let (pitch, level) = (80.0 + 200.0 * random.uniform(), 0.01 * random.uniform());
         let value = |n: usize| 0.2 * (n as f64 * pitch * 4e-4).sin() * (n as f64 * 1e-3).sin();
         let samples: Vec<f32> = (0..9_000).map(|n| (value(n) + level * random.normal()) as f32).collect();
-        let (tensor, frames) = extract(config, &samples).unwrap();
+        let (tensor, frames) = extract(config, states, &samples).unwrap();
         describe(&tensor, config.shape(), frames).unwrap()
     };
     let [training, validation] = [50, 20].map(|count| (0..count).map(|_| sound()).collect::<Vec<_>>());

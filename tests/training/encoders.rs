@@ -273,6 +273,83 @@ fn an_encoder_that_has_moved_is_named_and_another_one_refused() {
 }
 
 #[test]
+fn a_checkpoint_that_carries_the_encoder_of_its_states_needs_no_folder() {
+    for (name, options, exported) in [
+        ("wavlm-base", &["--layers", "1,2", "--pool", "statistics", "--dtype", "f16"][..], true),
+        ("whisper", &["--precision", "bf16"], false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        trained(folder, name, options);
+        let again = |run: &str, options: &[&str]| {
+            let mut fit = ser_fit(folder);
+            fit.args(["--config", "run/config.toml", "--quiet", "--run", run]).args(options);
+            fit
+        };
+        let export = |run: &str| {
+            let mut export = Command::new(env!("CARGO_BIN_EXE_ser-export"));
+            export.current_dir(folder).args(["--checkpoint", &format!("{run}/best.pt"), "--quiet"]);
+            export.args(["--onnx", "model.onnx"]);
+            export
+        };
+        let complaint = fail(&mut export("run"), 1);
+        let says = if exported { "--embed-encoder" } else { "computed in bf16" };
+        assert!(complaint.contains(says), "{complaint}");
+
+        let (moved, hubert) = (folder.join("moved"), fixture("hubert-base"));
+        std::fs::rename(folder.join("encoder"), &moved).unwrap();
+        let complaint = fail(&mut again("lost", &["--embed-encoder"]), 1);
+        assert!(complaint.contains("cache: holds the states of a"), "{complaint}");
+        let complaint = fail(&mut again("lost", &["--encoder", hubert.to_str().unwrap()]), 1);
+        assert!(complaint.contains("hubert-base: holds a hubert encoder with digest"), "{complaint}");
+        succeed(&mut again("embedded", &["--embed-encoder", "--encoder", "moved"]));
+        succeed(&mut again("other", &["--seed", "5"]));
+        let answer = |options: &[&str]| {
+            let mut predict = ser_predict(folder);
+            let clip = test_side(folder).swap_remove(0);
+            predict.args(["--device", "cpu", "--json", "--threads", "1", &clip]).args(options);
+            let said = succeed(&mut predict);
+            serde_json::from_str::<Value>(said.lines().next().unwrap()).unwrap()["probabilities"].clone()
+        };
+        let expected = answer(&["--checkpoint", "run/best.pt", "--encoder", "moved"]);
+        std::fs::rename(&moved, folder.join("gone")).unwrap();
+        assert_eq!(answer(&["--checkpoint", "embedded/best.pt"]), expected);
+        std::fs::rename(folder.join("run"), folder.join("trained")).unwrap();
+        std::fs::rename(folder.join("embedded"), folder.join("run")).unwrap();
+        assert_answers_are_reported(folder);
+        // One member that carries it is enough.
+        let members = ["--join", "other/best.pt", "run/best.pt", "--run", "joined", "--quiet"];
+        succeed(ser_fit(folder).args(members));
+        assert!(answer(&["--checkpoint", "joined/best.pt"]) != expected);
+        if exported {
+            succeed(&mut export("joined"));
+        } else {
+            assert!(fail(&mut export("joined"), 1).contains("computed in bf16"));
+        }
+    }
+}
+
+#[test]
+fn a_normalisation_that_leaves_nothing_of_states_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speech(&folder.join("corpus"), 2);
+    for (options, arch, says) in [
+        (&["--layers", "last"][..], "cnn-bilstm", "they have one frame each"),
+        (&["--pool", "none", "--encoder-frames", "40"], "encoder-head", "reads means over frames"),
+    ] {
+        succeed(prep(folder, "hubert-base", options).arg("--quiet"));
+        let mut fit = ser_fit(folder);
+        fit.args(["--cache", "cache", "--arch", arch, "--feature-normalisation", "utterance", "--run", "run"]);
+        let complaint = fail(&mut fit, 2);
+        for part in [says, "--feature-normalisation utterance", "--feature-normalisation training"] {
+            assert!(complaint.contains(part), "{part}: {complaint}");
+        }
+        assert!(!folder.join("run").exists());
+    }
+}
+
+#[test]
 fn another_corpus_is_reported_on_through_the_encoder() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

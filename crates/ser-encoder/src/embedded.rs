@@ -25,7 +25,8 @@ impl Tunable {
         let tensors = self.tensors().iter().map(|(name, tensor)| Ok((name.clone(), exported(tensor)?)));
         let tensors = tensors.collect::<ser_torch::Result<_>>()?;
         let [config, preprocessor] = [self.config(), self.preprocessor()].map(Settings::to_json);
-        Ok(CarriedEncoder::entry(config, preprocessor, self.digest().to_string(), tensors))
+        let digest = self.digest().to_string();
+        Ok(CarriedEncoder::entry(config, preprocessor, self.most_samples(), digest, tensors))
     }
 
     /// Bytes that [`Self::to_entry`] adds to a checkpoint, about.
@@ -96,7 +97,8 @@ mod tests {
             let bytes = checkpoint.to_bytes().unwrap();
             assert!(bytes.len() >= encoder.embedded_bytes(), "{name}");
             let read = Checkpoint::from_bytes(&bytes).unwrap();
-            let mut carried = CarriedEncoder::of(&read, &wanted).unwrap().unwrap();
+            let mut carried = CarriedEncoder::of(&read, &wanted.family, &wanted.digest).unwrap().unwrap();
+            assert_eq!(carried.most_samples, Some(encoder.most_samples()));
             let embedded = open(&carried, encoder.digest(), Device::Cpu).unwrap();
             assert_eq!(embedded.tuned(&sizes).unwrap(), wanted);
             let said = |encoder: &Tunable| {

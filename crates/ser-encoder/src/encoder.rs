@@ -66,12 +66,18 @@ impl Encoder {
             precision,
         };
         let model = tch::no_grad(|| (family.build)(source))?;
-        Ok(Self { precision, ..Self::of(folder.path, family.name, digest, model) })
+        Ok(Self::of(folder.path, family.name, digest, precision, model))
     }
 
     /// One whose tensors may be others than those of its folder.
-    pub(crate) fn of(folder: PathBuf, family: &'static str, digest: Sha, model: Box<dyn Model>) -> Self {
-        Self { folder, family, digest, precision: EncoderPrecision::F32, model }
+    pub(crate) fn of(
+        folder: PathBuf,
+        family: &'static str,
+        digest: Sha,
+        precision: EncoderPrecision,
+        model: Box<dyn Model>,
+    ) -> Self {
+        Self { folder, family, digest, precision, model }
     }
 
     /// The same encoder for another thread: it shares the weights and has nothing else in common.

@@ -28,6 +28,15 @@ impl<'a> Wanted<'a> {
     fn of_states(states: &'a EncoderStates) -> Self {
         Self { does: "reads the states of", family: &states.family, digest: &states.digest }
     }
+
+    fn of_network(tuned: &'a TunedEncoder) -> Self {
+        Self { does: "begins with", family: &tuned.family, digest: &tuned.digest }
+    }
+
+    /// What it is kept by on `device`.
+    fn key(self, device: Device) -> String {
+        format!("{} {device:?}", self.digest)
+    }
 }
 
 /// Encoders, on the CPU where features are their states. Clones share what is opened, so that models of one encoder hold its weights once.
@@ -36,7 +45,7 @@ pub struct Encoders {
     folders: Vec<PathBuf>,
     /// By digest, and what they compute in.
     opened: Arc<Mutex<BTreeMap<(String, String), Encoder>>>,
-    /// Those that networks begin with, by digest and device.
+    /// Those with their tensors at hand, by digest and device.
     tunable: Arc<Mutex<BTreeMap<String, Tunable>>>,
 }
 
@@ -46,12 +55,14 @@ impl Encoders {
         Self { folders, opened: Arc::default(), tunable: Arc::default() }
     }
 
-    /// Extractors of `features`; `None` where they are not the states of an encoder. `noted` is where the encoder was.
+    /// Extractors of `features`, which the network in `checkpoint` reads; `None` where they are not the states of an encoder. It
+    /// is the encoder that the checkpoint carries, or one of a folder. `noted` is where that was.
     ///
     /// # Errors
-    /// When the encoder is not found, is another one than that of the features, or cannot be opened.
+    /// When the encoder is not found, is another one than that of the features, is damaged, or cannot be opened.
     pub fn extractors(
         &self,
+        checkpoint: &Checkpoint,
         features: &FeatureConfig,
         noted: Option<&str>,
     ) -> Result<Option<Arc<EncoderExtractors>>> {
@@ -60,9 +71,15 @@ impl Encoders {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |digest: String| (digest, states.precision.to_string());
         if !opened.contains_key(&of(states.digest.clone())) {
-            for folder in self.places(wanted, noted)? {
-                let encoder = Encoder::open_in(folder, Device::Cpu, states.precision)?;
-                opened.insert(of(encoder.digest().to_string()), encoder);
+            let carried = CarriedEncoder::of(checkpoint, wanted.family, wanted.digest)?;
+            if let Some(carried) = carried {
+                let encoder = embedded::open(&carried, wanted.digest.parse()?, Device::Cpu)?;
+                opened.insert(of(states.digest.clone()), encoder.frozen(states.precision)?);
+            } else {
+                for folder in self.places(wanted, noted)? {
+                    let encoder = Encoder::open_in(folder, Device::Cpu, states.precision)?;
+                    opened.insert(of(encoder.digest().to_string()), encoder);
+                }
             }
         }
         match opened.get(&of(states.digest.clone())) {
@@ -86,11 +103,11 @@ impl Encoders {
         noted: Option<&str>,
         device: Device,
     ) -> Result<Tunable> {
-        let Some(carried) = CarriedEncoder::of(checkpoint, wanted)? else {
+        let Some(carried) = CarriedEncoder::of(checkpoint, &wanted.family, &wanted.digest)? else {
             return self.tunable(wanted, noted, device);
         };
         let mut opened = self.tunable.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key_of(wanted, device);
+        let key = Wanted::of_network(wanted).key(device);
         if let Some(tunable) = opened.get(&key) {
             return Ok(tunable.share());
         }
@@ -103,21 +120,28 @@ impl Encoders {
     /// # Errors
     /// When it is not found, is another one, or cannot be opened.
     pub fn tunable(&self, wanted: &TunedEncoder, noted: Option<&str>, device: Device) -> Result<Tunable> {
-        let TunedEncoder { family, digest, .. } = wanted;
-        let key = key_of(wanted, device);
+        let wanted = Wanted::of_network(wanted);
+        let key = wanted.key(device);
         let mut opened = self.tunable.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tunable) = opened.get(&key) {
             return Ok(tunable.share());
         }
-        let wanted = Wanted { does: "begins with", family, digest };
+        let tunable = Tunable::open(&self.found(wanted, noted)?, device)?;
+        Ok(opened.entry(key).or_insert(tunable).share())
+    }
+
+    /// The folder of the encoder whose states a feature set holds. `noted` is where it was.
+    ///
+    /// # Errors
+    /// When it is not found, or is another one.
+    pub fn folder_of(&self, states: &EncoderStates, noted: Option<&str>) -> Result<PathBuf> {
+        self.found(Wanted { does: "holds the states of", ..Wanted::of_states(states) }, noted)
+    }
+
+    fn found(&self, wanted: Wanted<'_>, noted: Option<&str>) -> Result<PathBuf> {
         let places: Vec<PathBuf> = self.places(wanted, noted)?.into_iter().map(Path::to_path_buf).collect();
-        match find(&places, digest)? {
-            Found::There(folder) => {
-                let tunable = Tunable::open(&folder, device)?;
-                let shared = tunable.share();
-                opened.insert(key, tunable);
-                Ok(shared)
-            }
+        match find(&places, wanted.digest)? {
+            Found::There(folder) => Ok(folder),
             Found::Others(others) => {
                 let others = others.iter().map(|(digest, family)| (digest.as_str(), family.as_str()));
                 Err(self.another(wanted, noted, others))
@@ -159,11 +183,6 @@ impl Encoders {
         };
         error.help(remedy!["name the folder of that encoder with ", Setting::Encoder])
     }
-}
-
-/// What an encoder for networks is kept by.
-fn key_of(wanted: &TunedEncoder, device: Device) -> String {
-    format!("{} {device:?}", wanted.digest)
 }
 
 #[cfg(test)]

@@ -146,6 +146,11 @@ impl Tunable {
         &self.preprocessor
     }
 
+    /// The most samples of a recording that it hears at once.
+    pub(crate) fn most_samples(&self) -> usize {
+        self.sizes.most_samples
+    }
+
     /// SHA-256 over the folder's files.
     pub fn digest(&self) -> Sha {
         self.digest
@@ -228,16 +233,29 @@ impl Tunable {
                 Change::LowRank { a, b, scale } => tensor.f_add(&b.f_matmul(&a)?.f_mul_scalar(scale)?)?,
             };
         }
+        self.encoder_of(&held, EncoderPrecision::F32)
+    }
+
+    /// The encoder as it is, of which nothing learns, computing in `precision`.
+    ///
+    /// # Errors
+    /// When its family does not compute in that.
+    pub(crate) fn frozen(&self, precision: EncoderPrecision) -> Result<Encoder> {
+        tch::no_grad(|| self.encoder_of(&self.tensors, precision))
+    }
+
+    fn encoder_of(&self, held: &Tensors, precision: EncoderPrecision) -> Result<Encoder> {
         let source = Source {
             folder: &self.folder,
             config: &self.config,
             preprocessor: self.preprocessor.clone(),
             device: self.device,
-            held: Some(&held),
+            held: Some(held),
             taken: None,
-            precision: EncoderPrecision::F32,
+            precision,
         };
-        Ok(Encoder::of(self.folder.path.clone(), self.family.name, self.digest, (self.family.build)(source)?))
+        let model = (self.family.build)(source)?;
+        Ok(Encoder::of(self.folder.path.clone(), self.family.name, self.digest, precision, model))
     }
 }
 

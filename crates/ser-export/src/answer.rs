@@ -33,7 +33,13 @@ impl Model {
         let about = format!("mono samples at {} Hz, as recorded", self.features.sample_rate);
         let samples =
             graph.input("samples", ElementType::Float, &[Axis::Of(1), Axis::Free("samples")], &about);
-        let seen = features(&mut graph, &samples, &self.features, &self.normalisation)?;
+        let seen = features(
+            &mut graph,
+            &samples,
+            &self.features,
+            &self.normalisation,
+            self.states_encoder()?.as_ref(),
+        )?;
         let weights = Weights::of(&self.checkpoint.model_state);
         let encoder = self.encoder()?;
         let logits = logits(&mut graph, &seen, &self.config.model, &weights, encoder.as_ref())?;

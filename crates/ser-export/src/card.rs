@@ -59,7 +59,6 @@ impl Model {
     /// What there is to know of it.
     pub fn card(&self) -> ModelCard {
         let (config, features) = (&self.config, &self.features);
-        let hop = features.hop_length as f64 / f64::from(features.sample_rate);
         let calibration = self.calibrator.as_ref().map(|calibrator| Calibration {
             scores: calibrator.scores.values().to_vec(),
             score_shares: calibrator.scores.shares().to_vec(),
@@ -75,7 +74,7 @@ impl Model {
             arch: config.model.arch().name().to_owned(),
             labels: self.labels().to_vec(),
             sample_rate: features.sample_rate,
-            longest_s: hop * features.max_frames as f64,
+            longest_s: self.longest_s(),
             temperature: self.temperature(),
             calibration,
             out_of_domain_level: self.domain.is_some().then_some(OUT_OF_DOMAIN_LEVEL),

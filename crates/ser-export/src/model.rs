@@ -4,8 +4,9 @@ use std::io::Read;
 use std::path::Path;
 
 use ser_core::storage::open_regular;
-use ser_core::{Error, ErrorKind, Result};
-use ser_features::FeatureConfig;
+use ser_core::remedy::Action;
+use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_features::{EncoderPrecision, FeatureConfig, Pooling};
 use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
 use ser_model::domain::DomainReference;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::encoder;
-use crate::features::Normalisation;
+use crate::features::{Normalisation, StatesEncoder};
 
 /// A checkpoint that was checked to be one that can be exported.
 #[derive(Debug)]
@@ -99,15 +100,9 @@ impl Model {
                 .caused_by(error)
         })?;
         features.validate()?;
-        if let Some(states) = &features.encoder {
-            let what =
-                format!("reads the states of a {} encoder, of which there is no ONNX graph", states.family);
-            let help =
-                "export a model of mfcc or log-mel features, or a finetune network that carries its encoder";
-            return Err(Error::new(ErrorKind::Unsupported, what).help(help));
-        }
+        states_encoder(&checkpoint, &features)?;
         if let Some(wanted) = encoder_of(&config) {
-            encoder::carried(&checkpoint, wanted)?;
+            encoder::carried(&checkpoint, &wanted.family, &wanted.digest)?;
         }
         if features.shape() != config.model.input_shape {
             let (given, taken) = (features.shape(), config.model.input_shape);
@@ -136,7 +131,30 @@ impl Model {
     /// # Errors
     /// When the checkpoint does not carry it.
     pub(crate) fn encoder(&self) -> Result<Option<CarriedEncoder<'_>>> {
-        encoder_of(&self.config).map(|wanted| encoder::carried(&self.checkpoint, wanted)).transpose()
+        match encoder_of(&self.config) {
+            Some(wanted) => encoder::carried(&self.checkpoint, &wanted.family, &wanted.digest).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The pretrained encoder whose states its features are, if they are.
+    ///
+    /// # Errors
+    /// When the checkpoint does not carry it.
+    pub(crate) fn states_encoder(&self) -> Result<Option<StatesEncoder<'_>>> {
+        states_encoder(&self.checkpoint, &self.features)
+    }
+
+    /// How much of a recording it hears, seconds.
+    pub(crate) fn longest_s(&self) -> f64 {
+        let features = &self.features;
+        let kept = features.hop_length.saturating_mul(features.max_frames);
+        let samples = match (&features.encoder, self.states_encoder()) {
+            (Some(states), Ok(Some(encoder))) if states.pooling == Pooling::None => kept.min(encoder.most),
+            (Some(_), Ok(Some(encoder))) => encoder.most,
+            _ => kept,
+        };
+        samples as f64 / f64::from(features.sample_rate)
     }
 
     /// Its classes, in the order of the probabilities.
@@ -148,6 +166,26 @@ impl Model {
 /// The encoder that a network begins with, if it does.
 fn encoder_of(config: &Config) -> Option<&TunedEncoder> {
     config.model.network.sizes::<FinetuneConfig>()?.encoder.as_ref()
+}
+
+/// The encoder that `checkpoint` carries because `features` are its states; `None` where they are not.
+///
+/// # Errors
+/// When it carries none, or one that is damaged or that there is no graph of.
+fn states_encoder<'a>(
+    checkpoint: &'a Checkpoint,
+    features: &'a FeatureConfig,
+) -> Result<Option<StatesEncoder<'a>>> {
+    let Some(states) = &features.encoder else { return Ok(None) };
+    if states.precision != EncoderPrecision::F32 {
+        let what = format!("reads states computed in {}, and a graph computes in f32", states.precision);
+        let help = remedy![Action::Prepare, " with the states in f32, and train again"];
+        return Err(Error::new(ErrorKind::Unsupported, what).help(help));
+    }
+    let carried = encoder::carried(checkpoint, &states.family, &states.digest)?;
+    let damaged = || Error::new(ErrorKind::Damaged, "does not say how much its encoder hears at once");
+    let most = carried.most_samples.filter(|most| (1..1 << 31).contains(most)).ok_or_else(damaged)?;
+    Ok(Some(StatesEncoder { carried, most }))
 }
 
 impl Config {

@@ -55,7 +55,8 @@ impl Model {
         let mut tensors: BTreeMap<Cow<'_, str>, &Tensor> =
             own.map(|(name, tensor)| (name.as_str().into(), tensor)).collect();
         // What was trained of an encoder is in the place of what it was before.
-        for (name, tensor) in self.encoder()?.into_iter().flat_map(|encoder| encoder.tensors) {
+        let states = self.states_encoder()?.map(|encoder| encoder.carried);
+        for (name, tensor) in self.encoder()?.into_iter().chain(states).flat_map(|encoder| encoder.tensors) {
             tensors.entry(format!("encoder.{name}").into()).or_insert(tensor);
         }
         let views: Vec<(&str, TensorView<'_>)> = (tensors.iter())

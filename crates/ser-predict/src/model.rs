@@ -68,7 +68,7 @@ impl Model {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         let origin = Origin::of(&checkpoint)?;
         let features = origin.feature_config()?;
-        let encoder = options.encoders.extractors(&features, origin.encoder.as_deref())?;
+        let encoder = options.encoders.extractors(&checkpoint, &features, origin.encoder.as_deref())?;
         let predictor =
             Predictor::new(&checkpoint, &origin, &options.encoders, &options.device, options.threads)?;
         let calibration = Calibrator::of(&checkpoint)?

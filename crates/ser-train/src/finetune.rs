@@ -1,15 +1,14 @@
 //! Networks that begin with a pretrained encoder: what their recipes need besides, and how they get their encoder.
 
-use ser_cache::FeatureSet;
-use ser_core::remedy::{Action, Setting};
+use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_encoder::{Encoders, Tunable};
-use ser_features::FeatureConfig;
-use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
+use ser_model::checkpoint::Checkpoint;
 use ser_model::network::{Architecture, FinetuneConfig, NetworkConfig, TunedEncoder};
 use ser_model::{FeatureNormalisation, FitConfig, Precision};
 use tch::Device;
 
+use crate::carried_encoder::check_fits;
 use crate::network::Network;
 use crate::state::Origin;
 use crate::torch;
@@ -22,21 +21,8 @@ use crate::torch;
 /// when features are normalised, or learning is to be in bf16.
 pub fn complete(config: &mut FitConfig) -> Result<()> {
     let usage = |what: &str| Error::new(ErrorKind::Usage, what);
-    let no_encoder = config.encoder.as_os_str().is_empty();
-    let Some(sizes) = config.network.sizes::<FinetuneConfig>() else {
-        if no_encoder && !config.embed_encoder {
-            return Ok(());
-        }
-        let what = format!("a {} network begins with no pretrained encoder", config.network.arch().name());
-        return Err(usage(&what).help(remedy![
-            "give ",
-            Setting::Arch.to("finetune"),
-            ", or leave ",
-            Setting::Encoder,
-            " out"
-        ]));
-    };
-    if no_encoder {
+    let Some(sizes) = config.network.sizes::<FinetuneConfig>() else { return Ok(()) };
+    if config.encoder.as_os_str().is_empty() {
         let error = usage("a finetune network begins with a pretrained encoder, and none is given");
         return Err(error.help(remedy!["name its folder with ", Setting::Encoder]));
     }
@@ -54,15 +40,8 @@ pub fn complete(config: &mut FitConfig) -> Result<()> {
     }
     let encoder = Tunable::open(&config.encoder, Device::Cpu)?;
     let tuned = encoder.tuned(sizes)?;
-    // A tenth is room for what is trained of it.
-    if config.embed_encoder && encoder.embedded_bytes() > MAX_FILE_BYTES / 10 * 9 {
-        let what = format!(
-            "holds {} MB of weights in f32, and a checkpoint takes {} MB in all",
-            encoder.embedded_bytes() >> 20,
-            MAX_FILE_BYTES >> 20
-        );
-        let error = Error::new(ErrorKind::Limit, what).at(&config.encoder);
-        return Err(error.help(remedy!["leave ", Setting::EmbedEncoder, " out, and keep its folder"]));
+    if config.embed_encoder {
+        check_fits(&encoder)?;
     }
     if let Some(before) = sizes.encoder.as_ref().filter(|before| before.digest != tuned.digest) {
         let what = format!(
@@ -77,48 +56,6 @@ pub fn complete(config: &mut FitConfig) -> Result<()> {
     config.network = NetworkConfig::new(sizes);
     config.precision = Precision::F32;
     Ok(())
-}
-
-/// Refuses features that are no waveforms for a network that begins with an encoder, and waveforms for any other.
-///
-/// # Errors
-/// As said; when the encoder takes another sampling rate, or hears less at once than a waveform holds.
-pub(crate) fn check_features(network: &NetworkConfig, set: &FeatureSet) -> Result<()> {
-    let sizes = network.sizes::<FinetuneConfig>();
-    // Those of a newer version are looked at elsewhere.
-    let Ok(features) = serde_json::from_str::<FeatureConfig>(&set.configuration) else { return Ok(()) };
-    let mismatch = |what: String| Error::new(ErrorKind::Mismatch, what);
-    match (sizes, features.is_waveform()) {
-        (None, false) => Ok(()),
-        (None, true) => {
-            let what = format!("holds waveforms, which a {} network does not read", network.arch().name());
-            Err(mismatch(format!("feature set {} {what}", set.id)).help(remedy![
-                "give ",
-                Setting::Arch.to("finetune"),
-                ", or choose another with ",
-                Setting::FeatureSet
-            ]))
-        }
-        (Some(_), false) => {
-            let what = format!("feature set {} holds no waveforms, which a finetune network reads", set.id);
-            Err(mismatch(what).help(remedy![Action::Prepare, " with ", Setting::Preset.to("waveform")]))
-        }
-        (Some(sizes), true) => {
-            match &sizes.encoder {
-                Some(encoder) if encoder.sample_rate != features.sample_rate => Err(mismatch(format!(
-                    "feature set {} holds waveforms at {} Hz, and the {} encoder takes {} Hz",
-                    set.id, features.sample_rate, encoder.family, encoder.sample_rate
-                ))
-                .help(remedy![Action::Prepare, " at the encoder's rate"])),
-                Some(encoder) if encoder.most_samples < features.max_frames => Err(mismatch(format!(
-                    "feature set {} holds waveforms of {} samples, and the {} encoder hears {} at once",
-                    set.id, features.max_frames, encoder.family, encoder.most_samples
-                ))
-                .help(remedy![Action::Prepare, " with ", Setting::MaxFrames.to(encoder.most_samples)])),
-                _ => Ok(()),
-            }
-        }
-    }
 }
 
 /// The encoder that a network of this architecture begins with, if it does.

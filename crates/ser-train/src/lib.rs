@@ -14,7 +14,9 @@
 pub mod assess;
 pub mod batches;
 mod calibrate;
+mod carried_encoder;
 pub mod collect;
+mod compatibility;
 pub mod device;
 pub mod domain;
 pub mod ensemble;

@@ -7,7 +7,7 @@ use ser_corpus::split::Part;
 use ser_model::FitConfig;
 use ser_model::network::Architecture;
 
-use crate::finetune::check_features;
+use crate::compatibility::check_features;
 
 /// The data of a run.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Material {
         let split = cache.split(set, &protocol)?;
         let train = cache.part(set, &split, Part::Train)?;
         let val = cache.part(set, &split, Part::Val)?;
-        check_features(&config.network, set)?;
+        check_features(config, set)?;
         Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
         Ok(Self { set: set.clone(), split, train, val })
     }

@@ -13,6 +13,7 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Part as Side;
 use ser_distributed::Ranks;
+use ser_encoder::Tunable;
 use ser_model::checkpoint::Checkpoint;
 use ser_model::network::Architecture;
 use ser_model::{BatchNorm, FitConfig, LearntFrom, RunLength, Selection};
@@ -25,6 +26,7 @@ use crate::batches::sharing::{Part, Sharing};
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches, integers};
 use crate::calibrate::{calibrator_of, learnt_from};
+use crate::carried_encoder::to_carry;
 use crate::domain::{DomainReference, reference_of};
 use crate::evaluate::evaluate_together;
 use crate::finetune::fresh_network;
@@ -156,6 +158,8 @@ struct Trainer<'a> {
     /// What features are normalised with, if it is part of the checkpoint.
     statistics: Option<Statistics>,
     learnt_from: LearntFrom,
+    /// The pretrained encoder that the best checkpoint carries, if it does.
+    carried: Option<Tunable>,
     domain: DomainReference,
     standing: TrainingState,
 }
@@ -183,6 +187,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             learning_rates: LearningRates::new(config, length),
             average: WeightAverage::new(config, &network)?,
+            carried: if ranks.is_first() { to_carry(config, &material.set, &network)? } else { None },
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
             learner: Learner::new(network, config)?.weighing_classes(weights.as_deref())?,
             train: Rc::new(TrainingSource::new(config, material, train, device)?),
@@ -454,8 +459,8 @@ impl<'a> Trainer<'a> {
             let mut best = self.checkpoint()?;
             best.extra.push(self.domain.to_entry()?);
             best.extra.push(calibrator_of(&predictions, &self.material.split)?.to_entry()?);
-            if self.config.embed_encoder {
-                best.extra.extend(self.learner.network.encoder_entry()?);
+            if let Some(encoder) = &self.carried {
+                best.extra.push(encoder.to_entry()?);
             }
             self.run.save_best(&best)?;
         }

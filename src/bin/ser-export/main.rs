@@ -17,8 +17,8 @@ use serde::Serialize;
 /// probabilities [1, classes]. Level, spectrum, features and network are all inside. It runs in onnxruntime, onnxruntime-web
 /// and tract; docs/export.md says how to call it and how far it agrees with ser.
 ///
-/// Every architecture and ensembles are exported, and a network that begins with a pretrained encoder where the checkpoint
-/// carries that (ser-fit --embed-encoder). A model whose features are normalised by speaker is refused, since that needs all
+/// Every architecture and ensembles are exported, and a network that begins with a pretrained encoder, or reads the states of
+/// one, where the checkpoint carries that (ser-fit --embed-encoder). A model whose features are normalised by speaker is refused, since that needs all
 /// recordings of a speaker.
 #[derive(Debug, Parser)]
 #[command(name = "ser-export", version)]

@@ -15,7 +15,8 @@ pub(crate) struct PlaceOptions {
     /// Folder of the recordings, for augmentation, as FOLDER or NAME=FOLDER [default: where ser-prep found them]
     #[arg(long, value_name = "FOLDER")]
     data: Vec<String>,
-    /// Folder of the pretrained encoder that a finetune network begins with
+    /// Folder of the pretrained encoder that a finetune network begins with, or whose states are learnt from [default for
+    /// states: where ser-prep found it]
     #[arg(long, value_name = "FOLDER")]
     encoder: Option<PathBuf>,
     /// Let the checkpoint carry that encoder whole, so that it needs no folder

@@ -94,14 +94,16 @@ impl UnseenCorpus {
     }
 
     fn preparation(&self, options: &AssessOptions, out: &std::path::Path) -> Result<Preparation> {
-        let (_, origin) = read(&options.checkpoint)?;
+        let (checkpoint, origin) = read(&options.checkpoint)?;
         let features = origin.feature_config().map_err(|error| error.at(&options.checkpoint))?;
         let of_checkpoint = |error: Error| match error.path() {
             None => error.at(&options.checkpoint),
             Some(_) => error,
         };
-        let extractors =
-            options.encoders.extractors(&features, origin.encoder.as_deref()).map_err(of_checkpoint)?;
+        let extractors = options
+            .encoders
+            .extractors(&checkpoint, &features, origin.encoder.as_deref())
+            .map_err(of_checkpoint)?;
         let preparation = PrepareOptions {
             data: self.data.clone(),
             features,

@@ -91,17 +91,15 @@ impl Source<'_> {
     /// The weights, whose names begin with one of `prefixes`; see [`Weights::open`].
     pub(crate) fn weights(&self, prefixes: &[&str], anchor: &str) -> Result<Weights> {
         let (folder, device) = (self.folder, self.device);
-        match self.held {
-            Some(held) => Ok(Weights::held(&folder.path, held, device)),
-            None => {
-                let weights = Weights::open(&folder.path, &folder.weights, prefixes, anchor, device)?;
-                let products = match self.precision {
-                    EncoderPrecision::F32 => Kind::Float,
-                    EncoderPrecision::Bf16 => Kind::BFloat16,
-                };
-                Ok(weights.kept_in(self.taken.clone()).with_products_in(products))
-            }
-        }
+        let weights = match self.held {
+            Some(held) => Weights::held(&folder.path, held, device),
+            None => Weights::open(&folder.path, &folder.weights, prefixes, anchor, device)?
+                .kept_in(self.taken.clone()),
+        };
+        Ok(weights.with_products_in(match self.precision {
+            EncoderPrecision::F32 => Kind::Float,
+            EncoderPrecision::Bf16 => Kind::BFloat16,
+        }))
     }
 }
 

@@ -2,8 +2,8 @@
 //! settings that the checkpoint carries.
 //!
 //! ```text
-//! samples ─▶ normalised ─▶ convolutions ─▶ projection ─▶ + positions ─▶ layers of a transformer ─▶ mean over frames
-//! [1, N]     [1, 1, N]     [1, channel, F]  [1, F, D]                   [1, F, D]                  [1, D]
+//! samples ─▶ normalised ─▶ convolutions ─▶ projection ─▶ + positions ─▶ layers of a transformer ─▶ states
+//! [1, N]     [1, 1, N]     [1, channel, F]  [1, F, D]                                              [1, F, D] of each
 //! ```
 //!
 //! wav2vec 2.0 and its kin (`speech.rs`) and Whisper (`whisper.rs`) are made of parts, each a file here; others are refused by
@@ -22,7 +22,6 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::CarriedEncoder;
 use ser_model::checkpoint::Checkpoint;
-use ser_model::network::TunedEncoder;
 use serde::de::DeserializeOwned;
 
 use crate::nodes::{affine, standardised};
@@ -33,22 +32,23 @@ pub(crate) use tensors::Tensors;
 /// The family that hears a spectrum.
 const WHISPER: &str = "whisper";
 
-/// The encoder that the network in `checkpoint`, of which it is to be `wanted`, begins with.
+/// The encoder that `checkpoint` carries, which is to be of this `family` and have this `digest`.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`] when the checkpoint does not carry it, or it is of a family that cannot be expressed;
 /// [`ErrorKind::Damaged`] when it is another one or lacks a part.
 pub(crate) fn carried<'a>(
     checkpoint: &'a Checkpoint,
-    wanted: &'a TunedEncoder,
+    family: &'a str,
+    digest: &str,
 ) -> Result<CarriedEncoder<'a>> {
-    let Some(carried) = CarriedEncoder::of(checkpoint, wanted)? else {
-        let what = "begins with a pretrained encoder, which the checkpoint does not carry";
+    let Some(carried) = CarriedEncoder::of(checkpoint, family, digest)? else {
+        let what = "needs a pretrained encoder, which the checkpoint does not carry";
         return Err(
             Error::new(ErrorKind::Unsupported, what).help(remedy!["train it with ", Setting::EmbedEncoder])
         );
     };
-    match carried.family == WHISPER {
+    match is_whisper(&carried) {
         true => drop(whisper::Settings::of(&carried)?),
         false => drop(settings::Settings::of(&carried)?),
     }
@@ -78,13 +78,51 @@ pub(crate) fn mean_state(
     most: usize,
     tensors: &Tensors<'_>,
 ) -> Result<Value> {
-    let states = match tensors.carried().family == WHISPER {
-        true => whisper::last_states(graph, scope, samples, tensors)?,
-        false => speech::last_states(graph, scope, samples, most, tensors)?,
+    let last = match is_whisper(tensors.carried()) {
+        true => whisper::last_state(graph, scope, samples, tensors)?,
+        false => speech::last_state(graph, scope, samples, most, tensors)?,
     };
+    let last = last.ok_or_else(|| Error::new(ErrorKind::Damaged, "carries an encoder without layers"))?;
     graph.enter(&format!("{scope}/mean"));
-    let mean = graph.op_with("ReduceMean", &[&states], &[Attribute::Ints("axes", &[1])]);
+    let mean = graph.op_with("ReduceMean", &[&last], &[Attribute::Ints("axes", &[1])]);
     Ok(graph.squeeze(&mean, &[1]))
+}
+
+/// Adds the encoder with `tensors` to `graph`: the states `[1, F, D]` of each of `layers`, ascending, of `samples` `[1, N]`, f32,
+/// of which there are at most `most`. Layer 0 is what goes into the first.
+///
+/// # Errors
+/// When a tensor is missing, or of another shape than the settings say, or there is no such layer.
+pub(crate) fn states(
+    graph: &mut Graph,
+    scope: &str,
+    samples: &Value,
+    most: usize,
+    layers: &[u32],
+    tensors: &Tensors<'_>,
+) -> Result<Vec<Value>> {
+    let layers: Vec<usize> = layers.iter().map(|layer| *layer as usize).collect();
+    if is_whisper(tensors.carried()) {
+        return whisper::states(graph, scope, samples, &layers, tensors);
+    }
+    let deepest = layers.iter().copied().max().unwrap_or_default();
+    let states = speech::states(graph, scope, samples, most, deepest, tensors)?;
+    Ok(layers.iter().filter_map(|layer| states.get(*layer).cloned()).collect())
+}
+
+/// The fewest samples of which `carried` has a frame.
+///
+/// # Errors
+/// When its settings are damaged.
+pub(crate) fn fewest_samples(carried: &CarriedEncoder<'_>) -> Result<usize> {
+    match is_whisper(carried) {
+        true => Ok(1),
+        false => Ok(settings::Settings::of(carried)?.samples_of_a_frame()),
+    }
+}
+
+fn is_whisper(carried: &CarriedEncoder<'_>) -> bool {
+    carried.family == WHISPER
 }
 
 /// The linear layer `name` from `inputs` to `outputs` units.

@@ -87,9 +87,8 @@ impl Settings {
             preprocessor.feature_extractor.map_or(preprocessor.do_normalize, |own| own.do_normalize);
         settings.normalises = preprocessor.unwrap_or(true);
         if !FAMILIES.contains(&settings.model_type.as_str()) {
-            let what =
-                format!("begins with a {} encoder, of which there is no ONNX graph", settings.model_type);
-            let known = format!("export a model that begins with one of {} or whisper", FAMILIES.join(", "));
+            let what = format!("needs a {} encoder, of which there is no ONNX graph", settings.model_type);
+            let known = format!("export a model on one of {} or whisper", FAMILIES.join(", "));
             return Err(Error::new(ErrorKind::Unsupported, what).help(known));
         }
         let convolutions = [settings.conv_dim.len(), settings.conv_kernel.len(), settings.conv_stride.len()];

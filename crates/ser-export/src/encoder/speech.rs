@@ -22,17 +22,40 @@ const NAMES: Names = Names {
     final_norm: "final_layer_norm",
 };
 
-/// The last states `[1, F, D]` of `samples` `[1, N]`, f32, of which there are at most `most`.
+/// What the encoder says last, `last_hidden_state` in `transformers`, `[1, F, D]`; see [`states`].
 ///
 /// # Errors
-/// When a tensor is missing, or of another shape than the settings say.
-pub(super) fn last_states(
+/// As [`states`].
+pub(super) fn last_state(
     graph: &mut Graph,
     scope: &str,
     samples: &Value,
     most: usize,
     tensors: &Tensors<'_>,
-) -> Result<Value> {
+) -> Result<Option<Value>> {
+    let settings = Settings::of(tensors.carried())?;
+    let Some(last) = states(graph, scope, samples, most, settings.num_hidden_layers, tensors)?.pop() else {
+        return Ok(None);
+    };
+    let (size, epsilon) = (settings.hidden_size, settings.layer_norm_eps);
+    match settings.pre_norm() {
+        true => layer_norm(graph, tensors, "encoder.layer_norm", &last, size, epsilon).map(Some),
+        false => Ok(Some(last)),
+    }
+}
+
+/// The states `[1, F, D]` of the layers 0 to `deepest` of `samples` `[1, N]`, f32, of which there are at most `most`.
+///
+/// # Errors
+/// When a tensor is missing, or of another shape than the settings say, or there are fewer layers.
+pub(super) fn states(
+    graph: &mut Graph,
+    scope: &str,
+    samples: &Value,
+    most: usize,
+    deepest: usize,
+    tensors: &Tensors<'_>,
+) -> Result<Vec<Value>> {
     let settings = Settings::of(tensors.carried())?;
     graph.enter(&format!("{scope}/waveform"));
     let samples = filled_up(graph, samples, settings.samples_of_a_frame());
@@ -50,10 +73,8 @@ pub(super) fn last_states(
     graph.enter(&format!("{scope}/positions"));
     let by_convolution = positions::of(graph, &x, &settings, tensors)?;
     let mut x = graph.op("Add", &[&x, &by_convolution]);
-    let norm =
-        |graph: &mut Graph, x: &Value| layer_norm(graph, tensors, "encoder.layer_norm", x, size, epsilon);
     if !settings.pre_norm() {
-        x = norm(graph, &x)?;
+        x = layer_norm(graph, tensors, "encoder.layer_norm", &x, size, epsilon)?;
     }
     let positions = match settings.has_relative_positions() {
         true => Some(RelativePositions::of(graph, &x, settings.frames_of(most), &settings, tensors)?),
@@ -69,11 +90,7 @@ pub(super) fn last_states(
         activation: &settings.hidden_act,
         names: NAMES,
     };
-    let x = layers.apply(graph, scope, &x, positions.as_ref(), tensors)?;
-    match settings.pre_norm() {
-        true => norm(graph, &x),
-        false => Ok(x),
-    }
+    layers.apply(graph, scope, x, positions.as_ref(), deepest, tensors)
 }
 
 /// `samples` `[1, N]` with silence after them where they are fewer than `least`, `[1, 1, N or least]`.

@@ -1,6 +1,6 @@
 //! The layers of a transformer.
 
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 
 use super::attention::{RelativePositions, attend};
 use super::settings::activate;
@@ -36,24 +36,33 @@ pub(super) struct Names {
 }
 
 impl Layers<'_> {
-    /// What all layers make of `x` `[1, F, D]`, of the same shape.
+    /// What each of the first layers makes of `x` `[1, F, D]`, of the same shape, after `x` itself: as far as the layer
+    /// `deepest`, counted from 1.
     ///
     /// # Errors
-    /// When a tensor is missing.
+    /// When a tensor is missing, or there are fewer layers.
     pub(super) fn apply(
         &self,
         graph: &mut Graph,
         scope: &str,
-        x: &Value,
+        x: Value,
         positions: Option<&RelativePositions>,
+        deepest: usize,
         tensors: &Tensors<'_>,
-    ) -> Result<Value> {
-        let mut x = x.clone();
-        for number in 0..self.count {
-            graph.enter(&format!("{scope}/layer.{number}"));
-            x = self.layer(graph, &format!("{}.{number}", self.names.layers), &x, positions, tensors)?;
+    ) -> Result<Vec<Value>> {
+        if deepest > self.count {
+            let what = format!("reads layer {deepest} of an encoder that has {}", self.count);
+            return Err(Error::new(ErrorKind::Damaged, what));
         }
-        Ok(x)
+        let mut states = vec![x];
+        for number in 0..deepest {
+            graph.enter(&format!("{scope}/layer.{number}"));
+            let at = format!("{}.{number}", self.names.layers);
+            if let Some(x) = states.last() {
+                states.push(self.layer(graph, &at, x, positions, tensors)?);
+            }
+        }
+        Ok(states)
     }
 
     /// One of them, called `at`.

@@ -141,16 +141,31 @@ impl Settings {
     }
 }
 
-/// The last states `[1, F, D]` of the frames that are of the recording `samples` `[1, N]`, f32, itself.
+/// What the encoder says last, `last_hidden_state` in `transformers`, `[1, F, D]`; see [`states`].
 ///
 /// # Errors
-/// When a tensor is missing, or of another shape than the settings say.
-pub(super) fn last_states(
+/// As [`states`].
+pub(super) fn last_state(
     graph: &mut Graph,
     scope: &str,
     samples: &Value,
     tensors: &Tensors<'_>,
-) -> Result<Value> {
+) -> Result<Option<Value>> {
+    let last = Settings::of(tensors.carried())?.encoder_layers;
+    Ok(states(graph, scope, samples, &[last], tensors)?.pop())
+}
+
+/// The states `[1, F, D]` of these `layers`, of the frames that are of the recording `samples` `[1, N]`, f32, itself.
+///
+/// # Errors
+/// When a tensor is missing, or of another shape than the settings say, or there is no such layer.
+pub(super) fn states(
+    graph: &mut Graph,
+    scope: &str,
+    samples: &Value,
+    wanted: &[usize],
+    tensors: &Tensors<'_>,
+) -> Result<Vec<Value>> {
     let settings = Settings::of(tensors.carried())?;
     let size = settings.d_model;
     graph.enter(&format!("{scope}/spectrum"));
@@ -176,15 +191,24 @@ pub(super) fn last_states(
         names: NAMES,
     };
     // Attention hears the silence too, as it did in training.
-    let x = layers.apply(graph, scope, &x, None, tensors)?;
-    let x = layer_norm(graph, tensors, "layer_norm", &x, size, 1e-5)?;
+    let deepest = wanted.iter().copied().max().unwrap_or_default();
+    let states = layers.apply(graph, scope, x, None, deepest, tensors)?;
     graph.enter(&format!("{scope}/real"));
     let of_a_state = (settings.front_end.hop_length * FRAMES_OF_A_STATE) as i64;
     let [rest, whole] = [of_a_state - 1, of_a_state].map(|number| graph.int(number));
     let up = graph.op("Add", &[&count, &rest]);
     let real = graph.op("Div", &[&up, &whole]);
     let [start, axis] = [0, 1].map(|number| graph.int(number));
-    Ok(graph.op("Slice", &[&x, &start, &real, &axis]))
+    let mut found = Vec::new();
+    for number in wanted {
+        let Some(x) = states.get(*number) else { continue };
+        let x = match *number == settings.encoder_layers {
+            true => layer_norm(graph, tensors, "layer_norm", x, size, 1e-5)?,
+            false => x.clone(),
+        };
+        found.push(graph.op("Slice", &[&x, &start, &real, &axis]));
+    }
+    Ok(found)
 }
 
 /// The spectrum `[1, band, frame]` of `samples` `[1, N]`, of which there are `count`.

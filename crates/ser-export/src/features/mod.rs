@@ -19,6 +19,7 @@ mod normalisation;
 mod padding;
 mod spectrum;
 mod speech;
+mod states;
 mod waveform;
 
 use ser_core::{Error, ErrorKind, Result};
@@ -29,6 +30,7 @@ use crate::onnx::{ElementType, Graph, Value};
 pub(crate) use normalisation::Normalisation;
 pub(crate) use padding::pad as padded;
 pub(crate) use spectrum::{mel as mel_bands, power as power_spectrum};
+pub(crate) use states::StatesEncoder;
 
 /// What comes out.
 #[derive(Debug)]
@@ -99,16 +101,21 @@ impl Window {
     }
 }
 
-/// Adds the computation of `config`, which is valid, to `graph`. `samples` are `[1, N]`, f32, at its rate.
+/// Adds the computation of `config`, which is valid, to `graph`. `samples` are `[1, N]`, f32, at its rate; `encoder` is the one
+/// whose states the features are, if they are.
 ///
 /// # Errors
-/// For a kind of features that cannot be expressed.
+/// For a kind of features that cannot be expressed, and for an encoder that is damaged.
 pub(crate) fn features(
     graph: &mut Graph,
     samples: &Value,
     config: &FeatureConfig,
     normalisation: &Normalisation,
+    encoder: Option<&StatesEncoder<'_>>,
 ) -> Result<Features> {
+    if let (Some(of), Some(encoder)) = (&config.encoder, encoder) {
+        return states::features(graph, samples, config, of, encoder, normalisation);
+    }
     if config.is_waveform() {
         return Ok(waveform::features(graph, samples, config));
     }

@@ -21,6 +21,7 @@ pub(crate) struct Value(String);
 pub(crate) enum ElementType {
     Float = 1,
     Int64 = 7,
+    Half = 10,
     Double = 11,
 }
 

@@ -84,12 +84,9 @@ impl Network {
         Ok(Self { encoder: Some(encoder), ..self })
     }
 
-    /// The encoder that it begins with, as a checkpoint carries it; `None` if it begins with none.
-    ///
-    /// # Errors
-    /// When values cannot be copied from the device.
-    pub(crate) fn encoder_entry(&self) -> Result<Option<(String, checkpoint::Value)>> {
-        self.encoder.as_ref().map(Tunable::to_entry).transpose()
+    /// The encoder that it begins with, if it does.
+    pub(crate) fn encoder(&self) -> Option<&Tunable> {
+        self.encoder.as_ref()
     }
 
     /// Sets the arithmetic in which convolutions and LSTM learn; `Auto` stands for f32.

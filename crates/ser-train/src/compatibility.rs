@@ -1,0 +1,105 @@
+//! Whether what a recipe asks for can learn from a feature set at all.
+
+use ser_cache::FeatureSet;
+use ser_core::remedy::{Action, Setting};
+use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_features::FeatureConfig;
+use ser_model::network::{EncoderHeadConfig, FinetuneConfig};
+use ser_model::{FeatureNormalisation, FitConfig};
+
+/// Refuses a recipe that cannot learn from the features in `set`.
+///
+/// # Errors
+/// For features that are no waveforms and a network that begins with an encoder, and the other way round; when that encoder
+/// takes another sampling rate, or hears less at once than a waveform holds; for a recipe that names an encoder where there
+/// is none; and for a normalisation after which every utterance looks the same.
+pub(crate) fn check_features(config: &FitConfig, set: &FeatureSet) -> Result<()> {
+    // Those of a newer version are looked at elsewhere.
+    let Ok(features) = serde_json::from_str::<FeatureConfig>(&set.configuration) else { return Ok(()) };
+    match config.network.sizes::<FinetuneConfig>() {
+        Some(sizes) => check_waveforms(sizes, set, &features),
+        None => {
+            check_encoder(config, set, &features)?;
+            check_normalisation(config, set)
+        }
+    }
+}
+
+fn mismatch(what: String) -> Error {
+    Error::new(ErrorKind::Mismatch, what)
+}
+
+/// Features for a network that begins with an encoder.
+fn check_waveforms(sizes: &FinetuneConfig, set: &FeatureSet, features: &FeatureConfig) -> Result<()> {
+    let id = &set.id;
+    if !features.is_waveform() {
+        let what = format!("feature set {id} holds no waveforms, which a finetune network reads");
+        return Err(mismatch(what).help(remedy![Action::Prepare, " with ", Setting::Preset.to("waveform")]));
+    }
+    let Some(encoder) = &sizes.encoder else { return Ok(()) };
+    if encoder.sample_rate != features.sample_rate {
+        let what = format!(
+            "feature set {id} holds waveforms at {} Hz, and the {} encoder takes {} Hz",
+            features.sample_rate, encoder.family, encoder.sample_rate
+        );
+        return Err(mismatch(what).help(remedy![Action::Prepare, " at the encoder's rate"]));
+    }
+    if encoder.most_samples < features.max_frames {
+        let what = format!(
+            "feature set {id} holds waveforms of {} samples, and the {} encoder hears {} at once",
+            features.max_frames, encoder.family, encoder.most_samples
+        );
+        let help = remedy![Action::Prepare, " with ", Setting::MaxFrames.to(encoder.most_samples)];
+        return Err(mismatch(what).help(help));
+    }
+    Ok(())
+}
+
+/// Features for a network that begins with none: an encoder may be named where they are its states.
+fn check_encoder(config: &FitConfig, set: &FeatureSet, features: &FeatureConfig) -> Result<()> {
+    let arch = config.network.arch().name();
+    let names_encoder = !config.encoder.as_os_str().is_empty() || config.embed_encoder;
+    if names_encoder && features.encoder.is_none() {
+        let what = format!(
+            "a {arch} network begins with no pretrained encoder, and feature set {} holds the states of none",
+            set.id
+        );
+        return Err(Error::new(ErrorKind::Usage, what).help(remedy![
+            "give ",
+            Setting::Arch.to("finetune"),
+            ", or leave ",
+            Setting::Encoder,
+            " and ",
+            Setting::EmbedEncoder,
+            " out"
+        ]));
+    }
+    if features.is_waveform() {
+        let what = format!("feature set {} holds waveforms, which a {arch} network does not read", set.id);
+        return Err(mismatch(what).help(remedy![
+            "give ",
+            Setting::Arch.to("finetune"),
+            ", or choose another with ",
+            Setting::FeatureSet
+        ]));
+    }
+    Ok(())
+}
+
+/// The mean of a number over the frames of an utterance is 0 after it was subtracted: a single frame is nothing else, and an
+/// `encoder-head` network reads nothing else.
+fn check_normalisation(config: &FitConfig, set: &FeatureSet) -> Result<()> {
+    let [.., frames] = set.shape;
+    let reads_means = config.network.sizes::<EncoderHeadConfig>().is_some();
+    if config.feature_normalisation != FeatureNormalisation::Utterance || !(reads_means || frames == 1) {
+        return Ok(());
+    }
+    let given = Setting::FeatureNormalisation.to(FeatureNormalisation::Utterance);
+    let why = match frames {
+        1 => "they have one frame each, of which nothing is left".to_owned(),
+        _ => format!("a {} network reads means over frames, which are then 0", config.network.arch().name()),
+    };
+    let what = format!("{given} makes all utterances of feature set {} the same: {why}", set.id);
+    Err(Error::new(ErrorKind::Usage, what)
+        .help(remedy!["give ", Setting::FeatureNormalisation.to(FeatureNormalisation::Training)]))
+}
