@@ -218,7 +218,7 @@ fn all_damage_is_listed_with_rows_and_recordings() {
     for shard in &shards {
         for row in damage[relative(&root, shard).as_str()]["rows"].as_array().unwrap() {
             let key = row["key"].as_str().unwrap().parse().unwrap();
-            assert_eq!(u64::from(set.entry(&key).unwrap().position), row["row"].as_u64().unwrap());
+            assert_eq!(u64::from(set.by_key().get(&key).unwrap().position), row["row"].as_u64().unwrap());
             let source = row["sources"][0].as_str().unwrap();
             let content = ser_cache::Sha::of(&[&fs::read(made.data().join(source)).unwrap()]);
             assert_eq!(ser_cache::key_of(&content, &set.configuration), key);

@@ -122,7 +122,7 @@ fn a_segment_is_an_utterance_like_a_file_with_the_same_samples() {
         let cache = Cache::open(&place.out()).unwrap();
         let set = cache.feature_set(None).unwrap();
         let utterance = place.all().into_iter().find(|utterance| utterance.path == path).unwrap();
-        let entry = set.entry(&utterance.key).unwrap().row.clone();
+        let entry = set.by_key().get(&utterance.key).unwrap().row.clone();
         (entry.checksum, entry.source.sound, entry.frames)
     };
     for second in 0..4 {

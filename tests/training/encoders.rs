@@ -340,7 +340,16 @@ fn a_normalisation_that_leaves_nothing_of_states_is_refused() {
     ] {
         succeed(prep(folder, "hubert-base", options).arg("--quiet"));
         let mut fit = ser_fit(folder);
-        fit.args(["--cache", "cache", "--arch", arch, "--feature-normalisation", "utterance", "--run", "run"]);
+        fit.args([
+            "--cache",
+            "cache",
+            "--arch",
+            arch,
+            "--feature-normalisation",
+            "utterance",
+            "--run",
+            "run",
+        ]);
         let complaint = fail(&mut fit, 2);
         for part in [says, "--feature-normalisation utterance", "--feature-normalisation training"] {
             assert!(complaint.contains(part), "{part}: {complaint}");

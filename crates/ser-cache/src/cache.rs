@@ -1,8 +1,8 @@
 //! A cache opened for reading.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rayon::prelude::*;
 use ser_core::remedy::{Action, Setting};
@@ -15,8 +15,8 @@ use crate::dataset::DatasetRow;
 use crate::lock::ReadersLock;
 use crate::survey::{no_cache, not_a_folder};
 use crate::{
-    Dataset, FeatureSet, Index, ReadOptions, Shard, StoredSplit, TensorEntry, Utterance, check_inside,
-    feature_set_id, generation_name, generation_place, index_path, manifest_shard, shard_path, shards_folder,
+    Dataset, FeatureSet, Index, ReadOptions, Sha, Shard, ShardLayout, StoredSplit, TensorEntry, Utterance,
+    check_inside, feature_set_id, generation_name, generation_place, index_path, shard_path, shards_folder,
 };
 
 /// A cache opened for reading: one consistent version, whatever a writer does in the meantime.
@@ -26,7 +26,9 @@ pub struct Cache {
     pub(crate) index: Index,
     pub(crate) access: ReadOptions,
     /// Keeps what the index names from being removed.
-    pub(crate) readers: Arc<ReadersLock>,
+    readers: Arc<ReadersLock>,
+    /// Shards that datasets of this cache have open, by name.
+    opened: Mutex<HashMap<Sha, Weak<Shard>>>,
 }
 
 impl Cache {
@@ -42,7 +44,13 @@ impl Cache {
             return Err(not_a_folder(root));
         }
         let index = Index::read(&index_path(root))?.ok_or_else(|| no_cache(root))?;
-        Ok(Self { root: root.to_owned(), index, access: ReadOptions::default(), readers })
+        Ok(Self::of(root, index, readers))
+    }
+
+    /// The cache in `root` with this index, while `readers` keeps what it names.
+    pub(crate) fn of(root: &Path, index: Index, readers: Arc<ReadersLock>) -> Self {
+        let (root, access, opened) = (root.to_owned(), ReadOptions::default(), Mutex::default());
+        Self { root, index, access, readers, opened }
     }
 
     /// Lets its tensors be read in another way than by default.
@@ -179,42 +187,53 @@ impl Cache {
     /// When one is not in `set`, or a shard cannot be opened.
     fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
         let layout = set.layout();
-        let (shape, access) = (layout.shape, self.access);
-        let readers = Arc::clone(&self.readers);
-        let mut dataset = Dataset { shape, shards: Vec::new(), rows: Vec::new(), access, _readers: readers };
-        let mut opened: HashMap<u32, usize> = HashMap::new();
+        let entries = set.by_key();
         let entries: Vec<Result<&TensorEntry>> =
-            utterances.par_iter().map(|utterance| self.entry_of(set, utterance)).collect();
-        for (utterance, entry) in utterances.iter().zip(entries) {
-            let entry = entry?;
-            let shard = match opened.get(&entry.shard) {
-                Some(position) => *position,
-                None => {
-                    let name = set.shards.get(entry.shard as usize).ok_or_else(|| unknown(utterance))?;
-                    let path = shard_path(&shards_folder(&self.root), name);
-                    check_inside(&self.root, &path)?;
-                    dataset.shards.push(Shard::open_by(&path, &layout, access.map)?);
-                    opened.insert(entry.shard, dataset.shards.len() - 1);
-                    dataset.shards.len() - 1
-                }
-            };
+            utterances.par_iter().map(|utterance| entries.of(utterance)).collect();
+        // Of several errors that of the first utterance.
+        let entries = entries.into_iter().collect::<Result<Vec<_>>>()?;
+        let numbers: BTreeSet<u32> = entries.iter().map(|entry| entry.shard).collect();
+        let shards: Vec<Result<Arc<Shard>>> = numbers
+            .par_iter()
+            .map(|number| {
+                let name = set.shards.get(*number as usize);
+                let unlisted =
+                    || Error::new(ErrorKind::Damaged, "names a shard that is not listed").at(&self.root);
+                self.shard(name.ok_or_else(unlisted)?, &layout)
+            })
+            .collect();
+        let shards = shards.into_iter().collect::<Result<_>>()?;
+        let places: HashMap<u32, usize> = numbers.into_iter().zip(0..).collect();
+        let row = |(utterance, entry): (&Utterance, &TensorEntry)| {
             let label = labels.iter().position(|label| *label == utterance.label).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Mismatch,
-                    format!("is labelled {:?}, not one of {labels:?}", utterance.label),
-                )
-                .at(&utterance.path)
+                let what = format!("is labelled {:?}, not one of {labels:?}", utterance.label);
+                Error::new(ErrorKind::Mismatch, what).at(&utterance.path)
             })?;
-            dataset.rows.push(DatasetRow {
-                shard,
+            Ok(DatasetRow {
+                shard: places.get(&entry.shard).copied().unwrap_or_default(),
                 position: entry.position as usize,
                 frames: entry.row.frames,
                 label,
                 checksum: entry.row.checksum,
                 checked: false.into(),
-            });
+            })
+        };
+        let rows = utterances.iter().zip(entries).map(row).collect::<Result<_>>()?;
+        let readers = Arc::clone(&self.readers);
+        Ok(Dataset { shape: layout.shape, shards, rows, access: self.access, _readers: readers })
+    }
+
+    /// The shard called `name`, opened once for all datasets that need it at the same time.
+    fn shard(&self, name: &Sha, layout: &ShardLayout) -> Result<Arc<Shard>> {
+        let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shard) = opened().get(name).and_then(Weak::upgrade) {
+            return Ok(shard);
         }
-        Ok(dataset)
+        let path = shard_path(&shards_folder(&self.root), name);
+        check_inside(&self.root, &path)?;
+        let shard = Arc::new(Shard::open_by(&path, layout, self.access.map)?);
+        opened().insert(*name, Arc::downgrade(&shard));
+        Ok(shard)
     }
 
     /// The dataset of one side of a split.
@@ -223,17 +242,6 @@ impl Cache {
     /// When an utterance is not in `set`, or a shard cannot be opened.
     pub fn part(&self, set: &FeatureSet, split: &StoredSplit, part: Part) -> Result<Dataset> {
         self.dataset(set, &split.info.labels, split.part(part))
-    }
-
-    /// The entry of an utterance, which must lie where the manifest says. So a manifest can name nothing outside
-    /// the cache.
-    pub(crate) fn entry_of<'a>(&self, set: &'a FeatureSet, utterance: &Utterance) -> Result<&'a TensorEntry> {
-        let entry = set.entry(&utterance.key).ok_or_else(|| unknown(utterance))?;
-        let shard = set.shards.get(entry.shard as usize).map(manifest_shard);
-        let agrees = shard.as_deref() == Some(utterance.shard.as_str())
-            && entry.position == utterance.row
-            && entry.row.frames == utterance.frames;
-        agrees.then_some(entry).ok_or_else(|| unknown(utterance))
     }
 }
 

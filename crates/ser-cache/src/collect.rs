@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::lock::ReadersLock;
 use crate::survey::{CachePiece, Role, read_index, survey};
-use crate::{Cache, Hex, Index, ReadOptions, WriterLock, check_splits_place, index_path, point_splits_at};
+use crate::{Cache, Hex, Index, WriterLock, check_splits_place, index_path, point_splits_at};
 
 /// What is to be removed.
 #[derive(Debug, Clone)]
@@ -69,8 +69,7 @@ pub fn collect(options: &GarbageOptions, storage: &Storage) -> Result<Collected>
         }
     };
     let index = read_index(root)?;
-    let cache =
-        Cache { root: root.to_owned(), index, access: ReadOptions::default(), readers: Arc::new(readers) };
+    let cache = Cache::of(root, index, Arc::new(readers));
     let dropped = named(&cache, &options.drop)?;
     let mut index = cache.index.clone();
     index.feature_sets.retain(|set| !dropped.contains(&set.id));

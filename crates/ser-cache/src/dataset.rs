@@ -14,7 +14,7 @@ use crate::{Checksum, ReadOptions, Shard};
 #[derive(Debug)]
 pub struct Dataset {
     pub(super) shape: [usize; 3],
-    pub(super) shards: Vec<Shard>,
+    pub(super) shards: Vec<Arc<Shard>>,
     pub(super) rows: Vec<DatasetRow>,
     pub(super) access: ReadOptions,
     /// Keeps the shards from being removed.

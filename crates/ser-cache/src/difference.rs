@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::cache::UtteranceSides;
 use crate::{
-    Cache, CopySettings, FeatureSet, Sha, TensorEntry, Utterance, augmented_set_id, copies_of, key_of,
+    Cache, CopySettings, EntriesByKey, FeatureSet, Sha, TensorEntry, Utterance, augmented_set_id, copies_of,
+    key_of,
 };
 
 /// The differences between a feature set of one cache and one of another.
@@ -57,6 +58,7 @@ pub struct FieldChange {
 /// A feature set as it is compared.
 struct Side<'a> {
     set: &'a FeatureSet,
+    entries: EntriesByKey<'a>,
     protocols: Vec<Protocol>,
     copies: Option<CopySettings>,
     utterances: UtteranceSides,
@@ -131,11 +133,11 @@ impl<'a> Side<'a> {
         let utterances = cache.utterance_sides(set, &protocols)?;
         let contents = cache.index.files.iter().map(|file| (file.path.as_str(), &file.content)).collect();
         let copies = copies_of(&cache.root, set);
-        Ok(Self { set, protocols, copies, utterances, contents })
+        Ok(Self { set, entries: set.by_key(), protocols, copies, utterances, contents })
     }
 
     fn entry(&self, utterance: &Utterance) -> Option<&TensorEntry> {
-        self.set.entry(&utterance.key)
+        self.entries.get(&utterance.key)
     }
 
     /// The SHA-256 of the recording that the tensor was computed from: the index knows the corpus as it was for its

@@ -3,7 +3,8 @@
 use ser_features::{EXTRACTOR_VERSION, FeatureConfig, ValueType};
 use serde::{Deserialize, Serialize};
 
-use crate::{CopySettings, RowInfo, Sha, ShardLayout, TensorKey};
+use crate::entries_by_key::EntriesByKey;
+use crate::{CopySettings, RowInfo, Sha, ShardLayout};
 
 /// The tensors of one feature configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,31 +45,9 @@ impl FeatureSet {
         self.manifests == Self::no_manifests()
     }
 
-    /// The entry with this key.
-    ///
-    /// Keys are digests, so the first bytes of one tell about where it is: of a million entries that leaves a few to look at,
-    /// side by side in memory, instead of twenty far from each other.
-    pub fn entry(&self, key: &TensorKey) -> Option<&TensorEntry> {
-        let entries = &self.entries;
-        let [a, b, c, d, e, f, g, h, ..] = key.0;
-        let share = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        let guess = ((u128::from(share) * entries.len() as u128) >> 64) as usize;
-        let is_before = |position: usize| entries.get(position).is_some_and(|entry| entry.row.key < *key);
-        // Twice as far at each step, so that keys which are not evenly spread cost no more than halving would.
-        let (mut low, mut high) = (guess, guess);
-        let mut step = 1;
-        while low > 0 && !is_before(low - 1) {
-            low = low.saturating_sub(step);
-            step *= 2;
-        }
-        step = 1;
-        while is_before(high) {
-            high = (high + step).min(entries.len());
-            step *= 2;
-        }
-        let around = entries.get(low..entries.len().min(high + 1))?;
-        let position = around.binary_search_by(|entry| entry.row.key.cmp(key)).ok()?;
-        around.get(position)
+    /// Its entries by their keys.
+    pub fn by_key(&self) -> EntriesByKey<'_> {
+        EntriesByKey::new(self)
     }
 
     /// How its shards are laid out.
@@ -101,64 +80,4 @@ pub fn augmented_set_id(configuration: &str, copies: Option<&CopySettings>) -> S
         parts.extend([b"\0".as_slice(), identity]);
     }
     Sha::of(&parts).to_string().chars().take(12).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use ser_audio::Container;
-
-    use super::*;
-    use crate::digest::Hex;
-    use crate::{Checksum, SourceChannels, TensorSource};
-
-    #[test]
-    fn an_entry_is_found_by_its_key_however_keys_are_spread() {
-        let spread: Vec<Sha> = (0..500_u32).map(|number| Sha::of(&[&number.to_le_bytes()])).collect();
-        let crowded = |first: u8| -> Vec<Sha> {
-            let alike = |key: &Sha| Hex([[first; 30].as_slice(), &key.0[..2]].concat().try_into().unwrap());
-            spread.iter().map(alike).collect()
-        };
-        for mut keys in [spread.clone(), crowded(0), crowded(0x7f), crowded(0xff), Vec::new()] {
-            keys.sort();
-            keys.dedup();
-            for count in [keys.len(), 1, 2, 3] {
-                let known = keys.get(..count).unwrap_or(&keys);
-                let set = set_of(known);
-                for key in keys.iter().chain(&spread).chain(&[Hex([0; 32]), Hex([0xff; 32])]) {
-                    let found = set.entry(key).map(|entry| entry.position as usize);
-                    assert_eq!(found, known.iter().position(|known| known == key), "{key} of {count}");
-                }
-            }
-        }
-    }
-
-    /// A feature set of these keys.
-    fn set_of(keys: &[Sha]) -> FeatureSet {
-        let source = TensorSource {
-            sample_rate: 16_000,
-            channels: SourceChannels::new(1, None),
-            container: Container::Wav,
-            samples: 1,
-            sound: Checksum::of_row(&[], ValueType::F32, 0),
-        };
-        let entry = |(position, key): (usize, &Sha)| TensorEntry {
-            shard: 0,
-            position: position as u32,
-            row: RowInfo {
-                key: *key,
-                frames: 0,
-                frames_cut: 0,
-                checksum: source.sound,
-                source: source.clone(),
-            },
-        };
-        FeatureSet {
-            id: String::new(),
-            configuration: String::new(),
-            shape: [1, 1, 1],
-            manifests: FeatureSet::no_manifests(),
-            shards: Vec::new(),
-            entries: keys.iter().enumerate().map(entry).collect(),
-        }
-    }
 }

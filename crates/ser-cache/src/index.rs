@@ -10,9 +10,9 @@
 //! payload   the index in bincode 2, standard configuration
 //! ```
 
-use std::collections::HashSet;
 use std::path::Path;
 
+use rayon::prelude::*;
 use ser_core::remedy::Action;
 use ser_core::storage::{Storage, folder_of};
 use ser_core::{Error, ErrorKind, Result, remedy};
@@ -131,7 +131,7 @@ impl Index {
     }
 
     fn validate(&self) -> Result<(), &'static str> {
-        if self.files.iter().any(|file| check_relative(&file.path).is_err()) {
+        if self.files.par_iter().any(|file| check_relative(&file.path).is_err()) {
             return Err("it names a file outside the corpus folder");
         }
         for set in &self.feature_sets {
@@ -139,7 +139,6 @@ impl Index {
             if values.is_none_or(|values| values == 0) {
                 return Err("a tensor has an impossible shape");
             }
-            let mut rows: HashSet<(u32, u32)> = HashSet::new();
             if !set.entries.is_sorted_by(|a, b| a.row.key < b.row.key) {
                 return Err("its entries are not sorted");
             }
@@ -150,9 +149,12 @@ impl Index {
                 if entry.row.frames > set.shape[2] {
                     return Err("an entry has more frames than its tensor");
                 }
-                if !rows.insert((entry.shard, entry.position)) {
-                    return Err("two entries share a row");
-                }
+            }
+            let mut rows: Vec<(u32, u32)> =
+                set.entries.iter().map(|entry| (entry.shard, entry.position)).collect();
+            rows.par_sort_unstable();
+            if rows.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+                return Err("two entries share a row");
             }
         }
         Ok(())

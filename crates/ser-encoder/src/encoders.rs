@@ -204,18 +204,34 @@ mod tests {
         let (wavlm, hubert) = (of("wavlm-base"), of("hubert-base"));
         let (at_wavlm, at_hubert) = (fixture("wavlm-base"), fixture("hubert-base"));
         let noted = at_wavlm.to_str();
-        assert!(Encoders::default().extractors(&FeatureConfig::default(), noted).unwrap().is_none());
-        assert!(Encoders::default().extractors(&wavlm, noted).unwrap().is_some());
+        let carrying = |extra| Checkpoint {
+            labels: vec!["calm".to_owned()],
+            config: "{}".to_owned(),
+            model_state: Vec::new(),
+            extra,
+        };
+        let checkpoint = carrying(Vec::new());
+        assert!(
+            Encoders::default().extractors(&checkpoint, &FeatureConfig::default(), noted).unwrap().is_none()
+        );
+        assert!(Encoders::default().extractors(&checkpoint, &wavlm, noted).unwrap().is_some());
         let both = Encoders::new(vec![at_wavlm.clone(), at_hubert.clone()]);
-        assert!(both.extractors(&wavlm, None).unwrap().is_some());
-        assert!(both.extractors(&hubert, None).unwrap().is_some());
+        assert!(both.extractors(&checkpoint, &wavlm, None).unwrap().is_some());
+        assert!(both.extractors(&checkpoint, &hubert, None).unwrap().is_some());
         // What was computed in bf16 is computed in bf16 again.
         let in_bf16 = Encoder::open_in(&at_wavlm, Device::Cpu, EncoderPrecision::Bf16).unwrap();
         let in_bf16 = in_bf16.features(&LayerChoice::All, Pooling::Mean, ValueType::F32, 1).unwrap();
-        assert!(both.extractors(&in_bf16, None).unwrap().is_some());
+        assert!(both.extractors(&checkpoint, &in_bf16, None).unwrap().is_some());
+        // One that the checkpoint carries is looked for nowhere else.
+        let carried = Tunable::open(&at_wavlm, Device::Cpu).unwrap().to_entry().unwrap();
+        let carrying = carrying(vec![carried]);
+        for features in [&wavlm, &in_bf16] {
+            assert!(Encoders::default().extractors(&carrying, features, None).unwrap().is_some());
+        }
+        assert!(Encoders::default().extractors(&carrying, &hubert, None).is_err());
         let digest = |features: &FeatureConfig| features.encoder.as_ref().unwrap().digest.clone();
         let refused = |encoders: Encoders, noted: Option<&str>| {
-            let error = encoders.extractors(&wavlm, noted).unwrap_err();
+            let error = encoders.extractors(&checkpoint, &wavlm, noted).unwrap_err();
             (error.kind(), error.to_string())
         };
         let (kind, says) = refused(Encoders::new(vec![at_hubert]), noted);

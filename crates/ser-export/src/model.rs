@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use ser_core::storage::open_regular;
 use ser_core::remedy::Action;
+use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::{EncoderPrecision, FeatureConfig, Pooling};
 use ser_model::calibration::Calibrator;

@@ -229,8 +229,9 @@ fn other_corpus(
     let split = cache.split(set, &Protocol::Random)?;
     let (dataset, utterances) = (cache.part(set, &split, Part::Test)?, split.part(Part::Test));
     let learnt = LearntFrom::of(checkpoint)?.unwrap_or_default();
+    let entries = set.by_key();
     let is_new = |utterance: &Utterance| {
-        let sound = sound_of(set, utterance);
+        let sound = sound_of(&entries, utterance);
         !sound.is_some_and(|sound| {
             learnt.training.sounds.contains(&sound) || learnt.validation.sounds.contains(&sound)
         })

@@ -1,8 +1,9 @@
 //! Calibrates a network on its validation side, once its weights are chosen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use ser_cache::{FeatureSet, StoredSplit, Utterance};
+use rayon::prelude::*;
+use ser_cache::{EntriesByKey, FeatureSet, StoredSplit, Utterance};
 use ser_core::Result;
 use ser_core::progress::Silent;
 use ser_corpus::split::Part;
@@ -55,18 +56,22 @@ fn speakers_of_their_own(split: &StoredSplit) -> Option<Vec<usize>> {
     (numbers.len() > 1).then_some(speakers)
 }
 
-/// The start of the digest of the sound that `utterance` of `set` was computed from, if the cache knows it.
-pub(crate) fn sound_of(set: &FeatureSet, utterance: &Utterance) -> Option<SoundDigest> {
-    set.entry(&utterance.key)?.row.source.sound.0.first_chunk().copied()
+/// The start of the digest of the sound that `utterance` was computed from, if the cache knows it.
+pub(crate) fn sound_of(entries: &EntriesByKey<'_>, utterance: &Utterance) -> Option<SoundDigest> {
+    entries.get(&utterance.key)?.row.source.sound.0.first_chunk().copied()
 }
 
 /// The sounds and speakers on the training and validation side of `split`. Augmented copies are of sounds that are there.
 pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
+    let entries = set.by_key();
     let heard = |part: Part| {
-        let originals = || split.part(part).iter().filter(|utterance| utterance.parent.is_none());
+        let originals = || split.part(part).par_iter().filter(|utterance| utterance.parent.is_none());
+        let sounds: Vec<_> = originals().filter_map(|utterance| sound_of(&entries, utterance)).collect();
+        let speakers: HashSet<&str> =
+            originals().filter_map(|utterance| utterance.speaker.as_deref()).collect();
         Heard {
-            sounds: originals().filter_map(|utterance| sound_of(set, utterance)).collect(),
-            speakers: originals().filter_map(|utterance| utterance.speaker.clone()).collect(),
+            sounds: sounds.into_iter().collect(),
+            speakers: speakers.into_iter().map(String::from).collect(),
         }
     };
     let training = split.part(Part::Train);

@@ -48,7 +48,8 @@ impl Material {
 
 /// What the tensors of `set` leave out of the recordings on these sides of `split`, if anything.
 pub(crate) fn cut_frames(set: &FeatureSet, split: &StoredSplit, parts: &[Part]) -> Option<CutFrames> {
+    let entries = set.by_key();
     let utterances = parts.iter().flat_map(|part| split.part(*part));
     let originals = utterances.filter(|utterance| utterance.parent.is_none());
-    CutFrames::of(originals.filter_map(|utterance| Some(&set.entry(&utterance.key)?.row)))
+    CutFrames::of(originals.filter_map(|utterance| Some(&entries.get(&utterance.key)?.row)))
 }

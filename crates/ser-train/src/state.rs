@@ -71,8 +71,16 @@ const SAMPLE: usize = 16;
 /// the utterances are dealt.
 pub(super) fn sample(split: &StoredSplit) -> Vec<TensorKey> {
     let utterances = Part::ALL.into_iter().flat_map(|part| split.part(part));
-    let keys: BTreeSet<TensorKey> = utterances.map(|utterance| utterance.key).collect();
-    keys.into_iter().take(SAMPLE).collect()
+    let mut lowest = BTreeSet::new();
+    for utterance in utterances {
+        if lowest.len() < SAMPLE || lowest.last().is_some_and(|highest| utterance.key < *highest) {
+            lowest.insert(utterance.key);
+        }
+        if lowest.len() > SAMPLE {
+            lowest.pop_last();
+        }
+    }
+    lowest.into_iter().collect()
 }
 
 /// What an epoch gave: a line of `metrics.jsonl`.

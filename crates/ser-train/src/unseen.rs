@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ser_cache::{Cache, FeatureSet, Utterance};
+use ser_cache::{Cache, EntriesByKey, FeatureSet, Utterance};
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
 use ser_core::text::thousands;
@@ -177,6 +177,7 @@ impl Hearing<'_> {
             n_heard: 0,
             n_other_labels: 0,
         };
+        let entries = self.set.by_key();
         for part in Part::ALL {
             let utterances = split.part(part);
             if utterances.is_empty() {
@@ -192,15 +193,15 @@ impl Hearing<'_> {
             for (index, (utterance, logits)) in utterances.iter().zip(rows).enumerate() {
                 let logits = common.iter().map(|class| logits[*class]).collect();
                 let distance = far.as_ref().and_then(|far| far.get(index).copied());
-                said.add(utterance, logits, distance, self.has_heard(utterance));
+                said.add(utterance, logits, distance, self.has_heard(&entries, utterance));
             }
         }
         Ok(said)
     }
 
-    fn has_heard(&self, utterance: &Utterance) -> bool {
+    fn has_heard(&self, entries: &EntriesByKey<'_>, utterance: &Utterance) -> bool {
         let within =
-            |heard: &Heard| sound_of(self.set, utterance).is_some_and(|sound| heard.sounds.contains(&sound));
+            |heard: &Heard| sound_of(entries, utterance).is_some_and(|sound| heard.sounds.contains(&sound));
         within(&self.learnt.training) || within(&self.learnt.validation)
     }
 }

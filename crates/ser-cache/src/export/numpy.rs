@@ -85,9 +85,10 @@ fn write_features(
     let layout = set.layout();
     let [channels, rows, frames] = layout.shape;
     sink(&header("f4", &[side.len(), channels, rows, frames])?)?;
+    let entries = set.by_key();
     let mut opened: BTreeMap<u32, Shard> = BTreeMap::new();
     for utterance in side {
-        let entry = cache.entry_of(set, utterance)?;
+        let entry = entries.of(utterance)?;
         if opened.len() >= MOST_OPEN {
             opened.clear();
         }

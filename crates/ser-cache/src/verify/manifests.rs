@@ -9,21 +9,17 @@ use ser_corpus::split::Part;
 use crate::generation::{read_description, split_folders};
 use crate::manifest::{DESCRIPTION, read_text};
 use crate::verify::damage::Findings;
-use crate::{Cache, FeatureSet, Sha, SplitInfo, Utterance, generation_name};
+use crate::{EntriesByKey, FeatureSet, Sha, SplitInfo, Utterance, generation_name};
 
-/// Checks the generation in `folder`, which should be called `name`. With the feature set that needs it, and the
-/// cache, each utterance is compared with the index as well.
-pub(crate) fn check_generation(
-    folder: &Path,
-    shown: &str,
-    name: &Sha,
-    of: Option<(&Cache, &FeatureSet)>,
-) -> Findings {
+/// Checks the generation in `folder`, which should be called `name`. With the feature set that needs it, each utterance is
+/// compared with the index as well.
+pub(crate) fn check_generation(folder: &Path, shown: &str, name: &Sha, of: Option<&FeatureSet>) -> Findings {
     let mut findings = Findings::default();
     if !folder.is_dir() {
         findings.damage(shown, "is missing".to_owned());
         return findings;
     }
+    let entries = of.map(FeatureSet::by_key);
     let mut descriptions_whole = true;
     for protocol in split_folders(folder) {
         let shown = format!("{shown}/{}", protocol.file_name().unwrap_or_default().to_string_lossy());
@@ -35,14 +31,14 @@ pub(crate) fn check_generation(
             Ok((info, bytes)) => {
                 findings.files += 1;
                 findings.bytes += bytes;
-                if of.is_some_and(|(_, set)| set.id != info.feature_set) {
+                if of.is_some_and(|set| set.id != info.feature_set) {
                     findings.damage(
                         &format!("{shown}/{DESCRIPTION}"),
                         "belongs to another feature set".to_owned(),
                     );
                 }
                 for part in Part::ALL {
-                    check_part(&protocol, &shown, &info, part, of, &mut findings);
+                    check_part(&protocol, &shown, &info, part, entries.as_ref(), &mut findings);
                 }
             }
         }
@@ -59,7 +55,7 @@ fn check_part(
     shown: &str,
     info: &SplitInfo,
     part: Part,
-    of: Option<(&Cache, &FeatureSet)>,
+    of: Option<&EntriesByKey<'_>>,
     findings: &mut Findings,
 ) {
     let shown = format!("{shown}/{part}.jsonl");
@@ -81,7 +77,7 @@ fn check_part(
             (Ok(utterance), _) if check_relative(&utterance.path).is_err() => {
                 format!("line {number}: {:?} leads out of the corpus", utterance.path)
             }
-            (Ok(utterance), Some((cache, set))) => match cache.entry_of(set, &utterance) {
+            (Ok(utterance), Some(entries)) => match entries.of(&utterance) {
                 Ok(_) => continue,
                 Err(error) => format!("line {number}: {error}"),
             },

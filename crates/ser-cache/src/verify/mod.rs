@@ -20,8 +20,8 @@ use crate::audit::check_measured;
 use crate::lock::ReadersLock;
 use crate::survey::{CachePiece, Role, no_cache, survey};
 use crate::{
-    Cache, FeatureSet, Index, ReadOptions, Sha, Sources, TensorEntry, augmented_set_id, check_splits_place,
-    copies_of, generation_name, generation_place, index_path, shard_path, shards_folder,
+    Cache, FeatureSet, Index, Sha, Sources, TensorEntry, augmented_set_id, check_splits_place, copies_of,
+    generation_name, generation_place, index_path, shard_path, shards_folder,
 };
 
 pub use damage::{Damage, DamageKind, DamagedRow};
@@ -73,7 +73,7 @@ pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verif
     let pieces = survey(root)?;
     let mut found = Verification { cache: root.to_owned(), ..Verification::default() };
     let index = read_index(root, &pieces, &mut found)?;
-    let cache = Cache { root: root.to_owned(), index, access: ReadOptions::default(), readers };
+    let cache = Cache::of(root, index, readers);
     let whole_index = found.damage.is_empty();
 
     found.feature_sets = cache.feature_sets().len();
@@ -253,7 +253,7 @@ fn check_manifests(cache: &Cache, pieces: &[CachePiece], whole_index: bool, foun
     needed.extend(with_splits.map(|set| (set.manifests, Some(set))));
     for (name, set) in needed {
         let shown = format!("manifests/{name}");
-        let findings = check_generation(&cache.root.join(&shown), &shown, &name, set.map(|set| (cache, set)));
+        let findings = check_generation(&cache.root.join(&shown), &shown, &name, set);
         found.manifests += findings.files;
         found.bytes += findings.bytes;
         if set.is_some() || !whole_index {
@@ -295,7 +295,7 @@ fn check_splits(cache: &Cache, found: &mut Verification) {
                 // A copy of the newest generation, or of one that the link had not left yet.
                 let there = |name: &Sha| cache.root.join(generation_place(name)).is_dir();
                 let name = generation_name(&link).ok().filter(there).unwrap_or(newest.manifests);
-                let of = (name == newest.manifests).then_some((cache, newest));
+                let of = (name == newest.manifests).then_some(newest);
                 let copied = check_generation(&link, "splits", &name, of).damage;
                 found.damage.extend(copied.into_iter().map(|d| Damage { kind: DamageKind::Splits, ..d }));
                 found.note("splits".to_owned(), &format!("is a folder instead of a link; {stale}"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use ser_audio::Limits;
-use ser_cache::{FeatureSet, Index, Sha, content_of_segment, index_path, key_of};
+use ser_cache::{EntriesByKey, FeatureSet, Index, Sha, content_of_segment, index_path, key_of};
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{Corpora, Segment, read_ahead};
@@ -43,8 +43,9 @@ pub(super) fn with_frames<'a>(
     let (corpora, mut candidates) = find_candidates(options, &mut PrepareReport::default())?;
     let index = Index::read(&index_path(&options.out))?.unwrap_or_default();
     recall_contents(&mut candidates, &index.files, options.rehash);
-    let alike: Vec<&FeatureSet> =
-        index.feature_sets.iter().filter(|set| differs_in_length_alone(set, &options.features)).collect();
+    let alike = index.feature_sets.iter().filter(|set| differs_in_length_alone(set, &options.features));
+    let alike: Vec<(&str, EntriesByKey<'_>)> =
+        alike.map(|set| (set.configuration.as_str(), set.by_key())).collect();
 
     let extractor = Extractor::new(&options.features)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
@@ -116,8 +117,9 @@ fn differs_in_length_alone(set: &FeatureSet, features: &FeatureConfig) -> bool {
 }
 
 /// The frames of a recording that a cache has a tensor of, if it is within the limits.
-fn known_length(content: &Sha, sets: &[&FeatureSet], limits: &Limits) -> Option<(Sha, usize)> {
-    let entry = sets.iter().find_map(|set| set.entry(&key_of(content, &set.configuration)))?;
+fn known_length(content: &Sha, sets: &[(&str, EntriesByKey<'_>)], limits: &Limits) -> Option<(Sha, usize)> {
+    let entry =
+        sets.iter().find_map(|(configuration, entries)| entries.get(&key_of(content, configuration)))?;
     let source = &entry.row.source;
     limits.check_duration(source.samples, source.sample_rate).ok()?;
     Some((*content, entry.row.frames.saturating_add(entry.row.frames_cut) as usize))

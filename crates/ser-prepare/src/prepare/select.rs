@@ -33,8 +33,9 @@ pub(super) fn select<'a>(
     report: &mut PrepareReport,
 ) -> Result<Vec<Selected<'a>>> {
     let mut usable: Vec<Selected<'a>> = Vec::with_capacity(candidates.len());
+    let entries = set.by_key();
     for Candidate { file, annotation, key, copy, .. } in candidates {
-        let Some(entry) = key.and_then(|key| set.entry(&key)) else { continue };
+        let Some(entry) = key.and_then(|key| entries.get(&key)) else { continue };
         // A tensor may be there from a run with wider limits.
         let source = &entry.row.source;
         let copy = copy.is_some();
