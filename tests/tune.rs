@@ -233,11 +233,11 @@ fn options_of_an_architecture_are_searched_over_where_a_trial_has_it() {
     let space = r#"
         lr = { log_float = [1e-5, 1e-1] }
         [network]
-        arch = { categorical = ["cnn-bilstm", "cnn-transformer", "conformer"] }
+        arch = { categorical = ["cnn-bilstm", "cnn-transformer", "cnn-statistics"] }
         dropout = { float = [0.0, 0.6] }
         hidden = { categorical = [64, 128], when = { "network.arch" = "cnn-bilstm" } }
-        heads = { categorical = [2, 4], when = { "network.arch" = ["cnn-transformer", "conformer"] } }
-        blocks = { int = [1, 4], when = { "network.arch" = "conformer" } }
+        dense = { categorical = [64, 128], when = { "network.arch" = ["cnn-transformer", "cnn-statistics"] } }
+        frame_channels = { int = [64, 256], when = { "network.arch" = "cnn-statistics" } }
     "#;
     fs::write(place.path("space.toml"), space).unwrap();
     let found = outcome(place.tune("study").args(["--trials", "40", "--pruner", "none"]));
@@ -252,7 +252,7 @@ fn options_of_an_architecture_are_searched_over_where_a_trial_has_it() {
             "cnn-transformer" => [false, true, false],
             _ => [false, true, true],
         };
-        assert_eq!(["hidden", "heads", "blocks"].map(own), expected, "{trial}");
+        assert_eq!(["hidden", "dense", "frame_channels"].map(own), expected, "{trial}");
         // The recipe is one that ser-fit takes, with that architecture.
         let recipe = Path::new(trial["folder"].as_str().unwrap()).join("recipe.toml");
         let config = FitConfig::read(&place.path("").join(recipe)).unwrap();
@@ -263,7 +263,7 @@ fn options_of_an_architecture_are_searched_over_where_a_trial_has_it() {
 
     fs::write(
         place.path("space.toml"),
-        space.replace(r#""network.arch" = "conformer""#, r#""network.arch" = ["conformer"]"#),
+        space.replace(r#""network.arch" = "cnn-statistics""#, r#""network.arch" = ["cnn-statistics"]"#),
     )
     .unwrap();
     assert_numbered(&outcome(place.tune("study").args(["--pruner", "none", "--trials", "41"])), 41);
@@ -275,11 +275,11 @@ fn options_of_an_architecture_are_searched_over_where_a_trial_has_it() {
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     fs::write(
         place.path("space.toml"),
-        space.replace(r#"= ["cnn-transformer", "conformer"] }"#, r#"= "conformer" }"#),
+        space.replace(r#"= ["cnn-transformer", "cnn-statistics"] }"#, r#"= "cnn-statistics" }"#),
     )
     .unwrap();
     let ran = run(place.tune("study").args(["--pruner", "none"])).ends(1);
-    let said = "the when of network.heads in the space was network.arch = \"cnn-transformer\" or \"conformer\", and is now";
+    let said = "the when of network.dense in the space was network.arch = \"cnn-transformer\" or \"cnn-statistics\", and is now";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
 
     let Some(python) = python_with("optuna") else { return };

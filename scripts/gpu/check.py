@@ -21,7 +21,7 @@ import textwrap
 import time
 
 # Networks that read features of the sound itself; encoder-head reads a pretrained encoder's, and runs the same code.
-ARCHITECTURES = ["cnn-bilstm", "cnn-statistics", "cnn-residual", "cnn-bilstm-attention", "cnn-transformer", "conformer"]
+ARCHITECTURES = ["cnn-bilstm", "cnn-statistics", "cnn-transformer"]
 # Of a probability, between devices.
 ANSWERS = 1e-3
 # Of the training loss of the first epoch, relative: the same weights, order and dropout, but sums in another order.
@@ -106,7 +106,7 @@ class Check:
     def recordings(self):
         said = []
         for device in ("cpu", self.device):
-            printed = self.ser("ser-predict", "--checkpoint", "cnn-residual-gpu/best.pt", "--device", device, "--json", "corpus")
+            printed = self.ser("ser-predict", "--checkpoint", "cnn-statistics-gpu/best.pt", "--device", device, "--json", "corpus")
             lines = [json.loads(line) for line in printed.splitlines()]
             said.append({line["path"]: list(line["probabilities"].values()) for line in lines if "probabilities" in line})
         off = largest_difference(*said)
@@ -153,7 +153,7 @@ def main():
             sys.exit("There is no CUDA device here. --rehearse runs all of this on the CPU.")
         check.prepare(options.words or (6 if options.rehearse else 120))
         # What they compute on the CPU is tested elsewhere.
-        names = ["cnn-bilstm", "cnn-residual"] if options.rehearse else ARCHITECTURES
+        names = ["cnn-bilstm", "cnn-statistics"] if options.rehearse else ARCHITECTURES
         check.architectures(names, options.epochs or (1 if options.rehearse else 5))
         check.resume()
         check.ensemble()

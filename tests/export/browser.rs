@@ -122,7 +122,7 @@ fn the_page_hears_and_reads_and_answers_in_chromium_as_ser_does() {
     let Some(python) = python_with("http.server") else { return };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let network = Arch::named("cnn-residual").unwrap().default_network();
+    let network = Arch::named("cnn-statistics").unwrap().default_network();
     let features = FeatureConfig::default();
     let mut subject = Subject::new("page", &network, &features, FeatureNormalisation::Utterance, 1);
     subject.write(&folder.join("best.pt"));

@@ -18,7 +18,7 @@ fn ser_export(folder: &Path) -> Command {
 }
 
 fn subject(normalisation: FeatureNormalisation) -> Subject {
-    let network = Arch::named("cnn-residual").unwrap().default_network();
+    let network = Arch::named("cnn-statistics").unwrap().default_network();
     Subject::new("commands", &network, &FeatureConfig::default(), normalisation, 1)
 }
 
@@ -29,7 +29,7 @@ fn a_checkpoint_becomes_a_model_with_what_is_known_of_it() {
     subject(FeatureNormalisation::None).write(&folder.join("best.pt"));
     let text = succeed(ser_export(folder).args(["--onnx", "model.onnx"]));
     assert!(
-        text.starts_with("best.pt: cnn-residual, angry, happy, neutral, sad\n  model.onnx: ONNX model"),
+        text.starts_with("best.pt: cnn-statistics, angry, happy, neutral, sad\n  model.onnx: ONNX model"),
         "{text}"
     );
     let first = std::fs::read(folder.join("model.onnx")).unwrap();
@@ -86,7 +86,7 @@ fn safetensors_hold_what_the_checkpoint_holds() {
     assert_eq!(config["labels"], serde_json::json!(LABELS));
     assert_eq!(config["feature_normalisation"], "training");
     assert_eq!(config["features"]["hop_length"], 256);
-    assert_eq!(config["model"]["arch"], "cnn-residual");
+    assert_eq!(config["model"]["arch"], "cnn-statistics");
     assert!(config["temperature"].as_f64().unwrap() > 1.2);
     // A second time replaces it.
     succeed(ser_export(folder).args(["--safetensors", "exports/weights"]));

@@ -16,14 +16,14 @@ use crate::runtime::{answers, write_samples};
 pub(crate) const CLIPS: usize = 100;
 
 /// A network for features without derivatives that trains in no time.
-const RESIDUAL_RECIPE: &str = "\
+const STATISTICS_RECIPE: &str = "\
 batch_size = 16
 lr = 0.01
 threads = 1
 precision = \"f32\"
 device = \"cpu\"
 [network]
-arch = \"cnn-residual\"
+arch = \"cnn-statistics\"
 channels = [4, 6, 6]
 frame_channels = 12
 dense = 16
@@ -106,7 +106,7 @@ fn what_is_exported_after_training_answers_as_the_report_says() {
     synthesise(folder.path(), 6);
     let making = Making {
         prep: &["--preset", "coarse-log-mel"],
-        recipe: RESIDUAL_RECIPE,
+        recipe: STATISTICS_RECIPE,
         fit: &["--epochs", "12", "--feature-normalisation", "training", "--members", "2"],
     };
     let (largest, compared) = largest_difference(folder.path(), &making, &python);

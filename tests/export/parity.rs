@@ -9,7 +9,10 @@ use ser_core::random::Random;
 use ser_export::Model;
 use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Pooling, Preset, ValueType, Window};
 use ser_model::FeatureNormalisation;
-use ser_model::network::{Arch, CnnStatisticsConfig, FinetuneConfig, LoraTarget, NetworkConfig, Tune, Views};
+use ser_model::network::{
+    Arch, CnnStatisticsConfig, EncoderHeadConfig, FinetuneConfig, HeadPooling, LoraTarget, NetworkConfig, Tune,
+    Views,
+};
 
 use crate::common_python::python_with;
 use crate::runtime::{answers, write_samples};
@@ -232,26 +235,29 @@ fn every_kind_of_features_answers_in_onnxruntime_as_in_ser() {
         ..FeatureConfig::default()
     };
     let bare = FeatureConfig { normalisation: LevelNormalisation::None, ..FeatureConfig::default() };
+    let attention = HeadPooling::Attention;
+    let attention =
+        NetworkConfig::new(EncoderHeadConfig { pooling: attention, ..EncoderHeadConfig::default() });
     let trimmed =
         FeatureConfig { trim_top_db: Some(25.0), mean_subtraction: true, ..FeatureConfig::default() };
     ask(vec![
-        Subject::new("log-mel", &network("cnn-residual"), &Preset::LogMel.config(), none, 1),
+        Subject::new("log-mel", &network("cnn-statistics"), &Preset::LogMel.config(), none, 1),
         Subject::new(
             "coarse-log-mel",
-            &network("cnn-residual"),
+            &network("cnn-statistics"),
             &Preset::CoarseLogMel.config(),
             utterance,
             1,
         ),
         Subject::new(
             "mfcc-mean-subtracted",
-            &network("conformer"),
+            &network("cnn-transformer"),
             &Preset::MfccMeanSubtracted.config(),
             none,
             1,
         ),
         Subject::new("librosa", &network("cnn-bilstm"), &Preset::Librosa.config(), training, 1),
-        Subject::new("reflected", &network("cnn-bilstm-attention"), &odd, utterance, 1),
+        Subject::new("reflected", &attention, &odd, utterance, 1),
         Subject::new("not normalised", &network("cnn-transformer"), &bare, training, 1),
         Subject::new("trimmed with derivatives", &network("cnn-bilstm"), &trimmed, none, 1),
     ]);

@@ -15,15 +15,13 @@ use crate::common_fit::{Prepared, SMALL_FEATURES, fail, prepared, ser_fit, ser_r
 use crate::common_python::python_with;
 
 /// Sizes that train in milliseconds, for each architecture.
-const SMALL: [&str; 8] = [
+const SMALL: [&str; 6] = [
     "arch = \"cnn-bilstm\"\nchannels = [4, 6]\nhidden = 12\ndense = 16",
     "arch = \"cnn-statistics\"\nchannels = [4, 6, 6]\nframe_channels = 12\ndense = 16",
     "arch = \"cnn-statistics\"\nviews = \"features-and-cepstrum\"\nchannels = [4, 6, 6]\nframe_channels = 12\ndense = 16",
-    "arch = \"cnn-residual\"\nchannels = [4, 6, 6]\nframe_channels = 12\ndense = 16",
-    "arch = \"cnn-bilstm-attention\"\nchannels = [4, 6]\nhidden = 12\nattention = 8\ndense = 16",
     "arch = \"cnn-transformer\"\nchannels = [4, 6]\nwidth = 16\nheads = 2\nfeed_forward = 24\ndense = 16",
-    "arch = \"conformer\"\nchannels = [4, 6]\nwidth = 16\nheads = 2\nfeed_forward = 24\nkernel = 5\ndense = 16",
     "arch = \"encoder-head\"\ndense = 16",
+    "arch = \"encoder-head\"\npooling = \"attention\"\nattention = 8\ndense = 16",
 ];
 const EPOCHS: u32 = 16;
 /// The mean of the last three losses must be below this share of the first: 0.61 to 0.92 were measured.
@@ -143,15 +141,15 @@ fn the_option_takes_the_recipes_sizes_or_its_own_defaults() {
     let same = fitted("same", "cnn-statistics");
     let same = same.sizes::<CnnStatisticsConfig>().unwrap();
     assert_eq!((same.frame_channels, same.views), (12, Views::Features));
-    assert_eq!(fitted("other", "conformer"), default_network("conformer"));
+    assert_eq!(fitted("other", "cnn-transformer"), default_network("cnn-transformer"));
 
     let help = succeed(ser_fit(folder).arg("--help"));
     for arch in Arch::all() {
         assert!(help.contains(&format!("- {}", arch.name())), "{} is not in {help}", arch.name());
     }
-    std::fs::write(&recipe, "[network]\narch = \"conformer\"\nhidden = 3\n").unwrap();
+    std::fs::write(&recipe, "[network]\narch = \"cnn-transformer\"\nhidden = 3\n").unwrap();
     let complaint = fail(ser_fit(folder).arg("--config").arg(&recipe), 2);
-    assert!(complaint.contains("conformer: unknown field `hidden`"), "{complaint}");
+    assert!(complaint.contains("cnn-transformer: unknown field `hidden`"), "{complaint}");
     std::fs::write(&recipe, "[network]\narch = \"cnn-transformer\"\nheads = 3\n").unwrap();
     let complaint = fail(ser_fit(folder).arg("--config").arg(&recipe), 2);
     assert!(complaint.contains("network.width 128 is not valid"), "{complaint}");
@@ -171,9 +169,8 @@ fn utterances_too_small_for_an_architecture_are_refused_with_what_it_needs() {
     for (arch, shape, needed) in [
         ("cnn-bilstm", [1, 40, 3], "4 coefficients and 4 frames"),
         ("cnn-statistics", [1, 7, 100], "8 coefficients and 1 frames"),
-        ("cnn-bilstm-attention", [1, 3, 100], "4 coefficients and 1 frames"),
         ("cnn-transformer", [1, 3, 100], "4 coefficients and 1 frames"),
-        ("conformer", [0, 40, 100], "1 coefficients and 1 frames"),
+        ("encoder-head", [0, 40, 100], "1 coefficients and 1 frames"),
     ] {
         let error = Architecture::new(&default_network(arch), shape, 7).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -242,7 +239,7 @@ fn attention_starts_as_in_pytorch() {
 
 #[test]
 fn a_checkpoint_that_describes_another_network_than_it_holds_is_refused() {
-    let config = default_network("conformer");
+    let config = default_network("cnn-transformer");
     let model = Architecture::new(&config, [1, 8, 16], 2).unwrap();
     let mut checkpoint = Checkpoint {
         labels: vec!["a".into(), "b".into()],
@@ -264,19 +261,17 @@ fn a_checkpoint_that_describes_another_network_than_it_holds_is_refused() {
     };
     assert_eq!(said("classes", json!(2)), "nothing");
     for (key, value, expected) in [
-        ("arch", json!("conformer-2"), "unknown architecture \"conformer-2\""),
-        ("arch", json!("cnn-statistics"), "unknown field"),
+        ("arch", json!("cnn-transformer-2"), "unknown architecture \"cnn-transformer-2\""),
+        ("arch", json!("cnn-bilstm"), "unknown field"),
         ("heads", json!(0), "is not valid"),
         ("heads", json!(5), "is not valid"),
         ("width", json!(7), "is not valid"),
-        ("kernel", json!(4), "is not valid"),
-        ("kernel", json!(257), "is not valid"),
-        ("blocks", json!(0), "is not valid"),
-        ("blocks", json!(1_000_000_000), "is not valid"),
-        ("blocks", json!(3), "no tensor \"blocks.2"),
+        ("layers", json!(0), "is not valid"),
+        ("layers", json!(1_000_000_000), "is not valid"),
+        ("layers", json!(3), "no tensor \"layers.2"),
         ("encoder_dropout", json!(1), "is not valid"),
         ("width", json!(8192), "shape"),
-        ("kernel", json!(13), "shape [96, 1, 15]"),
+        ("feed_forward", json!(13), "shape [256, 128]"),
     ] {
         let said = said(key, value.clone());
         assert!(said.contains(expected), "{key} = {value}: {said}");

@@ -123,8 +123,9 @@ mod tests {
 
     #[test]
     fn every_value_is_computed_once_and_before_it_is_read() {
-        let exportable = Arch::all().into_iter().filter(|arch| arch.name() != "finetune");
-        for (arch, preset) in exportable.zip([
+        let exportable: Vec<Arch> =
+            Arch::all().into_iter().filter(|arch| arch.name() != "finetune").collect();
+        for (arch, preset) in exportable.into_iter().cycle().zip([
             Preset::Default,
             Preset::LogMel,
             Preset::CoarseLogMel,
@@ -161,7 +162,7 @@ mod tests {
     fn equal_checkpoints_give_equal_bytes_and_others_do_not() {
         let bytes =
             |arch: &str| model(Arch::named(arch).unwrap(), &FeatureConfig::default(), 1).to_onnx().unwrap();
-        assert!(bytes("conformer") == bytes("conformer"));
-        assert!(bytes("conformer") != bytes("cnn-transformer"));
+        assert!(bytes("cnn-statistics") == bytes("cnn-statistics"));
+        assert!(bytes("cnn-statistics") != bytes("cnn-transformer"));
     }
 }

@@ -4,7 +4,7 @@ use ser_cache::FeatureSet;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_features::FeatureConfig;
-use ser_model::network::{EncoderHeadConfig, FinetuneConfig};
+use ser_model::network::{EncoderHeadConfig, FinetuneConfig, HeadPooling};
 use ser_model::{FeatureNormalisation, FitConfig};
 
 /// Refuses a recipe that cannot learn from the features in `set`.
@@ -20,6 +20,7 @@ pub(crate) fn check_features(config: &FitConfig, set: &FeatureSet) -> Result<()>
         Some(sizes) => check_waveforms(sizes, set, &features),
         None => {
             check_encoder(config, set, &features)?;
+            check_pooling(config, set)?;
             check_normalisation(config, set)
         }
     }
@@ -86,11 +87,25 @@ fn check_encoder(config: &FitConfig, set: &FeatureSet, features: &FeatureConfig)
     Ok(())
 }
 
+/// Frames can be pooled where there are some.
+fn check_pooling(config: &FitConfig, set: &FeatureSet) -> Result<()> {
+    let pools = config.network.sizes::<EncoderHeadConfig>().map(|sizes| sizes.pooling);
+    match (pools, set.shape) {
+        (Some(HeadPooling::Statistics | HeadPooling::Attention), [.., 1]) => {
+            let what = format!("feature set {} has one frame for each utterance, and pooling reads several", set.id);
+            let help = "give pooling = \"mean\", or prepare all frames with --pool none";
+            Err(Error::new(ErrorKind::Usage, what).help(help))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The mean of a number over the frames of an utterance is 0 after it was subtracted: a single frame is nothing else, and an
-/// `encoder-head` network reads nothing else.
+/// `encoder-head` network may read nothing else.
 fn check_normalisation(config: &FitConfig, set: &FeatureSet) -> Result<()> {
     let [.., frames] = set.shape;
-    let reads_means = config.network.sizes::<EncoderHeadConfig>().is_some();
+    let head = config.network.sizes::<EncoderHeadConfig>();
+    let reads_means = head.is_some_and(|head| head.pooling == HeadPooling::Mean);
     if config.feature_normalisation != FeatureNormalisation::Utterance || !(reads_means || frames == 1) {
         return Ok(());
     }

@@ -41,7 +41,7 @@ impl BaseRecipe {
                 self.try_with(space, together).map_err(|reason| {
                     let (option, beside) = (said(space, other, value), said(space, key, choice));
                     Error::new(ErrorKind::Usage, format!("{option} is refused together with {beside}: {reason}")).help(
-                        "state in its when the choices it goes with, such as when = { \"network.arch\" = \"conformer\" }",
+                        "state in its when the choices it goes with, such as when = { \"network.arch\" = \"cnn-bilstm\" }",
                     )
                 })?;
             }
@@ -123,16 +123,16 @@ mod tests {
         }
     }
 
-    const ARCHITECTURES: &str = "network.arch = { categorical = ['cnn-bilstm', 'cnn-transformer', 'conformer'] }\n\
+    const ARCHITECTURES: &str = "network.arch = { categorical = ['cnn-bilstm', 'cnn-transformer', 'cnn-statistics'] }\n\
                                  network.dropout = { float = [0.0, 0.5] }\n";
 
     #[test]
     fn options_of_one_architecture_are_taken_with_a_condition_and_refused_without() {
         check("", ARCHITECTURES).unwrap();
         let sizes = "network.hidden = { int = [8, 64], when = { 'network.arch' = 'cnn-bilstm' } }\n\
-                     network.width = { categorical = [32, 64], when = { 'network.arch' = ['cnn-transformer', 'conformer'] } }\n\
-                     network.heads = { categorical = [2, 4], when = { 'network.arch' = ['cnn-transformer', 'conformer'] } }\n\
-                     network.blocks = { int = [1, 4], when = { 'network.arch' = 'conformer' } }\n";
+                     network.dense = { categorical = [32, 64], when = { 'network.arch' = ['cnn-transformer', 'cnn-statistics'] } }\n\
+                     network.heads = { categorical = [2, 4], when = { 'network.arch' = 'cnn-transformer' } }\n\
+                     network.frame_channels = { int = [8, 64], when = { 'network.arch' = 'cnn-statistics' } }\n";
         check("", &format!("{ARCHITECTURES}{sizes}")).unwrap();
         for (entry, said) in [
             (
@@ -140,12 +140,12 @@ mod tests {
                 "network.hidden = 8 is refused together with network.arch = \"cnn-transformer\": ",
             ),
             (
-                "network.blocks = { int = [1, 4], when = { 'network.arch' = ['conformer', 'cnn-transformer'] } }",
-                "network.blocks = 1 is refused together with network.arch = \"cnn-transformer\": ",
+                "network.frame_channels = { int = [8, 64], when = { 'network.arch' = ['cnn-statistics', 'cnn-transformer'] } }",
+                "network.frame_channels = 8 is refused together with network.arch = \"cnn-transformer\": ",
             ),
             (
-                "network.kernel = { int = [3, 300], when = { 'network.arch' = 'conformer' } }",
-                "network.kernel = 300 is refused together with network.arch = \"conformer\": network.kernel 300 is not valid",
+                "network.layers = { int = [1, 300], when = { 'network.arch' = 'cnn-transformer' } }",
+                "network.layers = 300 is refused together with network.arch = \"cnn-transformer\": network.layers 300 is not valid",
             ),
         ] {
             let error = check("", &format!("{ARCHITECTURES}{entry}")).unwrap_err().to_string();
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn choices_that_do_not_go_together_are_refused() {
         let heads = "network.heads = { categorical = [3, 4] }\nnetwork.width = { categorical = [96, 128] }";
-        let error = check("[network]\narch = 'conformer'", heads).unwrap_err().to_string();
+        let error = check("[network]\narch = 'cnn-transformer'\nwidth = 96", heads).unwrap_err().to_string();
         assert!(
             error.contains("network.width = 128 is refused together with network.heads = 3: "),
             "{error}"

@@ -145,7 +145,7 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
-    /// Reads what the entry `key` has as `when`: `{ "network.arch" = "conformer" }`, or several choices in a list.
+    /// Reads what the entry `key` has as `when`: `{ "network.arch" = "cnn-bilstm" }`, or several choices in a list.
     /// `choices_of` gives the choices of a categorical option that is always there.
     ///
     /// # Errors

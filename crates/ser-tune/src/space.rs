@@ -43,8 +43,8 @@ impl Space {
     /// lr = { log_float = [1e-4, 1e-2] }
     /// batch_size = { int = [8, 64], step = 8 }
     /// network.dropout = { float = [0.0, 0.6] }
-    /// network.arch = { categorical = ["cnn-bilstm", "conformer"] }
-    /// network.blocks = { int = [1, 4], when = { "network.arch" = "conformer" } }
+    /// network.arch = { categorical = ["cnn-bilstm", "cnn-transformer"] }
+    /// network.layers = { int = [1, 4], when = { "network.arch" = "cnn-transformer" } }
     /// ```
     ///
     /// # Errors
@@ -197,11 +197,11 @@ mod tests {
         let space = Space::parse(
             r#"
             [network]
-            arch = { categorical = ["cnn-bilstm", "cnn-transformer", "conformer"] }
+            arch = { categorical = ["cnn-bilstm", "cnn-transformer", "cnn-statistics"] }
             channels = { categorical = [[8, 16], [16, 32]] }
             hidden = { int = [8, 64], when = { "network.arch" = "cnn-bilstm" } }
-            heads = { categorical = [2, 4], when.network.arch = ["conformer", "cnn-transformer"] }
-            width = { categorical = [32, 64], when = { network.arch = ["cnn-transformer", "conformer"] } }
+            dropout = { float = [0.0, 0.5], when.network.arch = ["cnn-statistics", "cnn-transformer"] }
+            views = { categorical = ["features"], when = { network.arch = ["cnn-transformer", "cnn-statistics"] } }
             dense = { int = [8, 16], when = { "network.channels" = [8, 16] } }
             "#,
         );
@@ -217,12 +217,12 @@ mod tests {
         let expected = [
             ("always", vec!["network.arch", "network.channels"]),
             ("network.arch = \"cnn-bilstm\"", vec!["network.hidden"]),
-            ("network.arch = \"cnn-transformer\" or \"conformer\"", vec!["network.heads", "network.width"]),
+            ("network.arch = \"cnn-transformer\" or \"cnn-statistics\"", vec!["network.dropout", "network.views"]),
             ("network.channels = [8, 16]", vec!["network.dense"]),
         ];
         assert_eq!(groups, expected.map(|(condition, keys)| (condition.to_owned(), keys)));
-        let heads = space.condition("network.heads").unwrap();
-        assert!(!heads.holds(0.0) && heads.holds(1.0) && heads.holds(2.0) && !heads.holds(3.0));
+        let dropout = space.condition("network.dropout").unwrap();
+        assert!(!dropout.holds(0.0) && dropout.holds(1.0) && dropout.holds(2.0) && !dropout.holds(3.0));
     }
 
     #[test]

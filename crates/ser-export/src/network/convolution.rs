@@ -44,21 +44,16 @@ impl Builder<'_> {
         Ok(Kernel { weight: weight.collect(), bias: Some(bias.collect()), ..kernel })
     }
 
-    /// `x` convolved, as many positions out as in, or ⌈n / stride⌉.
-    fn convolve(&mut self, x: &Value, kernel: &Kernel, stride: usize, groups: usize) -> Value {
+    /// `x` convolved, as many positions out as in.
+    fn convolve(&mut self, x: &Value, kernel: &Kernel) -> Value {
         let weight = self.graph.floats(&kernel.shape, &kernel.weight);
         let bias = kernel.bias.as_ref().map(|bias| self.graph.floats(&kernel.shape[..1], bias));
         let sides = &kernel.shape[2..];
         let before: Vec<i64> = sides.iter().map(|side| (side / 2) as i64).collect();
         let pads: Vec<i64> = before.iter().chain(&before).copied().collect();
-        let strides = vec![stride as i64; sides.len()];
         let mut inputs = vec![x, &weight];
         inputs.extend(&bias);
-        let mut with = vec![Attribute::Ints("pads", &pads), Attribute::Ints("strides", &strides)];
-        if groups > 1 {
-            with.push(Attribute::Int("group", groups as i64));
-        }
-        self.graph.op_with("Conv", &inputs, &with)
+        self.graph.op_with("Conv", &inputs, &[Attribute::Ints("pads", &pads)])
     }
 
     /// Conv2d 3×3, batch normalisation, max-pooling and ReLU.
@@ -74,7 +69,7 @@ impl Builder<'_> {
         let Form::Image { channels: inputs, bands } = input.form else { return Err(unfit(names[0])) };
         let channels = channels as usize;
         let kernel = self.folded(names, &[channels, inputs, KERNEL, KERNEL], bias)?;
-        let x = self.convolve(&input.x, &kernel, 1, 1);
+        let x = self.convolve(&input.x, &kernel);
         let mut flow = Flow { x, form: Form::Image { channels, bands }, ..input };
         if self.padding == Padding::Masked {
             // Before pooling, so that a window that reaches beyond the end gives the largest of its real values, or zero.
@@ -91,64 +86,6 @@ impl Builder<'_> {
             positions: flow.positions / across_positions,
             stride: flow.stride * across_positions,
         })
-    }
-
-    /// An image of half the bands and positions of `input`, zero where it is not real.
-    fn halved(&mut self, x: &Value, channels: usize, bands: usize, input: &Flow) -> Flow {
-        let form = Form::Image { channels, bands: bands.div_ceil(2) };
-        let (positions, stride) = (input.positions.div_ceil(2), 2 * input.stride);
-        self.mask_image(Flow { x: x.clone(), form, positions, stride })
-    }
-
-    /// Conv2d 3×3 of stride 2 and ReLU.
-    pub(super) fn strided_conv(&mut self, name: &str, channels: u32, input: Flow) -> Result<Flow> {
-        self.enter(name);
-        let Form::Image { channels: inputs, bands } = input.form else { return Err(unfit(name)) };
-        let channels = channels as usize;
-        let kernel = self.kernel(name, &[channels, inputs, KERNEL, KERNEL], true)?;
-        let x = self.convolve(&input.x, &kernel, 2, 1);
-        let x = self.graph.op("Relu", &[&x]);
-        Ok(self.halved(&x, channels, bands, &input))
-    }
-
-    /// Conv2d of stride 2, batch normalisation and ReLU.
-    pub(super) fn strided_block(
-        &mut self,
-        names: [&str; 2],
-        channels: u32,
-        kernel: u32,
-        input: Flow,
-    ) -> Result<Flow> {
-        self.enter(names[0]);
-        let Form::Image { channels: inputs, bands } = input.form else { return Err(unfit(names[0])) };
-        let (channels, side) = (channels as usize, kernel as usize);
-        let kernel = self.folded(names, &[channels, inputs, side, side], false)?;
-        let x = self.convolve(&input.x, &kernel, 2, 1);
-        let x = self.graph.op("Relu", &[&x]);
-        Ok(self.halved(&x, channels, bands, &input))
-    }
-
-    /// Two convolutions 3×3 added to one of 1×1, the first and the last of stride 2.
-    pub(super) fn residual_block(&mut self, name: &str, channels: u32, input: Flow) -> Result<Flow> {
-        self.enter(name);
-        let Form::Image { channels: inputs, bands } = input.form else { return Err(unfit(name)) };
-        let channels = channels as usize;
-        let normalised = |builder: &Self, number: u8, inputs: usize| {
-            let (conv, norm) = (format!("{name}.conv{number}"), format!("{name}.norm{number}"));
-            builder.folded([&conv, &norm], &[channels, inputs, KERNEL, KERNEL], false)
-        };
-        let first = normalised(self, 1, inputs)?;
-        let second = normalised(self, 2, channels)?;
-        let shortcut = self.kernel(&format!("{name}.shortcut"), &[channels, inputs, 1, 1], false)?;
-        let inner = self.convolve(&input.x, &first, 2, 1);
-        let inner = self.graph.op("Relu", &[&inner]);
-        let inner = self.halved(&inner, channels, bands, &input);
-        let added = self.convolve(&inner.x, &second, 1, 1);
-        let added = self.mask_image(Flow { x: added, ..inner });
-        let shortcut = self.convolve(&input.x, &shortcut, 2, 1);
-        let sum = self.graph.op("Add", &[&shortcut, &added.x]);
-        let x = self.graph.op("Relu", &[&sum]);
-        Ok(Flow { x, ..added })
     }
 
     /// `flow` as `[1, unit, position]`, zero where it is not real, and its units.
@@ -171,17 +108,7 @@ impl Builder<'_> {
         let (input, inputs) = self.units_first(input);
         let units = channels as usize;
         let kernel = self.kernel(name, &[units, inputs, kernel as usize], true)?;
-        let x = self.convolve(&input.x, &kernel, 1, 1);
-        let x = self.graph.transpose(&x, &[0, 2, 1]);
-        Ok(Flow { x, form: Form::Sequence { units }, ..input })
-    }
-
-    /// Conv1d over the positions of each unit by itself, and batch normalisation.
-    pub(super) fn depthwise_conv(&mut self, names: [&str; 2], kernel: u32, input: Flow) -> Result<Flow> {
-        self.enter(names[0]);
-        let (input, units) = self.units_first(input);
-        let kernel = self.folded(names, &[units, 1, kernel as usize], false)?;
-        let x = self.convolve(&input.x, &kernel, 1, units);
+        let x = self.convolve(&input.x, &kernel);
         let x = self.graph.transpose(&x, &[0, 2, 1]);
         Ok(Flow { x, form: Form::Sequence { units }, ..input })
     }

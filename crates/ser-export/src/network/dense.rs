@@ -7,7 +7,7 @@ use ser_model::network::{Activation, Layer};
 use super::weights::EPSILON;
 use super::{Builder, Flow, Form};
 use crate::nodes::{affine, gelu, scaled_and_shifted, standardised};
-use crate::onnx::{Attribute, Value};
+use crate::onnx::Value;
 
 impl Builder<'_> {
     /// A linear layer with bias.
@@ -48,41 +48,14 @@ impl Builder<'_> {
                 let x = gelu(self.graph, &input.x);
                 Flow { x, ..input }
             }
-            Activation::Swish => {
-                let x = self.gated(&input.x, &input.x);
-                Flow { x, ..input }
-            }
-            Activation::Glu => {
-                let (input, units) = self.sequence(input);
-                let axis = if matches!(input.form, Form::Vector { .. }) { 1 } else { 2 };
-                let half = units / 2;
-                let sizes = self.graph.ints(&[2], &[half as i64; 2]);
-                let [kept, gate] =
-                    self.graph.outputs_of("Split", &[&input.x, &sizes], &[Attribute::Int("axis", axis)]);
-                let x = self.gated(&kept, &gate);
-                with_units(input, x, half)
-            }
         }
     }
 
-    /// x · σ(y)
-    fn gated(&mut self, x: &Value, y: &Value) -> Value {
-        let gate = self.graph.op("Sigmoid", &[y]);
-        self.graph.op("Mul", &[x, &gate])
-    }
-
-    /// x + `scale` · `layers`(x)
-    pub(super) fn residual(&mut self, layers: &[Layer], scale: f64, input: Flow) -> Result<Flow> {
+    /// x + `layers`(x)
+    pub(super) fn residual(&mut self, layers: &[Layer], input: Flow) -> Result<Flow> {
         let (input, _) = self.sequence(input);
         let added = self.layers(layers, input.clone())?;
-        let by = match scale {
-            1.0 => added.x,
-            scale => {
-                let scale = self.graph.float(scale as f32);
-                self.graph.op("Mul", &[&added.x, &scale])
-            }
-        };
-        let x = self.graph.op("Add", &[&input.x, &by]);
+        let x = self.graph.op("Add", &[&input.x, &added.x]);
         Ok(Flow { x, ..input })
     }
 }

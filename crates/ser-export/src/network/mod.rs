@@ -146,13 +146,7 @@ impl Builder<'_> {
             Layer::ConvBlock { conv, norm, channels, pool, bias } => {
                 self.conv_block([conv, norm], *channels, *pool, *bias, input)
             }
-            Layer::StridedConv { name, channels } => self.strided_conv(name, *channels, input),
-            Layer::StridedBlock { conv, norm, channels, kernel } => {
-                self.strided_block([conv, norm], *channels, *kernel, input)
-            }
-            Layer::ResidualBlock { name, channels } => self.residual_block(name, *channels, input),
             Layer::Conv1d { name, channels, kernel } => self.conv1d(name, *channels, *kernel, input),
-            Layer::DepthwiseConv { conv, norm, kernel } => self.depthwise_conv([conv, norm], *kernel, input),
             Layer::Lstm { name, hidden } => self.lstm(name, *hidden, input),
             Layer::SelfAttention { name, heads } => self.self_attention(name, *heads, input),
             Layer::PositionalEncoding => Ok(self.positional_encoding(input)),
@@ -160,7 +154,7 @@ impl Builder<'_> {
             Layer::LayerNorm { name } => self.layer_norm(name, input),
             Layer::Activation(activation) => Ok(self.activation(*activation, input)),
             Layer::Dropout(_) => Ok(input),
-            Layer::Residual { layers, scale } => self.residual(layers, *scale, input),
+            Layer::Residual(layers) => self.residual(layers, input),
             Layer::ChannelMix { name } => self.channel_mix(name, input),
             Layer::Encoder { name, units, low_rank, .. } => self.encoder(name, *units, *low_rank, input),
             Layer::Mean => Ok(self.mean(input)),

@@ -10,18 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    CnnBilstmAttentionConfig, CnnBilstmConfig, CnnResidualConfig, CnnStatisticsConfig, CnnTransformerConfig,
-    ConformerConfig, Description, EncoderHeadConfig, FinetuneConfig, NetworkConfig,
+    CnnBilstmConfig, CnnStatisticsConfig, CnnTransformerConfig, Description, EncoderHeadConfig, FinetuneConfig, NetworkConfig,
 };
 
 /// The architectures of this crate, the default one first. A new one is a file of this folder and a line here.
-static BUILT_IN: [Arch; 8] = [
+static BUILT_IN: [Arch; 5] = [
     Arch::of::<CnnBilstmConfig>(),
     Arch::of::<CnnStatisticsConfig>(),
-    Arch::of::<CnnResidualConfig>(),
-    Arch::of::<CnnBilstmAttentionConfig>(),
     Arch::of::<CnnTransformerConfig>(),
-    Arch::of::<ConformerConfig>(),
     Arch::of::<EncoderHeadConfig>(),
     Arch::of::<FinetuneConfig>(),
 ];

@@ -110,10 +110,8 @@ impl Description {
         for branch in &self.branches {
             let mut needed = [1usize, 1];
             for layer in branch.layers.iter().rev() {
-                let (strides, rest_counts) = layer.stride();
-                for (needed, stride) in needed.iter_mut().zip(strides) {
-                    let rest = if rest_counts { stride.saturating_sub(1) } else { 0 };
-                    *needed = needed.saturating_mul(stride).saturating_sub(rest);
+                for (needed, stride) in needed.iter_mut().zip(layer.stride()) {
+                    *needed = needed.saturating_mul(stride);
                 }
             }
             least = [least[0].max(needed[0]), least[1].max(needed[1])];
@@ -125,7 +123,7 @@ impl Description {
     /// Frames that become one position at the end of the branches: the least common multiple of all their strides.
     pub fn frames_of_a_position(&self) -> usize {
         let strides = self.branches.iter().map(|branch| {
-            branch.layers.iter().map(|layer| layer.stride().0[1]).fold(1, usize::saturating_mul)
+            branch.layers.iter().map(|layer| layer.stride()[1]).fold(1, usize::saturating_mul)
         });
         strides.fold(1, |all, stride| match stride {
             0 => all,
@@ -234,7 +232,6 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::layer::Activation;
 
     fn refused(layers: Vec<Layer>) -> String {
         Description::new(layers).layout([1, 8], 2).unwrap_err().to_string()
@@ -251,7 +248,7 @@ mod tests {
         assert!(refused(twice).contains("two weights are called out.weight"));
         let heads = Layer::SelfAttention { name: "attention".into(), heads: 3 };
         assert!(refused(vec![heads.clone()]).contains("3 heads for 8 units"));
-        let narrower = Layer::residual(vec![Layer::Activation(Activation::Glu)]);
+        let narrower = Layer::Residual(vec![Layer::linear("half", 4)]);
         assert!(refused(vec![narrower]).contains("adds Sequence { units: 4 }"));
         let even = Layer::Conv1d { name: "frames".into(), channels: 2, kernel: 4 };
         assert!(refused(vec![even]).contains("no middle"));
@@ -265,12 +262,11 @@ mod tests {
     #[test]
     fn what_layers_need_follows_from_their_strides() {
         let pool = |size| Layer::conv_block("conv", "norm", 1, size);
-        let strided = Layer::StridedConv { name: "strided".into(), channels: 1 };
-        let network = Description::new(vec![pool([2, 2]), strided, pool([3, 1])]);
-        // 10 bands → 5 → 3 → 1
-        assert_eq!(network.least_bands_and_frames(), [10, 1]);
-        assert_eq!(network.frames_of_a_position(), 4);
+        let network = Description::new(vec![pool([2, 2]), pool([2, 1]), pool([3, 3])]);
+        // 12 bands → 6 → 3 → 1
+        assert_eq!(network.least_bands_and_frames(), [12, 1]);
+        assert_eq!(network.frames_of_a_position(), 6);
         let reading = Description { padding: Padding::Read, ..network };
-        assert_eq!(reading.least_bands_and_frames(), [10, 2]);
+        assert_eq!(reading.least_bands_and_frames(), [12, 6]);
     }
 }

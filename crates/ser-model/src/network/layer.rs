@@ -35,49 +35,12 @@ pub enum Layer {
         /// Whether the convolution has a bias, which batch normalisation makes superfluous.
         bias: bool,
     },
-    /// Conv2d 3×3 of stride 2 and ReLU over an image: of n bands and positions ⌈n/2⌉ are left.
-    StridedConv {
-        /// Its name.
-        name: String,
-        /// Channels that come out.
-        channels: u32,
-    },
-    /// Conv2d of stride 2 without bias, batch normalisation and ReLU over an image: of n bands and positions ⌈n/2⌉ are
-    /// left.
-    StridedBlock {
-        /// Name of the convolution.
-        conv: String,
-        /// Name of the batch normalisation.
-        norm: String,
-        /// Channels that come out.
-        channels: u32,
-        /// Bands and positions that it sees; odd.
-        kernel: u32,
-    },
-    /// A residual block over an image (K. He et al., "Deep residual learning for image recognition", CVPR 2016): two
-    /// Conv2d 3×3 with batch normalisation, the first of stride 2 and followed by ReLU, are added to a Conv2d 1×1 of
-    /// stride 2, all without bias; then ReLU. Of n bands and positions ⌈n/2⌉ are left.
-    ResidualBlock {
-        /// What the names of its layers begin with: `<name>.conv1`, `norm1`, `conv2`, `norm2` and `shortcut`.
-        name: String,
-        /// Channels that come out.
-        channels: u32,
-    },
     /// Conv1d over the positions of a sequence, as many out as in.
     Conv1d {
         /// Its name.
         name: String,
         /// Units that come out.
         channels: u32,
-        /// Positions that it sees; odd.
-        kernel: u32,
-    },
-    /// Conv1d over the positions of each unit of a sequence by itself, without bias, and batch normalisation.
-    DepthwiseConv {
-        /// Name of the convolution.
-        conv: String,
-        /// Name of the batch normalisation.
-        norm: String,
         /// Positions that it sees; odd.
         kernel: u32,
     },
@@ -114,13 +77,8 @@ pub enum Layer {
     Activation(Activation),
     /// Drops this share of all values in training, and scales up the others.
     Dropout(f64),
-    /// x + `scale` · `layers`(x), on a sequence or a vector.
-    Residual {
-        /// What is added. It gives as many units as it reads.
-        layers: Vec<Layer>,
-        /// How much of it.
-        scale: f64,
-    },
+    /// x + `layers`(x), on a sequence or a vector. They give as many units as they read.
+    Residual(Vec<Layer>),
     /// From an image to one with a single channel: the sum of its channels, each times its softmax weight (M. E. Peters et
     /// al., "Deep contextualized word representations", NAACL 2018). All weigh the same at first.
     ChannelMix {
@@ -183,18 +141,13 @@ impl LowRank {
     }
 }
 
-/// A function of each value, or of pairs of them.
+/// A function of each value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// max(x, 0).
     Relu,
     /// x · Φ(x), Φ being the normal distribution (D. Hendrycks and K. Gimpel, 2016).
     Gelu,
-    /// x · σ(x), σ being the logistic function (P. Ramachandran et al., 2017).
-    Swish,
-    /// x · σ(y), where x is the first half of the units and y the second: half as many come out (Y. N. Dauphin et al.,
-    /// 2017).
-    Glu,
 }
 
 /// What goes from one layer to the next.
@@ -266,11 +219,7 @@ impl Layer {
     pub(super) fn title(&self) -> String {
         let (kind, name) = match self {
             Self::ConvBlock { conv, .. } => ("ConvBlock", conv.as_str()),
-            Self::StridedConv { name, .. } => ("StridedConv", name.as_str()),
-            Self::StridedBlock { conv, .. } => ("StridedBlock", conv.as_str()),
-            Self::ResidualBlock { name, .. } => ("ResidualBlock", name.as_str()),
             Self::Conv1d { name, .. } => ("Conv1d", name.as_str()),
-            Self::DepthwiseConv { conv, .. } => ("DepthwiseConv", conv.as_str()),
             Self::Lstm { name, .. } => ("Lstm", name.as_str()),
             Self::SelfAttention { name, .. } => ("SelfAttention", name.as_str()),
             Self::PositionalEncoding => ("PositionalEncoding", ""),
@@ -278,7 +227,7 @@ impl Layer {
             Self::LayerNorm { name } => ("LayerNorm", name.as_str()),
             Self::Activation(_) => ("Activation", ""),
             Self::Dropout(_) => ("Dropout", ""),
-            Self::Residual { .. } => ("Residual", ""),
+            Self::Residual(_) => ("Residual", ""),
             Self::ChannelMix { name } => ("ChannelMix", name.as_str()),
             Self::Encoder { name, .. } => ("Encoder", name.as_str()),
             Self::Mean => ("Mean", ""),
@@ -288,14 +237,11 @@ impl Layer {
         format!("{kind} {name}").trim_end().to_owned()
     }
 
-    /// By how much bands and positions are divided, and whether a rest counts as a whole.
-    pub(super) fn stride(&self) -> ([usize; 2], bool) {
+    /// By how much bands and positions are divided.
+    pub(super) fn stride(&self) -> [usize; 2] {
         match self {
-            Self::ConvBlock { pool, .. } => (pool.map(|size| size as usize), false),
-            Self::StridedConv { .. } | Self::StridedBlock { .. } | Self::ResidualBlock { .. } => {
-                ([2, 2], true)
-            }
-            _ => ([1, 1], true),
+            Self::ConvBlock { pool, .. } => pool.map(|size| size as usize),
+            _ => [1, 1],
         }
     }
 
@@ -312,11 +258,7 @@ impl Layer {
     ) -> Result<Flow, String> {
         let masked_only = matches!(
             self,
-            Self::StridedConv { .. }
-                | Self::StridedBlock { .. }
-                | Self::ResidualBlock { .. }
-                | Self::Conv1d { .. }
-                | Self::DepthwiseConv { .. }
+            Self::Conv1d { .. }
                 | Self::SelfAttention { .. }
                 | Self::PositionalEncoding
                 | Self::MeanAndDeviation
@@ -337,41 +279,10 @@ impl Layer {
                 layout.batch_norm(&named(norm), channels);
                 Flow::Image { channels, bands: bands / across_bands }
             }
-            Self::StridedConv { name, channels } => {
-                let ((inputs, bands), channels) = (input.image()?, size(*channels)?);
-                let start = uniform(inputs * KERNEL * KERNEL);
-                layout.weight_and_bias(&named(name), &[channels, inputs, KERNEL, KERNEL], start, Some(start));
-                Flow::Image { channels, bands: bands.div_ceil(2) }
-            }
-            Self::StridedBlock { conv, norm, channels, kernel } => {
-                let ((inputs, bands), channels, kernel) = (input.image()?, size(*channels)?, odd(*kernel)?);
-                let start = uniform(inputs.saturating_mul(kernel).saturating_mul(kernel));
-                layout.weight_and_bias(&named(conv), &[channels, inputs, kernel, kernel], start, None);
-                layout.batch_norm(&named(norm), channels);
-                Flow::Image { channels, bands: bands.div_ceil(2) }
-            }
-            Self::ResidualBlock { name, channels } => {
-                let ((inputs, bands), channels) = (input.image()?, size(*channels)?);
-                for (number, inputs) in [(1, inputs), (2, channels)] {
-                    let start = uniform(inputs * KERNEL * KERNEL);
-                    let conv = named(&format!("{name}.conv{number}"));
-                    layout.weight_and_bias(&conv, &[channels, inputs, KERNEL, KERNEL], start, None);
-                    layout.batch_norm(&named(&format!("{name}.norm{number}")), channels);
-                }
-                let shortcut = named(&format!("{name}.shortcut"));
-                layout.weight_and_bias(&shortcut, &[channels, inputs, 1, 1], uniform(inputs), None);
-                Flow::Image { channels, bands: bands.div_ceil(2) }
-            }
             Self::Conv1d { name, channels, kernel } => {
                 let (inputs, units, kernel) = (input.sequence()?, size(*channels)?, odd(*kernel)?);
                 let start = uniform(inputs * kernel);
                 layout.weight_and_bias(&named(name), &[units, inputs, kernel], start, Some(start));
-                Flow::Sequence { units }
-            }
-            Self::DepthwiseConv { conv, norm, kernel } => {
-                let (units, kernel) = (input.sequence()?, odd(*kernel)?);
-                layout.weight_and_bias(&named(conv), &[units, 1, kernel], uniform(kernel), None);
-                layout.batch_norm(&named(norm), units);
                 Flow::Sequence { units }
             }
             Self::Lstm { name, hidden } => {
@@ -414,16 +325,12 @@ impl Layer {
                 layout.scale_and_shift(&named(name), units);
                 with(units)
             }
-            Self::Activation(Activation::Glu) => match input.units()? {
-                (units, with) if units.is_multiple_of(2) => with(units / 2),
-                (units, _) => return Err(format!("halves {units} units, which are odd")),
-            },
             Self::Activation(_) => input,
             Self::Dropout(share) if (0.0..1.0).contains(share) => input,
             Self::Dropout(share) => {
                 return Err(format!("drops a share of {share}, not one from 0 to below 1"));
             }
-            Self::Residual { layers, scale: _ } => {
+            Self::Residual(layers) => {
                 let (units, with) = input.units()?;
                 let added = layers.iter().try_fold(with(units), |input, layer| {
                     layer
@@ -500,7 +407,7 @@ impl Layer {
 
     /// x + `layers`(x).
     pub fn residual(layers: Vec<Self>) -> Self {
-        Self::Residual { layers, scale: 1.0 }
+        Self::Residual(layers)
     }
 
     /// From what was pooled over positions to logits: `head.0`, linear of `dense` units, ReLU, dropout, `head.3`, linear.

@@ -4,11 +4,8 @@
 //! |---|---|
 //! | `cnn-bilstm` | two convolutions, a bidirectional LSTM, the mean over real frames |
 //! | `cnn-statistics` | three convolutions and one over time, mean and standard deviation over real frames |
-//! | `cnn-residual` | a strided convolution, two residual blocks, mean and standard deviation over real frames |
-//! | `cnn-bilstm-attention` | two convolutions, a bidirectional LSTM, attentive statistics pooling |
 //! | `cnn-transformer` | two convolutions, a transformer's encoder, the mean over real frames |
-//! | `conformer` | two strided convolutions, conformer blocks, the mean over real frames |
-//! | `encoder-head` | a weighted sum of channels, the mean over real frames, two linear layers: for an encoder's states |
+//! | `encoder-head` | a weighted sum of channels, pooling over real frames, two linear layers: for an encoder's states |
 //! | `finetune` | a pretrained encoder, trained in part, the mean over real frames, two linear layers: for waveforms |
 //!
 //! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
@@ -21,12 +18,9 @@ mod arch;
 mod architecture;
 pub mod checks;
 mod cnn_bilstm;
-mod cnn_bilstm_attention;
-mod cnn_residual;
 mod cnn_statistics;
 mod cnn_transformer;
 mod config;
-mod conformer;
 mod description;
 mod encoder_head;
 mod finetune;
@@ -35,13 +29,10 @@ mod layer;
 pub use arch::{Arch, Sizes};
 pub use architecture::Architecture;
 pub use cnn_bilstm::CnnBilstmConfig;
-pub use cnn_bilstm_attention::CnnBilstmAttentionConfig;
-pub use cnn_residual::CnnResidualConfig;
 pub use cnn_statistics::{CnnStatisticsConfig, Views};
 pub use cnn_transformer::CnnTransformerConfig;
 pub use config::NetworkConfig;
-pub use conformer::ConformerConfig;
 pub use description::{Branch, Description, Layout, Padding, RunningStatistics, Start, View, Weight};
-pub use encoder_head::EncoderHeadConfig;
+pub use encoder_head::{EncoderHeadConfig, HeadPooling};
 pub use finetune::{FinetuneConfig, LoraTarget, Tune, TunedEncoder, layer_of};
 pub use layer::{Activation, Layer, LowRank};

@@ -19,14 +19,13 @@ use crate::optimisation::parity::{Difference, floats, integers};
 /// Largest difference allowed, relative to the largest value of the tensor compared.
 const TOLERANCE: f32 = 5e-5;
 
-const FIXTURES: [&str; 7] = [
+const FIXTURES: [&str; 6] = [
     "cnn-statistics",
     "cnn-statistics-two-views",
-    "cnn-residual",
-    "cnn-bilstm-attention",
     "cnn-transformer",
-    "conformer",
     "encoder-head",
+    "encoder-head-statistics",
+    "encoder-head-attention",
 ];
 
 #[test]

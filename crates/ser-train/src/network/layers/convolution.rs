@@ -2,23 +2,23 @@
 //!
 //! In evaluation batch normalisation is folded into the convolution.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::norm_pool::After;
+use super::norm_pool::PoolAndRelu;
 use super::normalisation::BatchNorm;
-use super::{Compute, Flow, Form, Forward, Lengths, Places, Real};
+use super::{Compute, Flow, Form, Forward, Places, Real};
 use crate::torch::Result;
 
 /// Conv2d and batch normalisation.
 #[derive(Debug)]
-pub(super) struct NormalisedConv {
+struct NormalisedConv {
     weight: usize,
     bias: Option<usize>,
     norm: BatchNorm,
 }
 
 impl NormalisedConv {
-    pub(super) fn new(places: &Places, [conv, norm]: [&str; 2], bias: bool) -> Result<Self> {
+    fn new(places: &Places, [conv, norm]: [&str; 2], bias: bool) -> Result<Self> {
         let bias = bias.then(|| places.weight(&format!("{conv}.bias"))).transpose()?;
         let weight = places.weight(&format!("{conv}.weight"))?;
         Ok(Self { weight, bias, norm: BatchNorm::new(places, norm)? })
@@ -34,30 +34,6 @@ impl NormalisedConv {
     fn folded(&self, forward: &Forward<'_>) -> Result<(Tensor, Tensor)> {
         let bias = self.bias.map(|bias| &forward.leaves[bias]);
         self.norm.fold(forward, &forward.leaves[self.weight], bias)
-    }
-
-    /// Over the real positions of an image `x` `[B, channel, position, band]` that is zero elsewhere, with an odd `kernel`:
-    /// `[B, channel, ⌈position / stride⌉, ⌈band / stride⌉]`, normalised over the positions that are real by `lengths`,
-    /// which are those of the output, and zero elsewhere. Then comes `after`.
-    pub(super) fn over_real(
-        &self,
-        forward: &mut Forward<'_>,
-        x: &Tensor,
-        [kernel, stride]: [i64; 2],
-        lengths: &Lengths,
-        after: After,
-    ) -> Result<Tensor> {
-        // Weights are those of an image whose bands come before its positions.
-        let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
-            x.f_conv2d(&weight.f_transpose(2, 3)?, bias, [stride; 2], [kernel / 2; 2], [1, 1], 1)
-        };
-        if forward.training() {
-            let (weight, bias) = self.learning(forward)?;
-            let x = convolve(&weight, bias.as_ref())?;
-            return self.norm.learn_then(forward, &x, Some(lengths), after);
-        }
-        let (weight, bias) = self.folded(forward)?;
-        after.over_real(&convolve(&weight, Some(&bias))?, lengths)
     }
 }
 
@@ -80,7 +56,7 @@ impl Compute for ConvBlock {
         let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
             input.x.f_conv2d(weight, bias, [1, 1], [1, 1], [1, 1], 1)
         };
-        let after = After::pool_and_relu(self.pool);
+        let after = PoolAndRelu(self.pool);
         let x = if forward.training() {
             let (weight, bias) = self.conv.learning(forward)?;
             self.conv.norm.learn_then(forward, &convolve(&weight, bias.as_ref())?, None, after)?
@@ -118,57 +94,19 @@ impl MaskedConvBlock {
 impl Compute for MaskedConvBlock {
     fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
         let lengths = input.lengths()?;
-        let after = After::pool_and_relu(self.pool);
-        let x = self.conv.over_real(forward, &input.x, [3, 1], lengths, after)?;
-        let lengths = lengths.divided_by(self.pool[0]);
-        Ok(Flow::masked(x, lengths))
-    }
-}
-
-/// Conv2d 3×3 of stride 2 → ReLU over the real positions of images `[B, channel, position, band]` whose other positions
-/// are zero, as they are in what comes out. Of n positions and bands ⌈n/2⌉ are left.
-#[derive(Debug)]
-pub(super) struct StridedConv {
-    weight: usize,
-    bias: usize,
-}
-
-impl StridedConv {
-    pub(super) fn new(places: &Places, name: &str) -> Result<Self> {
-        let [weight, bias] = places.weight_and_bias(name)?;
-        Ok(Self { weight, bias })
-    }
-}
-
-impl Compute for StridedConv {
-    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
-        let (weight, bias) = (forward.leaf(self.weight)?, forward.leaf(self.bias)?);
-        let x = input.x.f_conv2d(&weight.f_transpose(2, 3)?, Some(&bias), [2, 2], [1, 1], [1, 1], 1)?;
-        let lengths = input.lengths()?.divided_by(2);
-        let real = lengths.is_real()?.f_to_kind(x.kind())?.f_unsqueeze(1)?.f_unsqueeze(3)?;
-        Ok(Flow::masked(x.f_relu()?.f_mul(&real)?, lengths))
-    }
-}
-
-/// Conv2d of an odd kernel and stride 2 without bias → BatchNorm → ReLU over the real positions of images
-/// `[B, channel, position, band]` whose other positions are zero, as they are in what comes out.
-#[derive(Debug)]
-pub(super) struct StridedBlock {
-    conv: NormalisedConv,
-    kernel: i64,
-}
-
-impl StridedBlock {
-    pub(super) fn new(places: &Places, names: [&str; 2], kernel: u32) -> Result<Self> {
-        Ok(Self { conv: NormalisedConv::new(places, names, false)?, kernel: kernel.into() })
-    }
-}
-
-impl Compute for StridedBlock {
-    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
-        let lengths = input.lengths()?.divided_by(2);
-        let x = self.conv.over_real(forward, &input.x, [self.kernel, 2], &lengths, After::RELU)?;
-        Ok(Flow::masked(x, lengths))
+        // Weights are those of an image whose bands come before its positions.
+        let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
+            input.x.f_conv2d(&weight.f_transpose(2, 3)?, bias, [1, 1], [1, 1], [1, 1], 1)
+        };
+        let after = PoolAndRelu(self.pool);
+        let x = if forward.training() {
+            let (weight, bias) = self.conv.learning(forward)?;
+            self.conv.norm.learn_then(forward, &convolve(&weight, bias.as_ref())?, Some(lengths), after)?
+        } else {
+            let (weight, bias) = self.conv.folded(forward)?;
+            after.over_real(&convolve(&weight, Some(&bias))?, lengths)?
+        };
+        Ok(Flow::masked(x, lengths.divided_by(self.pool[0])))
     }
 }
 
@@ -199,43 +137,5 @@ impl Compute for Conv1d {
         let (weight, bias) = (forward.leaf(self.weight)?, forward.leaf(self.bias)?);
         let x = x.f_conv1d(&weight, Some(&bias), [1], [self.kernel / 2], [1], 1)?;
         Ok(Flow { x, form: Form::UnitsFirst, ..input })
-    }
-}
-
-/// Depthwise Conv1d without bias → BatchNorm over the real positions of sequences `[B, position, unit]`, of an odd
-/// kernel, in f32. Padding is zero before it.
-#[derive(Debug)]
-pub(super) struct DepthwiseConv {
-    weight: usize,
-    norm: BatchNorm,
-    kernel: i64,
-}
-
-impl DepthwiseConv {
-    pub(super) fn new(places: &Places, [conv, norm]: [&str; 2], kernel: u32) -> Result<Self> {
-        let weight = places.weight(&format!("{conv}.weight"))?;
-        Ok(Self { weight, norm: BatchNorm::new(places, norm)?, kernel: kernel.into() })
-    }
-}
-
-impl Compute for DepthwiseConv {
-    fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
-        let lengths = input.lengths()?;
-        let x = input.sequence()?.f_to_kind(Kind::Float)?;
-        let padding = lengths.is_real()?.f_logical_not()?.f_unsqueeze(2)?;
-        let x = x.f_masked_fill(&padding, 0.0)?.f_transpose(1, 2)?; // [B, unit, position]
-        let units = x.size()[1];
-        let convolve = |weight: &Tensor, bias: Option<&Tensor>| {
-            x.f_conv1d(weight, bias, [1], [self.kernel / 2], [1], units)
-        };
-        let x = if forward.training() {
-            let x = convolve(&forward.leaves[self.weight], None)?.f_unsqueeze(3)?;
-            self.norm.learn_real(forward, &x, lengths)?.f_squeeze_dim(3)?
-        } else {
-            let (weight, bias) = self.norm.fold(forward, &forward.leaves[self.weight], None)?;
-            convolve(&weight, Some(&bias))?
-        };
-        let x = x.f_transpose(1, 2)?;
-        Ok(input.with_units_last(x))
     }
 }

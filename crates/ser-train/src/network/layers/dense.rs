@@ -41,11 +41,6 @@ impl Compute for Activate {
         let x = match self.0 {
             Activation::Relu => input.x.f_relu()?,
             Activation::Gelu => input.x.f_gelu("none")?,
-            Activation::Swish => input.x.f_silu()?,
-            Activation::Glu => {
-                let x = input.sequence()?.f_glu(-1)?;
-                return Ok(input.with_units_last(x));
-            }
         };
         Ok(Flow { x, ..input })
     }
@@ -62,17 +57,13 @@ impl Compute for Dropout {
     }
 }
 
-/// x + `scale` · `layers`(x), in f32.
+/// x + layers(x), in f32.
 #[derive(Debug)]
-pub(super) struct Residual {
-    layers: Vec<Box<dyn Compute>>,
-    scale: f64,
-}
+pub(super) struct Residual(Vec<Box<dyn Compute>>);
 
 impl Residual {
-    pub(super) fn new(places: &Places, layers: &[Layer], scale: f64) -> Result<Self> {
-        let layers = layers.iter().map(|layer| build(layer, places)).collect::<Result<_>>()?;
-        Ok(Self { layers, scale })
+    pub(super) fn new(places: &Places, layers: &[Layer]) -> Result<Self> {
+        Ok(Self(layers.iter().map(|layer| build(layer, places)).collect::<Result<_>>()?))
     }
 }
 
@@ -80,10 +71,8 @@ impl Compute for Residual {
     fn forward(&self, forward: &mut Forward<'_>, input: Flow) -> Result<Flow> {
         let x = input.units_last()?;
         let input = input.with_units_last(x.shallow_clone());
-        let added = self.layers.iter().try_fold(input, |flow, layer| layer.forward(forward, flow))?;
-        let by = added.units_last()?;
-        // Times 1 would be an operation more.
-        let by = if self.scale == 1.0 { by } else { by.f_mul_scalar(self.scale)? };
-        Ok(added.with_units_last(x.f_add(&by)?))
+        let added = self.0.iter().try_fold(input, |flow, layer| layer.forward(forward, flow))?;
+        let x = x.f_add(&added.units_last()?)?;
+        Ok(added.with_units_last(x))
     }
 }

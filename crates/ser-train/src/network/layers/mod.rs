@@ -9,7 +9,6 @@ mod lstm;
 mod norm_pool;
 mod normalisation;
 mod pooling;
-mod residual;
 mod side_by_side;
 mod view;
 
@@ -86,15 +85,7 @@ pub(super) fn build(layer: &Layer, places: &Places) -> Result<Box<dyn Compute>> 
             }
             Padding::Read => Box::new(convolution::ConvBlock::new(places, [conv, norm], *pool, *bias)?),
         },
-        Layer::StridedConv { name, .. } => Box::new(convolution::StridedConv::new(places, name)?),
-        Layer::StridedBlock { conv, norm, kernel, .. } => {
-            Box::new(convolution::StridedBlock::new(places, [conv, norm], *kernel)?)
-        }
-        Layer::ResidualBlock { name, .. } => Box::new(residual::ResidualBlock::new(places, name)?),
         Layer::Conv1d { name, kernel, .. } => Box::new(convolution::Conv1d::new(places, name, *kernel)?),
-        Layer::DepthwiseConv { conv, norm, kernel } => {
-            Box::new(convolution::DepthwiseConv::new(places, [conv, norm], *kernel)?)
-        }
         Layer::Lstm { name, hidden } => Box::new(lstm::Lstm::new(places, name, *hidden)?),
         Layer::SelfAttention { name, heads } => {
             Box::new(attention::SelfAttention::new(places, name, *heads)?)
@@ -104,7 +95,7 @@ pub(super) fn build(layer: &Layer, places: &Places) -> Result<Box<dyn Compute>> 
         Layer::LayerNorm { name } => Box::new(normalisation::LayerNorm::new(places, name)?),
         Layer::Activation(activation) => Box::new(dense::Activate(*activation)),
         Layer::Dropout(share) => Box::new(dense::Dropout(*share)),
-        Layer::Residual { layers, scale } => Box::new(dense::Residual::new(places, layers, *scale)?),
+        Layer::Residual(layers) => Box::new(dense::Residual::new(places, layers)?),
         Layer::ChannelMix { name } => Box::new(pooling::ChannelMix::new(places, name)?),
         Layer::Encoder { name, tensors, low_rank, time_masks, checkpointing, .. } => {
             let encoder = encoder::Encoder::new(places, name, tensors.keys(), *low_rank)?;

@@ -4,7 +4,7 @@ use ser_distributed::Ranks;
 use ser_model::{checkpoint, network};
 use tch::{Device, Kind, Tensor};
 
-use super::norm_pool::{After, can, norm_pool};
+use super::norm_pool::{PoolAndRelu, can, norm_pool};
 use super::{Compute, Flow, Forward, Lengths, Places};
 use crate::batches::sharing::Sharing;
 use crate::network::parameters::{export_f32, import_f32};
@@ -121,7 +121,7 @@ impl BatchNorm {
         forward: &mut Forward<'_>,
         x: &Tensor,
         lengths: Option<&Lengths>,
-        after: After,
+        after: PoolAndRelu,
     ) -> Result<Tensor> {
         let lengths = lengths.filter(|lengths| !lengths.are_full());
         let synchronised = forward.sharing.is_some_and(|sharing| sharing.synchronised);
@@ -185,7 +185,7 @@ impl BatchNorm {
     /// The same by the statistics of the real positions alone; what is not real becomes zero. `x` is
     /// `[B, channel, position, band]`, channels innermost in memory, where an utterance's real positions lie side by
     /// side: they are copied together, normalised, and put back.
-    pub(super) fn learn_real(
+    fn learn_real(
         &self,
         forward: &mut Forward<'_>,
         x: &Tensor,

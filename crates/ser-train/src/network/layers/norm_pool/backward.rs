@@ -82,7 +82,7 @@ impl<N: Numbers> WithSimd for Sum<'_, N> {
                 for column in 0..columns {
                     let window = Window { image: &image, row, column, real, sizes };
                     let best = window.largest(simd, pair, scale, shift);
-                    let flowing = through_relu(simd, gradient.get(row, column, pair), best.value, sizes);
+                    let flowing = through_relu(simd, gradient.get(row, column, pair), best.value);
                     total = sum(simd, total, flowing);
                     let apart = difference(simd, best.from, mean);
                     with_difference = scaled(simd, flowing, apart, with_difference);
@@ -150,7 +150,7 @@ impl<N: Numbers> WithSimd for Spread<'_, N> {
                 for pair in 0..pairs {
                     let (scale, shift, slope, level) = (scale[pair], shift[pair], slope[pair], level[pair]);
                     let best = window.largest(simd, pair, scale, shift);
-                    let flowing = through_relu(simd, gradient.get(row, column, pair), best.value, sizes);
+                    let flowing = through_relu(simd, gradient.get(row, column, pair), best.value);
                     let mut left = product(simd, flowing, scale);
                     for row in 0..real {
                         for column in 0..sizes.window[1] {
@@ -179,6 +179,6 @@ impl<N: Numbers> WithSimd for Spread<'_, N> {
 
 /// Nothing flows back to what ReLU has made 0; through what is no number it flows, as libtorch has it.
 #[inline(always)]
-fn through_relu<S: Simd>(simd: S, gradient: Pair<S>, value: Pair<S>, sizes: Sizes) -> Pair<S> {
-    if sizes.relu { where_above_zero(simd, value, gradient) } else { gradient }
+fn through_relu<S: Simd>(simd: S, gradient: Pair<S>, value: Pair<S>) -> Pair<S> {
+    where_above_zero(simd, value, gradient)
 }

@@ -39,8 +39,7 @@ impl<N: Numbers> WithSimd for Pool<'_, N> {
                         0 => [simd.splat_f32s(0.0); 2],
                         _ => window.largest(simd, pair, scale[pair], shift[pair]).value,
                     };
-                    let best = if sizes.relu { where_above_zero(simd, best, best) } else { best };
-                    pooled.set(row, column, pair, best);
+                    pooled.set(row, column, pair, where_above_zero(simd, best, best));
                 }
             }
         }

@@ -12,8 +12,6 @@ pub(super) struct Sizes {
     pub(super) channels: usize,
     /// Rows and columns of a window. What is left over at the end is in none.
     pub(super) window: [usize; 2],
-    /// Whether what is pooled is then at least 0.
-    pub(super) relu: bool,
 }
 
 impl Sizes {

@@ -105,7 +105,7 @@ impl<N: Numbers> WithSimd for Take<'_, N> {
 mod tests {
     use super::*;
 
-    const SIZES: Sizes = Sizes { rows: 5, columns: 7, channels: 32, window: [2, 2], relu: true };
+    const SIZES: Sizes = Sizes { rows: 5, columns: 7, channels: 32, window: [2, 2] };
 
     fn image(offset: f32) -> Vec<f32> {
         (0..SIZES.words::<f32>()).map(|n| offset + ((n * n) as f32 * 0.37).sin()).collect()
