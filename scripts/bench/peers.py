@@ -306,6 +306,27 @@ class Bench:
                 self.add(f"evaluation, {precision}, utterances a second, against PyTorch at its best", f"{ours:.0f}",
                          f"{peer:.0f} ({name})", peer / ours, 0.8, ahead=ours / peer, note=self.limits.of_evaluation(precision, peer))
 
+    def fit_architectures(self) -> None:
+        """The other architectures, each against its class of docs/architectures.md at its best, with the default batch."""
+        self.prep()
+        if not (self.scratch / "librosa" / "utterances.json").exists():
+            self.python("librosa_prep.py", self.data, self.scratch / "librosa", "--processes", 2)
+        for arch in ["cnn-statistics", "cnn-transformer"]:
+            for precision in self.precisions:
+                options = ["--arch", arch, "--precision", precision]
+                before = self.fit("--epochs", 2, *options)["history"]
+                # Compiled, these take minutes, since each batch has another number of real frames.
+                peers = self.python("pytorch_step.py", self.scratch / "librosa", *options, "--no-compile")[precision]
+                epochs = before + self.fit("--epochs", 2, *options)["history"]
+                name = min(peers, key=lambda name: peers[name]["step_s"])
+                ours, peer = min(32 / epoch["samples_per_s"] for epoch in epochs), peers[name]["step_s"]
+                self.add(f"training step, {arch}, {precision}, against PyTorch at its best", f"{ours * 1e3:.1f} ms",
+                         f"{peer * 1e3:.1f} ms ({name})", ours / peer, 0.7, ahead=peer / ours)
+                name = max(peers, key=lambda name: peers[name]["evaluated_per_s"])
+                ours, peer = max(epoch["validated_per_s"] for epoch in epochs), peers[name]["evaluated_per_s"]
+                self.add(f"evaluation, {arch}, {precision}, utterances a second, against PyTorch at its best", f"{ours:.0f}",
+                         f"{peer:.0f} ({name})", peer / ours, 0.8, ahead=ours / peer)
+
     def fit_limited(self) -> None:
         """An epoch over a cache ten times the memory that the process may have, pages of the cache included."""
         limit = 512 << 20
@@ -550,7 +571,8 @@ def main() -> None:
     arguments.quick |= arguments.guard is not None
     bench = Bench(arguments)
     parts = [bench.prep_cold, bench.fit_step] if arguments.quick else [
-        bench.prep_cold, bench.prep_again, bench.prep_large, bench.start_up, bench.fit_step, bench.fit_best, bench.fit_limited, bench.whole_job,
+        bench.prep_cold, bench.prep_again, bench.prep_large, bench.start_up, bench.fit_step, bench.fit_best,
+        bench.fit_architectures, bench.fit_limited, bench.whole_job,
     ]
     for part in parts:
         if not arguments.only or part.__name__ in arguments.only:

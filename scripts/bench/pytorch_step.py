@@ -1,10 +1,10 @@
 """A training step and an evaluation in PyTorch as fast as a careful person gets them: every combination of memory layout,
 precision, torch.compile and allocator settings, one after the other.
 
-    python pytorch_step.py FEATURES [--batch-size 32] [--threads 2] [--precision f32 ...] [--no-compile]
+    python pytorch_step.py FEATURES [--arch cnn-bilstm] [--batch-size 32] [--threads 2] [--precision f32 ...] [--no-compile]
 
-FEATURES is the folder that librosa_prep.py wrote. The network and the recipe are those of pytorch_fit.py; batches are gathered
-from one tensor instead of going through a DataLoader. The last line is a JSON object: for each precision, the time of a step
+FEATURES is the folder that librosa_prep.py wrote. The network and the recipe are those of pytorch_fit.py, or the network is the
+class of docs/architectures.md; batches are gathered from one tensor instead of going through a DataLoader. The last line is a JSON object: for each precision, the time of a step
 and the utterances evaluated a second of each combination.
 """
 
@@ -26,8 +26,25 @@ from pytorch_fit import Network
 
 # glibc gives large blocks back to the system and takes them again at every step unless it is told not to.
 ALLOCATORS = {"": {}, "kept memory": {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296"}}
+ROOT = Path(__file__).resolve().parents[2]
+# The default sizes of the other architectures.
+SIZES = {
+    "cnn-statistics": {"views": "features", "channels": [32, 64, 64], "frame_channels": 256, "dense": 128, "dropout": 0.3},
+    "cnn-transformer": {"channels": [32, 64], "width": 128, "layers": 2, "heads": 4, "feed_forward": 256, "dense": 128,
+                        "dropout": 0.3, "encoder_dropout": 0.1},
+}
 # Steps that are not counted, and those of which the median counts.
 WARM_UP, MEASURED = 4, 16
+
+
+def network_of(arch: str, input_shape: list[int], classes: int) -> nn.Module:
+    if arch == "cnn-bilstm":
+        return Network(classes)
+    text = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
+    documented = {"__name__": "documented"}
+    exec("\n".join(block.split("```")[0] for block in text.split("```python\n")[1:]), documented)
+    model = SIZES[arch] | {"arch": arch, "input_shape": input_shape, "classes": classes}
+    return documented["CLASSES"][arch](model)
 
 
 def measure(arguments: argparse.Namespace) -> dict:
@@ -41,7 +58,7 @@ def measure(arguments: argparse.Namespace) -> dict:
     frames = torch.tensor([utterance["frames"] for utterance in utterances[:count]])
     labels, y = np.unique([utterance["label"] for utterance in utterances], return_inverse=True)
     y = torch.from_numpy(y[:count])
-    network = Network(len(labels))
+    network = network_of(arguments.arch, list(x.shape[1:]), len(labels))
     if arguments.layout == "channels-last":
         network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     called = torch.compile(network) if arguments.compile else network
@@ -88,7 +105,7 @@ def every_combination(arguments: argparse.Namespace) -> dict:
         compiled = [False] if arguments.no_compile else [False, True]
         for layout, compiles, allocator in itertools.product(["default", "channels-last"], compiled, ALLOCATORS):
             command = [sys.executable, __file__, arguments.features, "--one", "--layout", layout, "--precision", precision,
-                       "--batch-size", str(arguments.batch_size), "--threads", str(arguments.threads)]
+                       "--arch", arguments.arch, "--batch-size", str(arguments.batch_size), "--threads", str(arguments.threads)]
             command += ["--compile"] if compiles else []
             ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | ALLOCATORS[allocator])
             parts = [layout, "compiled" if compiles else "eager", allocator]
@@ -104,6 +121,7 @@ def every_combination(arguments: argparse.Namespace) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features")
+    parser.add_argument("--arch", default="cnn-bilstm", choices=["cnn-bilstm", *SIZES])
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--precision", nargs="+", default=["f32"], choices=["f32", "bf16"])
