@@ -19,7 +19,7 @@ use crate::FitConfig;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum ShippedRecipe {
-    /// For speakers never heard: a small residual network on coarse log mel bands, augmented voices
+    /// For speakers never heard: convolutions and statistics over frames on coarse log mel bands, augmented voices
     Unheard,
 }
 
