@@ -19,7 +19,7 @@ use ser_train::train::{FitEvent, FitRequest, Material, fit};
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `attentive-bilstm`: convolutions, a bidirectional LSTM, and mean and standard deviation over frames weighted by
-/// attention. It was tried on voices that were not in training, where `cnn-statistics` does better in half the time
+/// attention. It was tried on voices that were not in training, where `cnn-statistics` does better
 /// (docs/generalisation.md).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,7 +44,8 @@ impl Default for AttentiveBilstm {
 
 impl Sizes for AttentiveBilstm {
     const NAME: &'static str = "attentive-bilstm";
-    const SUMMARY: &'static str = "Two convolutions, a bidirectional LSTM, mean and standard deviation weighted by attention";
+    const SUMMARY: &'static str =
+        "Two convolutions, a bidirectional LSTM, mean and standard deviation weighted by attention";
 
     fn validate(&self) -> Result<()> {
         units("channels", &self.channels)?;

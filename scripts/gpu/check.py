@@ -20,7 +20,7 @@ import tempfile
 import textwrap
 import time
 
-# Networks that read features of the sound itself; encoder-head reads a pretrained encoder's, and runs the same code.
+# Networks that read features of the sound itself; encoder-head reads a pretrained encoder's.
 ARCHITECTURES = ["cnn-bilstm", "cnn-statistics", "cnn-transformer"]
 # Of a probability, between devices.
 ANSWERS = 1e-3

@@ -10,8 +10,8 @@ use ser_export::Model;
 use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Pooling, Preset, ValueType, Window};
 use ser_model::FeatureNormalisation;
 use ser_model::network::{
-    Arch, CnnStatisticsConfig, EncoderHeadConfig, FinetuneConfig, HeadPooling, LoraTarget, NetworkConfig, Tune,
-    Views,
+    Arch, CnnStatisticsConfig, EncoderHeadConfig, FinetuneConfig, HeadPooling, LoraTarget, NetworkConfig,
+    Tune, Views,
 };
 
 use crate::common_python::python_with;

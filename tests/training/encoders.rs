@@ -334,27 +334,26 @@ fn a_normalisation_that_leaves_nothing_of_states_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     speech(&folder.join("corpus"), 2);
-    for (options, arch, says) in [
-        (&["--layers", "last"][..], "cnn-bilstm", "they have one frame each"),
-        (&["--pool", "none", "--encoder-frames", "40"], "encoder-head", "reads means over frames"),
-    ] {
-        succeed(prep(folder, "hubert-base", options).arg("--quiet"));
+    let refused = |network: &str, normalisation: &str, says: &[&str]| {
+        let recipe = format!("feature_normalisation = \"{normalisation}\"\n[network]\n{network}\n");
+        std::fs::write(folder.join("recipe.toml"), recipe).unwrap();
         let mut fit = ser_fit(folder);
-        fit.args([
-            "--cache",
-            "cache",
-            "--arch",
-            arch,
-            "--feature-normalisation",
-            "utterance",
-            "--run",
-            "run",
-        ]);
+        fit.args(["--cache", "cache", "--config", "recipe.toml", "--run", "run"]);
         let complaint = fail(&mut fit, 2);
-        for part in [says, "--feature-normalisation utterance", "--feature-normalisation training"] {
-            assert!(complaint.contains(part), "{part}: {complaint}");
-        }
+        assert!(says.iter().all(|part| complaint.contains(part)), "{complaint}");
         assert!(!folder.join("run").exists());
+    };
+    let remedy = ["--feature-normalisation utterance", "--feature-normalisation training"];
+    succeed(prep(folder, "hubert-base", &["--layers", "last"]).arg("--quiet"));
+    refused("arch = \"cnn-statistics\"", "utterance", &[&remedy[..], &["they have one frame each"]].concat());
+    for pooling in ["statistics", "attention"] {
+        let head = format!("arch = \"encoder-head\"\npooling = \"{pooling}\"");
+        refused(&head, "training", &["one frame for each utterance", "network.pooling = \"mean\""]);
+    }
+    succeed(prep(folder, "hubert-base", &["--pool", "none", "--encoder-frames", "40"]).arg("--quiet"));
+    for pooling in ["mean", "statistics"] {
+        let head = format!("arch = \"encoder-head\"\npooling = \"{pooling}\"");
+        refused(&head, "utterance", &[&remedy[..], &["reads means and deviations"]].concat());
     }
 }
 

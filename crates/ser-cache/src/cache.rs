@@ -27,8 +27,8 @@ pub struct Cache {
     pub(crate) access: ReadOptions,
     /// Keeps what the index names from being removed.
     readers: Arc<ReadersLock>,
-    /// Shards that datasets of this cache have open, by name.
-    opened: Mutex<HashMap<Sha, Weak<Shard>>>,
+    /// Shards that datasets of this cache have open, by name, and what they were opened as.
+    opened: Mutex<HashMap<Sha, (ShardLayout, Weak<Shard>)>>,
 }
 
 impl Cache {
@@ -56,7 +56,7 @@ impl Cache {
     /// Lets its tensors be read in another way than by default.
     #[must_use]
     pub fn with_access(self, access: ReadOptions) -> Self {
-        Self { access, ..self }
+        Self { access, opened: Mutex::default(), ..self }
     }
 
     /// Its folder.
@@ -202,15 +202,15 @@ impl Cache {
                 self.shard(name.ok_or_else(unlisted)?, &layout)
             })
             .collect();
-        let shards = shards.into_iter().collect::<Result<_>>()?;
-        let places: HashMap<u32, usize> = numbers.into_iter().zip(0..).collect();
+        let shards: Vec<Arc<Shard>> = shards.into_iter().collect::<Result<_>>()?;
+        let numbers: Vec<u32> = numbers.into_iter().collect();
         let row = |(utterance, entry): (&Utterance, &TensorEntry)| {
             let label = labels.iter().position(|label| *label == utterance.label).ok_or_else(|| {
                 let what = format!("is labelled {:?}, not one of {labels:?}", utterance.label);
                 Error::new(ErrorKind::Mismatch, what).at(&utterance.path)
             })?;
             Ok(DatasetRow {
-                shard: places.get(&entry.shard).copied().unwrap_or_default(),
+                shard: numbers.partition_point(|number| *number < entry.shard),
                 position: entry.position as usize,
                 frames: entry.row.frames,
                 label,
@@ -226,13 +226,15 @@ impl Cache {
     /// The shard called `name`, opened once for all datasets that need it at the same time.
     fn shard(&self, name: &Sha, layout: &ShardLayout) -> Result<Arc<Shard>> {
         let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shard) = opened().get(name).and_then(Weak::upgrade) {
+        let known =
+            opened().get(name).filter(|(known, _)| known == layout).and_then(|(_, shard)| shard.upgrade());
+        if let Some(shard) = known {
             return Ok(shard);
         }
         let path = shard_path(&shards_folder(&self.root), name);
         check_inside(&self.root, &path)?;
         let shard = Arc::new(Shard::open_by(&path, layout, self.access.map)?);
-        opened().insert(*name, Arc::downgrade(&shard));
+        opened().insert(*name, (layout.clone(), Arc::downgrade(&shard)));
         Ok(shard)
     }
 

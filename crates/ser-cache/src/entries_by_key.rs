@@ -7,9 +7,9 @@ use crate::{FeatureSet, TensorEntry, TensorKey, Utterance, manifest_shard};
 
 /// The entries of a feature set, to be found by key.
 ///
-/// Keys are digests and so evenly spread: as many groups of them as there are entries, by their first bits, have about one entry
-/// each. Finding one reads memory in two places, where halving a million entries would read it in twenty; keys that are not
-/// evenly spread are found by halving their group.
+/// Keys are digests and so evenly spread: in groups by their first bits, as many as the next power of two of the number of
+/// entries, there is one entry or half of one on average. A group takes 4 bytes. Finding an entry reads memory in two places,
+/// where halving a million entries would read it in twenty; keys that are not evenly spread are found by halving their group.
 #[derive(Debug, Clone)]
 pub struct EntriesByKey<'a> {
     entries: &'a [TensorEntry],

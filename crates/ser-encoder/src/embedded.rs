@@ -1,9 +1,9 @@
 //! An encoder that a checkpoint carries whole, so that it needs no folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ser_cache::Sha;
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 use ser_model::CarriedEncoder;
 use ser_model::checkpoint::{self, Value};
 use tch::{Device, Kind, Tensor};
@@ -38,13 +38,40 @@ impl Tunable {
 /// The encoder that a checkpoint carries, of this `digest`.
 ///
 /// # Errors
-/// As [`Tunable::open`].
+/// [`ErrorKind::Damaged`] when its tensors do not fit its settings, or are not finite; those of the device. None names a file.
 pub(crate) fn open(carried: &CarriedEncoder<'_>, digest: Sha, device: Device) -> Result<Tunable> {
+    of_parts(carried, digest, device).map_err(|error| match error.path() {
+        // What would help with a folder does not help here.
+        Some(path) if path == Path::new(PLACE) => damaged(&error.reason()),
+        _ => error,
+    })
+}
+
+fn damaged(what: &str) -> Error {
+    Error::new(ErrorKind::Damaged, format!("carries a pretrained encoder that {what}"))
+        .help("copy the checkpoint again, or train it again")
+}
+
+/// What tells `carried` from every other encoder, whatever digest it claims.
+pub(crate) fn identity(carried: &CarriedEncoder<'_>) -> Sha {
+    let settings = [carried.config.as_bytes(), carried.preprocessor.as_bytes()];
+    let tensors = carried.tensors.iter().flat_map(|(name, tensor)| [name.as_bytes(), tensor.bytes()]);
+    let parts: Vec<&[u8]> = settings.into_iter().chain(tensors).collect();
+    let lengths: Vec<u8> = parts.iter().flat_map(|part| (part.len() as u64).to_le_bytes()).collect();
+    Sha::of(&[&[lengths.as_slice()], parts.as_slice()].concat())
+}
+
+fn of_parts(carried: &CarriedEncoder<'_>, digest: Sha, device: Device) -> Result<Tunable> {
     let config = Settings::of_text(carried.config, PLACE.into())?;
     let preprocessor = Settings::of_text(carried.preprocessor, PLACE.into())?;
     let imported =
         |(name, tensor): (&&str, &&checkpoint::Tensor)| Ok(((*name).to_owned(), imported(tensor, device)?));
     let tensors: Tensors = carried.tensors.iter().map(imported).collect::<ser_torch::Result<_>>()?;
+    for (name, tensor) in &tensors {
+        if !is_finite(tensor)? {
+            return Err(damaged(&format!("holds {name} with values that are not finite")));
+        }
+    }
     let place = PathBuf::from(PLACE);
     let folder = Folder {
         config: place.clone(),
@@ -53,6 +80,10 @@ pub(crate) fn open(carried: &CarriedEncoder<'_>, digest: Sha, device: Device) ->
         weights: WeightFiles::Safetensors(Vec::new()),
     };
     Tunable::held(folder, config, preprocessor, digest, tensors, device)
+}
+
+fn is_finite(tensor: &Tensor) -> ser_torch::Result<bool> {
+    Ok(bool::try_from(tensor.f_isfinite()?.f_all()?)?)
 }
 
 fn exported(tensor: &Tensor) -> ser_torch::Result<checkpoint::Tensor> {
@@ -71,11 +102,9 @@ fn imported(tensor: &checkpoint::Tensor, device: Device) -> ser_torch::Result<Te
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::path::Path;
-
     use ser_model::checkpoint::Checkpoint;
     use ser_model::network::{FinetuneConfig, Tune};
+    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -107,9 +136,16 @@ mod tests {
             };
             assert!(said(&encoder).equal(&said(&embedded)), "{name}");
 
-            carried.tensors.pop_first();
+            let whole = identity(&carried);
+            let (first, tensor) = carried.tensors.pop_first().unwrap();
+            assert_ne!(identity(&carried), whole);
             let refused = open(&carried, encoder.digest(), Device::Cpu).unwrap_err().to_string();
-            assert!(refused.contains("lacks the tensor"), "{refused}");
+            assert!(refused.contains("lacks the tensor") && refused.contains("train it again"), "{refused}");
+            let shape = tensor.shape();
+            let nan = checkpoint::Tensor::from_f32(shape, &vec![f32::NAN; shape.iter().product()]).unwrap();
+            carried.tensors.insert(first, &nan);
+            let refused = open(&carried, encoder.digest(), Device::Cpu).unwrap_err().to_string();
+            assert!(refused.contains("not finite"), "{refused}");
         }
     }
 }

@@ -39,13 +39,18 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// What an encoder is kept by that a checkpoint carries. Its digest is a claim, which other checkpoints need not share.
+fn carried_key(carried: &CarriedEncoder<'_>) -> String {
+    format!("carried {}", embedded::identity(carried))
+}
+
 /// Encoders, on the CPU where features are their states. Clones share what is opened, so that models of one encoder hold its weights once.
 #[derive(Debug, Clone, Default)]
 pub struct Encoders {
     folders: Vec<PathBuf>,
-    /// By digest, and what they compute in.
+    /// By digest or [`carried_key`], and what they compute in.
     opened: Arc<Mutex<BTreeMap<(String, String), Encoder>>>,
-    /// Those with their tensors at hand, by digest and device.
+    /// Those with their tensors at hand, by digest or [`carried_key`], and device.
     tunable: Arc<Mutex<BTreeMap<String, Tunable>>>,
 }
 
@@ -69,12 +74,13 @@ impl Encoders {
         let Some(states) = &features.encoder else { return Ok(None) };
         let wanted = Wanted::of_states(states);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |digest: String| (digest, states.precision.to_string());
-        if !opened.contains_key(&of(states.digest.clone())) {
-            let carried = CarriedEncoder::of(checkpoint, wanted.family, wanted.digest)?;
+        let of = |which: String| (which, states.precision.to_string());
+        let carried = CarriedEncoder::of(checkpoint, wanted.family, wanted.digest)?;
+        let key = of(carried.as_ref().map_or(states.digest.clone(), carried_key));
+        if !opened.contains_key(&key) {
             if let Some(carried) = carried {
                 let encoder = embedded::open(&carried, wanted.digest.parse()?, Device::Cpu)?;
-                opened.insert(of(states.digest.clone()), encoder.frozen(states.precision)?);
+                opened.insert(key.clone(), encoder.frozen(states.precision)?);
             } else {
                 for folder in self.places(wanted, noted)? {
                     let encoder = Encoder::open_in(folder, Device::Cpu, states.precision)?;
@@ -82,10 +88,11 @@ impl Encoders {
                 }
             }
         }
-        match opened.get(&of(states.digest.clone())) {
+        match opened.get(&key) {
             Some(encoder) => Ok(Some(Arc::new(EncoderExtractors::new(encoder.share(), features)?))),
             None => {
-                let others = opened.iter().map(|((digest, _), encoder)| (digest.as_str(), encoder.family()));
+                let others = opened.iter().filter(|((which, _), _)| !which.starts_with("carried"));
+                let others = others.map(|((digest, _), encoder)| (digest.as_str(), encoder.family()));
                 Err(self.another(wanted, noted, others))
             }
         }
@@ -107,7 +114,7 @@ impl Encoders {
             return self.tunable(wanted, noted, device);
         };
         let mut opened = self.tunable.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = Wanted::of_network(wanted).key(device);
+        let key = format!("{} {device:?}", carried_key(&carried));
         if let Some(tunable) = opened.get(&key) {
             return Ok(tunable.share());
         }

@@ -9,10 +9,6 @@ use ser_prepare::{Extractors, TensorExtractor};
 
 use crate::Encoder;
 
-/// Version of the computation. It goes into every cache key, so it must grow with any change that alters the numbers that
-/// the same encoder gives for the same samples.
-const VERSION: u32 = 1;
-
 impl Encoder {
     /// The features that are states of some of its layers, stored as `dtype`; `max_frames` of an utterance, if they are not
     /// pooled.
@@ -29,7 +25,7 @@ impl Encoder {
         let states = EncoderStates {
             family: self.family().to_owned(),
             digest: self.digest().to_string(),
-            version: VERSION,
+            version: EncoderStates::VERSION,
             dimension: self.dimension(),
             layers: layers.layers_of(self.layers())?,
             pooling,
@@ -73,10 +69,11 @@ impl EncoderExtractors {
         let Some(states) = of_encoder.cloned() else {
             return Err(Error::new(ErrorKind::Mismatch, "the features are not those of this encoder"));
         };
-        if states.version != VERSION {
+        if states.version != EncoderStates::VERSION {
             let what = format!(
-                "the states were computed by version {} of the encoders, and this program has version {VERSION}",
-                states.version
+                "the states were computed by version {} of the encoders, and this program has version {}",
+                states.version,
+                EncoderStates::VERSION
             );
             return Err(Error::new(ErrorKind::Mismatch, what).help("prepare them and train again"));
         }

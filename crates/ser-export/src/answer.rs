@@ -85,6 +85,7 @@ impl Model {
             ("checkpoint_sha256", card.checkpoint_sha256),
             ("ser", card.ser),
         ];
+        metadata.extend(card.most_samples.map(|most| ("most_samples", most.to_string())));
         metadata.extend(card.out_of_domain_level.map(|level| ("out_of_domain_level", level.to_string())));
         metadata
     }

@@ -24,6 +24,8 @@ pub struct ModelCard {
     pub sample_rate: u32,
     /// How much of a recording it hears, seconds; what is longer is cut, after silence is trimmed.
     pub longest_s: f64,
+    /// The samples of the longest recording that has an answer; none where every length has one.
+    pub most_samples: Option<usize>,
     /// What logits are divided by before softmax.
     pub temperature: f64,
     /// What answers are measured by; none in checkpoints that are not calibrated.
@@ -75,6 +77,7 @@ impl Model {
             labels: self.labels().to_vec(),
             sample_rate: features.sample_rate,
             longest_s: self.longest_s(),
+            most_samples: self.most_samples(),
             temperature: self.temperature(),
             calibration,
             out_of_domain_level: self.domain.is_some().then_some(OUT_OF_DOMAIN_LEVEL),

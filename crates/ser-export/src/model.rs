@@ -6,7 +6,7 @@ use std::path::Path;
 use ser_core::remedy::Action;
 use ser_core::storage::open_regular;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_features::{EncoderPrecision, FeatureConfig, Pooling};
+use ser_features::{EncoderPrecision, EncoderStates, FeatureConfig, Pooling};
 use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
 use ser_model::domain::DomainReference;
@@ -149,12 +149,17 @@ impl Model {
     pub(crate) fn longest_s(&self) -> f64 {
         let features = &self.features;
         let kept = features.hop_length.saturating_mul(features.max_frames);
-        let samples = match (&features.encoder, self.states_encoder()) {
-            (Some(states), Ok(Some(encoder))) if states.pooling == Pooling::None => kept.min(encoder.most),
-            (Some(_), Ok(Some(encoder))) => encoder.most,
+        let samples = match (&features.encoder, self.most_samples()) {
+            (Some(states), Some(most)) if states.pooling == Pooling::None => kept.min(most),
+            (Some(_), Some(most)) => most,
             _ => kept,
         };
         samples as f64 / f64::from(features.sample_rate)
+    }
+
+    /// The samples of the longest recording that has an answer, where there is a longest one.
+    pub(crate) fn most_samples(&self) -> Option<usize> {
+        self.states_encoder().ok().flatten().map(|encoder| encoder.most)
     }
 
     /// Its classes, in the order of the probabilities.
@@ -177,15 +182,30 @@ fn states_encoder<'a>(
     features: &'a FeatureConfig,
 ) -> Result<Option<StatesEncoder<'a>>> {
     let Some(states) = &features.encoder else { return Ok(None) };
+    if states.version != EncoderStates::VERSION {
+        let what = format!(
+            "reads states of version {}, and this program computes version {}",
+            states.version,
+            EncoderStates::VERSION
+        );
+        let help = remedy![Action::Prepare, " again and train again"];
+        return Err(Error::new(ErrorKind::Unsupported, what).help(help));
+    }
     if states.precision != EncoderPrecision::F32 {
         let what = format!("reads states computed in {}, and a graph computes in f32", states.precision);
         let help = remedy![Action::Prepare, " with the states in f32, and train again"];
         return Err(Error::new(ErrorKind::Unsupported, what).help(help));
     }
     let carried = encoder::carried(checkpoint, &states.family, &states.digest)?;
-    let damaged = || Error::new(ErrorKind::Damaged, "does not say how much its encoder hears at once");
-    let most = carried.most_samples.filter(|most| (1..1 << 31).contains(most)).ok_or_else(damaged)?;
-    Ok(Some(StatesEncoder { carried, most }))
+    let sizes = encoder::sizes(&carried, features.sample_rate)?;
+    let most = carried.most_samples.filter(|most| (sizes.fewest..=sizes.most).contains(most));
+    match most.filter(|_| states.dimension == sizes.dimension) {
+        Some(most) => Ok(Some(StatesEncoder { carried, fewest: sizes.fewest, most })),
+        None => {
+            Err(Error::new(ErrorKind::Damaged, "carries an encoder that its features are not the states of")
+                .help("copy the checkpoint again, or train it again"))
+        }
+    }
 }
 
 impl Config {

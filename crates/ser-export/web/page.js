@@ -198,7 +198,7 @@ async function open(file) {
   const seconds = samples.length / rate;
   try {
     if (seconds <= card.longest_s) {
-      show(await ask(samples, rate), 'too quiet to be judged');
+      show(await ask(samples, rate), 'too quiet or too short to be judged');
     } else {
       await overTime(samples, rate);
     }
@@ -226,14 +226,14 @@ async function overTime(samples, rate) {
     const usable = answer.probabilities.every(Number.isFinite);
     const best = Math.max(...answer.probabilities);
     const cells = [from / rate, (from + stretch.length) / rate].map(second => `${second.toFixed(1)} s`);
-    cells.push(usable ? card.labels[answer.probabilities.indexOf(best)].replaceAll('_', ' ') : 'silence', usable ? percent(best) : '—');
+    cells.push(usable ? card.labels[answer.probabilities.indexOf(best)].replaceAll('_', ' ') : 'no answer', usable ? percent(best) : '—');
     const row = document.createElement('tr');
     row.append(...cells.map(text => Object.assign(document.createElement('td'), { textContent: text })));
     body.append(row);
     if (usable) answers.push(answer);
   }
   part('windows').hidden = false;
-  if (answers.length === 0) return show(null, 'too quiet to be judged');
+  if (answers.length === 0) return show(null, 'too quiet or too short to be judged');
   const mean = of => answers.reduce((sum, answer) => sum + of(answer), 0) / answers.length;
   show({
     probabilities: card.labels.map((_, index) => mean(answer => answer.probabilities[index])),

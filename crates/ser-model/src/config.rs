@@ -38,7 +38,8 @@ pub struct FitConfig {
     /// Where the recordings are, as `FOLDER` or `NAME=FOLDER`, if waveforms are augmented; empty for where `ser-prep` found
     /// them.
     pub data: Vec<String>,
-    /// Folder of the pretrained encoder that a `finetune` network begins with; empty for the others.
+    /// Folder of the pretrained encoder that a `finetune` network begins with, or whose states are learnt from; where that is
+    /// empty, those are of the one that `ser-prep` found.
     #[serde(skip_serializing_if = "is_nowhere")]
     pub encoder: PathBuf,
     /// Whether the checkpoint carries that encoder whole, so that it needs no folder.

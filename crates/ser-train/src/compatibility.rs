@@ -12,7 +12,7 @@ use ser_model::{FeatureNormalisation, FitConfig};
 /// # Errors
 /// For features that are no waveforms and a network that begins with an encoder, and the other way round; when that encoder
 /// takes another sampling rate, or hears less at once than a waveform holds; for a recipe that names an encoder where there
-/// is none; and for a normalisation after which every utterance looks the same.
+/// is none, or pools frames where there is one; and for a normalisation after which every utterance looks the same.
 pub(crate) fn check_features(config: &FitConfig, set: &FeatureSet) -> Result<()> {
     // Those of a newer version are looked at elsewhere.
     let Ok(features) = serde_json::from_str::<FeatureConfig>(&set.configuration) else { return Ok(()) };
@@ -87,32 +87,42 @@ fn check_encoder(config: &FitConfig, set: &FeatureSet, features: &FeatureConfig)
     Ok(())
 }
 
-/// Frames can be pooled where there are some.
+/// Deviations and attention are over several frames.
 fn check_pooling(config: &FitConfig, set: &FeatureSet) -> Result<()> {
     let pools = config.network.sizes::<EncoderHeadConfig>().map(|sizes| sizes.pooling);
     match (pools, set.shape) {
         (Some(HeadPooling::Statistics | HeadPooling::Attention), [.., 1]) => {
-            let what = format!("feature set {} has one frame for each utterance, and pooling reads several", set.id);
-            let help = "give pooling = \"mean\", or prepare all frames with --pool none";
+            let what = format!(
+                "feature set {} has one frame for each utterance, of which an encoder-head network can take the mean alone",
+                set.id
+            );
+            let help = remedy![
+                "give network.pooling = \"mean\", or ",
+                Action::Prepare,
+                " so that all frames of the states are kept"
+            ];
             Err(Error::new(ErrorKind::Usage, what).help(help))
         }
         _ => Ok(()),
     }
 }
 
-/// The mean of a number over the frames of an utterance is 0 after it was subtracted: a single frame is nothing else, and an
-/// `encoder-head` network may read nothing else.
+/// The mean of a number over the frames of an utterance is 0 after it was subtracted, and the deviation 1 after it was divided
+/// by: a single frame is nothing else, and an `encoder-head` network without attention reads nothing else of a layer.
 fn check_normalisation(config: &FitConfig, set: &FeatureSet) -> Result<()> {
     let [.., frames] = set.shape;
     let head = config.network.sizes::<EncoderHeadConfig>();
-    let reads_means = head.is_some_and(|head| head.pooling == HeadPooling::Mean);
+    let reads_means = head.is_some_and(|head| head.pooling != HeadPooling::Attention);
     if config.feature_normalisation != FeatureNormalisation::Utterance || !(reads_means || frames == 1) {
         return Ok(());
     }
     let given = Setting::FeatureNormalisation.to(FeatureNormalisation::Utterance);
     let why = match frames {
         1 => "they have one frame each, of which nothing is left".to_owned(),
-        _ => format!("a {} network reads means over frames, which are then 0", config.network.arch().name()),
+        _ => format!(
+            "a {} network reads means and deviations over frames, which are then 0 and 1",
+            config.network.arch().name()
+        ),
     };
     let what = format!("{given} makes all utterances of feature set {} the same: {why}", set.id);
     Err(Error::new(ErrorKind::Usage, what)

@@ -217,7 +217,10 @@ mod tests {
         let expected = [
             ("always", vec!["network.arch", "network.channels"]),
             ("network.arch = \"cnn-bilstm\"", vec!["network.hidden"]),
-            ("network.arch = \"cnn-transformer\" or \"cnn-statistics\"", vec!["network.dropout", "network.views"]),
+            (
+                "network.arch = \"cnn-transformer\" or \"cnn-statistics\"",
+                vec!["network.dropout", "network.views"],
+            ),
             ("network.channels = [8, 16]", vec!["network.dense"]),
         ];
         assert_eq!(groups, expected.map(|(condition, keys)| (condition.to_owned(), keys)));

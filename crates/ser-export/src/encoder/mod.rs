@@ -31,6 +31,8 @@ pub(crate) use tensors::Tensors;
 
 /// The family that hears a spectrum.
 const WHISPER: &str = "whisper";
+/// The longest recording that another family hears at once.
+const MOST_SECONDS: usize = 60;
 
 /// The encoder that `checkpoint` carries, which is to be of this `family` and have this `digest`.
 ///
@@ -82,10 +84,14 @@ pub(crate) fn mean_state(
         true => whisper::last_state(graph, scope, samples, tensors)?,
         false => speech::last_state(graph, scope, samples, most, tensors)?,
     };
-    let last = last.ok_or_else(|| Error::new(ErrorKind::Damaged, "carries an encoder without layers"))?;
     graph.enter(&format!("{scope}/mean"));
     let mean = graph.op_with("ReduceMean", &[&last], &[Attribute::Ints("axes", &[1])]);
     Ok(graph.squeeze(&mean, &[1]))
+}
+
+/// The states of the last layer.
+fn last_of(mut states: Vec<Value>) -> Result<Value> {
+    states.pop().ok_or_else(|| Error::new(ErrorKind::Damaged, "carries an encoder without layers"))
 }
 
 /// Adds the encoder with `tensors` to `graph`: the states `[1, F, D]` of each of `layers`, ascending, of `samples` `[1, N]`, f32,
@@ -110,15 +116,29 @@ pub(crate) fn states(
     Ok(layers.iter().filter_map(|layer| states.get(*layer).cloned()).collect())
 }
 
-/// The fewest samples of which `carried` has a frame.
+/// What the settings of an encoder say of recordings and states.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// The fewest samples of which there is a frame.
+    pub(crate) fewest: usize,
+    /// No encoder of the family hears more samples at once.
+    pub(crate) most: usize,
+    /// Numbers of a state.
+    pub(crate) dimension: usize,
+}
+
+/// Those of `carried`, which hears recordings at `sample_rate`, in Hz.
 ///
 /// # Errors
 /// When its settings are damaged.
-pub(crate) fn fewest_samples(carried: &CarriedEncoder<'_>) -> Result<usize> {
-    match is_whisper(carried) {
-        true => Ok(1),
-        false => Ok(settings::Settings::of(carried)?.samples_of_a_frame()),
+pub(crate) fn sizes(carried: &CarriedEncoder<'_>, sample_rate: u32) -> Result<Sizes> {
+    if is_whisper(carried) {
+        let settings = whisper::Settings::of(carried)?;
+        return Ok(Sizes { fewest: 1, most: settings.samples(), dimension: settings.d_model });
     }
+    let settings = settings::Settings::of(carried)?;
+    let most = MOST_SECONDS.saturating_mul(sample_rate as usize);
+    Ok(Sizes { fewest: settings.samples_of_a_frame(), most, dimension: settings.hidden_size })
 }
 
 fn is_whisper(carried: &CarriedEncoder<'_>) -> bool {

@@ -102,7 +102,7 @@ impl Settings {
         let all =
             sizes.iter().chain(&settings.conv_dim).chain(&settings.conv_kernel).chain(&settings.conv_stride);
         let fit = convolutions == [settings.conv_dim.len(); 3]
-            && settings.num_hidden_layers <= 256
+            && (1..=256).contains(&settings.num_hidden_layers)
             && settings.num_buckets >= 4
             && all.clone().all(|size| (1..=1 << 20).contains(size))
             && settings.hidden_size.is_multiple_of(settings.num_attention_heads)

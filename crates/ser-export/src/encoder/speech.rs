@@ -6,7 +6,7 @@ use super::attention::RelativePositions;
 use super::settings::Settings;
 use super::tensors::Tensors;
 use super::transformer::{Layers, Names};
-use super::{convolutions, layer_norm, linear, positions};
+use super::{convolutions, last_of, layer_norm, linear, positions};
 use crate::nodes::standardised;
 use crate::onnx::{Attribute, ElementType, Graph, Value};
 
@@ -32,15 +32,13 @@ pub(super) fn last_state(
     samples: &Value,
     most: usize,
     tensors: &Tensors<'_>,
-) -> Result<Option<Value>> {
+) -> Result<Value> {
     let settings = Settings::of(tensors.carried())?;
-    let Some(last) = states(graph, scope, samples, most, settings.num_hidden_layers, tensors)?.pop() else {
-        return Ok(None);
-    };
+    let last = last_of(states(graph, scope, samples, most, settings.num_hidden_layers, tensors)?)?;
     let (size, epsilon) = (settings.hidden_size, settings.layer_norm_eps);
     match settings.pre_norm() {
-        true => layer_norm(graph, tensors, "encoder.layer_norm", &last, size, epsilon).map(Some),
-        false => Ok(Some(last)),
+        true => layer_norm(graph, tensors, "encoder.layer_norm", &last, size, epsilon),
+        false => Ok(last),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::tensors::Tensors;
 use super::transformer::{Layers, Names};
-use super::{layer_norm, parsed};
+use super::{last_of, layer_norm, parsed};
 use crate::features::{mel_bands, padded, power_spectrum};
 use crate::nodes::gelu;
 use crate::onnx::{Attribute, ElementType, Graph, Value};
@@ -38,7 +38,7 @@ const NAMES: Names = Names {
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct Settings {
-    d_model: usize,
+    pub(super) d_model: usize,
     encoder_attention_heads: usize,
     encoder_layers: usize,
     encoder_ffn_dim: usize,
@@ -104,7 +104,7 @@ impl Settings {
             && (1..=n_fft).contains(&hop_length)
             && (1..=60).contains(&chunk_length)
             && (1_000..=384_000).contains(&sampling_rate)
-            && settings.encoder_layers <= 256
+            && (1..=256).contains(&settings.encoder_layers)
             && settings.d_model.is_multiple_of(settings.encoder_attention_heads)
             && settings.samples() / hop_length == FRAMES_OF_A_STATE * settings.max_source_positions;
         match fit {
@@ -115,8 +115,8 @@ impl Settings {
         }
     }
 
-    /// Samples that recordings are filled up to.
-    fn samples(&self) -> usize {
+    /// Samples that recordings are filled up to, and the most of one.
+    pub(super) fn samples(&self) -> usize {
         self.front_end.chunk_length * self.front_end.sampling_rate as usize
     }
 
@@ -150,9 +150,9 @@ pub(super) fn last_state(
     scope: &str,
     samples: &Value,
     tensors: &Tensors<'_>,
-) -> Result<Option<Value>> {
+) -> Result<Value> {
     let last = Settings::of(tensors.carried())?.encoder_layers;
-    Ok(states(graph, scope, samples, &[last], tensors)?.pop())
+    last_of(states(graph, scope, samples, &[last], tensors)?)
 }
 
 /// The states `[1, F, D]` of these `layers`, of the frames that are of the recording `samples` `[1, N]`, f32, itself.

@@ -6,7 +6,7 @@ use ser_features::{EncoderStates, FeatureConfig, Pooling, ValueType};
 use ser_model::CarriedEncoder;
 
 use super::{Features, Normalisation, level, real_frames};
-use crate::encoder::{Tensors, fewest_samples, states};
+use crate::encoder::{Tensors, states};
 use crate::network::Weights;
 use crate::onnx::{Attribute, ElementType, Graph, Value};
 
@@ -14,7 +14,8 @@ use crate::onnx::{Attribute, ElementType, Graph, Value};
 #[derive(Debug)]
 pub(crate) struct StatesEncoder<'a> {
     pub(crate) carried: CarriedEncoder<'a>,
-    /// The most samples of a recording.
+    /// The fewest and the most samples of a recording.
+    pub(crate) fewest: usize,
     pub(crate) most: usize,
 }
 
@@ -34,10 +35,10 @@ pub(super) fn features(
     graph.enter("level");
     let level = level::normalise(graph, samples, config.normalisation);
     let count = size(graph, samples);
-    let [fewest, one_more] =
-        [fewest_samples(&encoder.carried)? as i64 - 1, encoder.most as i64 + 1].map(|n| graph.int(n));
-    let long_enough = graph.op("Greater", &[&count, &fewest]);
-    let short_enough = graph.op("Less", &[&count, &one_more]);
+    let [too_few, too_many] =
+        [encoder.fewest as i64 - 1, encoder.most as i64 + 1].map(|number| graph.int(number));
+    let long_enough = graph.op("Greater", &[&count, &too_few]);
+    let short_enough = graph.op("Less", &[&count, &too_many]);
     let usable = graph.op("And", &[&level.usable, &long_enough]);
     let usable = graph.op("And", &[&usable, &short_enough]);
     let [start, most, axis] = [0, encoder.most as i64, 1].map(|number| graph.int(number));
@@ -63,6 +64,9 @@ pub(super) fn features(
     let all: Vec<&Value> = pooled.iter().collect();
     let all = graph.op_with("Concat", &all, &[Attribute::Int("axis", 1)]); // [1, layer, number, frame]
     let all = rounded(graph, &all, of.dtype);
+    // What is beyond the range of half precision is infinite now, and preparation refuses it.
+    let within = is_finite(graph, &all);
+    let usable = graph.op("And", &[&usable, &within]);
     let (unnormalised, frames) = filled_up(graph, &all, config.max_frames);
     let frames = graph.rename(&frames, "frames");
     let real = real_frames(graph, &frames, config.max_frames);
@@ -103,6 +107,18 @@ fn rounded(graph: &mut Graph, values: &Value, dtype: ValueType) -> Value {
             graph.cast(&stored, ElementType::Float)
         }
     }
+}
+
+/// Whether all of `values`, of four axes, are finite, `[1, 1]`.
+fn is_finite(graph: &mut Graph, values: &Value) -> Value {
+    let magnitudes = graph.op("Abs", &[values]);
+    let exact = graph.cast(&magnitudes, ElementType::Double);
+    // A sum, unlike a maximum, is NaN where any value is, and no comparison with NaN holds.
+    let sum = graph.sum(&exact, &[2, 3]);
+    let sum = graph.sum(&sum, &[1]);
+    let sum = graph.reshape(&sum, &[1, 1]);
+    let infinite = graph.double(f64::MAX);
+    graph.op("Less", &[&sum, &infinite])
 }
 
 /// The first `most` frames of `states` `[1, layer, number, F]` with zeros after them, `[1, layer, number, most]`, and how many

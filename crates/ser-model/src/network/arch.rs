@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    CnnBilstmConfig, CnnStatisticsConfig, CnnTransformerConfig, Description, EncoderHeadConfig, FinetuneConfig, NetworkConfig,
+    CnnBilstmConfig, CnnStatisticsConfig, CnnTransformerConfig, Description, EncoderHeadConfig,
+    FinetuneConfig, NetworkConfig,
 };
 
 /// The architectures of this crate, the default one first. A new one is a file of this folder and a line here.

@@ -74,12 +74,12 @@ impl Sizes for CnnTransformerConfig {
         layers.extend([Layer::linear("embed", self.width), Layer::PositionalEncoding, dropout.clone()]);
         for layer in 0..self.layers {
             let name = |part: &str| format!("layers.{layer}.{part}");
-            layers.push(Layer::residual(vec![
+            layers.push(Layer::Residual(vec![
                 Layer::layer_norm(&name("norm1")),
                 Layer::SelfAttention { name: name("attention"), heads: self.heads },
                 dropout.clone(),
             ]));
-            layers.push(Layer::residual(vec![
+            layers.push(Layer::Residual(vec![
                 Layer::layer_norm(&name("norm2")),
                 Layer::linear(&name("feed_forward.0"), self.feed_forward),
                 Layer::Activation(Activation::Gelu),

@@ -122,9 +122,10 @@ impl Description {
 
     /// Frames that become one position at the end of the branches: the least common multiple of all their strides.
     pub fn frames_of_a_position(&self) -> usize {
-        let strides = self.branches.iter().map(|branch| {
-            branch.layers.iter().map(|layer| layer.stride()[1]).fold(1, usize::saturating_mul)
-        });
+        let strides = self
+            .branches
+            .iter()
+            .map(|branch| branch.layers.iter().map(|layer| layer.stride()[1]).fold(1, usize::saturating_mul));
         strides.fold(1, |all, stride| match stride {
             0 => all,
             _ => all.saturating_mul(stride / greatest_common_divisor(all, stride)),

@@ -405,11 +405,6 @@ impl Layer {
         Self::LayerNorm { name: name.to_owned() }
     }
 
-    /// x + `layers`(x).
-    pub fn residual(layers: Vec<Self>) -> Self {
-        Self::Residual(layers)
-    }
-
     /// From what was pooled over positions to logits: `head.0`, linear of `dense` units, ReLU, dropout, `head.3`, linear.
     pub fn head(dense: u32, dropout: f64, classes: u32) -> [Self; 4] {
         [

@@ -185,15 +185,7 @@ impl BatchNorm {
     /// The same by the statistics of the real positions alone; what is not real becomes zero. `x` is
     /// `[B, channel, position, band]`, channels innermost in memory, where an utterance's real positions lie side by
     /// side: they are copied together, normalised, and put back.
-    fn learn_real(
-        &self,
-        forward: &mut Forward<'_>,
-        x: &Tensor,
-        lengths: &Lengths,
-    ) -> Result<Tensor> {
-        if lengths.are_full() {
-            return self.learn(forward, x);
-        }
+    fn learn_real(&self, forward: &mut Forward<'_>, x: &Tensor, lengths: &Lengths) -> Result<Tensor> {
         let [batch, channels, positions, bands] = sizes(x)?;
         let rows = x.f_permute([0, 2, 3, 1])?.f_reshape([batch * positions, bands * channels])?;
         let real = lengths.pack(&rows)?.f_view([-1, 1, bands, channels])?.f_permute([0, 3, 1, 2])?;
