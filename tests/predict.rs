@@ -234,7 +234,23 @@ fn a_stopped_run_goes_on_where_it_was() {
         succeed(&mut run(&["--resume"]));
         assert!(std::fs::read(at("answers.csv")).unwrap() == whole, "after {kept} bytes");
     }
-    // Other recordings, another model: nothing is mixed.
+    // What it did not write stays as it is.
+    for foreign in ["{\"notes\": 1}", "path,label\na,b", "path,\"label\nunfinished", "pat"] {
+        std::fs::write(at("answers.csv"), foreign).unwrap();
+        let ours = foreign == "pat";
+        match ours {
+            true => drop(succeed(&mut run(&["--resume"]))),
+            false => {
+                let error = fail(&mut run(&["--resume"]), 1);
+                assert!(error.contains("answers.csv") && error.contains("name another file"), "{error}");
+            }
+        }
+        let expected: &[u8] = if ours { &whole } else { foreign.as_bytes() };
+        assert!(std::fs::read(at("answers.csv")).unwrap() == expected, "{foreign}");
+    }
+    // Another coverage, other recordings, another model: nothing is mixed.
+    let error = fail(&mut run(&["--resume", "--coverage", "0.8"]), 1);
+    assert!(error.contains("a coverage of 0.9, where 0.8 is asked for now"), "{error}");
     let mut other = predict(folder.path());
     other.arg(prepared.corpus.join("missing.wav")).args(["--csv", "answers.csv", "--resume"]);
     let error = fail(&mut other, 1);
@@ -273,6 +289,10 @@ fn a_long_recording_becomes_a_timeline_in_every_format() {
     }
     let timeline = lines(&succeed(&mut command)).swap_remove(0);
     assert!((timeline["seconds"].as_f64().unwrap() - seconds).abs() < 1e-9, "{timeline:#}");
+    // Limits are those of recordings, not of windows.
+    let mut limited = predict(folder.path());
+    limited.args(["talk.wav", "--timeline", "--json", "--speech-threshold", "0.3", "--min-duration", "3"]);
+    assert_eq!(lines(&succeed(&mut limited)).swap_remove(0)["passages"], timeline["passages"]);
     let passages = timeline["passages"].as_array().unwrap();
     assert!(!passages.is_empty(), "{timeline:#}");
     let mut until = 0.0;

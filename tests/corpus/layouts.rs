@@ -493,7 +493,7 @@ fn labelled_by(root: &Path) -> (String, usize, usize) {
     .unwrap();
     let labels: std::collections::BTreeSet<String> =
         paths.iter().map(|path| labelling.annotations(path).unwrap()[0].label.clone()).collect();
-    assert!(labelling.doubts().is_empty() && labelling.merged().is_empty());
+    assert!(labelling.doubts().is_empty() && labelling.merged().next().is_none());
     (labelling.labels_by(), labels.len(), paths.len())
 }
 

@@ -199,6 +199,30 @@ fn folds_and_other_corpora_are_not_mixed_with_single_speakers() {
 }
 
 #[test]
+fn speakers_of_two_corpora_are_not_pooled_and_missing_folds_are_counted() {
+    let mut runs = two_speakers();
+    for (speaker, other) in [("1", "2"), ("2", "1")] {
+        runs.push(run(&speaker_side(speaker, &[other]), 0, 0.001, |i| i % 3 == 0));
+    }
+    for (fold, speakers, others) in [(1, ["A", "B"], ["C", "D"]), (2, ["C", "D"], ["A", "B"])] {
+        let side = side(&format!("speakers-{fold}-of-5"), &speakers, &others, 0..WORDS);
+        runs.push(run(&side, 0, 0.001, |i| i % 3 == 0));
+    }
+    let report = report(&runs);
+    let pooled: Vec<(&str, usize)> = (report.recipes[0].rows.iter())
+        .map(|row| (row.protocol.as_str(), row.resampled.n))
+        .filter(|(name, _)| name.contains(", "))
+        .collect();
+    let expected = [
+        ("speaker-independent, 1 to 2", 2),
+        ("speaker-independent, OAF to YAF", 2),
+        ("speakers, 2 of 5 folds", 4),
+    ];
+    assert_eq!(pooled, expected, "{:?}", report.notes);
+    assert_eq!(report.recipes[0].gap, None);
+}
+
+#[test]
 fn the_test_speakers_recordings_are_not_used_in_silence() {
     let side = random_side();
     let mut one = run(&side, 0, 0.001, |i| i == 3);

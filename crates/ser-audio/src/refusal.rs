@@ -144,6 +144,12 @@ impl Limits {
         Ok(())
     }
 
+    /// The same for stretches of a recording, which may be of any length.
+    #[must_use]
+    pub fn of_any_duration(self) -> Self {
+        Self { min_duration_s: 0.0, max_duration_s: f64::MAX, ..self }
+    }
+
     /// Refuses a file of `size` bytes that is empty or too large.
     ///
     /// # Errors

@@ -9,14 +9,17 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use crate::conventions::{Suggestion, suggest};
 use crate::doubt::{Doubt, doubts};
 use crate::names::composed;
-use crate::spelling::{MergedClass, Spellings};
+use crate::spelling::{MergedName, Spellings};
 use crate::{Annotation, Annotator, ColumnNames, LabelSource};
 
 /// The labels of a corpus, with what was concluded about all of it.
 #[derive(Debug)]
 pub struct Labelling {
     annotator: Annotator,
+    /// Folders named for a class whose files' names would give them several.
+    mixed: BTreeSet<String>,
     spellings: Spellings,
+    speakers: Spellings,
     doubts: Vec<Doubt>,
     /// Whether the corpus puts recordings on several sides; a single one says nothing.
     has_sides: bool,
@@ -31,29 +34,28 @@ impl Labelling {
     /// Those of [`Annotator::new`].
     pub fn new(source: &LabelSource, columns: &ColumnNames, data: &Path, paths: &[&str]) -> Result<Self> {
         let annotator = Annotator::new(source, columns, data, paths.iter().copied())?;
-        let mut classes: BTreeMap<String, usize> = BTreeMap::new();
+        let mixed = if annotator.is_by_folder() { mixed_folders(&annotator, paths) } else { BTreeSet::new() };
+        let (mut classes, mut speakers) = (BTreeMap::new(), BTreeMap::new());
         let mut sides = BTreeSet::new();
         for path in paths {
             for annotation in annotator.annotations(path).into_iter().flatten() {
                 sides.extend(annotation.split);
-                match classes.get_mut(&annotation.label) {
-                    Some(count) => *count += 1,
-                    None => _ = classes.insert(annotation.label, 1),
-                }
+                count(&mut classes, class_in(&mixed, path).map_or(annotation.label, str::to_owned));
+                annotation.speaker.into_iter().for_each(|speaker| count(&mut speakers, speaker));
             }
         }
-        let spellings = Spellings::of(&classes);
+        let (spellings, speakers) = (Spellings::of("class", &classes), Spellings::of("speaker", &speakers));
         let labels = classes.keys().map(|label| spellings.used(label).to_owned()).collect();
         let is_guessed = annotator.is_guessed();
         let suggestion = if is_guessed { suggest(paths) } else { None };
         let doubts = if is_guessed { doubts(&labels, paths, suggestion.as_ref()) } else { Vec::new() };
         let flat = paths.iter().all(|path| !path.contains('/'));
         let suggestion = suggestion.filter(|_| flat || !doubts.is_empty() || labels.is_empty());
-        Ok(Self { annotator, spellings, doubts, has_sides: sides.len() > 1, suggestion })
+        Ok(Self { annotator, mixed, spellings, speakers, doubts, has_sides: sides.len() > 1, suggestion })
     }
 
     /// What the recording at `path` (relative to the corpus, `/` between folders) is labelled: one annotation, or one for
-    /// each segment of it. Names are in NFC, and a class is written in one way.
+    /// each segment of it. Names are in NFC, and a class or a speaker is written in one way.
     ///
     /// # Errors
     /// When its names or the table do not say.
@@ -63,14 +65,15 @@ impl Labelling {
     }
 
     fn in_one_spelling(&self, annotation: Annotation, path: &str) -> Result<Annotation> {
-        let label = composed(self.spellings.used(&annotation.label).to_owned());
+        let label = class_in(&self.mixed, path).unwrap_or(&annotation.label);
+        let label = composed(self.spellings.used(label).to_owned());
         if label.is_empty() {
             let what = "has a label that is nothing but spaces";
             return Err(Error::new(ErrorKind::Unusable, what).at(path).help("name its class"));
         }
         Ok(Annotation {
             label,
-            speaker: annotation.speaker.map(composed),
+            speaker: annotation.speaker.map(|speaker| composed(self.speakers.used(&speaker).to_owned())),
             word: annotation.word.map(composed),
             session: annotation.session.map(composed),
             split: annotation.split.filter(|_| self.has_sides),
@@ -98,9 +101,9 @@ impl Labelling {
         &self.doubts
     }
 
-    /// Classes that are written in several ways.
-    pub fn merged(&self) -> &[MergedClass] {
-        self.spellings.merged()
+    /// Classes and speakers that are written in several ways.
+    pub fn merged(&self) -> impl Iterator<Item = &MergedName> {
+        self.spellings.merged().iter().chain(self.speakers.merged())
     }
 
     /// The pattern to try, where folders do not name classes and parts of the files' names are emotions.
@@ -110,6 +113,35 @@ impl Labelling {
             remedy!["try ", pattern, format!(", if {label} is the label in {example}")].to_string()
         })
     }
+}
+
+fn count(names: &mut BTreeMap<String, usize>, name: String) {
+    *names.entry(name).or_default() += 1;
+}
+
+/// Folders of which some files have names as in TESS, by which an emotion is spelt in another way than the folder, and others
+/// have not: recordings of one folder are of one class.
+fn mixed_folders(annotator: &Annotator, paths: &[&str]) -> BTreeSet<String> {
+    let mut labels: BTreeMap<&str, String> = BTreeMap::new();
+    let mut mixed = BTreeSet::new();
+    for path in paths {
+        let Some((folder, _)) = path.rsplit_once('/') else { continue };
+        for annotation in annotator.annotations(path).into_iter().flatten() {
+            match labels.get(folder) {
+                None => drop(labels.insert(folder, annotation.label)),
+                Some(label) if *label != annotation.label => drop(mixed.insert(folder.to_owned())),
+                Some(_) => {}
+            }
+        }
+    }
+    mixed
+}
+
+/// The class of the recording at `path`, if it lies in one of these folders: the folder's name.
+fn class_in<'a>(mixed: &BTreeSet<String>, path: &'a str) -> Option<&'a str> {
+    let (folder, _) = path.rsplit_once('/')?;
+    let name = folder.rsplit_once('/').map_or(folder, |(_, name)| name);
+    mixed.contains(folder).then_some(name)
 }
 
 #[cfg(test)]
@@ -181,10 +213,39 @@ mod tests {
         for folder in ["angry", "Angry", "ANGRY"] {
             assert_eq!(only(&labelling, &format!("{folder}/1.wav")).unwrap().label, "Angry");
         }
-        assert_eq!(labelling.merged().len(), 1);
+        assert_eq!(labelling.merged().count(), 1);
         let twice = auto(&["mu\u{308}de/1.wav", "müde/1.wav", "wach/1.wav"]);
         assert_eq!(only(&twice, "mu\u{308}de/1.wav").unwrap().label, "müde");
-        assert_eq!(twice.merged().len(), 1);
+        assert_eq!(twice.merged().count(), 1);
+    }
+
+    #[test]
+    fn a_speaker_who_is_written_in_two_ways_is_one() {
+        let paths =
+            ["Anna_happy_1.wav", "Anna_sad_2.wav", "anna_angry_3.wav", "Bob_happy_4.wav", "Bob_sad_5.wav"];
+        let labelling = labelling(&"pattern:{speaker}_{label}_{}".parse().unwrap(), &paths).unwrap();
+        for path in &paths[..3] {
+            assert_eq!(only(&labelling, path).unwrap().speaker.as_deref(), Some("Anna"));
+        }
+        let said: Vec<&str> = labelling.merged().map(|merged| merged.text.as_str()).collect();
+        assert!(
+            said.len() == 1 && said[0].contains("\"anna\" (1)") && said[0].contains("one speaker"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn recordings_of_one_folder_are_of_one_class() {
+        // Two corpora put together: names as in TESS, and names as in RAVDESS.
+        let both = ["surprise/OAF_back_ps.wav", "surprise/03-01-08-01-01-01-01.wav", "sad/OAF_back_sad.wav"];
+        let by_folder: LabelSource = "folder".parse().unwrap();
+        for labelling in [auto(&both), labelling(&by_folder, &both).unwrap()] {
+            let labels = both.map(|path| only(&labelling, path).unwrap().label);
+            assert_eq!(labels, ["surprise", "surprise", "sad"]);
+        }
+        // Where all names are as in TESS, an emotion has TESS's one spelling.
+        let tess = labelling(&by_folder, &both[..1]).unwrap();
+        assert_eq!(only(&tess, both[0]).unwrap().label, "pleasant_surprise");
     }
 
     #[test]

@@ -127,6 +127,15 @@ impl Annotator {
         }
     }
 
+    /// Whether the folder that a recording lies in names its class.
+    pub(crate) fn is_by_folder(&self) -> bool {
+        match self {
+            Self::Recognised(recognised) => recognised.is_by_folder(),
+            Self::Convention(convention) => convention.name() == Folder.name(),
+            Self::Folders(_) | Self::Table { .. } => false,
+        }
+    }
+
     /// The table that labels come from, if it is one.
     pub fn table(&self) -> Option<&LabelTable> {
         match self {
@@ -147,8 +156,7 @@ impl Annotator {
                 let split = annotation.split.or_else(|| {
                     let folders = path.rsplit_once('/')?.0;
                     // The folder that a file lies in is its class where a person says that folders are.
-                    let is_class = convention.name() == Folder.name();
-                    side_of(if is_class { folders.rsplit_once('/')?.0 } else { folders })
+                    side_of(if self.is_by_folder() { folders.rsplit_once('/')?.0 } else { folders })
                 });
                 Ok(vec![Annotation { split, ..annotation }])
             }

@@ -47,7 +47,7 @@ pub use published_side::PublishedSide;
 pub use remote::read_ahead;
 pub use scan::{AudioFile, FileStat, OtherEntry, Scan, scan, scan_noting};
 pub use segment::Segment;
-pub use spelling::{MergedClass, Spellings};
+pub use spelling::{MergedName, Spellings};
 pub use split::{Fractions, Part, Split, SplitPlan, SplitPlanner, Unassigned, UtteranceInfo, plan_splits};
 pub use table::{Column, ColumnNames, LabelTable, TableFormat};
 

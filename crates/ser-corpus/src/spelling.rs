@@ -1,75 +1,79 @@
-//! Names of classes that differ in case alone, or in how a system composes their letters, are one class.
+//! Names of classes or of speakers that differ in case alone, or in how a system composes their letters, are one.
 
 use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Which of several ways to write a class is used for it.
+/// Which of several ways to write a class, or a speaker, is used for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spellings {
     /// As written → as used, where they differ.
     used: BTreeMap<String, String>,
-    merged: Vec<MergedClass>,
+    merged: Vec<MergedName>,
 }
 
-/// A class that is written in several ways.
+/// A class or a speaker that is written in several ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MergedClass {
+pub struct MergedName {
     /// The way that is used.
-    pub label: String,
+    pub name: String,
     /// In words, which others there are.
     pub text: String,
 }
 
 impl Spellings {
-    /// Of classes with so many recordings each: the most frequent way to write a class is used, of equally frequent ones
-    /// that in lower case.
-    pub fn of<S: AsRef<str> + Ord>(classes: &BTreeMap<S, usize>) -> Self {
+    /// Of `names` with so many recordings each: the most frequent way to write one is used, of equally frequent ones that in
+    /// lower case. `what` they name, a class or a speaker, is for people.
+    pub fn of<S: AsRef<str> + Ord>(what: &str, names: &BTreeMap<S, usize>) -> Self {
         let mut groups: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();
-        for (written, count) in classes {
+        for (written, count) in names {
             let written = written.as_ref();
             groups.entry(written.trim().to_lowercase().nfc().collect()).or_default().push((written, *count));
         }
         let mut spellings = Self::default();
-        groups.into_iter().for_each(|(key, written)| spellings.add(&key, &written));
+        groups.into_iter().for_each(|(key, written)| spellings.add(what, &key, &written));
         spellings
     }
 
-    fn add(&mut self, key: &str, written: &[(&str, usize)]) {
+    fn add(&mut self, what: &str, key: &str, written: &[(&str, usize)]) {
         let mut composed: BTreeMap<String, usize> = BTreeMap::new();
         for (text, count) in written {
             *composed.entry(text.trim().nfc().collect()).or_default() += count;
         }
         let best =
             composed.iter().max_by_key(|(text, count)| (**count, *text == key, std::cmp::Reverse(*text)));
-        let Some(label) = best.map(|(text, _)| text.clone()) else { return };
-        for (text, _) in written.iter().filter(|(text, _)| *text != label) {
-            self.used.insert((*text).to_owned(), label.clone());
+        let Some(name) = best.map(|(text, _)| text.clone()) else { return };
+        for (text, _) in written.iter().filter(|(text, _)| *text != name) {
+            self.used.insert((*text).to_owned(), name.clone());
         }
         let others: Vec<String> = (composed.iter())
-            .filter(|(text, _)| **text != label)
+            .filter(|(text, _)| **text != name)
             .map(|(text, count)| format!("{text:?} ({count})"))
             .collect();
         let text = match (others.is_empty(), composed.len() < written.len()) {
             (true, false) => return,
             (true, true) => {
-                "is written in several ways that look the same (composed letters, or spaces around); they are one class"
-                    .to_owned()
+                format!(
+                    "is written in several ways that look the same (composed letters, or spaces around); they are one {what}"
+                )
             }
             (false, _) => {
-                format!("is also written {}; names that differ in case alone are one class", others.join(", "))
+                format!(
+                    "is also written {}; names that differ in case alone are one {what}",
+                    others.join(", ")
+                )
             }
         };
-        self.merged.push(MergedClass { label, text });
+        self.merged.push(MergedName { name, text });
     }
 
-    /// `label` as it is used.
-    pub fn used<'a>(&'a self, label: &'a str) -> &'a str {
-        self.used.get(label).map_or(label, String::as_str)
+    /// `name` as it is used.
+    pub fn used<'a>(&'a self, name: &'a str) -> &'a str {
+        self.used.get(name).map_or(name, String::as_str)
     }
 
-    /// The classes that are written in several ways.
-    pub fn merged(&self) -> &[MergedClass] {
+    /// Those that are written in several ways.
+    pub fn merged(&self) -> &[MergedName] {
         &self.merged
     }
 }
@@ -79,7 +83,7 @@ mod tests {
     use super::*;
 
     fn of(classes: &[(&str, usize)]) -> Spellings {
-        Spellings::of(&classes.iter().copied().collect())
+        Spellings::of("class", &classes.iter().copied().collect())
     }
 
     #[test]

@@ -208,12 +208,26 @@ impl Ranks {
         }
     }
 
-    /// Waits, however long it takes, until all ranks have come here, each with some text, and gives what they said in their order.
+    /// Waits, however long it takes, until all ranks have come here, each with some text or with why it has none, and gives what
+    /// they said in their order.
     ///
     /// # Errors
-    /// When a rank is gone.
-    pub fn gather(&self, value: &str) -> Result<Vec<String>> {
-        self.exchange(value, LONG_PATIENCE)
+    /// This rank's own error; else the first one that another had, or that a rank is gone.
+    pub fn gather(&self, value: Result<String>) -> Result<Vec<String>> {
+        let said = match &value {
+            Ok(text) => format!("+{text}"),
+            Err(error) => format!("-{error}"),
+        };
+        let all = self.exchange(&said, LONG_PATIENCE);
+        value?;
+        let told = all?.into_iter().enumerate().map(|(rank, said)| match said.split_at_checked(1) {
+            Some(("+", text)) => Ok(text.to_owned()),
+            _ => {
+                let why = said.strip_prefix('-').unwrap_or_default();
+                Err(Error::new(ErrorKind::Io, format!("rank {rank} could not finish: {why}")))
+            }
+        });
+        told.collect()
     }
 
     /// An error of a computation between whose parts ranks add up: where the connection to another rank broke in the middle,
@@ -421,22 +435,31 @@ mod tests {
             assert!(
                 number.to_string().starts_with("ranks 0 and 2 disagree on the epoch: 0 and 1099511627776")
             );
-            let heard = ranks.gather(&format!("{}", ranks.rank())).unwrap().join(",");
+            let heard = ranks.gather(Ok(format!("{}", ranks.rank()))).unwrap().join(",");
+            // Those that come to the end wait for the others, and hear why one has not.
+            let missing = if ranks.rank() == 1 {
+                Err(Error::new(ErrorKind::Missing, "no such run"))
+            } else {
+                Ok(String::new())
+            };
+            let lost = ranks.gather(missing).unwrap_err().to_string();
             let disagreement = ranks.agree("the recipe", &format!("lr = {}", ranks.rank() / 2)).unwrap_err();
             let result = match ranks.rank() {
                 1 => Err(Error::new(ErrorKind::Missing, "no such file")),
                 _ => Ok(()),
             };
             let failure = ranks.together(result).unwrap_err();
-            (sum[0].to_bits(), sum[1], heard, disagreement.to_string(), failure.to_string())
+            (sum[0].to_bits(), sum[1], heard, disagreement.to_string(), failure.to_string(), lost)
         });
         let said: Vec<_> = said.into_iter().map(std::result::Result::unwrap).collect();
-        for (rank, (first, second, heard, disagreement, failure)) in said.iter().enumerate() {
+        for (rank, (first, second, heard, disagreement, failure, lost)) in said.iter().enumerate() {
             assert_eq!((*first, *second, heard.as_str()), (said[0].0, 3.0, "0,1,2"));
             let expected = "ranks 0 and 2 disagree on the recipe: `lr = 0` and `lr = 1`";
             assert!(disagreement.starts_with(expected), "{disagreement}");
             let expected = if rank == 1 { "no such file" } else { "rank 1 could not go on" };
             assert!(failure.starts_with(expected), "{failure}");
+            let expected = if rank == 1 { "no such run" } else { "rank 1 could not finish: no such run" };
+            assert!(lost.starts_with(expected), "{lost}");
         }
     }
 

@@ -11,7 +11,7 @@ use ser_encoder::Encoders;
 use ser_features::FeatureConfig;
 use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
-use ser_model::checkpoint::Checkpoint;
+use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
 use ser_model::domain::{DomainReference, describe};
 use ser_train::predict::Predictor;
 use ser_train::state::Origin;
@@ -57,7 +57,9 @@ impl Model {
     pub fn open(path: &Path, options: &ModelOptions) -> Result<Self> {
         let mut bytes = Vec::new();
         // A pipe could wait forever.
+        // One byte more than is allowed tells a larger file from one just so large.
         open_regular(path, "cannot be read")?
+            .take(MAX_FILE_BYTES as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Error::io("cannot be read", path, error))?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();

@@ -35,12 +35,10 @@ impl Timelines {
             none => none.insert(Model::open(&self.checkpoint, &self.options)?),
         };
         // Their buffers hold all of a recording, so none is kept.
-        let front_ends = (0..self.jobs).map(|_| model.front_end(self.limits));
+        let (samples, rate) = model.front_end(self.limits)?.long_bytes(bytes)?;
+        // A window is as long as it is, whatever limits recordings have.
+        let front_ends = (0..self.jobs).map(|_| model.front_end(self.limits.of_any_duration()));
         let mut front_ends = front_ends.collect::<Result<Vec<FrontEnd>>>()?;
-        let (samples, rate) = match front_ends.first_mut() {
-            Some(front_end) => front_end.long_bytes(bytes)?,
-            None => Default::default(),
-        };
         let options = TimelineOptions { hop_s, ..TimelineOptions::default() };
         let timeline = listen(model, &mut front_ends, "recording", (&samples, rate), &options, &Silent)?;
         format.write(&timeline)

@@ -10,10 +10,12 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::checkpoint::{Checkpoint, Value};
+use ser_model::network::Architecture;
 use ser_model::{CarriedEncoder, FitConfig, LearntFrom, MOST_MEMBERS, MemberOrigin, RunLength};
 
 use crate::batches::normalisation::STATISTICS;
 use crate::calibrate::{calibrate, learnt_from};
+use crate::checkpoint_size;
 use crate::device;
 use crate::domain::{DomainReference, reference_of};
 use crate::material::Material;
@@ -31,6 +33,9 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
         return fit(request);
     }
     let FitRequest { config, material, run, device, ranks, resume, stop, progress, on_event } = request;
+    let architecture =
+        Architecture::new(&config.network, material.train.shape(), material.split.info.labels.len())?;
+    checkpoint_size::check(&architecture, config, 0)?;
     if resume {
         save_what_is_new(config, run)?;
     }

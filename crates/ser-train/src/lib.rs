@@ -15,6 +15,7 @@ pub mod assess;
 pub mod batches;
 mod calibrate;
 mod carried_encoder;
+mod checkpoint_size;
 pub mod collect;
 mod compatibility;
 pub mod device;

@@ -27,6 +27,7 @@ use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches, integers};
 use crate::calibrate::{calibrator_of, learnt_from};
 use crate::carried_encoder::to_carry;
+use crate::checkpoint_size;
 use crate::domain::{DomainReference, reference_of};
 use crate::evaluate::evaluate_together;
 use crate::finetune::fresh_network;
@@ -176,6 +177,8 @@ impl<'a> Trainer<'a> {
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
         let network = fresh_network(&architecture, config, device)?.learning_in(config.precision);
+        let carried = if ranks.is_first() { to_carry(config, &material.set, &network)? } else { None };
+        checkpoint_size::check(&architecture, config, carried.as_ref().map_or(0, Tunable::embedded_bytes))?;
         let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
         let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
         let normaliser = |dataset: &Dataset, part: Side| {
@@ -187,7 +190,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             learning_rates: LearningRates::new(config, length),
             average: WeightAverage::new(config, &network)?,
-            carried: if ranks.is_first() { to_carry(config, &material.set, &network)? } else { None },
+            carried,
             origin: Origin::new(&architecture, &material.set, &material.split, config)?,
             learner: Learner::new(network, config)?.weighing_classes(weights.as_deref())?,
             train: Rc::new(TrainingSource::new(config, material, train, device)?),

@@ -255,12 +255,15 @@ impl Said {
         Ok(())
     }
 
-    /// Speakers that have the name of one in training or validation.
+    /// Speakers that have the name of one in training or validation. Where there were several corpora, names have their corpus
+    /// in front, which one corpus alone has not.
     fn shared_speakers(&self, learnt: &LearntFrom) -> Vec<&String> {
-        let known = |name: &&String| {
-            learnt.training.speakers.contains(*name) || learnt.validation.speakers.contains(*name)
+        let is_in_front = |corpus: &str| corpus.ends_with('-');
+        let same = |a: &str, b: &str| {
+            a == b || a.strip_suffix(b).is_some_and(is_in_front) || b.strip_suffix(a).is_some_and(is_in_front)
         };
-        self.speakers.iter().filter(known).collect()
+        let heard = || learnt.training.speakers.iter().chain(&learnt.validation.speakers);
+        self.speakers.iter().filter(|name| heard().any(|known| same(name, known))).collect()
     }
 
     fn is_unseen(&self, learnt: &LearntFrom) -> bool {

@@ -166,9 +166,9 @@ fn fit_matrix(
     let table = MatrixTable::new(silent);
     let cut = Material::open(config)?.cut_frames();
     MatrixTable::new(silent || !ranks.is_first()).print_header(&cells, cut)?;
-    let mut summaries = Vec::with_capacity(cells.len());
     // Whole runs are dealt to ranks, each trained by one alone.
-    for cell in cells.iter().skip(ranks.rank() as usize).step_by(ranks.count() as usize) {
+    let own = cells.iter().skip(ranks.rank() as usize).step_by(ranks.count() as usize);
+    let trained = own.map(|cell| {
         let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
         let material = arguments.material(&config)?;
         let request = FitRequest {
@@ -184,12 +184,15 @@ fn fit_matrix(
         };
         let summary = train(request).map_err(matrix::with_rerun_hint)?;
         table.add(cell, &summary)?;
-        summaries.push(summary);
-    }
-    let mut json = ser::to_json(&summaries)?;
+        Ok(summary)
+    });
+    let mut json = trained.collect::<Result<Vec<_>>>().and_then(|summaries| ser::to_json(&summaries));
     if ranks.are_several() {
-        json = ser::to_json(&matrix::in_order(&ranks.gather(&json)?, cells.len())?)?;
+        // The others wait for this one, and have to know if it could not go on.
+        let all = ranks.gather(json)?;
+        json = ser::to_json(&matrix::in_order(&all, cells.len())?);
     }
+    let json = json?;
     if !ranks.is_first() {
         return Ok(Ending::Done);
     }

@@ -72,13 +72,16 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         jobs => jobs.min(1024),
     };
-    let front_ends: Result<Vec<FrontEnd>> =
-        (0..threads).map(|_| model.front_end(arguments.limits())).collect();
+    let mut whole = model.front_end(arguments.limits())?;
+    // A window is as long as it is, whatever limits recordings have.
+    let limits = arguments.limits().of_any_duration();
+    let front_ends: Result<Vec<FrontEnd>> = (0..threads).map(|_| model.front_end(limits)).collect();
     let mut front_ends = front_ends?;
     let (mut unusable, mut saved) = (0, BTreeMap::new());
     for input in Inputs::new(arguments.recordings.clone()) {
         let heard = input.and_then(|input| {
-            timeline_of(arguments, model, &mut front_ends, &input).map(|timeline| (input, timeline))
+            let timeline = timeline_of(arguments, model, &mut whole, &mut front_ends, &input)?;
+            Ok((input, timeline))
         });
         match heard {
             Err(error) if is_about_recording(&error) => {
@@ -112,18 +115,20 @@ fn is_about_recording(error: &Error) -> bool {
 fn timeline_of(
     arguments: &Arguments,
     model: &mut Model,
+    whole: &mut FrontEnd,
     front_ends: &mut [FrontEnd],
     input: &Input,
 ) -> Result<Timeline> {
-    let (first, name) = (&mut front_ends[0], input.to_string());
+    let name = input.to_string();
     let (mono, sample_rate) = match input {
-        Input::File(path) => first.long_file(path)?,
+        Input::File(path) => whole.long_file(path)?,
         Input::Stdin => stdin(&arguments.limits())
-            .and_then(|bytes| first.long_bytes(bytes))
+            .and_then(|bytes| whole.long_bytes(bytes))
             .map_err(|error| error.at(&name))?,
     };
     let bar = Bar::new(arguments.quiet || arguments.json);
-    listen(model, front_ends, &name, (&mono, sample_rate), &arguments.timeline_options(), &bar)
+    let heard = listen(model, front_ends, &name, (&mono, sample_rate), &arguments.timeline_options(), &bar);
+    heard.map_err(|error| if error.kind() == ErrorKind::Usage { error } else { error.at(&name) })
 }
 
 /// Where the timeline of `input` goes that is saved by `pattern`.

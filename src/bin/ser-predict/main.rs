@@ -128,7 +128,7 @@ fn listen_to_microphone(_: &Arguments, _: &mut Model) -> Result<Ending> {
 fn answer_all(arguments: &Arguments, model: &mut Model) -> Result<u64> {
     let about = model.about().clone();
     let mut inputs = Inputs::new(arguments.recordings.clone());
-    let mut results = Results::new(&about, arguments.shape())?;
+    let mut results = Results::new(&about, arguments.shape(), arguments.coverage)?;
     if let Some(path) = &arguments.csv {
         let resume = arguments.resume.then(|| recordings_at_once(model));
         results.keep_in(path, resume, Inputs::new(arguments.recordings.clone()))?;

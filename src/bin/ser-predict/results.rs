@@ -9,7 +9,7 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_predict::{About, Answer, Inputs, Outcome};
 use serde::Serialize;
 
-use crate::resume;
+use crate::resume::{self, Expected, Resumed};
 
 /// What is printed on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) enum Shape {
 pub(crate) struct Results<'a> {
     about: &'a About,
     shape: Shape,
+    /// The coverage of prediction sets that is asked for, where there are any; else empty.
+    coverage: String,
     csv: Option<Kept>,
     counts: Counts,
 }
@@ -74,11 +76,12 @@ struct Line<'a> {
 }
 
 impl<'a> Results<'a> {
-    pub(crate) fn new(about: &'a About, shape: Shape) -> Result<Self> {
+    pub(crate) fn new(about: &'a About, shape: Shape, coverage: f64) -> Result<Self> {
         if shape == Shape::Table {
             ser::print(&format!("{}: {}\n", printable(&about.name), about.in_words))?;
         }
-        Ok(Self { about, shape, csv: None, counts: Counts::default() })
+        let coverage = if about.calibrated { coverage.to_string() } else { String::new() };
+        Ok(Self { about, shape, coverage, csv: None, counts: Counts::default() })
     }
 
     /// Keeps answers in the CSV file at `path`, which must not be there yet; with `resume`, the recordings that are answered
@@ -86,24 +89,28 @@ impl<'a> Results<'a> {
     pub(crate) fn keep_in(&mut self, path: &Path, resume: Option<usize>, inputs: Inputs) -> Result<()> {
         let head = head(&self.about.labels);
         let digest = self.about.digest.to_string();
-        let file = match resume.filter(|_| path.exists()) {
+        let (file, is_empty) = match resume.filter(|_| path.exists()) {
             Some(at_once) => {
-                let (file, rows) = resume::open(path, &head, &digest, inputs, at_once as u64)?;
-                self.counts.resumed = rows;
-                file
+                let at_once = at_once as u64;
+                let expected = Expected { head: &head, model: &digest, coverage: &self.coverage, at_once };
+                let Resumed { file, rows, unusable, is_empty } = resume::open(path, &expected, inputs)?;
+                (self.counts.resumed, self.counts.unusable) = (rows, unusable);
+                (file, is_empty)
             }
-            None => File::options().write(true).create_new(true).open(path).map_err(|error| {
-                match error.kind() {
+            None => {
+                let file = File::options().write(true).create_new(true).open(path);
+                let file = file.map_err(|error| match error.kind() {
                     std::io::ErrorKind::AlreadyExists => {
                         let error = Error::new(ErrorKind::Usage, "is there already").at(path);
                         error.help("go on with it by --resume, or name another file")
                     }
                     _ => Error::io("cannot be written", path, error),
-                }
-            })?,
+                })?;
+                (file, true)
+            }
         };
         let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(file);
-        if self.counts.resumed == 0 && !(resume.is_some() && resume::has_head(path)) {
+        if is_empty {
             csv.write_record(&head).map_err(|error| cannot_keep(path, &error.into()))?;
         }
         self.csv = Some(Kept { path: path.to_owned(), csv });
@@ -118,7 +125,7 @@ impl<'a> Results<'a> {
     pub(crate) fn take(&mut self, outcome: &Outcome) -> Result<()> {
         self.count(outcome);
         if let Some(Kept { path, csv }) = &mut self.csv {
-            let row = row(self.about, outcome);
+            let row = row(self.about, &self.coverage, outcome);
             csv.write_record(row).map_err(|error| cannot_keep(path, &error.into()))?;
             csv.flush().map_err(|error| cannot_keep(path, &error))?;
         }
@@ -222,14 +229,23 @@ fn json_line(about: &About, outcome: &Outcome) -> Result<String> {
 
 /// The head of the CSV file.
 fn head(labels: &[String]) -> Vec<String> {
-    let first =
-        ["path", "label", "unsure", "set", "share_as_unusual", "heard_before", "seconds", "frames_cut"];
+    let first = [
+        "path",
+        "label",
+        "unsure",
+        "set",
+        "coverage",
+        "share_as_unusual",
+        "heard_before",
+        "seconds",
+        "frames_cut",
+    ];
     let probabilities = labels.iter().map(|label| format!("probability_{label}"));
     let last = ["model", "error"].map(str::to_owned);
     first.map(str::to_owned).into_iter().chain(probabilities).chain(last).collect()
 }
 
-fn row(about: &About, outcome: &Outcome) -> Vec<String> {
+fn row(about: &About, coverage: &str, outcome: &Outcome) -> Vec<String> {
     let model = about.digest.to_string();
     match &outcome.answer {
         Ok(answer) => {
@@ -240,6 +256,7 @@ fn row(about: &About, outcome: &Outcome) -> Vec<String> {
                 label(&answer.predicted).to_owned(),
                 answer.set.as_ref().map(|_| answer.is_unsure().to_string()).unwrap_or_default(),
                 set.map(|set| set.join("|")).unwrap_or_default(),
+                coverage.to_owned(),
                 answer.share_as_unusual.map(|share| share.to_string()).unwrap_or_default(),
                 answer.heard_before.to_string(),
                 answer.seconds.to_string(),
@@ -250,7 +267,7 @@ fn row(about: &About, outcome: &Outcome) -> Vec<String> {
             fields.into_iter().chain(probabilities).chain([model, String::new()]).collect()
         }
         Err(error) => {
-            let nothing = vec![String::new(); 7 + about.labels.len()];
+            let nothing = vec![String::new(); 8 + about.labels.len()];
             let first = std::iter::once(outcome.name.clone());
             first.chain(nothing).chain([model, error.reason()]).collect()
         }

@@ -1,80 +1,107 @@
 //! Goes on with the CSV file of a run that was stopped.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_predict::Inputs;
 
-/// Whether the file at `path` has any line.
-pub(crate) fn has_head(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+/// What the rows of this run look like.
+pub(crate) struct Expected<'a> {
+    /// The names of the columns.
+    pub(crate) head: &'a [String],
+    /// SHA-256 of the checkpoint, the last column but one.
+    pub(crate) model: &'a str,
+    /// The coverage asked for, the column of that name; empty in rows without an answer.
+    pub(crate) coverage: &'a str,
+    /// Recordings are answered so many together.
+    pub(crate) at_once: u64,
+}
+
+/// A file that is gone on with.
+pub(crate) struct Resumed {
+    /// At its end.
+    pub(crate) file: File,
+    /// Rows that stay.
+    pub(crate) rows: u64,
+    /// Those of them that are of recordings that could not be used.
+    pub(crate) unusable: u64,
+    /// Whether the names of the columns are still to be written.
+    pub(crate) is_empty: bool,
 }
 
 /// Opens the CSV file at `path`, whose rows are the answers for the first of `inputs`, behind as many of them as a run that was
-/// not stopped would have written with the same digits: recordings are answered `at_once` so many together, and those of the
-/// last, unfinished lot are answered again. Cuts off what comes after. Returns how many rows stay.
+/// not stopped would have written with the same digits: those of the last, unfinished lot of recordings are answered again. Cuts
+/// off what comes after, once all of it is known to be what this program wrote.
 ///
 /// # Errors
-/// When it is none of this program's, is of other labels (`head`) or another model (`digest`), or its rows are not the first
-/// recordings of `inputs`.
-pub(crate) fn open(
-    path: &Path,
-    head: &[String],
-    digest: &str,
-    mut inputs: Inputs,
-    at_once: u64,
-) -> Result<(File, u64)> {
+/// When it is none of this program's, is of other labels, another model or another coverage, or its rows are not the first
+/// recordings of `inputs`; the file is then left as it is.
+pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> Result<Resumed> {
     let cannot = |error: std::io::Error| Error::io("cannot be continued", path, error);
     let mismatch = |what: String| {
         Error::new(ErrorKind::Mismatch, what).at(path).help("name another file, or remove this one")
     };
+    let not_ours = |why: &str| mismatch(format!("is not a CSV file of this program's: {why}"));
     let file = File::options().read(true).write(true).open(path).map_err(cannot)?;
     let whole = whole_rows(&file).map_err(cannot)?;
-    file.set_len(whole).map_err(cannot)?;
-    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(&file));
-    let (mut n, mut row) = (0, csv::StringRecord::new());
-    let unreadable = |error: csv::Error| mismatch(format!("is not a CSV file of this program's: {error}"));
-    if rows.read_record(&mut row).map_err(unreadable)? && row.iter().ne(head.iter().map(String::as_str)) {
+    if whole == 0 && !is_beginning_of(&file, expected.head).map_err(cannot)? {
+        return Err(not_ours("it has no line"));
+    }
+    let mut rows =
+        csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new((&file).take(whole)));
+    let unreadable = |error: csv::Error| not_ours(&error.to_string());
+    let mut row = csv::StringRecord::new();
+    if rows.read_record(&mut row).map_err(unreadable)?
+        && row.iter().ne(expected.head.iter().map(String::as_str))
+    {
         return Err(mismatch("has other columns: it was written for a model with other labels".to_owned()));
     }
-    let mut kept = (0, rows.position().byte());
+    let column = |name: &str| expected.head.iter().position(|column| column == name).unwrap_or_default();
+    let [coverage, model, error] = ["coverage", "model", "error"].map(column);
+    let (mut n, mut unusable) = (0, 0);
+    let mut kept = (0, 0, rows.position().byte());
     while rows.read_record(&mut row).map_err(unreadable)? {
-        if n % at_once == 0 {
-            kept = (n, row.position().map_or(whole, csv::Position::byte));
+        if n % expected.at_once == 0 {
+            kept = (n, unusable, row.position().map_or(whole, csv::Position::byte));
         }
-        let model = row.get(head.len().saturating_sub(2)).unwrap_or_default();
-        if model != digest {
-            return Err(mismatch(format!("holds answers of another model, {model}")));
+        let cell = |column: usize| row.get(column).unwrap_or_default();
+        if cell(model) != expected.model {
+            return Err(mismatch(format!("holds answers of another model, {}", cell(model))));
         }
-        let name = row.get(0).unwrap_or_default();
-        let expected = match inputs.next() {
+        if !cell(coverage).is_empty() && cell(coverage) != expected.coverage {
+            let what = format!("holds prediction sets for a coverage of {}", cell(coverage));
+            return Err(mismatch(format!("{what}, where {} is asked for now", expected.coverage)));
+        }
+        let name = cell(0);
+        let wanted = match inputs.next() {
             Some(Ok(input)) => input.to_string(),
             Some(Err(error)) => error.path().map(|path| path.display().to_string()).unwrap_or_default(),
             None => return Err(mismatch(format!("has an answer for {name}, which is not asked for now"))),
         };
-        if expected != name {
-            let what = format!("has an answer for {name} where {expected} is asked for now");
+        if wanted != name {
+            let what = format!("has an answer for {name} where {wanted} is asked for now");
             return Err(mismatch(format!("{what}: the recordings have changed since")));
         }
         n += 1;
+        unusable += u64::from(!cell(error).is_empty());
     }
     drop(rows);
-    if n % at_once == 0 || inputs.next().is_none() {
-        kept = (n, whole);
+    if n % expected.at_once == 0 || inputs.next().is_none() {
+        kept = (n, unusable, whole);
     }
-    let (n, end) = kept;
+    let (rows, unusable, end) = kept;
     let mut file = file;
     file.set_len(end).map_err(cannot)?;
     file.seek(SeekFrom::End(0)).map_err(cannot)?;
-    Ok((file, n))
+    Ok(Resumed { file, rows, unusable, is_empty: end == 0 })
 }
 
 /// Bytes of `file` up to the end of its last whole row: a line end outside of quotes.
-fn whole_rows(file: &File) -> std::io::Result<u64> {
+fn whole_rows(mut file: &File) -> std::io::Result<u64> {
+    file.seek(SeekFrom::Start(0))?;
     let mut bytes = BufReader::new(file);
-    bytes.seek(SeekFrom::Start(0))?;
     let (mut at, mut whole, mut quoted) = (0_u64, 0_u64, false);
     loop {
         let portion = bytes.fill_buf()?;
@@ -92,6 +119,17 @@ fn whole_rows(file: &File) -> std::io::Result<u64> {
         let n = portion.len();
         bytes.consume(n);
     }
-    bytes.seek(SeekFrom::Start(0))?;
+    file.seek(SeekFrom::Start(0))?;
     Ok(whole)
+}
+
+/// Whether all that is in `file` is how a file of this program's begins, which was stopped while it wrote that.
+fn is_beginning_of(mut file: &File, head: &[String]) -> std::io::Result<bool> {
+    let mut line = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    line.write_record(head)?;
+    let line = line.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
+    let mut found = Vec::new();
+    file.take(line.len() as u64 + 1).read_to_end(&mut found)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(line.starts_with(&found))
 }

@@ -228,7 +228,7 @@ impl<'a> Diagnosis<'a> {
         for merged in labelling.merged() {
             self.add(
                 FindingKind::Spelling,
-                FindingItem::new("", format!("{:?} {}", merged.label, merged.text)),
+                FindingItem::new("", format!("{:?} {}", merged.name, merged.text)),
             );
         }
         if let (Some(suggestion), true) =

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 /// Settings of a checkpoint's `config` that say which run of the matrix it is, or where and how fast it was trained,
 /// and not what was learnt.
-const NOT_SETTINGS: [&str; 15] = [
+const NOT_SETTINGS: [&str; 16] = [
     "epoch",
     "metrics",
+    "members",
     "fit.seed",
     "fit.split",
     "fit.cache",
@@ -26,7 +27,7 @@ const NOT_SETTINGS: [&str; 15] = [
 ];
 /// Settings that follow from others, and are named only where those are equal.
 const DERIVED: [&str; 2] = ["feature_set", "model"];
-/// Longer lists of numbers were learnt from the data, not set.
+/// Longer lists of numbers or texts outside of the recipe were learnt from the data, not set.
 const LONGEST_SETTING: usize = 8;
 
 /// The settings of a recipe, each with its value as JSON.
@@ -92,7 +93,7 @@ fn flatten(name: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
                 flatten(&name, value, settings);
             }
         }
-        Value::Array(values) if values.len() > LONGEST_SETTING => {}
+        Value::Array(values) if !is_below(name, &["fit"]) && values.len() > LONGEST_SETTING => {}
         Value::String(text) => drop(settings.insert(name.to_owned(), text.clone())),
         other => drop(settings.insert(name.to_owned(), other.to_string())),
     }
@@ -196,9 +197,18 @@ mod tests {
     }
 
     #[test]
-    fn statistics_learnt_from_the_data_are_not_settings() {
-        assert_eq!(recipe(0.1, 1, "x", vec![1.5; 40].into()), recipe(0.1, 1, "x", vec![2.5; 40].into()));
-        assert_ne!(recipe(0.1, 1, "x", vec![1; 2].into()), recipe(0.1, 1, "x", vec![2; 2].into()));
+    fn what_was_learnt_from_the_data_is_no_setting_and_a_list_in_the_recipe_is_one() {
+        let of = |config: Value| TrainingSettings::of(&config, &[]);
+        let sample = |key: u32| of(serde_json::json!({"split": {"sample": vec![key; 40]}}));
+        assert_eq!(sample(1), sample(2));
+        // However long: a recipe may augment in many steps.
+        for length in [2, 40] {
+            let steps = |step: u32| recipe(0.1, 1, "x", vec![step; length].into());
+            assert_ne!(steps(1), steps(2), "{length}");
+        }
+        // Members differ in what seeds differ in.
+        let members = |seed: u32| of(serde_json::json!({"members": [{"seed": seed, "epoch": 3}]}));
+        assert_eq!(members(0), members(5));
     }
 
     #[test]

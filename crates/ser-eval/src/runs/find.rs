@@ -75,13 +75,22 @@ fn run_in(folder: &Path) -> Result<Option<FoundRun>> {
     if !best {
         return Err(unfinished(folder, "has no best.pt yet".to_owned()));
     }
-    if let Some(config) = &run.config
-        && there("metrics.jsonl")
-        && let Some(what) = remaining(folder, config)?
-    {
-        return Err(unfinished(folder, what));
+    if let Some(config) = &run.config {
+        let members = (1..=config.members).map(|number| folder.join(format!("member-{number}")));
+        let trained = std::iter::once(folder.to_owned()).chain(members.filter(|_| config.members > 1));
+        for part in trained.filter(|part| part.join("metrics.jsonl").is_file()) {
+            if let Some(what) = remaining(&part, config)? {
+                let what = if part == folder { what } else { format!("{what}, in {}", shown(&part)) };
+                return Err(unfinished(folder, what));
+            }
+        }
     }
     Ok(Some(run))
+}
+
+/// The last part of a path.
+fn shown(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// What is left to do, if there is something.
@@ -157,6 +166,10 @@ mod tests {
             &[("best.pt", ""), ("config.toml", "steps = 7"), ("metrics.jsonl", &by_steps(&steps[..1]))],
         );
         run(root, "begun", &[("config.toml", "epochs = 3")]);
+        // An ensemble that goes on for longer still has its joined checkpoint.
+        run(root, "ensemble", &[("best.pt", ""), ("config.toml", "epochs = 3\nmembers = 2")]);
+        run(root, "ensemble/member-1", &[("metrics.jsonl", &best.repeat(3))]);
+        run(root, "ensemble/member-2", &[("metrics.jsonl", &best.repeat(2))]);
         run(root, "odd", &[("best.pt", ""), ("config.toml", "epochs = \"many\"")]);
         run(root, "torn", &[("best.pt", ""), ("config.toml", ""), ("metrics.jsonl", "{\"ep")]);
         run(root, "another-program", &[("config.toml", "title = \"website\"")]);
@@ -168,20 +181,21 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            said[..6],
+            said[..7],
             [
                 "begun: has no best.pt yet; finish the run in begun",
                 "by-steps/done",
                 "by-steps/half: is unfinished after 4 of 7 steps; finish the run in by-steps/half",
                 "cut: is unfinished after 2 of 3 epochs; finish the run in cut",
                 "early",
-                said[5].as_str(),
+                "ensemble: is unfinished after 2 of 3 epochs, in member-2; finish the run in ensemble",
+                said[6].as_str(),
             ]
         );
-        assert!(said[5].starts_with("odd/config.toml: is not a recipe"), "{}", said[5]);
-        assert_eq!(said[6..8], ["random/seed-0", "random/seed-1"]);
-        assert!(said[8].starts_with("torn/metrics.jsonl: is not a list of epochs"), "{}", said[8]);
-        assert_eq!(said.len(), 9);
+        assert!(said[6].starts_with("odd/config.toml: is not a recipe"), "{}", said[6]);
+        assert_eq!(said[7..9], ["random/seed-0", "random/seed-1"]);
+        assert!(said[9].starts_with("torn/metrics.jsonl: is not a list of epochs"), "{}", said[9]);
+        assert_eq!(said.len(), 10);
         assert_eq!(find_runs(&root.join("nowhere")).unwrap_err().kind(), ErrorKind::Missing);
     }
 }

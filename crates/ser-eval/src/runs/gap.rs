@@ -33,6 +33,8 @@ impl VoiceGap {
         let is_new = |row: &&ProtocolRow| row.voices == Voices::New && !row.protocol.starts_with("corpus-");
         let mut new = rows.iter().filter(is_new);
         let (new, whom) = match (pooled.first(), new.next(), new.next()) {
+            // Of several corpora nobody knows which one the random split is of.
+            (Some(pooled), _, _) if pooled.is_one_of_several => return None,
             (Some(pooled), _, _) => (&pooled.row, named(&pooled.uar)),
             (None, Some(row), None) => {
                 (row, format!(" ({} alone)", row.protocol.strip_prefix("speaker-").unwrap_or(&row.protocol)))

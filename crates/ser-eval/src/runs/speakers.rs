@@ -16,6 +16,8 @@ use crate::runs::{MetricSummary, ProtocolRow, Recall};
 pub(super) struct Pooled {
     pub(super) row: ProtocolRow,
     pub(super) uar: Vec<(String, f64)>,
+    /// Whether there is such a row of another corpus.
+    pub(super) is_one_of_several: bool,
 }
 
 /// What the runs that never heard a speaker score on that speaker.
@@ -35,29 +37,85 @@ impl Speaker {
 }
 
 /// One row over all speakers for each family of protocols that assigns every speaker to its own test side or to a
-/// fold; none for a family with a single test side, or where a speaker is tested twice.
+/// fold, of one corpus; none for a family with a single test side, or where a speaker is tested twice. Sides are of one corpus
+/// where each has the speakers of another in training.
 pub(super) fn pooled(
     groups: &[Group<'_>],
     options: BootstrapOptions,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Pooled>> {
-    let mut families: BTreeMap<String, Vec<&Group<'_>>> = BTreeMap::new();
+    let mut families: BTreeMap<Family, Vec<&Group<'_>>> = BTreeMap::new();
     for group in groups.iter().filter(|group| voices(group.test()) == Voices::New) {
-        if let Some(family) = family(group.protocol()) {
+        if let Some(family) = Family::of(group.protocol()) {
             families.entry(family).or_default().push(group);
         }
     }
-    let several = families.into_iter().filter(|(_, groups)| groups.len() > 1);
-    several.filter_map(|(name, groups)| over_speakers(&name, &groups, options, notes).transpose()).collect()
+    let mut rows = Vec::new();
+    for (family, groups) in families {
+        let corpora = of_one_corpus(groups);
+        let is_alone = corpora.len() == 1;
+        for groups in corpora.into_iter().filter(|groups| groups.len() > 1) {
+            let name = family.row(groups.len());
+            let speakers: BTreeSet<String> =
+                groups.iter().flat_map(|group| group.test().side().speakers).collect();
+            // Rows of several corpora have to be told apart.
+            let name = match (speakers.first(), speakers.last()) {
+                (Some(first), Some(last)) if !is_alone => format!("{name}, {first} to {last}"),
+                _ => name,
+            };
+            let row = over_speakers(&name, &groups, options, notes)?;
+            rows.extend(row.map(|row| Pooled { is_one_of_several: !is_alone, ..row }));
+        }
+    }
+    Ok(rows)
 }
 
-/// The name of the row that a protocol goes into. Another corpus has other voices too, but differs in more than these.
-fn family(protocol: &str) -> Option<String> {
-    if protocol.starts_with("speaker-") {
-        return Some("speaker-independent".to_owned());
+/// Those that belong together, since one of them has learnt from the speakers that another is tested on.
+fn of_one_corpus<'a, 'b>(groups: Vec<&'a Group<'b>>) -> Vec<Vec<&'a Group<'b>>> {
+    let mut corpora: Vec<(BTreeSet<String>, Vec<&Group<'_>>)> = Vec::new();
+    for group in groups {
+        let mut speakers = group.test().side().speakers;
+        speakers.extend(group.test().train.speakers.iter().cloned());
+        let mut members = vec![group];
+        corpora.retain_mut(|(known, others)| {
+            let apart = known.is_disjoint(&speakers);
+            if !apart {
+                speakers.append(known);
+                members.splice(..0, others.drain(..));
+            }
+            apart
+        });
+        corpora.push((speakers, members));
     }
-    let (_, folds) = protocol.strip_prefix("speakers-")?.split_once("-of-")?;
-    Some(format!("speakers, {folds} folds"))
+    corpora.into_iter().map(|(_, members)| members).collect()
+}
+
+/// The protocols that a protocol belongs to. Another corpus has other voices too, but differs in more than these.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    /// Each speaker alone.
+    Speakers,
+    /// So many folds of speakers.
+    Folds(usize),
+}
+
+impl Family {
+    fn of(protocol: &str) -> Option<Self> {
+        if protocol.starts_with("speaker-") {
+            return Some(Self::Speakers);
+        }
+        let (_, folds) = protocol.strip_prefix("speakers-")?.split_once("-of-")?;
+        folds.parse().ok().map(Self::Folds)
+    }
+
+    /// The name of its row, where so many of its test sides are there.
+    fn row(&self, sides: usize) -> String {
+        match self {
+            Self::Speakers => "speaker-independent".to_owned(),
+            Self::Folds(all) if sides == *all => format!("speakers, {all} folds"),
+            Self::Folds(all) => format!("speakers, {sides} of {all} folds"),
+        }
+    }
 }
 
 fn over_speakers(
@@ -81,7 +139,7 @@ fn over_speakers(
     let sets = groups.iter().map(|group| group.sets()).collect::<Option<Vec<_>>>();
     let sets = sets.and_then(|sets| SetCoverage::mean(&sets));
     let row = ProtocolRow { sets, ..row(name, &speakers, labels, n_train, options)? };
-    Ok(Some(Pooled { row, uar: uar_of_each(&speakers) }))
+    Ok(Some(Pooled { row, uar: uar_of_each(&speakers), is_one_of_several: false }))
 }
 
 fn speaker(group: &Group<'_>, name: String) -> Result<Speaker> {

@@ -109,8 +109,8 @@ pub struct Slot {
 /// Listens to `mono` samples at `sample_rate` Hz, which `recording` names, with a front end for each thread.
 ///
 /// # Errors
-/// When the options are not valid, or the network cannot answer. Windows without sound are left out, as if there were no
-/// speech in them.
+/// When the options are not valid, when a window cannot be used, which the limits of a front end may be a reason for, or the
+/// network cannot answer. Windows of digital silence are left out, as if there were no speech in them.
 pub fn listen(
     model: &mut Model,
     front_ends: &mut [FrontEnd],
@@ -131,7 +131,7 @@ pub fn listen(
     for (stretch, planned) in speech.iter().zip(&planned) {
         let mut heard = Vec::new();
         for batch in planned.chunks(BATCH) {
-            let clips = extract(&front_ends, mono, sample_rate, batch);
+            let clips = extract(&front_ends, mono, sample_rate, batch)?;
             let (windows, clips): (Vec<Range<usize>>, Vec<Clip>) = clips.into_iter().unzip();
             heard.extend(windows.into_iter().zip(model.answer(&clips)?));
             progress.advance(batch.len() as u64);
@@ -152,20 +152,25 @@ pub fn listen(
     })
 }
 
-/// The clips of `windows`, each with its window; those that hold no sound are left out.
+/// The clips of `windows`, each with its window; those that are digital silence are left out.
 fn extract(
     front_ends: &[Mutex<&mut FrontEnd>],
     mono: &[f32],
     sample_rate: u32,
     windows: &[Range<usize>],
-) -> Vec<(Range<usize>, Clip)> {
+) -> Result<Vec<(Range<usize>, Clip)>> {
     let clip = |window: &Range<usize>| {
+        let samples = mono.get(window.clone()).unwrap_or_default();
         let thread = rayon::current_thread_index().unwrap_or(0) % front_ends.len().max(1);
-        let mut front_end = front_ends.get(thread)?.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let clip = front_end.samples(mono.get(window.clone())?, sample_rate).ok()?;
-        Some((window.clone(), clip))
+        // Amid speech too, where a recording was cut together.
+        let is_silent = samples.iter().all(|sample| sample.abs() < f32::MIN_POSITIVE);
+        let Some(front_end) = front_ends.get(thread).filter(|_| !is_silent) else { return Ok(None) };
+        let mut front_end = front_end.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(Some((window.clone(), front_end.samples(samples, sample_rate)?)))
     };
-    windows.par_iter().filter_map(clip).collect()
+    let clips: Vec<Result<Option<_>>> = windows.par_iter().map(clip).collect();
+    // Of several errors that of the first window.
+    clips.into_iter().filter_map(Result::transpose).collect()
 }
 
 /// What a window was answered.

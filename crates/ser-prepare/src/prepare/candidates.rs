@@ -157,7 +157,7 @@ impl Found {
             suggestion: labelling.suggestion(),
         });
         for merged in labelling.merged() {
-            report.note(&merged.label, merged.text.clone());
+            report.note(&merged.name, merged.text.clone());
         }
         let is_kept = |label: &str| {
             map.is_none_or(|map| map.of(&corpus.name, label) == Mapped::Same)
@@ -247,12 +247,12 @@ fn write_classes_alike(candidates: &mut [Candidate], mut names: Names, report: &
             None => _ = classes.insert(candidate.annotation.label.clone(), 1),
         }
     }
-    let spellings = Spellings::of(&classes);
+    let spellings = Spellings::of("class", &classes);
     if spellings.merged().is_empty() {
         return;
     }
     for merged in spellings.merged() {
-        report.note(&merged.label, merged.text.clone());
+        report.note(&merged.name, merged.text.clone());
     }
     for Candidate { annotation, .. } in candidates {
         let used = spellings.used(&annotation.label);

@@ -196,7 +196,9 @@ impl RunFolder {
 
     /// Keeps `checkpoint` as the best.
     pub(crate) fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
-        self.storage.replace_file(&self.best_in_run(), &[&checkpoint.to_bytes()?])?;
+        let path = self.best_in_run();
+        let bytes = checkpoint.to_bytes().map_err(|error| error.at(&path))?;
+        self.storage.replace_file(&path, &[&bytes])?;
         self.publish_best()
     }
 
@@ -214,10 +216,12 @@ impl RunFolder {
 
     /// Keeps `checkpoint` as the newest, and the one that was the newest as the one before it.
     pub(crate) fn save_last(&self, checkpoint: &Checkpoint) -> Result<()> {
-        if self.last_path().exists() {
-            self.storage.keep_as(&self.last_path(), &self.previous_path())?;
+        let path = self.last_path();
+        let bytes = checkpoint.to_bytes().map_err(|error| error.at(&path))?;
+        if path.exists() {
+            self.storage.keep_as(&path, &self.previous_path())?;
         }
-        self.storage.replace_file(&self.last_path(), &[&checkpoint.to_bytes()?])
+        self.storage.replace_file(&path, &[&bytes])
     }
 
     /// Puts an older checkpoint in the place of a damaged newer one, which would otherwise take the older one's place
