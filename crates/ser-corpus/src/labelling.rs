@@ -9,6 +9,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use crate::conventions::{Suggestion, suggest};
 use crate::doubt::{Doubt, doubts};
 use crate::names::composed;
+use crate::sides::without_sides;
 use crate::spelling::{MergedName, Spellings};
 use crate::{Annotation, Annotator, ColumnNames, LabelSource};
 
@@ -40,7 +41,7 @@ impl Labelling {
         for path in paths {
             for annotation in annotator.annotations(path).into_iter().flatten() {
                 sides.extend(annotation.split);
-                count(&mut classes, class_in(&mixed, path).map_or(annotation.label, str::to_owned));
+                count(&mut classes, class_in(&mixed, &annotator, path).unwrap_or(annotation.label));
                 annotation.speaker.into_iter().for_each(|speaker| count(&mut speakers, speaker));
             }
         }
@@ -65,8 +66,8 @@ impl Labelling {
     }
 
     fn in_one_spelling(&self, annotation: Annotation, path: &str) -> Result<Annotation> {
-        let label = class_in(&self.mixed, path).unwrap_or(&annotation.label);
-        let label = composed(self.spellings.used(label).to_owned());
+        let label = class_in(&self.mixed, &self.annotator, path).unwrap_or(annotation.label);
+        let label = composed(self.spellings.used(&label).to_owned());
         if label.is_empty() {
             let what = "has a label that is nothing but spaces";
             return Err(Error::new(ErrorKind::Unusable, what).at(path).help("name its class"));
@@ -122,14 +123,14 @@ fn count(names: &mut BTreeMap<String, usize>, name: String) {
 /// Folders of which some files have names as in TESS, by which an emotion is spelt in another way than the folder, and others
 /// have not: recordings of one folder are of one class.
 fn mixed_folders(annotator: &Annotator, paths: &[&str]) -> BTreeSet<String> {
-    let mut labels: BTreeMap<&str, String> = BTreeMap::new();
+    let mut labels: BTreeMap<String, String> = BTreeMap::new();
     let mut mixed = BTreeSet::new();
     for path in paths {
-        let Some((folder, _)) = path.rsplit_once('/') else { continue };
+        let Some(folder) = folder_of(annotator, path) else { continue };
         for annotation in annotator.annotations(path).into_iter().flatten() {
-            match labels.get(folder) {
-                None => drop(labels.insert(folder, annotation.label)),
-                Some(label) if *label != annotation.label => drop(mixed.insert(folder.to_owned())),
+            match labels.get(&folder) {
+                None => drop(labels.insert(folder.clone(), annotation.label)),
+                Some(label) if *label != annotation.label => drop(mixed.insert(folder.clone())),
                 Some(_) => {}
             }
         }
@@ -138,10 +139,18 @@ fn mixed_folders(annotator: &Annotator, paths: &[&str]) -> BTreeSet<String> {
 }
 
 /// The class of the recording at `path`, if it lies in one of these folders: the folder's name.
-fn class_in<'a>(mixed: &BTreeSet<String>, path: &'a str) -> Option<&'a str> {
-    let (folder, _) = path.rsplit_once('/')?;
-    let name = folder.rsplit_once('/').map_or(folder, |(_, name)| name);
-    mixed.contains(folder).then_some(name)
+fn class_in(mixed: &BTreeSet<String>, annotator: &Annotator, path: &str) -> Option<String> {
+    if mixed.is_empty() {
+        return None;
+    }
+    let folder = folder_of(annotator, path).filter(|folder| mixed.contains(folder))?;
+    Some(folder.rsplit_once('/').map_or(folder.as_str(), |(_, name)| name).to_owned())
+}
+
+/// The folder that names the class of the recording at `path`: folders of sides name none where nobody said what folders mean.
+fn folder_of(annotator: &Annotator, path: &str) -> Option<String> {
+    let inside = if annotator.is_guessed() { without_sides(path).0 } else { path.into() };
+    inside.rsplit_once('/').map(|(folder, _)| folder.to_owned())
 }
 
 #[cfg(test)]
@@ -243,6 +252,10 @@ mod tests {
             let labels = both.map(|path| only(&labelling, path).unwrap().label);
             assert_eq!(labels, ["surprise", "surprise", "sad"]);
         }
+        let in_sides = ["surprise/train/OAF_back_ps.wav", "surprise/test/03-01-08-01-01-01-01.wav"];
+        let labelling_of_sides = auto(&in_sides);
+        let labels = in_sides.map(|path| only(&labelling_of_sides, path).unwrap().label);
+        assert_eq!(labels, ["surprise", "surprise"]);
         // Where all names are as in TESS, an emotion has TESS's one spelling.
         let tess = labelling(&by_folder, &both[..1]).unwrap();
         assert_eq!(only(&tess, both[0]).unwrap().label, "pleasant_surprise");
