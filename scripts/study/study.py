@@ -217,13 +217,12 @@ class Study:
     def beside(self, corpus, one, other):
         """{protocol: {seed: UAR}} of two rows together: the mean of the log-probabilities of their networks of a seed."""
         found = {}
-        both = [self.runs / corpus / row for row in (one, other)]
-        for checkpoint in sorted(both[0].glob("*/seed-*/best.pt")):
-            protocol, seed = checkpoint.parts[-3:-1]
-            checkpoints = [row / protocol / seed / "best.pt" for row in both]
-            if all(map(pathlib.Path.exists, checkpoints)):
-                uar = self.uar_together(corpus, checkpoints)
-                found.setdefault(protocol, {})[int(seed.removeprefix("seed-"))] = uar
+        finished = self.reported(corpus, other)
+        for protocol, by_seed in self.reported(corpus, one).items():
+            for seed in by_seed.keys() & finished.get(protocol, {}).keys():
+                place = pathlib.Path(protocol, f"seed-{seed}", "best.pt")
+                checkpoints = [self.runs / corpus / row / place for row in (one, other)]
+                found.setdefault(protocol, {})[seed] = self.uar_together(corpus, checkpoints)
         return found
 
     def uar_together(self, corpus, checkpoints):
