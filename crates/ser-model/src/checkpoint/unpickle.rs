@@ -15,7 +15,7 @@ use crate::checkpoint::strided::Strided;
 use crate::checkpoint::{Dtype, Tensor, Value, opcode as op};
 
 /// The longest `data.pkl` that is read. It holds names and plain values alone, about 150 bytes for a tensor.
-pub(super) const MAX_PICKLE_BYTES: usize = 64 << 20;
+pub(super) const MAX_PICKLE_BYTES: usize = 2 << 20;
 
 /// Reads the pickle `code`. `storage` finds a storage by its key; `file_bytes` is the size of the whole file.
 pub(super) fn unpickle<'a>(
