@@ -8,27 +8,12 @@ use ser_model::{Averaging, FitConfig};
 /// Of the largest file, what names and plain values may take.
 const BESIDE_WEIGHTS: u64 = 16 << 20;
 
-/// The most epochs of a run: the checkpoint to go on from keeps a record of each, of at most some 450 bytes, in the 2 MiB that its
-/// plain values may take.
-const MOST_EPOCHS: u32 = 4_000;
-
 /// Refuses a network of which a checkpoint would be too large: that to go on from, with two moments of Adam and an average beside
-/// the weights and a record of each of the `epochs`; the best one, with an encoder of so many `carried` bytes; or the joined one
-/// of an ensemble.
+/// the weights; the best one, with an encoder of so many `carried` bytes; or the joined one of an ensemble.
 ///
 /// # Errors
 /// As said.
-pub(crate) fn check(
-    architecture: &Architecture,
-    config: &FitConfig,
-    carried: usize,
-    epochs: u32,
-) -> Result<()> {
-    if epochs > MOST_EPOCHS {
-        let what = format!("{epochs} epochs are more than the {MOST_EPOCHS} that a run can have");
-        let help = "train for fewer, or let an epoch have more steps, by smaller batches";
-        return Err(Error::new(ErrorKind::Limit, what).help(help));
-    }
+pub(crate) fn check(architecture: &Architecture, config: &FitConfig, carried: usize) -> Result<()> {
     let weights = architecture.n_parameters()?.saturating_mul(4);
     let copies = 3 + u64::from(config.averaging != Averaging::None);
     let newest = weights.saturating_mul(copies);
@@ -65,16 +50,14 @@ mod tests {
         };
         let plain = FitConfig::default();
         let (small, large) = (of(128), of(3000));
-        check(&small, &plain, 0, MOST_EPOCHS).unwrap();
-        let error = check(&small, &plain, 0, MOST_EPOCHS + 1).unwrap_err().to_string();
-        assert!(error.starts_with("4001 epochs"), "{error}");
+        check(&small, &plain, 0).unwrap();
         // 3 × 372 MB.
-        let error = check(&large, &plain, 0, 20).unwrap_err().to_string();
+        let error = check(&large, &plain, 0).unwrap_err().to_string();
         assert!(error.contains("make the network smaller"), "{error}");
         let many = FitConfig { members: 400, ..FitConfig::default() };
-        let error = check(&small, &many, 0, 20).unwrap_err().to_string();
+        let error = check(&small, &many, 0).unwrap_err().to_string();
         assert!(error.ends_with("train fewer members"), "{error}");
-        let error = check(&small, &plain, MAX_FILE_BYTES - (17 << 20), 20).unwrap_err().to_string();
+        let error = check(&small, &plain, MAX_FILE_BYTES - (17 << 20)).unwrap_err().to_string();
         assert!(error.contains("carry no encoder"), "{error}");
     }
 }

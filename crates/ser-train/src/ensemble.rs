@@ -35,8 +35,7 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
     let FitRequest { config, material, run, device, ranks, resume, stop, progress, on_event } = request;
     let architecture =
         Architecture::new(&config.network, material.train.shape(), material.split.info.labels.len())?;
-    let length = RunLength::of(config, material.train.len())?;
-    checkpoint_size::check(&architecture, config, 0, length.epochs)?;
+    checkpoint_size::check(&architecture, config, 0)?;
     if resume {
         save_what_is_new(config, run)?;
     }

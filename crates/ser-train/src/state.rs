@@ -1,5 +1,6 @@
 //! What our checkpoints carry besides weights.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use ser_cache::{FeatureSet, Sha, StoredSplit, TensorKey};
@@ -301,9 +302,29 @@ pub(super) fn add_resume_state(
             Value::dict([("name", Value::Text("chacha8".to_owned())), ("seed", Value::Int(seed))]),
         ),
         ("epoch".to_owned(), Value::Int(i64::from(standing.epoch))),
-        ("standing".to_owned(), Value::Text(serde_json::to_string(standing).map_err(not_json)?)),
+        ("standing".to_owned(), written(serde_json::to_string(standing).map_err(not_json)?)?),
     ]);
     Ok(())
+}
+
+/// The longest standing that is a text, bytes. Plain values of a checkpoint may take 2 MiB in all, tensors any space.
+const LONGEST_TEXT: usize = 1 << 20;
+
+/// A standing as it is kept: of thousands of epochs as the bytes of its text.
+fn written(standing: String) -> Result<Value> {
+    match standing.len() <= LONGEST_TEXT {
+        true => Ok(Value::Text(standing)),
+        false => Ok(Value::Tensor(checkpoint::Tensor::from_u8(&[standing.len()], standing.as_bytes())?)),
+    }
+}
+
+/// The text of a standing, if `value` is one.
+fn read(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Text(text) => Some(Cow::Borrowed(text)),
+        Value::Tensor(bytes) => String::from_utf8(bytes.to_u8().ok()?).ok().map(Cow::Owned),
+        _ => None,
+    }
 }
 
 /// Restores what [`add_resume_state`] saved.
@@ -325,9 +346,8 @@ pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> 
     moment("exp_avg", &mut adam.mean)?;
     moment("exp_avg_sq", &mut adam.square)?;
     adam.steps = optimizer.get("step").and_then(Value::as_int).ok_or_else(|| lacks("step"))?;
-    let standing =
-        checkpoint.extra("standing").and_then(Value::as_text).ok_or_else(|| lacks("its standing"))?;
-    let standing: TrainingState = serde_json::from_str(standing).map_err(not_json)?;
+    let standing = checkpoint.extra("standing").and_then(read).ok_or_else(|| lacks("its standing"))?;
+    let standing: TrainingState = serde_json::from_str(&standing).map_err(not_json)?;
     let possible = 0..=i64::from(i32::MAX);
     let sensible = possible.contains(&adam.steps)
         && possible.contains(&standing.sums.correct)
@@ -376,5 +396,21 @@ impl DeviceSums {
         let loss = ranks.sum(&self.loss)?.f_double_value(&[0])?;
         let correct = ranks.sum(&self.correct)?.f_int64_value(&[0])?;
         Ok(Sums { loss_bits: loss.to_bits(), correct, seconds, waiting })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_of_any_length_comes_out_as_it_went_in() {
+        for length in [2, LONGEST_TEXT, LONGEST_TEXT + 1, 5 << 20] {
+            let standing = "é".repeat(length / 2);
+            let value = written(standing.clone()).unwrap();
+            assert_eq!(value.as_text().is_some(), standing.len() <= LONGEST_TEXT);
+            assert!(read(&value).as_deref() == Some(standing.as_str()));
+        }
+        assert!(read(&Value::Int(1)).is_none());
     }
 }

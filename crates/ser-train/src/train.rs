@@ -179,7 +179,7 @@ impl<'a> Trainer<'a> {
         let network = fresh_network(&architecture, config, device)?.learning_in(config.precision);
         let carried = if ranks.is_first() { to_carry(config, &material.set, &network)? } else { None };
         let bytes = carried.as_ref().map_or(0, Tunable::embedded_bytes);
-        checkpoint_size::check(&architecture, config, bytes, length.epochs)?;
+        checkpoint_size::check(&architecture, config, bytes)?;
         let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
         let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
         let normaliser = |dataset: &Dataset, part: Side| {
