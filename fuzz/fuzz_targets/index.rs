@@ -11,8 +11,9 @@ fuzz_target!(init: ser_fuzz::start("index"), |data: &[u8]| {
     memory::bounded(64 * file.len() + (8 << 20), || {
         let Ok(index) = Index::decode(&file) else { return };
         for set in &index.feature_sets {
+            let by_key = set.by_key();
             for entry in &set.entries {
-                assert!(set.entry(&entry.row.key) == Some(entry));
+                assert!(by_key.get(&entry.row.key) == Some(entry));
                 assert!((entry.shard as usize) < set.shards.len());
             }
         }
