@@ -1,4 +1,4 @@
-//! Goes on with the CSV file of a run that was stopped.
+//! Continues the CSV file of a run that was stopped.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -11,33 +11,33 @@ use ser_predict::Inputs;
 pub(crate) struct Expected<'a> {
     /// The names of the columns.
     pub(crate) head: &'a [String],
-    /// SHA-256 of the checkpoint, the last column but one.
+    /// SHA-256 of the checkpoint, as in the column `model`.
     pub(crate) model: &'a str,
-    /// The coverage asked for, the column of that name; empty in rows without an answer.
+    /// The coverage asked for, as in the column `coverage`; that column is empty in rows without an answer.
     pub(crate) coverage: &'a str,
-    /// Recordings are answered so many together.
+    /// Number of recordings answered in one batch.
     pub(crate) at_once: u64,
 }
 
-/// A file that is gone on with.
+/// A CSV file ready for its next rows.
 pub(crate) struct Resumed {
-    /// At its end.
+    /// Positioned at its end.
     pub(crate) file: File,
-    /// Rows that stay.
+    /// Number of rows kept.
     pub(crate) rows: u64,
-    /// Those of them that are of recordings that could not be used.
+    /// Number of kept rows whose recording could not be used.
     pub(crate) unusable: u64,
-    /// Whether the names of the columns are still to be written.
+    /// Whether the header row has yet to be written.
     pub(crate) is_empty: bool,
 }
 
-/// Opens the CSV file at `path`, whose rows are the answers for the first of `inputs`, behind as many of them as a run that was
-/// not stopped would have written with the same digits: those of the last, unfinished lot of recordings are answered again. Cuts
-/// off what comes after, once all of it is known to be what this program wrote.
+/// Opens the CSV file at `path`, whose rows are the answers for the first of `inputs`, to append to it. Keeps the rows of whole
+/// batches only: the last, unfinished batch is answered again, so that the digits are those of a run that was not stopped. Cuts
+/// off the rest once all of it is known to be what this program wrote.
 ///
 /// # Errors
-/// When it is none of this program's, is of other labels, another model or another coverage, or its rows are not the first
-/// recordings of `inputs`; the file is then left as it is.
+/// When this program did not write the file, it has other labels, another model or another coverage, or its rows are not the
+/// first recordings of `inputs`; the file is then left as it is.
 pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> Result<Resumed> {
     let cannot = |error: std::io::Error| Error::io("cannot be continued", path, error);
     let mismatch = |what: String| {
