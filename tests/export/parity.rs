@@ -87,7 +87,9 @@ fn compare(subjects: Vec<Subject>, answered: usize) -> Option<bool> {
     let paths: Vec<PathBuf> =
         (0..clips.len()).map(|number| folder.path().join(format!("{number}.f32"))).collect();
     clips.iter().zip(&paths).for_each(|((_, samples), path)| write_samples(path, samples));
-    let models: Vec<PathBuf> = subjects.iter().map(|subject| exported(folder.path(), subject)).collect();
+    let models: Vec<PathBuf> = (subjects.iter().enumerate())
+        .map(|(number, subject)| exported(&folder.path().join(format!("{number}.onnx")), subject))
+        .collect();
     let all = answers(&python, &models, &paths);
     let mut told_apart = false;
     for (mut subject, answers) in subjects.into_iter().zip(all) {
@@ -132,11 +134,10 @@ fn compare(subjects: Vec<Subject>, answered: usize) -> Option<bool> {
     Some(told_apart)
 }
 
-fn exported(folder: &Path, subject: &Subject) -> PathBuf {
-    let path = folder.join(format!("{}.onnx", subject.name.replace(['/', ' '], "-")));
+fn exported(path: &Path, subject: &Subject) -> PathBuf {
     let model = Model::from_bytes(&subject.checkpoint.to_bytes().unwrap()).unwrap();
-    std::fs::write(&path, model.to_onnx().unwrap()).unwrap();
-    path
+    std::fs::write(path, model.to_onnx().unwrap()).unwrap();
+    path.to_owned()
 }
 
 #[test]
@@ -167,8 +168,11 @@ fn every_encoder_with_a_graph_answers_in_onnxruntime_as_in_ser() {
         ..FinetuneConfig::default()
     };
     let top = FinetuneConfig { tune: Tune::Top, top_layers: 1, ..FinetuneConfig::default() };
+    let alone = FinetuneConfig { tune: Tune::Head, ..FinetuneConfig::default() };
     // Half a second: there are distances beyond WavLM's last bucket, and recordings that are cut.
     let features = FeatureConfig { max_frames: 8_000, ..Preset::Waveform.config() };
+    // Two windows of the speaker encoder; of half a second it would say what it says of the silence after it.
+    let long = FeatureConfig { max_frames: 40_000, ..features.clone() };
     let peak = FeatureConfig { normalisation: LevelNormalisation::Peak, ..features.clone() };
     let subjects = [
         ("wav2vec2-base", &lora, &features, 1),
@@ -181,6 +185,7 @@ fn every_encoder_with_a_graph_answers_in_onnxruntime_as_in_ser() {
         ("data2vec-audio", &lora, &features, 1),
         ("whisper", &lora, &features, 1),
         ("whisper-bf16", &top, &peak, 1),
+        ("ge2e", &alone, &long, 1),
     ];
     let subjects = subjects
         .map(|(name, sizes, features, members)| Subject::with_encoder(name, sizes, features, members));
@@ -204,6 +209,8 @@ fn every_kind_of_states_answers_in_onnxruntime_as_in_ser() {
         ("data2vec-audio", &head, ("last", Pooling::Statistics, f32), none, 1),
         ("whisper", &head, ("all", Pooling::Statistics, f32), training, 1),
         ("whisper-bf16", &head, ("1", Pooling::None, f32), none, 1),
+        ("ge2e", &head, ("all", mean, f32), none, 1),
+        ("ge2e", &head, ("1,3", Pooling::None, f32), none, 1),
     ];
     let subjects = subjects
         .map(|(name, network, states, way, members)| Subject::on_states(name, network, states, way, members));
@@ -274,7 +281,7 @@ fn frames_that_are_not_centred_answer_in_onnxruntime_as_in_ser() {
     let path = folder.path().join("clip.f32");
     let samples = babble(7, 20_000);
     write_samples(&path, &samples);
-    let model = exported(folder.path(), &subject);
+    let model = exported(&folder.path().join("model.onnx"), &subject);
     let answer = answers(&python, &[model], &[path]).remove(0).remove(0);
     let expected = subject.answer(&samples).unwrap();
     for (said, expected) in answer.probabilities.iter().zip(&expected) {

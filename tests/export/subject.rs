@@ -201,10 +201,12 @@ impl Subject {
     /// zero: those of fresh weights are hardly different, and then nothing is compared.
     fn tell_sounds_apart(&mut self) {
         let mut random = Random::new(&["sounds"]);
-        let noise: Vec<f32> = (0..16_000).map(|_| (0.1 * random.normal()) as f32).collect();
-        let tone: Vec<f32> = (0..16_000).map(|n| (n as f32 * 0.3).sin()).collect();
-        let pulses: Vec<f32> =
-            (0..16_000_u16).map(|n| f32::from(n % 110 < 3) * f32::from(n % 9_000) / 9e3).collect();
+        // As long as two windows of an encoder that would say most of the silence after what is shorter.
+        let count = self.states.as_ref().map_or(40_000, |states| states.most.min(40_000));
+        let noise: Vec<f32> = (0..count).map(|_| (0.1 * random.normal()) as f32).collect();
+        let tone: Vec<f32> = (0..count).map(|n| (n as f32 * 0.3).sin()).collect();
+        let pulse = |n: usize| if n % 110 < 3 { (n % 9_000) as f32 / 9e3 } else { 0.0 };
+        let pulses: Vec<f32> = (0..count).map(pulse).collect();
         let answers = [noise, tone, pulses]
             .map(|samples| self.members(&samples).unwrap().iter().flatten().map(floats).collect::<Vec<_>>());
         let layers: Vec<String> = (self.checkpoint.model_state.iter())
@@ -335,10 +337,12 @@ fn extract(config: &FeatureConfig, states: Option<&States>, samples: &[f32]) -> 
 /// What is known of the domain of fifty sounds, by twenty others.
 fn reference(config: &FeatureConfig, states: Option<&States>) -> DomainReference {
     let mut random = Random::new(&["domain"]);
+    // A whole window of the speaker encoder.
+    let count = states.map_or(9_000, |states| states.most.min(26_000));
     let mut sound = || {
         let (pitch, level) = (80.0 + 200.0 * random.uniform(), 0.01 * random.uniform());
         let value = |n: usize| 0.2 * (n as f64 * pitch * 4e-4).sin() * (n as f64 * 1e-3).sin();
-        let samples: Vec<f32> = (0..9_000).map(|n| (value(n) + level * random.normal()) as f32).collect();
+        let samples: Vec<f32> = (0..count).map(|n| (value(n) + level * random.normal()) as f32).collect();
         let (tensor, frames) = extract(config, states, &samples).unwrap();
         describe(&tensor, config.shape(), frames).unwrap()
     };

@@ -1,6 +1,6 @@
 //! Groups of nodes that layers of different kinds need.
 
-use crate::onnx::{Graph, Value};
+use crate::onnx::{Attribute, Graph, Value};
 
 /// `x` `[…, input]` times the transpose of `weight` `[output, input]`, and `bias` added.
 pub(crate) fn affine(graph: &mut Graph, x: &Value, weight: &[f32], bias: &[f32], inputs: usize) -> Value {
@@ -49,4 +49,44 @@ pub(crate) fn gelu(graph: &mut Graph, x: &Value) -> Value {
 pub(crate) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     let columns = columns.max(1);
     (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect()
+}
+
+/// The weights of one direction of an LSTM as PyTorch has them, gates in the order input, forget, cell, output.
+#[derive(Debug)]
+pub(crate) struct LstmWeights {
+    /// `[4 · hidden, input]`
+    pub(crate) input: Vec<f32>,
+    /// `[4 · hidden, hidden]`
+    pub(crate) recurrent: Vec<f32>,
+    /// `[4 · hidden]` each.
+    pub(crate) biases: [Vec<f32>; 2],
+}
+
+/// What an LSTM of `hidden` units says at each position of `x` `[position, N, input]`, which it reads from the first on:
+/// `[position, N, hidden]`.
+pub(crate) fn lstm(
+    graph: &mut Graph,
+    x: &Value,
+    weights: &LstmWeights,
+    inputs: usize,
+    hidden: usize,
+) -> Value {
+    let input = gates_in_order(&weights.input, hidden * inputs);
+    let recurrent = gates_in_order(&weights.recurrent, hidden * hidden);
+    let biases: Vec<f32> = weights.biases.iter().flat_map(|bias| gates_in_order(bias, hidden)).collect();
+    let input = graph.floats(&[1, 4 * hidden, inputs], &input);
+    let recurrent = graph.floats(&[1, 4 * hidden, hidden], &recurrent);
+    let biases = graph.floats(&[1, 8 * hidden], &biases);
+    let size = [Attribute::Int("hidden_size", hidden as i64)];
+    let states = graph.op_with("LSTM", &[x, &input, &recurrent, &biases], &size); // [position, direction = 1, N, hidden]
+    graph.squeeze(&states, &[1])
+}
+
+/// ONNX's order of gates is input, output, forget, cell.
+fn gates_in_order(gates: &[f32], size: usize) -> Vec<f32> {
+    let gates: Vec<&[f32]> = gates.chunks(size.max(1)).collect();
+    match gates[..] {
+        [input, forget, cell, output] => [input, output, forget, cell].concat(),
+        _ => Vec::new(),
+    }
 }

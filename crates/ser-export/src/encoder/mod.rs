@@ -6,11 +6,12 @@
 //! [1, N]     [1, 1, N]     [1, channel, F]  [1, F, D]                                              [1, F, D] of each
 //! ```
 //!
-//! wav2vec 2.0 and its kin (`speech.rs`) and Whisper (`whisper.rs`) are made of parts, each a file here; others are refused by
-//! name.
+//! wav2vec 2.0 and its kin (`speech.rs`) and Whisper (`whisper.rs`) are made of parts, each a file here; the speaker encoder
+//! (`ge2e.rs`) has neither convolutions nor a transformer. Others are refused by name.
 
 mod attention;
 mod convolutions;
+mod ge2e;
 mod positions;
 mod settings;
 mod speech;
@@ -29,10 +30,29 @@ use crate::onnx::{Attribute, Graph, Value};
 
 pub(crate) use tensors::Tensors;
 
-/// The family that hears a spectrum.
-const WHISPER: &str = "whisper";
-/// The longest recording that another family hears at once.
+/// The longest recording that a family hears at once, but for Whisper.
 const MOST_SECONDS: usize = 60;
+
+/// The settings of an encoder, by what it is made of.
+enum Family {
+    Speech(settings::Settings),
+    Whisper(whisper::Settings),
+    Ge2e(ge2e::Settings),
+}
+
+impl Family {
+    /// That of `carried`.
+    ///
+    /// # Errors
+    /// When it cannot be expressed, or its settings are damaged.
+    fn of(carried: &CarriedEncoder<'_>) -> Result<Self> {
+        match carried.family {
+            "whisper" => whisper::Settings::of(carried).map(Self::Whisper),
+            "ge2e" => ge2e::Settings::of(carried).map(Self::Ge2e),
+            _ => settings::Settings::of(carried).map(Self::Speech),
+        }
+    }
+}
 
 /// The encoder that `checkpoint` carries, which is to be of this `family` and have this `digest`.
 ///
@@ -50,10 +70,7 @@ pub(crate) fn carried<'a>(
             Error::new(ErrorKind::Unsupported, what).help(remedy!["train it with ", Setting::EmbedEncoder])
         );
     };
-    match is_whisper(&carried) {
-        true => drop(whisper::Settings::of(&carried)?),
-        false => drop(settings::Settings::of(&carried)?),
-    }
+    Family::of(&carried)?;
     Ok(carried)
 }
 
@@ -80,9 +97,16 @@ pub(crate) fn mean_state(
     most: usize,
     tensors: &Tensors<'_>,
 ) -> Result<Value> {
-    let last = match is_whisper(tensors.carried()) {
-        true => whisper::last_state(graph, scope, samples, tensors)?,
-        false => speech::last_state(graph, scope, samples, most, tensors)?,
+    let last = match Family::of(tensors.carried())? {
+        Family::Speech(settings) => speech::last_state(graph, scope, samples, most, &settings, tensors)?,
+        Family::Whisper(settings) => {
+            let last = settings.encoder_layers;
+            last_of(whisper::states(graph, scope, samples, &[last], &settings, tensors)?)?
+        }
+        Family::Ge2e(settings) => {
+            let last = settings.num_hidden_layers;
+            last_of(ge2e::states(graph, scope, samples, last, &settings, tensors)?)?
+        }
     };
     graph.enter(&format!("{scope}/mean"));
     let mean = graph.op_with("ReduceMean", &[&last], &[Attribute::Ints("axes", &[1])]);
@@ -108,11 +132,14 @@ pub(crate) fn states(
     tensors: &Tensors<'_>,
 ) -> Result<Vec<Value>> {
     let layers: Vec<usize> = layers.iter().map(|layer| *layer as usize).collect();
-    if is_whisper(tensors.carried()) {
-        return whisper::states(graph, scope, samples, &layers, tensors);
-    }
     let deepest = layers.iter().copied().max().unwrap_or_default();
-    let states = speech::states(graph, scope, samples, most, deepest, tensors)?;
+    let states = match Family::of(tensors.carried())? {
+        Family::Speech(settings) => speech::states(graph, scope, samples, most, deepest, &settings, tensors)?,
+        Family::Whisper(settings) => {
+            return whisper::states(graph, scope, samples, &layers, &settings, tensors);
+        }
+        Family::Ge2e(settings) => ge2e::states(graph, scope, samples, deepest, &settings, tensors)?,
+    };
     Ok(layers.iter().filter_map(|layer| states.get(*layer).cloned()).collect())
 }
 
@@ -132,17 +159,16 @@ pub(crate) struct Sizes {
 /// # Errors
 /// When its settings are damaged.
 pub(crate) fn sizes(carried: &CarriedEncoder<'_>, sample_rate: u32) -> Result<Sizes> {
-    if is_whisper(carried) {
-        let settings = whisper::Settings::of(carried)?;
-        return Ok(Sizes { fewest: 1, most: settings.samples(), dimension: settings.d_model });
-    }
-    let settings = settings::Settings::of(carried)?;
     let most = MOST_SECONDS.saturating_mul(sample_rate as usize);
-    Ok(Sizes { fewest: settings.samples_of_a_frame(), most, dimension: settings.hidden_size })
-}
-
-fn is_whisper(carried: &CarriedEncoder<'_>) -> bool {
-    carried.family == WHISPER
+    Ok(match Family::of(carried)? {
+        Family::Speech(settings) => {
+            Sizes { fewest: settings.samples_of_a_frame(), most, dimension: settings.hidden_size }
+        }
+        Family::Whisper(settings) => {
+            Sizes { fewest: 1, most: settings.samples(), dimension: settings.d_model }
+        }
+        Family::Ge2e(settings) => Sizes { fewest: 1, most, dimension: settings.hidden_size },
+    })
 }
 
 /// The linear layer `name` from `inputs` to `outputs` units.

@@ -88,7 +88,7 @@ impl Settings {
         settings.normalises = preprocessor.unwrap_or(true);
         if !FAMILIES.contains(&settings.model_type.as_str()) {
             let what = format!("needs a {} encoder, of which there is no ONNX graph", settings.model_type);
-            let known = format!("export a model on one of {} or whisper", FAMILIES.join(", "));
+            let known = format!("export a model on one of {}, whisper or ge2e", FAMILIES.join(", "));
             return Err(Error::new(ErrorKind::Unsupported, what).help(known));
         }
         let convolutions = [settings.conv_dim.len(), settings.conv_kernel.len(), settings.conv_stride.len()];

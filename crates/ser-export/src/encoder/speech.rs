@@ -31,10 +31,10 @@ pub(super) fn last_state(
     scope: &str,
     samples: &Value,
     most: usize,
+    settings: &Settings,
     tensors: &Tensors<'_>,
 ) -> Result<Value> {
-    let settings = Settings::of(tensors.carried())?;
-    let last = last_of(states(graph, scope, samples, most, settings.num_hidden_layers, tensors)?)?;
+    let last = last_of(states(graph, scope, samples, most, settings.num_hidden_layers, settings, tensors)?)?;
     let (size, epsilon) = (settings.hidden_size, settings.layer_norm_eps);
     match settings.pre_norm() {
         true => layer_norm(graph, tensors, "encoder.layer_norm", &last, size, epsilon),
@@ -52,14 +52,14 @@ pub(super) fn states(
     samples: &Value,
     most: usize,
     deepest: usize,
+    settings: &Settings,
     tensors: &Tensors<'_>,
 ) -> Result<Vec<Value>> {
-    let settings = Settings::of(tensors.carried())?;
     graph.enter(&format!("{scope}/waveform"));
     let samples = filled_up(graph, samples, settings.samples_of_a_frame());
     let samples = if settings.normalises { normalised(graph, &samples) } else { samples };
     graph.enter(&format!("{scope}/convolutions"));
-    let frames = convolutions::apply(graph, &samples, &settings, tensors)?; // [1, F, channel]
+    let frames = convolutions::apply(graph, &samples, settings, tensors)?; // [1, F, channel]
     graph.enter(&format!("{scope}/projection"));
     let channels = settings.conv_dim.last().copied().unwrap_or(1);
     let (size, epsilon) = (settings.hidden_size, settings.layer_norm_eps);
@@ -69,13 +69,13 @@ pub(super) fn states(
     };
     let x = linear(graph, tensors, "feature_projection.projection", &frames, [channels, size])?;
     graph.enter(&format!("{scope}/positions"));
-    let by_convolution = positions::of(graph, &x, &settings, tensors)?;
+    let by_convolution = positions::of(graph, &x, settings, tensors)?;
     let mut x = graph.op("Add", &[&x, &by_convolution]);
     if !settings.pre_norm() {
         x = layer_norm(graph, tensors, "encoder.layer_norm", &x, size, epsilon)?;
     }
     let positions = match settings.has_relative_positions() {
-        true => Some(RelativePositions::of(graph, &x, settings.frames_of(most), &settings, tensors)?),
+        true => Some(RelativePositions::of(graph, &x, settings.frames_of(most), settings, tensors)?),
         false => None,
     };
     let layers = Layers {

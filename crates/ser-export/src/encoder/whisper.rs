@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::tensors::Tensors;
 use super::transformer::{Layers, Names};
-use super::{last_of, layer_norm, parsed};
+use super::{layer_norm, parsed};
 use crate::features::{mel_bands, padded, power_spectrum};
 use crate::nodes::gelu;
 use crate::onnx::{Attribute, ElementType, Graph, Value};
@@ -40,7 +40,7 @@ const NAMES: Names = Names {
 pub(super) struct Settings {
     pub(super) d_model: usize,
     encoder_attention_heads: usize,
-    encoder_layers: usize,
+    pub(super) encoder_layers: usize,
     encoder_ffn_dim: usize,
     num_mel_bins: usize,
     max_source_positions: usize,
@@ -141,21 +141,7 @@ impl Settings {
     }
 }
 
-/// What the encoder says last, `last_hidden_state` in `transformers`, `[1, F, D]`; see [`states`].
-///
-/// # Errors
-/// As [`states`].
-pub(super) fn last_state(
-    graph: &mut Graph,
-    scope: &str,
-    samples: &Value,
-    tensors: &Tensors<'_>,
-) -> Result<Value> {
-    let last = Settings::of(tensors.carried())?.encoder_layers;
-    last_of(states(graph, scope, samples, &[last], tensors)?)
-}
-
-/// The states `[1, F, D]` of these `layers`, of the frames that are of the recording `samples` `[1, N]`, f32, itself.
+/// The states `[1, F, D]` of the layers `wanted`, of the frames that are of the recording `samples` `[1, N]`, f32, itself.
 ///
 /// # Errors
 /// When a tensor is missing, or of another shape than the settings say, or there is no such layer.
@@ -164,15 +150,15 @@ pub(super) fn states(
     scope: &str,
     samples: &Value,
     wanted: &[usize],
+    settings: &Settings,
     tensors: &Tensors<'_>,
 ) -> Result<Vec<Value>> {
-    let settings = Settings::of(tensors.carried())?;
     let size = settings.d_model;
     graph.enter(&format!("{scope}/spectrum"));
     let shape = graph.op("Shape", &[samples]);
     let second = graph.int(1);
     let count = graph.gather(&shape, &second, 0); // [1]
-    let x = log_mel(graph, samples, &count, &settings); // [1, band, frame]
+    let x = log_mel(graph, samples, &count, settings); // [1, band, frame]
     graph.enter(&format!("{scope}/convolutions"));
     let x = convolve(graph, &x, "conv1", [settings.num_mel_bins, size], 1, tensors)?;
     let x = convolve(graph, &x, "conv2", [size, size], FRAMES_OF_A_STATE, tensors)?;

@@ -8,6 +8,7 @@ use ser_core::Result;
 use ser_model::network::Padding;
 
 use super::{Builder, Flow, Form};
+use crate::nodes::{LstmWeights, lstm};
 use crate::onnx::{Attribute, Value};
 
 impl Builder<'_> {
@@ -53,27 +54,11 @@ impl Builder<'_> {
         hidden: usize,
     ) -> Result<Value> {
         let of = |what: &str, shape: &[usize]| self.weight(&format!("{name}.{what}_l0{suffix}"), shape);
-        let input = in_order(&of("weight_ih", &[4 * hidden, inputs])?, hidden * inputs);
-        let recurrent = in_order(&of("weight_hh", &[4 * hidden, hidden])?, hidden * hidden);
-        let mut biases = in_order(&of("bias_ih", &[4 * hidden])?, hidden);
-        biases.extend(in_order(&of("bias_hh", &[4 * hidden])?, hidden));
-        let input = self.graph.floats(&[1, 4 * hidden, inputs], &input);
-        let recurrent = self.graph.floats(&[1, 4 * hidden, hidden], &recurrent);
-        let biases = self.graph.floats(&[1, 8 * hidden], &biases);
-        let states = self.graph.op_with(
-            "LSTM",
-            &[x, &input, &recurrent, &biases],
-            &[Attribute::Int("hidden_size", hidden as i64)],
-        ); // [position, direction = 1, 1, hidden]
-        Ok(self.graph.squeeze(&states, &[1]))
-    }
-}
-
-/// PyTorch's gates are input, forget, cell, output; ONNX's are input, output, forget, cell.
-fn in_order(gates: &[f32], size: usize) -> Vec<f32> {
-    let gates: Vec<&[f32]> = gates.chunks(size.max(1)).collect();
-    match gates[..] {
-        [input, forget, cell, output] => [input, output, forget, cell].concat(),
-        _ => Vec::new(),
+        let weights = LstmWeights {
+            input: of("weight_ih", &[4 * hidden, inputs])?,
+            recurrent: of("weight_hh", &[4 * hidden, hidden])?,
+            biases: [of("bias_ih", &[4 * hidden])?, of("bias_hh", &[4 * hidden])?],
+        };
+        Ok(lstm(self.graph, x, &weights, inputs, hidden))
     }
 }
