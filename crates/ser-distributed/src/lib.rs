@@ -11,7 +11,7 @@ mod environment;
 mod ranks;
 
 pub use environment::Environment;
-pub use ranks::Ranks;
+pub use ranks::{Connection, Ranks};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -39,6 +39,30 @@ pub struct Ranks {
     exchanges: Cell<u64>,
 }
 
+/// What connects a rank with the others, for work that must not borrow [`Ranks`], such as the way back through an operation.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    rank: u32,
+    count: u32,
+    group: Arc<Group>,
+}
+
+impl Connection {
+    /// What each rank says, in their order, where this one says `own`; all say equally many numbers.
+    ///
+    /// # Errors
+    /// When a rank is gone.
+    pub fn numbers_of_all(&self, own: &[f64]) -> TorchResult<Vec<Vec<f64>>> {
+        // Each has a place of its own in a sum, of which the others' places are 0.
+        let mut said = vec![0.0; own.len() * self.count as usize];
+        said[self.rank as usize * own.len()..][..own.len()].copy_from_slice(own);
+        let sum = self.group.sum(&Tensor::f_from_slice(&said)?)?;
+        let numbers = said.len();
+        sum.f_copy_data(&mut said, numbers)?;
+        Ok(said.chunks_exact(own.len().max(1)).map(<[f64]>::to_vec).collect())
+    }
+}
+
 impl Ranks {
     /// One process that trains by itself.
     pub fn alone() -> Self {
@@ -121,6 +145,12 @@ impl Ranks {
     pub fn rows(&self, total: usize) -> Range<usize> {
         let bound = |rank: u32| (total as u64 * u64::from(rank) / u64::from(self.count)) as usize;
         bound(self.rank)..bound(self.rank + 1)
+    }
+
+    /// What connects this rank with the others, if there are others.
+    pub fn connection(&self) -> Option<Connection> {
+        let group = Arc::clone(self.group.as_ref()?);
+        Some(Connection { rank: self.rank, count: self.count, group })
     }
 
     /// Σ over ranks of `value`, which has the same shape on each: to the bit the same for all.
@@ -430,6 +460,9 @@ mod tests {
         let said = joined(&[(0, 3, "1"), (1, 3, "1"), (2, 3, "1")], |ranks| {
             let value = Tensor::from_slice(&[0.1f32, f32::from(ranks.rank() as u8)]);
             let sum = Vec::<f32>::try_from(ranks.sum(&value).unwrap()).unwrap();
+            let numbers = [f64::from(ranks.rank()), 0.1];
+            let of_all = ranks.connection().unwrap().numbers_of_all(&numbers).unwrap();
+            assert_eq!(of_all, [[0.0, 0.1], [1.0, 0.1], [2.0, 0.1]]);
             ranks.agree_on_number("the epoch", 7).unwrap();
             let number = ranks.agree_on_number("the epoch", i64::from(ranks.rank() / 2) << 40).unwrap_err();
             assert!(

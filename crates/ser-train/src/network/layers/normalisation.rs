@@ -4,7 +4,7 @@ use ser_distributed::Ranks;
 use ser_model::{checkpoint, network};
 use tch::{Device, Kind, Tensor};
 
-use super::norm_pool::{PoolAndRelu, can, norm_pool};
+use super::norm_pool::{Others, PoolAndRelu, can, knows, norm_pool};
 use super::{Compute, Flow, Forward, Lengths, Places};
 use crate::batches::sharing::Sharing;
 use crate::network::parameters::{export_f32, import_f32};
@@ -124,8 +124,13 @@ impl BatchNorm {
         after: PoolAndRelu,
     ) -> Result<Tensor> {
         let lengths = lengths.filter(|lengths| !lengths.are_full());
-        let synchronised = forward.sharing.is_some_and(|sharing| sharing.synchronised);
-        if synchronised || !can(x, lengths) {
+        let together = forward.sharing.filter(|sharing| sharing.synchronised);
+        let in_one_pass = match together {
+            None => can(x, lengths),
+            // What all ranks find alike: each utterance has at least one row.
+            Some(sharing) => knows(x) && sharing.all() as i64 * x.size()[3] > 1,
+        };
+        if !in_one_pass {
             let x = match lengths {
                 None => self.learn(forward, x)?,
                 Some(lengths) => self.learn_real(forward, x, lengths)?,
@@ -133,10 +138,13 @@ impl BatchNorm {
             return after.of(&x);
         }
         let weights = [self.weight, self.bias].map(|weight| &forward.leaves[weight]);
-        let (x, batch) = norm_pool(x, weights, lengths, after)?;
+        let others = together.and_then(|sharing| {
+            Some(Others { connection: sharing.ranks.connection()?, counts: sharing.part.counts })
+        });
+        let (x, batch) = norm_pool(x, weights, lengths, after, others)?;
         let seen = &mut forward.statistics[self.statistics];
-        // Of a row that only stands in nothing is recorded.
-        if forward.sharing.is_none_or(|sharing| sharing.part.counts) {
+        // Of a row that only stands in nothing is recorded, unless it is what all ranks have seen.
+        if together.is_some() || forward.sharing.is_none_or(|sharing| sharing.part.counts) {
             seen.record(&batch.mean, &batch.variance)?;
         }
         seen.batches = seen.batches.saturating_add(1);

@@ -40,6 +40,17 @@ impl Sums {
         sums
     }
 
+    /// As numbers one after the other, for the way to another rank.
+    pub(super) fn to_numbers(&self) -> Vec<f64> {
+        [self.gradient.as_slice(), &self.with_difference].concat()
+    }
+
+    /// Those of `numbers`.
+    pub(super) fn from_numbers(numbers: &[f64]) -> Self {
+        let (gradient, with_difference) = numbers.split_at(numbers.len() / 2);
+        Self { gradient: gradient.to_vec(), with_difference: with_difference.to_vec() }
+    }
+
     pub(super) fn and(mut self, other: &Self) -> Self {
         let pairs = self.gradient.iter_mut().zip(&other.gradient);
         pairs.for_each(|(sum, other)| *sum += other);

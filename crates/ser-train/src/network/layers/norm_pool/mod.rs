@@ -11,6 +11,7 @@ mod image;
 mod lanes;
 mod moments;
 
+use ser_distributed::Connection;
 use ser_torch::{filled, for_each_chunk_in_parallel, map_in_parallel, operation, words};
 use tch::{Kind, Tensor};
 
@@ -49,6 +50,14 @@ impl PoolAndRelu {
     }
 }
 
+/// The other ranks, where mean and variance are those of what all of them hold.
+#[derive(Debug, Clone)]
+pub(super) struct Others {
+    pub(super) connection: Connection,
+    /// Whether what this rank holds counts. If not, nothing of it is real.
+    pub(super) counts: bool,
+}
+
 /// What was seen of each channel, `[channel]`.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -57,39 +66,44 @@ pub(super) struct Seen {
     pub(super) variance: Tensor,
 }
 
-/// Whether [`norm_pool`] can do it: on libtorch's threads, channels that fill vectors, numbers that it knows, of which there is
-/// more than one.
+/// Whether [`norm_pool`] can do it: [what it knows](knows), and more than one number of each channel.
 pub(super) fn can(x: &Tensor, lengths: Option<&Lengths>) -> bool {
     let size = x.size();
     let rows: i64 = match lengths {
         None => size[0] * size[2],
         Some(lengths) => lengths.real().iter().sum(),
     };
-    let known = matches!(x.kind(), Kind::Float | Kind::BFloat16);
-    known
+    knows(x) && rows * size[3] > 1
+}
+
+/// Whether `x` is on libtorch's threads, and has numbers that are known and channels that fill vectors.
+pub(super) fn knows(x: &Tensor) -> bool {
+    let size = x.size();
+    matches!(x.kind(), Kind::Float | Kind::BFloat16)
         && x.device() == tch::Device::Cpu
         && ser_torch::has_threads()
         && size[1] > 0
         && size[1] % GROUP as i64 == 0
-        && rows * size[3] > 1
 }
 
 /// Normalises `x` `[B, channel, row, column]` by mean and variance of each channel over the rows that are real by `lengths` (all,
 /// if there are none), scales by `weight` and shifts by `bias`, both `[channel]` in f32, and lets `after` follow. Rows that are
-/// not real have no part in it: windows without a real row are 0.
+/// not real have no part in it: windows without a real row are 0. With `others`, mean and variance are those of all that the
+/// ranks hold, which come here together, and once more on the way back.
 ///
 /// # Errors
-/// When shapes disagree or memory is short.
+/// When shapes disagree, memory is short, or a rank is gone.
 pub(super) fn norm_pool(
     x: &Tensor,
     [weight, bias]: [&Tensor; 2],
     lengths: Option<&Lengths>,
     after: PoolAndRelu,
+    others: Option<Others>,
 ) -> Result<(Tensor, Seen)> {
     let x = x.f_permute([0, 2, 3, 1])?.f_contiguous()?; // [B, row, column, channel]
     let (pooled, seen) = match x.kind() {
-        Kind::BFloat16 => compute::<u32>(&x, [weight, bias], lengths, after)?,
-        _ => compute::<f32>(&x, [weight, bias], lengths, after)?,
+        Kind::BFloat16 => compute::<u32>(&x, [weight, bias], lengths, after, others)?,
+        _ => compute::<f32>(&x, [weight, bias], lengths, after, others)?,
     };
     Ok((pooled.f_permute([0, 3, 1, 2])?, seen))
 }
@@ -147,19 +161,28 @@ fn compute<N: Numbers>(
     [weight, bias]: [&Tensor; 2],
     lengths: Option<&Lengths>,
     after: PoolAndRelu,
+    others: Option<Others>,
 ) -> Result<(Tensor, Seen)> {
     let sizes = sizes_of(x, after)?;
-    let real = real_rows(lengths, x.size()[0], sizes);
+    let mut real = real_rows(lengths, x.size()[0], sizes);
+    if others.as_ref().is_some_and(|others| !others.counts) {
+        real.fill(0);
+    }
     let kept = x.f_detach()?;
     let (scale, shift) = (weight.f_detach()?.f_contiguous()?, bias.f_detach()?.f_contiguous()?);
     let images: Vec<&[N]> = words::<N>(&kept)?.chunks_exact(sizes.words::<N>()).collect();
     let moments = map_in_parallel(0..images.len(), |at| Moments::of(images[at], real[at], sizes));
-    let moments = moments.iter().fold(Moments::none(sizes.channels), Moments::and);
+    let mut moments = moments.iter().fold(Moments::none(sizes.channels), Moments::and);
+    if let Some(others) = &others {
+        let of_all = others.connection.numbers_of_all(&moments.to_numbers())?;
+        let of_all = of_all.iter().map(|numbers| Moments::from_numbers(numbers));
+        moments = of_all.fold(Moments::none(sizes.channels), |all, of_rank| all.and(&of_rank));
+    }
     let (normalisation, seen) = Normalisation::new(&moments, words(&scale)?, words(&shift)?)?;
     let pooled = tch::no_grad(|| pooled::<N>(&kept, &real, sizes, &normalisation.affine))?;
     drop(images);
     let pooled = operation(&[x, weight, bias], pooled, move |gradient| {
-        normalisation.backward::<N>(&kept, &real, sizes, gradient).map(Vec::from)
+        normalisation.backward::<N>(&kept, &real, sizes, gradient, others.as_ref()).map(Vec::from)
     })?;
     Ok((pooled, seen))
 }
@@ -191,7 +214,7 @@ impl Normalisation {
         let shift = shift.map(|((mean, scale), &bias)| (f64::from(bias) - mean * scale) as f32).collect();
         let affine = Affine { scale: in_f32(scale), shift };
         let mean = in_f32(moments.mean.iter().copied());
-        let unbiased = in_f32(variance.iter().map(|variance| variance * count / (count - 1.0)));
+        let unbiased = in_f32(variance.iter().map(|variance| variance * count / (count - 1.0).max(1.0)));
         let seen = Seen { mean: Tensor::f_from_slice(&mean)?, variance: Tensor::f_from_slice(&unbiased)? };
         Ok((Self { count, mean, inverse_deviation, affine }, seen))
     }
@@ -199,13 +222,15 @@ impl Normalisation {
     /// The gradients of the images, of the weight and of the bias, from those of what was pooled.
     ///
     /// With x̂ = (x − mean) · i, where i is the inverse of the deviation, and g what flows back to a number, those are
-    /// weight · i · (g − Σg / n − x̂ · Σg·x̂ / n), Σg·x̂ and Σg (Ioffe & Szegedy, 2015, section 3).
+    /// weight · i · (g − Σg / n − x̂ · Σg·x̂ / n), Σg·x̂ and Σg (Ioffe & Szegedy, 2015, section 3). Where there are others, the
+    /// first has the sums over all ranks, and the other two are this rank's own.
     fn backward<N: Numbers>(
         &self,
         kept: &Tensor,
         real: &[usize],
         sizes: Sizes,
         gradient: &Tensor,
+        others: Option<&Others>,
     ) -> Result<[Option<Tensor>; 3]> {
         let gradient = gradient.f_to_kind(N::KIND)?.f_contiguous()?;
         let images: Vec<&[N]> = words::<N>(kept)?.chunks_exact(sizes.words::<N>()).collect();
@@ -217,20 +242,22 @@ impl Normalisation {
         let sums = map_in_parallel(0..images.len(), |at| {
             Sums::of(images[at], real[at], sizes, affine, &self.mean, gradients[at])
         });
-        let sums = sums.iter().fold(Sums::none(sizes.channels), Sums::and);
-        let with_normalised: Vec<f64> = sums
-            .with_difference
-            .iter()
-            .zip(&self.inverse_deviation)
-            .map(|(sum, inverse)| sum * inverse)
-            .collect();
+        let own = sums.iter().fold(Sums::none(sizes.channels), Sums::and);
+        let all = match others {
+            None => own.clone(),
+            Some(others) => {
+                let of_all = others.connection.numbers_of_all(&own.to_numbers())?;
+                let of_all = of_all.iter().map(|numbers| Sums::from_numbers(numbers));
+                of_all.fold(Sums::none(sizes.channels), |all, of_rank| all.and(&of_rank))
+            }
+        };
 
         let (mut slope, mut level) = (Vec::new(), Vec::new());
-        for (channel, with_normalised) in with_normalised.iter().enumerate() {
+        for (channel, inverse) in self.inverse_deviation.iter().enumerate() {
             let scale = f64::from(affine.scale[channel]);
-            let of_x = scale * self.inverse_deviation[channel] * with_normalised / self.count;
+            let of_x = scale * inverse * all.with_difference[channel] * inverse / self.count;
             slope.push(-of_x as f32);
-            let constant = scale * sums.gradient[channel] / self.count;
+            let constant = scale * all.gradient[channel] / self.count;
             level.push((f64::from(self.mean[channel]) * of_x - constant) as f32);
         }
         let linear = Linear { slope, level };
@@ -240,8 +267,10 @@ impl Normalisation {
             });
             Ok(())
         })?;
-        let of_weight = Tensor::f_from_slice(&in_f32(with_normalised))?;
-        let of_bias = Tensor::f_from_slice(&in_f32(sums.gradient))?;
+        let with_normalised = own.with_difference.iter().zip(&self.inverse_deviation);
+        let with_normalised = in_f32(with_normalised.map(|(sum, inverse)| sum * inverse));
+        let of_weight = Tensor::f_from_slice(&with_normalised)?;
+        let of_bias = Tensor::f_from_slice(&in_f32(own.gradient))?;
         Ok([Some(of_images), Some(of_weight), Some(of_bias)])
     }
 }
@@ -355,7 +384,7 @@ mod tests {
                     let x = image(shape, 2.0, 3.0, kind);
                     let ours = through(&x, [&weight, &bias], |x, weights| {
                         assert!(can(x, lengths.as_ref()));
-                        let (y, seen) = norm_pool(x, weights, lengths.as_ref(), after).unwrap();
+                        let (y, seen) = norm_pool(x, weights, lengths.as_ref(), after, None).unwrap();
                         (y, seen.mean, seen.variance)
                     });
                     let theirs =
@@ -391,7 +420,7 @@ mod tests {
         let run = |x: &Tensor| {
             let after = PoolAndRelu([2, 2]);
             through(x, [&weight, &bias], |x, weights| {
-                let (y, seen) = norm_pool(x, weights, None, after).unwrap();
+                let (y, seen) = norm_pool(x, weights, None, after, None).unwrap();
                 (y, seen.mean, seen.variance)
             })
         };
@@ -411,7 +440,7 @@ mod tests {
         let _ = x.get(1).get(2).get(3).get(3).fill_(f64::NAN);
         let (weight, bias) =
             (Tensor::ones([16], (Kind::Float, Device::Cpu)), Tensor::zeros([16], (Kind::Float, Device::Cpu)));
-        let (y, _) = norm_pool(&x, [&weight, &bias], None, PoolAndRelu([2, 2])).unwrap();
+        let (y, _) = norm_pool(&x, [&weight, &bias], None, PoolAndRelu([2, 2]), None).unwrap();
         assert!(bool::try_from(y.select(1, 2).isnan().all()).unwrap());
         assert!(!bool::try_from(y.select(1, 1).isnan().any()).unwrap());
     }

@@ -43,6 +43,18 @@ impl Moments {
         self
     }
 
+    /// As numbers one after the other, for the way to another rank.
+    pub(super) fn to_numbers(&self) -> Vec<f64> {
+        [&[self.count], self.mean.as_slice(), &self.squares].concat()
+    }
+
+    /// Those of `numbers` of as many channels as there are means.
+    pub(super) fn from_numbers(numbers: &[f64]) -> Self {
+        let (count, rest) = numbers.split_first().unwrap_or((&0.0, &[]));
+        let (mean, squares) = rest.split_at(rest.len() / 2);
+        Self { count: *count, mean: mean.to_vec(), squares: squares.to_vec() }
+    }
+
     /// The variance of each channel, in which the squares are divided by their number.
     pub(super) fn variance(&self) -> impl Iterator<Item = f64> {
         self.squares.iter().map(|squares| squares / self.count)
@@ -133,6 +145,7 @@ mod tests {
             .map(|(image, real)| Moments::of(image, *real, SIZES))
             .fold(Moments::none(SIZES.channels), |all, one| all.and(&one));
         assert_eq!(moments.count, 49.0);
+        assert_eq!(Moments::from_numbers(&moments.to_numbers()), moments);
         for (channel, variance) in moments.variance().enumerate() {
             let (mean, expected) = by_definition(&all, channel);
             assert!(
