@@ -682,8 +682,8 @@ fn the_csv_has_every_field_and_the_side_in_every_split() {
     made.run("export", &["--csv", file.to_str().unwrap()]).ends(0);
     let mut reader = csv::Reader::from_path(&file).unwrap();
     let columns: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let expected = "key path label speaker word sample_rate duration_s frames shard row \
-                    side_random side_speaker-OAF side_speaker-YAF side_word";
+    let expected = "key path label speaker word sample_rate duration_s frames shard row session start_s end_s \
+                    parent corpus side_random side_speaker-OAF side_speaker-YAF side_word";
     assert_eq!(columns.join(" "), expected);
     let lines: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
     assert_eq!(lines.len(), 42);

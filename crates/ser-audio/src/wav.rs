@@ -2,8 +2,8 @@
 //!
 //! Chunks: Microsoft, "Multiple Channel Audio Data and WAVE Files"; RF64 and BW64: ITU-R BS.2088.
 //!
-//! The size of the outer RIFF chunk is not relied on, since many programs write it wrong. What follows the data
-//! is ignored. A file written to a pipe, whose data size was never filled in (0, or a placeholder just
+//! The size of the outer RIFF chunk is not relied on, since many programs write it wrong. Chunks that follow the data
+//! are ignored. A file written to a pipe, whose data size was never filled in (0, or a placeholder just
 //! under 2 or 4 GiB), reaches to the end of the file.
 
 use ser_core::{Error, ErrorKind, Result};
@@ -49,6 +49,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SampleData<'_>> {
                 let format = format
                     .ok_or_else(|| Error::new(ErrorKind::Damaged, "has its samples before their format"))?;
                 refuse_more_data(bytes, end, size)?;
+                refuse_unsaid_data(bytes, end)?;
                 return samples(bytes, body, size, &format, &facts);
             }
             _ => {}
@@ -78,6 +79,30 @@ fn refuse_more_data(bytes: &[u8], mut end: usize, mut size: u32) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a file that goes on behind its samples, as its RIFF chunk says as well, with what is no chunk: these are samples, and
+/// how many there are is said wrongly.
+fn refuse_unsaid_data(bytes: &[u8], end: usize) -> Result<()> {
+    let riff_end = take(bytes, 4).map_or(0, u32::from_le_bytes).saturating_add(8) as usize;
+    if riff_end > bytes.len().saturating_add(1) {
+        return Ok(());
+    }
+    let rest = bytes.get(end..riff_end.min(bytes.len())).unwrap_or_default();
+    // A chunk may begin at an odd place, and others fill up with zeros.
+    let is_chunk = |at: usize| {
+        let (Some(id), Some(size)) = (take::<4>(rest, at), take(rest, at + 4)) else { return true };
+        let fits = rest.len() as u64 - at as u64 - 8 >= u64::from(u32::from_le_bytes(size));
+        fits && id.iter().all(|byte| (b' '..=b'~').contains(byte))
+    };
+    if is_chunk(0) || is_chunk(1) || rest.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    let what = format!(
+        "says that its samples end {} bytes before its end, but no other chunk begins there: its header is wrong",
+        rest.len()
+    );
+    Err(Error::new(ErrorKind::Damaged, what).help("export it again from its source"))
 }
 
 /// Files have a handful of chunks.
@@ -144,6 +169,8 @@ struct FormatChunk {
     tag: u16,
     channels: u16,
     sample_rate: u32,
+    /// Bytes a second.
+    byte_rate: u32,
     block_align: u16,
     bits: u16,
 }
@@ -167,10 +194,10 @@ impl FormatChunk {
     fn parse(chunk: &[u8]) -> Result<Self> {
         let u16_at = |at| take(chunk, at).map(u16::from_le_bytes);
         let fields = || {
-            let sample_rate = take(chunk, 4).map(u32::from_le_bytes)?;
-            Some((u16_at(0)?, u16_at(2)?, sample_rate, u16_at(12)?, u16_at(14)?))
+            let u32_at = |at| take(chunk, at).map(u32::from_le_bytes);
+            Some((u16_at(0)?, u16_at(2)?, u32_at(4)?, u32_at(8)?, u16_at(12)?, u16_at(14)?))
         };
-        let (mut tag, channels, sample_rate, block_align, bits) = fields().ok_or_else(|| {
+        let (mut tag, channels, sample_rate, byte_rate, block_align, bits) = fields().ok_or_else(|| {
             Error::new(
                 ErrorKind::Damaged,
                 format!("has a fmt chunk of {} bytes, too small to be one", chunk.len()),
@@ -188,7 +215,7 @@ impl FormatChunk {
                 }
             }
         }
-        Ok(Self { tag, channels, sample_rate, block_align, bits })
+        Ok(Self { tag, channels, sample_rate, byte_rate, block_align, bits })
     }
 
     fn codec(&self) -> Result<(AudioCodecId, Block)> {
@@ -211,15 +238,26 @@ impl FormatChunk {
     }
 
     /// Bytes of one sample. Samples narrower than their room are left-justified, so the room is what counts; a
-    /// block size that contradicts the rest is ignored.
+    /// block size that contradicts the rest is ignored, also where the bytes a second are as many as without that room.
     fn sample_width(&self) -> u16 {
         let by_bits = self.bits.div_ceil(8);
         match self.block_align.checked_div(self.channels) {
-            Some(room) if room > by_bits && room <= 8 && self.block_align.is_multiple_of(self.channels) => {
+            Some(room)
+                if room > by_bits
+                    && room <= 8
+                    && self.block_align.is_multiple_of(self.channels)
+                    && !self.has_rate_of(by_bits) =>
+            {
                 room
             }
             _ => by_bits,
         }
+    }
+
+    /// Whether its bytes a second are those of samples of `width` bytes.
+    fn has_rate_of(&self, width: u16) -> bool {
+        let frame = u64::from(self.channels) * u64::from(width);
+        u64::from(self.byte_rate) == u64::from(self.sample_rate) * frame
     }
 
     /// A block has a header of some bytes for each channel, which holds the first frames; 4 bits each follow.

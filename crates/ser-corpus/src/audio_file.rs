@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use ser_core::storage::objects::Object;
+use ser_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -90,4 +91,13 @@ pub fn is_hidden(name: &OsStr) -> bool {
 pub(crate) fn has_audio_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+}
+
+/// How many bytes of a file are looked at that is not named as audio.
+pub(crate) const BEGINNING: u64 = 64;
+
+/// The error about audio of a kind that is not decoded; it does not name the file.
+pub(crate) fn not_decoded(kind: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("is {kind}, which is not decoded here"))
+        .help("convert it to WAV or FLAC, or take it out of the corpus")
 }

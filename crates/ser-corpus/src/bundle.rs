@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::conventions::recognise;
 use crate::lexicon::is_corpus;
 use crate::remote;
-use crate::sides::without_sides;
+use crate::sides::folders_of_names;
 use crate::table::formats;
 use crate::{Corpora, CorpusFolder, LabelSource, Scan, scan};
 
@@ -108,13 +108,26 @@ impl Bundle {
 
 /// By what a folder of this name, with recordings at `paths` in it, is known as a corpus of its own.
 fn known_by(name: &str, paths: &[&str]) -> Option<String> {
-    let inside: Vec<_> = paths.iter().map(|path| without_sides(path).0).collect();
+    let inside: Vec<_> = paths.iter().map(|path| folders_of_names(path).0).collect();
     let recognised = recognise(inside.iter().map(AsRef::as_ref));
     if !recognised.is_by_folder() && paths.len() >= FEWEST_RECORDINGS {
         return Some(recognised.convention.name().to_owned());
     }
     let has_folders = paths.iter().any(|path| path.contains('/'));
     (is_corpus(name) && has_folders).then(|| format!("{} by its name", name.to_lowercase()))
+}
+
+/// The convention of a published corpus that the names in the corpus in `data` are read by, if it is one.
+fn published_convention(source: &LabelSource, data: &Path, scan: &Scan) -> Option<&'static str> {
+    let convention = match source {
+        LabelSource::Convention(convention) => *convention,
+        LabelSource::Auto if formats::recognise(data).is_none() => {
+            let inside: Vec<_> = scan.files.iter().map(|file| folders_of_names(&file.path).0).collect();
+            recognise(inside.iter().map(AsRef::as_ref)).convention
+        }
+        _ => return None,
+    };
+    convention.published().map(|_| convention.name())
 }
 
 /// The corpora that folders hold, with what lies in them.
@@ -165,6 +178,12 @@ impl GivenCorpora {
             bundles.push(bundle);
         }
         let corpora = if bundles.is_empty() { given } else { Corpora::new(&single)? };
+        let conventions: Vec<Option<&str>> = (corpora.iter().zip(&scans).zip(&labels))
+            .map(|((corpus, scan), source)| {
+                corpora.are_several().then(|| published_convention(source, &corpus.data, scan)).flatten()
+            })
+            .collect();
+        let corpora = corpora.with_conventions(&conventions);
         Ok(Self { corpora, scans, labels, bundles, ignored })
     }
 }

@@ -1,8 +1,10 @@
 //! Several corpora side by side, each under its own name, so that nothing of one is mistaken for another's.
 //!
 //! With one corpus a path is relative to it, and names are as they are. With several a path is `<name>/<path>`, a
-//! speaker `<name>-<ID>`, and words and sessions have the name in front as well.
+//! speaker `<name>-<ID>`, and words and sessions have the name in front as well. Corpora that are parts of one published
+//! corpus have its speakers and words in common: these have the name of its convention in front instead.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -77,6 +79,8 @@ pub struct Corpus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corpora {
     members: Vec<Corpus>,
+    /// What stands before the speakers and words of each that shares them with another.
+    shared: Vec<Option<String>>,
 }
 
 impl Corpora {
@@ -121,7 +125,8 @@ impl Corpora {
             });
             members.push(Corpus { name, data: folder.clone() });
         }
-        Ok(Self { members })
+        let shared = vec![None; members.len()];
+        Ok(Self { members, shared })
     }
 
     /// The corpora as they were once named.
@@ -136,6 +141,30 @@ impl Corpora {
             true => Self::new(&folders),
             false => Err(Error::new(ErrorKind::Damaged, "a corpus has a name that is not allowed")),
         }
+    }
+
+    /// The same, where each follows the published convention in `conventions`, if it follows one: those of one convention are
+    /// parts of one corpus, and the same people speak in them.
+    #[must_use]
+    pub fn with_conventions(self, conventions: &[Option<&str>]) -> Self {
+        let mut taken: Vec<String> = self.members.iter().map(|corpus| corpus.name.clone()).collect();
+        let mut names: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        for convention in conventions.iter().flatten() {
+            let parts = conventions.iter().filter(|other| **other == Some(convention)).count();
+            names.entry(convention).or_insert_with(|| {
+                let own =
+                    |(name, of): (&String, &Option<&str>)| (*of != Some(convention)).then(|| name.clone());
+                let others: Vec<String> = taken.iter().zip(conventions).filter_map(own).collect();
+                let more = taken.get(conventions.len()..).unwrap_or_default();
+                let name =
+                    (parts > 1).then(|| unique((*convention).to_owned(), &[&others, more].concat()))?;
+                taken.push(name.clone());
+                Some(name)
+            });
+        }
+        let shared =
+            conventions.iter().map(|convention| names.get((*convention)?).cloned().flatten()).collect();
+        Self { shared, ..self }
     }
 
     /// Each corpus, in the order given.
@@ -200,9 +229,12 @@ impl Corpora {
             return annotation;
         }
         let own = |name: String| format!("{}-{name}", corpus.name);
+        let place = self.members.iter().position(|member| member.name == corpus.name);
+        let shared = place.and_then(|place| self.shared.get(place)?.as_deref()).unwrap_or(&corpus.name);
+        let common = |name: String| format!("{shared}-{name}");
         Annotation {
-            speaker: annotation.speaker.map(own),
-            word: annotation.word.map(own),
+            speaker: annotation.speaker.map(common),
+            word: annotation.word.map(common),
             session: annotation.session.map(own),
             fold: annotation.fold.map(own),
             val_fold: annotation.val_fold.map(own),
@@ -313,6 +345,27 @@ mod tests {
         std::os::unix::fs::symlink("disk7_backup", &link).unwrap();
         assert_eq!(names(&[link.to_str().unwrap()]), ["TESS"]);
         assert_eq!(names(&[link.join(".").to_str().unwrap()]), ["TESS"]);
+    }
+
+    #[test]
+    fn parts_of_one_published_corpus_have_the_same_speakers() {
+        let folders = ["Speech=/s", "ravdess=/r", "Song=/g", "TESS=/t"].map(|folder| folder.parse().unwrap());
+        let speaker = |conventions: [Option<&str>; 4]| -> Vec<String> {
+            let corpora = Corpora::new(&folders).unwrap().with_conventions(&conventions);
+            let said = Annotation { speaker: Some("01".to_owned()), ..Annotation::labelled("sad") };
+            corpora.iter().filter_map(|corpus| corpora.annotation(corpus, said.clone()).speaker).collect()
+        };
+        let ravdess = Some("ravdess");
+        assert_eq!(
+            speaker([ravdess, ravdess, ravdess, Some("tess")]),
+            ["ravdess-01", "ravdess-01", "ravdess-01", "TESS-01"]
+        );
+        // Another corpus that is called so keeps its name to itself.
+        assert_eq!(
+            speaker([ravdess, None, ravdess, None]),
+            ["ravdess_2-01", "ravdess-01", "ravdess_2-01", "TESS-01"]
+        );
+        assert_eq!(speaker([ravdess, None, None, None])[0], "Speech-01");
     }
 
     #[test]

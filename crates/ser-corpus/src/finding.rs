@@ -93,6 +93,8 @@ pub enum FindingKind {
     MissingRows,
     /// Columns of the table of labels that say nothing that is used.
     UnusedColumns,
+    /// What tables and folders say that is not used: segments without a label, folders that may be speakers'.
+    Unclear,
 }
 
 /// All recordings with the same problem.
@@ -194,6 +196,7 @@ impl FindingKind {
             Self::Overlapping => "segments that share sound",
             Self::MissingRows => "rows of the table without a recording",
             Self::UnusedColumns => "columns of the table that are not used",
+            Self::Unclear => "what tables and folders leave open",
         }
     }
 
@@ -270,6 +273,9 @@ impl FindingKind {
             Self::MissingRows => "Add the recordings, or correct their paths, which are relative to the corpus.".to_owned(),
             Self::UnusedColumns => {
                 format!("Nothing needs doing, unless one of them says what is meant: {}.", Setting::Columns.to("label=NAME"))
+            }
+            Self::Unclear => {
+                format!("Complete the table, or say what names mean with {}.", Setting::Labels.to("'pattern:{speaker}/{}/{label}/{}'"))
             }
             Self::EmptyFolder => format!("Was something lost when they were copied? {} ignores them.", Stage::Preparation),
         }

@@ -6,10 +6,11 @@ use std::path::Path;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
+use crate::archive::without_archives;
 use crate::conventions::{Suggestion, suggest};
 use crate::doubt::{Doubt, doubts};
 use crate::names::composed;
-use crate::sides::without_sides;
+use crate::sides::folders_of_names;
 use crate::spelling::{MergedName, Spellings};
 use crate::{Annotation, Annotator, ColumnNames, LabelSource};
 
@@ -107,6 +108,14 @@ impl Labelling {
         self.spellings.merged().iter().chain(self.speakers.merged())
     }
 
+    /// What folders may name and are not taken for, and why.
+    pub fn unclear(&self) -> Option<(&str, &str)> {
+        match &self.annotator {
+            Annotator::Folders(layout) => layout.unknown_voices(),
+            _ => None,
+        }
+    }
+
     /// The pattern to try, where folders do not name classes and parts of the files' names are emotions.
     pub fn suggestion(&self) -> Option<String> {
         self.suggestion.as_ref().map(|Suggestion { pattern, example, label }| {
@@ -149,7 +158,7 @@ fn class_in(mixed: &BTreeSet<String>, annotator: &Annotator, path: &str) -> Opti
 
 /// The folder that names the class of the recording at `path`: folders of sides name none where nobody said what folders mean.
 fn folder_of(annotator: &Annotator, path: &str) -> Option<String> {
-    let inside = if annotator.is_guessed() { without_sides(path).0 } else { path.into() };
+    let inside = if annotator.is_guessed() { folders_of_names(path).0 } else { without_archives(path) };
     inside.rsplit_once('/').map(|(folder, _)| folder.to_owned())
 }
 

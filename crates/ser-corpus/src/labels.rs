@@ -3,13 +3,15 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
+use crate::archive::without_archives;
 use crate::conventions::{
     self, CorpusConvention, Folder, FolderLayout, NamePattern, PATTERN_PREFIX, Recognised,
 };
 use crate::remote;
-use crate::sides::{side_of, without_sides};
+use crate::sides::{folders_of_names, side_of};
 use crate::table::{ColumnNames, TableFormat, formats};
 use crate::{Annotation, LabelTable};
 
@@ -109,7 +111,7 @@ impl Annotator {
 
     /// By what the names of recordings and folders look like.
     fn guessed<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
-        let paths: Vec<_> = paths.into_iter().map(|path| without_sides(path).0).collect();
+        let paths: Vec<_> = paths.into_iter().map(|path| folders_of_names(path).0).collect();
         let paths: Vec<&str> = paths.iter().map(AsRef::as_ref).collect();
         let recognised = conventions::recognise(paths.iter().copied());
         match recognised.is_by_folder().then(|| FolderLayout::of(&paths)).flatten() {
@@ -124,6 +126,15 @@ impl Annotator {
             Self::Recognised(recognised) => recognised.is_by_folder(),
             Self::Folders(_) => true,
             Self::Convention(_) | Self::Table { .. } => false,
+        }
+    }
+
+    /// Whether names are read as those of a published corpus.
+    pub fn is_published(&self) -> bool {
+        match self {
+            Self::Recognised(recognised) => recognised.convention.published().is_some(),
+            Self::Convention(convention) => convention.published().is_some(),
+            Self::Folders(_) | Self::Table { .. } => false,
         }
     }
 
@@ -152,24 +163,46 @@ impl Annotator {
     pub fn annotations(&self, path: &str) -> Result<Vec<Annotation>> {
         match self {
             Self::Convention(convention) => {
-                let annotation = convention.annotate(path)?;
+                let named = if self.is_by_folder() { without_archives(path) } else { path.into() };
+                let annotation = match convention.annotate(&named) {
+                    Err(error) if self.is_by_folder() => return Err(of_archive(error, path)),
+                    annotation => annotation?,
+                };
                 let split = annotation.split.or_else(|| {
-                    let folders = path.rsplit_once('/')?.0;
+                    let folders = named.rsplit_once('/')?.0;
                     // The folder that a file lies in is its class where a person says that folders are.
                     side_of(if self.is_by_folder() { folders.rsplit_once('/')?.0 } else { folders })
                 });
                 Ok(vec![Annotation { split, ..annotation }])
             }
-            Self::Recognised(recognised) => Ok(vec![in_sides(recognised.convention, path)?]),
-            Self::Folders(layout) => Ok(vec![in_sides(layout, path)?]),
+            Self::Recognised(recognised) => match in_sides(recognised.convention, path) {
+                Err(error) if self.is_by_folder() => Err(of_archive(error, path)),
+                annotation => Ok(vec![annotation?]),
+            },
+            Self::Folders(layout) => {
+                Ok(vec![in_sides(layout, path).map_err(|error| of_archive(error, path))?])
+            }
             Self::Table { table, .. } => table.annotations(path),
         }
     }
 }
 
-/// What `convention` says of `path` without the folders that name sides of a split, and the side.
+/// `error` about a recording at `path`; one that lies in an archive, and in no folder, is said to.
+fn of_archive(error: Error, path: &str) -> Error {
+    match without_archives(path) != path && !folders_of_names(path).0.contains('/') {
+        true => Error::new(ErrorKind::Unusable, "lies in no folder but its archive, which names no class")
+            .at(path)
+            .help(remedy![
+                "say its class in the archive, as a column or beside it, or in a CSV file with ",
+                Setting::Labels
+            ]),
+        false => error,
+    }
+}
+
+/// What `convention` says of `path` without archives and the folders that name sides of a split, and the side.
 fn in_sides(convention: &dyn CorpusConvention, path: &str) -> Result<Annotation> {
-    let (inside, split) = without_sides(path);
+    let (inside, split) = folders_of_names(path);
     match convention.annotate(&inside) {
         Ok(annotation) => Ok(Annotation { split, ..annotation }),
         Err(_) if split.is_some() && !inside.contains('/') => {

@@ -11,7 +11,7 @@ use ser_core::storage::objects::{Object, is_url};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use walkdir::WalkDir;
 
-use crate::audio_file::has_audio_extension;
+use crate::audio_file::{BEGINNING, has_audio_extension, not_decoded};
 use crate::{archive, check_relative, remote};
 
 pub use crate::audio_file::{AudioFile, EXTENSIONS, FileStat, is_hidden};
@@ -95,7 +95,7 @@ pub fn scan_noting(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<
                     note(OtherEntry::Other(entry.path()));
                 }
                 Some(Err(kind)) => {
-                    let error = not_decoded(kind, entry.path());
+                    let error = not_decoded(kind).at(entry.path());
                     found.unusable.push((relative_lossy(root, entry.path()), error));
                 }
                 Some(Ok(_)) => found.add(root, &entry),
@@ -141,7 +141,7 @@ fn scan_remote(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<Scan
                 note(OtherEntry::Other(&root.join(&object.path)));
             }
             Some(Err(kind)) => {
-                found.unusable.push((object.path.clone(), not_decoded(kind, &root.join(&object.path))));
+                found.unusable.push((object.path.clone(), not_decoded(kind).at(root.join(&object.path))));
             }
             Some(Ok(_)) => {
                 found.files.push(AudioFile { path: object.path.clone(), stat: FileStat::of_object(object) });
@@ -152,16 +152,6 @@ fn scan_remote(root: &Path, mut note: impl FnMut(OtherEntry<'_>)) -> Result<Scan
     found.unusable.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found)
 }
-
-/// Audio of a kind that is not decoded, at `location`.
-fn not_decoded(kind: &str, location: &Path) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("is {kind}, which is not decoded here"))
-        .at(location)
-        .help("convert it to WAV or FLAC, or take it out of the corpus")
-}
-
-/// How many bytes of a file are looked at that is not named as audio.
-const BEGINNING: u64 = 64;
 
 /// What a file is that is not named as audio, by its first bytes, if it is audio all the same: a container, or the name of
 /// a kind that is not decoded.
@@ -202,13 +192,21 @@ impl Scan {
                 Error::new(ErrorKind::Damaged, what).at(location).help("copy it again from its source");
             self.unusable.push((path.clone(), error));
         }
+        let passed_over = opened.archive().passed_over();
+        for (name, error) in &passed_over.unusable {
+            let error = error.repeated().at(location.join(name));
+            self.unusable.push((format!("{path}/{name}"), error));
+        }
         let members = opened.archive().members();
+        if !members.is_empty() {
+            self.ignored += passed_over.ignored;
+        }
         self.files.extend(members.iter().map(|member| AudioFile {
             path: format!("{path}/{}", member.name),
             // It has changed when its archive has.
             stat: FileStat { size: member.size, ..stat },
         }));
-        Ok(!members.is_empty())
+        Ok(!members.is_empty() || !passed_over.unusable.is_empty())
     }
 
     fn note_walk_error(&mut self, root: &Path, error: &walkdir::Error) {

@@ -3,9 +3,22 @@
 use std::borrow::Cow;
 
 use crate::PublishedSide;
+use crate::archive::without_archives;
+
+/// What names of folders are read from: `path` without archives and without the folders that name a side of a split; and the
+/// side.
+pub(crate) fn folders_of_names(path: &str) -> (Cow<'_, str>, Option<PublishedSide>) {
+    match without_archives(path) {
+        Cow::Borrowed(path) => without_sides(path),
+        Cow::Owned(path) => {
+            let (inside, side) = without_sides(&path);
+            (Cow::Owned(inside.into_owned()), side)
+        }
+    }
+}
 
 /// `path` without the folders that name a side of a split, and the side, which is the innermost's.
-pub(crate) fn without_sides(path: &str) -> (Cow<'_, str>, Option<PublishedSide>) {
+fn without_sides(path: &str) -> (Cow<'_, str>, Option<PublishedSide>) {
     let Some((folders, file)) = path.rsplit_once('/') else { return (Cow::Borrowed(path), None) };
     let Some(side) = side_of(folders) else { return (Cow::Borrowed(path), None) };
     let others = folders.split('/').filter(|folder| PublishedSide::named(folder).is_none());

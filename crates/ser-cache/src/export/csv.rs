@@ -23,6 +23,7 @@ pub fn export_csv(
 ) -> Result<Exported> {
     let placed = cache.utterance_sides(set, protocols)?;
     let broken = |error: ::csv::Error| Error::new(ErrorKind::Io, error.to_string()).at(path);
+    let seconds = |time: Option<f64>| time.map(|seconds| seconds.to_string()).unwrap_or_default();
     storage.replace_file_with(path, |sink| {
         let mut line = |fields: &[String]| {
             let mut writer = ::csv::Writer::from_writer(Vec::new());
@@ -40,6 +41,11 @@ pub fn export_csv(
             "frames",
             "shard",
             "row",
+            "session",
+            "start_s",
+            "end_s",
+            "parent",
+            "corpus",
         ];
         let sides = protocols.iter().map(|protocol| format!("side_{protocol}"));
         line(&columns.iter().map(ToString::to_string).chain(sides).collect::<Vec<_>>())?;
@@ -55,6 +61,11 @@ pub fn export_csv(
                 utterance.frames.to_string(),
                 utterance.shard.clone(),
                 utterance.row.to_string(),
+                utterance.session.clone().unwrap_or_default(),
+                seconds(utterance.start_s),
+                seconds(utterance.end_s),
+                utterance.parent.clone().unwrap_or_default(),
+                utterance.corpus.clone().unwrap_or_default(),
             ];
             let side = |protocol: &Protocol| sides.get(protocol).map(ToString::to_string).unwrap_or_default();
             line(&fields.into_iter().chain(protocols.iter().map(side)).collect::<Vec<_>>())?;

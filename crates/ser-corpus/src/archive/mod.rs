@@ -7,6 +7,7 @@ mod parquet;
 mod source;
 mod tar;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,9 @@ pub(crate) trait Archive: Debug + Send + Sync {
     /// What is wrong with the rest of it, if something is.
     fn damage(&self) -> Option<&str>;
 
+    /// What else is in it.
+    fn passed_over(&self) -> &PassedOver;
+
     /// What it says of its recordings; `file` is where it is.
     ///
     /// # Errors
@@ -49,6 +53,15 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// How many bytes it has, as far as that is known without reading it.
     pub(crate) size: u64,
+}
+
+/// What is in an archive and is no recording that is used.
+#[derive(Debug, Default)]
+pub(crate) struct PassedOver {
+    /// How many files there are that are no recordings.
+    pub(crate) ignored: usize,
+    /// What seems to be a recording and cannot be used: its name, and why.
+    pub(crate) unusable: Vec<(String, Error)>,
 }
 
 /// What an archive says of a recording in it.
@@ -92,6 +105,17 @@ static OPENED: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 pub(crate) fn is_named_as_one(file: &Path) -> bool {
     let extension = file.extension().unwrap_or_default();
     ["tar", "parquet"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// `path` without the archives on it: one is no folder that a person has named for a class or a speaker.
+pub(crate) fn without_archives(path: &str) -> Cow<'_, str> {
+    let Some((folders, file)) = path.rsplit_once('/') else { return Cow::Borrowed(path) };
+    let is_archive = |name: &&str| is_named_as_one(Path::new(name));
+    if !folders.split('/').any(|name| is_archive(&name)) {
+        return Cow::Borrowed(path);
+    }
+    let others = folders.split('/').filter(|name| !is_archive(name));
+    Cow::Owned(others.chain([file]).collect::<Vec<_>>().join("/"))
 }
 
 /// The archive at `file`, which must be called as one. A file that has not changed is looked through once.
@@ -150,4 +174,23 @@ pub fn read_recording(location: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> R
             .help("put the archive back as it was when it was prepared, or prepare it again")),
     };
     read.map_err(|error| remote::failure_of(file).unwrap_or(error).at(location))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_no_folder_of_a_path() {
+        for (path, inside) in [
+            ("data/train-0.parquet/1.wav", "data/1.wav"),
+            ("shard-0.tar/angry/1.wav", "angry/1.wav"),
+            ("angry/x.TAR/1.wav", "angry/1.wav"),
+            ("x.tar/1.wav", "1.wav"),
+            ("angry/1.wav", "angry/1.wav"),
+            ("x.tar", "x.tar"),
+        ] {
+            assert_eq!(without_archives(path), inside, "{path}");
+        }
+    }
 }

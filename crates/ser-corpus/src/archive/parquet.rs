@@ -18,12 +18,16 @@ use ser_core::{Error, ErrorKind, Result, caught};
 use serde_json::Value;
 
 use crate::archive::source::Source;
-use crate::archive::{Archive, Description, Member};
+use crate::archive::{Archive, Description, Member, PassedOver};
 use crate::check_relative;
-use crate::parquet_cell::cell;
+use crate::parquet_cell::{TextBudget, cell, check_size};
 
 /// How many rows are read at once.
 const ROWS_AT_ONCE: usize = 1024;
+
+/// A file has at most this many rows, and one more for each of so many bytes.
+const ROWS_OF_ANY_FILE: u64 = 100_000;
+const BYTES_OF_A_ROW: u64 = 16;
 
 /// A Parquet file with recordings.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub(super) struct Parquet {
     sound: usize,
     /// Each row's, in their order.
     members: Vec<Member>,
+    passed_over: PassedOver,
 }
 
 /// What went wrong, for people; none names the file.
@@ -74,10 +79,12 @@ impl Parquet {
         let of_field =
             |name: &str| column(name, Some("bytes")).map(|sound| (sound, column(name, Some("path"))));
         let Some((sound, path)) = fields.map(|field| field.name()).find_map(of_field) else {
-            return Ok(Self { metadata, sound: 0, members: Vec::new() });
+            return Ok(Self { metadata, sound: 0, members: Vec::new(), passed_over: PassedOver::default() });
         };
+        check_rows(check_size(&metadata, 1)?, size)?;
         let file = Arc::new(file);
         let mut names = Vec::new();
+        let mut budget = TextBudget::default();
         for (number, group) in metadata.row_groups().iter().enumerate() {
             let rows = usize::try_from(group.num_rows()).map_err(|_| "a group of rows has less than none")?;
             match path {
@@ -88,6 +95,7 @@ impl Parquet {
                     while left > 0 {
                         let values = column.read(left.min(ROWS_AT_ONCE))?;
                         left -= values.len();
+                        budget.spend(values.iter().flatten().map(ByteArray::len).sum())?;
                         let text = |value: ByteArray| String::from_utf8(value.data().to_vec()).ok();
                         names.extend(values.into_iter().map(|value| value.and_then(text)));
                     }
@@ -96,7 +104,7 @@ impl Parquet {
         }
         let each = size / (names.len() as u64).max(1);
         let members = named(names).into_iter().map(|name| Member { name, size: each }).collect();
-        Ok(Self { metadata, sound, members })
+        Ok(Self { metadata, sound, members, passed_over: PassedOver::default() })
     }
 
     fn value(&self, file: Source, position: usize) -> Said<Option<ByteArray>> {
@@ -139,6 +147,8 @@ impl Parquet {
         if fields.is_empty() {
             return Ok(Vec::new());
         }
+        check_size(&self.metadata, fields.len())?;
+        let mut budget = TextBudget::default();
         let classes = self.class_names();
         let projection =
             Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(in_words)?;
@@ -154,11 +164,22 @@ impl Parquet {
             };
             (name.clone(), text.into())
         };
-        let described = rows.zip(&self.members).map(|(row, member)| {
-            let fields = row.map_err(in_words)?.get_column_iter().map(value).collect();
-            Ok(Description { name: member.name.clone(), fields, class: None })
-        });
-        described.collect()
+        let mut described = Vec::with_capacity(self.members.len());
+        for (row, member) in rows.zip(&self.members) {
+            let fields: serde_json::Map<String, Value> =
+                row.map_err(in_words)?.get_column_iter().map(value).collect();
+            budget.spend(fields.values().filter_map(Value::as_str).map(str::len).sum())?;
+            described.push(Description { name: member.name.clone(), fields, class: None });
+        }
+        Ok(described)
+    }
+}
+
+/// Refuses a file of `size` bytes that says it has more rows than it can have recordings: rows without any take no room.
+fn check_rows(rows: usize, size: u64) -> Said<()> {
+    match rows as u64 <= ROWS_OF_ANY_FILE + size / BYTES_OF_A_ROW {
+        true => Ok(()),
+        false => Err(format!("it has {rows} rows in {size} bytes, so most hold no recording")),
     }
 }
 
@@ -231,6 +252,10 @@ impl Archive for Parquet {
 
     fn damage(&self) -> Option<&str> {
         None
+    }
+
+    fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
     }
 
     fn descriptions(&self, file: &Path) -> Result<Vec<Description>> {

@@ -1,7 +1,7 @@
 //! Tar files, also those of WebDataset: the files of a sample have one name and different endings, such as `0001.flac`,
 //! `0001.json` and `0001.cls`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, btree_map};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
 use crate::archive::source::Source;
-use crate::archive::{Archive, Description, Member};
-use crate::audio_file::{has_audio_extension, is_hidden};
+use crate::archive::{Archive, Description, Member, PassedOver};
+use crate::audio_file::{BEGINNING, has_audio_extension, is_hidden, not_decoded};
 use crate::check_relative;
 
 /// No description of a sample is read that is larger than this, bytes.
@@ -26,8 +26,7 @@ pub(super) struct Tar {
     offsets: Vec<u64>,
     /// What is said of each sample, by its path without any ending.
     samples: BTreeMap<String, Sample>,
-    /// What is wrong with a description, if one cannot be read.
-    misdescribed: Option<String>,
+    passed_over: PassedOver,
     damage: Option<String>,
 }
 
@@ -38,6 +37,10 @@ struct Sample {
     fields: Map<String, Value>,
     /// `.cls`, the number of its class where `.json` has the name.
     class: Option<String>,
+    /// The files that say it, by their endings.
+    files: BTreeMap<&'static str, String>,
+    /// What is wrong with one of them.
+    problem: Option<String>,
 }
 
 impl Tar {
@@ -50,7 +53,7 @@ impl Tar {
             members: Vec::new(),
             offsets: Vec::new(),
             samples: BTreeMap::new(),
-            misdescribed: None,
+            passed_over: PassedOver::default(),
             damage: None,
         };
         let size = file.len();
@@ -81,7 +84,8 @@ impl Tar {
         size_of_file: u64,
         names: &mut HashSet<String>,
     ) -> Result<(), String> {
-        if !entry.header().entry_type().is_file() {
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
             return Ok(());
         }
         let path = entry.path_bytes().into_owned();
@@ -90,37 +94,94 @@ impl Tar {
         if path.split('/').any(|part| is_hidden(part.as_ref())) {
             return Ok(());
         }
+        if !kind.is_file() {
+            self.pass_over(path, kind);
+            return Ok(());
+        }
         check_relative(&path).map_err(|error| error.reason())?;
         let (offset, size) = (entry.raw_file_position(), entry.size());
         if offset.checked_add(size).is_none_or(|end| end > size_of_file) {
             return Err(format!("ends within {path}"));
         }
-        if has_audio_extension(Path::new(&path)) {
-            if !names.insert(path.clone()) {
-                return Err(format!("{path} is in it twice"));
-            }
-            self.members.push(Member { name: path, size });
-            self.offsets.push(offset);
-            return Ok(());
-        }
         let (key, ending) = sample_of(&path);
-        if !matches!(ending, "json" | "cls") || size > LARGEST_DESCRIPTION {
-            return Ok(());
+        let ending = ["json", "cls"].into_iter().find(|known| *known == ending);
+        if !has_audio_extension(Path::new(&path)) {
+            if let Some(ending) = ending {
+                let mut bytes = Vec::new();
+                if size <= LARGEST_DESCRIPTION {
+                    entry.read_to_end(&mut bytes).map_err(|error| format!("{path}: {error}"))?;
+                }
+                let sample = self.samples.entry(key.to_owned()).or_default();
+                sample.add(&path, ending, (size <= LARGEST_DESCRIPTION).then_some(&bytes));
+                return Ok(());
+            }
+            let mut beginning = Vec::new();
+            entry.take(BEGINNING).read_to_end(&mut beginning).map_err(|error| format!("{path}: {error}"))?;
+            match ser_audio::sniff(&beginning) {
+                None => {
+                    self.passed_over.ignored += 1;
+                    return Ok(());
+                }
+                Some(Err(kind)) => {
+                    let error = not_decoded(kind);
+                    self.passed_over.unusable.push((path, error));
+                    return Ok(());
+                }
+                Some(Ok(_)) => {}
+            }
         }
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(|error| format!("{path}: {error}"))?;
-        let sample = self.samples.entry(key.to_owned()).or_default();
-        let understood = match ending {
-            "json" => serde_json::from_slice(&bytes).map(|fields| sample.fields = fields).is_ok(),
-            _ => {
-                std::str::from_utf8(&bytes).map(|class| sample.class = Some(class.trim().to_owned())).is_ok()
+        if !names.insert(path.clone()) {
+            return Err(format!("{path} is in it twice"));
+        }
+        self.members.push(Member { name: path, size });
+        self.offsets.push(offset);
+        Ok(())
+    }
+
+    /// Notes what is neither a file nor a folder.
+    fn pass_over(&mut self, path: String, kind: ::tar::EntryType) {
+        if !has_audio_extension(Path::new(&path)) {
+            self.passed_over.ignored += 1;
+            return;
+        }
+        let what = match kind.is_symlink() || kind.is_hard_link() {
+            true => "is a link in a tar file, which is not followed",
+            false => "is no plain file in its tar file",
+        };
+        let error = Error::new(ErrorKind::Unusable, what).help("put the recording itself into the tar file");
+        self.passed_over.unusable.push((path, error));
+    }
+}
+
+impl Sample {
+    /// Adds what the file at `path` says, which ends with `ending`; nothing where it is too large to be read.
+    fn add(&mut self, path: &str, ending: &'static str, bytes: Option<&Vec<u8>>) {
+        let problem = match (self.files.entry(ending), bytes) {
+            (btree_map::Entry::Occupied(first), _) => Some(format!(
+                "{} and {path} in it describe one sample, since the name of a sample ends at its first dot",
+                first.get()
+            )),
+            (_, None) => {
+                let most = LARGEST_DESCRIPTION >> 10;
+                Some(format!("{path} in it is larger than {most} KiB, too large to describe a recording"))
+            }
+            (btree_map::Entry::Vacant(place), Some(bytes)) => {
+                place.insert(path.to_owned());
+                match ending {
+                    "json" => serde_json::from_slice(bytes)
+                        .map(|fields| self.fields = fields)
+                        .err()
+                        .map(|error| format!("{path} in it is not a JSON object: {error}")),
+                    _ => std::str::from_utf8(bytes)
+                        .map(|class| self.class = Some(class.trim().to_owned()))
+                        .err()
+                        .map(|_| format!("{path} in it is not text")),
+                }
             }
         };
-        if !understood {
-            let what = if ending == "json" { "a JSON object" } else { "text" };
-            self.misdescribed.get_or_insert(format!("{path} in it is not {what}"));
+        if let Some(problem) = problem {
+            self.problem.get_or_insert(problem);
         }
-        Ok(())
     }
 }
 
@@ -145,15 +206,21 @@ impl Archive for Tar {
         self.damage.as_deref()
     }
 
+    fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
+    }
+
     fn descriptions(&self, file: &Path) -> Result<Vec<Description>> {
-        if let Some(problem) = &self.misdescribed {
-            return Err(Error::new(ErrorKind::Damaged, problem.clone()).at(file));
-        }
         let described = |Member { name, .. }: &Member| {
-            let Sample { fields, class } = self.samples.get(sample_of(name).0)?;
-            Some(Description { name: name.clone(), fields: fields.clone(), class: class.clone() })
+            let Sample { fields, class, problem, .. } = self.samples.get(sample_of(name).0)?;
+            Some(match problem {
+                Some(problem) => Err(Error::new(ErrorKind::Damaged, problem.clone()).at(file).help(
+                    "pack it again, each sample with a name of its own and at most one .json and one .cls",
+                )),
+                None => Ok(Description { name: name.clone(), fields: fields.clone(), class: class.clone() }),
+            })
         };
-        Ok(self.members.iter().filter_map(described).collect())
+        self.members.iter().filter_map(described).collect()
     }
 
     fn read(&self, file: &Path, position: usize, limits: &Limits, bytes: &mut Vec<u8>) -> Result<()> {

@@ -7,13 +7,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Annotation;
 use crate::conventions::{CorpusConvention, tess};
-use crate::lexicon::{is_corpus, is_emotion, is_group, is_qualifier, is_small_number, may_be_an_id};
+use crate::lexicon::{
+    is_an_id, is_corpus, is_emotion, is_group, is_qualifier, is_small_number, may_be_an_id,
+};
 use crate::names::{SPEAKER_ID_RULE, composed, is_speaker_id};
 
 /// Nineteen of twenty recordings must lie as the others.
@@ -25,10 +28,22 @@ fn are_nearly_all(fitting: usize, of: usize) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderLayout {
     rule: Rule,
+    voices: Voices,
     speakers: BTreeSet<String>,
     labels: BTreeSet<String>,
     fitting: usize,
     names: usize,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Voices {
+    /// Whom the rule says.
+    ByRule,
+    /// The folder around what the rule takes: those in it are sessions or places.
+    Around(BTreeSet<String>),
+    /// Nobody knows: a folder that may be a speaker's, and why it is not taken for one.
+    Unknown { name: String, why: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,13 +112,71 @@ impl FolderLayout {
             return None;
         }
         let mut best: Option<(Merit, Self)> = None;
+        let by_emotions = named_for_emotions(&folders, paths.len());
         for rule in RULES {
             let Some((merit, layout)) = Self::by(rule, &folders, paths.len()) else { continue };
+            if by_emotions && !rule.takes_emotions(&folders, paths.len()) {
+                continue;
+            }
             if best.as_ref().is_none_or(|(highest, _)| merit > *highest) {
                 best = Some((merit, layout));
             }
         }
-        best.map(|(_, layout)| layout).or_else(|| Self::by_emotion(&folders, paths.len()))
+        match best {
+            Some((_, layout)) => Some(layout.with_voices(&folders)),
+            None => Self::by_emotion(&folders, paths.len()),
+        }
+    }
+
+    /// Finds out who speaks. A speaker lies in one folder; what lies in several is something that several have, such as a
+    /// session of each.
+    fn with_voices(self, folders: &BTreeMap<&str, usize>) -> Self {
+        let mut around: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
+        for (folder, count) in folders {
+            if let Some((speaker, label)) = self.rule.pair(folder)
+                && self.fits(speaker, label)
+            {
+                *around.entry(speaker).or_default().entry(self.rule.around(folder)).or_default() += count;
+            }
+        }
+        // One within another is a copy of it.
+        let is_in = |inner: &str, outer: &String| inner != outer && Path::new(inner).starts_with(outer);
+        for of_speaker in around.values_mut() {
+            let all: Vec<String> = of_speaker.keys().cloned().collect();
+            of_speaker.retain(|inner, _| !all.iter().any(|outer| is_in(inner, outer)));
+        }
+        let in_several = around.values().filter(|around| around.len() > 1).flat_map(BTreeMap::values).sum();
+        if are_nearly_all(self.names.saturating_sub(in_several), self.names) {
+            return self;
+        }
+        let outer: BTreeSet<String> =
+            around.values().flat_map(BTreeMap::keys).map(|folders| last(folders).to_owned()).collect();
+        let is_clear = outer.len() > 1
+            && outer.iter().all(|name| is_an_id(name) && is_speaker_id(name))
+            && !around.keys().any(|name| is_an_id(name));
+        let first = around.iter().find_map(|(name, around)| {
+            let mut folders = around.keys();
+            Some((name, folders.next()?, folders.next()?))
+        });
+        let voices = match (is_clear, first) {
+            (true, _) => Voices::Around(outer),
+            (false, Some((name, one, other))) => Voices::Unknown {
+                name: (*name).to_owned(),
+                why: format!(
+                    "lies in {one:?} and in {other:?}, so it may be a session or a place, and who speaks is not known"
+                ),
+            },
+            (false, None) => return self,
+        };
+        Self { voices, ..self }
+    }
+
+    /// What names a folder that may be a speaker's and is not taken for one, and why.
+    pub fn unknown_voices(&self) -> Option<(&str, &str)> {
+        match &self.voices {
+            Voices::Unknown { name, why } => Some((name, why)),
+            Voices::ByRule | Voices::Around(_) => None,
+        }
     }
 
     fn by(rule: Rule, folders: &BTreeMap<&str, usize>, names: usize) -> Option<(Merit, Self)> {
@@ -118,7 +191,15 @@ impl FolderLayout {
             return None;
         }
         let owned = |names: &BTreeSet<&str>| names.iter().map(|name| (*name).to_owned()).collect();
-        let mut layout = Self { rule, speakers: owned(&speakers), labels: owned(&labels), fitting: 0, names };
+        let (speakers_owned, labels_owned) = (owned(&speakers), owned(&labels));
+        let mut layout = Self {
+            rule,
+            voices: Voices::ByRule,
+            speakers: speakers_owned,
+            labels: labels_owned,
+            fitting: 0,
+            names,
+        };
         layout.fitting = (pairs.iter())
             .filter(|((speaker, label), _)| layout.fits(speaker, label))
             .map(|(_, count)| count)
@@ -155,7 +236,8 @@ impl FolderLayout {
         let labels: BTreeSet<String> = known().map(|(label, ..)| label.to_owned()).collect();
         let fitting: usize = known().map(|(.., count)| count).sum();
         let is_so = labels.len() > 1 && are_nearly_all(fitting, names) && !are_nearly_all(inner, names);
-        is_so.then(|| Self { rule, speakers: BTreeSet::new(), labels, fitting, names })
+        let (voices, speakers) = (Voices::ByRule, BTreeSet::new());
+        is_so.then(|| Self { rule, voices, speakers, labels, fitting, names })
     }
 
     /// Whether a speaker or a label is as elsewhere, and neither is in the other's place.
@@ -165,17 +247,49 @@ impl FolderLayout {
     }
 
     fn form(&self) -> &'static str {
-        match self.rule {
-            Rule::Joined { order: Order::SpeakerFirst, .. } => "<speaker>_<label>",
-            Rule::Joined { order: Order::LabelFirst, .. } => "<label>_<speaker>",
-            Rule::Nested(Order::SpeakerFirst) => "<speaker>/<label>",
-            Rule::Nested(Order::LabelFirst) => "<label>/<speaker>",
-            Rule::Emotion => "<label>/…",
+        use {Order::*, Rule::*, Voices::*};
+        match (self.rule, &self.voices) {
+            (Joined { order: SpeakerFirst, .. }, ByRule) => "<speaker>_<label>",
+            (Joined { order: LabelFirst, .. }, ByRule) => "<label>_<speaker>",
+            (Nested(SpeakerFirst), ByRule) => "<speaker>/<label>",
+            (Nested(LabelFirst), ByRule) => "<label>/<speaker>",
+            (Joined { order: SpeakerFirst, .. }, Around(_)) => "<speaker>/…_<label>",
+            (Joined { order: LabelFirst, .. }, Around(_)) => "<speaker>/<label>_…",
+            (Nested(SpeakerFirst), Around(_)) => "<speaker>/…/<label>",
+            (Nested(LabelFirst), Around(_)) => "<speaker>/<label>/…",
+            (Joined { order: SpeakerFirst, .. }, Unknown { .. }) => "…_<label>",
+            (Joined { order: LabelFirst, .. }, Unknown { .. }) => "<label>_…",
+            (Nested(SpeakerFirst), Unknown { .. }) => "…/<label>",
+            (Nested(LabelFirst), Unknown { .. }) | (Emotion, _) => "<label>/…",
         }
     }
 }
 
+/// Whether nearly all recordings lie below a folder that is named for an emotion, one of several.
+fn named_for_emotions(folders: &BTreeMap<&str, usize>, names: usize) -> bool {
+    let known = || folders.iter().filter_map(|(folder, count)| Some((Rule::Emotion.pair(folder)?.1, count)));
+    let emotions: BTreeSet<&str> = known().map(|(emotion, _)| emotion).collect();
+    emotions.len() > 1 && are_nearly_all(known().map(|(_, count)| count).sum(), names)
+}
+
 impl Rule {
+    /// Whether what it takes for the label is an emotion of nearly all.
+    fn takes_emotions(self, folders: &BTreeMap<&str, usize>, names: usize) -> bool {
+        let are = folders
+            .iter()
+            .filter(|(folder, _)| self.pair(folder).is_some_and(|(_, label)| is_emotion(label)));
+        are_nearly_all(are.map(|(_, count)| count).sum(), names)
+    }
+
+    /// The folders around those that it takes, without those that are no person's: `male`, `session1`, a corpus.
+    fn around(self, folder: &str) -> String {
+        let taken = if matches!(self, Self::Nested(_)) { 2 } else { 1 };
+        let mut folders: Vec<&str> = folder.split('/').collect();
+        folders.truncate(folders.len().saturating_sub(taken));
+        folders.retain(|name| !is_qualifier(name) && !is_group(name) && !is_corpus(name));
+        folders.join("/")
+    }
+
     /// Speaker and label of the recordings in `folder`, as far as its form says.
     fn pair(self, folder: &str) -> Option<(&str, &str)> {
         let (first, second, order) = match self {
@@ -306,7 +420,11 @@ impl CorpusConvention for FolderLayout {
         if self.rule == Rule::Emotion {
             return Ok(Annotation::labelled(label));
         }
-        let speaker = composed(speaker.trim().to_owned());
+        let speaker = match &self.voices {
+            Voices::ByRule => composed(speaker.trim().to_owned()),
+            Voices::Around(_) => composed(last(&self.rule.around(folder)).trim().to_owned()),
+            Voices::Unknown { .. } => return Ok(Annotation::labelled(label.trim())),
+        };
         if !is_speaker_id(&speaker) {
             return Err(Error::new(
                 ErrorKind::Unusable,
@@ -325,8 +443,11 @@ impl CorpusConvention for FolderLayout {
 impl fmt::Display for FolderLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "folders {}, as {} of {} recordings lie: ", self.form(), self.fitting, self.names)?;
-        if self.rule != Rule::Emotion {
-            write!(f, "{} speakers, ", self.speakers.len())?;
+        match &self.voices {
+            _ if self.rule == Rule::Emotion => {}
+            Voices::ByRule => write!(f, "{} speakers, ", self.speakers.len())?,
+            Voices::Around(speakers) => write!(f, "{} speakers, ", speakers.len())?,
+            Voices::Unknown { .. } => f.write_str("speakers unknown, ")?,
         }
         write!(f, "{} classes", self.labels.len())
     }
@@ -421,6 +542,51 @@ mod tests {
         assert_eq!(read(&["S01/foo", "S01/bar", "S02/foo", "S02/bar"]).0, "<speaker>/<label>");
         assert_eq!(read(&["x/foo/S01", "x/bar/S01", "x/foo/S02", "x/bar/S02"]).0, "<label>/<speaker>");
         assert_eq!(read(&["angry/t1", "angry/t2", "sad/u1"]).1, [": angry", ": angry", ": sad"]);
+    }
+
+    #[test]
+    fn a_class_is_never_taken_from_another_level_than_that_of_the_emotions() {
+        let of = |speakers: [&str; 2], rooms: [&str; 2]| -> Vec<String> {
+            let emotions = ["angry", "happy", "sad"].into_iter();
+            let each = emotions.flat_map(|emotion| speakers.map(|speaker| (emotion, speaker)));
+            each.flat_map(|(emotion, speaker)| rooms.map(|room| format!("{emotion}/{speaker}/{room}")))
+                .collect()
+        };
+        for folders in [of(["0011", "0012"], ["studio", "outdoor"]), of(["bea", "sam"], ["s1", "s2"])] {
+            let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+            let (form, read) = read(&folders);
+            assert_eq!((form, read[0].as_str(), read[4].as_str()), ("<label>/…", ": angry", ": happy"));
+        }
+    }
+
+    #[test]
+    fn what_lies_in_several_folders_is_no_speaker() {
+        for folders in [
+            ["bea/s1/angry", "bea/s2/angry", "bea/s1/sad", "sam/s1/angry", "sam/s1/sad", "sam/s2/sad"],
+            ["bea/s1_angry", "bea/s2_angry", "bea/s1_sad", "sam/s1_angry", "sam/s1_sad", "sam/s2_sad"],
+            ["bea/angry/in", "bea/angry/out", "bea/sad/in", "sam/angry/in", "sam/sad/in", "sam/sad/out"],
+        ] {
+            let (layout, known) = layout(&folders).unwrap();
+            assert!(known.iter().all(|(_, speaker)| speaker.is_none()), "{known:?}");
+            let labels: Vec<&str> = known.iter().map(|(label, _)| label.as_str()).collect();
+            assert_eq!(labels, ["angry", "angry", "sad", "angry", "sad", "sad"]);
+            let (name, why) = layout.unknown_voices().unwrap();
+            assert!(folders[0].contains(name) && why.contains("in \"bea\" and in \"sam\""), "{name} {why}");
+            assert!(layout.to_string().contains("speakers unknown, 2 classes"), "{layout}");
+        }
+        let (copied, known) =
+            layout(&["0011/A", "0011/B", "0012/A", "0012/B", "old/0011/A", "old/0012/B"]).unwrap();
+        assert!(copied.unknown_voices().is_none() && known[4].1.as_deref() == Some("0011"), "{known:?}");
+        // Whose numbers are around them are known by those; two sexes are nobody.
+        let folders =
+            ["0011/en/angry", "0011/de/sad", "0011/en/sad", "0012/en/angry", "0012/de/sad", "0012/de/angry"];
+        let (form, known) = read(&folders);
+        assert_eq!(
+            (form, known[0].as_str(), known[3].as_str()),
+            ("<speaker>/…/<label>", "0011: angry", "0012: angry")
+        );
+        let folders = ["male/01/angry", "male/02/sad", "male/01/sad", "female/01/angry", "female/02/angry"];
+        assert_eq!(read(&folders).1[0], "01: angry");
     }
 
     #[test]

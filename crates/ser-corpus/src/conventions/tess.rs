@@ -44,6 +44,9 @@ static PUBLISHED: PublishedCorpus = PublishedCorpus {
 
 const SPEAKERS: [&str; 2] = ["OAF", "YAF"];
 
+/// How a speaker is written in the published files as well.
+const MISSPELT: &str = "OA";
+
 /// Each label and how TESS spells it, in lower case, spaces and hyphens as underscores.
 const EMOTIONS: [(&str, &[&str]); 7] = [
     (emotion::ANGRY, &["angry", "anger"]),
@@ -83,7 +86,7 @@ impl CorpusConvention for Tess {
     /// By the folder where that is named as in TESS, otherwise by the name of the file.
     fn annotate(&self, path: &str) -> Result<Annotation> {
         let name = PathName::of(path);
-        let mut annotation = by_folder(&name).or_else(|| by_filename(&name)).ok_or_else(|| {
+        let mut annotation = in_tess(&name).or_else(|| named(&name, label_of)).ok_or_else(|| {
             self.misnamed(path, "neither its folder nor its name is of TESS's form, OAF_fear/OAF_back_fear")
         })?;
         if FileName::parse(name.stem).is_none() {
@@ -94,8 +97,18 @@ impl CorpusConvention for Tess {
     }
 
     /// Names as in TESS count only in folders as in TESS, unless all files lie in one folder: in any other arrangement
-    /// folders name classes.
+    /// folders name classes. And only where most speakers or nearly all words are TESS's: many a corpus calls its files
+    /// `<speaker>_<word>_<emotion>`.
     fn following(&self, paths: &[&str]) -> usize {
+        let (mut files, mut speakers, mut words) = (0, 0, 0);
+        for file in paths.iter().filter_map(|path| FileName::parse(PathName::of(path).stem)) {
+            files += 1;
+            speakers += usize::from(is_speaker_of_tess(file.speaker));
+            words += usize::from(is_word_of_tess(&file.word.to_lowercase()));
+        }
+        if 2 * speakers <= files && 20 * words < 19 * files {
+            return 0;
+        }
         let mut folders = paths.iter().map(|path| path.rsplit_once('/').map(|(folders, _)| folders));
         let first = folders.next();
         let in_one_folder = folders.all(|folder| Some(folder) == first);
@@ -112,8 +125,9 @@ impl CorpusConvention for Tess {
     }
 }
 
-/// What the folder says; the word is by the name of the file. Nothing where the folder is not named as in TESS.
-pub(super) fn by_folder(name: &PathName<'_>) -> Option<Annotation> {
+/// What the folder says in a corpus that is TESS; the word is by the name of the file. Nothing where the folder is not named as
+/// in TESS.
+fn in_tess(name: &PathName<'_>) -> Option<Annotation> {
     let file = FileName::parse(name.stem);
     if let Some((speaker, emotion)) = name.folder.and_then(folder_of_tess) {
         return Some(annotation(speaker, emotion, file));
@@ -123,9 +137,28 @@ pub(super) fn by_folder(name: &PathName<'_>) -> Option<Annotation> {
     Some(annotation(speaker, emotion, file))
 }
 
+/// The same in a corpus that may be another one: a folder of an emotion has TESS's spelling and speakers only where the file
+/// names a speaker of TESS.
+pub(super) fn by_folder(name: &PathName<'_>) -> Option<Annotation> {
+    let file = FileName::parse(name.stem);
+    match name.folder.and_then(folder_of_tess) {
+        Some((speaker, _)) if !is_speaker_of_tess(speaker) => {
+            let emotion = common_label_of(name.folder?.split_once('_')?.1)?;
+            Some(annotation(speaker, emotion, FileName::parse_by(name.stem, common_label_of)))
+        }
+        Some(_) => in_tess(name),
+        None => in_tess(name).filter(|_| file.is_some_and(|file| is_speaker_of_tess(file.speaker))),
+    }
+}
+
 /// What the name of the file says; the folder's prefix still names the speaker if the folder is named as in TESS.
 pub(super) fn by_filename(name: &PathName<'_>) -> Option<Annotation> {
-    let file = FileName::parse(name.stem)?;
+    let is_of_tess = is_speaker_of_tess(FileName::parse(name.stem)?.speaker);
+    named(name, if is_of_tess { label_of } else { common_label_of })
+}
+
+fn named(name: &PathName<'_>, label_of: fn(&str) -> Option<&'static str>) -> Option<Annotation> {
+    let file = FileName::parse_by(name.stem, label_of)?;
     let label = file.emotion;
     let (speaker, emotion) = name.folder.and_then(folder_of_tess).unwrap_or((file.speaker, label));
     Some(Annotation { label: label.to_owned(), ..annotation(speaker, emotion, Some(file)) })
@@ -140,6 +173,12 @@ fn label_of(text: &str) -> Option<&'static str> {
     found.map(|(label, _)| *label)
 }
 
+/// The same of a corpus that is not TESS, whose surprise need not be pleasant.
+fn common_label_of(text: &str) -> Option<&'static str> {
+    let is_surprise = ["surprise", "surprised"].iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+    if is_surprise { Some(emotion::SURPRISE) } else { label_of(text) }
+}
+
 struct FileName<'a> {
     speaker: &'a str,
     word: &'a str,
@@ -148,6 +187,10 @@ struct FileName<'a> {
 
 impl<'a> FileName<'a> {
     fn parse(stem: &'a str) -> Option<Self> {
+        Self::parse_by(stem, label_of)
+    }
+
+    fn parse_by(stem: &'a str, label_of: fn(&str) -> Option<&'static str>) -> Option<Self> {
         let mut parts = stem.splitn(3, '_');
         let (speaker, word, emotion) = (parts.next()?, parts.next()?, label_of(parts.next()?)?);
         (is_speaker(speaker) && !word.is_empty()).then_some(Self { speaker, word, emotion })
@@ -160,13 +203,22 @@ fn folder_of_tess(folder: &str) -> Option<(&str, &'static str)> {
     Some((is_speaker(speaker).then_some(speaker)?, label_of(emotion)?))
 }
 
-/// Whether a folder is named for a speaker and an emotion as in TESS.
+/// Whether a folder is named for a speaker of TESS and an emotion.
 pub(super) fn names_speaker_and_emotion(folder: &str) -> bool {
-    folder_of_tess(folder).is_some()
+    folder_of_tess(folder).is_some_and(|(speaker, _)| is_speaker_of_tess(speaker))
 }
 
 fn is_folder_of_tess(folder: &str) -> bool {
     label_of(folder).is_some() || folder_of_tess(folder).is_some()
+}
+
+fn is_speaker_of_tess(text: &str) -> bool {
+    SPEAKERS.iter().chain([&MISSPELT]).any(|speaker| text.eq_ignore_ascii_case(speaker))
+}
+
+/// Whether `word`, in lower case, is one of the 200.
+fn is_word_of_tess(word: &str) -> bool {
+    WORDS.split_whitespace().any(|known| known == word)
 }
 
 fn is_speaker(text: &str) -> bool {
@@ -210,7 +262,7 @@ fn identify(path: &str) -> Option<PublishedRecording> {
     let is_speaker = |speaker: &String| SPEAKERS.contains(&speaker.as_str());
     let by_folder = || by_folder(&name)?.speaker.filter(is_speaker);
     let speaker = named.speaker.filter(is_speaker).or_else(by_folder)?;
-    let word = named.word.filter(|word| WORDS.split_whitespace().any(|known| known == word))?;
+    let word = named.word.filter(|word| is_word_of_tess(word))?;
     Some(recording(&speaker, &word, label_of(&named.label)?))
 }
 
@@ -271,6 +323,25 @@ mod tests {
         assert_eq!(labelled_by_filename("x/yaf_dog_ps.wav").unwrap().speaker.as_deref(), Some("YAF"));
         assert!(labelled_by_filename("x/dog.wav").is_err());
         assert!(labelled_by_filename("x/YAF_dog_bored.wav").is_err());
+    }
+
+    #[test]
+    fn names_of_that_form_are_tess_only_with_its_speakers_or_its_words() {
+        let following = |speakers: &[&str], words: &[&str]| {
+            let of =
+                |speaker| words.iter().map(move |word| format!("surprise/{speaker}_{word}_surprise.wav"));
+            let paths: Vec<String> = speakers.iter().flat_map(of).collect();
+            Tess.following(&paths.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        assert_eq!(following(&["bea", "sam"], &["dog", "kids"]), 0);
+        assert_eq!(following(&["01", "02"], &["bea", "sam"]), 0);
+        assert_eq!(following(&["S03", "S04"], &["dog", "back"]), 4);
+        assert_eq!(following(&["oaf", "yaf", "S03"], &["one", "two"]), 6);
+        let other = labelled_by_folder("surprise/bea_dog_surprise.wav").unwrap();
+        assert_eq!((other.label.as_str(), other.speaker, other.word), ("surprise", None, None));
+        assert_eq!(labelled_by_filename("x/bea_dog_surprise.wav").unwrap().label, "surprise");
+        assert_eq!(labelled_by_folder("bea_surprise/1.wav").unwrap().label, "surprise");
+        assert_eq!(labelled_by_filename("x/OAF_dog_surprise.wav").unwrap().label, "pleasant_surprise");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::doctor::published::Recognition;
 use crate::doctor::recording::{Examined, Sound};
 use crate::doctor::sameness::{Shared, shared_length, shared_peak};
 use crate::doctor::{CorpusFinding, CorpusStatistics, FindingItem, FindingKind, dbfs};
-use crate::{Labelling, Segment};
+use crate::{LabelTable, Labelling, Segment};
 
 /// A rate, or a number of channels, that this share of the recordings has is what is usual, in percent.
 const USUAL_PERCENT: usize = 80;
@@ -86,6 +86,12 @@ pub(super) fn diagnose(
     add(FindingKind::MissingRows, non_recordings.missing_rows);
     let table = labelling.annotator().table();
     add(FindingKind::UnusedColumns, table.map(|table| table.unused_columns().to_vec()).unwrap_or_default());
+    for note in table.map(LabelTable::notes).unwrap_or_default() {
+        diagnosis.add(FindingKind::Unclear, FindingItem::new("", note.clone()));
+    }
+    if let Some((folder, why)) = labelling.unclear() {
+        diagnosis.add(FindingKind::Unclear, FindingItem::new("", format!("{folder:?} {why}")));
+    }
     diagnosis.into_findings()
 }
 

@@ -103,7 +103,16 @@ pub fn examine_each(options: &ExamineOptions, progress: &dyn Progress) -> Result
         Some(bundle) => bundle.members.iter().map(|member| member.folder.clone()).collect(),
         None => vec![options.data.clone()],
     };
-    let examine = |data: PathBuf| examine(&ExamineOptions { data, ..options.clone() }, progress);
+    // In a bundle, columns are those of the corpora that have tables.
+    let have_tables = |folder: &PathBuf| formats::recognise(folder).is_some();
+    let of_some = bundle.is_some() && folders.iter().any(have_tables);
+    let examine = |data: PathBuf| {
+        let columns = match of_some && !have_tables(&data) {
+            true => ColumnNames::default(),
+            false => options.columns.clone(),
+        };
+        examine(&ExamineOptions { data, columns, ..options.clone() }, progress)
+    };
     Ok(Examination { reports: folders.into_iter().map(examine).collect::<Result<_>>()?, bundle })
 }
 
@@ -129,6 +138,8 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
     foreign.sort_unstable();
     let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
     let labelling = Labelling::new(&options.labels, &options.columns, &options.data, &paths)?;
+    let lacked = labelling.annotator().table().map(|table| table.lacked_columns().clone());
+    options.columns.check_used(lacked.as_slice())?;
     let missing_rows = match labelling.annotator().table() {
         Some(table) => table.rows_without(paths.iter().copied())?.into_iter().map(str::to_owned).collect(),
         None => Vec::new(),

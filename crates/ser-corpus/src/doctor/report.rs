@@ -220,6 +220,7 @@ fn phrase(kind: FindingKind) -> Option<&'static str> {
         FindingKind::Overlapping => "of segments that share sound",
         FindingKind::MissingRows => "of rows without a recording",
         FindingKind::UnusedColumns => "of unused columns",
+        FindingKind::Unclear => "left open by tables or folders",
         FindingKind::Missing | FindingKind::NotAsPublished | FindingKind::Doubled => return None,
         FindingKind::Unlabelled
         | FindingKind::Empty

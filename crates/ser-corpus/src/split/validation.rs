@@ -116,9 +116,17 @@ impl SplitPlanner<'_> {
         fewest: usize,
     ) -> Option<(Vec<usize>, Vec<usize>)> {
         let mut speakers: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
+        // Who speaks in several corpora, the parts of one, counts as one person, of the first of these.
+        let mut corpus_of: BTreeMap<&str, Option<&str>> = BTreeMap::new();
         for &index in from {
             let subject = &self.utterances[index];
-            *speakers.entry(subject.corpus).or_default().entry(subject.speaker?).or_default() += 1;
+            let corpus = corpus_of.entry(subject.speaker?).or_insert(subject.corpus);
+            *corpus = subject.corpus.min(*corpus);
+        }
+        for &index in from {
+            let speaker = self.utterances[index].speaker?;
+            let corpus = corpus_of.get(speaker).copied().flatten();
+            *speakers.entry(corpus).or_default().entry(speaker).or_default() += 1;
         }
         let sizes: Vec<usize> = speakers.values().map(BTreeMap::len).collect();
         let count: usize = sizes.iter().sum();

@@ -8,6 +8,8 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use strum::VariantArray;
 
+use crate::table::time;
+
 /// What a column can say of an utterance.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::EnumString, strum::VariantArray,
@@ -74,6 +76,41 @@ impl ColumnNames {
     /// Those that a table with this `header` has: of several tables each has its own columns.
     pub(super) fn among(&self, header: &[String]) -> Self {
         Self(self.0.iter().filter(|(_, name)| header.contains(name)).map(|(c, n)| (*c, n.clone())).collect())
+    }
+
+    /// Those that no table with one of these `headers` has.
+    pub(super) fn missing_in<'h>(&self, headers: impl Iterator<Item = &'h [String]> + Clone) -> Self {
+        let is_missing = |name: &String| !headers.clone().any(|header| header.contains(name));
+        Self(self.0.iter().filter(|(_, name)| is_missing(name)).map(|(c, n)| (*c, n.clone())).collect())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Makes sure that each of them is in one of the tables that labels come from, of which each says what it lacks.
+    ///
+    /// # Errors
+    /// Where no labels come from a table, or none of the tables has a column.
+    pub fn check_used(&self, lacked: &[Self]) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        if lacked.is_empty() {
+            let given = Setting::Columns.to(self.to_string());
+            let what = format!("{given} says what columns mean, but no labels come from a table");
+            let help = remedy!["leave it out, or give the table with ", Setting::Labels.to("<its file>")];
+            return Err(Error::new(ErrorKind::Usage, what).help(help));
+        }
+        let is_nowhere = |column: &Column| lacked.iter().all(|lacked| lacked.0.contains_key(column));
+        match self.0.iter().find(|(column, _)| is_nowhere(column)) {
+            Some((column, name)) => {
+                let given = Setting::Columns.to(format!("{column}={name}"));
+                Err(Error::new(ErrorKind::Usage, format!("{given}: no table has such a column")))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -163,10 +200,12 @@ impl Places {
         self.of.contains_key(&column)
     }
 
-    /// What a row says in this column; nothing where the table has none or the cell is empty.
+    /// What a row says in this column; nothing where the table has none or the cell is empty, or holds what programs write
+    /// into a cell that is.
     pub(super) fn cell<'r>(&self, row: &'r [String], column: Column) -> Option<&'r str> {
         let cell = row.get(*self.of.get(&column)?)?.trim();
-        (!cell.is_empty()).then_some(cell)
+        let is_text = matches!(column, Column::Path | Column::Word);
+        (!cell.is_empty() && (is_text || !time::is_open(cell))).then_some(cell)
     }
 }
 
@@ -186,14 +225,18 @@ pub(super) fn why_not_passed_over(name: &str) -> Option<&'static str> {
 
 /// The error about a table without a column that it needs.
 pub(super) fn lacking(column: Column, header: &[String]) -> Error {
-    Error::new(ErrorKind::Damaged, format!("has no column for the {column}, only {}", listed(header))).help(
-        remedy![
-            "name one of its columns ",
-            column.names().join(", "),
-            ", or say which it is with ",
-            Setting::Columns.to(format!("{column}=NAME"))
+    let what = format!("has no column for the {column}, only {}", listed(header));
+    let names = column.names().join(", ");
+    let given = Setting::Columns.to(format!("{column}=NAME"));
+    Error::new(ErrorKind::Damaged, what).help(match column {
+        Column::Label => remedy![
+            "say which it is with ",
+            given,
+            format!(", or name it {names}; where folders name classes, give "),
+            Setting::Labels.to("folder")
         ],
-    )
+        _ => remedy!["name one of its columns ", names, ", or say which it is with ", given],
+    })
 }
 
 #[cfg(test)]
@@ -220,6 +263,31 @@ mod tests {
         assert_eq!(places.cell(&row, Column::Label), Some("x"));
         assert!(places.unused.contains(&"Emotion".to_owned()));
         assert_eq!(names.to_string(), "label=mood");
+    }
+
+    #[test]
+    fn what_programs_write_for_nothing_is_nothing() {
+        let places =
+            Places::of(&header(&["path", "label", "speaker", "word"]), &ColumnNames::default()).unwrap();
+        let row = ["nan", "nan", "NaN", "none"].map(str::to_owned);
+        assert_eq!((places.cell(&row, Column::Label), places.cell(&row, Column::Speaker)), (None, None));
+        assert_eq!(
+            (places.cell(&row, Column::Path), places.cell(&row, Column::Word)),
+            (Some("nan"), Some("none"))
+        );
+    }
+
+    #[test]
+    fn columns_that_no_table_has_are_refused() {
+        let names: ColumnNames = "label=mood,speaker=who".parse().unwrap();
+        let (first, second) = (header(&["path", "mood"]), header(&["path", "who"]));
+        let lacked = [&first, &second].map(|header| names.missing_in([&header[..]].into_iter()));
+        names.check_used(&lacked).unwrap();
+        let error = names.check_used(&lacked[..1]).unwrap_err().to_string();
+        assert!(error.contains("speaker=who: no table has such a column"), "{error}");
+        let error = names.check_used(&[]).unwrap_err().to_string();
+        assert!(error.contains("no labels come from a table"), "{error}");
+        ColumnNames::default().check_used(&[]).unwrap();
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct LabelTable {
     file: PathBuf,
     rows: HashMap<String, Vec<Annotation>>,
     unused: Vec<String>,
+    lacked: ColumnNames,
+    notes: Vec<String>,
 }
 
 impl LabelTable {
@@ -74,24 +76,29 @@ impl LabelTable {
         let tables = format.read(data, columns)?;
         let file = format.main_file(data).unwrap_or_else(|| data.to_owned());
         // What a format has put together has columns of the usual names.
-        let columns =
-            columns.among(&tables.iter().flat_map(|table| table.header.clone()).collect::<Vec<_>>());
-        Self::of(tables, &file, &columns, data)
+        let header: Vec<String> = tables.iter().flat_map(|table| table.header.clone()).collect();
+        let lacked =
+            columns.missing_in(tables.iter().flat_map(|table| [&table.header[..], &table.renamed[..]]));
+        Ok(Self { lacked, ..Self::of(tables, &file, &columns.among(&header), data)? })
     }
 
     /// What several tables say together; `file` is what they are called.
     fn of(tables: Vec<RawTable>, file: &Path, columns: &ColumnNames, data: &Path) -> Result<Self> {
         let mut all = Vec::new();
         let mut unused: Vec<String> = Vec::new();
+        let mut notes = Vec::new();
         for table in tables {
             let of_table = rows::annotations(&table, columns, data)?;
             all.extend(of_table.annotations);
             unused.extend(of_table.unused.into_iter().chain(table.passed_over));
+            notes.extend(table.notes);
         }
         unused.sort_unstable();
         unused.dedup();
-        let rows = rows::by_recording(all).map_err(|what| Error::new(ErrorKind::Damaged, what).at(file))?;
-        Ok(Self { file: file.to_owned(), rows, unused })
+        let damaged = |what| Error::new(ErrorKind::Damaged, what).at(file);
+        rows::check_folds(&all).map_err(|what| damaged(what).help("write the names of folds in one way"))?;
+        let rows = rows::by_recording(all).map_err(damaged)?;
+        Ok(Self { file: file.to_owned(), rows, unused, lacked: ColumnNames::default(), notes })
     }
 
     /// The file it was read from.
@@ -102,6 +109,16 @@ impl LabelTable {
     /// The columns that say nothing that is used.
     pub fn unused_columns(&self) -> &[String] {
         &self.unused
+    }
+
+    /// Those of the columns that were named which it lacks.
+    pub fn lacked_columns(&self) -> &ColumnNames {
+        &self.lacked
+    }
+
+    /// What else it says that is not used.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// How many recordings it names.

@@ -23,9 +23,19 @@ pub struct RawTable {
     pub rows: Vec<(usize, Vec<String>)>,
     /// Columns of the file that say nothing that is used, and are no longer among these.
     pub passed_over: Vec<String>,
+    /// What else it says that is not used, for people.
+    pub notes: Vec<String>,
+    /// How columns are called in its files, where they have other names here.
+    pub renamed: Vec<String>,
 }
 
 impl RawTable {
+    /// A table with nothing to be said of it but what its rows say.
+    pub fn new(file: impl Into<PathBuf>, header: Vec<String>, rows: Vec<(usize, Vec<String>)>) -> Self {
+        let (passed_over, notes, renamed) = Default::default();
+        Self { file: file.into(), header, rows, passed_over, notes, renamed }
+    }
+
     /// Reads a table of text whose columns are separated by commas, semicolons or tabs.
     ///
     /// # Errors
@@ -45,11 +55,9 @@ impl RawTable {
                 .help("a table of labels is text with a header, its columns separated by , ; or a tab")
         };
         let text = text::decode(bytes).map_err(damaged)?;
-        let first_line = text.lines().next().unwrap_or_default();
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(separator(first_line))
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
+        let separator = separator(text.lines().next().unwrap_or_default());
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
         let header =
             reader.headers().map_err(|error| damaged(format!("has no header: {}", reason(&error))))?;
         let header: Vec<String> = header.iter().map(str::to_owned).collect();
@@ -60,9 +68,16 @@ impl RawTable {
         for record in reader.records() {
             let record = record.map_err(|error| damaged(reason(&error)))?;
             let line = record.position().map_or(0, |position| position.line() as usize);
+            // Quotation marks are plain text in many such tables, and one in front would swallow the lines after it.
+            if separator == b'\t' && record.iter().any(|cell| cell.contains(['\n', '\r'])) {
+                let what = format!("has a quotation mark in line {line} that is not closed in that line");
+                return Err(Error::new(ErrorKind::Damaged, what).at(file).help(
+                    "double the quotation marks in that cell and put it between two, or take them out",
+                ));
+            }
             rows.push((line, record.iter().map(str::to_owned).collect()));
         }
-        Ok(Self { file: file.to_owned(), header, rows, passed_over: Vec::new() })
+        Ok(Self::new(file, header, rows))
     }
 
     /// Reads a table with a JSON object on each line.
@@ -108,7 +123,7 @@ impl RawTable {
             rows.push((line, row));
         }
         rows.iter_mut().for_each(|(_, row)| row.resize(header.len(), String::new()));
-        Self { file: file.to_owned(), header, rows, passed_over: Vec::new() }
+        Self::new(file, header, rows)
     }
 }
 
@@ -196,6 +211,20 @@ mod tests {
         let short = error("path,label\na.wav,sad\nb.wav\n");
         assert!(short.contains("has 1 columns in line 3, where its header has 2"), "{short}");
         assert!(error("").contains("has no header"));
+    }
+
+    #[test]
+    fn a_quotation_mark_that_stays_open_joins_no_lines_of_a_table_with_tabs() {
+        let error = |text: &str| {
+            RawTable::parse_delimited(text.as_bytes(), Path::new("x.tsv")).unwrap_err().to_string()
+        };
+        let two = error("path\ttext\tlabel\na.wav\t\"Hi\tsad\nb.wav\t\"Hi\tjoy\nc.wav\thi\tsad\n");
+        assert!(two.contains("x.tsv: has a quotation mark in line 2"), "{two}");
+        let one = error("path\tlabel\ttext\na.wav\tsad\t\"Hi\nb.wav\tsad\tHi\n");
+        assert!(one.contains("in line 2"), "{one}");
+        let quoted =
+            rows("path\ttext\tlabel\na.wav\t\"He said \"\"Hi\"\"\"\t\"sad\"\nb.wav\tsay \"Hi\"\tsad\n");
+        assert_eq!((quoted[1][1].as_str(), quoted[2][1].as_str()), ("He said \"Hi\"", "say \"Hi\""));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From rows of text to annotations.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -86,7 +86,9 @@ impl RowReader<'_> {
         let cell = |column| self.places.cell(row, column);
         let text = |column| cell(column).map(str::to_owned);
         let (Some(path), Some(label)) = (cell(Column::Path), cell(Column::Label)) else {
-            return Err("lacks its path or its label".to_owned().into());
+            return Err("lacks its path or its label (nan, none and null stand for nothing)"
+                .to_owned()
+                .into());
         };
         let path = self.bases.relative(path)?;
         let speaker = text(Column::Speaker).map(composed);
@@ -129,7 +131,8 @@ impl RowReader<'_> {
         };
         let start = time(Column::Start)?;
         let end = match (time(Column::End)?, time(Column::Duration)?) {
-            (None, Some(duration)) if start.is_some() => start.and_then(|start| start.checked_add(duration)),
+            // A start that is open is that of the recording.
+            (None, Some(duration)) => start.unwrap_or_default().checked_add(duration),
             (end, _) => end,
         };
         match (start, end) {
@@ -174,6 +177,18 @@ impl Bases {
         })?;
         Ok(composed(path.to_owned()))
     }
+}
+
+/// Refuses what validates a fold that there is not: the split of the fold that is meant would have another validation.
+pub(super) fn check_folds(annotations: &[(String, Annotation)]) -> Result<(), String> {
+    let folds: BTreeSet<&str> = annotations.iter().filter_map(|(_, row)| row.fold.as_deref()).collect();
+    let mut validated = annotations.iter().filter_map(|(_, row)| row.val_fold.as_deref());
+    let Some(unknown) = validated.find(|fold| !folds.contains(fold)) else { return Ok(()) };
+    let known: Vec<String> = folds.iter().map(|fold| format!("{fold:?}")).collect();
+    Err(match known.is_empty() {
+        true => format!("has a val_fold {unknown:?} and no folds"),
+        false => format!("has a val_fold {unknown:?} that is none of its folds {}", known.join(", ")),
+    })
 }
 
 /// The annotations of each recording, in the order of their segments.

@@ -34,7 +34,8 @@ pub(super) fn find_candidates(
         }
         report.found += bundle.outside.len();
     }
-    let mut found = Found { names: Names::default(), candidates: Vec::new(), labels: BTreeMap::new() };
+    let mut found = Found::default();
+    let mut lacked = Vec::new();
     for ((corpus, scan), source) in corpora.iter().zip(scans).zip(&labels) {
         if scan.files.is_empty() && scan.unusable.is_empty() {
             return Err(Error::new(
@@ -47,12 +48,15 @@ pub(super) fn find_candidates(
         let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
         let labelling = Labelling::new(source, &options.columns, &corpus.data, &paths)?;
         if let Some(table) = labelling.annotator().table() {
+            lacked.push(table.lacked_columns().clone());
             note_table(table, paths.iter().copied(), &corpora, corpus, report)?;
         }
         drop(paths);
         found.add(scan, &corpora, corpus, &labelling, map.as_ref(), options, report);
     }
-    let Found { names, mut candidates, labels } = found;
+    options.columns.check_used(&lacked)?;
+    let Found { names, mut candidates, labels, speakers } = found;
+    note_speakers_alike(&speakers, report);
     if let Some(map) = &map {
         map.check(&labels)?;
     }
@@ -84,6 +88,9 @@ fn note_table<'a>(
     for path in without {
         let path = corpora.path(corpus, path.to_owned());
         report.note(&path, format!("has a row in {file}, but there is no such file"));
+    }
+    for note in table.notes() {
+        report.note(&file.to_string(), note.clone());
     }
     if !table.unused_columns().is_empty() {
         let names: Vec<String> = table.unused_columns().iter().map(|name| format!("{name:?}")).collect();
@@ -126,11 +133,14 @@ pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
     Ok(candidates.into_iter().filter_map(recording).collect())
 }
 
+#[derive(Default)]
 struct Found {
     names: Names,
     candidates: Vec<Candidate>,
     /// The labels of each corpus, as they were before the map.
     labels: BTreeMap<String, BTreeSet<String>>,
+    /// The speakers of each corpus that is none of the published ones, as they are called there.
+    speakers: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Found {
@@ -166,6 +176,11 @@ impl Found {
         for doubt in labelling.doubts().iter().filter(|doubt| is_kept(&doubt.label)) {
             report.doubts.push(Remark { path: doubt.label.clone(), text: doubt.text.clone() });
         }
+        if let Some((folder, why)) = labelling.unclear() {
+            let help = Setting::Labels.to("'pattern:{speaker}/{}/{label}/{}'");
+            report.note(folder, format!("{why}; say so if it is, with {help} or the like"));
+        }
+        let is_own = corpora.are_several() && !labelling.annotator().is_published();
         for (path, error) in unusable {
             report.fail(corpora.path(corpus, path), &error);
         }
@@ -183,6 +198,10 @@ impl Found {
             match annotations {
                 Ok(annotations) => {
                     for annotation in annotations {
+                        if let Some(speaker) = annotation.speaker.as_ref().filter(|_| is_own) {
+                            let speakers = self.speakers.entry(corpus.name.clone()).or_default();
+                            speakers.insert(speaker.clone());
+                        }
                         self.add_utterance(&file, annotation, corpora, corpus, map, report);
                     }
                 }
@@ -220,6 +239,22 @@ impl Found {
         let annotation = corpora.annotation(corpus, annotation);
         let annotation = annotation.map_names(|name| self.names.share(name));
         self.candidates.push(Candidate { file, annotation, copy: None, content: None, key: None });
+    }
+}
+
+/// Notes speakers of two corpora that are called the same: they count as different people.
+fn note_speakers_alike(speakers: &BTreeMap<String, BTreeSet<String>>, report: &mut PrepareReport) {
+    for (number, (one, of_one)) in speakers.iter().enumerate() {
+        for (other, of_other) in speakers.iter().skip(number + 1) {
+            let mut alike = of_one.intersection(of_other);
+            let Some(first) = alike.next() else { continue };
+            let count = 1 + alike.count();
+            let what = format!(
+                "has {count} speakers called as in {one}, such as {first}; they count as different people, and if they are \
+                 not, their splits share voices"
+            );
+            report.note(other, what);
+        }
     }
 }
 

@@ -39,8 +39,11 @@ pub(super) fn resolve<'a>(
     report: &mut PrepareReport,
 ) -> Vec<Selected<'a>> {
     // A copy is like its parent, and like what that is like.
-    let copies: HashSet<TensorKey> =
-        utterances.iter().filter(|utterance| utterance.copy).map(|copy| copy.entry.row.key).collect();
+    let copies: HashSet<TensorKey> = utterances
+        .iter()
+        .filter(|utterance| utterance.parent.is_some())
+        .map(|copy| copy.entry.row.key)
+        .collect();
     let of_copy =
         |pair: &NearDuplicatePairKeys| copies.contains(&pair.first) || copies.contains(&pair.second);
     let pairs: Vec<NearDuplicatePairKeys> =
@@ -80,9 +83,14 @@ pub(super) fn resolve<'a>(
             }
         }
         utterances.retain(|selected| !before.contains_key(&selected.entry.row.key));
+        // A copy goes with its parent.
         let left: HashSet<&str> = utterances.iter().map(|selected| selected.path).collect();
-        utterances
-            .retain(|selected| !selected.copy || selected.parent.is_some_and(|path| left.contains(path)));
+        let is_left = |selected: &Selected<'_>| selected.parent.is_none_or(|path| left.contains(path));
+        for selected in utterances.iter().filter(|selected| !is_left(selected) && !selected.copy) {
+            let parent = selected.parent.unwrap_or_default();
+            report.note(selected.path, format!("is left out with {parent}, of which it is a copy"));
+        }
+        utterances.retain(is_left);
     }
     utterances
 }

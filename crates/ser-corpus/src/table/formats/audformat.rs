@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::remote::is_file;
 use crate::table::column::Places;
 use crate::table::formats::{TableFormat, parquet};
-use crate::table::{Column, ColumnNames, RawTable, read_text};
+use crate::table::{Column, ColumnNames, RawTable, read_text, time};
 
 /// The format of audEERING's databases.
 #[derive(Debug, Clone, Copy)]
@@ -93,14 +93,36 @@ fn read_table(data: &Path, name: &str) -> Result<RawTable> {
 /// A file, with start and end of its segment or without both.
 type Place = (String, String, String);
 
+/// The place of the part of `path` from `start` to `end`; one that is the whole file has neither. A time is the same however it
+/// is written.
+fn place(path: String, start: &str, end: &str) -> Place {
+    let plain = |text: &str| match time::parse(text) {
+        Some(time) => format!("{}.{:09}", time.as_secs(), time.subsec_nanos()),
+        None if time::is_open(text) => String::new(),
+        None => text.to_owned(),
+    };
+    let (start, end) = (plain(start), plain(end));
+    match time::parse(&start).is_none_or(|start| start.is_zero()) && end.is_empty() && !is_wrong(&start) {
+        true => (path, String::new(), String::new()),
+        false => (path, start, end),
+    }
+}
+
+/// Whether it is meant as a time, and is none.
+fn is_wrong(text: &str) -> bool {
+    !text.is_empty() && time::parse(text).is_none()
+}
+
 /// What the tables say together.
 #[derive(Default)]
 struct Database {
     /// The label of each utterance, and the table that gives it.
     labelled: BTreeMap<Place, (String, String)>,
-    /// What else is known: of an utterance, or where start and end are open of a whole file.
-    known: BTreeMap<(Place, Column), String>,
+    /// What else is known, and by which table: of an utterance, or where start and end are open of a whole file.
+    known: BTreeMap<(Place, Column), (String, String)>,
     passed_over: BTreeSet<String>,
+    /// The columns of all tables.
+    columns: BTreeSet<String>,
 }
 
 /// What other tables than that of the labels may say.
@@ -115,18 +137,20 @@ impl Database {
             return Ok(());
         }
         self.passed_over.extend(places.unused.iter().cloned());
+        self.columns.extend(table.header.iter().cloned());
         for (line, row) in &table.rows {
             let cell = |column| places.cell(row, column).unwrap_or_default().to_owned();
-            let place = (cell(Column::Path), cell(Column::Start), cell(Column::End));
-            for column in ATTRIBUTES {
-                if let Some(text) = places.cell(row, column) {
-                    self.known.insert((place.clone(), column), text.to_owned());
-                }
+            let place = place(cell(Column::Path), &cell(Column::Start), &cell(Column::End));
+            let said = ATTRIBUTES.into_iter().filter_map(|column| Some((column, places.cell(row, column)?)));
+            for (column, text) in said {
+                self.learn(&place, column, text, name)
+                    .map_err(|what| damaged(format!("line {line}: {what}")))?;
             }
             // An utterance that nobody labelled is in the database, but not in the corpus.
             let Some(label) = places.cell(row, Column::Label) else { continue };
             if let Some(side) = side {
-                self.known.insert((place.clone(), Column::Split), side.to_owned());
+                let learnt = self.learn(&place, Column::Split, side, name);
+                learnt.map_err(|what| damaged(format!("line {line}: {what}")))?;
             }
             let (first, of) =
                 self.labelled.entry(place).or_insert_with(|| (label.to_owned(), name.to_owned()));
@@ -141,20 +165,37 @@ impl Database {
         Ok(())
     }
 
+    /// Takes what the table called `name` says of an utterance.
+    ///
+    /// # Errors
+    /// In words, where another table says something else.
+    fn learn(&mut self, place: &Place, column: Column, text: &str, name: &str) -> Result<(), String> {
+        let known = self.known.entry((place.clone(), column));
+        let (first, of) = known.or_insert_with(|| (text.to_owned(), name.to_owned()));
+        match first == text {
+            true => Ok(()),
+            false => {
+                Err(format!("the {column} of {} is {text:?} here, but {first:?} in the table {of}", place.0))
+            }
+        }
+    }
+
     fn into_table(self, file: PathBuf) -> RawTable {
         let columns = [Column::Path, Column::Start, Column::End, Column::Label];
         let header = columns.iter().chain(&ATTRIBUTES).map(ToString::to_string).collect();
         let rows = self.labelled.iter().map(|(place, (label, _))| {
             let whole: Place = (place.0.clone(), String::new(), String::new());
             let known = |column: Column| {
-                let of = |place: &Place| self.known.get(&(place.clone(), column)).cloned();
+                let of = |place: &Place| Some(self.known.get(&(place.clone(), column))?.0.clone());
                 of(place).or_else(|| of(&whole)).unwrap_or_default()
             };
             let (path, start, end) = place.clone();
             let row = [path, start, end, label.clone()].into_iter().chain(ATTRIBUTES.map(known));
             (0, row.collect())
         });
-        let (rows, passed_over) = (rows.collect(), self.passed_over.iter().cloned().collect());
-        RawTable { file, header, rows, passed_over }
+        let rows = rows.collect();
+        let (passed_over, renamed) =
+            (self.passed_over.into_iter().collect(), self.columns.into_iter().collect());
+        RawTable { passed_over, renamed, ..RawTable::new(file, header, rows) }
     }
 }

@@ -8,7 +8,7 @@ use ser_core::{Error, ErrorKind, Result};
 use crate::PublishedSide;
 use crate::remote::is_file;
 use crate::table::formats::{TableFormat, archive_table, archives, folder_name, prefix, table_folders};
-use crate::table::{Column, ColumnNames, RawTable};
+use crate::table::{Column, ColumnNames, RawTable, read_table_bytes};
 
 /// What the library `datasets` reads and writes.
 #[derive(Debug, Clone, Copy)]
@@ -23,21 +23,10 @@ impl TableFormat for HuggingFace {
     }
 
     fn main_file(&self, data: &Path) -> Option<PathBuf> {
-        // A table of that name with other columns is somebody's own, and one without labels leaves them to folders.
-        let has_labels = |file: &PathBuf| {
-            read(file).is_ok_and(|table| {
-                table.header.iter().any(|name| name == FILE_NAME)
-                    && table.header.iter().any(|name| Column::named(name) == Some(Column::Label))
-            })
-        };
-        let is_labelled = |file: &PathBuf| {
-            let table = archive_table(file, data).ok().flatten();
-            table.is_some_and(|table| {
-                table.header.iter().any(|name| Column::named(name) == Some(Column::Label))
-            })
-        };
-        let beside = metadata(data).into_iter().find(has_labels);
-        beside.or_else(|| archives(data, "parquet").into_iter().find(is_labelled))
+        // A table of that name with other columns is somebody's own. One that is meant is recognised whether it can be read or
+        // not: labels are not guessed where a table has them.
+        let beside = metadata(data).into_iter().find(|file| names_recordings(file));
+        beside.or_else(|| archives(data, "parquet").into_iter().next())
     }
 
     fn read(&self, data: &Path, _: &ColumnNames) -> Result<Vec<RawTable>> {
@@ -65,8 +54,26 @@ fn metadata(data: &Path) -> Vec<PathBuf> {
     table_folders(data).into_iter().filter_map(of_folder).collect()
 }
 
+/// Whether a file of metadata has the column that the format asks for, or cannot be read at all.
+fn names_recordings(file: &Path) -> bool {
+    let Ok(bytes) = read_table_bytes(file) else { return true };
+    // Of a text in another encoding as well: these letters are the same in all.
+    let text = String::from_utf8_lossy(&bytes).replace('\0', "");
+    match is_json_lines(file) {
+        true => text.contains(&format!("\"{FILE_NAME}\"")),
+        false => {
+            let header = text.trim_start_matches(['\u{feff}', '\u{fffd}']).lines().next().unwrap_or_default();
+            header.split([',', ';', '\t']).any(|name| name.trim().trim_matches('"') == FILE_NAME)
+        }
+    }
+}
+
+fn is_json_lines(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "jsonl")
+}
+
 fn read(file: &Path) -> Result<RawTable> {
-    match file.extension().is_some_and(|extension| extension == "jsonl") {
+    match is_json_lines(file) {
         true => RawTable::read_json_lines(file),
         false => RawTable::read_delimited(file),
     }

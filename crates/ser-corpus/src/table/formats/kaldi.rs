@@ -69,6 +69,14 @@ fn table(directory: &Path) -> Result<RawTable> {
     let columns = [Column::Path, Column::Label, Column::Speaker, Column::Start, Column::End, Column::Split];
     let side =
         Some(folder_name(directory)).filter(|name| PublishedSide::named(name).is_some()).unwrap_or_default();
+    let notes = match &segments {
+        Some(segments) => {
+            check_channels(segments)?;
+            let unlabelled = segments.of.keys().filter(|utterance| !labels.of.contains_key(*utterance));
+            without_label(&segments.file, &labels.file, &unlabelled.collect::<Vec<_>>())
+        }
+        None => Vec::new(),
+    };
     let mut rows = Vec::new();
     for (utterance, (line, label)) in &labels.of {
         let damaged = |what: String, file: &Path| Err(Error::new(ErrorKind::Damaged, what).at(file));
@@ -103,12 +111,39 @@ fn table(directory: &Path) -> Result<RawTable> {
         let row = [location, label, speaker, start, end, &side].map(str::to_owned).to_vec();
         rows.push((*line, row));
     }
-    Ok(RawTable {
-        file: labels.file,
-        header: columns.iter().map(ToString::to_string).collect(),
-        rows,
-        passed_over: Vec::new(),
-    })
+    let header = columns.iter().map(ToString::to_string).collect();
+    Ok(RawTable { notes, ..RawTable::new(labels.file, header, rows) })
+}
+
+/// Refuses segments of different channels, as tables with such a column are.
+fn check_channels(segments: &Lines) -> Result<()> {
+    let channel = |(line, segment): &'_ (usize, String)| -> Option<(usize, String)> {
+        Some((*line, segment.split_ascii_whitespace().nth(3)?.to_owned()))
+    };
+    let mut channels = segments.of.values().filter_map(channel);
+    let Some((_, first)) = channels.next() else { return Ok(()) };
+    match channels.find(|(_, channel)| *channel != first) {
+        None => Ok(()),
+        Some((line, other)) => {
+            let what = format!(
+                "line {line}: is of channel {other}, another of channel {first}: recordings are mixed down, so a segment \
+                 cannot choose a channel"
+            );
+            Err(Error::new(ErrorKind::Unsupported, what)
+                .at(&segments.file)
+                .help("write each channel to a recording of its own, and take the channels out"))
+        }
+    }
+}
+
+/// Says how many segments have no label, and so are not used.
+fn without_label(segments: &Path, labels: &Path, unlabelled: &[&String]) -> Vec<String> {
+    let Some(first) = unlabelled.first() else { return Vec::new() };
+    let (segments, labels) = (segments.display(), labels.display());
+    let count = unlabelled.len();
+    vec![format!(
+        "{count} of the segments in {segments} are not used, such as {first}: {labels} has no line for them"
+    )]
 }
 
 /// A file whose lines begin with an ID.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use ser_core::{Error, ErrorKind, Result, caught};
 
-use crate::parquet_cell::cell;
+use crate::parquet_cell::{TextBudget, cell, check_size};
 use crate::table::{RawTable, read_table_bytes};
 
 /// Reads a Parquet file. Columns of times in nanoseconds, as audformat writes `start` and `end`, become seconds.
@@ -28,11 +28,14 @@ fn parse(bytes: Bytes, file: &Path) -> std::result::Result<RawTable, String> {
     let reader = SerializedFileReader::new(bytes).map_err(text)?;
     let schema = reader.metadata().file_metadata().schema().clone();
     let header: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+    check_size(reader.metadata(), header.len())?;
+    let mut budget = TextBudget::default();
     let mut rows = Vec::new();
     for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(text)?) {
         let row = row.map_err(text)?;
-        let cells = row.get_column_iter().map(|(name, field)| cell(name, field));
-        rows.push((number, cells.collect()));
+        let cells: Vec<String> = row.get_column_iter().map(|(name, field)| cell(name, field)).collect();
+        budget.spend(cells.iter().map(String::len).sum())?;
+        rows.push((number, cells));
     }
-    Ok(RawTable { file: file.to_owned(), header, rows, passed_over: Vec::new() })
+    Ok(RawTable::new(file, header, rows))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::table::formats::{TableFormat, archive_table, archives};
-use crate::table::{Column, ColumnNames, RawTable};
+use crate::table::{ColumnNames, RawTable};
 
 /// The format of the library `webdataset`.
 #[derive(Debug, Clone, Copy)]
@@ -17,13 +17,9 @@ impl TableFormat for WebDataset {
     }
 
     fn main_file(&self, data: &Path) -> Option<PathBuf> {
-        // Tar files without labels leave them to folders and names.
-        archives(data, "tar").into_iter().find(|file| {
-            let table = archive_table(file, data).ok().flatten();
-            table.is_some_and(|table| {
-                table.header.iter().any(|name| Column::named(name) == Some(Column::Label))
-            })
-        })
+        // Tar files that say nothing of their recordings leave labels to folders and names.
+        let describes = |file: &PathBuf| !matches!(archive_table(file, data), Ok(None));
+        archives(data, "tar").into_iter().find(describes)
     }
 
     fn read(&self, data: &Path, _: &ColumnNames) -> Result<Vec<RawTable>> {
