@@ -22,7 +22,8 @@ class Server:
     """ser-serve, on the port that it had before when it is started again."""
 
     def __init__(self, program, checkpoint):
-        self.command, self.port = [program, "--checkpoint", checkpoint], 0
+        # Twice, so that there is another one to choose.
+        self.command, self.port = [program, "--checkpoint", checkpoint, "--checkpoint", checkpoint], 0
         self.start()
 
     def start(self):
@@ -113,6 +114,32 @@ def shots(page, out, name, found):
     page.show(1280, "light")
 
 
+# Lets answers of the first model come late and with a label of their own.
+SLOW = """
+const [first] = document.getElementById("model").options;
+const fetched = window.fetch;
+window.fetch = async (path, options) => {
+  if (!path.startsWith("/v1/predict") || !path.endsWith(`=${first.value}`)) return fetched(path, options);
+  const answer = await (await fetched(path, { ...options, signal: undefined })).json();
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  window.late = true;
+  return new Response(JSON.stringify({ ...answer, label: "of_the_first_model" }));
+};
+"""
+
+
+def switch(page):
+    """What is shown of a recording when another model is chosen before the first one has answered."""
+    page.browser.evaluate(f"(() => {{ {SLOW} }})()")
+    choose = "(() => {{ const m = document.getElementById('model'); m.selectedIndex = {}; m.dispatchEvent(new Event('change')); }})()"
+    page.browser.evaluate(choose.format(0))
+    time.sleep(0.3)
+    page.browser.evaluate(choose.format(1))
+    page.wait("document.querySelectorAll('#passages tr').length && window.late")
+    time.sleep(0.5)
+    return page.text("recording-answer")
+
+
 def listen(page, server, clip, out, found):
     page.reach("listen")
     page.press("Enter", 13, "\r")
@@ -138,6 +165,7 @@ def listen(page, server, clip, out, found):
     found["passages"] = page.browser.evaluate("document.querySelectorAll('#passages tr').length")
     found["plays"] = page.wait("document.getElementById('player').duration > 0")
     shots(page, out, "recording", found)
+    found["switched"] = switch(page)
     found["errors"] = list(page.errors())
 
     # The server goes and comes back.

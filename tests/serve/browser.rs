@@ -43,6 +43,7 @@ fn the_page_hears_a_clip_and_names_its_emotion() {
     let right = answers.iter().filter(|answer| **answer == *words).count();
     assert!(3 * right >= 2 * answers.len(), "{words} is heard in {right} of {}: {found:#}", answers.len());
     assert_eq!(text("recording"), words);
+    assert_eq!(text("switched"), words, "the answer of a model that is no longer chosen");
     assert!(found["passages"].as_u64().unwrap() >= 1 && found["plays"] == true, "{found:#}");
     let (model, _) = model();
     assert!(text("about").starts_with(&model.about().in_words), "{found:#}");

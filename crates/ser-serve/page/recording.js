@@ -6,7 +6,7 @@ import { certainty } from "./live.js";
 
 export class Recording {
   constructor(element, model, complain) {
-    Object.assign(this, { element, model, complain, file: null, timeline: null, url: null });
+    Object.assign(this, { element, model, complain, file: null, timeline: null, url: null, asked: new AbortController() });
     element("file").addEventListener("change", ({ target }) => this.open(target.files[0]));
     const drop = element("drop");
     const over = (is) => (event) => {
@@ -32,6 +32,10 @@ export class Recording {
   async open(file) {
     if (!file) return;
     const { element } = this;
+    // Answers to what was asked before, about another file or of another model, are not waited for and not shown.
+    this.asked.abort();
+    this.asked = new AbortController();
+    const { signal } = this.asked;
     this.file = file;
     this.timeline = null;
     this.complain("");
@@ -41,18 +45,18 @@ export class Recording {
     element("recording-warning").hidden = true;
     element("timeline").hidden = true;
     const name = encodeURIComponent(this.model().name);
-    const send = (path) => ask(`${path}?model=${name}`, { method: "POST", body: file });
+    const send = (path) => ask(`${path}?model=${name}`, { method: "POST", body: file, signal });
     let answer;
     try {
       answer = await send("/v1/predict");
     } catch (error) {
-      if (this.file !== file) return;
+      if (signal.aborted) return;
       element("recording").hidden = true;
       element("playback").hidden = true;
       this.complain(`${file.name}: ${error.message}`);
       return;
     }
-    if (this.file !== file) return;
+    if (signal.aborted) return;
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = URL.createObjectURL(file);
     element("player").src = this.url;
@@ -60,16 +64,16 @@ export class Recording {
     this.show(answer);
     try {
       const timeline = await send("/v1/timeline");
-      if (this.file === file) this.showTimeline(timeline);
+      if (!signal.aborted) this.showTimeline(timeline);
     } catch {
-      // The answer stands without it.
+      // The answer stands without it; nothing was shown since it was asked for.
     }
   }
 
   show(answer) {
     const { element } = this;
     element("recording-answer").textContent = inWords(answer.label);
-    const cut = answer.seconds_cut > 0.1 ? ` Its last ${answer.seconds_cut.toFixed(1)} s were left out; the timeline has them.` : "";
+    const cut = answer.seconds_cut > 0.1 ? ` ${answer.seconds_cut.toFixed(1)} s of it were left out; the timeline has them.` : "";
     element("recording-certainty").textContent = `${this.file.name}, ${answer.seconds.toFixed(1)} s. ${certainty(answer)}${cut}`;
     const warnings = [];
     if (answer.heard_before) {
