@@ -255,6 +255,9 @@ fn a_stopped_run_goes_on_where_it_was() {
     other.arg(prepared.corpus.join("missing.wav")).args(["--csv", "answers.csv", "--resume"]);
     let error = fail(&mut other, 1);
     assert!(error.contains("recordings have changed"), "{error}");
+    let error = fail(&mut run(&["--resume", "--max-duration", "0.4"]), 1);
+    assert!(error.contains("answers.csv") && error.contains("other limits"), "{error}");
+    assert!(std::fs::read(at("answers.csv")).unwrap() == whole, "it stays as it is");
     let text = String::from_utf8(whole).unwrap();
     let digest = rows(&at("answers.csv"))[0]["model"].clone();
     std::fs::write(at("answers.csv"), text.replace(&digest, &"0".repeat(digest.len()))).unwrap();
@@ -318,6 +321,78 @@ fn a_long_recording_becomes_a_timeline_in_every_format() {
     assert!(error.contains("one.vtt") && error.contains("{}"), "{error}");
     let error = fail(predict(folder.path()).args(["talk.wav", "--timeline", "--hop", "9"]), 2);
     assert!(error.contains("--hop"), "{error}");
+    // Nothing is written over, not even what is asked about.
+    std::fs::write(at("list.txt"), "talk.wav\n").unwrap();
+    for taken in ["talk.csv", "list.txt"] {
+        let before = std::fs::read(at(taken)).unwrap();
+        let error = fail(predict(folder.path()).args(["list.txt", "--timeline", "--save", taken]), 2);
+        assert!(error.contains(&format!("{taken}: is there already")), "{error}");
+        assert!(std::fs::read(at(taken)).unwrap() == before, "{taken}");
+    }
+}
+
+#[test]
+fn a_window_of_which_the_model_would_not_hear_the_end_is_refused() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let clip = test_side(prepared).swap_remove(0);
+    let longest = Model::open(checkpoint(), &ModelOptions::default()).unwrap().about().longest_s;
+    let with = |window: &str| {
+        let mut command = predict(folder.path());
+        command.arg(&clip).args(["--timeline", "--json", "--window", window]);
+        command
+    };
+    let error = fail(&mut with("10"), 2);
+    assert!(error.contains(&format!("{longest:.3} s")) && error.contains("--window"), "{error}");
+    let timeline = lines(&succeed(&mut with(&format!("{longest:.3}")))).swap_remove(0);
+    assert!((timeline["window_s"].as_f64().unwrap() - longest).abs() < 1e-3, "{timeline:#}");
+}
+
+#[test]
+fn what_is_about_windows_is_refused_where_there_are_none() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let clip = test_side(prepared).swap_remove(0);
+    for option in ["--window", "--hop", "--speech-threshold"] {
+        let error = fail(predict(folder.path()).arg(&clip).args([option, "0.5"]), 2);
+        assert!(error.contains(option) && error.contains("--timeline"), "{error}");
+    }
+}
+
+#[test]
+fn a_recording_that_is_too_long_is_said_to_be_heard_in_part() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let sound = clip_of(prepared, "angry").repeat(5);
+    std::fs::write(folder.path().join("long.wav"), ser_audio::pcm16_wav(&sound, 16_000)).unwrap();
+    let longest = Model::open(checkpoint(), &ModelOptions::default()).unwrap().about().longest_s;
+    let said = succeed(predict(folder.path()).args(["long.wav", "long.wav"]));
+    assert_eq!(said.matches(&format!("{longest:.2} s of it heard")).count(), 2, "{said}");
+    assert!(said.contains(&format!("2 too long, of which the model heard {longest:.2} s")), "{said}");
+}
+
+#[test]
+fn a_list_that_names_nothing_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("list.txt"), "\n").unwrap();
+    for extra in [&[][..], &["--csv", "answers.csv"], &["--timeline"]] {
+        let error = fail(predict(folder.path()).args(["list.txt", "--quiet"]).args(extra), 3);
+        assert!(error.contains("list.txt: names no recording"), "{error}");
+    }
+}
+
+#[test]
+fn files_whose_names_are_not_utf_8_have_rows_of_their_own() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let clip = std::fs::read(test_side(prepared).swap_remove(0)).unwrap();
+    std::fs::create_dir(folder.path().join("odd")).unwrap();
+    for name in [&b"a\xfe.wav"[..], b"a\xff.wav"] {
+        std::fs::write(folder.path().join("odd").join(std::ffi::OsStr::from_bytes(name)), &clip).unwrap();
+    }
+    succeed(predict(folder.path()).args(["odd", "--quiet", "--csv", "answers.csv"]));
+    let rows = rows(&folder.path().join("answers.csv"));
+    let paths: Vec<&str> = rows.iter().map(|row| row["path"].as_str()).collect();
+    assert_eq!(paths, ["odd/a\\xfe.wav", "odd/a\\xff.wav"]);
+    succeed(predict(folder.path()).args(["odd", "--quiet", "--csv", "answers.csv", "--resume"]));
 }
 
 #[test]

@@ -183,8 +183,54 @@ fn long_recordings_become_timelines_in_any_format() {
         assert!(reply.headers["content-type"].starts_with(kind), "{reply:?}");
         assert!(reply.text().contains(words), "{}", reply.text());
     }
-    for wrong in ["?format=docx", "?format=..%2Fjson", "?hop_s=0.01", "?hop_s=NaN", "?hop=1"] {
+    for wrong in ["?format=docx", "?format=..%2Fjson", "?hop_s=0.01", "?hop_s=10", "?hop_s=NaN", "?hop=1"] {
         assert_eq!(ask(wrong).status, 400, "{wrong}");
     }
     assert_eq!(server.ask("POST", "/v1/timeline", &[], b"no sound").status, 415);
+}
+
+/// Some recordings that the model knows, one after another.
+fn talk() -> Vec<u8> {
+    let known = recordings("train");
+    let pieces: Vec<Vec<f32>> = known.iter().take(3).map(|(path, _)| samples(path)).collect();
+    ser_audio::pcm16_wav(&pieces.concat(), 16_000)
+}
+
+#[test]
+fn timelines_are_of_the_model_that_was_loaded_whatever_becomes_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("best.pt");
+    let timeline = |server: &Serving| server.ask("POST", "/v1/timeline?format=csv", &[], &talk());
+    let expected = timeline(&Serving::start(&[checkpoint()], &[]));
+    assert_eq!(expected.status, 200, "{expected:?}");
+    for change in ["written over", "removed"] {
+        fs::copy(checkpoint(), &copy).unwrap();
+        let server = Serving::start(&[&copy], &[]);
+        match change {
+            "removed" => fs::remove_file(&copy).unwrap(),
+            _ => fs::write(&copy, b"another model").unwrap(),
+        }
+        let reply = timeline(&server);
+        assert_eq!((reply.status, reply.text()), (200, expected.text()), "{change}");
+    }
+}
+
+#[test]
+fn timelines_have_limits_of_their_own() {
+    let server = Serving::start(&[checkpoint()], &["--max-duration", "2", "--max-timeline", "10"]);
+    let ask = |body: &[u8]| server.ask("POST", "/v1/timeline", &[], body);
+    let refused = |body: &[u8], words: &str| {
+        let reply = ask(body);
+        assert_eq!(reply.status, 413, "{words}: {reply:?}");
+        let error = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(words) && !error.contains("--"), "{words}: {error}");
+    };
+    refused(&wav(8_000, &noise(1, 11 * 8_000)), "the recording lasts 11.000 s, more than the limit of 10 s");
+    refused(
+        &wav(96_000, &noise(1, 6 * 96_000)),
+        "the recording has 576000 samples, more than the limit of 480000",
+    );
+    let longer_than_a_recording = wav(16_000, &noise(1, 5 * 16_000));
+    assert_eq!(server.predict(&longer_than_a_recording).status, 413);
+    assert_eq!(ask(&longer_than_a_recording).json()["seconds"], 5.0);
 }

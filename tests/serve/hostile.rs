@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -156,5 +156,23 @@ fn a_connection_that_says_nothing_is_closed() {
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).expect("the server closes it first");
     }
+    is_well(server);
+}
+
+#[test]
+fn a_client_that_asks_and_never_reads_is_closed() {
+    let server = Serving::start(&[checkpoint()], &["--idle", "1", "--max-rate", "1000000"]);
+    let mut connection = TcpStream::connect(server.address).unwrap();
+    connection.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let requests = format!("GET /live.js HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).repeat(100);
+    let since = Instant::now();
+    // Once the server cannot write any more it reads no more, and writing here waits, until the connection is closed.
+    let closed = loop {
+        match connection.write_all(requests.as_bytes()) {
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => break error,
+            _ => assert!(since.elapsed() < Duration::from_secs(60), "the server waits for ever"),
+        }
+    };
+    assert!(closed.kind() != std::io::ErrorKind::TimedOut, "{closed}");
     is_well(server);
 }

@@ -1,5 +1,7 @@
 //! Who is let in, what browsers are told, and how it ends.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -58,21 +60,21 @@ fn browsers_are_told_to_load_nothing_else_and_to_share_nothing() {
 
 #[test]
 fn with_a_token_nothing_is_answered_without_it() {
-    let server = Serving::start(&[checkpoint()], &["--token", "open sesame"]);
+    let server = Serving::start(&[checkpoint()], &["--token", "open-sesame"]);
     let recording = wav(16_000, &noise(1, 16_000));
     let with = |token: &str| {
         let value = format!("Bearer {token}");
         server.ask("POST", "/v1/predict", &[("Authorization", &value)], &recording).status
     };
-    assert_eq!(with("open sesame"), 200);
-    assert_eq!(with("open sesam"), 401);
+    assert_eq!(with("open-sesame"), 200);
+    assert_eq!(with("open-sesam"), 401);
     let without = server.predict(&recording);
     assert_eq!((without.status, without.headers["www-authenticate"].as_str()), (401, "Bearer"));
     assert_eq!(server.get("/metrics").status, 401);
     assert_eq!(server.get("/healthz").status, 200);
     assert_eq!(server.get("/").status, 200);
     assert_eq!(server.connect(&[]).unwrap_err().status, 401);
-    let encoded = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode("open sesame");
+    let encoded = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode("open-sesame");
     let protocols = format!("ser.v1, ser.bearer.{encoded}");
     assert!(server.connect(&[("Sec-WebSocket-Protocol", &protocols)]).is_ok());
 }
@@ -139,5 +141,30 @@ fn what_cannot_be_served_is_named() {
         [["--token", " "], ["--max-streams", "0"], ["--idle", "-1"], ["--max-rate", "0"], ["--bind", "x"]]
     {
         fail(&mut serve(&wrong), 2);
+    }
+}
+
+#[test]
+fn a_token_that_no_client_could_send_is_refused_at_the_start() {
+    let serve = |option: &[&str], variable: Option<&[u8]>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ser-serve"));
+        command.arg("--checkpoint").arg(checkpoint()).args(["--bind", "127.0.0.1:0"]).args(option);
+        match variable {
+            Some(value) => command.env("SER_SERVE_TOKEN", OsStr::from_bytes(value)),
+            None => command.env_remove("SER_SERVE_TOKEN"),
+        };
+        fail(&mut command, 2)
+    };
+    for token in ["", " ", "open sesame", "gehüim"] {
+        let complaint = serve(&["--token", token], None);
+        assert!(complaint.contains("--token cannot be used: the token "), "{token:?}: {complaint}");
+    }
+    for variable in [&b""[..], b"geheim ", b"geheim\xfc", "gehüim".as_bytes()] {
+        let complaint = serve(&[], Some(variable));
+        assert!(
+            complaint.contains("SER_SERVE_TOKEN cannot be used: the token "),
+            "{variable:?}: {complaint}"
+        );
+        assert!(!complaint.contains("geh"), "it is not printed: {complaint}");
     }
 }

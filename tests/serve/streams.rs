@@ -146,3 +146,74 @@ fn one_stream_too_many_is_told_when_to_come_back() {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+fn pieces_longer_than_a_hop_are_answered_at_every_hop() {
+    let server = Serving::start(&[checkpoint()], &[]);
+    let (mut stream, ready) = server.stream(&json!({ "sample_rate": RATE, "hop_s": 0.1 }));
+    let window = (ready["window_s"].as_f64().unwrap() * f64::from(RATE)).round() as usize;
+    let (path, _) = recordings("train").swap_remove(0);
+    let sound = repeated(&samples(&path), 3 * RATE as usize);
+    let (mut model, mut front_end) = model();
+    let (mut hops, mut spoken) = (0, 0);
+    for piece in sound.chunks(RATE as usize / 2) {
+        assert!(stream.play(piece));
+        for _ in 0..5 {
+            hops += 1;
+            let end = hops * RATE as usize / 10;
+            let answer = stream.hear().unwrap();
+            assert_eq!((&answer["t"], &answer["skipped"]), (&json!(end as f64 / f64::from(RATE)), &json!(0)));
+            if answer["speech"] == true {
+                spoken += 1;
+                // What came after its end, in the same piece, is no part of it.
+                let heard = &sound[end.saturating_sub(window)..end];
+                let clip = front_end.samples(heard, RATE).unwrap();
+                let expected = model.answer(&[clip]).unwrap().swap_remove(0);
+                let label = &model.labels()[expected.predicted];
+                assert_eq!(answer["label"], *label);
+                assert_eq!(
+                    answer["probabilities"][label].as_f64().unwrap() as f32,
+                    expected.probabilities[expected.predicted]
+                );
+            }
+        }
+    }
+    assert!(spoken >= 5, "{spoken}");
+    assert_eq!(server.get("/readyz").json()["takes_streams"], true);
+    assert!(server.get("/metrics").text().contains("ser_windows_skipped_total 0"));
+}
+
+#[test]
+fn a_soft_voice_is_speech_where_a_loud_one_is() {
+    let server = Serving::start(&[checkpoint()], &[]);
+    let (path, _) = recordings("train").swap_remove(0);
+    let loud = repeated(&samples(&path), 3 * RATE as usize);
+    let level = (loud.iter().map(|sample| sample.powi(2)).sum::<f32>() / loud.len() as f32).sqrt();
+    // 50 dB below full scale.
+    let soft: Vec<f32> = loud.iter().map(|sample| sample * 0.003_16 / level).collect();
+    let speech = |sound: &[f32]| -> Vec<bool> {
+        let (mut stream, _) = server.stream(&hello(RATE));
+        let answers = sound.chunks(RATE as usize / 2).map(|piece| {
+            assert!(stream.play(piece));
+            stream.hear().unwrap()["speech"] == true
+        });
+        answers.collect()
+    };
+    let heard = speech(&loud);
+    assert!(heard.iter().filter(|speech| **speech).count() >= 3, "{heard:?}");
+    assert_eq!(speech(&soft), heard);
+}
+
+#[test]
+fn limits_of_recordings_are_none_of_windows() {
+    let server = Serving::start(&[checkpoint()], &["--max-duration", "0.4"]);
+    let (path, _) = recordings("train").swap_remove(0);
+    let (mut stream, _) = server.stream(&hello(RATE));
+    let sound = repeated(&samples(&path), 3 * RATE as usize);
+    let said = sound.chunks(RATE as usize / 2).map(|piece| {
+        assert!(stream.play(piece));
+        stream.hear().unwrap()
+    });
+    let labelled = said.filter(|answer| answer["label"].is_string()).count();
+    assert!(labelled >= 3, "{labelled}");
+}

@@ -46,7 +46,7 @@ pub(crate) fn samples(path: &Path) -> Vec<f32> {
     assert_eq!(model.features().sample_rate, 16_000);
     let (samples, rate) = front_end.long_file(path).unwrap();
     assert_eq!(rate, 16_000);
-    samples
+    samples.to_vec()
 }
 
 /// `samples` over and over, `count` of them.

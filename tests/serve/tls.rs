@@ -45,3 +45,17 @@ fn it_speaks_https_with_a_certificate_of_ones_own() {
     let (code, stderr) = server.end();
     assert_eq!(code, Some(0), "{stderr}");
 }
+
+#[test]
+fn it_says_that_it_serves_only_once_its_certificate_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = folder.path().join("chain.pem");
+    std::fs::write(&chain, "no certificate").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ser-serve"));
+    command.arg("--checkpoint").arg(checkpoint()).args(["--bind", "127.0.0.1:0"]);
+    command.arg("--tls-cert").arg(&chain).arg("--tls-key").arg(&chain);
+    let output = command.env_remove("SER_SERVE_TOKEN").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("chain.pem"), "{output:?}");
+}

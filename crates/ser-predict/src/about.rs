@@ -2,7 +2,7 @@
 
 use ser_cache::Sha;
 use ser_core::Result;
-use ser_features::FeatureConfig;
+use ser_features::{FeatureConfig, Pooling};
 use ser_model::LearntFrom;
 use ser_model::checkpoint::Checkpoint;
 use ser_train::state::Origin;
@@ -30,7 +30,8 @@ pub struct About {
     pub sample_rate: u32,
     /// The longest recording of which nothing is cut, seconds; with an encoder whose states are pooled, that it hears in one window.
     pub longest_s: f64,
-    /// The length of a typical training utterance, seconds; that of the longest one where the checkpoint does not say.
+    /// The length of a typical training utterance, seconds, no more than [`longest_s`](Self::longest_s); that of the longest one
+    /// where the checkpoint does not say.
     pub typical_s: f64,
     /// How the corpus was split for its training.
     pub protocol: String,
@@ -61,15 +62,7 @@ impl About {
     ) -> Result<Self> {
         let hop = features.hop_length as f64 / f64::from(features.sample_rate);
         let longest_s = features.max_frames as f64 * hop;
-        let typical_s = match features.encoder {
-            // Its one frame does not tell.
-            Some(_) => learnt
-                .and_then(|learnt| learnt.typical_ms)
-                .map_or(TYPICAL_S, |milliseconds| f64::from(milliseconds) / 1e3),
-            None => learnt
-                .and_then(|learnt| learnt.typical_frames)
-                .map_or(longest_s, |frames| f64::from(frames) * hop),
-        };
+        let typical_s = typical_s(features, hop, longest_s, learnt);
         let trained = learnt.map(|learnt| &learnt.training).filter(|heard| !heard.speakers.is_empty());
         let unheard = learnt.filter(|learnt| {
             !learnt.training.speakers.is_empty()
@@ -121,5 +114,58 @@ impl About {
                 format!("{trained}. Nothing was measured on another voice: expect mistakes there.")
             }
         }
+    }
+}
+
+/// The length of a typical utterance, seconds, where frames are `hop` seconds apart and no more than `longest_s` are heard.
+fn typical_s(features: &FeatureConfig, hop: f64, longest_s: f64, learnt: Option<&LearntFrom>) -> f64 {
+    let pooled = features.encoder.as_ref().is_some_and(|states| states.pooling != Pooling::None);
+    match pooled {
+        // Its one frame does not tell; neither does the longest recording, which an encoder hears in several windows.
+        true => learnt
+            .and_then(|learnt| learnt.typical_ms)
+            .map_or(TYPICAL_S, |milliseconds| f64::from(milliseconds) / 1e3),
+        false => learnt
+            .and_then(|learnt| learnt.typical_frames)
+            .map_or(longest_s, |frames| (f64::from(frames) * hop).min(longest_s)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ser_features::{EncoderPrecision, EncoderStates, ValueType};
+
+    use super::*;
+
+    /// Features of an encoder with a frame every 20 ms.
+    fn of_encoder(pooling: Pooling, max_frames: usize) -> FeatureConfig {
+        let states = EncoderStates {
+            family: "wav2vec2".to_owned(),
+            digest: "0".repeat(64),
+            version: EncoderStates::VERSION,
+            dimension: 8,
+            layers: vec![1],
+            pooling,
+            dtype: ValueType::default(),
+            precision: EncoderPrecision::default(),
+        };
+        FeatureConfig { hop_length: 320, max_frames, ..FeatureConfig::of_encoder(states, 16_000) }
+    }
+
+    #[test]
+    fn a_typical_utterance_is_as_long_as_its_frames_where_all_are_kept_and_never_longer_than_what_is_heard() {
+        let learnt =
+            |typical_frames, typical_ms| LearntFrom { typical_frames, typical_ms, ..LearntFrom::default() };
+        let typical = |features: &FeatureConfig, learnt: &LearntFrom| {
+            let longest_s = features.max_frames as f64 * 0.02;
+            typical_s(features, 0.02, longest_s, Some(learnt))
+        };
+        let frame_wise = of_encoder(Pooling::None, 200);
+        assert_eq!(typical(&frame_wise, &learnt(Some(85), None)), 1.7);
+        assert_eq!(typical(&frame_wise, &learnt(Some(300), None)), 4.0);
+        assert_eq!(typical(&frame_wise, &learnt(None, None)), 4.0);
+        let pooled = of_encoder(Pooling::Mean, 1);
+        assert_eq!(typical(&pooled, &learnt(Some(1), Some(1_850))), 1.85);
+        assert_eq!(typical(&pooled, &learnt(Some(1), None)), TYPICAL_S);
     }
 }

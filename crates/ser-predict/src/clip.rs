@@ -97,11 +97,12 @@ impl FrontEnd {
         })
     }
 
-    /// All of a long recording: its mono samples at their own rate, and that rate in Hz.
+    /// All of a long recording: its mono samples at their own rate, and that rate in Hz. The limits are those of the front end
+    /// as they are; [`Limits::of_segmented`] makes some for long recordings.
     ///
     /// # Errors
-    /// When it cannot be decoded; none names a file.
-    pub fn long_bytes(&mut self, bytes: Vec<u8>) -> Result<(Vec<f32>, u32)> {
+    /// When it cannot be decoded, or is outside of the limits; none names a file.
+    pub fn long_bytes(&mut self, bytes: Vec<u8>) -> Result<(&[f32], u32)> {
         self.pipeline.take(bytes)?;
         self.long()
     }
@@ -109,15 +110,15 @@ impl FrontEnd {
     /// As [`long_bytes`](Self::long_bytes), of the file at `path`.
     ///
     /// # Errors
-    /// When it cannot be read or decoded; every error names it.
-    pub fn long_file(&mut self, path: &Path) -> Result<(Vec<f32>, u32)> {
+    /// When it cannot be read or decoded, or is outside of the limits; every error names it.
+    pub fn long_file(&mut self, path: &Path) -> Result<(&[f32], u32)> {
         self.pipeline.read(path)?;
         self.long().map_err(|error| error.at(path))
     }
 
-    fn long(&mut self) -> Result<(Vec<f32>, u32)> {
-        let recording = self.pipeline.decode(true)?;
-        Ok((self.pipeline.mono().to_vec(), recording.sample_rate))
+    fn long(&mut self) -> Result<(&[f32], u32)> {
+        let recording = self.pipeline.decode(false)?;
+        Ok((self.pipeline.mono(), recording.sample_rate))
     }
 
     fn decoded(&mut self) -> Result<Clip> {

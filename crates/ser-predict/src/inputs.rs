@@ -22,14 +22,35 @@ pub enum Input {
     Stdin,
 }
 
-/// As in results: its path, or `-`.
+/// As in results: [`name_of`] its path, or `-`.
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) => f.write_str(&name_of(path)),
             Self::Stdin => f.write_str("-"),
         }
     }
+}
+
+/// How a path is named in results, such that no two have the same name: as it is, but that a byte which is no UTF-8 becomes
+/// `\xff`, and so that this can be undone, a backslash before what would look like such a byte becomes `\x5c`.
+pub fn name_of(path: &Path) -> String {
+    let mut name = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        let valid = chunk.valid();
+        for (at, c) in valid.char_indices() {
+            let looks_escaped = || {
+                let mut after = valid[at + 1..].bytes();
+                after.next() == Some(b'x') && after.take(2).filter(u8::is_ascii_hexdigit).count() == 2
+            };
+            match c {
+                '\\' if looks_escaped() => name.push_str("\\x5c"),
+                c => name.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| name.push_str(&format!("\\x{byte:02x}")));
+    }
+    name
 }
 
 /// The recordings behind some names, one after another, in memory that does not grow with their number.
@@ -55,7 +76,8 @@ impl Inputs {
     }
 }
 
-/// An item is an error where a folder or a list, or a part of it, cannot be read; it names the path, and the others follow.
+/// An item is an error where a folder or a list, or a part of it, cannot be read, or names no recording; it names the path, and
+/// the others follow.
 impl Iterator for Inputs {
     type Item = Result<Input>;
 
@@ -79,7 +101,10 @@ fn behind(name: PathBuf) -> Box<dyn Iterator<Item = Result<Input>> + Send> {
     let is_list = name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
     match is_list {
         true => match list(&name) {
-            Ok(listed) => Box::new(listed),
+            Ok(listed) => Box::new(or_nothing(listed, move || {
+                let nothing = Error::new(ErrorKind::Missing, "names no recording").at(&name);
+                nothing.help("give a list of paths, one a line")
+            })),
             Err(error) => Box::new(std::iter::once(Err(error))),
         },
         false => Box::new(std::iter::once(Ok(Input::File(name)))),
@@ -89,21 +114,25 @@ fn behind(name: PathBuf) -> Box<dyn Iterator<Item = Result<Input>> + Send> {
 fn recordings_below(folder: PathBuf) -> impl Iterator<Item = Result<Input>> + Send {
     let walk = WalkDir::new(&folder).follow_links(true).sort_by_file_name().into_iter();
     let visible = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
-    let mut recordings = visible.filter_map(|entry| match entry {
+    let recordings = visible.filter_map(|entry| match entry {
         Ok(entry) => is_recording(&entry).then(|| Ok(Input::File(entry.into_path()))),
         Err(error) => Some(Err(cannot_list(&error))),
     });
-    let mut any = false;
-    std::iter::from_fn(move || {
-        let next = recordings.next();
-        if next.is_some() || any {
-            any = true;
-            return next;
-        }
-        // More likely the wrong folder than nothing to do.
-        any = true;
+    or_nothing(recordings, move || {
         let nothing = Error::new(ErrorKind::Missing, "holds no recording").at(&folder);
-        Some(Err(nothing.help("name a folder of recordings")))
+        nothing.help("name a folder of recordings")
+    })
+}
+
+/// `recordings`, or an error where there is none: the wrong folder or list is more likely than nothing to do.
+fn or_nothing(
+    mut recordings: impl Iterator<Item = Result<Input>> + Send,
+    nothing: impl FnOnce() -> Error + Send,
+) -> impl Iterator<Item = Result<Input>> + Send {
+    let mut nothing = Some(nothing);
+    std::iter::from_fn(move || {
+        let nothing = nothing.take();
+        recordings.next().or_else(|| nothing.map(|error| Err(error())))
     })
 }
 
@@ -132,9 +161,13 @@ fn list(path: &Path) -> Result<impl Iterator<Item = Result<Input>> + Send + use<
             number += 1;
             match line(&mut lines) {
                 Ok(None) => return None,
-                Ok(Some(line)) if line.trim().is_empty() => {}
-                // Joining leaves an absolute path as it is.
-                Ok(Some(line)) => return Some(Ok(Input::File(folder.join(line.trim_end_matches('\r'))))),
+                Ok(Some(line)) => {
+                    let line = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(&line);
+                    if !line.trim().is_empty() {
+                        // Joining leaves an absolute path as it is.
+                        return Some(Ok(Input::File(folder.join(line.trim_end_matches('\r')))));
+                    }
+                }
                 Err(why) => {
                     failed = true;
                     let what = format!("line {number} {why}, so the list is read no further");
@@ -146,6 +179,9 @@ fn list(path: &Path) -> Result<impl Iterator<Item = Result<Input>> + Send + use<
         None
     }))
 }
+
+/// What some editors begin a file in UTF-8 with; no part of the first path.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The next line without its end; `None` after the last.
 fn line(lines: &mut BufReader<File>) -> Result<Option<String>, String> {
@@ -199,6 +235,35 @@ mod tests {
             Input::File(at("missing.wav")),
         ];
         assert_eq!(found, expected.map(Ok));
+    }
+
+    #[test]
+    fn a_list_may_begin_with_a_byte_order_mark_and_must_name_a_recording() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        write(&at("marked.txt"), "\u{feff}a.wav\r\nb.wav\n".as_bytes());
+        let [a, b] = ["a.wav", "b.wav"].map(|name| Ok(Input::File(at(name))));
+        assert_eq!(named(&[&at("marked.txt")]), [a, b]);
+        for nothing in ["", "\n\r\n  \n", "\u{feff}", "\u{feff}\n"] {
+            write(&at("empty.txt"), nothing.as_bytes());
+            let found = named(&[&at("empty.txt")]);
+            let [Err(error)] = &found[..] else { panic!("{nothing:?}: {found:?}") };
+            assert!(error.contains("empty.txt: names no recording"), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_not_utf_8_have_names_of_their_own() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let name = |bytes: &[u8]| name_of(Path::new(std::ffi::OsStr::from_bytes(bytes)));
+        assert_eq!(name("a/ü b\\c.wav".as_bytes()), "a/ü b\\c.wav");
+        assert_eq!(name(b"a\xff.wav"), "a\\xff.wav");
+        assert_eq!(name(b"a\xfe\xc3.wav"), "a\\xfe\\xc3.wav");
+        assert_eq!(name(b"a\\xff.wav"), "a\\x5cxff.wav");
+        assert_eq!(name(b"a\\xf\xff"), "a\\xf\\xff");
+        assert_eq!(name(b"\\\xff"), "\\\\xff");
     }
 
     #[test]

@@ -21,9 +21,9 @@ pub mod timeline;
 pub use about::About;
 pub use answer::Answer;
 pub use clip::{Clip, FrontEnd, FrontEnds};
-pub use inputs::{Input, Inputs};
+pub use inputs::{Input, Inputs, name_of};
 pub use live::{Live, Moment};
-pub use model::{Model, ModelOptions};
+pub use model::{CheckpointFile, Model, ModelOptions};
 pub use stream::{Outcome, predict_all, recordings_at_once, stdin};
 
 /// The example of the README.

@@ -2,14 +2,8 @@
 
 use ser_core::Result;
 
-use crate::timeline::stretches_of_speech;
+use crate::timeline::{Ears, level_dbfs};
 use crate::{Answer, FrontEnd, Model};
-
-/// Softer than this is no speech, RMS in dB below full scale: a microphone that is off, or an empty room.
-const SILENCE_DBFS: f64 = -60.0;
-
-/// Less speech than this in a window is too little to say anything about, seconds.
-const LEAST_SPEECH_S: f64 = 0.3;
 
 /// The last seconds of a live sound.
 #[derive(Debug)]
@@ -17,7 +11,8 @@ pub struct Live {
     sample_rate: u32,
     window: usize,
     hop: usize,
-    speech_threshold: f32,
+    speech_threshold: f64,
+    ears: Ears,
     samples: Vec<f32>,
     /// Samples that came since it began.
     total: u64,
@@ -44,7 +39,8 @@ impl Live {
             sample_rate,
             window: samples(window_s),
             hop: samples(hop_s),
-            speech_threshold: speech_threshold as f32,
+            speech_threshold,
+            ears: Ears::default(),
             samples: Vec::new(),
             total: 0,
             since: 0,
@@ -69,26 +65,14 @@ impl Live {
     ///
     /// # Errors
     /// When the network cannot answer, or the rate cannot be resampled.
-    pub fn moment(&self, model: &mut Model, front_end: &mut FrontEnd) -> Result<Moment> {
-        let rate = f64::from(self.sample_rate);
-        let level_dbfs = level_dbfs(&self.samples);
-        let mut answer = None;
-        if level_dbfs > SILENCE_DBFS {
-            let speech = stretches_of_speech(&self.samples, self.sample_rate, self.speech_threshold)?;
-            let speech_s = speech.iter().map(|stretch| stretch.len() as f64 / rate).sum::<f64>();
-            if speech_s >= LEAST_SPEECH_S {
-                let clip = front_end.samples(&self.samples, self.sample_rate)?;
-                answer = model.answer(&[clip])?.pop();
-            }
-        }
-        Ok(Moment { t: self.total as f64 / rate, level_dbfs, answer })
+    pub fn moment(&mut self, model: &mut Model, front_end: &mut FrontEnd) -> Result<Moment> {
+        let (samples, rate) = (&self.samples, self.sample_rate);
+        let answer = match self.ears.hear_speech(samples, rate, self.speech_threshold)? {
+            true => model.answer(&[front_end.samples(samples, rate)?])?.pop(),
+            false => None,
+        };
+        Ok(Moment { t: self.total as f64 / f64::from(rate), level_dbfs: level_dbfs(samples), answer })
     }
-}
-
-/// The root mean square of `samples` in dB below full scale; −120 at least.
-fn level_dbfs(samples: &[f32]) -> f64 {
-    let power: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-    (10.0 * (power / samples.len().max(1) as f64).max(1e-12).log10()).max(-120.0)
 }
 
 #[cfg(test)]
@@ -102,12 +86,5 @@ mod tests {
         assert_eq!(due, [false, true, false, true]);
         assert_eq!(live.samples, [0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0]);
         assert_eq!((live.total, live.since), (12, 2));
-    }
-
-    #[test]
-    fn levels_are_below_full_scale() {
-        assert_eq!(level_dbfs(&[1.0, -1.0]), 0.0);
-        assert!((level_dbfs(&[0.1, -0.1]) + 20.0).abs() < 1e-6);
-        assert_eq!((level_dbfs(&[0.0; 4]), level_dbfs(&[])), (-120.0, -120.0));
     }
 }

@@ -1,7 +1,8 @@
 //! A checkpoint that answers.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ser_audio::Limits;
 use ser_cache::Sha;
@@ -37,6 +38,30 @@ impl Default for ModelOptions {
     }
 }
 
+/// A checkpoint as it was when its file was read: what becomes of the file later changes no model that is opened from it.
+#[derive(Debug, Clone)]
+pub struct CheckpointFile {
+    path: PathBuf,
+    bytes: Arc<[u8]>,
+}
+
+impl CheckpointFile {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no regular file; the error names it.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut bytes = Vec::new();
+        // A pipe could wait forever.
+        // One byte more than is allowed tells a larger file from one just so large.
+        open_regular(path, "cannot be read")?
+            .take(MAX_FILE_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::io("cannot be read", path, error))?;
+        Ok(Self { path: path.to_owned(), bytes: bytes.into() })
+    }
+}
+
 /// A trained model with everything that its answers need.
 #[derive(Debug)]
 pub struct Model {
@@ -55,15 +80,17 @@ impl Model {
     /// When it cannot be read, is damaged, cannot answer for single recordings, or the device is not there. Every error
     /// names it.
     pub fn open(path: &Path, options: &ModelOptions) -> Result<Self> {
-        let mut bytes = Vec::new();
-        // A pipe could wait forever.
-        // One byte more than is allowed tells a larger file from one just so large.
-        open_regular(path, "cannot be read")?
-            .take(MAX_FILE_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::io("cannot be read", path, error))?;
+        Self::of(&CheckpointFile::read(path)?, options)
+    }
+
+    /// Opens a checkpoint that was read before, and as often as it is asked for.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but that its file may be gone.
+    pub fn of(checkpoint: &CheckpointFile, options: &ModelOptions) -> Result<Self> {
+        let CheckpointFile { path, bytes } = checkpoint;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Self::from_bytes(name, &bytes, options).map_err(|error| error.at(path))
+        Self::from_bytes(name, bytes, options).map_err(|error| error.at(path))
     }
 
     fn from_bytes(name: String, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
@@ -84,6 +111,7 @@ impl Model {
             About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
         if let Some(encoder) = &encoder {
             about.longest_s = encoder.longest_s();
+            about.typical_s = about.typical_s.min(about.longest_s);
         }
         about.calibrated = calibration.is_some();
         about.knows_its_domain = domain.is_some();

@@ -9,7 +9,7 @@ use ser_audio::Limits;
 use ser_core::progress::Progress;
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::{Answer, Clip, FrontEnd, Input, Model};
+use crate::{Answer, Clip, FrontEnd, Input, Model, name_of};
 
 /// Recordings that are decoded together, and the bytes that their features may take.
 const BATCH: usize = 64;
@@ -99,7 +99,7 @@ impl Decoding {
         let input = match input {
             Ok(input) => input,
             Err(error) => {
-                let name = error.path().map(|path| path.display().to_string());
+                let name = error.path().map(name_of);
                 return (name.unwrap_or_default(), Err(error));
             }
         };

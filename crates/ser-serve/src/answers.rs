@@ -19,7 +19,7 @@ pub(crate) struct Prediction {
     pub(crate) heard_before: bool,
     /// Length of the recording.
     pub(crate) seconds: f64,
-    /// How much of its end was left out, because the model hears no more at once.
+    /// How much of it was left out, because the model hears no more at once; silence that it trims away does not count.
     pub(crate) seconds_cut: f64,
 }
 

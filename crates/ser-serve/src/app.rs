@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use ser_core::Result;
-use ser_predict::timeline::Format;
+use ser_predict::timeline::{Format, TimelineOptions};
 use ser_predict::{Answer, Clip};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -24,15 +24,17 @@ pub(crate) struct Served {
     /// What clients call it.
     pub(crate) name: String,
     pub(crate) inference: Inference,
-    pub(crate) front_ends: FrontEnds,
+    pub(crate) recordings: FrontEnds,
+    /// For windows of streams.
+    pub(crate) windows: FrontEnds,
     pub(crate) timelines: Timelines,
 }
 
 impl Served {
-    /// Seconds of sound that a window of a stream holds: a typical training utterance.
+    /// Seconds of sound that a window of a stream holds: a typical training utterance, and no more than the model hears.
     pub(crate) fn window_s(&self) -> f64 {
         let about = self.inference.about();
-        about.typical_s.min(about.longest_s).clamp(0.5, 10.0)
+        about.typical_s.clamp(0.5, 10.0).min(about.longest_s)
     }
 }
 
@@ -134,7 +136,7 @@ impl App {
     /// When it cannot be used, or there is too much to do.
     pub(crate) async fn recording(&self, served: &Arc<Served>, bytes: Vec<u8>) -> Result<Answer, Problem> {
         let model = Arc::clone(served);
-        let clip = self.blocking(&self.decoding, move || model.front_ends.recording(bytes)).await?;
+        let clip = self.blocking(&self.decoding, move || model.recordings.recording(bytes)).await?;
         served.inference.answer(clip).await
     }
 
@@ -146,11 +148,11 @@ impl App {
         &self,
         served: &Arc<Served>,
         bytes: Vec<u8>,
-        hop_s: f64,
+        options: TimelineOptions,
         format: Format,
     ) -> Result<String, Problem> {
         let model = Arc::clone(served);
-        self.blocking(&self.listening, move || model.timelines.of(bytes, hop_s, format)).await
+        self.blocking(&self.listening, move || model.timelines.of(bytes, &options, format)).await
     }
 
     /// The answer for a window of a stream; `None` where nobody speaks.
@@ -165,7 +167,7 @@ impl App {
     ) -> Result<Option<Answer>, Problem> {
         let model = Arc::clone(served);
         let clip: Option<Clip> =
-            self.blocking(&self.windows, move || model.front_ends.window(&samples, sample_rate)).await?;
+            self.blocking(&self.windows, move || model.windows.window(&samples, sample_rate)).await?;
         match clip {
             Some(clip) => served.inference.answer(clip).await.map(Some),
             None => Ok(None),

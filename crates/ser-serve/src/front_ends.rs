@@ -4,12 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use ser_audio::Limits;
 use ser_core::{ErrorKind, Result};
+use ser_predict::timeline::{Ears, SPEECH_THRESHOLD};
 use ser_predict::{Clip, FrontEnd};
-
-use crate::speech::Ears;
-
-/// A window with less speech than this is quiet, seconds.
-const LEAST_SPEECH_S: f64 = 0.25;
 
 /// A front end whose buffers have held a larger recording is not kept: memory is to stay flat.
 const LARGE_BYTES: usize = 4 << 20;
@@ -58,9 +54,9 @@ impl FrontEnds {
     /// As [`FrontEnd::samples`], but for silence.
     pub(crate) fn window(&self, mono: &[f32], sample_rate: u32) -> Result<Option<Clip>> {
         let mut worker = self.take()?;
-        let clip = match worker.ears.speech_s(mono, sample_rate)? < LEAST_SPEECH_S {
-            true => Ok(None),
-            false => match worker.front_end.samples(mono, sample_rate) {
+        let clip = match worker.ears.hear_speech(mono, sample_rate, SPEECH_THRESHOLD)? {
+            false => Ok(None),
+            true => match worker.front_end.samples(mono, sample_rate) {
                 Err(error) if error.kind() == ErrorKind::Unusable => Ok(None),
                 clip => clip.map(Some),
             },
@@ -75,7 +71,7 @@ impl FrontEnds {
             Some(worker) => Ok(worker),
             None => {
                 let front_end = self.of_model.front_end(self.limits)?;
-                Ok(Worker { front_end, ears: Ears::new() })
+                Ok(Worker { front_end, ears: Ears::default() })
             }
         }
     }

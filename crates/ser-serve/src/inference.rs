@@ -1,7 +1,6 @@
 //! A thread of its own for each model, which answers what waits together.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError};
@@ -9,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_predict::{About, Answer, Clip, FrontEnds, Model, ModelOptions};
+use ser_predict::{About, Answer, CheckpointFile, Clip, FrontEnds, Model, ModelOptions};
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
@@ -38,19 +37,26 @@ struct Job {
 }
 
 impl Inference {
-    /// Opens the checkpoint at `path` in a thread of its own, and lets it answer once, so that the first client need not
+    /// Opens `checkpoint` in a thread of its own, and lets it answer once, so that the first client need not
     /// wait for what libtorch sets up on its first batch.
     ///
     /// # Errors
-    /// As [`Model::open`]; when there can be no more threads.
-    pub(crate) fn start(path: PathBuf, options: ModelOptions, metrics: Arc<Metrics>) -> Result<Self> {
+    /// As [`Model::of`]; when there can be no more threads.
+    pub(crate) fn start(
+        checkpoint: CheckpointFile,
+        options: ModelOptions,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let (tell, told) = sync_channel(1);
         let alive = Arc::new(AtomicBool::new(true));
         let flag = Arc::clone(&alive);
         // The number of libtorch's threads is a property of the thread that sets it, so the model is opened in it.
         let run = move || {
-            let opened = Model::open(&path, &options).and_then(|mut model| warm(&mut model).map(|()| model));
+            let opened =
+                Model::of(&checkpoint, &options).and_then(|mut model| warm(&mut model).map(|()| model));
+            // Whoever makes timelines has it, too, until theirs is open.
+            drop(checkpoint);
             match opened {
                 Ok(mut model) => {
                     if tell.send(Ok((model.about().clone(), model.front_ends().clone()))).is_ok() {

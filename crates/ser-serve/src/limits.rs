@@ -11,7 +11,11 @@ pub struct ServeLimits {
     pub max_body_bytes: usize,
     /// Longest recording, seconds.
     pub max_duration_s: f64,
-    /// Longest time of the processor that decoding a recording may take, seconds.
+    /// Longest recording that becomes a timeline, seconds.
+    pub max_timeline_s: f64,
+    /// Most samples of such a recording, mixed down: at a high rate they are many.
+    pub max_timeline_samples: usize,
+    /// Longest time of the processor that decoding a recording may take, seconds; four times as long for a timeline.
     pub max_decoding_s: f64,
     /// Requests of one address each second; as many may come at once.
     pub requests_per_s: u32,
@@ -37,6 +41,8 @@ impl Default for ServeLimits {
         Self {
             max_body_bytes: 32 << 20,
             max_duration_s: 300.0,
+            max_timeline_s: 900.0,
+            max_timeline_samples: 900 * 48_000,
             max_decoding_s: 10.0,
             requests_per_s: 500,
             max_connections: 512,
@@ -58,6 +64,17 @@ impl ServeLimits {
             max_duration_s: self.max_duration_s,
             max_decoding_s: self.max_decoding_s,
             ..Limits::default()
+        }
+    }
+
+    /// Limits of a recording that becomes a timeline.
+    pub(crate) fn of_timelines(&self) -> Limits {
+        let recordings = self.of_recordings();
+        Limits {
+            max_duration_s: self.max_timeline_s,
+            min_duration_s: 0.0,
+            max_decoding_s: 4.0 * recordings.max_decoding_s,
+            ..recordings
         }
     }
 

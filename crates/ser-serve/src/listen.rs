@@ -1,4 +1,4 @@
-//! Connections: accepted up to a number, each with a time for its heads, and ended in order.
+//! Connections: accepted up to a number, each with a time for its heads and for being read, and ended in order.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::app::App;
+use crate::patient::Patient;
 use crate::tls::Tls;
 
 /// The other end of a request's connection.
@@ -56,6 +57,7 @@ pub(crate) async fn listen(app: Arc<App>, listener: TcpListener, tls: Option<Tls
         // Whoever comes when all are taken finds the connection closed.
         let Ok(place) = Arc::clone(&connections).try_acquire_owned() else { continue };
         let _ = stream.set_nodelay(true);
+        let stream = Patient::new(stream, app.limits.idle());
         let (app, builder, router, tls) = (Arc::clone(&app), builder.clone(), router.clone(), tls.clone());
         tokio::spawn(async move {
             match tls {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_predict::ModelOptions;
+use ser_predict::{CheckpointFile, ModelOptions};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -66,6 +66,7 @@ impl ServeOptions {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    tls: Option<Tls>,
     address: SocketAddr,
     options: ServeOptions,
     models: Vec<Arc<Served>>,
@@ -77,7 +78,8 @@ impl Server {
     /// Binds the address and loads the models. Who connects from now on is answered once the server runs.
     ///
     /// # Errors
-    /// When the address is taken or not this machine's, and as [`ser_predict::Model::open`].
+    /// When the address is taken or not this machine's, the files for HTTPS are unusable, and as
+    /// [`ser_predict::Model::open`].
     pub fn bind(options: ServeOptions) -> Result<Self> {
         let cannot = |error| {
             let what = format!("cannot listen on {}: {error}", options.bind);
@@ -86,6 +88,7 @@ impl Server {
         let listener = TcpListener::bind(options.bind).map_err(cannot)?;
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
+        let tls = options.tls.as_ref().map(Tls::new).transpose()?;
         if options.checkpoints.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "there is no checkpoint to serve"));
         }
@@ -96,14 +99,20 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         let names = names(&options.checkpoints);
         let models = options.checkpoints.iter().zip(names).map(|(path, name)| {
-            let inference = Inference::start(path.clone(), options.model.clone(), Arc::clone(&metrics))?;
+            // Read once, so that all answers are those of one model, whatever becomes of the file.
+            let checkpoint = CheckpointFile::read(path)?;
+            let inference =
+                Inference::start(checkpoint.clone(), options.model.clone(), Arc::clone(&metrics))?;
             let limits = options.limits.of_recordings();
-            let front_ends = FrontEnds::new(inference.front_ends().clone(), limits, 2 * jobs);
-            let timelines = Timelines::new(path.clone(), options.model.clone(), limits, jobs);
-            Ok(Arc::new(Served { name, inference, front_ends, timelines }))
+            let of_model = inference.front_ends();
+            let recordings = FrontEnds::new(of_model.clone(), limits, jobs);
+            // A window is as long as it is, whatever limits recordings have.
+            let windows = FrontEnds::new(of_model.clone(), limits.of_any_duration(), jobs);
+            let timelines = Timelines::new(checkpoint, options.model.clone(), options.limits, jobs);
+            Ok(Arc::new(Served { name, inference, recordings, windows, timelines }))
         });
         let models = models.collect::<Result<Vec<_>>>()?;
-        Ok(Self { listener, address, models, metrics, jobs, options })
+        Ok(Self { listener, tls, address, models, metrics, jobs, options })
     }
 
     /// Where it listens.
@@ -120,9 +129,8 @@ impl Server {
     /// seconds to end.
     ///
     /// # Errors
-    /// When there can be no threads, or the files for HTTPS are unusable.
+    /// When there can be no threads.
     pub fn run(self, stop: &AtomicBool) -> Result<()> {
-        let tls = self.options.tls.as_ref().map(Tls::new).transpose()?;
         let failed = |error| Error::new(ErrorKind::Io, format!("the server cannot start: {error}"));
         let runtime = Builder::new_multi_thread()
             .worker_threads(self.jobs)
@@ -145,7 +153,7 @@ impl Server {
                 }
                 let _ = stopping_sender.send(true);
             };
-            tokio::join!(watch, listen(app, listener, tls, router));
+            tokio::join!(watch, listen(app, listener, self.tls, router));
             Ok::<(), Error>(())
         })?;
         // Decoding that nobody waits for any more must not hold the end up.

@@ -11,7 +11,7 @@ use ser_core::text::printable;
 use ser_core::{Error, ErrorKind, Result};
 use ser_model::domain::OUT_OF_DOMAIN_LEVEL;
 use ser_predict::timeline::{Format, SPEECH_THRESHOLD, Timeline, TimelineOptions, listen};
-use ser_predict::{FrontEnd, Input, Inputs, Model, stdin};
+use ser_predict::{FrontEnd, Input, Inputs, Model, name_of, stdin};
 
 use crate::Arguments;
 
@@ -32,15 +32,15 @@ pub(crate) struct TimelineArguments {
     /// Save a picture of the timeline, as SVG
     #[arg(long, value_name = "FILE", requires = "timeline")]
     figure: Option<PathBuf>,
-    /// Length of a window, seconds [default: of a typical training utterance]
+    /// Length of a window, seconds, no longer than what the model hears at once [default: of a typical training utterance]
     #[arg(long, value_name = "SECONDS")]
     window: Option<f64>,
-    /// From one window to the next, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = TimelineOptions::default().hop_s)]
-    hop: f64,
-    /// From which score of the voice-activity detector on there is speech, 0 to 1
-    #[arg(long, value_name = "SCORE", default_value_t = SPEECH_THRESHOLD)]
-    speech_threshold: f64,
+    /// From one window to the next, seconds [default: 0.5, or the window where that is shorter]
+    #[arg(long, value_name = "SECONDS")]
+    hop: Option<f64>,
+    /// From which score of the voice-activity detector on there is speech, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "SCORE")]
+    speech_threshold: Option<f64>,
 }
 
 impl TimelineArguments {
@@ -49,7 +49,27 @@ impl TimelineArguments {
     }
 
     pub(crate) fn options(&self) -> TimelineOptions {
-        TimelineOptions { window_s: self.window, hop_s: self.hop, speech_threshold: self.speech_threshold }
+        TimelineOptions {
+            window_s: self.window,
+            hop_s: self.hop,
+            speech_threshold: self.speech_threshold.unwrap_or(SPEECH_THRESHOLD),
+        }
+    }
+
+    /// Refuses what says how windows are heard where there are none.
+    pub(crate) fn check(&self, microphone: bool) -> Result<()> {
+        let given = [
+            ("--window", self.window.is_some()),
+            ("--hop", self.hop.is_some()),
+            ("--speech-threshold", self.speech_threshold.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given && !self.timeline && !microphone) {
+            None => Ok(()),
+            Some((option, _)) => {
+                let what = format!("{option} is about windows, and a recording is answered for as a whole");
+                Err(Error::new(ErrorKind::Usage, what).help("add --timeline, or leave it out"))
+            }
+        }
     }
 
     /// Files to write, each with its format.
@@ -72,7 +92,7 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         jobs => jobs.min(1024),
     };
-    let mut whole = model.front_end(arguments.limits())?;
+    let mut whole = model.front_end(arguments.limits().of_segmented())?;
     // A window is as long as it is, whatever limits recordings have.
     let limits = arguments.limits().of_any_duration();
     let front_ends: Result<Vec<FrontEnd>> = (0..threads).map(|_| model.front_end(limits)).collect();
@@ -80,8 +100,10 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
     let (mut unusable, mut saved) = (0, BTreeMap::new());
     for input in Inputs::new(arguments.recordings.clone()) {
         let heard = input.and_then(|input| {
+            // Before it is listened to, which takes a while.
+            let places = places(&files, &input, &mut saved)?;
             let timeline = timeline_of(arguments, model, &mut whole, &mut front_ends, &input)?;
-            Ok((input, timeline))
+            Ok((places, timeline))
         });
         match heard {
             Err(error) if is_about_recording(&error) => {
@@ -89,22 +111,40 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
                 let _ = writeln!(std::io::stderr(), "ser-predict: {error}");
             }
             Err(error) => return Err(error),
-            Ok((input, timeline)) => {
-                for (pattern, format) in &files {
-                    let path = file_for(pattern, &input);
-                    if let Some(other) = saved.insert(path.clone(), input.to_string()) {
-                        let what = format!("would be written for {other} and for {input}");
-                        return Err(Error::new(ErrorKind::Usage, what).at(path).help(
-                            "put {} into its name, for the name of the recording, and name recordings differently",
-                        ));
-                    }
-                    Storage::native().replace_file(&path, &[format.write(&timeline)?.as_bytes()])?;
+            Ok((places, timeline)) => {
+                for (path, format) in &places {
+                    Storage::native().replace_file(path, &[format.write(&timeline)?.as_bytes()])?;
                 }
                 show(arguments, &timeline)?;
             }
         }
     }
     Ok(unusable)
+}
+
+/// Where the timeline of `input` goes, in which formats; none of these files may be there, or be of another recording in `saved`.
+fn places(
+    files: &[(&Path, Format)],
+    input: &Input,
+    saved: &mut BTreeMap<PathBuf, String>,
+) -> Result<Vec<(PathBuf, Format)>> {
+    let mut places = Vec::new();
+    for (pattern, format) in files {
+        let path = file_for(pattern, input);
+        if let Some(other) = saved.insert(path.clone(), input.to_string()) {
+            let what = format!("would be written for {other} and for {input}");
+            return Err(Error::new(ErrorKind::Usage, what).at(path).help(
+                "put {} into its name, for the name of the recording, and name recordings differently",
+            ));
+        }
+        // Also a link that leads nowhere.
+        if path.symlink_metadata().is_ok() {
+            let error = Error::new(ErrorKind::Usage, "is there already").at(path);
+            return Err(error.help("name another file, or remove this one"));
+        }
+        places.push((path, *format));
+    }
+    Ok(places)
 }
 
 /// Wrong options concern every recording.
@@ -127,17 +167,20 @@ fn timeline_of(
             .map_err(|error| error.at(&name))?,
     };
     let bar = Bar::new(arguments.quiet || arguments.json);
-    let heard = listen(model, front_ends, &name, (&mono, sample_rate), &arguments.timeline_options(), &bar);
+    let heard = listen(model, front_ends, &name, (mono, sample_rate), &arguments.timeline_options(), &bar);
     heard.map_err(|error| if error.kind() == ErrorKind::Usage { error } else { error.at(&name) })
 }
 
 /// Where the timeline of `input` goes that is saved by `pattern`.
 fn file_for(pattern: &Path, input: &Input) -> PathBuf {
+    let Some(text) = pattern.to_str().filter(|text| text.contains(RECORDING)) else {
+        return pattern.to_owned();
+    };
     let stem = match input {
-        Input::File(path) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        Input::File(path) => name_of(Path::new(path.file_stem().unwrap_or(path.as_os_str()))),
         Input::Stdin => "stdin".to_owned(),
     };
-    PathBuf::from(pattern.to_string_lossy().replace(RECORDING, &stem))
+    PathBuf::from(text.replace(RECORDING, &stem))
 }
 
 fn show(arguments: &Arguments, timeline: &Timeline) -> Result<()> {

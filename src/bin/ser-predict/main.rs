@@ -96,6 +96,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         let error = Error::new(ErrorKind::Usage, "standard input can be read only once");
         return Err(error.help("give - once"));
     }
+    arguments.timeline.check(arguments.microphone)?;
     let mut model = Model::open(&arguments.checkpoint, &arguments.model_options())?;
     if arguments.microphone {
         return listen_to_microphone(arguments, &mut model);
@@ -130,7 +131,7 @@ fn answer_all(arguments: &Arguments, model: &mut Model) -> Result<u64> {
     let mut inputs = Inputs::new(arguments.recordings.clone());
     let mut results = Results::new(&about, arguments.shape(), arguments.coverage)?;
     if let Some(path) = &arguments.csv {
-        let resume = arguments.resume.then(|| recordings_at_once(model));
+        let resume = arguments.resume.then(|| (recordings_at_once(model), arguments.limits()));
         results.keep_in(path, resume, Inputs::new(arguments.recordings.clone()))?;
         inputs.by_ref().take(results.n_resumed() as usize).for_each(drop);
     }

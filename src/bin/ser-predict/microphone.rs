@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When there is no microphone, or it stops.
 pub(crate) fn listen(arguments: &Arguments, model: &mut Model) -> Result<()> {
+    let options = arguments.timeline_options();
+    let (window_s, hop_s) = options.lengths(model.about())?;
     let stop = ser::stop_on_interrupt("stopping")?;
     let device = cpal::default_host().default_input_device().ok_or_else(|| {
         let error = Error::new(ErrorKind::Missing, "no microphone was found");
@@ -35,18 +37,16 @@ pub(crate) fn listen(arguments: &Arguments, model: &mut Model) -> Result<()> {
     let stream = stream(&device, &config, sender, &broken)?;
     stream.play().map_err(|error| failed(&error))?;
 
-    let options = arguments.timeline_options();
-    let window_s = options.window_s.unwrap_or(model.about().typical_s);
-    let mut live = Live::new(config.sample_rate(), window_s, options.hop_s, options.speech_threshold);
-    let mut front_end = model.front_end(arguments.limits())?;
+    let mut live = Live::new(config.sample_rate(), window_s, hop_s, options.speech_threshold);
+    // A window is as long as it is, whatever limits recordings have.
+    let mut front_end = model.front_end(arguments.limits().of_any_duration())?;
     if !arguments.json && !arguments.quiet {
         let about = model.about();
         ser::print(&format!(
-            "{}: {}\nlistening at {} Hz; a line every {} s about the last {window_s:.2} s; Ctrl-C ends\n",
+            "{}: {}\nlistening at {} Hz; a line every {hop_s} s about the last {window_s:.2} s; Ctrl-C ends\n",
             printable(&about.name),
             about.in_words,
-            config.sample_rate(),
-            options.hop_s
+            config.sample_rate()
         ))?;
     }
     hear(&stop, &broken, &portions, |samples| {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use ser_audio::Limits;
 use ser_core::text::printable;
 use ser_core::{Error, ErrorKind, Result};
 use ser_predict::{About, Answer, Inputs, Outcome};
@@ -84,15 +85,21 @@ impl<'a> Results<'a> {
         Ok(Self { about, shape, coverage, csv: None, counts: Counts::default() })
     }
 
-    /// Keeps answers in the CSV file at `path`, which must not be there yet; with `resume`, the recordings that are answered
-    /// `at_once`, goes on with it and counts those of `inputs` that it has.
-    pub(crate) fn keep_in(&mut self, path: &Path, resume: Option<usize>, inputs: Inputs) -> Result<()> {
+    /// Keeps answers in the CSV file at `path`, which must not be there yet; with `resume`, how many recordings are answered at
+    /// once and within which limits, goes on with it and counts those of `inputs` that it has.
+    pub(crate) fn keep_in(
+        &mut self,
+        path: &Path,
+        resume: Option<(usize, Limits)>,
+        inputs: Inputs,
+    ) -> Result<()> {
         let head = head(&self.about.labels);
         let digest = self.about.digest.to_string();
         let (file, is_empty) = match resume.filter(|_| path.exists()) {
-            Some(at_once) => {
+            Some((at_once, limits)) => {
                 let at_once = at_once as u64;
-                let expected = Expected { head: &head, model: &digest, coverage: &self.coverage, at_once };
+                let (model, coverage) = (&digest, &self.coverage);
+                let expected = Expected { head: &head, model, coverage, limits, at_once };
                 let Resumed { file, rows, unusable, is_empty } = resume::open(path, &expected, inputs)?;
                 (self.counts.resumed, self.counts.unusable) = (rows, unusable);
                 (file, is_empty)
@@ -167,7 +174,7 @@ impl<'a> Results<'a> {
                 (unsure, "unsure".to_owned()),
                 (out_of_domain, "unlike what the model was trained on".to_owned()),
                 (heard_before, "heard in training or validation".to_owned()),
-                (cut, format!("longer than {longest:.2} s, of which the model heard the beginning")),
+                (cut, format!("too long, of which the model heard {longest:.2} s")),
             ];
             let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("; {n} {what}"));
             ser::print(&format!("{answered} answered{}\n", parts.collect::<String>()))?;
@@ -193,7 +200,7 @@ fn line(about: &About, name: &str, answer: &Answer) -> String {
         notes.push("heard in training".to_owned());
     }
     if answer.frames_cut > 0 {
-        notes.push(format!("only its first {:.2} s heard", about.longest_s));
+        notes.push(format!("{:.2} s of it heard", about.longest_s));
     }
     let notes = if notes.is_empty() { String::new() } else { format!("  {}", notes.join("; ")) };
     let probability = answer.probabilities[answer.predicted];

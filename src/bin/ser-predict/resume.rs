@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use ser_audio::Limits;
 use ser_core::{Error, ErrorKind, Result};
-use ser_predict::Inputs;
+use ser_predict::{Inputs, name_of};
 
 /// What the rows of this run look like.
 pub(crate) struct Expected<'a> {
@@ -15,6 +16,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) model: &'a str,
     /// The coverage asked for, as in the column `coverage`; that column is empty in rows without an answer.
     pub(crate) coverage: &'a str,
+    /// Limits of recordings.
+    pub(crate) limits: Limits,
     /// Number of recordings answered in one batch.
     pub(crate) at_once: u64,
 }
@@ -36,8 +39,8 @@ pub(crate) struct Resumed {
 /// off the rest once all of it is known to be what this program wrote.
 ///
 /// # Errors
-/// When this program did not write the file, it has other labels, another model or another coverage, or its rows are not the
-/// first recordings of `inputs`; the file is then left as it is.
+/// When this program did not write the file, it has other labels, another model or another coverage, a row of it shows that it had
+/// other limits, or its rows are not the first recordings of `inputs`; the file is then left as it is.
 pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> Result<Resumed> {
     let cannot = |error: std::io::Error| Error::io("cannot be continued", path, error);
     let mismatch = |what: String| {
@@ -59,7 +62,7 @@ pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> 
         return Err(mismatch("has other columns: it was written for a model with other labels".to_owned()));
     }
     let column = |name: &str| expected.head.iter().position(|column| column == name).unwrap_or_default();
-    let [coverage, model, error] = ["coverage", "model", "error"].map(column);
+    let [coverage, model, seconds, error] = ["coverage", "model", "seconds", "error"].map(column);
     let (mut n, mut unusable) = (0, 0);
     let mut kept = (0, 0, rows.position().byte());
     while rows.read_record(&mut row).map_err(unreadable)? {
@@ -77,12 +80,17 @@ pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> 
         let name = cell(0);
         let wanted = match inputs.next() {
             Some(Ok(input)) => input.to_string(),
-            Some(Err(error)) => error.path().map(|path| path.display().to_string()).unwrap_or_default(),
+            Some(Err(error)) => error.path().map(name_of).unwrap_or_default(),
             None => return Err(mismatch(format!("has an answer for {name}, which is not asked for now"))),
         };
         if wanted != name {
             let what = format!("has an answer for {name} where {wanted} is asked for now");
             return Err(mismatch(format!("{what}: the recordings have changed since")));
+        }
+        if !could_be_of(&expected.limits, cell(seconds), cell(error)) {
+            let what =
+                format!("has a row for {name} that other limits on the length or size of recordings led to");
+            return Err(mismatch(what).help("give the same limits as before, or name another file"));
         }
         n += 1;
         unusable += u64::from(!cell(error).is_empty());
@@ -96,6 +104,30 @@ pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> 
     file.set_len(end).map_err(cannot)?;
     file.seek(SeekFrom::End(0)).map_err(cannot)?;
     Ok(Resumed { file, rows, unusable, is_empty: end == 0 })
+}
+
+/// Whether a recording of so many `seconds`, or with this `error`, can come of `limits`. Limits are not kept themselves: only what
+/// they have led to can tell that they were others.
+fn could_be_of(limits: &Limits, seconds: &str, error: &str) -> bool {
+    let lengths = limits.min_duration_s..=limits.max_duration_s;
+    if let Ok(seconds) = seconds.parse::<f64>() {
+        return lengths.contains(&seconds);
+    }
+    let stated = |words: &str| error.split_once(words).map(|(_, after)| number_in_front(after));
+    match (stated("more than the limit of "), stated("less than the minimum of ")) {
+        (Some(most), _) if error.contains(" bytes, more than the limit of ") => {
+            most == Some(limits.max_bytes as f64)
+        }
+        (Some(most), _) => most == Some(limits.max_duration_s),
+        (_, Some(least)) => least == Some(limits.min_duration_s),
+        (None, None) => true,
+    }
+}
+
+/// The number that `text` begins with.
+fn number_in_front(text: &str) -> Option<f64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    text[..end].trim_end_matches('.').parse().ok()
 }
 
 /// Bytes of `file` up to the end of its last whole row: a line end outside of quotes.
@@ -132,4 +164,35 @@ fn is_beginning_of(mut file: &File, head: &[String]) -> std::io::Result<bool> {
     file.take(line.len() as u64 + 1).read_to_end(&mut found)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(line.starts_with(&found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_tells_that_limits_were_others_where_it_came_of_them() {
+        let limits =
+            Limits { max_duration_s: 20.0, min_duration_s: 0.5, max_bytes: 1_000, ..Limits::default() };
+        for (seconds, error) in [
+            ("19.9", ""),
+            ("0.5", ""),
+            ("", "lasts 25.000 s, more than the limit of 20 s; cut it into utterances"),
+            ("", "lasts more than the limit of 20 s"),
+            ("", "lasts only 0.1000 s (1600 samples), less than the minimum of 0.5 s; leave it out"),
+            ("", "has 2000 bytes, more than the limit of 1000; cut it into utterances"),
+            ("", "is empty (0 bytes)"),
+        ] {
+            assert!(could_be_of(&limits, seconds, error), "{seconds} {error}");
+        }
+        for (seconds, error) in [
+            ("20.1", ""),
+            ("0.49", ""),
+            ("", "lasts 400.000 s, more than the limit of 300 s; cut it into utterances"),
+            ("", "lasts only 0.0100 s (160 samples), less than the minimum of 0.05 s; leave it out"),
+            ("", "has 2000 bytes, more than the limit of 1500; cut it into utterances"),
+        ] {
+            assert!(!could_be_of(&limits, seconds, error), "{seconds} {error}");
+        }
+    }
 }

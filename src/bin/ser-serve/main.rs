@@ -1,5 +1,6 @@
 //! `ser-serve`: checkpoints in, a server and a live page out.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ struct Arguments {
     /// Name that clients may call this server by, besides its addresses and localhost; may be given more than once
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// What clients have to show as "Authorization: Bearer …" [default: SER_SERVE_TOKEN in the environment, which, unlike
+    /// What clients have to show as "Authorization: Bearer …": visible ASCII without spaces [default: SER_SERVE_TOKEN in the environment, which, unlike
     /// options, others cannot list]
     #[arg(long, value_name = "SECRET")]
     token: Option<String>,
@@ -61,6 +62,9 @@ struct Arguments {
     /// Longest recording, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = ServeLimits::default().max_duration_s)]
     max_duration: f64,
+    /// Longest recording that becomes a timeline, seconds; at rates above 48,000 Hz accordingly less
+    #[arg(long, value_name = "SECONDS", default_value_t = ServeLimits::default().max_timeline_s)]
+    max_timeline: f64,
     /// Requests that an address may make each second
     #[arg(long, value_name = "N", default_value_t = ServeLimits::default().requests_per_s)]
     max_rate: u32,
@@ -87,11 +91,11 @@ fn main() -> ExitCode {
 }
 
 fn run(mut arguments: Arguments) -> Result<Ending> {
-    arguments.token = arguments.token.or_else(|| std::env::var("SER_SERVE_TOKEN").ok());
+    let token = token(arguments.token.take(), std::env::var_os(TOKEN_VARIABLE))?;
     let limits = limits(&arguments)?;
     let stop = stop_on_interrupt("ser-serve: stopping; streams and requests may end")?;
     let is_open = !arguments.bind.ip().is_loopback();
-    if is_open && arguments.token.is_none() {
+    if is_open && token.is_none() {
         eprintln!(
             "ser-serve: warning: everyone who reaches {} may use this server; give it a token with --token, or bind it \
              to 127.0.0.1",
@@ -117,7 +121,7 @@ fn run(mut arguments: Arguments) -> Result<Ending> {
         },
         bind: arguments.bind,
         hosts: arguments.host,
-        token: arguments.token.map(Token::new),
+        token,
         tls,
         jobs: arguments.jobs,
         limits,
@@ -128,6 +132,21 @@ fn run(mut arguments: Arguments) -> Result<Ending> {
     }
     server.run(&stop)?;
     Ok(Ending::Done)
+}
+
+/// Where a token may be that others cannot list.
+const TOKEN_VARIABLE: &str = "SER_SERVE_TOKEN";
+
+/// The token of the option, or else that of the environment.
+fn token(option: Option<String>, variable: Option<OsString>) -> Result<Option<Token>> {
+    let from = if option.is_some() { "--token" } else { TOKEN_VARIABLE };
+    let Some(text) = option.map(OsString::from).or(variable) else { return Ok(None) };
+    // What is no UTF-8 is no ASCII either, and is refused with the rest.
+    let token = Token::new(text.to_string_lossy());
+    token.map(Some).map_err(|error| {
+        let what = format!("{from} cannot be used: {}", error.reason());
+        Error::new(ErrorKind::Usage, what)
+    })
 }
 
 /// The limits that were asked for.
@@ -142,15 +161,13 @@ fn limits(arguments: &Arguments) -> Result<ServeLimits> {
         true => Ok(value),
         false => Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not from 1 to {most}"))),
     };
-    if arguments.token.as_ref().is_some_and(|token| token.trim().is_empty()) {
-        return Err(
-            Error::new(ErrorKind::Usage, "the token is empty").help("give --token a secret, or leave it out")
-        );
-    }
     count("jobs", arguments.jobs.max(1), 1024)?;
+    let timeline_s = positive("max-timeline", arguments.max_timeline)?;
     Ok(ServeLimits {
         max_body_bytes: count("max-body", arguments.max_body, 4096)? << 20,
         max_duration_s: positive("max-duration", arguments.max_duration)?,
+        max_timeline_s: timeline_s,
+        max_timeline_samples: (timeline_s * 48_000.0) as usize,
         requests_per_s: count("max-rate", arguments.max_rate as usize, 1_000_000)? as u32,
         max_streams: count("max-streams", arguments.max_streams, 10_000)?,
         max_uploads: count("max-uploads", arguments.max_uploads, 10_000)?,

@@ -22,11 +22,11 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Serialize;
 
-use crate::{Answer, Clip, FrontEnd, Model};
+use crate::{About, Answer, Clip, FrontEnd, Model};
 
 pub use formats::Format;
 pub use passages::Passage;
-pub use speech::{SPEECH_THRESHOLD, SpeechDetector, stretches_of_speech};
+pub use speech::{Ears, SPEECH_THRESHOLD, SpeechDetector, level_dbfs, stretches_of_speech};
 
 /// Windows that are answered for together.
 const BATCH: usize = 64;
@@ -36,39 +36,56 @@ const BATCH: usize = 64;
 pub struct TimelineOptions {
     /// Length of a window, seconds; `None` for that of a typical training utterance.
     pub window_s: Option<f64>,
-    /// From one window to the next, seconds.
-    pub hop_s: f64,
+    /// From one window to the next, seconds; `None` for 0.5, or for a window where that is shorter.
+    pub hop_s: Option<f64>,
     /// From which score of the voice-activity detector on a frame is speech, 0 to 1.
     pub speech_threshold: f64,
 }
 
 impl Default for TimelineOptions {
     fn default() -> Self {
-        Self { window_s: None, hop_s: 0.5, speech_threshold: SPEECH_THRESHOLD }
+        Self { window_s: None, hop_s: None, speech_threshold: SPEECH_THRESHOLD }
     }
 }
 
+/// From one window to the next where nothing is asked for, seconds.
+const HOP_S: f64 = 0.5;
+
 impl TimelineOptions {
+    /// The length of a window and of a hop with the model that `about` is about, seconds.
+    ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for lengths and thresholds that cannot be.
-    fn checked(self, typical_s: f64) -> Result<(f64, f64)> {
-        let window_s = self.window_s.unwrap_or(typical_s);
+    /// [`ErrorKind::Usage`] for lengths and thresholds that cannot be, and for a window of which the model would not hear the
+    /// end.
+    pub fn lengths(&self, about: &About) -> Result<(f64, f64)> {
+        self.within(about.typical_s, about.longest_s)
+    }
+
+    fn within(&self, typical_s: f64, longest_s: f64) -> Result<(f64, f64)> {
+        let window_s = self.window_s.unwrap_or(typical_s.clamp(0.2, 60.0).min(longest_s));
+        let hop_s = self.hop_s.unwrap_or(HOP_S.min(window_s));
         let usage = |what: String, setting: Setting| {
             Err(Error::new(ErrorKind::Usage, what).help(remedy!["choose another ", setting]))
         };
         if !(0.2..=60.0).contains(&window_s) {
             return usage(format!("a window of {window_s} s is not between 0.2 and 60 s"), Setting::Window);
         }
-        if !(0.05..=window_s).contains(&self.hop_s) {
-            let what =
-                format!("a hop of {} s is not between 0.05 s and the window, {window_s} s", self.hop_s);
+        // A person copies the longest from what is printed, with three decimals.
+        if window_s > longest_s + 0.0005 {
+            let what = format!(
+                "a window of {window_s} s is longer than what the model hears at once, {longest_s:.3} s"
+            );
+            return usage(what, Setting::Window);
+        }
+        if !(0.05..=window_s).contains(&hop_s) {
+            let what = format!("a hop of {hop_s} s is not between 0.05 s and the window, {window_s} s");
             return usage(what, Setting::Hop);
         }
         if !(0.0..=1.0).contains(&self.speech_threshold) {
             let what = format!("a speech threshold of {} is not between 0 and 1", self.speech_threshold);
             return usage(what, Setting::SpeechThreshold);
         }
-        Ok((window_s, self.hop_s))
+        Ok((window_s, hop_s))
     }
 }
 
@@ -119,7 +136,7 @@ pub fn listen(
     options: &TimelineOptions,
     progress: &dyn Progress,
 ) -> Result<Timeline> {
-    let (window_s, hop_s) = options.checked(model.about().typical_s)?;
+    let (window_s, hop_s) = options.lengths(model.about())?;
     let speech = stretches_of_speech(mono, sample_rate, options.speech_threshold as f32)?;
     let in_samples = |seconds: f64| ((seconds * f64::from(sample_rate)).round() as usize).max(1);
     let (window, hop) = (in_samples(window_s), in_samples(hop_s));
@@ -175,3 +192,28 @@ fn extract(
 
 /// What a window was answered.
 type Heard = (Range<usize>, Answer);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_longer_than_the_model_hears_is_refused_and_none_is_chosen() {
+        let asked = |window_s, hop_s| TimelineOptions { window_s, hop_s, ..TimelineOptions::default() };
+        assert_eq!(asked(None, None).within(2.0, 6.4).unwrap(), (2.0, 0.5));
+        assert_eq!(asked(None, None).within(9.0, 6.4).unwrap(), (6.4, 0.5));
+        assert_eq!(asked(None, None).within(0.3, 6.4).unwrap(), (0.3, 0.3));
+        assert_eq!(asked(Some(6.4), Some(6.4)).within(2.0, 6.4).unwrap(), (6.4, 6.4));
+        let error = asked(Some(10.0), None).within(2.0, 6.4).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(
+            error.to_string().contains("a window of 10 s is longer") && error.to_string().contains("6.400 s"),
+            "{error}"
+        );
+        for (window_s, hop_s) in
+            [(Some(0.1), None), (Some(f64::NAN), None), (None, Some(2.5)), (None, Some(f64::NAN))]
+        {
+            assert!(asked(window_s, hop_s).within(2.0, 6.4).is_err(), "{window_s:?} {hop_s:?}");
+        }
+    }
+}

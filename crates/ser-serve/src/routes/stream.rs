@@ -1,5 +1,6 @@
 //! A stream: samples in, answers out, over a WebSocket.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use ser_predict::Answer;
+use ser_predict::timeline::level_dbfs;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -17,8 +19,8 @@ use utoipa::ToSchema;
 
 use crate::answers::Opinion;
 use crate::app::{App, Served};
+use crate::heard::{Heard, PcmFormat};
 use crate::problem::Problem;
-use crate::window::{PcmFormat, Window, level_dbfs};
 
 /// The protocol that a client may ask for.
 const PROTOCOL: &str = "ser.v1";
@@ -76,7 +78,8 @@ pub(crate) struct WindowAnswer {
     opinion: Option<Opinion>,
     /// From the last sample to this answer, milliseconds.
     latency_ms: f64,
-    /// Windows that were not answered for since the last answer, because this server was late.
+    /// Windows that were not answered for since the last answer, because this server had not answered for those before them
+    /// when more samples came.
     skipped: u64,
 }
 
@@ -203,6 +206,15 @@ fn broken(error: &axum::Error) -> End {
 type InFlight =
     Pin<Box<dyn Future<Output = (WindowAnswer, Instant, Result<Option<Answer>, Problem>)> + Send>>;
 
+/// A window whose last sample has come.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// Where it ends, in samples.
+    end: u64,
+    /// When its last sample came.
+    received: Instant,
+}
+
 /// A stream whose first message was right.
 struct Session {
     app: Arc<App>,
@@ -212,14 +224,18 @@ struct Session {
     hop_s: f64,
     /// Samples from one answer to the next.
     hop: u64,
-    window: Window,
+    sound: Heard,
     /// Samples that a whole window has.
     whole: usize,
     began: Instant,
     /// When the last samples came.
     heard: Instant,
-    /// How many samples there were when the last window was cut.
-    cut_at: u64,
+    /// Where the last window ended that was given to the network, in samples.
+    answered_to: u64,
+    /// Where the next window ends that is not due yet.
+    next: u64,
+    /// Windows that are due and not given to the network yet: all by the same message.
+    due: VecDeque<Due>,
     in_flight: Option<InFlight>,
     skipped: u64,
 }
@@ -240,8 +256,6 @@ impl Session {
         let rate = f64::from(hello.sample_rate);
         let whole = (served.window_s() * rate).round() as usize;
         let hop = (hop_s * rate).round().max(1.0) as u64;
-        // The level is that of a hop, which may be longer.
-        let window = Window::new(whole.max(hop as usize));
         let now = Instant::now();
         Ok(Self {
             app: Arc::clone(app),
@@ -250,11 +264,13 @@ impl Session {
             sample_rate: hello.sample_rate,
             hop_s,
             hop,
-            window,
+            sound: Heard::default(),
             whole,
             began: now,
             heard: now,
-            cut_at: 0,
+            answered_to: 0,
+            next: hop,
+            due: VecDeque::new(),
             in_flight: None,
             skipped: 0,
         })
@@ -282,14 +298,14 @@ impl Session {
                     if let Err(end) = self.answered(socket, answer, received, result).await {
                         return end;
                     }
-                    self.cut_if_due();
+                    self.answer_next();
                 }
                 message = socket.recv() => match message {
                     Some(Ok(Message::Binary(bytes))) => {
                         if let Err(end) = self.take(&bytes) {
                             return end;
                         }
-                        self.cut_if_due();
+                        self.answer_next();
                     }
                     Some(Ok(Message::Text(_))) => {
                         return End::wrong(close_code::UNSUPPORTED, "after the first message only samples may come");
@@ -305,42 +321,61 @@ impl Session {
 
     /// Adds the samples of a message.
     fn take(&mut self, bytes: &[u8]) -> Result<(), End> {
-        self.window.push(self.format, bytes).map_err(|wrong| End::wrong(close_code::INVALID, wrong))?;
+        self.sound.push(self.format, bytes).map_err(|wrong| End::wrong(close_code::INVALID, wrong))?;
         self.heard = Instant::now();
-        let seconds = self.window.total() as f64 / f64::from(self.sample_rate);
+        let seconds = self.seconds(self.sound.total());
         if seconds > self.began.elapsed().as_secs_f64() * 1.1 + AHEAD_S {
             let what = "samples come faster than they are spoken; send recordings to /v1/predict";
             return Err(End::wrong(close_code::POLICY, what));
         }
+        self.expect_answers();
         Ok(())
     }
 
-    /// Has the window answered for if a hop has passed since the last one, unless that is still in work: then the next one
-    /// is cut when it is done, and what lies between is skipped.
-    fn cut_if_due(&mut self) {
-        let since = self.window.total() - self.cut_at;
-        if since < self.hop || self.in_flight.is_some() {
+    /// Takes note of the windows that have become due with the last message: one at each hop, also where that lies inside the
+    /// message. Those of an earlier message that still wait by then are skipped, since this server is late.
+    fn expect_answers(&mut self) {
+        let (total, received) = (self.sound.total(), self.heard);
+        if self.next > total {
             return;
         }
-        let missed = since / self.hop - 1;
-        for _ in 0..missed.min(100) {
-            self.app.latency.skipped();
+        for late in std::mem::take(&mut self.due) {
+            // Not where the client itself runs ahead of real time.
+            if self.seconds(late.end) <= self.began.elapsed().as_secs_f64() + self.hop_s {
+                self.app.latency.skipped();
+            }
+            self.app.metrics.skipped.inc();
+            self.skipped += 1;
         }
-        self.app.metrics.skipped.inc_by(missed);
-        self.skipped += missed;
-        self.cut_at = self.window.total();
+        while self.next <= total {
+            self.due.push_back(Due { end: self.next, received });
+            self.next += self.hop;
+        }
+    }
+
+    /// Has the next window that is due answered for, unless one is still in work.
+    fn answer_next(&mut self) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let Some(Due { end, received }) = self.due.pop_front() else { return };
+        // The level is that since the last answer, which may be longer than a window.
+        let span = self.whole.max(self.hop as usize);
+        let since = usize::try_from(end - self.answered_to).unwrap_or(span).min(span);
+        self.answered_to = end;
         let answer = WindowAnswer {
-            t: self.cut_at as f64 / f64::from(self.sample_rate),
-            filling: (self.cut_at as usize) < self.whole / 2,
+            t: self.seconds(end),
+            filling: (end as usize) < self.whole / 2,
             speech: false,
-            level_dbfs: level_dbfs(self.window.latest(since as usize)),
+            level_dbfs: level_dbfs(self.sound.before(end, since)),
             opinion: None,
             latency_ms: 0.0,
             skipped: std::mem::take(&mut self.skipped),
         };
         let (app, served, rate) = (Arc::clone(&self.app), Arc::clone(&self.served), self.sample_rate);
-        let samples = if answer.filling { Vec::new() } else { self.window.latest(self.whole).to_vec() };
-        let received = self.heard;
+        let samples = if answer.filling { Vec::new() } else { self.sound.before(end, self.whole).to_vec() };
+        let following = self.due.front().map_or(self.next, |due| due.end);
+        self.sound.forget_before(following.saturating_sub(span as u64));
         self.in_flight = Some(Box::pin(async move {
             let result = match answer.filling {
                 true => Ok(None),
@@ -348,6 +383,11 @@ impl Session {
             };
             (answer, received, result)
         }));
+    }
+
+    /// Where the sample with this number is, seconds since the stream began.
+    fn seconds(&self, sample: u64) -> f64 {
+        sample as f64 / f64::from(self.sample_rate)
     }
 
     /// Sends what came of a window.

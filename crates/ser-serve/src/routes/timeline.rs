@@ -26,7 +26,7 @@ pub(crate) struct How {
     model: Option<String>,
     /// `json` (without it), `csv`, `vtt`, `srt`, `textgrid`, `txt` (labels of Audacity) or `svg`.
     format: Option<String>,
-    /// Seconds from one window to the next: 0.25 to 10, 0.5 without it.
+    /// Seconds from one window to the next: from 0.25 to the length of a window; 0.5 without it.
     hop_s: Option<f64>,
 }
 
@@ -55,15 +55,18 @@ pub(crate) async fn timeline(
     let Query(how) = how.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let served = app.model(how.model.as_deref())?;
     let (format, kind) = format(how.format.as_deref().unwrap_or("json"))?;
-    let hop_s = how.hop_s.unwrap_or(TimelineOptions::default().hop_s);
-    if !(SHORTEST_HOP_S..=10.0).contains(&hop_s) {
-        let what = format!("hop_s = {hop_s} is not from {SHORTEST_HOP_S} to 10");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, what));
+    let options = TimelineOptions { hop_s: how.hop_s, ..TimelineOptions::default() };
+    let refused = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
+    let (window_s, _) = TimelineOptions { hop_s: None, ..options }
+        .lengths(served.inference.about())
+        .map_err(|error| refused(error.reason()))?;
+    if let Some(hop_s) = how.hop_s.filter(|hop_s| !(SHORTEST_HOP_S..=window_s).contains(hop_s)) {
+        return Err(refused(format!(
+            "hop_s = {hop_s} is not from {SHORTEST_HOP_S} to {window_s}, the seconds of a window"
+        )));
     }
-    // No longer than a window.
-    let hop_s = hop_s.min(served.inference.about().typical_s);
     let upload = Upload::read(&app, request).await?;
-    let text = upload.answered(|bytes| app.timeline(&served, bytes, hop_s, format)).await?;
+    let text = upload.answered(|bytes| app.timeline(&served, bytes, options, format)).await?;
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 

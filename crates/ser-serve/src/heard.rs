@@ -16,21 +16,16 @@ pub(crate) enum PcmFormat {
 /// Louder than this is no sound, but bytes of another format.
 const LOUDEST: f32 = 16.0;
 
-/// The last samples of a stream.
-#[derive(Debug)]
-pub(crate) struct Window {
-    /// The last of them are the window; some older ones lie before it until they are worth moving.
+/// The last samples of a stream, of which windows are parts.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// Some that are needed no more lie first, until they are worth moving.
     samples: Vec<f32>,
-    capacity: usize,
     /// Samples that came since the stream began.
     total: u64,
 }
 
-impl Window {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { samples: Vec::with_capacity(2 * capacity), capacity, total: 0 }
-    }
-
+impl Heard {
     /// Adds the samples in `bytes`.
     ///
     /// # Errors
@@ -62,9 +57,6 @@ impl Window {
             return Err(wrong);
         }
         self.total += new.len() as u64;
-        if self.samples.len() >= 2 * self.capacity {
-            self.samples.drain(..self.samples.len() - self.capacity);
-        }
         Ok(())
     }
 
@@ -73,17 +65,21 @@ impl Window {
         self.total
     }
 
-    /// The last samples, as many as the window holds at most.
-    pub(crate) fn latest(&self, most: usize) -> &[f32] {
-        &self.samples[self.samples.len().saturating_sub(most.min(self.capacity))..]
+    /// The samples before the one with number `end`, `most` of them or as many as there are.
+    pub(crate) fn before(&self, end: u64, most: usize) -> &[f32] {
+        let after = usize::try_from(self.total.saturating_sub(end)).unwrap_or(usize::MAX);
+        let end = self.samples.len().saturating_sub(after);
+        &self.samples[end.saturating_sub(most)..end]
     }
-}
 
-/// The level of `samples`: their root mean square in dB below a full-scale square wave; −120 and less is −120.
-pub(crate) fn level_dbfs(samples: &[f32]) -> f64 {
-    let power = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>();
-    let mean = power / samples.len().max(1) as f64;
-    (10.0 * mean.max(1e-12).log10()).max(-120.0)
+    /// Says that samples before the one with number `start` are needed no more.
+    pub(crate) fn forget_before(&mut self, start: u64) {
+        let needed = usize::try_from(self.total.saturating_sub(start)).unwrap_or(usize::MAX);
+        let old = self.samples.len().saturating_sub(needed);
+        if old > needed {
+            self.samples.drain(..old);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -94,18 +90,18 @@ mod tests {
 
     #[test]
     fn both_formats_say_the_same() {
-        let (mut float, mut integer) = (Window::new(8), Window::new(8));
+        let (mut float, mut integer) = (Heard::default(), Heard::default());
         for sample in [-32_768i16, -1, 0, 16_384] {
             integer.push(PcmFormat::I16, &sample.to_le_bytes()).unwrap();
             float.push(PcmFormat::F32, &(f32::from(sample) / 32_768.0).to_le_bytes()).unwrap();
         }
-        assert_eq!(float.latest(8), integer.latest(8));
-        assert_eq!(float.latest(2), [0.0, 0.5]);
+        assert_eq!(float.before(4, 8), integer.before(4, 8));
+        assert_eq!(float.before(4, 2), [0.0, 0.5]);
     }
 
     #[test]
-    fn what_is_no_sample_is_refused_and_leaves_the_window_as_it_was() {
-        let mut window = Window::new(4);
+    fn what_is_no_sample_is_refused_and_leaves_what_was_heard_as_it_was() {
+        let mut window = Heard::default();
         window.push(PcmFormat::F32, &0.5f32.to_le_bytes()).unwrap();
         for (bytes, complaint) in [
             (vec![0; 5], "5 bytes are not a whole number of samples"),
@@ -114,43 +110,38 @@ mod tests {
         ] {
             let error = window.push(PcmFormat::F32, &bytes).unwrap_err();
             assert!(error.starts_with(complaint), "{error}");
-            assert_eq!((window.latest(4), window.total()), (&[0.5][..], 1));
+            assert_eq!((window.before(1, 4), window.total()), (&[0.5][..], 1));
         }
-    }
-
-    #[test]
-    fn levels_are_those_of_full_scale() {
-        assert_eq!(level_dbfs(&[1.0, -1.0]), 0.0);
-        assert!((level_dbfs(&[0.1; 100]) + 20.0).abs() < 1e-6);
-        assert_eq!(level_dbfs(&[0.0; 100]), -120.0);
-        assert_eq!(level_dbfs(&[]), -120.0);
     }
 
     proptest! {
         #[test]
-        fn the_window_is_the_end_of_all_that_was_pushed(
+        fn what_is_still_needed_is_there(
             pieces in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, 0..50), 0..30),
-            capacity in 1usize..40,
-            most in 0usize..60,
+            needed in 0usize..60,
+            earlier in 0usize..60,
         ) {
-            let mut window = Window::new(capacity);
+            let mut heard = Heard::default();
             let all: Vec<f32> = pieces.concat();
             for piece in &pieces {
                 let bytes: Vec<u8> = piece.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-                window.push(PcmFormat::F32, &bytes).unwrap();
+                heard.push(PcmFormat::F32, &bytes).unwrap();
+                heard.forget_before(heard.total().saturating_sub(needed as u64));
+                prop_assert!(heard.samples.len() <= 2 * needed + piece.len());
             }
-            prop_assert_eq!(window.total(), all.len() as u64);
-            let expected = &all[all.len().saturating_sub(most.min(capacity))..];
-            prop_assert_eq!(window.latest(most), expected);
+            prop_assert_eq!(heard.total(), all.len() as u64);
+            let end = all.len().saturating_sub(earlier.min(needed));
+            let start = all.len().saturating_sub(needed);
+            prop_assert_eq!(heard.before(end as u64, end - start), &all[start..end]);
         }
 
         #[test]
         fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             for format in [PcmFormat::F32, PcmFormat::I16] {
-                let mut window = Window::new(16);
+                let mut window = Heard::default();
                 let taken = window.push(format, &bytes);
                 prop_assert!(taken.is_ok() || window.total() == 0);
-                prop_assert!(window.latest(16).iter().all(|sample| sample.is_finite()));
+                prop_assert!(window.before(window.total(), 16).iter().all(|sample| sample.is_finite()));
             }
         }
     }
