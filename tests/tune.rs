@@ -578,6 +578,36 @@ fn another_search_in_the_same_folder_is_refused_with_the_difference() {
     assert_numbered(&outcome(place.tune("study").args(["--trials", "3"])), 3);
 }
 
+#[test]
+fn a_search_does_not_go_on_with_another_split_or_other_features_of_its_cache() {
+    let place = Place::new();
+    let [corpus, own] = ["corpus", "cache"].map(|name| place.path(name));
+    plain_corpus(&corpus, &["calm", "loud"], 10);
+    let prepare = |arguments: &[&str]| {
+        let data = ["--quiet", "--data", corpus.to_str().unwrap(), "--out", own.to_str().unwrap()];
+        ser_prep([&data[..], arguments].concat()).ends(0);
+    };
+    let tune = |trials: &str| {
+        let mut command = place.tune_on(&own, "study");
+        command.args(["--trials", trials]);
+        command
+    };
+    prepare(&[]);
+    outcome(&mut tune("2"));
+    let journal = fs::read(place.path("study/journal.log")).unwrap();
+    let refused = |said: &str| {
+        let ran = run(&mut tune("4")).ends(1);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    };
+    prepare(&["--n-mfcc", "13"]);
+    refused("feature_set in the base recipe was");
+    prepare(&["--seed", "5"]);
+    refused("the split random of the cache was");
+    assert_eq!(fs::read(place.path("study/journal.log")).unwrap(), journal);
+    prepare(&[]);
+    assert_numbered(&outcome(&mut tune("3")), 3);
+}
+
 // What interrupts it.
 
 #[test]

@@ -120,6 +120,40 @@ fn what_was_heard_in_training_is_left_out_and_nothing_is_called_unseen() {
 }
 
 #[test]
+fn speakers_are_normalised_over_all_their_recordings_however_these_are_split() {
+    let folder = tempfile::tempdir().unwrap();
+    other_corpus(folder.path());
+    let Prepared { cache, recipe, .. } = prepared();
+    let mut fit = ser_fit(folder.path());
+    fit.arg("--config").arg(recipe).arg("--cache").arg(cache);
+    succeed(fit.args(["--epochs", "2", "--run", "run", "--quiet", "--feature-normalisation", "speaker"]));
+    let said = ["0", "1"].map(|seed| {
+        let mut prep = ser_prep(folder.path());
+        prep.args(["--quiet", "--data", "other", "--seed", seed, "--out"]).arg(format!("cache-{seed}"));
+        succeed(prep.args(SMALL_FEATURES));
+        let mut report = ser_report(folder.path());
+        report.args(["--checkpoint", "run/best.pt", "--threads", "1", "--unseen", "--json", "--cache"]);
+        let object = json(report.arg(format!("cache-{seed}")));
+        (object["accuracy"].as_f64().unwrap(), object["cross_entropy"].as_f64().unwrap())
+    });
+    assert_eq!(said[0].0, said[1].0);
+    assert!((said[0].1 - said[1].1).abs() < 1e-5, "{said:?}");
+}
+
+#[test]
+fn another_corpus_does_not_take_the_place_of_the_one_that_was_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    other_corpus(folder.path());
+    copy_folder(&prepared().cache, &folder.path().join("cache"));
+    let error = fail(report(folder.path()).args(["--data", "other", "--cache", "cache"]), 2);
+    assert!(error.contains("cache: holds the corpus that the checkpoint was trained on"), "{error}");
+    // Into a cache of its own, and into the same one again.
+    for _ in 0..2 {
+        json(report(folder.path()).args(["--data", "other", "--cache", "elsewhere", "--json"]));
+    }
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     other_corpus(folder.path());

@@ -345,6 +345,58 @@ fn a_run_is_not_resumed_on_another_split() {
 }
 
 #[test]
+fn a_run_is_not_resumed_with_fewer_epochs_than_it_has_had_and_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&recipe(&prepared().cache, 3), &run).unwrap();
+    let kept = std::fs::read(run.join("config.toml")).unwrap();
+    let text = fail(ser_fit(folder.path()).args(["--resume", "run", "--epochs", "2"]), 1);
+    let said = "run: was trained for 3 epochs already, and the recipe has 2; continue it with --epochs 3";
+    assert!(text.contains(said), "{text}");
+    assert_eq!(std::fs::read(run.join("config.toml")).unwrap(), kept);
+}
+
+#[test]
+fn a_run_whose_best_checkpoint_is_of_an_epoch_that_it_has_not_finished_is_not_called_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let [run, longer] = ["run", "longer"].map(|name| folder.path().join(name));
+    let config = FitConfig { select: Selection::Last, ..recipe(&prepared().cache, 2) };
+    train(&config, &run).unwrap();
+    train(&FitConfig { epochs: 3, ..config }, &longer).unwrap();
+    // As if it had been killed after its third epoch's best checkpoint and before its newest.
+    std::fs::copy(longer.join("best.pt"), run.join("best.pt")).unwrap();
+    let text = fail(ser_fit(folder.path()).args(["--resume", "run"]), 1);
+    assert!(text.contains("of an epoch that it has not finished; continue it with --epochs 3"), "{text}");
+    succeed(ser_fit(folder.path()).args(["--resume", "run", "--epochs", "3", "--quiet"]));
+    assert_eq!(epoch_of(&run, "best.pt"), 3);
+}
+
+#[test]
+fn a_run_goes_on_with_its_features_after_others_were_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let Prepared { corpus, cache, recipe } = prepared();
+    copy_folder(cache, &folder.path().join("cache"));
+    let fit = |arguments: &[&str]| {
+        let mut command = ser_fit(folder.path());
+        command.args(arguments).args(["--quiet", "--threads", "1"]);
+        command
+    };
+    let recipe = recipe.to_str().unwrap();
+    let whole = ["--config", recipe, "--epochs", "1"];
+    succeed(fit(&["--run", "run"]).args(whole));
+    succeed(fit(&["--runs", "runs", "--protocols", "random"]).args(whole));
+    let mut prep = ser_prep(folder.path());
+    let other = ["--n-mfcc", "7", "--hop-length", "512", "--max-frames", "96"];
+    succeed(prep.args(["--quiet", "--data"]).arg(corpus).args(other));
+    succeed(&mut fit(&["--resume", "run", "--epochs", "2"]));
+    succeed(fit(&["--runs", "runs", "--protocols", "random", "--seeds", "2"]).args(whole));
+    let sets: Vec<String> = ["run", "runs/random/seed-0", "runs/random/seed-1"]
+        .map(|run| FitConfig::read(&folder.path().join(run).join("config.toml")).unwrap().feature_set)
+        .into();
+    assert!(!sets[0].is_empty() && sets.iter().all(|set| *set == sets[0]), "{sets:?}");
+}
+
+#[test]
 fn a_damaged_last_checkpoint_is_skipped_for_the_one_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
@@ -644,7 +696,11 @@ fn flags_override_the_recipe_file() {
         "speaker-YAF",
     ]));
     let (_, config) = RunFolder::open(&Storage::native(), &folder.path().join("run")).unwrap();
-    let expected = FitConfig { lr: 0.002, split: "speaker-YAF".to_owned(), ..recipe(&prepared.cache, 1) };
+    // A run keeps the features that were the newest when it began.
+    let feature_set = config.feature_set.clone();
+    assert!(!feature_set.is_empty());
+    let split = "speaker-YAF".to_owned();
+    let expected = FitConfig { lr: 0.002, split, feature_set, ..recipe(&prepared.cache, 1) };
     assert_eq!(config, expected);
 }
 

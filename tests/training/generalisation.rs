@@ -133,7 +133,8 @@ fn a_schedule_is_not_stretched_by_more_epochs() {
     let config = FitConfig { schedule: Schedule::Cosine, ..recipe(&prepared().cache, 2) };
     train(&config, &run).unwrap();
     let error = resume(&FitConfig { epochs: 3, ..config }, &run).unwrap_err();
-    assert!(error.to_string().contains("another recipe"), "{error}");
+    let said = "was begun with another length, over which its learning rate changes (schedule = cosine)";
+    assert!(error.to_string().contains(said), "{error}");
 }
 
 #[test]

@@ -185,7 +185,7 @@ impl Cache {
     ///
     /// # Errors
     /// When one is not in `set`, or a shard cannot be opened.
-    fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
+    pub fn dataset(&self, set: &FeatureSet, labels: &[String], utterances: &[Utterance]) -> Result<Dataset> {
         let layout = set.layout();
         let entries = set.by_key();
         let entries: Vec<Result<&TensorEntry>> =

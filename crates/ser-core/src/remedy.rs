@@ -59,6 +59,7 @@ pub enum Setting {
     Run,
     Runs,
     Runtime,
+    Schedule,
     Seed,
     Seeds,
     Select,

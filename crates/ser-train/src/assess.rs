@@ -431,7 +431,7 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
 }
 
 /// Whether the cache holds nothing of what the checkpoint knows of its split; the random split has every recording.
-fn is_another_corpus(cache: &Cache, set: &FeatureSet, origin: &Origin) -> bool {
+pub(crate) fn is_another_corpus(cache: &Cache, set: &FeatureSet, origin: &Origin) -> bool {
     let known = &origin.split.sample;
     let Ok(all) = cache.split(set, &Protocol::Random) else { return false };
     let mut utterances = Part::ALL.into_iter().flat_map(|part| all.part(part));
@@ -450,7 +450,9 @@ fn provenance(
     let words = protocol_in_words(&protocol, &train, &val, &test);
     let cut = cut_frames(set, split, &[Part::Test]).map(|cut| format!("Of the test side, {cut}."));
     let protocol_in_words =
-        [vec![words], training_in_words(&origin.fit), cut.into_iter().collect()].concat().join(" ");
+        [vec![words], training_in_words(&origin.fit, &origin.epochs()), cut.into_iter().collect()]
+            .concat()
+            .join(" ");
     Provenance {
         checkpoint: options.checkpoint.display().to_string(),
         epoch: u64::from(origin.epoch),

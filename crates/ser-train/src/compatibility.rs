@@ -12,12 +12,15 @@ use ser_model::{FeatureNormalisation, FitConfig};
 /// # Errors
 /// For features that are no waveforms and a network that begins with an encoder, and the other way round; when that encoder
 /// takes another sampling rate, or hears less at once than a waveform holds; for a recipe that names an encoder where there
-/// is none, or pools frames where there is one; and for a normalisation after which every utterance looks the same.
+/// is none, or pools frames where there is one; for masks over the bands of a waveform; and for a normalisation after which every utterance looks the same.
 pub(crate) fn check_features(config: &FitConfig, set: &FeatureSet) -> Result<()> {
     // Those of a newer version are looked at elsewhere.
     let Ok(features) = serde_json::from_str::<FeatureConfig>(&set.configuration) else { return Ok(()) };
     match config.network.sizes::<FinetuneConfig>() {
-        Some(sizes) => check_waveforms(sizes, set, &features),
+        Some(sizes) => {
+            check_masks(config)?;
+            check_waveforms(sizes, set, &features)
+        }
         None => {
             check_encoder(config, set, &features)?;
             check_pooling(config, set)?;
@@ -54,6 +57,15 @@ fn check_waveforms(sizes: &FinetuneConfig, set: &FeatureSet, features: &FeatureC
         return Err(mismatch(what).help(help));
     }
     Ok(())
+}
+
+/// A waveform has one row, which a mask over frequency would hide whole.
+fn check_masks(config: &FitConfig) -> Result<()> {
+    if config.augment.features.frequency_masks == 0 {
+        return Ok(());
+    }
+    let what = "a finetune network reads waveforms, which have no bands for frequency_masks to hide";
+    Err(Error::new(ErrorKind::Usage, what).help("leave frequency_masks and frequency_mask_bands out"))
 }
 
 /// Features for a network that begins with none: an encoder may be named where they are its states.

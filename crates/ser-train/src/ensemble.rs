@@ -19,7 +19,7 @@ use crate::checkpoint_size;
 use crate::device;
 use crate::domain::{DomainReference, reference_of};
 use crate::material::Material;
-use crate::run::{FitSummary, RunFolder};
+use crate::run::{FitSummary, RunFolder, trained_longer};
 use crate::state::Origin;
 use crate::train::{FitEvent, FitRequest, fit};
 
@@ -36,18 +36,25 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
     let architecture =
         Architecture::new(&config.network, material.train.shape(), material.split.info.labels.len())?;
     checkpoint_size::check(&architecture, config, 0)?;
+    let length = RunLength::of(config, material.train.len())?;
+    let folders: Vec<PathBuf> =
+        (1..=config.members).map(|number| run.path().join(format!("member-{number}"))).collect();
     if resume {
+        let begun = folders.iter().filter(|folder| folder.join("config.toml").exists());
+        for folder in begun {
+            let history = RunFolder::open_for(ranks, storage, folder)?.0.history()?;
+            trained_longer::check(&history, config, length).map_err(|error| error.at(folder))?;
+        }
         save_what_is_new(config, run)?;
     }
     let (mut members, mut summaries) = (Vec::new(), Vec::new());
-    for number in 0..config.members {
+    for (number, folder) in (0..config.members).zip(&folders) {
         on_event(FitEvent::Member { number: number + 1, of: config.members })?;
         let config = member(config, number)?;
-        let folder = run.path().join(format!("member-{}", number + 1));
         let has_begun = ranks.as_first_says(folder.join("config.toml").exists())?;
         let run = match has_begun {
-            true => RunFolder::open_for(ranks, storage, &folder)?.0,
-            false => RunFolder::create_for(ranks, storage, &folder, &config)?,
+            true => RunFolder::open_for(ranks, storage, folder)?.0,
+            false => RunFolder::create_for(ranks, storage, folder, &config)?,
         };
         let config = &config;
         let done = fit(FitRequest {
@@ -62,7 +69,6 @@ pub fn fit_members(request: FitRequest<'_>, storage: &Storage) -> Result<FitSumm
             on_event,
         })
         .map_err(|error| with_resume_hint(error, request.run))?;
-        check_length(&done, config, RunLength::of(config, material.train.len())?, &folder)?;
         if ranks.is_first() {
             members.push(Member::read(&done.checkpoint)?);
         }
@@ -185,22 +191,6 @@ fn save_what_is_new(config: &FitConfig, run: &RunFolder) -> Result<()> {
         .help("give the recipe it was started with, or start a new run"));
     }
     run.save_config(config)
-}
-
-/// Refuses a member in `folder` that was trained for longer than the others will be, which is `length`.
-fn check_length(done: &FitSummary, config: &FitConfig, length: RunLength, folder: &Path) -> Result<()> {
-    let epochs = done.history.len();
-    if epochs <= length.epochs as usize {
-        return Ok(());
-    }
-    let what = format!("was trained for {epochs} epochs, but its ensemble is to have {}", length.epochs);
-    let as_long = match config.steps {
-        0 => Setting::Epochs.to(epochs),
-        _ => Setting::Steps.to(epochs as u64 * length.steps_per_epoch),
-    };
-    Err(Error::new(ErrorKind::Mismatch, what)
-        .at(folder)
-        .help(remedy!["continue the ensemble with ", as_long]))
 }
 
 /// An interruption of a member, with what to do about the ensemble.

@@ -73,6 +73,25 @@ pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Resu
         .collect())
 }
 
+/// `config` with the feature set that the first of `cells` to have begun learns from, or else the one that is the newest now:
+/// runs that are compared learn from the same features, whatever is prepared meanwhile.
+///
+/// # Errors
+/// When a recipe or the cache cannot be read.
+pub fn on_one_feature_set(config: &FitConfig, cells: &[MatrixRun]) -> Result<FitConfig> {
+    if !config.feature_set.is_empty() {
+        return Ok(config.clone());
+    }
+    for recipe in cells.iter().map(|cell| cell.folder.join("config.toml")).filter(|recipe| recipe.exists()) {
+        let begun = FitConfig::read(&recipe)?;
+        if !begun.feature_set.is_empty() {
+            return Ok(FitConfig { feature_set: begun.feature_set, ..config.clone() });
+        }
+    }
+    let newest = Cache::open(&config.cache)?.feature_set(None)?.id.clone();
+    Ok(FitConfig { feature_set: newest, ..config.clone() })
+}
+
 impl MatrixRun {
     /// Makes the folder of this run of `config` on `device`, or opens it if the run has begun before.
     ///

@@ -192,6 +192,14 @@ impl Origin {
         })
     }
 
+    /// The epoch after which the weights of each of its networks were taken.
+    pub(crate) fn epochs(&self) -> Vec<u32> {
+        match self.members.as_slice() {
+            [] => vec![self.epoch],
+            members => members.iter().map(|member| member.epoch).collect(),
+        }
+    }
+
     /// As a checkpoint carries it.
     ///
     /// # Errors

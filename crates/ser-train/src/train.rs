@@ -36,7 +36,7 @@ use crate::network::parameters::to_vec_f32;
 use crate::optimisation::Learner;
 use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;
-use crate::run::{ResumePoint, RunFolder, StillRising};
+use crate::run::{ResumePoint, RunFolder, StillRising, trained_longer};
 use crate::state;
 use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
 use crate::torch::TorchError;
@@ -229,16 +229,29 @@ impl<'a> Trainer<'a> {
             .help("start a new run, since utterances may have changed sides"));
         }
         if !self.config.continues(&earlier.fit) {
-            return Err(Error::new(
-                ErrorKind::Mismatch,
-                "was trained with another recipe, not what config.toml says now",
-            )
-            .at(&path)
-            .help("put config.toml back as it was, or start a new run"));
+            let as_long =
+                FitConfig { epochs: earlier.fit.epochs, steps: earlier.fit.steps, ..self.config.clone() };
+            let error = match as_long.continues(&earlier.fit) {
+                true => Error::new(
+                    ErrorKind::Mismatch,
+                    format!(
+                        "was begun with another length, over which its learning rate changes ({})",
+                        Setting::Schedule.to(earlier.fit.schedule)
+                    ),
+                )
+                .help("resume it without another length, or start a new run"),
+                false => Error::new(
+                    ErrorKind::Mismatch,
+                    "was trained with another recipe, not what config.toml says now",
+                )
+                .help("put config.toml back as it was, or start a new run"),
+            };
+            return Err(error.at(&path));
         }
         self.learner.network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&path))?;
         self.standing = state::restore_resume_state(&checkpoint, &mut self.learner.adam)
             .map_err(|error| error.at(&path))?;
+        self.check_length().map_err(|error| error.at(self.run.path()))?;
         let (before, now) = (self.standing.ranks, self.ranks.count());
         if before != now {
             on_event(FitEvent::Ranks { before, now })?;
@@ -253,6 +266,24 @@ impl<'a> Trainer<'a> {
         // A later resumption uses the settings of this one, such as more epochs.
         self.run.save_config(self.config)?;
         self.run.publish_best()
+    }
+
+    /// Refuses to continue a run that has been trained for longer than the recipe says.
+    fn check_length(&self) -> Result<()> {
+        let history = &self.standing.history;
+        trained_longer::check(history, self.config, self.length)?;
+        let best = self.best().map(|best| best.epoch);
+        // An epoch that was stopped between its two checkpoints is trained again, unless the run ends before it.
+        if self.standing.epoch > self.length.epochs && self.run.best_epoch()? != best {
+            let next = u64::from(self.length.epochs) + 1;
+            let as_long = match self.config.steps {
+                0 => Setting::Epochs.to(next),
+                _ => Setting::Steps.to(next * self.length.steps_per_epoch),
+            };
+            let what = "has a best checkpoint of an epoch that it has not finished";
+            return Err(Error::new(ErrorKind::Mismatch, what).help(remedy!["continue it with ", as_long]));
+        }
+        Ok(())
     }
 
     /// Runs what is left of the current epoch's steps.

@@ -18,7 +18,9 @@ use ser_model::checkpoint::Checkpoint;
 use ser_model::domain::DomainReference;
 use ser_model::{Heard, LearntFrom};
 
-use crate::assess::{AssessOptions, at_checkpoint, no_reference, not_calibrated, same_features};
+use crate::assess::{
+    AssessOptions, at_checkpoint, is_another_corpus, no_reference, not_calibrated, same_features,
+};
 use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
 use crate::calibrate::sound_of;
@@ -28,6 +30,31 @@ use crate::evaluate::evaluate;
 use crate::finetune::network_of;
 use crate::network::Network;
 use crate::state::Origin;
+
+/// Refuses to prepare another corpus into the cache at `root` where that holds what the checkpoint was trained on: its splits
+/// would be replaced, and the checkpoint could not be reported on any more.
+///
+/// # Errors
+/// When it does, or one of the two cannot be read.
+pub fn check_place(checkpoint: &Path, root: &Path) -> Result<()> {
+    if !ser_cache::index_path(root).exists() {
+        return Ok(());
+    }
+    let (_, origin) = crate::predict::read(checkpoint)?;
+    let cache = Cache::open(root)?;
+    let known = |set: &&FeatureSet| set.id == origin.feature_set && !is_another_corpus(&cache, set, &origin);
+    match cache.feature_sets().iter().find(known) {
+        None => Ok(()),
+        Some(_) => {
+            let what = "holds the corpus that the checkpoint was trained on, whose splits would be replaced";
+            Err(Error::new(ErrorKind::Usage, what).at(root).help(remedy![
+                "prepare the other corpus elsewhere with ",
+                Setting::Cache,
+                ", or leave that out"
+            ]))
+        }
+    }
+}
 
 /// The protocol of a report on a corpus of which the checkpoint has heard neither sounds nor speakers, and that of one on a
 /// corpus which cannot be called unseen.
@@ -111,7 +138,9 @@ pub fn assess_unseen(
         members: origin.members.clone(),
         cache: root.display().to_string(),
         protocol: if said.is_unseen(&learnt) { UNSEEN } else { OTHER }.to_owned(),
-        protocol_in_words: [vec![said.in_words(&learnt)], training_in_words(&origin.fit)].concat().join(" "),
+        protocol_in_words: [vec![said.in_words(&learnt)], training_in_words(&origin.fit, &origin.epochs())]
+            .concat()
+            .join(" "),
     };
     let evaluation = Evaluation::new(said.labels, &predictions, provenance)?;
     let evaluation = evaluation.with_uncertainty(uncertainty).with_out_of_domain(out_of_domain);
@@ -153,7 +182,7 @@ struct Said {
 }
 
 impl Hearing<'_> {
-    /// The random split has every recording on one of its sides.
+    /// What it says of every recording; the random split has each on one of its sides.
     fn everything(
         &self,
         cache: &Cache,
@@ -178,23 +207,21 @@ impl Hearing<'_> {
             n_other_labels: 0,
         };
         let entries = self.set.by_key();
-        for part in Part::ALL {
-            let utterances = split.part(part);
-            if utterances.is_empty() {
-                continue;
-            }
-            let dataset = cache.part(self.set, &split, part)?;
-            let way = self.origin.fit.feature_normalisation;
-            let normaliser = normaliser_of(self.checkpoint, way, &dataset, utterances, network.device())?;
-            let batches = Batches::new(&dataset, network.device())?.normalised_by(normaliser);
-            let answers = evaluate(network, &dataset, &batches, progress)?;
-            let far = domain.map(|domain| distances(domain, &dataset, utterances)).transpose()?;
-            let rows = answers.logits.chunks_exact(answers.classes);
-            for (index, (utterance, logits)) in utterances.iter().zip(rows).enumerate() {
-                let logits = common.iter().map(|class| logits[*class]).collect();
-                let distance = far.as_ref().and_then(|far| far.get(index).copied());
-                said.add(utterance, logits, distance, self.has_heard(&entries, utterance));
-            }
+        // Recordings of a speaker are normalised together, on whatever side they are. Augmented copies are none.
+        let of_all = Part::ALL.into_iter().flat_map(|part| split.part(part));
+        let utterances: Vec<Utterance> =
+            of_all.filter(|utterance| utterance.parent.is_none()).cloned().collect();
+        let dataset = cache.dataset(self.set, there, &utterances)?;
+        let way = self.origin.fit.feature_normalisation;
+        let normaliser = normaliser_of(self.checkpoint, way, &dataset, &utterances, network.device())?;
+        let batches = Batches::new(&dataset, network.device())?.normalised_by(normaliser);
+        let answers = evaluate(network, &dataset, &batches, progress)?;
+        let far = domain.map(|domain| distances(domain, &dataset, &utterances)).transpose()?;
+        let rows = answers.logits.chunks_exact(answers.classes);
+        for (index, (utterance, logits)) in utterances.iter().zip(rows).enumerate() {
+            let logits = common.iter().map(|class| logits[*class]).collect();
+            let distance = far.as_ref().and_then(|far| far.get(index).copied());
+            said.add(utterance, logits, distance, self.has_heard(&entries, utterance));
         }
         Ok(said)
     }
@@ -208,9 +235,6 @@ impl Hearing<'_> {
 
 impl Said {
     fn add(&mut self, utterance: &Utterance, logits: Vec<f32>, distance: Option<f64>, heard: bool) {
-        if utterance.parent.is_some() {
-            return; // An augmented copy.
-        }
         let Some(truth) = self.labels.iter().position(|label| *label == utterance.label) else {
             self.n_other_labels += 1;
             return;

@@ -109,16 +109,31 @@ pub(super) struct Running {
     output: PathBuf,
 }
 
+/// How a process ended.
+pub(super) enum Ended {
+    Finished,
+    /// It was asked to stop, and has saved its state.
+    Interrupted,
+    /// With this on its stderr.
+    Failed(String),
+}
+
+/// What a command exits with when it was interrupted.
+const INTERRUPTED: i32 = 130;
+
 impl Running {
-    /// How it ended: with success, or with its stderr. `None` while it runs.
+    /// How it ended; `None` while it runs.
     ///
     /// # Errors
     /// When the operating system reports an error.
-    pub(super) fn ended(&mut self) -> Result<Option<Result<(), String>>> {
+    pub(super) fn ended(&mut self) -> Result<Option<Ended>> {
         let status = self.child.try_wait();
         let status = status.map_err(|error| Error::io("cannot be watched", &self.output, error))?;
-        Ok(status
-            .map(|status| if status.success() { Ok(()) } else { Err(self.complaint(&status.to_string())) }))
+        Ok(status.map(|status| match status.code() {
+            Some(0) => Ended::Finished,
+            Some(INTERRUPTED) => Ended::Interrupted,
+            _ => Ended::Failed(self.complaint(&status.to_string())),
+        }))
     }
 
     /// Asks it to save its state and stop, and waits; kills it if it takes too long.

@@ -99,6 +99,9 @@ pub struct SearchSetup {
     /// is the mean over them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splits: Vec<String>,
+    /// The digest of each split by its protocol, by which other utterances, sides or features are noticed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub digests: BTreeMap<String, String>,
 }
 
 impl SearchSetup {
@@ -122,7 +125,14 @@ impl SearchSetup {
             conditions: space.conditions_in_words(),
             recipe: recipe.to_toml()?,
             splits: Vec::new(),
+            digests: BTreeMap::new(),
         })
+    }
+
+    /// The same search on splits with these `digests`, by protocol.
+    #[must_use]
+    pub fn on(self, digests: BTreeMap<String, String>) -> Self {
+        Self { digests, ..self }
     }
 
     /// The same search over `splits`, in this order.
@@ -173,6 +183,11 @@ impl SearchSetup {
         for key in self.space.keys().chain(earlier.space.keys().filter(|key| !self.space.contains_key(*key)))
         {
             compare(&format!("{key} in the space"), of(&earlier.space, key), of(&self.space, key));
+        }
+        for (protocol, digest) in &self.digests {
+            if let Some(before) = earlier.digests.get(protocol) {
+                compare(&format!("the split {protocol} of the cache"), before.clone(), digest.clone());
+            }
         }
         let when =
             |setup: &Self, key: &str| setup.conditions.get(key).map_or("always", |when| when).to_owned();

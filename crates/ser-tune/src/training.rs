@@ -7,7 +7,7 @@ use ser_core::Result;
 use ser_core::storage::Storage;
 use serde_json::json;
 
-use crate::child::Running;
+use crate::child::{Ended, Running};
 use crate::trial_folder::{EpochLine, Follower, kept};
 use crate::worker::{Task, WorkerShared, locked, remark};
 use crate::{BaseRecipe, Operation, TrialState};
@@ -31,7 +31,7 @@ pub(super) enum RunEnd {
     Trained(Trained),
     /// It ended with this error.
     Failed(String),
-    /// It was stopped, because its trial is pruned or all is to stop.
+    /// It was stopped, because its trial is pruned, all is to stop, or somebody has stopped its process.
     Stopped,
 }
 
@@ -131,8 +131,10 @@ impl Training<'_> {
                     return Ok(RunEnd::Stopped);
                 }
                 None => std::thread::sleep(POLL_INTERVAL),
-                Some(Err(complaint)) => return failed(&mut process, &complaint),
-                Some(Ok(())) => {
+                // By somebody else: it goes on when it is taken up again.
+                Some(Ended::Interrupted) => return Ok(RunEnd::Stopped),
+                Some(Ended::Failed(complaint)) => return failed(&mut process, &complaint),
+                Some(Ended::Finished) => {
                     let Some(best) = kept(known) else {
                         return failed(&mut process, "ended without a single epoch");
                     };

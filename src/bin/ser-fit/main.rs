@@ -125,7 +125,11 @@ fn fit_one(
     RunLength::of(&config, material.train.len())?;
     let run = match run {
         Some(run) => run,
-        None => RunFolder::create_for(ranks, &Storage::native(), &arguments.run_folder(), &config)?,
+        // It stays with these features, whatever is prepared before it is resumed.
+        None => {
+            config.feature_set.clone_from(&material.set.id);
+            RunFolder::create_for(ranks, &Storage::native(), &arguments.run_folder(), &config)?
+        }
     };
     // The first speaks for all.
     let silent = arguments.quiet || arguments.json || !ranks.is_first();
@@ -160,6 +164,7 @@ fn fit_matrix(
     stop: &AtomicBool,
 ) -> Result<Ending> {
     let cells = matrix::plan(config, protocols, arguments.seeds, folder)?;
+    let config = &matrix::on_one_feature_set(config, &cells)?;
     ranks.agree("the runs to train", &listed(&cells))?;
     ranks.agree("the recipe", &config.what_ranks_share()?)?;
     let silent = arguments.quiet || arguments.json;

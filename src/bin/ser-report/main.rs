@@ -101,6 +101,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Ending> {
+    if arguments.files.wanted() && (arguments.runs.is_some() || arguments.checkpoints.len() > 1) {
+        return Err(one_checkpoint("--html, --figures and --card"));
+    }
     match (&arguments.runs, arguments.checkpoints.as_slice()) {
         (Some(folder), _) => report_runs(arguments, folder),
         (None, [_, _, ..]) if arguments.unseen.wanted() => Err(one_checkpoint("--data and --unseen")),

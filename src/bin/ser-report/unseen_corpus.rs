@@ -14,7 +14,7 @@ use ser_eval::{Evaluation, Prediction};
 use ser_prepare::{Extractors, PrepareOptions, prepare_by};
 use ser_train::assess::AssessOptions;
 use ser_train::predict::read;
-use ser_train::unseen::assess_unseen;
+use ser_train::unseen::{assess_unseen, check_place};
 
 /// Another corpus than that of the training.
 #[derive(Debug, Clone, Args)]
@@ -63,7 +63,10 @@ impl UnseenCorpus {
         let mut temporary = None;
         if !self.data.is_empty() {
             let out = match &options.cache {
-                Some(cache) => cache.clone(),
+                Some(cache) => {
+                    check_place(&options.checkpoint, cache)?;
+                    cache.clone()
+                }
                 None => {
                     let folder = tempfile::tempdir().map_err(|error| {
                         ser_core::Error::io("cannot be made", std::env::temp_dir(), error)

@@ -2,6 +2,7 @@
 
 mod tune_table;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -143,21 +144,32 @@ impl Arguments {
         if let Some(split) = &self.split {
             recipe.set("split", split.as_str().into());
         }
-        let setup = SearchSetup::new(self.objective, self.pruner(), self.seed, &space, &recipe)
-            .map_err(|error| error.at(space_path))?;
+        // Before the cache is looked at, so that a space that cannot be is refused first.
+        recipe.check(&space).map_err(|error| error.at(space_path))?;
         let config = recipe.config()?;
         let cache = Cache::open(&config.cache)?;
         let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
-        let setup = match &self.splits {
-            None => {
-                cache.split(set, &config.split.parse::<Protocol>()?)?;
-                setup
-            }
-            Some(wanted) => {
-                let splits = Protocol::choose(&cache.protocols(set)?, wanted)?;
-                setup.over(splits.iter().map(Protocol::to_string).collect())
-            }
+        let splits = match &self.splits {
+            None => vec![config.split.parse::<Protocol>()?],
+            Some(wanted) => Protocol::choose(&cache.protocols(set)?, wanted)?,
         };
+        let mut digests = BTreeMap::new();
+        for split in &splits {
+            digests.insert(split.to_string(), cache.split(set, split)?.digest.to_string());
+        }
+        // All trials learn from what is the newest now, whatever is prepared meanwhile.
+        let searches_features = space.iter().any(|(key, _)| key == "feature_set");
+        if !searches_features {
+            recipe.set("feature_set", set.id.as_str().into());
+        }
+        let mut setup = SearchSetup::new(self.objective, self.pruner(), self.seed, &space, &recipe)
+            .map_err(|error| error.at(space_path))?;
+        if !searches_features {
+            setup = setup.on(digests);
+        }
+        if self.splits.is_some() {
+            setup = setup.over(splits.iter().map(Protocol::to_string).collect());
+        }
 
         let workers = usize::from(self.workers);
         let trainer = TrialRunner {

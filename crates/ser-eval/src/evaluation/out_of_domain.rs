@@ -2,7 +2,7 @@
 
 use ser_core::Result;
 use ser_core::text::thousands;
-use ser_model::domain::{DomainReference, OUT_OF_DOMAIN_LEVEL};
+use ser_model::domain::{DomainReference, OUT_OF_DOMAIN_LEVEL, can_tell};
 use serde::Serialize;
 
 use crate::metrics::auroc;
@@ -61,6 +61,14 @@ impl OutOfDomain {
     /// How many of the test side are called out of domain, and of the other corpus if there is one, a sentence each.
     pub fn in_words(&self) -> Vec<String> {
         let sentence = |what: &str, rates: &DomainRates| {
+            if !can_tell(self.n_validation) {
+                return format!(
+                    "{what}: none can be called out of domain, however far from the training side: {} validation utterances \
+                     are too few to tell (AUROC {:.4}).",
+                    thousands(self.n_validation),
+                    rates.auroc
+                );
+            }
             format!(
                 "{what}: {:.4} are called out of domain, being farther from the training side than {:.0} % of {} \
                  validation utterances (AUROC {:.4}).",
@@ -115,6 +123,12 @@ mod tests {
         let rates = DomainRates::of(&reference, &distances(&far)).unwrap();
         assert_eq!((rates.flagged, rates.auroc), (1.0, 1.0));
         let other = OtherCorpus { cache: "other".to_owned(), n_utterances: 40, n_heard: 2, rates };
+        let few = OutOfDomain { n_validation: 18, ..found.clone() };
+        assert_eq!(
+            few.in_words()[0],
+            "Of the test side: none can be called out of domain, however far from the training side: 18 validation utterances \
+             are too few to tell (AUROC 0.5000)."
+        );
         let words = OutOfDomain { other_corpus: Some(other), ..found }.in_words();
         assert_eq!(
             words[1],

@@ -107,7 +107,7 @@ fn is_below(name: &str, settings: &[&str]) -> bool {
 }
 
 /// A sentence for each thing done to recordings, features, classes or weights in training; none for the plain recipe.
-pub fn training_in_words(config: &FitConfig) -> Vec<String> {
+pub fn training_in_words(config: &FitConfig, epochs: &[u32]) -> Vec<String> {
     let features = match config.feature_normalisation {
         FeatureNormalisation::None => None,
         FeatureNormalisation::Utterance => Some("Features were normalised over each utterance."),
@@ -127,25 +127,47 @@ pub fn training_in_words(config: &FitConfig) -> Vec<String> {
         Sampling::Shuffled => None,
         Sampling::Balanced => Some("In training every class came equally often."),
     };
-    let averaging = match config.averaging {
-        Averaging::None => None,
-        Averaging::Ema => {
-            Some("The weights are their exponential moving average over the steps of training.")
-        }
-        Averaging::Swa => Some("The weights are their mean over the ends of epochs."),
+    let fixed = [features, weights, sampling].into_iter().flatten().map(str::to_owned);
+    augmentation(config).into_iter().chain(fixed).chain(averaging(config, epochs)).collect()
+}
+
+/// How the weights were averaged, of networks that had come to where averaging begins.
+fn averaging(config: &FitConfig, epochs: &[u32]) -> Option<String> {
+    let averaged = epochs.iter().filter(|epoch| **epoch >= config.average_from).count();
+    let way = match config.averaging {
+        Averaging::Ema if averaged > 0 => "their exponential moving average over the steps of training",
+        Averaging::Swa if averaged > 0 => "their mean over the ends of epochs",
+        Averaging::None | Averaging::Ema | Averaging::Swa => return None,
     };
-    let fixed = [features, weights, sampling, averaging].into_iter().flatten().map(str::to_owned);
-    augmentation(config).into_iter().chain(fixed).collect()
+    Some(match epochs.len() {
+        all if all == averaged => format!("The weights are {way}."),
+        all => format!("The weights of {averaged} of {all} networks are {way}."),
+    })
 }
 
 fn augmentation(config: &FitConfig) -> Option<String> {
     let augment = &config.augment;
     let (masks, mixup) = (augment.features.has_masks(), augment.features.mixup_alpha > 0.0);
-    let mut done: Vec<&str> = augment.waveform.iter().map(|entry| entry.waveform.kind()).collect();
-    done.extend(masks.then_some("masks over time and frequency"));
-    done.extend(mixup.then_some("mixup"));
-    (!done.is_empty())
-        .then(|| format!("The training side was augmented anew in every epoch: {}.", done.join(", ")))
+    let steps = augment.waveform.iter().filter(|entry| entry.probability > 0.0);
+    let voices: Vec<&str> = steps.map(|entry| entry.waveform.kind()).collect();
+    let mut anew: Vec<&str> = Vec::new();
+    let mut said = Vec::new();
+    match augment.variants {
+        // None of it happens.
+        _ if voices.is_empty() => {}
+        0 => anew = voices,
+        variants => said.push(format!(
+            "The training side was heard in {variants} variants of each utterance in turn: {}.",
+            voices.join(", ")
+        )),
+    }
+    anew.extend((augment.features.crop_frames > 0).then_some("crops"));
+    anew.extend(masks.then_some("masks over time and frequency"));
+    anew.extend(mixup.then_some("mixup"));
+    if !anew.is_empty() {
+        said.push(format!("The training side was augmented anew in every epoch: {}.", anew.join(", ")));
+    }
+    (!said.is_empty()).then(|| said.join(" "))
 }
 
 #[cfg(test)]
@@ -213,7 +235,7 @@ mod tests {
 
     #[test]
     fn the_plain_recipe_needs_no_words_and_the_test_speakers_recordings_do() {
-        assert!(training_in_words(&FitConfig::default()).is_empty());
+        assert!(training_in_words(&FitConfig::default(), &[1]).is_empty());
         let config = FitConfig {
             feature_normalisation: FeatureNormalisation::Speaker,
             class_weights: ClassWeights::Balanced,
@@ -225,9 +247,27 @@ mod tests {
             .unwrap(),
             ..FitConfig::default()
         };
-        let words = training_in_words(&config);
+        let words = training_in_words(&config, &[5]);
         assert_eq!(words.len(), 5);
         assert!(words[0].ends_with("epoch: gain, masks over time and frequency, mixup."), "{words:?}");
         assert!(words[1].contains("of the test speakers too"), "{words:?}");
+        let last = |epochs: &[u32]| training_in_words(&config, epochs).pop().unwrap();
+        assert_eq!(last(&[5]), "The weights are their mean over the ends of epochs.");
+        // Averaging begins at epoch 3.
+        assert_eq!(
+            last(&[2, 3, 4]),
+            "The weights of 2 of 3 networks are their mean over the ends of epochs."
+        );
+        assert_eq!(last(&[2]), "In training every class came equally often.");
+        let recipe = "variants = 4\n[[waveform]]\nkind = 'gain'\ndb = 3\n[[waveform]]\nkind = 'gain'\ndb = 9\nprobability = 0\n\
+                      [features]\ncrop_frames = 9";
+        let augment = AugmentationRecipe::from_toml(recipe).unwrap();
+        assert_eq!(
+            training_in_words(&FitConfig { augment, ..FitConfig::default() }, &[1]),
+            [
+                "The training side was heard in 4 variants of each utterance in turn: gain. The training side was augmented anew \
+              in every epoch: crops."
+            ]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Augmentation of features, which training applies to its batches: cropping, SpecAugment's masks and mixup.
 
-use ser_core::Result;
+use ser_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::parameter::require;
@@ -52,9 +52,22 @@ impl FeatureAugmentation {
         require(frames <= 1_000_000, "time_mask_frames", frames, "0 to 1,000,000 frames")?;
         let bands = self.frequency_mask_bands;
         require(bands <= 1_024, "frequency_mask_bands", bands, "0 to 1,024 bands")?;
+        let both = |count: usize, key: &str, width: usize, of_width: &str| match (count, width) {
+            (0, 0) | (1.., 1..) => Ok(()),
+            (0, _) => Err(without(of_width, key)),
+            (_, 0) => Err(without(key, of_width)),
+        };
+        both(self.time_masks, "time_masks", frames, "time_mask_frames")?;
+        both(self.frequency_masks, "frequency_masks", bands, "frequency_mask_bands")?;
         let crop = self.crop_frames;
         require(crop <= 1_000_000, "crop_frames", crop, "0 (no cropping) to 1,000,000 frames")?;
         let alpha = self.mixup_alpha;
         require((0.0..=100.0).contains(&alpha), "mixup_alpha", alpha, "0 (no mixup) to 100")
     }
+}
+
+/// The parameter `given` does nothing without `other`.
+fn without(given: &str, other: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("{given} does nothing without {other}"))
+        .help(format!("give {other} as well, or leave {given} out"))
 }

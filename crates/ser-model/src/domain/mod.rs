@@ -53,6 +53,12 @@ const LEAST_VARIANCE: f64 = 1e-6;
 /// An utterance is called out of domain where at most this share of the validation side is at least as far away.
 pub const OUT_OF_DOMAIN_LEVEL: f64 = 0.05;
 
+/// Whether anything can be called out of domain by a validation side of `n` utterances: of fewer than 19 no share is as small as
+/// [`OUT_OF_DOMAIN_LEVEL`], however far away a recording is.
+pub fn can_tell(n: u64) -> bool {
+    1.0 / (n as f64 + 1.0) <= OUT_OF_DOMAIN_LEVEL
+}
+
 /// How the descriptors of a training side spread, and how far those of its validation side lie from them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DomainReference {

@@ -4,6 +4,7 @@
 mod still_rising;
 pub mod summary;
 mod tensorboard;
+pub(crate) mod trained_longer;
 
 pub use still_rising::StillRising;
 pub use summary::FitSummary;
@@ -11,13 +12,16 @@ pub use summary::FitSummary;
 use std::path::{Path, PathBuf};
 
 use ser_core::remedy::{Action, Setting};
-use ser_core::storage::Storage;
+use ser_core::storage::{Storage, read_text};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_distributed::Ranks;
 use ser_model::FitConfig;
 use ser_model::checkpoint::Checkpoint;
 
 use crate::state::{EpochRecord, Origin};
+
+/// Largest `metrics.jsonl` that is read, bytes.
+const MAX_METRICS_BYTES: u64 = 64 << 20;
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -231,6 +235,36 @@ impl RunFolder {
             Ok(())
         } else {
             self.storage.keep_as(path, &self.last_path())
+        }
+    }
+
+    /// The epochs in `metrics.jsonl`; none where that is missing.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood.
+    pub(crate) fn history(&self) -> Result<Vec<EpochRecord>> {
+        let path = self.folder.join("metrics.jsonl");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let text = read_text(&path, "the epochs of a run", MAX_METRICS_BYTES)?;
+        let lines = text.lines().map(serde_json::from_str);
+        lines.collect::<Result<_, _>>().map_err(|error| {
+            Error::new(ErrorKind::Damaged, format!("cannot be understood: {error}"))
+                .at(&path)
+                .caused_by(error)
+        })
+    }
+
+    /// The epoch of the best checkpoint; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn best_epoch(&self) -> Result<Option<u32>> {
+        let best = self.best_in_run();
+        match best.exists() {
+            true => Ok(Some(Origin::of(&Checkpoint::read(&best)?)?.epoch)),
+            false => Ok(None),
         }
     }
 
