@@ -510,6 +510,40 @@ fn a_wrong_riff_size_is_accepted() {
 }
 
 #[test]
+fn samples_that_a_wav_does_not_count_are_not_passed_over() {
+    use making::{chunk, fmt, noise, riff};
+    let samples: Vec<i16> = noise(2000, 1).iter().map(|sample| (sample >> 16) as i16).collect();
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let whole = riff(&[chunk(b"fmt ", &fmt(1, 1, 16_000, 16)), chunk(b"data", &data)]);
+    let mut half = whole.clone();
+    half[40..44].copy_from_slice(&2000_u32.to_le_bytes());
+    let error = refused(&half);
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    assert!(error.to_string().contains("says that its samples end 2000 bytes before its end"), "{error}");
+    // What the file does not count as its own, chunks, and zeros to fill it up are no samples.
+    half[4..8].copy_from_slice(&2036_u32.to_le_bytes());
+    assert_eq!(decoded(&half).1.len(), 1000);
+    let padded = riff(&[chunk(b"fmt ", &fmt(1, 1, 16_000, 16)), chunk(b"data", &data), vec![0; 300]]);
+    let followed =
+        riff(&[chunk(b"fmt ", &fmt(1, 1, 16_000, 16)), chunk(b"data", &data), chunk(b"id3 ", &[255; 99])]);
+    for file in [padded, followed] {
+        assert_eq!(decoded(&file).1.len(), 2000);
+    }
+}
+
+#[test]
+fn a_block_size_that_contradicts_the_bytes_a_second_is_ignored() {
+    use making::{chunk, fmt, noise, riff};
+    let samples = noise(2000, 1);
+    let data: Vec<u8> = samples.iter().flat_map(|sample| ((sample >> 16) as i16).to_le_bytes()).collect();
+    for align in [4_u8, 8] {
+        let mut file = riff(&[chunk(b"fmt ", &fmt(1, 1, 16_000, 16)), chunk(b"data", &data)]);
+        file[32] = align;
+        assert_eq!(decoded(&file).1, expected(&samples, 1, 16));
+    }
+}
+
+#[test]
 fn a_stream_of_unknown_length_is_read_to_its_end() {
     let samples = making::noise(2_000, 2);
     for size in [0u32, u32::MAX, 0x7fff_f000, 0x7fff_ffff, 0x8000_0000] {

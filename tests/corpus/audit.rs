@@ -294,6 +294,34 @@ fn of_near_duplicates_one_is_kept_if_asked_for() {
 }
 
 #[test]
+fn copies_that_a_table_names_are_no_near_duplicates_of_their_parents() {
+    let place = Place::speech();
+    let mut table = "path,label,parent\n".to_owned();
+    for (path, bytes) in crate::common::contents(&place.data) {
+        let label = path.split(['_', '/']).nth(1).unwrap().to_lowercase();
+        let copy = path.replace(".wav", "-soft.wav");
+        let samples = bytes[44..].as_chunks::<2>().0.iter();
+        put(
+            &place.data,
+            &copy,
+            &wav(RATE, &rounded(samples.map(|b| 0.5 * f32::from(i16::from_le_bytes(*b))))),
+        );
+        table += &format!("{path},{label},\n{copy},{label},{path}\n");
+    }
+    let labels = place.out.with_file_name("labels.csv");
+    fs::write(&labels, table).unwrap();
+    let mut options = options(&place.data, &place.out);
+    options.labels = vec![labels.to_str().unwrap().parse().unwrap()];
+    options.near_duplicates = NearDuplicates::KeepOne;
+    let report = prepare(&options, &Storage::native(), &Silent).unwrap();
+    assert_eq!(
+        (report.used, report.duplicates.len(), report.near_duplicates.len()),
+        (168, 0, 0),
+        "{report:?}"
+    );
+}
+
+#[test]
 fn duration_alone_is_worth_everything_where_each_class_has_its_own_and_a_guess_where_all_are_equal() {
     let place = Place::new();
     for (number, class) in ["angry", "calm", "sad"].into_iter().enumerate() {

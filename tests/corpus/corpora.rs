@@ -328,6 +328,59 @@ fn a_label_map_renames_and_leaves_out_before_anything_is_excluded() {
     );
 }
 
+#[test]
+fn parts_of_one_published_corpus_are_said_by_the_same_people() {
+    let place = Place::new();
+    ravdess(&place.folder("RAVDESS_speech"));
+    for (path, bytes) in contents(&place.folder("RAVDESS_speech")) {
+        // The same actors and statements in other takes.
+        let seed = 9_000 + path.bytes().fold(0_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 100_000);
+        assert!(!bytes.is_empty());
+        put(&place.folder("RAVDESS_song"), &path, &speak(Emotion::Sad, seed));
+    }
+    let names = ["RAVDESS_speech", "RAVDESS_song"];
+    let report = place.prepare(&place.options(&names)).unwrap();
+    let speakers: Vec<String> = (1..=12).map(|actor| format!("ravdess-{actor:02}")).collect();
+    assert_eq!(report.speakers, speakers);
+    assert_eq!(report.audits["corpus-RAVDESS_song"].shared_speakers, speakers);
+    assert!(report.audits["corpus-RAVDESS_song"].shared_words > 0);
+    for (protocol, audit) in report.audits.iter().filter(|(protocol, _)| protocol.starts_with("speaker")) {
+        assert!(audit.shared_speakers.is_empty(), "{protocol}: {audit:?}");
+    }
+    let both: BTreeSet<Option<String>> = place
+        .split("speaker-ravdess-07")
+        .part(Part::Test)
+        .iter()
+        .map(|utterance| utterance.corpus.clone())
+        .collect();
+    assert_eq!(both.len(), 2);
+    // Validation has as much as was asked for, though its speakers are in both parts.
+    let split = place.split("speakers-1-of-5");
+    let [train, val] = [Part::Train, Part::Val].map(|part| split.part(part).len());
+    assert!((0.1..=0.25).contains(&(val as f64 / report.used as f64)) && train > val, "{train} {val}");
+
+    // Other corpora with such names may have the same people in them.
+    for (name, seed) in [("mine", 40_000), ("yours", 50_000)] {
+        for number in 0..8_u64 {
+            let label = ["sad", "angry"][number as usize % 2];
+            put(
+                &place.folder(name),
+                &format!("bea_{label}/{number}.wav"),
+                &speak(Emotion::Sad, seed + number),
+            );
+            put(
+                &place.folder(name),
+                &format!("sam_{label}/{number}.wav"),
+                &speak(Emotion::Sad, seed + 100 + number),
+            );
+        }
+    }
+    let report = place.prepare(&place.options(&["mine", "yours"])).unwrap();
+    assert_eq!(report.speakers.len(), 4);
+    let note = report.notes.iter().find(|note| note.path == "yours").unwrap();
+    assert!(note.text.contains("has 2 speakers called as in mine, such as bea"), "{note:?}");
+}
+
 // --- augmented copies ---
 
 #[test]

@@ -306,6 +306,64 @@ fn folders_within_folders_are_speakers_and_classes_and_sides_of_a_split() {
 }
 
 #[test]
+fn sessions_and_rooms_between_folders_are_neither_speakers_nor_classes() {
+    let below = |outer: &[&str], middle: &[&str], inner: &[&str]| -> Vec<String> {
+        let pairs = outer.iter().flat_map(|a| middle.iter().map(move |b| format!("{a}/{b}")));
+        let folders = pairs.flat_map(|pair| inner.iter().map(move |c| format!("{pair}/{c}")));
+        folders.collect()
+    };
+    let emotions = ["angry", "happy", "sad"];
+    let (names, numbers) = (["bea", "kim", "sam"], ["0011", "0012", "0013"]);
+    for folders in [
+        below(&names, &["s1", "s2"], &emotions),
+        below(&names, &["indoor", "outdoor"], &emotions),
+        below(&names, &["s1", "s2"], &["x"])
+            .iter()
+            .flat_map(|f| emotions.map(|e| f.replace("/x", &format!("_{e}"))))
+            .collect(),
+    ] {
+        let place = Place::with(takes(&folders.iter().map(String::as_str).collect::<Vec<_>>()));
+        let report = place.report(0, &[]);
+        assert_eq!(
+            (keys(&report["labels"]), texts(&report["speakers"]).len()),
+            (emotions.map(str::to_owned).into(), 0)
+        );
+        let notes = remarks(&report, "notes");
+        assert!(notes.iter().any(|(_, text)| text.contains("lies in \"bea\" and in \"kim\"")), "{notes:?}");
+        let refused = place.run(&["--require", "speaker-independent"]).ends(1).stderr;
+        assert!(refused.contains("not every recording names its speaker"), "{refused}");
+        assert_eq!(findings(&place.doctor(0, &[]), "unclear").len(), 1);
+    }
+    for folders in
+        [below(&emotions, &numbers, &["studio", "outdoor"]), below(&emotions, &names, &["s1", "s2"])]
+    {
+        let place = Place::with(takes(&folders.iter().map(String::as_str).collect::<Vec<_>>()));
+        agreed(&place, &emotions, &[], "folders <label>/…, as 72 of 72 recordings lie: 3 classes");
+    }
+    let folders = below(&numbers, &["improvised", "scripted"], &emotions);
+    let place = Place::with(takes(&folders.iter().map(String::as_str).collect::<Vec<_>>()));
+    agreed(
+        &place,
+        &emotions,
+        &numbers,
+        "folders <speaker>/…/<label>, as 72 of 72 recordings lie: 3 speakers",
+    );
+}
+
+#[test]
+fn names_of_three_parts_are_not_tess_for_that() {
+    let speakers = ["bea", "kim", "sam"];
+    let of = |label: &str| {
+        speakers.map(|s| ["dog", "kids"].map(|word| format!("{label}/{s}_{word}_{label}.wav"))).concat()
+    };
+    let place = Place::with(["happy", "sad", "surprise"].map(of).concat());
+    agreed(&place, &["happy", "sad", "surprise"], &[], "folder: the one a recording lies in names its class");
+    let numbered = |label: &str| ["01", "02", "03"].map(|n| format!("{label}/{n}_bea_{label}.wav"));
+    let place = Place::with(["angry", "sad"].map(numbered).concat());
+    agreed(&place, &["angry", "sad"], &[], "folder: the one a recording lies in names its class");
+}
+
+#[test]
 fn a_recording_that_lies_otherwise_than_the_rest_is_unusable_by_name() {
     let folders: Vec<String> =
         (1..=12).flat_map(|n| ["Angry", "Sad"].map(|label| format!("{n:04}/{label}"))).collect();

@@ -566,3 +566,159 @@ fn a_kaldi_directory_is_read_with_its_segments() {
     let error = run(&place.options("kaldi")).unwrap_err().to_string();
     assert!(error.contains("line 1: d1 is the output of a command"), "{error}");
 }
+
+#[test]
+fn a_table_that_is_recognised_and_not_understood_is_an_error_and_labels_are_not_guessed() {
+    let place = Place::new();
+    let (mut plain, mut json) = ("file_name,major_emotion\n".to_owned(), String::new());
+    for (number, speaker) in (0..12).zip(["bea", "sam"].into_iter().cycle()) {
+        let path = format!("{speaker}/{number}.wav");
+        place.record(&path, 0.2);
+        let label = ["calm", "sad"][number / 6];
+        plain += &format!("{path},{label}\n");
+        let valence = if number == 3 { "NaN" } else { "0.5" };
+        json += &format!("{{\"file_name\": \"{path}\", \"label\": \"{label}\", \"valence\": {valence}}}\n");
+    }
+    let labelled = plain.replace("major_emotion", "label");
+    let ragged = format!("{labelled}bea/0.wav,sad,more\n");
+    let latin1: Vec<u8> = labelled
+        .replace("label", "label,name")
+        .replace("calm", "calm,x")
+        .replace("sad", "sad,Jos\u{e9}")
+        .chars()
+        .map(|letter| u8::try_from(u32::from(letter)).unwrap())
+        .collect();
+    for (name, content, says) in [
+        ("metadata.csv", ragged.as_bytes(), "has 3 columns in line 14, where its header has 2"),
+        ("metadata.csv", &latin1, "is not UTF-8 (byte 0xe9 in line 8)"),
+        ("metadata.csv", plain.as_bytes(), "no column for the label, only \"file_name\", \"major_emotion\""),
+        ("metadata.jsonl", json.as_bytes(), "line 4 is not a JSON object"),
+    ] {
+        put(&place.data(), name, content);
+        let error = run(&place.options("auto")).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}: ")) && error.contains(says), "{error}");
+        fs::remove_file(place.data().join(name)).unwrap();
+    }
+    // A table of that name with other columns is somebody's own.
+    put(&place.data(), "metadata.csv", b"title,year\nx,1999\n");
+    assert_eq!(run(&place.options("auto")).unwrap().labels.len(), 2);
+
+    put(&place.data(), "metadata.csv", plain.as_bytes());
+    let with = |columns: &str, labels: &str| {
+        run(&PrepareOptions { columns: columns.parse().unwrap(), ..place.options(labels) })
+    };
+    let report = with("label=major_emotion", "auto").unwrap();
+    assert_eq!(report.labels.keys().collect::<Vec<_>>(), ["calm", "sad"]);
+    let misspelt = with("label=major_emotion,speaker=sp", "auto").unwrap_err().to_string();
+    assert!(misspelt.contains("speaker=sp: no table has such a column"), "{misspelt}");
+    let without = with("label=major_emotion", "folder").unwrap_err();
+    assert_eq!(without.kind(), ErrorKind::Usage);
+    assert!(without.to_string().contains("no labels come from a table"), "{without}");
+}
+
+#[test]
+fn what_programs_write_for_nothing_is_nothing_and_an_open_start_is_that_of_the_recording() {
+    let place = Place::new();
+    six(&place);
+    let table = format!("path,label,speaker\n{}", rows(',', "").replace("\n", ",nan\n"));
+    let report = place.with_table(&table).unwrap();
+    assert!(report.speakers.is_empty(), "{report:?}");
+    let error = place.with_table(table.replacen("sad,", "nan,", 1)).unwrap_err().to_string();
+    assert!(error.contains("line 3: lacks its path or its label"), "{error}");
+
+    let table = format!("path,label,start,duration\n{}", rows(',', "").replace("\n", ",,0.1\n"));
+    assert_eq!(place.with_table(&table).unwrap().used, 6);
+    let all = place.all();
+    assert_eq!((all[0].path.as_str(), all[0].duration_s), ("x/0.wav#t=0,0.1", 0.1));
+}
+
+#[test]
+fn a_fold_that_is_validated_and_not_there_is_refused() {
+    let place = Place::new();
+    six(&place);
+    let folds: String = rows(',', "")
+        .lines()
+        .zip(0..)
+        .map(|(row, n)| format!("{row},{},{}.0\n", n % 3 + 1, (n + 1) % 3 + 1))
+        .collect();
+    let error = place.with_table(format!("path,label,fold,val_fold\n{folds}")).unwrap_err().to_string();
+    assert!(
+        error.contains("has a val_fold \"2.0\" that is none of its folds \"1\", \"2\", \"3\""),
+        "{error}"
+    );
+    let error = place.with_table(format!("path,label,x,val_fold\n{folds}")).unwrap_err().to_string();
+    assert!(error.contains("and no folds"), "{error}");
+}
+
+#[test]
+fn segments_without_a_label_are_counted_and_segments_of_several_channels_refused() {
+    let place = Place::new();
+    dialogues(&place);
+    let data = place.data();
+    put(&data, "wav.scp", b"d1 dialogue/1.wav\nd2 dialogue/2.wav\n");
+    let [mut segments, mut labels] = [const { String::new() }; 2];
+    for number in 0..8 {
+        segments += &format!("u{number} d{} {}.00 {}.50 0\n", 1 + number / 4, number % 4, number % 4);
+        if number < 6 {
+            labels += &format!("u{number} {}\n", ["calm", "sad"][number % 2]);
+        }
+    }
+    put(&data, "segments", segments.as_bytes());
+    put(&data, "utt2emo", labels.as_bytes());
+    let report = run(&place.options("auto")).unwrap();
+    let notes = notes(&report);
+    assert!(report.used == 6 && notes.contains("2 of the segments in"), "{notes}");
+    assert!(notes.contains("such as u6"), "{notes}");
+    let doctor = ser_prep(["--doctor", "--data", data.to_str().unwrap()]);
+    assert!(doctor.stdout.contains("what tables and folders leave open: 1"), "{doctor:?}");
+    put(&data, "segments", segments.replacen("0.50 0\n", "0.50 1\n", 1).as_bytes());
+    let error = run(&place.options("auto")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("a segment cannot choose a channel"), "{error}");
+}
+
+#[test]
+fn tables_of_an_audformat_database_complete_and_never_contradict_one_another() {
+    let place = Place::new();
+    six(&place);
+    let header = "splits: {train: {type: train}, test: {type: test}}\n\
+                  tables: {e.test: {split_id: test}, e.train: {split_id: train}, files: {}}\n";
+    put(&place.data(), "db.yaml", header.as_bytes());
+    let table = |numbers: std::ops::Range<usize>| -> String {
+        let row = |n: usize| format!("x/{n}.wav,{}\n", ["calm", "sad"][n % 2]);
+        format!("file,emotion\n{}", numbers.map(row).collect::<String>())
+    };
+    let speakers: String = (0..6).map(|n| format!("x/{n}.wav,0 days,,s{}\n", n % 2)).collect();
+    put(&place.data(), "db.files.csv", format!("file,start,end,speaker\n{speakers}").as_bytes());
+    put(&place.data(), "db.e.train.csv", table(0..4).as_bytes());
+    put(&place.data(), "db.e.test.csv", table(4..6).as_bytes());
+    // A segment that is the whole file says what it says of the file.
+    let report = run(&place.options("auto")).unwrap();
+    assert_eq!((report.used, report.speakers.as_slice()), (6, ["s0", "s1"].map(str::to_owned).as_slice()));
+    put(&place.data(), "db.e.train.csv", table(0..5).as_bytes());
+    let error = run(&place.options("auto")).unwrap_err().to_string();
+    assert!(
+        error.contains("the split of x/4.wav is \"train\" here, but \"test\" in the table e.test"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_segment_is_exported_with_its_times_and_its_session() {
+    let place = Place::new();
+    let (_, table) = dialogues(&place);
+    place.with_table(&table).unwrap();
+    let file = place.0.path().join("utterances.csv");
+    let exported = std::process::Command::new(env!("CARGO_BIN_EXE_ser-cache"))
+        .arg("export")
+        .args([place.out(), "--csv".into(), file.clone()])
+        .output()
+        .unwrap();
+    assert!(exported.status.success(), "{exported:?}");
+    let mut reader = csv::Reader::from_path(&file).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let row = reader.records().map(Result::unwrap).find(|row| &row[1] == "dialogue/1.wav#t=1,1.75").unwrap();
+    let cell = |name: &str| row.get(header.iter().position(|column| column == name).unwrap()).unwrap();
+    let cells = ["start_s", "end_s", "session", "parent", "corpus"].map(cell);
+    assert_eq!(cells, ["1", "1.75", "dialogue/1.wav", "", ""]);
+}

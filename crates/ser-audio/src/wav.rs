@@ -85,14 +85,15 @@ fn refuse_more_data(bytes: &[u8], mut end: usize, mut size: u32) -> Result<()> {
 /// how many there are is said wrongly.
 fn refuse_unsaid_data(bytes: &[u8], end: usize) -> Result<()> {
     let riff_end = take(bytes, 4).map_or(0, u32::from_le_bytes).saturating_add(8) as usize;
-    if riff_end > bytes.len().saturating_add(1) {
+    if riff_end > bytes.len() {
         return Ok(());
     }
-    let rest = bytes.get(end..riff_end.min(bytes.len())).unwrap_or_default();
+    let rest = bytes.get(end..riff_end).unwrap_or_default();
     // A chunk may begin at an odd place, and others fill up with zeros.
     let is_chunk = |at: usize| {
         let (Some(id), Some(size)) = (take::<4>(rest, at), take(rest, at + 4)) else { return true };
-        let fits = rest.len() as u64 - at as u64 - 8 >= u64::from(u32::from_le_bytes(size));
+        // The last may lack the byte that makes its size even.
+        let fits = (rest.len() - at) as u64 + 1 >= u64::from(u32::from_le_bytes(size)) + 8;
         fits && id.iter().all(|byte| (b' '..=b'~').contains(byte))
     };
     if is_chunk(0) || is_chunk(1) || rest.iter().all(|byte| *byte == 0) {

@@ -215,7 +215,7 @@ impl Archive for Tar {
             let Sample { fields, class, problem, .. } = self.samples.get(sample_of(name).0)?;
             Some(match problem {
                 Some(problem) => Err(Error::new(ErrorKind::Damaged, problem.clone()).at(file).help(
-                    "pack it again, each sample with a name of its own and at most one .json and one .cls",
+                    "pack it again, each sample with a name of its own, one .json or .cls at most, and null for NaN",
                 )),
                 None => Ok(Description { name: name.clone(), fields: fields.clone(), class: class.clone() }),
             })

@@ -91,7 +91,8 @@ impl RawTable {
         let objects = (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty());
         let objects = objects.map(|(line, text)| match serde_json::from_str(text) {
             Ok(object) => Ok((line, object)),
-            Err(error) => Err(damaged(format!("line {line} is not a JSON object: {error}"))),
+            Err(error) => Err(damaged(format!("line {line} is not a JSON object: {error}"))
+                .help("write null where there is no number: NaN and Infinity are not JSON")),
         });
         Ok(Self::of_objects(file, objects.collect::<Result<Vec<_>>>()?))
     }

@@ -39,3 +39,44 @@ fn parse(bytes: Bytes, file: &Path) -> std::result::Result<RawTable, String> {
     }
     Ok(RawTable::new(file, header, rows))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::data_type::ByteArrayType;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// A file with this schema, of bytes in every column, and so many rows of nothing.
+    fn nothing(schema: &str, rows: usize) -> tempfile::TempPath {
+        let file = tempfile::Builder::new().suffix(".parquet").tempfile().unwrap();
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut writer = SerializedFileWriter::new(file.reopen().unwrap(), schema, properties).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        while let Some(mut column) = group.next_column().unwrap() {
+            column.typed::<ByteArrayType>().write_batch(&[], Some(&vec![0; rows]), None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        file.into_temp_path()
+    }
+
+    #[test]
+    fn rows_of_nothing_take_no_memory() {
+        let file = nothing("message m { optional binary file; optional binary emotion; }", 9_000_000);
+        assert!(std::fs::metadata(&file).unwrap().len() < 1 << 20);
+        let error = read(&file).unwrap_err().to_string();
+        assert!(error.contains("it has 9000000 rows of 2 columns, more than"), "{error}");
+        let file = nothing("message m { optional group audio { optional binary bytes; } }", 2_000_000);
+        let error = crate::archive::open(&file).unwrap_err().to_string();
+        assert!(error.contains("it has 2000000 rows in"), "{error}");
+        let file = nothing("message m { optional binary file; }", 3);
+        assert_eq!(read(&file).unwrap().rows.len(), 3);
+    }
+}
