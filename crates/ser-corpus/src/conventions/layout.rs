@@ -237,7 +237,7 @@ impl FolderLayout {
         let fitting: usize = known().map(|(.., count)| count).sum();
         let is_so = labels.len() > 1 && are_nearly_all(fitting, names) && !are_nearly_all(inner, names);
         let (voices, speakers) = (Voices::ByRule, BTreeSet::new());
-        is_so.then(|| Self { rule, voices, speakers, labels, fitting, names })
+        is_so.then_some(Self { rule, voices, speakers, labels, fitting, names })
     }
 
     /// Whether a speaker or a label is as elsewhere, and neither is in the other's place.
