@@ -27,7 +27,7 @@ const SHORTEST_SPEECH_S: f64 = 0.2;
 const MARGIN_S: f64 = 0.1;
 
 /// A window that is softer than this holds no speech, RMS in dB below full scale: a microphone that is off, or an empty room.
-const SILENCE_DBFS: f64 = -60.0;
+const SILENCE_DBFS: f64 = -70.0;
 
 /// Less speech than this in a window is too little to say anything about, seconds.
 const LEAST_SPEECH_S: f64 = 0.3;
@@ -106,7 +106,7 @@ impl Default for Ears {
 }
 
 impl Ears {
-    /// Whether the window of `mono` samples at `sample_rate` Hz is louder than −60 dB below full scale and holds 0.3 s of
+    /// Whether the window of `mono` samples at `sample_rate` Hz is louder than −70 dB below full scale and holds 0.3 s of
     /// speech, found as in timelines; less is too little to say anything about.
     ///
     /// # Errors

@@ -203,8 +203,7 @@ fn broken(error: &axum::Error) -> End {
     }
 }
 
-type InFlight =
-    Pin<Box<dyn Future<Output = (WindowAnswer, Instant, Result<Option<Answer>, Problem>)> + Send>>;
+type InFlight = Pin<Box<dyn Future<Output = (WindowAnswer, Times, Result<Option<Answer>, Problem>)> + Send>>;
 
 /// A window whose last sample has come.
 #[derive(Debug, Clone, Copy)]
@@ -213,6 +212,18 @@ struct Due {
     end: u64,
     /// When its last sample came.
     received: Instant,
+    /// Whether it is the first one of its message. The others wait for those before them because the client has sent them
+    /// together, and not because this server is late.
+    first: bool,
+}
+
+/// When things happened with a window that is answered for.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// When its last sample came.
+    received: Instant,
+    /// From when on this server is to blame for its being late.
+    since: Instant,
 }
 
 /// A stream whose first message was right.
@@ -293,9 +304,9 @@ impl Session {
             tokio::select! {
                 biased;
                 () = app.stopped() => return End::Stopping,
-                (answer, received, result) = next(&mut self.in_flight) => {
+                (answer, times, result) = next(&mut self.in_flight) => {
                     self.in_flight = None;
-                    if let Err(end) = self.answered(socket, answer, received, result).await {
+                    if let Err(end) = self.answered(socket, answer, times, result).await {
                         return end;
                     }
                     self.answer_next();
@@ -348,7 +359,7 @@ impl Session {
             self.skipped += 1;
         }
         while self.next <= total {
-            self.due.push_back(Due { end: self.next, received });
+            self.due.push_back(Due { end: self.next, received, first: self.due.is_empty() });
             self.next += self.hop;
         }
     }
@@ -358,7 +369,8 @@ impl Session {
         if self.in_flight.is_some() {
             return;
         }
-        let Some(Due { end, received }) = self.due.pop_front() else { return };
+        let Some(Due { end, received, first }) = self.due.pop_front() else { return };
+        let times = Times { received, since: if first { received } else { Instant::now() } };
         // The level is that since the last answer, which may be longer than a window.
         let span = self.whole.max(self.hop as usize);
         let since = usize::try_from(end - self.answered_to).unwrap_or(span).min(span);
@@ -381,7 +393,7 @@ impl Session {
                 true => Ok(None),
                 false => app.window(&served, samples, rate).await,
             };
-            (answer, received, result)
+            (answer, times, result)
         }));
     }
 
@@ -395,7 +407,7 @@ impl Session {
         &mut self,
         socket: &mut WebSocket,
         mut answer: WindowAnswer,
-        received: Instant,
+        Times { received, since }: Times,
         result: Result<Option<Answer>, Problem>,
     ) -> Result<(), End> {
         let app = &self.app;
@@ -415,10 +427,9 @@ impl Session {
         }
         answer.latency_ms = received.elapsed().as_secs_f64() * 1e3;
         say(socket, &answer).await?;
-        let took = received.elapsed();
         if !answer.filling {
-            app.latency.answered(took);
-            app.metrics.window_seconds.observe(took.as_secs_f64());
+            app.latency.answered(since.elapsed());
+            app.metrics.window_seconds.observe(received.elapsed().as_secs_f64());
             app.metrics.windows.inc();
         }
         Ok(())
@@ -426,7 +437,7 @@ impl Session {
 }
 
 /// The answer in work, once it is there.
-async fn next(in_flight: &mut Option<InFlight>) -> (WindowAnswer, Instant, Result<Option<Answer>, Problem>) {
+async fn next(in_flight: &mut Option<InFlight>) -> (WindowAnswer, Times, Result<Option<Answer>, Problem>) {
     match in_flight {
         Some(future) => future.await,
         None => pending().await,
