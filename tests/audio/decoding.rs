@@ -840,8 +840,8 @@ fn a_recording_above_the_limit_is_refused_before_it_fills_the_memory() {
     let error = refused(&hour);
     assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().contains("lasts 3600.000 s, more than the limit of 300 s"), "{error}");
-    let limits = Limits { max_duration_s: 0.2, ..Limits::default() };
-    for name in [
+    let names = [
+        "chirp.wav",
         "chirp.flac",
         "chirp-pipe.flac",
         "chirp.ogg",
@@ -850,11 +850,18 @@ fn a_recording_above_the_limit_is_refused_before_it_fills_the_memory() {
         "chirp-aac.m4a",
         "chirp.caf",
         "chirp.aac",
+    ];
+    for (limits, said) in [
+        (Limits { max_duration_s: 0.2, ..Limits::default() }, "more than the limit of 0.2 s"),
+        (Limits { max_samples: 1_500, ..Limits::default() }, "more than the limit of 1500"),
     ] {
-        let mut mono = Vec::new();
-        let error = decode(&fixture(name), &limits, &mut mono).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Limit, "{name}: {error}");
-        assert!(mono.capacity() < 20_000, "{name}");
+        for name in names {
+            let mut mono = Vec::new();
+            let error = decode(&fixture(name), &limits, &mut mono).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Limit, "{name}: {error}");
+            assert!(error.to_string().contains(said), "{name}: {error}");
+            assert!(mono.capacity() < 20_000, "{name}");
+        }
     }
     let limits = Limits { max_bytes: 1_000, ..Limits::default() };
     assert_eq!(refused_within(&fixture("chirp.wav"), &limits).kind(), ErrorKind::Limit);

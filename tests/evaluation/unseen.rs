@@ -46,7 +46,8 @@ fn other_corpus(folder: &Path) {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let (speaker, label) = name.split_once('_').unwrap();
         let speaker = if speaker == "OAF" { "Anna" } else { "Bert" };
-        let to = folder.join(format!("other/{speaker}_{}", label.to_lowercase()));
+        let label = label.to_lowercase().replace("surprised", "surprise");
+        let to = folder.join(format!("other/{speaker}_{label}"));
         std::fs::create_dir_all(&to).unwrap();
         for clip in std::fs::read_dir(folder.join("written").join(&name)).unwrap() {
             let clip = clip.unwrap();

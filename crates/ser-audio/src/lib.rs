@@ -60,6 +60,8 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Longest duration in seconds. Decoding stops as soon as it is exceeded.
     pub max_duration_s: f64,
+    /// Most samples of a channel, at whatever rate: a short recording at a high one has many. Decoding stops there as well.
+    pub max_samples: u64,
     /// Shortest duration in seconds.
     pub min_duration_s: f64,
     /// Longest time in seconds that decoding may take, of the processor; there is no limit where it is not finite.
@@ -68,9 +70,15 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 512 MiB, 300 s, 0.05 s and 60 s, which is a hundred times what the longest file needs.
+    /// 512 MiB, 300 s, any number of samples, 0.05 s, and 60 s, which is a hundred times what the longest file needs.
     fn default() -> Self {
-        Self { max_bytes: 512 << 20, max_duration_s: 300.0, min_duration_s: 0.05, max_decoding_s: 60.0 }
+        Self {
+            max_bytes: 512 << 20,
+            max_duration_s: 300.0,
+            max_samples: u64::MAX,
+            min_duration_s: 0.05,
+            max_decoding_s: 60.0,
+        }
     }
 }
 
@@ -92,6 +100,7 @@ impl Limits {
         Self {
             max_bytes: 4 << 30,
             max_duration_s: 86_400.0,
+            max_samples: u64::MAX,
             min_duration_s: 0.0,
             max_decoding_s: f64::INFINITY,
         }

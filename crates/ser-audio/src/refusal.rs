@@ -39,14 +39,27 @@ pub(super) fn check_channels(channels: usize) -> Result<()> {
     Ok(())
 }
 
-/// The most frames that the duration limit allows at a sample rate.
+/// The most frames that the limits allow at a sample rate.
 pub(super) fn max_frames(limits: &Limits, sample_rate: u32) -> u64 {
+    frames_of_duration(limits, sample_rate).min(limits.max_samples)
+}
+
+/// The most that the duration limit allows.
+fn frames_of_duration(limits: &Limits, sample_rate: u32) -> u64 {
     // A float above the range saturates; NaN allows nothing.
     (limits.max_duration_s * f64::from(sample_rate)) as u64
 }
 
-/// The error for a recording above the duration limit, of `frames` frames where that is known.
+/// The error for a recording above the limits of its length, of `frames` frames where that is known.
 pub(super) fn too_long(frames: Option<u64>, limits: &Limits, sample_rate: u32) -> Error {
+    let most = limits.max_samples;
+    if frames.unwrap_or(most) <= frames_of_duration(limits, sample_rate) {
+        let what = match frames {
+            Some(frames) => format!("has {frames} samples, more than the limit of {most}"),
+            None => format!("has more than the limit of {most} samples"),
+        };
+        return Error::new(ErrorKind::Limit, what).help("cut it into utterances, or lower its sample rate");
+    }
     let limit = limits.max_duration_s;
     let what = match frames {
         Some(frames) if frames > max_frames(limits, sample_rate) => {
@@ -147,7 +160,7 @@ impl Limits {
     /// The same for stretches of a recording, which may be of any length.
     #[must_use]
     pub fn of_any_duration(self) -> Self {
-        Self { min_duration_s: 0.0, max_duration_s: f64::MAX, ..self }
+        Self { min_duration_s: 0.0, max_duration_s: f64::MAX, max_samples: u64::MAX, ..self }
     }
 
     /// Refuses a file of `size` bytes that is empty or too large.

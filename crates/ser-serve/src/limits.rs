@@ -72,6 +72,7 @@ impl ServeLimits {
         let recordings = self.of_recordings();
         Limits {
             max_duration_s: self.max_timeline_s,
+            max_samples: self.max_timeline_samples as u64,
             min_duration_s: 0.0,
             max_decoding_s: 4.0 * recordings.max_decoding_s,
             ..recordings

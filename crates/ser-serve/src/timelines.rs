@@ -51,11 +51,6 @@ impl Timelines {
         // Their buffers hold all of a recording, so none is kept.
         let mut whole = model.front_end(self.limits.of_timelines())?;
         let (samples, rate) = whole.long_bytes(bytes)?;
-        let most = self.limits.max_timeline_samples;
-        if samples.len() > most {
-            let what = format!("has {} samples, more than the limit of {most}", samples.len());
-            return Err(Error::new(ErrorKind::Limit, what));
-        }
         // A window is as long as it is, whatever limits recordings have.
         let limits = self.limits.of_recordings().of_any_duration();
         let front_ends = (0..self.jobs).map(|_| model.front_end(limits));

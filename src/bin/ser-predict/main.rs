@@ -169,6 +169,7 @@ impl Arguments {
             max_duration_s: self.max_duration,
             min_duration_s: self.min_duration,
             max_decoding_s: self.file_timeout,
+            ..Limits::default()
         }
     }
 

@@ -66,6 +66,8 @@ struct PlannedClip {
     speaker: String,
     word: &'static str,
     emotion: Emotion,
+    /// The emotion as its folder has it: as in TESS only where the speakers are TESS's.
+    folder: &'static str,
     /// The oddity it has for itself.
     oddity: Option<Oddity>,
     list: bool,
@@ -122,12 +124,17 @@ impl SynthCorpus {
         let mut clips = Vec::new();
         for speaker in &speakers {
             for &emotion in &options.emotions {
+                let folder = match options.speakers {
+                    0..=2 => emotion.in_folder_names(speaker),
+                    _ => emotion.label(),
+                };
                 for word in words(options.words) {
                     let speaker = speaker.clone();
                     clips.push(PlannedClip {
                         speaker,
                         word,
                         emotion,
+                        folder,
                         oddity: None,
                         list: false,
                         duplicate: false,
@@ -298,11 +305,7 @@ impl PlannedClip {
         if self.oddity == Some(Oddity::Name) {
             prefix.pop();
         }
-        format!(
-            "{speaker}_{}/{prefix}_{word}_{}.wav",
-            emotion.in_folder_names(speaker),
-            emotion.in_file_names()
-        )
+        format!("{speaker}_{}/{prefix}_{word}_{}.wav", self.folder, emotion.in_file_names())
     }
 
     /// All places where it is written.
