@@ -166,8 +166,12 @@ fn an_utterance_does_not_depend_on_the_size_of_its_corpus() {
     let (small_folder, _) = written(small());
     let (large_folder, _) = written(SynthOptions { words: 5, speakers: 3, ..SynthOptions::default() });
     let large = contents(large_folder.path());
+    // By the names of files: folders of three speakers are not spelt as those of TESS's two.
+    let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let large: BTreeMap<String, Vec<u8>> =
+        large.into_iter().map(|(path, bytes)| (name(&path), bytes)).collect();
     for (path, bytes) in contents(small_folder.path()) {
-        assert!(large[&path] == bytes, "{path}");
+        assert!(large[&name(&path)] == bytes, "{path}");
     }
 }
 
