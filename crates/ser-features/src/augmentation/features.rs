@@ -71,3 +71,23 @@ fn without(given: &str, other: &str) -> Error {
     Error::new(ErrorKind::Usage, format!("{given} does nothing without {other}"))
         .help(format!("give {other} as well, or leave {given} out"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_have_both_a_number_and_a_width() {
+        let said = |features: FeatureAugmentation| {
+            features.validate().err().map_or_else(String::new, |error| error.to_string())
+        };
+        let none = FeatureAugmentation::default();
+        assert_eq!(said(FeatureAugmentation { time_masks: 2, time_mask_frames: 9, ..none.clone() }), "");
+        assert_eq!(
+            said(FeatureAugmentation { time_masks: 2, ..none.clone() }),
+            "time_masks does nothing without time_mask_frames; give time_mask_frames as well, or leave time_masks out"
+        );
+        let width = FeatureAugmentation { frequency_mask_bands: 4, ..none };
+        assert!(said(width).starts_with("frequency_mask_bands does nothing without frequency_masks"));
+    }
+}
