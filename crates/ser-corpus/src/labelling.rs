@@ -111,7 +111,7 @@ impl Labelling {
     /// What folders may name and are not taken for, and why.
     pub fn unclear(&self) -> Option<(&str, &str)> {
         match &self.annotator {
-            Annotator::Folders(layout) => layout.unknown_voices(),
+            Annotator::Folders(layout) => layout.unknown_speakers(),
             _ => None,
         }
     }

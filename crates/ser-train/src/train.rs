@@ -272,18 +272,11 @@ impl<'a> Trainer<'a> {
     fn check_length(&self) -> Result<()> {
         let history = &self.standing.history;
         trained_longer::check(history, self.config, self.length)?;
-        let best = self.best().map(|best| best.epoch);
         // An epoch that was stopped between its two checkpoints is trained again, unless the run ends before it.
-        if self.standing.epoch > self.length.epochs && self.run.best_epoch()? != best {
-            let next = u64::from(self.length.epochs) + 1;
-            let as_long = match self.config.steps {
-                0 => Setting::Epochs.to(next),
-                _ => Setting::Steps.to(next * self.length.steps_per_epoch),
-            };
-            let what = "has a best checkpoint of an epoch that it has not finished";
-            return Err(Error::new(ErrorKind::Mismatch, what).help(remedy!["continue it with ", as_long]));
+        match self.standing.epoch > self.length.epochs {
+            true => trained_longer::check_kept(history, self.run.best_epoch()?, self.config, self.length),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Runs what is left of the current epoch's steps.

@@ -13,6 +13,7 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Annotation;
+use crate::conventions::folder_rule::{Cut, Order, RULES, Rule, last};
 use crate::conventions::{CorpusConvention, tess};
 use crate::lexicon::{
     is_an_id, is_corpus, is_emotion, is_group, is_qualifier, is_small_number, may_be_an_id,
@@ -28,62 +29,23 @@ fn are_nearly_all(fitting: usize, of: usize) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderLayout {
     rule: Rule,
-    voices: Voices,
+    speakers_by: SpeakersBy,
     speakers: BTreeSet<String>,
     labels: BTreeSet<String>,
     fitting: usize,
     names: usize,
 }
 
-/// Who speaks.
+/// By what it is known who speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Voices {
-    /// Whom the rule says.
-    ByRule,
-    /// The folder around what the rule takes: those in it are sessions or places.
-    Around(BTreeSet<String>),
-    /// Nobody knows: a folder that may be a speaker's, and why it is not taken for one.
-    Unknown { name: String, why: String },
+enum SpeakersBy {
+    /// By the rule.
+    Rule,
+    /// By the folder around what the rule takes: those in it are sessions or places.
+    FolderAround(BTreeSet<String>),
+    /// By nothing: a folder that may be a speaker's, and why it is not taken for one.
+    Nothing { name: String, why: String },
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
-    /// One folder, of two parts with `_` between.
-    Joined { cut: Cut, order: Order },
-    /// Two folders, one in the other.
-    Nested(Order),
-    /// The innermost folder that is named for an emotion; those in it and around it are not speakers'.
-    Emotion,
-}
-
-/// Where a name of two parts is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    FirstUnderscore,
-    LastUnderscore,
-    /// So that the label is a word for an emotion, the longest.
-    Emotion,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    SpeakerFirst,
-    LabelFirst,
-}
-
-const RULES: [Rule; 8] = {
-    use {Cut::*, Order::*};
-    [
-        Rule::Joined { cut: FirstUnderscore, order: SpeakerFirst },
-        Rule::Joined { cut: LastUnderscore, order: SpeakerFirst },
-        Rule::Joined { cut: Cut::Emotion, order: SpeakerFirst },
-        Rule::Joined { cut: FirstUnderscore, order: LabelFirst },
-        Rule::Joined { cut: LastUnderscore, order: LabelFirst },
-        Rule::Joined { cut: Cut::Emotion, order: LabelFirst },
-        Rule::Nested(SpeakerFirst),
-        Rule::Nested(LabelFirst),
-    ]
-};
 
 /// Recordings of each pair of speaker and label.
 type Pairs<'a> = BTreeMap<(&'a str, &'a str), usize>;
@@ -115,7 +77,7 @@ impl FolderLayout {
         let by_emotions = named_for_emotions(&folders, paths.len());
         for rule in RULES {
             let Some((merit, layout)) = Self::by(rule, &folders, paths.len()) else { continue };
-            if by_emotions && !rule.takes_emotions(&folders, paths.len()) {
+            if by_emotions && !takes_emotions(rule, &folders, paths.len()) {
                 continue;
             }
             if best.as_ref().is_none_or(|(highest, _)| merit > *highest) {
@@ -123,14 +85,14 @@ impl FolderLayout {
             }
         }
         match best {
-            Some((_, layout)) => Some(layout.with_voices(&folders)),
+            Some((_, layout)) => Some(layout.with_speakers(&folders)),
             None => Self::by_emotion(&folders, paths.len()),
         }
     }
 
     /// Finds out who speaks. A speaker lies in one folder; what lies in several is something that several have, such as a
     /// session of each.
-    fn with_voices(self, folders: &BTreeMap<&str, usize>) -> Self {
+    fn with_speakers(self, folders: &BTreeMap<&str, usize>) -> Self {
         let mut around: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
         for (folder, count) in folders {
             if let Some((speaker, label)) = self.rule.pair(folder)
@@ -158,9 +120,9 @@ impl FolderLayout {
             let mut folders = around.keys();
             Some((name, folders.next()?, folders.next()?))
         });
-        let voices = match (is_clear, first) {
-            (true, _) => Voices::Around(outer),
-            (false, Some((name, one, other))) => Voices::Unknown {
+        let speakers_by = match (is_clear, first) {
+            (true, _) => SpeakersBy::FolderAround(outer),
+            (false, Some((name, one, other))) => SpeakersBy::Nothing {
                 name: (*name).to_owned(),
                 why: format!(
                     "lies in {one:?} and in {other:?}, so it may be a session or a place, and who speaks is not known"
@@ -168,14 +130,14 @@ impl FolderLayout {
             },
             (false, None) => return self,
         };
-        Self { voices, ..self }
+        Self { speakers_by, ..self }
     }
 
     /// What names a folder that may be a speaker's and is not taken for one, and why.
-    pub fn unknown_voices(&self) -> Option<(&str, &str)> {
-        match &self.voices {
-            Voices::Unknown { name, why } => Some((name, why)),
-            Voices::ByRule | Voices::Around(_) => None,
+    pub fn unknown_speakers(&self) -> Option<(&str, &str)> {
+        match &self.speakers_by {
+            SpeakersBy::Nothing { name, why } => Some((name, why)),
+            SpeakersBy::Rule | SpeakersBy::FolderAround(_) => None,
         }
     }
 
@@ -194,7 +156,7 @@ impl FolderLayout {
         let (speakers_owned, labels_owned) = (owned(&speakers), owned(&labels));
         let mut layout = Self {
             rule,
-            voices: Voices::ByRule,
+            speakers_by: SpeakersBy::Rule,
             speakers: speakers_owned,
             labels: labels_owned,
             fitting: 0,
@@ -236,8 +198,8 @@ impl FolderLayout {
         let labels: BTreeSet<String> = known().map(|(label, ..)| label.to_owned()).collect();
         let fitting: usize = known().map(|(.., count)| count).sum();
         let is_so = labels.len() > 1 && are_nearly_all(fitting, names) && !are_nearly_all(inner, names);
-        let (voices, speakers) = (Voices::ByRule, BTreeSet::new());
-        is_so.then_some(Self { rule, voices, speakers, labels, fitting, names })
+        let (speakers_by, speakers) = (SpeakersBy::Rule, BTreeSet::new());
+        is_so.then_some(Self { rule, speakers_by, speakers, labels, fitting, names })
     }
 
     /// Whether a speaker or a label is as elsewhere, and neither is in the other's place.
@@ -247,20 +209,22 @@ impl FolderLayout {
     }
 
     fn form(&self) -> &'static str {
-        use {Order::*, Rule::*, Voices::*};
-        match (self.rule, &self.voices) {
+        use Order::*;
+        use Rule::*;
+        use SpeakersBy::{FolderAround, Nothing, Rule as ByRule};
+        match (self.rule, &self.speakers_by) {
             (Joined { order: SpeakerFirst, .. }, ByRule) => "<speaker>_<label>",
             (Joined { order: LabelFirst, .. }, ByRule) => "<label>_<speaker>",
             (Nested(SpeakerFirst), ByRule) => "<speaker>/<label>",
             (Nested(LabelFirst), ByRule) => "<label>/<speaker>",
-            (Joined { order: SpeakerFirst, .. }, Around(_)) => "<speaker>/…_<label>",
-            (Joined { order: LabelFirst, .. }, Around(_)) => "<speaker>/<label>_…",
-            (Nested(SpeakerFirst), Around(_)) => "<speaker>/…/<label>",
-            (Nested(LabelFirst), Around(_)) => "<speaker>/<label>/…",
-            (Joined { order: SpeakerFirst, .. }, Unknown { .. }) => "…_<label>",
-            (Joined { order: LabelFirst, .. }, Unknown { .. }) => "<label>_…",
-            (Nested(SpeakerFirst), Unknown { .. }) => "…/<label>",
-            (Nested(LabelFirst), Unknown { .. }) | (Emotion, _) => "<label>/…",
+            (Joined { order: SpeakerFirst, .. }, FolderAround(_)) => "<speaker>/…_<label>",
+            (Joined { order: LabelFirst, .. }, FolderAround(_)) => "<speaker>/<label>_…",
+            (Nested(SpeakerFirst), FolderAround(_)) => "<speaker>/…/<label>",
+            (Nested(LabelFirst), FolderAround(_)) => "<speaker>/<label>/…",
+            (Joined { order: SpeakerFirst, .. }, Nothing { .. }) => "…_<label>",
+            (Joined { order: LabelFirst, .. }, Nothing { .. }) => "<label>_…",
+            (Nested(SpeakerFirst), Nothing { .. }) => "…/<label>",
+            (Nested(LabelFirst), Nothing { .. }) | (Emotion, _) => "<label>/…",
         }
     }
 }
@@ -272,64 +236,11 @@ fn named_for_emotions(folders: &BTreeMap<&str, usize>, names: usize) -> bool {
     emotions.len() > 1 && are_nearly_all(known().map(|(_, count)| count).sum(), names)
 }
 
-impl Rule {
-    /// Whether what it takes for the label is an emotion of nearly all.
-    fn takes_emotions(self, folders: &BTreeMap<&str, usize>, names: usize) -> bool {
-        let are = folders
-            .iter()
-            .filter(|(folder, _)| self.pair(folder).is_some_and(|(_, label)| is_emotion(label)));
-        are_nearly_all(are.map(|(_, count)| count).sum(), names)
-    }
-
-    /// The folders around those that it takes, without those that are no person's: `male`, `session1`, a corpus.
-    fn around(self, folder: &str) -> String {
-        let taken = if matches!(self, Self::Nested(_)) { 2 } else { 1 };
-        let mut folders: Vec<&str> = folder.split('/').collect();
-        folders.truncate(folders.len().saturating_sub(taken));
-        folders.retain(|name| !is_qualifier(name) && !is_group(name) && !is_corpus(name));
-        folders.join("/")
-    }
-
-    /// Speaker and label of the recordings in `folder`, as far as its form says.
-    fn pair(self, folder: &str) -> Option<(&str, &str)> {
-        let (first, second, order) = match self {
-            Self::Emotion => return Some(("", folder.rsplit('/').find(|name| is_emotion(name))?)),
-            Self::Nested(order) => {
-                let (outer, inner) = folder.rsplit_once('/')?;
-                (last(outer), inner, order)
-            }
-            Self::Joined { cut, order } => {
-                let (first, second) = cut.apply(last(folder), order)?;
-                (first, second, order)
-            }
-        };
-        let is_name = |text: &str| !text.trim().is_empty();
-        let (speaker, label) = match order {
-            Order::SpeakerFirst => (first, second),
-            Order::LabelFirst => (second, first),
-        };
-        (is_name(speaker) && is_name(label)).then_some((speaker, label))
-    }
-}
-
-impl Cut {
-    fn apply(self, name: &str, order: Order) -> Option<(&str, &str)> {
-        match (self, order) {
-            (Self::FirstUnderscore, _) => name.split_once('_'),
-            (Self::LastUnderscore, _) => name.rsplit_once('_'),
-            (Self::Emotion, Order::SpeakerFirst) => cuts(name).find(|(_, label)| is_emotion(label)),
-            (Self::Emotion, Order::LabelFirst) => cuts(name).filter(|(label, _)| is_emotion(label)).last(),
-        }
-    }
-}
-
-/// `name` in two, at each underscore.
-fn cuts(name: &str) -> impl Iterator<Item = (&str, &str)> {
-    name.match_indices('_').filter_map(|(place, _)| Some((name.get(..place)?, name.get(place + 1..)?)))
-}
-
-fn last(folders: &str) -> &str {
-    folders.rsplit_once('/').map_or(folders, |(_, last)| last)
+/// Whether what `rule` takes for the label is an emotion of nearly all.
+fn takes_emotions(rule: Rule, folders: &BTreeMap<&str, usize>, names: usize) -> bool {
+    let are =
+        folders.iter().filter(|(folder, _)| rule.pair(folder).is_some_and(|(_, label)| is_emotion(label)));
+    are_nearly_all(are.map(|(_, count)| count).sum(), names)
 }
 
 /// The speakers that are found with two labels or more, and the labels that are found with two such speakers or more,
@@ -420,10 +331,10 @@ impl CorpusConvention for FolderLayout {
         if self.rule == Rule::Emotion {
             return Ok(Annotation::labelled(label));
         }
-        let speaker = match &self.voices {
-            Voices::ByRule => composed(speaker.trim().to_owned()),
-            Voices::Around(_) => composed(last(&self.rule.around(folder)).trim().to_owned()),
-            Voices::Unknown { .. } => return Ok(Annotation::labelled(label.trim())),
+        let speaker = match &self.speakers_by {
+            SpeakersBy::Rule => composed(speaker.trim().to_owned()),
+            SpeakersBy::FolderAround(_) => composed(last(&self.rule.around(folder)).trim().to_owned()),
+            SpeakersBy::Nothing { .. } => return Ok(Annotation::labelled(label.trim())),
         };
         if !is_speaker_id(&speaker) {
             return Err(Error::new(
@@ -443,11 +354,11 @@ impl CorpusConvention for FolderLayout {
 impl fmt::Display for FolderLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "folders {}, as {} of {} recordings lie: ", self.form(), self.fitting, self.names)?;
-        match &self.voices {
+        match &self.speakers_by {
             _ if self.rule == Rule::Emotion => {}
-            Voices::ByRule => write!(f, "{} speakers, ", self.speakers.len())?,
-            Voices::Around(speakers) => write!(f, "{} speakers, ", speakers.len())?,
-            Voices::Unknown { .. } => f.write_str("speakers unknown, ")?,
+            SpeakersBy::Rule => write!(f, "{} speakers, ", self.speakers.len())?,
+            SpeakersBy::FolderAround(speakers) => write!(f, "{} speakers, ", speakers.len())?,
+            SpeakersBy::Nothing { .. } => f.write_str("speakers unknown, ")?,
         }
         write!(f, "{} classes", self.labels.len())
     }
@@ -570,13 +481,13 @@ mod tests {
             assert!(known.iter().all(|(_, speaker)| speaker.is_none()), "{known:?}");
             let labels: Vec<&str> = known.iter().map(|(label, _)| label.as_str()).collect();
             assert_eq!(labels, ["angry", "angry", "sad", "angry", "sad", "sad"]);
-            let (name, why) = layout.unknown_voices().unwrap();
+            let (name, why) = layout.unknown_speakers().unwrap();
             assert!(folders[0].contains(name) && why.contains("in \"bea\" and in \"sam\""), "{name} {why}");
             assert!(layout.to_string().contains("speakers unknown, 2 classes"), "{layout}");
         }
         let (copied, known) =
             layout(&["0011/A", "0011/B", "0012/A", "0012/B", "old/0011/A", "old/0012/B"]).unwrap();
-        assert!(copied.unknown_voices().is_none() && known[4].1.as_deref() == Some("0011"), "{known:?}");
+        assert!(copied.unknown_speakers().is_none() && known[4].1.as_deref() == Some("0011"), "{known:?}");
         // Whose numbers are around them are known by those; two sexes are nobody.
         let folders =
             ["0011/en/angry", "0011/de/sad", "0011/en/sad", "0012/en/angry", "0012/de/sad", "0012/de/angry"];

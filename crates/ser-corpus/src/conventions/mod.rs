@@ -5,6 +5,7 @@
 
 mod crema_d;
 mod emo_db;
+mod folder_rule;
 mod layout;
 mod pattern;
 mod plain;

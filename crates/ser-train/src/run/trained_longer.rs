@@ -1,6 +1,6 @@
 //! A run that was trained for longer than its recipe would have let it.
 
-use ser_core::remedy::Setting;
+use ser_core::remedy::{Assignment, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_model::{FitConfig, RunLength};
 
@@ -15,11 +15,8 @@ pub(crate) fn check(history: &[EpochRecord], config: &FitConfig, length: RunLeng
     let (trained, epochs) = (history.len(), length.epochs);
     let refuse = |what: String| Error::new(ErrorKind::Mismatch, what);
     if trained > epochs as usize {
-        let as_long = match config.steps {
-            0 => Setting::Epochs.to(trained),
-            _ => Setting::Steps.to(trained as u64 * length.steps_per_epoch),
-        };
         let what = format!("was trained for {trained} epochs already, and the recipe has {epochs}");
+        let as_long = length_of(trained as u64, config, length);
         return Err(refuse(what).help(remedy!["continue it with ", as_long, ", or start a new run"]));
     }
     let patience = config.patience as usize;
@@ -36,6 +33,33 @@ pub(crate) fn check(history: &[EpochRecord], config: &FitConfig, length: RunLeng
         }
     }
     Ok(())
+}
+
+/// Refuses to call a run of this `history` finished whose best checkpoint is of the epoch `kept`, which is none of it: it was
+/// stopped between that checkpoint and its newest.
+///
+/// # Errors
+/// [`ErrorKind::Mismatch`] with the length that it can be continued with.
+pub(crate) fn check_kept(
+    history: &[EpochRecord],
+    kept: Option<u32>,
+    config: &FitConfig,
+    length: RunLength,
+) -> Result<()> {
+    if history.iter().rev().find(|record| record.best).map(|best| best.epoch) == kept {
+        return Ok(());
+    }
+    let what = "has a best checkpoint of an epoch that it has not finished";
+    let longer = length_of(history.len() as u64 + 1, config, length);
+    Err(Error::new(ErrorKind::Mismatch, what).help(remedy!["continue it with ", longer]))
+}
+
+/// The option for so many epochs, by what the recipe says its length.
+fn length_of(epochs: u64, config: &FitConfig, length: RunLength) -> Assignment {
+    match config.steps {
+        0 => Setting::Epochs.to(epochs),
+        _ => Setting::Steps.to(epochs * length.steps_per_epoch),
+    }
 }
 
 #[cfg(test)]
