@@ -2,7 +2,7 @@
 
 use ser_core::Result;
 
-use crate::timeline::{Ears, level_dbfs};
+use crate::timeline::{LiveSpeechDetector, level_dbfs};
 use crate::{Answer, FrontEnd, Model};
 
 /// The last seconds of a live sound.
@@ -12,7 +12,7 @@ pub struct Live {
     window: usize,
     hop: usize,
     speech_threshold: f64,
-    ears: Ears,
+    detector: LiveSpeechDetector,
     samples: Vec<f32>,
     /// Samples that came since it began.
     total: u64,
@@ -40,7 +40,7 @@ impl Live {
             window: samples(window_s),
             hop: samples(hop_s),
             speech_threshold,
-            ears: Ears::default(),
+            detector: LiveSpeechDetector::default(),
             samples: Vec::new(),
             total: 0,
             since: 0,
@@ -67,7 +67,7 @@ impl Live {
     /// When the network cannot answer, or the rate cannot be resampled.
     pub fn moment(&mut self, model: &mut Model, front_end: &mut FrontEnd) -> Result<Moment> {
         let (samples, rate) = (&self.samples, self.sample_rate);
-        let answer = match self.ears.hear_speech(samples, rate, self.speech_threshold)? {
+        let answer = match self.detector.hear_speech(samples, rate, self.speech_threshold)? {
             true => model.answer(&[front_end.samples(samples, rate)?])?.pop(),
             false => None,
         };

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ser_audio::Limits;
 use ser_core::{ErrorKind, Result};
-use ser_predict::timeline::{Ears, SPEECH_THRESHOLD};
+use ser_predict::timeline::{LiveSpeechDetector, SPEECH_THRESHOLD};
 use ser_predict::{Clip, FrontEnd};
 
 /// A front end whose buffers have held a larger recording is not kept: memory is to stay flat.
@@ -14,7 +14,7 @@ const LARGE_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 struct Worker {
     front_end: FrontEnd,
-    ears: Ears,
+    detector: LiveSpeechDetector,
 }
 
 /// The front ends of one model that nobody uses at the moment.
@@ -54,7 +54,7 @@ impl FrontEnds {
     /// As [`FrontEnd::samples`], but for silence.
     pub(crate) fn window(&self, mono: &[f32], sample_rate: u32) -> Result<Option<Clip>> {
         let mut worker = self.take()?;
-        let clip = match worker.ears.hear_speech(mono, sample_rate, SPEECH_THRESHOLD)? {
+        let clip = match worker.detector.hear_speech(mono, sample_rate, SPEECH_THRESHOLD)? {
             false => Ok(None),
             true => match worker.front_end.samples(mono, sample_rate) {
                 Err(error) if error.kind() == ErrorKind::Unusable => Ok(None),
@@ -71,7 +71,7 @@ impl FrontEnds {
             Some(worker) => Ok(worker),
             None => {
                 let front_end = self.of_model.front_end(self.limits)?;
-                Ok(Worker { front_end, ears: Ears::default() })
+                Ok(Worker { front_end, detector: LiveSpeechDetector::default() })
             }
         }
     }

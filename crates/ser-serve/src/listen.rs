@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::app::App;
-use crate::patient::Patient;
 use crate::tls::Tls;
+use crate::write_timeout::WriteTimeout;
 
 /// The other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ pub(crate) async fn listen(app: Arc<App>, listener: TcpListener, tls: Option<Tls
         // Whoever comes when all are taken finds the connection closed.
         let Ok(place) = Arc::clone(&connections).try_acquire_owned() else { continue };
         let _ = stream.set_nodelay(true);
-        let stream = Patient::new(stream, app.limits.idle());
+        let stream = WriteTimeout::new(stream, app.limits.idle());
         let (app, builder, router, tls) = (Arc::clone(&app), builder.clone(), router.clone(), tls.clone());
         tokio::spawn(async move {
             match tls {

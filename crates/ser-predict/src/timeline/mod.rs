@@ -26,7 +26,7 @@ use crate::{About, Answer, Clip, FrontEnd, Model};
 
 pub use formats::Format;
 pub use passages::Passage;
-pub use speech::{Ears, SPEECH_THRESHOLD, SpeechDetector, level_dbfs, stretches_of_speech};
+pub use speech::{LiveSpeechDetector, SPEECH_THRESHOLD, SpeechDetector, level_dbfs, stretches_of_speech};
 
 /// Windows that are answered for together.
 const BATCH: usize = 64;

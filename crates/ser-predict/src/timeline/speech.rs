@@ -94,18 +94,18 @@ fn stretches(samples: &mut [f32], (len, sample_rate): (usize, u32), threshold: f
 
 /// Finds out whether somebody speaks in one window of live sound after another, of a microphone or a stream.
 #[derive(Debug)]
-pub struct Ears {
+pub struct LiveSpeechDetector {
     resamplers: ResamplerPool,
     samples: Vec<f32>,
 }
 
-impl Default for Ears {
+impl Default for LiveSpeechDetector {
     fn default() -> Self {
         Self { resamplers: ResamplerPool::new(RATE), samples: Vec::new() }
     }
 }
 
-impl Ears {
+impl LiveSpeechDetector {
     /// Whether the window of `mono` samples at `sample_rate` Hz is louder than −70 dB below full scale and holds 0.3 s of
     /// speech, found as in timelines; less is too little to say anything about.
     ///
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_window_of_silence_hum_or_noise_holds_no_speech() {
-        let mut ears = Ears::default();
+        let mut detector = LiveSpeechDetector::default();
         let rate = 48_000;
         let silence = vec![0.0; 2 * rate as usize];
         let tone = |n: u32| 0.3 * (std::f32::consts::TAU * 50.0 * n as f32 / rate as f32).sin();
@@ -175,7 +175,7 @@ mod tests {
         });
         let noise: Vec<f32> = noise.collect();
         for (name, samples) in [("silence", silence), ("hum", hum), ("noise", noise)] {
-            assert!(!ears.hear_speech(&samples, rate, SPEECH_THRESHOLD).unwrap(), "{name}");
+            assert!(!detector.hear_speech(&samples, rate, SPEECH_THRESHOLD).unwrap(), "{name}");
         }
     }
 

@@ -19,8 +19,8 @@ use utoipa::ToSchema;
 
 use crate::answers::Opinion;
 use crate::app::{App, Served};
-use crate::heard::{Heard, PcmFormat};
 use crate::problem::Problem;
+use crate::stream_buffer::{PcmFormat, StreamBuffer};
 
 /// The protocol that a client may ask for.
 const PROTOCOL: &str = "ser.v1";
@@ -235,7 +235,7 @@ struct Session {
     hop_s: f64,
     /// Samples from one answer to the next.
     hop: u64,
-    sound: Heard,
+    sound: StreamBuffer,
     /// Samples that a whole window has.
     whole: usize,
     began: Instant,
@@ -275,7 +275,7 @@ impl Session {
             sample_rate: hello.sample_rate,
             hop_s,
             hop,
-            sound: Heard::default(),
+            sound: StreamBuffer::default(),
             whole,
             began: now,
             heard: now,

@@ -18,14 +18,14 @@ const LOUDEST: f32 = 16.0;
 
 /// The last samples of a stream, of which windows are parts.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
+pub(crate) struct StreamBuffer {
     /// Some that are needed no more lie first, until they are worth moving.
     samples: Vec<f32>,
     /// Samples that came since the stream began.
     total: u64,
 }
 
-impl Heard {
+impl StreamBuffer {
     /// Adds the samples in `bytes`.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn both_formats_say_the_same() {
-        let (mut float, mut integer) = (Heard::default(), Heard::default());
+        let (mut float, mut integer) = (StreamBuffer::default(), StreamBuffer::default());
         for sample in [-32_768i16, -1, 0, 16_384] {
             integer.push(PcmFormat::I16, &sample.to_le_bytes()).unwrap();
             float.push(PcmFormat::F32, &(f32::from(sample) / 32_768.0).to_le_bytes()).unwrap();
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_is_no_sample_is_refused_and_leaves_what_was_heard_as_it_was() {
-        let mut window = Heard::default();
+        let mut window = StreamBuffer::default();
         window.push(PcmFormat::F32, &0.5f32.to_le_bytes()).unwrap();
         for (bytes, complaint) in [
             (vec![0; 5], "5 bytes are not a whole number of samples"),
@@ -121,24 +121,24 @@ mod tests {
             needed in 0usize..60,
             earlier in 0usize..60,
         ) {
-            let mut heard = Heard::default();
+            let mut buffer = StreamBuffer::default();
             let all: Vec<f32> = pieces.concat();
             for piece in &pieces {
                 let bytes: Vec<u8> = piece.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-                heard.push(PcmFormat::F32, &bytes).unwrap();
-                heard.forget_before(heard.total().saturating_sub(needed as u64));
-                prop_assert!(heard.samples.len() <= 2 * needed + piece.len());
+                buffer.push(PcmFormat::F32, &bytes).unwrap();
+                buffer.forget_before(buffer.total().saturating_sub(needed as u64));
+                prop_assert!(buffer.samples.len() <= 2 * needed + piece.len());
             }
-            prop_assert_eq!(heard.total(), all.len() as u64);
+            prop_assert_eq!(buffer.total(), all.len() as u64);
             let end = all.len().saturating_sub(earlier.min(needed));
             let start = all.len().saturating_sub(needed);
-            prop_assert_eq!(heard.before(end as u64, end - start), &all[start..end]);
+            prop_assert_eq!(buffer.before(end as u64, end - start), &all[start..end]);
         }
 
         #[test]
         fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             for format in [PcmFormat::F32, PcmFormat::I16] {
-                let mut window = Heard::default();
+                let mut window = StreamBuffer::default();
                 let taken = window.push(format, &bytes);
                 prop_assert!(taken.is_ok() || window.total() == 0);
                 prop_assert!(window.before(window.total(), 16).iter().all(|sample| sample.is_finite()));

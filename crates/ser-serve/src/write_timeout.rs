@@ -11,20 +11,20 @@ use tokio::time::{Sleep, sleep};
 /// A connection on which writing fails once nothing could be written for a while: a client that asks and never reads would
 /// hold its place for ever.
 #[derive(Debug)]
-pub(crate) struct Patient<S> {
+pub(crate) struct WriteTimeout<S> {
     connection: S,
-    patience: Duration,
-    /// Ends when patience does; there while something waits to be written.
+    timeout: Duration,
+    /// Ends when the time is over; there while something waits to be written.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
-    pub(crate) fn new(connection: S, patience: Duration) -> Self {
-        Self { connection, patience, waiting: None }
+impl<S> WriteTimeout<S> {
+    pub(crate) fn new(connection: S, timeout: Duration) -> Self {
+        Self { connection, timeout, waiting: None }
     }
 
-    /// `written`, unless that is still to come and patience has ended.
-    fn within_patience(
+    /// `written`, unless that is still to come and the time is over.
+    fn within_timeout(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<Result<usize>>,
@@ -33,8 +33,8 @@ impl<S> Patient<S> {
             self.waiting = None;
             return written;
         }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let timeout = self.timeout;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(timeout)));
         waiting
             .as_mut()
             .poll(context)
@@ -42,7 +42,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -52,10 +52,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.connection).poll_write(context, bytes);
-        self.within_patience(context, written)
+        self.within_timeout(context, written)
     }
 
     fn poll_write_vectored(
@@ -64,7 +64,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.connection).poll_write_vectored(context, bytes);
-        self.within_patience(context, written)
+        self.within_timeout(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -91,7 +91,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let (mut client, server) = tokio::io::duplex(8);
-            let mut server = Patient::new(server, Duration::from_millis(400));
+            let mut server = WriteTimeout::new(server, Duration::from_millis(400));
             let reading = async {
                 for _ in 0..reads {
                     sleep(Duration::from_millis(20)).await;
