@@ -88,7 +88,7 @@ fn a_run_resumes_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let frugal = ["--gradient-accumulation", "3", "--gradient-checkpointing", "--layer-lr-decay", "0.8"];
-    let top = [&["--tune", "top"][..], &frugal].concat();
+    let top = [&["--tune", "top", "--top-layers", "1"][..], &frugal].concat();
     for (name, options) in [("wav2vec2-base", &["--tune", "lora"][..]), ("whisper", &top)] {
         let folder = folder.join(name);
         std::fs::create_dir(&folder).unwrap();
@@ -96,7 +96,7 @@ fn a_run_resumes_bit_for_bit() {
         trained(
             folder,
             name,
-            &[options, &["--top-layers", "1", "--averaging", "ema", "--average-from", "1"]].concat(),
+            &[options, &["--averaging", "ema", "--average-from", "1"]].concat(),
         );
         let config = FitConfig::read(&folder.join("run/config.toml")).unwrap();
         let config = FitConfig {
@@ -271,6 +271,13 @@ fn what_does_not_go_together_is_refused_before_there_is_a_run() {
     refuse(&tuned(&["--lora-targets", "query,gate"]), 2, &["gate", "output"]);
     refuse(&tuned(&["--lora-rank", "99"]), 2, &["lora_rank 99 is above", "give at most 16"]);
     refuse(&tuned(&["--tune", "top", "--top-layers", "3"]), 2, &["top_layers 3", "has 2 layers"]);
+    refuse(&tuned(&["--top-layers", "1"]), 2, &["changes nothing with --tune lora", "give --tune top"]);
+    refuse(&tuned(&["--tune", "top", "--lora-rank", "4"]), 2, &["--lora-rank changes nothing"]);
+    refuse(
+        &tuned(&["--tune", "head", "--encoder-lr-scale", "0.5"]),
+        2,
+        &["give --tune top or --tune all"],
+    );
     refuse(&tuned(&["--feature-normalisation", "training"]), 2, &["--feature-normalisation none"]);
     refuse(&tuned(&["--precision", "bf16"]), 2, &["learns in f32"]);
     refuse(&["--arch", "encoder-head"], 1, &["holds waveforms", "--arch finetune"]);

@@ -106,7 +106,7 @@ impl Model {
             })
             .transpose()?;
         let learnt = LearntFrom::of(&checkpoint)?;
-        let domain = DomainReference::of(&checkpoint)?;
+        let domain = DomainReference::of(&checkpoint)?.filter(DomainReference::can_tell);
         let mut about =
             About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
         if let Some(encoder) = &encoder {

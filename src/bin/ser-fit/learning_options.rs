@@ -217,8 +217,31 @@ impl LearningOptions {
         set(&mut sizes.layer_lr_decay, &self.layer_lr_decay);
         set(&mut sizes.gradient_accumulation, &self.gradient_accumulation);
         sizes.gradient_checkpointing |= self.gradient_checkpointing;
+        self.check_used_by(sizes.tune)?;
         config.network = NetworkConfig::new(sizes);
         Ok(())
+    }
+}
+
+impl LearningOptions {
+    /// Refuses options of another way of tuning, which would change nothing.
+    fn check_used_by(&self, tune: Tune) -> Result<()> {
+        const LORA: &[Tune] = &[Tune::Lora];
+        const TOP: &[Tune] = &[Tune::Top];
+        const OWN: &[Tune] = &[Tune::Top, Tune::All];
+        let options = [
+            ("--lora-rank", self.lora_rank.is_some(), LORA),
+            ("--lora-alpha", self.lora_alpha.is_some(), LORA),
+            ("--lora-targets", self.lora_targets.is_some(), LORA),
+            ("--top-layers", self.top_layers.is_some(), TOP),
+            ("--encoder-lr-scale", self.encoder_lr_scale.is_some(), OWN),
+            ("--layer-lr-decay", self.layer_lr_decay.is_some(), OWN),
+        ];
+        let unused = options.into_iter().find(|(_, given, used_by)| *given && !used_by.contains(&tune));
+        let Some((option, _, used_by)) = unused else { return Ok(()) };
+        let ways: Vec<String> = used_by.iter().map(|tune| format!("--tune {tune}")).collect();
+        let what = format!("{option} changes nothing with --tune {tune}");
+        Err(Error::new(ErrorKind::Usage, what).help(format!("give {}, or leave it out", ways.join(" or "))))
     }
 }
 

@@ -102,6 +102,11 @@ impl DomainReference {
         Ok(Self { distances: Distribution::of(&distances)?, ..reference })
     }
 
+    /// Whether it can call anything out of domain ([`can_tell`]).
+    pub fn can_tell(&self) -> bool {
+        can_tell(self.distances.n())
+    }
+
     /// Numbers of a descriptor.
     pub fn dimension(&self) -> usize {
         self.mean.len()
