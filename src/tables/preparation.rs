@@ -1,9 +1,10 @@
-//! What a preparation did, as a table.
+//! What a preparation did, as a table. Names of classes, folders and files are other people's, and are made safe to print.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use ser_cache::CutFrames;
+use ser_core::text::printable;
 use ser_prepare::{CorpusReport, PrepareReport};
 
 use super::splits::{Listed, write_splits};
@@ -26,13 +27,15 @@ fn write_table(report: &PrepareReport, listed: Listed, out: &mut String) -> std:
     let files = |count: usize| format!("{count:>7}");
     match &report.corpora[..] {
         [only] => {
-            writeln!(out, "recordings found   {}   in {}", files(report.found), only.data.display())?;
-            writeln!(out, "  labels by                  {}", only.labels_by)?;
+            let data = only.data.to_string_lossy();
+            writeln!(out, "recordings found   {}   in {}", files(report.found), printable(&data))?;
+            writeln!(out, "  labels by                  {}", printable(&only.labels_by))?;
         }
         several => {
             writeln!(out, "recordings found   {}   in {} corpora", files(report.found), several.len())?;
             for CorpusReport { name, data, found, labels_by, .. } in several {
-                let (found, data) = (files(*found), data.display());
+                let (found, data) = (files(*found), data.to_string_lossy());
+                let (data, labels_by) = (printable(&data), printable(labels_by));
                 writeln!(out, "  {name:<16} {found}   in {data}; labels by {labels_by}")?;
             }
         }
@@ -44,7 +47,7 @@ fn write_table(report: &PrepareReport, listed: Listed, out: &mut String) -> std:
         writeln!(out, "  excluded         {}   by --exclude", files(report.excluded))?;
     }
     if let Some(map) = report.map.as_ref().filter(|_| report.dropped > 0) {
-        writeln!(out, "  left out         {}   by the label map {map}", files(report.dropped))?;
+        writeln!(out, "  left out         {}   by the label map {}", files(report.dropped), printable(map))?;
     }
     if report.dry_run {
         writeln!(out, "  unchanged        {}   would be reused", files(report.reused))?;
@@ -74,7 +77,7 @@ fn write_table(report: &PrepareReport, listed: Listed, out: &mut String) -> std:
         write_splits(report, listed, out)?;
     }
     for line in &report.left_out {
-        writeln!(out, "  {line}")?;
+        writeln!(out, "  {}", printable(line))?;
     }
     writeln!(
         out,
@@ -119,7 +122,8 @@ fn write_utterances(report: &PrepareReport, out: &mut String) -> std::fmt::Resul
     if report.mixed_down > 0 {
         writeln!(out, "  mixed down       {}   from several channels", files(report.mixed_down))?;
     }
-    let labels: Vec<String> = report.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
+    let label = |(label, count): (&String, &usize)| format!("{} {count}", printable(label));
+    let labels: Vec<String> = report.labels.iter().map(label).collect();
     writeln!(out, "classes            {}   {}", files(report.labels.len()), labels.join(", "))?;
     if !report.speakers.is_empty() {
         writeln!(out, "speakers           {}   {}", files(report.speakers.len()), shorten(&report.speakers))?;
@@ -143,18 +147,18 @@ fn write_remarks(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         // What holds for so many becomes one line, or it would hide the others.
         alike.retain(|_, count| *count > SHOWN);
         for (text, count) in &alike {
-            writeln!(out, "  {count} {of}: {text}")?;
+            writeln!(out, "  {count} {of}: {}", printable(text))?;
         }
         let others = || remarks.iter().filter(|remark| !alike.contains_key(remark.text.as_str()));
         for remark in others().take(SHOWN) {
-            writeln!(out, "  {}: {}", remark.path, remark.text)?;
+            writeln!(out, "  {}: {}", printable(&remark.path), printable(&remark.text))?;
         }
         more(out, others().count())?;
     }
     if !report.duplicates.is_empty() {
         writeln!(out, "\nduplicates:")?;
         for duplicate in report.duplicates.iter().take(SHOWN) {
-            writeln!(out, "  {} sounds as {}", duplicate.path, duplicate.kept)?;
+            writeln!(out, "  {} sounds as {}", printable(&duplicate.path), printable(&duplicate.kept))?;
         }
         more(out, report.duplicates.len())?;
     }
@@ -162,7 +166,8 @@ fn write_remarks(report: &PrepareReport, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\nnear-duplicates:")?;
         for pair in report.near_duplicates.iter().take(SHOWN) {
             let labels = if pair.labels_differ { ", under another label" } else { "" };
-            writeln!(out, "  {} is a copy of {}{labels} ({:.3})", pair.path, pair.of, pair.similarity)?;
+            let (path, of) = (printable(&pair.path), printable(&pair.of));
+            writeln!(out, "  {path} is a copy of {of}{labels} ({:.3})", pair.similarity)?;
         }
         more(out, report.near_duplicates.len())?;
     }

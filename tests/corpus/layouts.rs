@@ -377,6 +377,96 @@ fn a_recording_that_lies_otherwise_than_the_rest_is_unusable_by_name() {
     assert_eq!(findings(&place.doctor(3, &[]), "unlabelled").len(), 1);
 }
 
+#[test]
+fn words_about_recordings_name_no_speakers() {
+    for outer in [["wav", "flac"], ["studio", "phone"], ["YouTube", "Movies"], ["2019", "2020"], ["en", "de"]]
+    {
+        let folders: Vec<String> =
+            outer.iter().flat_map(|name| ["angry", "sad"].map(|label| format!("{name}/{label}"))).collect();
+        let place = Place::with(takes(&folders.iter().map(String::as_str).collect::<Vec<_>>()));
+        let report = place.report(0, &[]);
+        assert_eq!(
+            (keys(&report["labels"]), texts(&report["speakers"]).len()),
+            (vec!["angry".into(), "sad".into()], 0)
+        );
+        let notes = remarks(&report, "notes");
+        let is_said =
+            |(name, text): &(&str, &str)| outer.contains(name) && text.contains("no name of a person");
+        assert!(notes.iter().any(is_said), "{notes:?}");
+        place.run(&["--require", "speaker-independent"]).ends(1);
+        assert_eq!(findings(&place.doctor(0, &[]), "unclear").len(), 1);
+    }
+    for outer in
+        [["males", "females"], ["hommes", "femmes"], ["男", "女"], ["kids", "adults"], ["split1", "split2"]]
+    {
+        let folders: Vec<String> =
+            outer.iter().flat_map(|name| ["angry", "sad"].map(|label| format!("{name}/{label}"))).collect();
+        let place = Place::with(takes(&folders.iter().map(String::as_str).collect::<Vec<_>>()));
+        agreed(&place, &["angry", "sad"], &[], "folder: the one a recording lies in names its class");
+    }
+}
+
+#[test]
+fn folders_that_begin_with_the_word_for_a_side_are_the_published_split() {
+    for sides in [["train_set", "test_set"], ["train80", "test20"], ["TrainData", "Test1"]] {
+        let folders: Vec<String> =
+            sides.iter().flat_map(|side| ["angry", "sad"].map(|label| format!("{side}/{label}"))).collect();
+        let place = Place::with(takes(&folders.iter().map(String::as_str).collect::<Vec<_>>()));
+        let report =
+            agreed(&place, &["angry", "sad"], &[], "folder: the one a recording lies in names its class");
+        assert!(keys(&report["splits"]).contains(&"official".to_owned()), "{report}");
+    }
+    let place = Place::with(takes(&["train_angry", "train_sad", "test_angry", "test_sad"]));
+    let report = place.report(3, &["--dry-run"]);
+    let doubts = remarks(&report, "doubts");
+    assert!(
+        doubts.len() == 4 && doubts.iter().all(|(_, text)| text.contains("a side of a split")),
+        "{doubts:?}"
+    );
+    let report = place.report(0, &["--labels", "pattern:{split}_{label}/{}"]);
+    assert!(keys(&report["splits"]).contains(&"official".to_owned()), "{report}");
+    assert_eq!(keys(&report["labels"]), ["angry", "sad"]);
+}
+
+#[test]
+fn what_stands_before_an_emotion_makes_another_class_of_it() {
+    let folders = ["cold_anger", "hot_anger", "not_angry", "sad"];
+    let place = Place::with(takes(&folders));
+    for labels in [vec![], vec!["--labels", "folder"]] {
+        let report = place.report(0, &labels);
+        assert_eq!(
+            (keys(&report["labels"]), texts(&report["speakers"]).len()),
+            (folders.map(str::to_owned).into(), 0)
+        );
+    }
+}
+
+#[test]
+fn a_published_corpus_in_folders_of_other_emotions_is_doubted() {
+    let codes = [("ANG", "angry"), ("HAP", "happy"), ("SAD", "sad")];
+    let path = |number: usize| {
+        let (code, meant) = codes[number % 3];
+        let heard = if number.is_multiple_of(2) { meant } else { "neutral" };
+        format!("{heard}/{}_DFA_{code}_XX.wav", 1001 + number)
+    };
+    let place = Place::with((0..24).map(path));
+    let report = place.report(3, &[]);
+    assert_eq!(keys(&report["labels"]), ["angry", "happy", "sad"]);
+    let doubts = remarks(&report, "doubts");
+    assert_eq!(doubts.iter().map(|(label, _)| *label).collect::<Vec<_>>(), ["angry", "happy", "sad"]);
+    assert!(doubts[0].1.contains("4 of its 8 recordings"), "{doubts:?}");
+    let notes = remarks(&report, "notes");
+    let said = notes.iter().filter(|(_, text)| text.contains("its folder says neutral, its name says "));
+    assert_eq!(said.count(), 12);
+    assert_eq!(findings(&place.doctor(3, &[]), "mislabelled").len(), 12);
+    // Who says which of the two counts is not contradicted.
+    assert_eq!(keys(&place.report(0, &["--labels", "crema-d"])["labels"]), ["angry", "happy", "sad"]);
+    assert_eq!(
+        keys(&place.report(0, &["--labels", "folder"])["labels"]),
+        ["angry", "happy", "neutral", "sad"]
+    );
+}
+
 // --- spellings ---
 
 #[test]
@@ -410,6 +500,25 @@ fn classes_of_several_corpora_are_written_alike_before_they_are_left_out() {
     assert_eq!(report["labels"], serde_json::json!({"angry": 8, "sad": 8}));
     assert_eq!(report["excluded"], 8);
     assert_eq!(remarks(&report, "notes").len(), 3);
+}
+
+#[test]
+fn a_map_is_about_classes_in_any_case() {
+    let place = Place::with(takes(&["Angry", "Calm", "HAPPINESS", "Sad"]));
+    let report = place.report(0, &["--map", "common"]);
+    assert_eq!(keys(&report["labels"]), ["Angry", "Sad", "happy"]);
+    assert_eq!(report["dropped"], 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_of_classes_do_not_reach_the_terminal_as_they_are() {
+    let place = Place::with(takes(&["x\n\u{1b}[31m", "y\u{202e}"]));
+    let table = place.run(&["--labels", "folder"]).ends(0).stdout;
+    assert!(table.contains("x\\n\\u{1b}[31m 4, y\\u{202e} 4"), "{table}");
+    for text in [table, place.run(&["--dry-run"]).ends(3).stdout, place.run(&["--quiet"]).ends(3).stderr] {
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+    }
 }
 
 // --- patterns ---
@@ -499,6 +608,25 @@ fn a_class_that_looks_like_something_else_ends_with_3() {
     let report = place.report(0, &["--labels", "folder", "--dry-run"]);
     assert_eq!(report["doubts"], serde_json::json!([]));
     assert!(keys(&report["labels"]).contains(&"test".to_owned()));
+}
+
+#[test]
+fn folders_of_which_none_is_an_emotion_are_doubted() {
+    let place = Place::with(takes(&[
+        "Session1/wav/Ses01F_impro01",
+        "Session1/wav/Ses01F_script01_1",
+        "Session2/wav/Ses02F_impro01",
+    ]));
+    let doubts = place.report(3, &["--dry-run"]);
+    let doubts = remarks(&doubts, "doubts");
+    assert!(doubts.len() == 1 && doubts[0].1.contains("nor are the others of 3 classes"), "{doubts:?}");
+    let place = Place::with(takes(&["female", "male"]));
+    assert_eq!(remarks(&place.report(3, &["--dry-run"]), "doubts").len(), 1);
+    assert_eq!(place.report(0, &["--dry-run", "--labels", "folder"])["doubts"], serde_json::json!([]));
+    let place = Place::with(takes(&["female", "session2", "angry"]));
+    assert_eq!(remarks(&place.report(3, &["--dry-run"]), "doubts").len(), 2);
+    let place = Place::with(takes(&["positive/S1", "positive/S2", "negative/S1", "negative/S2"]));
+    agreed(&place, &["negative", "positive"], &["S1", "S2"], "folders <label>/<speaker>");
 }
 
 #[test]

@@ -332,6 +332,45 @@ fn the_published_split_is_the_protocol_official() {
 }
 
 #[test]
+fn sides_may_be_numbered_and_rows_be_on_none() {
+    let place = Place::new();
+    let mut table = "path,label,speaker,split\n".to_owned();
+    for number in 0..24 {
+        place.record(&format!("{number:02}.wav"), 0.2);
+        let side = ["Train", "Train", "Train", "Development", "Test1", "unlabelled"][number / 4];
+        table += &format!("{number:02}.wav,{},s{},{side}\n", ["calm", "sad"][number % 2], number / 4);
+    }
+    place.with_table(&table).unwrap();
+    assert_eq!(place.sides("official").map(|side| side.len()), [12, 4, 4]);
+    let error = place.with_table(table.replace("Test1", "third")).unwrap_err().to_string();
+    assert!(error.contains("the split \"third\" is none of train, val and test"), "{error}");
+    assert!(error.contains("write train, val or test"), "{error}");
+}
+
+#[test]
+fn a_speaker_or_a_class_of_a_number_is_one_however_that_is_written() {
+    let place = Place::new();
+    let mut table = "path,label,speaker\n".to_owned();
+    for number in 0..24 {
+        place.record(&format!("{number:02}.wav"), 0.2);
+        let speaker = ["1", "01", "1.0", "2", "02", "2"][number % 6];
+        table += &format!("{number:02}.wav,{},{speaker}\n", ["0", "1", "0.0", "01"][number / 6]);
+    }
+    let report = place.with_table(&table).unwrap();
+    assert_eq!(report.speakers, ["1", "2"]);
+    assert_eq!(report.labels, [("0".to_owned(), 12), ("1".to_owned(), 12)].into());
+    let said = notes(&report);
+    assert!(
+        said.contains("1: is also written \"01\" (4), \"1.0\" (4); ways to write one number are one speaker"),
+        "{said}"
+    );
+    assert!(
+        said.contains("0: is also written \"0.0\" (6); ways to write one number are one class"),
+        "{said}"
+    );
+}
+
+#[test]
 fn published_folds_are_protocols_of_their_own() {
     let place = Place::new();
     let mut table = "path,label,speaker,fold,val_fold\n".to_owned();

@@ -1,14 +1,19 @@
-//! Classes that look like something else: a speaker, or a corpus. What names say is guessed where nobody said by which
+//! Classes that look like something else: a speaker, a corpus, a side of a split; or that folders contradict. What names say is guessed where nobody said by which
 //! convention they are to be read, and a guess that looks wrong has to be said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ser_core::remedy::Setting;
 
+use crate::PublishedSide;
 use crate::conventions::{PathName, Suggestion};
-use crate::lexicon::{is_an_id, is_corpus, is_emotion, is_emotion_or_code, is_qualifier};
+use crate::lexicon::{
+    is_an_id, is_corpus, is_emotion, is_emotion_or_code, is_group, is_qualifier, is_small_number,
+    may_be_an_id, says_emotion,
+};
+use crate::nobody::is_about_recordings;
 
-/// A class that looks like something else.
+/// A class that looks like something else, or that folders contradict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// The class.
@@ -18,38 +23,150 @@ pub struct Doubt {
 }
 
 /// What is doubtful about `labels`, the classes that were concluded from `paths`, whose names of files seem to follow
-/// `suggestion`.
+/// `suggestion`. `are_folders` says that they are folders and that nothing but their names speaks for them.
 pub(crate) fn doubts(
     labels: &BTreeSet<String>,
     paths: &[&str],
     suggestion: Option<&Suggestion>,
+    are_folders: bool,
 ) -> Vec<Doubt> {
     let composed = with_more_than_an_emotion(labels);
     let without_emotions = suggestion.filter(|_| named_for_anything_but_emotions(labels, paths));
-    let is_right = format!("if it is a class, say so with {}", Setting::Labels.to("folder"));
+    let are_other = are_folders && !labels.iter().any(|label| says_emotion(label));
+    let beside_emotions = |label: &str| if are_other { None } else { beside_emotions(label) };
     let doubt = |label: &String| {
-        let text = if is_corpus(label) {
-            format!("looks like a corpus; give {} for each corpus, or {is_right}", Setting::Data)
-        } else if is_an_id(label) {
-            format!(
-                "looks like a speaker; arrange folders as <speaker>/<label>, give a table or a pattern with {}, or {is_right}",
-                Setting::Labels
-            )
-        } else if composed.contains(label.as_str()) {
-            format!(
-                "looks like a class with a speaker or a number in its name; give a table or a pattern with {}, or {is_right}",
-                Setting::Labels
-            )
-        } else {
+        let named = of_name(label, composed.contains(label.as_str())).or_else(|| beside_emotions(label));
+        let text = named.or_else(|| {
             let Suggestion { pattern, label: emotion, .. } = without_emotions?;
-            format!(
-                "looks like a speaker, since the names of its files say emotions such as {emotion}; try {}, or {is_right}",
-                Setting::Labels.to(format!("'{pattern}'"))
-            )
-        };
-        Some(Doubt { label: label.clone(), text })
+            Some(format!(
+                "looks like a speaker, since the names of its files say emotions such as {emotion}; try {}, or {}",
+                Setting::Labels.to(format!("'{pattern}'")),
+                if_it_is_one()
+            ))
+        });
+        Some(Doubt { label: label.clone(), text: text? })
     };
-    labels.iter().filter_map(doubt).collect()
+    let mut doubts: Vec<Doubt> = labels.iter().filter_map(doubt).collect();
+    if are_other {
+        doubts.extend(without_any_emotion(labels, &doubts));
+    }
+    doubts
+}
+
+/// What a class of this name looks like; `is_composed` says that it is one of several of an emotion.
+fn of_name(label: &str, is_composed: bool) -> Option<String> {
+    let is_right = if_it_is_one();
+    let labels = Setting::Labels;
+    Some(if is_corpus(label) {
+        format!("looks like a corpus; give {} for each corpus, or {is_right}", Setting::Data)
+    } else if is_an_id(label) {
+        format!(
+            "looks like a speaker; arrange folders as <speaker>/<label>, give a table or a pattern with {labels}, or {is_right}"
+        )
+    } else if PublishedSide::is_within(label) {
+        let pattern = labels.to("'pattern:{split}_{label}/{}'");
+        format!("looks like a side of a split; give a table or a pattern such as {pattern}, or {is_right}")
+    } else if is_composed {
+        format!(
+            "looks like a class with a speaker or a number in its name; give a table or a pattern with {labels}, or {is_right}"
+        )
+    } else {
+        return None;
+    })
+}
+
+/// What a class of this name looks like where other classes are emotions.
+fn beside_emotions(label: &str) -> Option<String> {
+    let (is_right, labels) = (if_it_is_one(), Setting::Labels);
+    if is_emotion(label) || is_small_number(label) || is_common_class(label) {
+        return None;
+    }
+    if is_about_recordings(label) || is_qualifier(label) {
+        return Some(format!(
+            "says something of a person or a recording, and no emotion; give a table or a pattern with {labels}, or {is_right}"
+        ));
+    }
+    (is_group(label) || may_be_an_id(label)).then(|| {
+        format!("looks like a speaker or a session; give a table or a pattern with {labels}, or {is_right}")
+    })
+}
+
+fn if_it_is_one() -> String {
+    format!("if it is a class, say so with {}", Setting::Labels.to("folder"))
+}
+
+/// `class_1`, and `normal`, which many corpora call what is neutral.
+fn is_common_class(label: &str) -> bool {
+    let label = label.to_lowercase();
+    label == "normal" || label.starts_with("class")
+}
+
+/// The one doubt about all classes, none of which has a word for an emotion in its name. It is said of the first that is not
+/// doubted by itself.
+fn without_any_emotion(labels: &BTreeSet<String>, doubted: &[Doubt]) -> Option<Doubt> {
+    let is_doubted = |label: &&String| doubted.iter().any(|doubt| doubt.label == **label);
+    let others: Vec<&String> = labels.iter().filter(|label| !is_doubted(label)).collect();
+    let first = (*others.first()?).clone();
+    let which = match others.len() {
+        1 => "is no known word for an emotion, nor is another class".to_owned(),
+        count => format!("is no known word for an emotion, nor are the others of {count} classes"),
+    };
+    let text = format!(
+        "{which}; give a table or a pattern with {} if folders are named for something else, or, if they are classes, say so \
+         with {}",
+        Setting::Labels,
+        Setting::Labels.to("folder")
+    );
+    Some(Doubt { label: first, text })
+}
+
+/// How many recordings of a published corpus lie in folders of another emotion than their names say.
+#[derive(Debug, Default)]
+pub(crate) struct Contradictions {
+    recordings: usize,
+    contradicted: usize,
+    by_label: BTreeMap<String, OfLabel>,
+}
+
+#[derive(Debug, Default)]
+struct OfLabel {
+    recordings: usize,
+    contradicted: usize,
+    example: String,
+}
+
+impl Contradictions {
+    /// Counts the recording at `path`, whose name says `label`, and which its folder may contradict.
+    pub(crate) fn add(&mut self, path: &str, label: &str, is_contradicted: bool) {
+        let of_label = self.by_label.entry(label.to_owned()).or_default();
+        self.recordings += 1;
+        of_label.recordings += 1;
+        if is_contradicted {
+            self.contradicted += 1;
+            of_label.contradicted += 1;
+            if of_label.example.is_empty() {
+                path.clone_into(&mut of_label.example);
+            }
+        }
+    }
+
+    /// A doubt about each class concerned, where it is more than one recording of twenty; names are read by `convention`.
+    pub(crate) fn doubts(&self, convention: &str) -> Vec<Doubt> {
+        if 20 * self.contradicted <= self.recordings {
+            return Vec::new();
+        }
+        let doubt = |(label, of_label): (&String, &OfLabel)| {
+            let OfLabel { recordings, contradicted, example } = of_label;
+            let text = format!(
+                "is not what folders say of {contradicted} of its {recordings} recordings, such as {example}; say whether \
+                 names count, with {}, or folders, with {}",
+                Setting::Labels.to(convention),
+                Setting::Labels.to("folder")
+            );
+            (*contradicted > 0).then(|| Doubt { label: label.clone(), text })
+        };
+        self.by_label.iter().filter_map(doubt).collect()
+    }
 }
 
 /// The labels `<x>_<emotion>` and `<emotion>_<x>` whose emotion another label names as well, with another `<x>`; where
@@ -91,7 +208,7 @@ mod tests {
 
     fn doubted(labels: &[&str], paths: &[&str]) -> Vec<(String, String)> {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        let found = doubts(&labels, paths, suggest(paths).as_ref());
+        let found = doubts(&labels, paths, suggest(paths).as_ref(), true);
         found.into_iter().map(|doubt| (doubt.label, doubt.text)).collect()
     }
 
@@ -123,5 +240,36 @@ mod tests {
         let labels =
             ["male_angry", "female_angry", "hot_anger", "cold_anger", "01", "class_1", "pleasant_surprise"];
         assert_eq!(doubted(&labels, &[]), []);
+        assert_eq!(doubted(&["normal", "happy", "positive", "01"], &[]), []);
+    }
+
+    #[test]
+    fn a_class_that_says_something_else_than_an_emotion_is_doubted() {
+        for (label, says) in [
+            ("female", "of a person or a recording"),
+            ("flac", "of a person or a recording"),
+            ("session2", "a speaker or a session"),
+            ("S1", "a speaker or a session"),
+            ("train_angry", "a side of a split"),
+            ("angry_test", "a side of a split"),
+        ] {
+            let found = doubted(&[label, "angry", "sad"], &[]);
+            assert!(
+                found.len() == 1 && found[0].0 == label && found[0].1.contains(says),
+                "{label}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn classes_of_which_none_is_an_emotion_are_doubted_once() {
+        let found = doubted(&["Ses01F_impro01", "Ses01F_script01_1", "Ses02M_impro01"], &[]);
+        assert!(found.len() == 1 && found[0].0 == "Ses01F_impro01", "{found:?}");
+        assert!(found[0].1.contains("nor are the others of 3 classes"), "{found:?}");
+        let labels = ["bea".to_owned(), "sam".to_owned()].into();
+        assert_eq!(doubts(&labels, &[], None, false), []);
+        for labels in [&["W", "Großer Zorn"], &["HAP", "x"], &["female", "male"], &["very_sad", "y"]] {
+            assert!(doubted(labels, &[]).iter().all(|(label, _)| label.ends_with("male")), "{labels:?}");
+        }
     }
 }

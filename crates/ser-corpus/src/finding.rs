@@ -207,7 +207,7 @@ impl FindingKind {
                 format!("Decide which label is right and remove the others; {} rejects the corpus until then.", Stage::Preparation)
             }
             Self::Mislabelled => {
-                format!("Listen, then move or rename them. {} trusts the folder, or the name with {}.", Stage::Preparation, Setting::Labels.to("filename"))
+                format!("Listen, then move or rename them. {} trusts the folder, or the name with {}; of CREMA-D and other corpora with codes in their names, the name, or the folder with {}.", Stage::Preparation, Setting::Labels.to("filename"), Setting::Labels.to("folder"))
             }
             Self::Unlabelled => {
                 format!("Put them into a folder named for their class, or give a table with {}.", Setting::Labels)

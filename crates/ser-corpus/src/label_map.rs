@@ -10,7 +10,8 @@
 //! boredom = "neutral"
 //! ```
 //!
-//! A label that no entry names stays as it is. A map is applied once: what it makes is not mapped again.
+//! A label that no entry names stays as it is. An entry is about a label in whatever case it is written, as classes are one
+//! that differ in case alone. A map is applied once: what it makes is not mapped again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use ser_core::remedy::Setting;
 use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Deserialize;
+
+use crate::spelling::folded;
 
 /// Maps that are part of this program, by name.
 const SHIPPED: [(&str, &str); 3] = [
@@ -67,8 +70,20 @@ pub struct LabelMap {
     for_corpus: BTreeMap<String, Entries>,
 }
 
-/// Label → its new name; "" leaves it out.
-type Entries = BTreeMap<String, String>;
+/// Label → its new name; "" leaves it out. As the file has them.
+type Written = BTreeMap<String, String>;
+
+/// The same by what all ways to write a label have in common.
+type Entries = BTreeMap<String, Entry>;
+
+/// What a map says of a label.
+#[derive(Debug, Clone)]
+struct Entry {
+    /// How the map writes it.
+    written: String,
+    /// Its new name; empty where it is left out.
+    to: String,
+}
 
 /// The fate of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +104,7 @@ struct File {
     #[serde(default)]
     drop: Vec<String>,
     #[serde(default)]
-    labels: Entries,
+    labels: Written,
     #[serde(default)]
     corpus: BTreeMap<String, Section>,
 }
@@ -100,7 +115,7 @@ struct Section {
     #[serde(default)]
     drop: Vec<String>,
     #[serde(default)]
-    labels: Entries,
+    labels: Written,
 }
 
 impl LabelMap {
@@ -148,10 +163,11 @@ impl LabelMap {
         Ok(Self { source: source.to_owned(), optional, for_all, for_corpus })
     }
 
-    /// What `label` in `corpus` is mapped to.
+    /// What `label` in `corpus` is mapped to, in whatever case it is written.
     pub fn of(&self, corpus: &str, label: &str) -> Mapped<'_> {
-        let own = self.for_corpus.get(corpus).and_then(|entries| entries.get(label));
-        match own.or_else(|| self.for_all.get(label)).map(String::as_str) {
+        let label = folded(label);
+        let own = self.for_corpus.get(corpus).and_then(|entries| entries.get(&label));
+        match own.or_else(|| self.for_all.get(&label)).map(|entry| entry.to.as_str()) {
             None => Mapped::Same,
             Some("") => Mapped::Dropped,
             Some(name) => Mapped::To(name),
@@ -178,31 +194,41 @@ impl LabelMap {
                     found.keys().map(String::as_str).collect(),
                 );
             };
-            if let Some(label) = entries.keys().find(|label| !labels.contains(*label)) {
-                let what = format!("mentions the label {label:?} of the corpus {name:?}");
+            let known: BTreeSet<String> = labels.iter().map(|label| folded(label)).collect();
+            if let Some((_, entry)) = entries.iter().find(|(label, _)| !known.contains(*label)) {
+                let what = format!("mentions the label {:?} of the corpus {name:?}", entry.written);
                 return refuse(what, labels.iter().map(String::as_str).collect());
             }
         }
         let all: BTreeSet<&str> = found.values().flatten().map(String::as_str).collect();
-        match self.for_all.keys().find(|label| !all.contains(label.as_str())) {
-            Some(label) => refuse(format!("mentions the label {label:?}"), all.into_iter().collect()),
+        let known: BTreeSet<String> = all.iter().map(|label| folded(label)).collect();
+        match self.for_all.iter().find(|(label, _)| !known.contains(*label)) {
+            Some((_, Entry { written, .. })) => {
+                refuse(format!("mentions the label {written:?}"), all.into_iter().collect())
+            }
             None => Ok(()),
         }
     }
 }
 
-fn entries(drop: Vec<String>, mut labels: Entries) -> Result<Entries, String> {
+fn entries(drop: Vec<String>, mut labels: Written) -> Result<Entries, String> {
     for label in drop {
         if labels.insert(label.clone(), String::new()).is_some_and(|name| !name.is_empty()) {
             return Err(format!("both drops and renames {label:?}"));
         }
     }
-    match labels.iter().find(|(from, to)| from.is_empty() || to.trim() != to.as_str()) {
-        Some((from, to)) => {
-            Err(format!("{from:?} = {to:?}: a label is neither empty nor surrounded by spaces"))
+    let mut entries = Entries::new();
+    for (written, to) in labels {
+        if written.trim().is_empty() || to.trim() != to {
+            return Err(format!("{written:?} = {to:?}: a label is neither empty nor surrounded by spaces"));
         }
-        None => Ok(labels),
+        if let Some(other) = entries.get(&folded(&written)).filter(|other| other.to != to) {
+            let first = &other.written;
+            return Err(format!("gives {first:?} and {written:?}, which are one label, different names"));
+        }
+        entries.insert(folded(&written), Entry { written, to });
     }
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -218,10 +244,29 @@ mod tests {
         for (name, _) in SHIPPED {
             let map = LabelMap::read(&name.parse().unwrap()).unwrap();
             assert!(map.optional && map.for_corpus.is_empty());
-            for to in map.for_all.values().filter(|to| !to.is_empty()) {
+            for Entry { to, .. } in map.for_all.values().filter(|entry| !entry.to.is_empty()) {
                 assert_eq!(map.of("x", to), Mapped::Same, "{name}: {to}");
             }
         }
+    }
+
+    #[test]
+    fn an_entry_is_about_a_label_in_any_case() {
+        let common = LabelMap::read(&"common".parse().unwrap()).unwrap();
+        assert_eq!((common.of("x", "Calm"), common.of("x", "BORED")), (Mapped::Dropped, Mapped::Dropped));
+        assert_eq!(common.of("x", "Happiness"), Mapped::To("happy"));
+        let map = parse("drop = [\"Calm\"]\n[labels]\n\"Mu\\u0308de\" = \"tired\"\n1 = \"angry\"").unwrap();
+        let tired = Mapped::To("tired");
+        assert_eq!(
+            (map.of("x", "calm"), map.of("x", "MÜDE"), map.of("x", "mu\u{308}de")),
+            (Mapped::Dropped, tired, tired)
+        );
+        assert_eq!((map.of("x", "01"), map.of("x", "10")), (Mapped::To("angry"), Mapped::Same));
+        let found = ["CALM", "müde", "1.0"].map(str::to_owned);
+        assert!(map.check(&BTreeMap::from([("T".to_owned(), found.into())])).is_ok());
+        assert!(parse("[labels]\nanger = \"angry\"\nAnger = \"angry\"").is_ok());
+        let error = parse("[labels]\nJoy = \"happy\"\njoy = \"\"").unwrap_err().to_string();
+        assert!(error.contains("gives \"Joy\" and \"joy\", which are one label, different names"), "{error}");
     }
 
     #[test]

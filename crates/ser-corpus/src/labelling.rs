@@ -8,7 +8,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::archive::without_archives;
 use crate::conventions::{Suggestion, suggest};
-use crate::doubt::{Doubt, doubts};
+use crate::doubt::{Contradictions, Doubt, doubts};
 use crate::names::composed;
 use crate::sides::folders_of_names;
 use crate::spelling::{MergedName, Spellings};
@@ -39,9 +39,12 @@ impl Labelling {
         let mixed = if annotator.is_by_folder() { mixed_folders(&annotator, paths) } else { BTreeSet::new() };
         let (mut classes, mut speakers) = (BTreeMap::new(), BTreeMap::new());
         let mut sides = BTreeSet::new();
+        let mut contradictions = Contradictions::default();
         for path in paths {
             for annotation in annotator.annotations(path).into_iter().flatten() {
                 sides.extend(annotation.split);
+                let folder = annotator.contradicting_folder(path, &annotation.label);
+                contradictions.add(path, &annotation.label, folder.is_some());
                 count(&mut classes, class_in(&mixed, &annotator, path).unwrap_or(annotation.label));
                 annotation.speaker.into_iter().for_each(|speaker| count(&mut speakers, speaker));
             }
@@ -50,7 +53,13 @@ impl Labelling {
         let labels = classes.keys().map(|label| spellings.used(label).to_owned()).collect();
         let is_guessed = annotator.is_guessed();
         let suggestion = if is_guessed { suggest(paths) } else { None };
-        let doubts = if is_guessed { doubts(&labels, paths, suggestion.as_ref()) } else { Vec::new() };
+        let doubts = match &annotator {
+            Annotator::Recognised(recognised) if !is_guessed => {
+                contradictions.doubts(recognised.convention.name())
+            }
+            _ if is_guessed => doubts(&labels, paths, suggestion.as_ref(), annotator.is_by_folder()),
+            _ => Vec::new(),
+        };
         let flat = paths.iter().all(|path| !path.contains('/'));
         let suggestion = suggestion.filter(|_| flat || !doubts.is_empty() || labels.is_empty());
         Ok(Self { annotator, mixed, spellings, speakers, doubts, has_sides: sides.len() > 1, suggestion })
@@ -98,7 +107,7 @@ impl Labelling {
         }
     }
 
-    /// Classes that look like speakers or corpora.
+    /// Classes that look like something else, or that folders contradict.
     pub fn doubts(&self) -> &[Doubt] {
         &self.doubts
     }
@@ -275,6 +284,65 @@ mod tests {
         let paths = ["Actor_01/1.wav", "Actor_02/1.wav"];
         assert_eq!(auto(&paths).doubts().len(), 2);
         assert!(labelling(&"folder".parse().unwrap(), &paths).unwrap().doubts().is_empty());
+    }
+
+    #[test]
+    fn a_published_corpus_that_folders_contradict_is_doubted() {
+        let path = |folder: &str, number: usize| format!("{folder}/10{number:02}_DFA_ANG_XX.wav");
+        let sorted = |others: usize| -> Vec<String> {
+            (1..=40).map(|number| path(if number <= others { "happy" } else { "Anger" }, number)).collect()
+        };
+        for (others, doubts) in [(0, 0), (2, 0), (3, 1), (40, 1)] {
+            let paths = sorted(others);
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let labelling = auto(&paths);
+            assert!(labelling.labels_by().starts_with("crema-d"), "{}", labelling.labels_by());
+            assert_eq!(labelling.doubts().len(), doubts, "{others}");
+            let notes = |path: &str| only(&labelling, path).unwrap().notes;
+            assert_eq!(
+                notes(&path("happy", 1)),
+                ["its folder says happy, its name says angry, which counts"]
+            );
+            assert_eq!(notes(&path("Anger", 9)), [""; 0]);
+        }
+        let paths = sorted(3);
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let doubted = auto(&paths);
+        let doubt = &doubted.doubts()[0];
+        assert!(doubt.label == "angry" && doubt.text.contains("3 of its 40 recordings"), "{doubt:?}");
+        assert!(doubt.text.contains("such as happy/1001_DFA_ANG_XX.wav"), "{doubt:?}");
+        let asked = labelling(&"crema-d".parse().unwrap(), &paths).unwrap();
+        assert!(asked.doubts().is_empty() && only(&asked, paths[0]).unwrap().notes.len() == 1);
+    }
+
+    #[test]
+    fn a_class_before_an_emotion_is_no_speaker() {
+        let folders = ["hot_anger", "cold_anger", "not_angry", "angry"];
+        let paths = folders.map(|folder| format!("{folder}/1.wav"));
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        for labelling in [auto(&paths), labelling(&"folder".parse().unwrap(), &paths).unwrap()] {
+            for (path, folder) in paths.iter().zip(folders) {
+                let annotation = only(&labelling, path).unwrap();
+                assert_eq!((annotation.label.as_str(), annotation.speaker), (folder, None));
+            }
+        }
+    }
+
+    #[test]
+    fn folders_named_for_sides_in_many_words_are_the_split() {
+        let sides = [("train_set", PublishedSide::Train), ("Test1", PublishedSide::Test)];
+        let of =
+            |(side, _): &(&str, PublishedSide)| ["angry", "sad"].map(|label| format!("{side}/{label}/1.wav"));
+        let paths: Vec<String> = sides.iter().flat_map(of).collect();
+        let labelling = auto(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+        for (name, side) in sides {
+            let annotation = only(&labelling, &format!("{name}/angry/1.wav")).unwrap();
+            assert_eq!(
+                (annotation.label.as_str(), annotation.speaker, annotation.split),
+                ("angry", None, Some(side))
+            );
+        }
+        assert!(labelling.doubts().is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::archive::without_archives;
+use crate::contradiction::folder_of_another_emotion;
 use crate::conventions::{
     self, CorpusConvention, Folder, FolderLayout, NamePattern, PATTERN_PREFIX, Recognised,
 };
@@ -173,17 +174,34 @@ impl Annotator {
                     // The folder that a file lies in is its class where a person says that folders are.
                     side_of(if self.is_by_folder() { folders.rsplit_once('/')?.0 } else { folders })
                 });
-                Ok(vec![Annotation { split, ..annotation }])
+                Ok(vec![self.with_contradiction(Annotation { split, ..annotation }, path)])
             }
             Self::Recognised(recognised) => match in_sides(recognised.convention, path) {
                 Err(error) if self.is_by_folder() => Err(of_archive(error, path)),
-                annotation => Ok(vec![annotation?]),
+                annotation => Ok(vec![self.with_contradiction(annotation?, path)]),
             },
             Self::Folders(layout) => {
                 Ok(vec![in_sides(layout, path).map_err(|error| of_archive(error, path))?])
             }
             Self::Table { table, .. } => table.annotations(path),
         }
+    }
+
+    /// The folder of the recording at `path` that is named for another emotion than its own name says, which is `label`, in a
+    /// published corpus.
+    pub(crate) fn contradicting_folder(&self, path: &str, label: &str) -> Option<String> {
+        if !self.is_published() {
+            return None;
+        }
+        folder_of_another_emotion(&folders_of_names(path).0, label).map(str::to_owned)
+    }
+
+    fn with_contradiction(&self, mut annotation: Annotation, path: &str) -> Annotation {
+        if let Some(folder) = self.contradicting_folder(path, &annotation.label) {
+            let label = &annotation.label;
+            annotation.notes.push(format!("its folder says {folder}, its name says {label}, which counts"));
+        }
+        annotation
     }
 }
 

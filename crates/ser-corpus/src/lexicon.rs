@@ -217,55 +217,37 @@ const EMOTIONS: &[&str] = &[
     "غم",
     "شادی",
     "خشم",
+    // Hindi
+    "क्रोध",
+    "खुशी",
+    "गुस्सा",
+    "डर",
+    "दुख",
+];
+
+/// How pleasant an emotion is, where that is the class.
+const VALENCES: &[&str] = &[
+    "neg", "negativ", "negative", "negativo", "négatif", "pos", "positif", "positiv", "positive", "positivo",
 ];
 
 /// What names of files shorten them to.
 const CODES: &[&str] =
     &["ang", "anx", "apo", "bor", "cal", "con", "dis", "exc", "fea", "fru", "hap", "neu", "pas", "ps", "sur"];
 
-/// What can stand before or beside an emotion and is nobody: how strong, whose sex, in which way.
+/// What can stand before or beside an emotion and is nobody: how strong, whose sex or age, in which way.
+#[rustfmt::skip]
 const QUALIFIERS: &[&str] = &[
-    "actor",
-    "actress",
-    "adult",
-    "boy",
-    "child",
-    "extreme",
-    "f",
-    "female",
-    "girl",
-    "high",
-    "hot",
-    "cold",
-    "intense",
-    "low",
-    "m",
-    "male",
-    "man",
-    "medium",
-    "men",
-    "mild",
-    "moderate",
-    "negative",
-    "no",
-    "non",
-    "normal",
-    "not",
-    "old",
-    "positive",
-    "pleasant",
-    "slightly",
-    "little",
-    "strong",
-    "song",
-    "speech",
-    "unpleasant",
-    "very",
-    "weak",
-    "weakly",
-    "woman",
-    "women",
-    "young",
+    "actor", "actress", "adult", "adulte", "adultes", "adults", "boy", "boys", "child", "children", "cold",
+    "debole", "donna", "donne", "débil", "elderly", "enfant", "enfants", "erkek", "extreme", "f", "faible",
+    "female", "females", "femenino", "feminino", "femme", "femmes", "femmina", "femmine", "fort", "forte",
+    "frau", "frauen", "fuerte", "girl", "girls", "high", "hombre", "hombres", "homme", "hommes", "hot",
+    "intense", "kadın", "kid", "kids", "kind", "kinder", "little", "low", "m", "male", "males", "man",
+    "mann", "maschi", "maschio", "masculino", "medium", "men", "mild", "mittel", "moderate", "moyen",
+    "mujer", "mujeres", "männer", "männlich", "niña", "niñas", "niño", "niños", "no", "non", "normal",
+    "not", "old", "pleasant", "schwach", "seniors", "slightly", "song", "speech", "stark", "strong",
+    "teenager", "teenagers", "unpleasant", "uomini", "uomo", "very", "weak", "weakly", "weiblich", "woman",
+    "women", "young", "женщина", "женщины", "мужчина", "мужчины", "أنثى", "ذكر", "زن", "مرد", "पुरुष",
+    "महिला", "女", "女声", "女性", "男", "男声", "男性", "남", "남성", "남자", "여", "여성", "여자",
 ];
 
 /// Published corpora, as folders are named for them: letters and digits alone.
@@ -320,39 +302,18 @@ const PERSONS: &[&str] = &[
 ];
 
 /// What stands before the number of something that several people may have said, or one person in several parts.
+#[rustfmt::skip]
 const GROUPS: &[&str] = &[
-    "batch",
-    "channel",
-    "chunk",
-    "class",
-    "clip",
-    "day",
-    "dialog",
-    "dialogue",
-    "disc",
-    "disk",
-    "fold",
-    "group",
-    "level",
-    "mic",
-    "month",
-    "part",
-    "recording",
-    "room",
-    "round",
-    "scene",
-    "ses",
-    "sess",
-    "session",
-    "set",
-    "take",
-    "version",
-    "video",
-    "week",
+    "batch", "channel", "chunk", "class", "clip", "day", "dia", "dialog", "dialogue", "disc", "disk",
+    "file", "fold", "folder", "frase", "group", "impro", "item", "l", "level", "line", "lv", "lvl", "mic",
+    "month", "oración", "paragraph", "part", "phrase", "recording", "rep", "repetition", "room", "round",
+    "run", "sample", "satz", "scenario", "scene", "script", "section", "sent", "sentence", "ses", "sess",
+    "session", "set", "sitzung", "speed", "split", "story", "szene", "séance", "take", "text", "trial",
+    "turn", "utt", "utter", "utterance", "version", "video", "week", "句", "句子",
 ];
 
 /// `text` in lower case and NFC, with `_` for spaces and hyphens.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let written = |letter: char| if matches!(letter, ' ' | '-') { '_' } else { letter };
     text.trim().to_lowercase().nfc().map(written).collect()
 }
@@ -360,7 +321,17 @@ fn plain(text: &str) -> String {
 /// Whether it is a word for an emotion.
 pub(crate) fn is_emotion(text: &str) -> bool {
     let text = plain(text);
-    EMOTIONS.iter().any(|word| *word == text)
+    EMOTIONS.contains(&text.as_str()) || VALENCES.contains(&text.as_str())
+}
+
+/// Whether it says how pleasant an emotion is, and not which one.
+pub(crate) fn is_valence(text: &str) -> bool {
+    VALENCES.contains(&plain(text).as_str())
+}
+
+/// Whether one of its words is for an emotion, or a code for one: `very_angry`, `ANG`.
+pub(crate) fn says_emotion(text: &str) -> bool {
+    is_emotion_or_code(text) || text.split(['_', '-', ' ', '.']).any(is_emotion_or_code)
 }
 
 /// Whether it is a word for an emotion, or a code for one as in the names of files.
@@ -375,8 +346,12 @@ pub(crate) fn is_qualifier(text: &str) -> bool {
 
 /// Whether it is the number of a session, a take or the like, which is nobody's.
 pub(crate) fn is_group(text: &str) -> bool {
-    let before = plain(text.trim_end_matches(|letter: char| letter.is_ascii_digit()));
+    let text = plain(text);
+    let is_between = |letter: char| matches!(letter, '_' | '.');
+    let number = text.find(|letter: char| letter.is_ascii_digit()).unwrap_or(text.len());
+    let (before, number) = text.split_at(number);
     GROUPS.contains(&before.trim_end_matches('_'))
+        && number.chars().all(|letter| letter.is_ascii_digit() || is_between(letter))
 }
 
 /// Whether it is a number and nothing else, too small to be known as a person's: `1`, `02`.
@@ -426,10 +401,15 @@ mod tests {
         assert!(is_emotion_or_code("ANG") && is_corpus("CREMA-D") && is_corpus("Tess") && !is_corpus("mine"));
         assert!(is_qualifier("Male") && !is_qualifier("Maleen"));
         assert!(is_group("Session1") && is_group("take 02") && is_group("part") && !is_group("spk1"));
+        assert!(is_group("sentence10") && is_group("script01_1") && is_group("fold-1") && !is_group("set1a"));
+        for nobody in ["Females", "hommes", "女", "kids", "Fort"] {
+            assert!(is_qualifier(nobody), "{nobody}");
+        }
+        assert!(
+            is_emotion("Positive") && is_valence("neg") && !is_valence("sad") && !is_qualifier("negative")
+        );
+        assert!(says_emotion("Großer Zorn") && says_emotion("male_ANG") && !says_emotion("Ses01F_impro01"));
     }
-
-    #[test]
-    fn sides_of_a_split_have_many_names() {}
 
     #[test]
     fn a_number_of_a_person_is_told_from_a_number_of_a_class() {

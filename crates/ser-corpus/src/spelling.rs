@@ -1,8 +1,29 @@
-//! Names of classes or of speakers that differ in case alone, or in how a system composes their letters, are one.
+//! Names of classes or of speakers that differ in case alone, in how a system composes their letters, or in how a number is
+//! written, are one.
 
 use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
+
+/// What all ways to write a name have in common: lower case in NFC, and a number without zeros that say nothing (`1` of `01`
+/// and of `1.0`).
+pub(crate) fn folded(name: &str) -> String {
+    let name: String = name.trim().to_lowercase().nfc().collect();
+    without_zeros(&name).to_owned()
+}
+
+/// A number as a spreadsheet counts it, or any other name as it stands.
+fn without_zeros(name: &str) -> &str {
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = name.split_once('.').unwrap_or((name, "0"));
+    if !are_digits(whole) || !are_digits(fraction) || fraction.bytes().any(|digit| digit != b'0') {
+        return name;
+    }
+    match whole.trim_start_matches('0') {
+        "" => "0",
+        number => number,
+    }
+}
 
 /// Which of several ways to write a class, or a speaker, is used for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +49,7 @@ impl Spellings {
         let mut groups: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();
         for (written, count) in names {
             let written = written.as_ref();
-            groups.entry(written.trim().to_lowercase().nfc().collect()).or_default().push((written, *count));
+            groups.entry(folded(written)).or_default().push((written, *count));
         }
         let mut spellings = Self::default();
         groups.into_iter().for_each(|(key, written)| spellings.add(what, &key, &written));
@@ -58,10 +79,12 @@ impl Spellings {
                 )
             }
             (false, _) => {
-                format!(
-                    "is also written {}; names that differ in case alone are one {what}",
-                    others.join(", ")
-                )
+                let alike = if key.bytes().all(|byte| byte.is_ascii_digit()) {
+                    "ways to write one number"
+                } else {
+                    "names that differ in case alone"
+                };
+                format!("is also written {}; {alike} are one {what}", others.join(", "))
             }
         };
         self.merged.push(MergedName { name, text });
@@ -96,6 +119,29 @@ mod tests {
         let texts: Vec<&str> = spellings.merged().iter().map(|merged| merged.text.as_str()).collect();
         assert!(texts[0].contains("also written \"ANGRY\" (1), \"angry\" (3)"), "{texts:?}");
         assert_eq!(texts.len(), 2);
+    }
+
+    #[test]
+    fn a_number_is_one_however_it_is_written() {
+        let spellings = Spellings::of(
+            "speaker",
+            &BTreeMap::from([("1", 2), ("01", 6), ("1.0", 1), ("001", 1), ("2", 3)]),
+        );
+        assert_eq!(
+            ["1", "01", "1.0", "001", "2"].map(|id| spellings.used(id)),
+            ["01", "01", "01", "01", "2"]
+        );
+        let [merged] = spellings.merged() else { panic!("{spellings:?}") };
+        assert!(merged.text.contains("\"001\" (1), \"1\" (2), \"1.0\" (1)"), "{merged:?}");
+        assert!(merged.text.ends_with("ways to write one number are one speaker"), "{merged:?}");
+        // Other names with numbers in them are as they stand, and so is a number that is written in one way.
+        let names = ["s1", "S01", "1.5", "1.50", "-1", "1.", ".0", "1.0.0", "00"];
+        let others = Spellings::of("class", &BTreeMap::from(names.map(|name| (name, 1))));
+        assert!(others.merged().is_empty(), "{others:?}");
+        assert_eq!(
+            (folded("00").as_str(), folded("0.0").as_str(), folded(" Wut ").as_str()),
+            ("0", "0", "wut")
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::lexicon::{
     is_an_id, is_corpus, is_emotion, is_group, is_qualifier, is_small_number, may_be_an_id,
 };
 use crate::names::{SPEAKER_ID_RULE, composed, is_speaker_id};
+use crate::nobody::nobody_among;
 
 /// Nineteen of twenty recordings must lie as the others.
 fn are_nearly_all(fitting: usize, of: usize) -> bool {
@@ -91,7 +92,7 @@ impl FolderLayout {
     }
 
     /// Finds out who speaks. A speaker lies in one folder; what lies in several is something that several have, such as a
-    /// session of each.
+    /// session of each. And a word such as `studio` or `flac` is nobody's.
     fn with_speakers(self, folders: &BTreeMap<&str, usize>) -> Self {
         let mut around: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
         for (folder, count) in folders {
@@ -108,27 +109,32 @@ impl FolderLayout {
             of_speaker.retain(|inner, _| !all.iter().any(|outer| is_in(inner, outer)));
         }
         let in_several = around.values().filter(|around| around.len() > 1).flat_map(BTreeMap::values).sum();
-        if are_nearly_all(self.names.saturating_sub(in_several), self.names) {
+        let nobody = nobody_among(around.keys().copied());
+        if nobody.is_none() && are_nearly_all(self.names.saturating_sub(in_several), self.names) {
             return self;
         }
         let outer: BTreeSet<String> =
             around.values().flat_map(BTreeMap::keys).map(|folders| last(folders).to_owned()).collect();
         let is_clear = outer.len() > 1
             && outer.iter().all(|name| is_an_id(name) && is_speaker_id(name))
-            && !around.keys().any(|name| is_an_id(name));
+            && (nobody.is_some() || !around.keys().any(|name| is_an_id(name)));
         let first = around.iter().find_map(|(name, around)| {
             let mut folders = around.keys();
             Some((name, folders.next()?, folders.next()?))
         });
-        let speakers_by = match (is_clear, first) {
-            (true, _) => SpeakersBy::FolderAround(outer),
-            (false, Some((name, one, other))) => SpeakersBy::Nothing {
+        let speakers_by = match (is_clear, first, nobody) {
+            (true, ..) => SpeakersBy::FolderAround(outer),
+            (false, Some((name, one, other)), _) => SpeakersBy::Nothing {
                 name: (*name).to_owned(),
                 why: format!(
                     "lies in {one:?} and in {other:?}, so it may be a session or a place, and who speaks is not known"
                 ),
             },
-            (false, None) => return self,
+            (false, None, Some(name)) => SpeakersBy::Nothing {
+                name: name.to_owned(),
+                why: "is no name of a person as far as is known, so who speaks is not known".to_owned(),
+            },
+            (false, None, None) => return self,
         };
         Self { speakers_by, ..self }
     }
@@ -288,8 +294,9 @@ fn by_words<'a>(rule: Rule, pairs: &Pairs<'a>) -> Option<(BTreeSet<&'a str>, BTr
     (labels.len() > 1).then(|| (pairs.keys().map(|(speaker, _)| *speaker).collect(), labels))
 }
 
-/// Whether the names can be speakers and labels at all: words such as `male` and `very` are neither, `session1` is
-/// several people's, and a small number after a class may be a take or how strong it is.
+/// Whether the names can be speakers and labels at all: words such as `male` and `very` are neither, nor is an emotion a
+/// speaker; `session1` is several people's, and a small number after a class may be a take or how strong it is. Of a name of
+/// two parts, `noise` and `train` are no one's part either; where they are folders, who speaks is unknown.
 fn tell_people_from_classes(rule: Rule, speakers: &BTreeSet<&str>, labels: &BTreeSet<&str>) -> bool {
     let are_mostly = |names: &BTreeSet<&str>, is: fn(&str) -> bool| {
         2 * names.iter().filter(|name| is(name)).count() >= names.len()
@@ -298,6 +305,8 @@ fn tell_people_from_classes(rule: Rule, speakers: &BTreeSet<&str>, labels: &BTre
         matches!(rule, Rule::Nested(Order::LabelFirst) | Rule::Joined { order: Order::LabelFirst, .. });
     let are_nobody = are_mostly(speakers, is_qualifier)
         || are_mostly(speakers, is_group)
+        || are_mostly(speakers, is_emotion)
+        || matches!(rule, Rule::Joined { .. }) && nobody_among(speakers.iter().copied()).is_some()
         || label_first && are_mostly(speakers, is_small_number)
         || matches!(rule, Rule::Nested(_)) && speakers.iter().any(|name| is_corpus(name));
     !are_nobody && !are_mostly(labels, is_qualifier)
@@ -501,9 +510,53 @@ mod tests {
     }
 
     #[test]
+    fn words_about_recordings_are_no_speakers() {
+        for (folders, form, name) in [
+            (["wav/angry", "wav/sad", "flac/angry", "flac/sad"], "…/<label>", "flac"),
+            (["angry/phone", "sad/phone", "angry/studio", "sad/studio"], "<label>/…", "phone"),
+            (["angry/2019", "sad/2019", "angry/2020", "sad/2020"], "<label>/…", "2019"),
+            (["train_x/angry", "train_x/sad", "test_x/angry", "test_x/sad"], "…/<label>", "test_x"),
+        ] {
+            let (layout, known) = layout(&folders).unwrap();
+            assert_eq!(layout.form(), form, "{folders:?}");
+            assert!(known.len() == 4 && known.iter().all(|(_, speaker)| speaker.is_none()), "{known:?}");
+            assert!(known.iter().all(|(label, _)| ["angry", "sad"].contains(&label.as_str())), "{known:?}");
+            let (said, why) = layout.unknown_speakers().unwrap();
+            assert!(said == name && why.contains("no name of a person"), "{said} {why}");
+        }
+        // Whose numbers are around them are known by those.
+        let folders = ["0011/studio/angry", "0011/phone/sad", "0012/studio/sad", "0012/phone/angry"];
+        let (form, known) = read(&folders);
+        assert_eq!(
+            (form, known[0].as_str(), known[3].as_str()),
+            ("<speaker>/…/<label>", "0011: angry", "0012: angry")
+        );
+    }
+
+    #[test]
+    fn how_pleasant_it_is_is_a_class_and_no_speaker() {
+        let (form, known) = read(&["positive/S1", "positive/S2", "negative/S1", "negative/S2"]);
+        assert_eq!(
+            (form, known[0].as_str(), known[3].as_str()),
+            ("<label>/<speaker>", "S1: positive", "S2: negative")
+        );
+    }
+
+    #[test]
     fn what_could_be_anything_stays_as_it_is() {
         for folders in [
-            &["angry", "sad"][..],
+            &["males/angry", "males/sad", "females/angry", "females/sad"][..],
+            &["男/angry", "男/sad", "女/angry", "女/sad"],
+            &["kids/angry", "kids/sad", "adults/angry", "adults/sad"],
+            &["split1/angry", "split1/sad", "split2/angry", "split2/sad"],
+            &["angry_noise", "sad_noise", "angry_pitch", "sad_pitch"],
+            &["angry_en", "sad_en", "angry_de", "sad_de"],
+            &["train_angry", "train_sad", "test_angry", "test_sad"],
+            &["angry_train", "sad_train", "angry_test", "sad_test"],
+            &["set1_angry", "set1_sad", "set2_angry", "set2_sad"],
+            &["Ses01F_impro01", "Ses01F_impro02", "Ses02F_impro01", "Ses02F_impro02"],
+            &["positive_surprise", "negative_surprise", "positive_awe", "negative_awe"],
+            &["angry", "sad"],
             &["take_two", "Wut"],
             &["very_angry", "very_sad", "little_angry", "little_sad"],
             &["male_angry", "male_sad", "female_angry", "female_sad"],

@@ -237,9 +237,11 @@ impl CorpusConvention for NamePattern {
                 "word" => annotation.word = Some(text.to_lowercase()),
                 "session" => annotation.session = Some(text),
                 "split" => {
-                    let unknown =
-                        || refuse(format!("{text:?} is not train, val or test, nor another word for one"));
-                    annotation.split = Some(PublishedSide::named(&text).ok_or_else(unknown)?);
+                    annotation.split = PublishedSide::named(&text);
+                    if annotation.split.is_none() && !PublishedSide::is_none(&text) {
+                        let why = format!("{text:?} is not train, val or test, nor another word for one");
+                        return Err(refuse(why));
+                    }
                 }
                 _ => {}
             }
@@ -280,6 +282,9 @@ mod tests {
         assert_eq!(read("{speaker}__{label}", "a/Jose\u{301}__joy.wav").unwrap().1, some("José"));
         let split = NamePattern::parse("{split}/{label}/{}").unwrap().annotate("dev/joy/1.wav").unwrap();
         assert_eq!(split.split, Some(PublishedSide::Val));
+        let unlabelled =
+            NamePattern::parse("{split}/{label}/{}").unwrap().annotate("other/joy/1.wav").unwrap();
+        assert_eq!(unlabelled.split, None);
     }
 
     #[test]

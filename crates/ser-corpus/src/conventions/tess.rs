@@ -8,11 +8,13 @@
 use ser_audio::Container;
 use ser_core::Result;
 
-use crate::Annotation;
 use crate::conventions::{
     CorpusConvention, PathName, PublishedAudio, PublishedCorpus, PublishedRecording, emotion,
 };
 use crate::finding::FindingKind;
+use crate::lexicon::{is_group, is_qualifier};
+use crate::nobody::is_about_recordings;
+use crate::{Annotation, PublishedSide};
 
 /// `OAF_fear/OAF_back_fear.wav`
 #[derive(Debug, Clone, Copy)]
@@ -138,17 +140,25 @@ fn in_tess(name: &PathName<'_>) -> Option<Annotation> {
 }
 
 /// The same in a corpus that may be another one: a folder of an emotion has TESS's spelling and speakers only where the file
-/// names a speaker of TESS.
+/// names a speaker of TESS, and a folder `<x>_<emotion>` names a speaker only where that is TESS's, or where the file names the
+/// same one: `not_angry` and `hot_anger` are classes.
 pub(super) fn by_folder(name: &PathName<'_>) -> Option<Annotation> {
     let file = FileName::parse(name.stem);
     match name.folder.and_then(folder_of_tess) {
         Some((speaker, _)) if !is_speaker_of_tess(speaker) => {
             let emotion = common_label_of(name.folder?.split_once('_')?.1)?;
-            Some(annotation(speaker, emotion, FileName::parse_by(name.stem, common_label_of)))
+            let file = FileName::parse_by(name.stem, common_label_of)?;
+            let is_speaker = file.speaker.eq_ignore_ascii_case(speaker) && !is_nobody(speaker);
+            is_speaker.then(|| annotation(speaker, emotion, Some(file)))
         }
         Some(_) => in_tess(name),
         None => in_tess(name).filter(|_| file.is_some_and(|file| is_speaker_of_tess(file.speaker))),
     }
+}
+
+/// Whether it is a word that names no speaker, such as `male`, `take1` or `noisy`.
+fn is_nobody(text: &str) -> bool {
+    is_qualifier(text) || is_group(text) || is_about_recordings(text) || PublishedSide::is_within(text)
 }
 
 /// What the name of the file says; the folder's prefix still names the speaker if the folder is named as in TESS.
@@ -309,6 +319,22 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_is_a_class_whatever_stands_before_its_emotion() {
+        for path in [
+            "not_angry/1.wav",
+            "hot_anger/dog_1.wav",
+            "male_angry/bea_dog_angry.wav",
+            "male_angry/male_dog_angry.wav",
+            "take1_sad/take1_dog_sad.wav",
+            "bea_sad/sam_dog_sad.wav",
+            "train_sad/train_dog_sad.wav",
+        ] {
+            let folder = path.split_once('/').unwrap().0;
+            assert_eq!(known(path), (folder.to_owned(), None, None, 0), "{path}");
+        }
+    }
+
+    #[test]
     fn names_that_disagree_are_noted() {
         let speaker = labelled_by_folder("OAF_neutral/OA_bite_neutral.wav").unwrap();
         assert_eq!((speaker.speaker.as_deref(), speaker.word.as_deref()), (Some("OAF"), Some("bite")));
@@ -340,7 +366,8 @@ mod tests {
         let other = labelled_by_folder("surprise/bea_dog_surprise.wav").unwrap();
         assert_eq!((other.label.as_str(), other.speaker, other.word), ("surprise", None, None));
         assert_eq!(labelled_by_filename("x/bea_dog_surprise.wav").unwrap().label, "surprise");
-        assert_eq!(labelled_by_folder("bea_surprise/1.wav").unwrap().label, "surprise");
+        assert_eq!(labelled_by_folder("bea_surprise/1.wav").unwrap().label, "bea_surprise");
+        assert_eq!(known("bea_surprise/Bea_dog_surprise.wav"), tess("surprise", "BEA", "dog"));
         assert_eq!(labelled_by_filename("x/OAF_dog_surprise.wav").unwrap().label, "pleasant_surprise");
     }
 

@@ -70,7 +70,7 @@ pub(super) fn diagnose(
         counts: BTreeMap::new(),
     };
     diagnosis.find_in_recordings(numbers);
-    diagnosis.find_in_names();
+    diagnosis.find_in_names(labelling);
     diagnosis.find_in_labels(labelling);
     diagnosis.find_identical();
     diagnosis.compare_with_expectation();
@@ -195,7 +195,7 @@ impl<'a> Diagnosis<'a> {
         None
     }
 
-    fn find_in_names(&mut self) {
+    fn find_in_names(&mut self, labelling: &Labelling) {
         let speakers: BTreeSet<&str> = self
             .examined
             .iter()
@@ -208,6 +208,10 @@ impl<'a> Diagnosis<'a> {
             }
             if annotation.segment.is_some() {
                 self.add_about(index, FindingKind::Overlapping, annotation.notes.join("; "));
+                continue;
+            }
+            if labelling.annotator().contradicting_folder(&examined.path, &annotation.label).is_some() {
+                self.add_about(index, FindingKind::Mislabelled, annotation.notes.join("; "));
                 continue;
             }
             let name = examined.path.rsplit_once('/').map_or(examined.path.as_str(), |(_, name)| name);

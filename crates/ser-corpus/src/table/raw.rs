@@ -56,26 +56,39 @@ impl RawTable {
         };
         let text = text::decode(bytes).map_err(damaged)?;
         let separator = separator(text.lines().next().unwrap_or_default());
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
-        let header =
-            reader.headers().map_err(|error| damaged(format!("has no header: {}", reason(&error))))?;
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        let header = reader.headers().map_err(|error| damaged(format!("has no header: {error}")))?;
         let header: Vec<String> = header.iter().map(str::to_owned).collect();
         if header.iter().all(String::is_empty) {
             return Err(damaged("has no header".to_owned()));
         }
         let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| damaged(reason(&error)))?;
+        let mut record = csv::StringRecord::new();
+        let mut start = reader.position().byte();
+        while reader
+            .read_record(&mut record)
+            .map_err(|error| damaged(format!("cannot be read as a table: {error}")))?
+        {
             let line = record.position().map_or(0, |position| position.line() as usize);
-            // Quotation marks are plain text in many such tables, and one in front would swallow the lines after it.
-            if separator == b'\t' && record.iter().any(|cell| cell.contains(['\n', '\r'])) {
-                let what = format!("has a quotation mark in line {line} that is not closed in that line");
-                return Err(Error::new(ErrorKind::Damaged, what).at(file).help(
-                    "double the quotation marks in that cell and put it between two, or take them out",
-                ));
+            let end = reader.position().byte();
+            // Quotation marks are plain text in many tables, and one in front would swallow the lines after it.
+            if record.iter().any(|cell| cell.contains(['\n', '\r']))
+                && (separator == b'\t' || swallows_rows(part(&text, start, end), separator, header.len()))
+            {
+                return Err(left_open(line, separator).at(file));
+            }
+            if record.len() != header.len() {
+                let (cells, columns) = (record.len(), header.len());
+                return Err(damaged(format!(
+                    "has {cells} columns in line {line}, where its header has {columns}"
+                )));
             }
             rows.push((line, record.iter().map(str::to_owned).collect()));
+            start = end;
         }
         Ok(Self::new(file, header, rows))
     }
@@ -170,15 +183,56 @@ fn separator(header: &str) -> u8 {
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(separator, _)| *separator)
 }
 
-/// What is wrong, in the words of a table rather than of its parser.
-fn reason(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
-            format!("has {len} columns in line {line}, where its header has {expected_len}")
+/// The bytes of `text` from `start` to `end`.
+fn part(text: &str, start: u64, end: u64) -> &[u8] {
+    let place = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
+    text.as_bytes().get(place(start)..place(end)).unwrap_or_default()
+}
+
+fn left_open(line: usize, separator: u8) -> Error {
+    let (what, help) = match separator {
+        b'\t' => ("", ""),
+        _ => (
+            ", or a cell with a line that looks like a row of the table",
+            "; and take line breaks out of cells of text",
+        ),
+    };
+    let what = format!("has a quotation mark in line {line} that is not closed in that line{what}");
+    Error::new(ErrorKind::Damaged, what).help(format!(
+        "double the quotation marks in that cell and put it between two, or take them out{help}"
+    ))
+}
+
+/// Whether a row of `columns` cells, as it is written, seems to hold others: within quotation marks it has a line with as many
+/// separators as a row has, or the mark that ends a cell of several lines is in front of another cell.
+fn swallows_rows(row: &[u8], separator: u8, columns: usize) -> bool {
+    let is_end = |byte: u8| byte == separator || matches!(byte, b'\n' | b'\r');
+    let (mut quoted, mut starts) = (false, true);
+    // Of the line that began within quotation marks.
+    let mut separators: Option<usize> = None;
+    let is_a_row = |separators: Option<usize>| columns > 1 && separators == Some(columns - 1);
+    let mut bytes = row.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match (quoted, byte) {
+            (false, b'"') if starts => (quoted, starts, separators) = (true, false, None),
+            (false, byte) => starts = is_end(byte),
+            (true, b'"') if bytes.next_if_eq(&b'"').is_some() => {}
+            (true, b'"') => {
+                quoted = false;
+                while bytes.next_if_eq(&b' ').is_some() {}
+                if separators.is_some() && bytes.peek().is_some_and(|next| !is_end(*next)) {
+                    return true;
+                }
+            }
+            (true, b'\n' | b'\r') if is_a_row(separators) => return true,
+            (true, b'\n' | b'\r') => separators = Some(0),
+            (true, byte) => {
+                separators = separators.map(|count| count + usize::from(byte == separator));
+            }
         }
-        _ => format!("cannot be read as a table: {error}"),
     }
+    // The table ends within the quotation marks.
+    quoted && is_a_row(separators)
 }
 
 #[cfg(test)]
@@ -226,6 +280,34 @@ mod tests {
         let quoted =
             rows("path\ttext\tlabel\na.wav\t\"He said \"\"Hi\"\"\"\t\"sad\"\nb.wav\tsay \"Hi\"\tsad\n");
         assert_eq!((quoted[1][1].as_str(), quoted[2][1].as_str()), ("He said \"Hi\"", "say \"Hi\""));
+    }
+
+    #[test]
+    fn a_quotation_mark_that_stays_open_joins_no_lines_of_any_table() {
+        let read = |text: &str| RawTable::parse_delimited(text.as_bytes(), Path::new("x.csv"));
+        let header = "path,text,label\n0.wav,x,sad\n";
+        for rows in [
+            // Closed by the mark in front of another cell.
+            "1.wav,\"Hi ,angry\n2.wav,x,happy\n3.wav,\"Hi ,sad\n",
+            "1.wav,\"Hi ,angry\n2.wav,\"Hi ,sad\n",
+            "1.wav,\"Hi ,angry\r\n2.wav,\"Well, yes\",sad\r\n",
+            // By an empty cell, and so not at all.
+            "1.wav,\"Hi ,angry\n2.wav,\"\",happy\n3.wav,x,sad\n4.wav,\"y\",sad\n",
+        ] {
+            for text in [format!("{header}{rows}"), format!("{header}{rows}").replace(',', ";")] {
+                let error = read(&text).unwrap_err().to_string();
+                assert!(error.starts_with("x.csv: has a quotation mark in line 3"), "{text}: {error}");
+                assert!(error.contains("double the quotation marks"), "{error}");
+            }
+        }
+        // At the end of the table, where the last column is text.
+        let last = read("path,label,text\n1.wav,sad,\"Hi\n2.wav,joy,x").unwrap_err().to_string();
+        assert!(last.contains("in line 2"), "{last}");
+        // A cell may have several lines, with separators and quotation marks in them.
+        let several =
+            rows("path,text,label\n1.wav,\"Hi,\nwell, \"\"you\"\"\nno\",\"sad\"\n2.wav,\"a\nb, c\" ,joy\n");
+        assert_eq!(several[1][1..], ["Hi,\nwell, \"you\"\nno", "sad"]);
+        assert_eq!((several.len(), several[2][2].as_str()), (3, "joy"));
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl RowReader<'_> {
         if parent.is_some() && segment.is_some() {
             return Err("is a segment and an augmented copy".to_owned().into());
         }
-        let split = cell(Column::Split).map(side).transpose()?;
+        let split = cell(Column::Split).map_or(Ok(None), side)?;
         // Segments of one recording share its room and microphone, if not more.
         let session = text(Column::Session).or_else(|| segment.map(|_| path.clone()));
         let annotation = Annotation {
@@ -146,8 +146,15 @@ impl RowReader<'_> {
     }
 }
 
-fn side(name: &str) -> Result<PublishedSide, String> {
-    PublishedSide::named(name).ok_or_else(|| format!("the split {name:?} is none of train, val and test"))
+/// The side that a cell names; nothing where it says that the recording is on none.
+fn side(name: &str) -> Result<Option<PublishedSide>, Problem> {
+    match PublishedSide::named(name) {
+        None if !PublishedSide::is_none(name) => Err(Problem {
+            what: format!("the split {name:?} is none of train, val and test"),
+            help: Some("write train, val or test, and other, or nothing, for what is on no side"),
+        }),
+        side => Ok(side),
+    }
 }
 
 /// What paths may begin with that stands for the folder of the corpus.
