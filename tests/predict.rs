@@ -216,6 +216,53 @@ fn a_sound_that_was_trained_on_is_said_to_be() {
 }
 
 #[test]
+fn answers_and_timelines_say_on_which_side_a_sound_was_heard() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    for (part, side) in [("train", Some("training")), ("val", Some("validation")), ("test", None)] {
+        let line = manifest(&prepared.cache, "random", part).swap_remove(0);
+        let clip = prepared.corpus.join(line["path"].as_str().unwrap());
+        for extra in [&[][..], &["--timeline"]] {
+            let said = succeed(predict(folder.path()).arg(&clip).args(extra));
+            assert_eq!(said.contains("heard in "), side.is_some(), "{said}");
+            assert!(side.is_none_or(|side| said.contains(&format!("heard in {side}"))), "{said}");
+            let told =
+                lines(&succeed(predict(folder.path()).arg(&clip).arg("--json").args(extra))).swap_remove(0);
+            assert_eq!(told["heard_before"], side.is_some(), "{told:#}");
+            assert_eq!(told["heard_in"].as_str(), side, "{told:#}");
+        }
+        let _ = std::fs::remove_file(folder.path().join("answers.csv"));
+        succeed(predict(folder.path()).arg(&clip).args(["--quiet", "--csv", "answers.csv"]));
+        assert_eq!(rows(&folder.path().join("answers.csv"))[0]["heard_in"], side.unwrap_or_default());
+    }
+}
+
+#[test]
+fn one_run_at_a_time_writes_a_csv_file() {
+    use rustix::fs::{FlockOperation, flock};
+
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let path = folder.path().join("answers.csv");
+    let clip = test_side(prepared).swap_remove(0);
+    let run = |extra: &[&str]| {
+        let mut command = predict(folder.path());
+        command.arg(&clip).args(["--quiet", "--csv", "answers.csv"]).args(extra);
+        command
+    };
+    succeed(&mut run(&[]));
+    let whole = std::fs::read(&path).unwrap();
+    // As a run would that has just begun to write its last row.
+    std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+    let other = std::fs::File::options().write(true).open(&path).unwrap();
+    flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let error = fail(&mut run(&["--resume"]), 1);
+    assert!(error.contains("answers.csv: another run is writing it; wait for it to end"), "{error}");
+    assert!(std::fs::read(&path).unwrap() == whole[..whole.len() - 9], "it stays as it is");
+    drop(other);
+    succeed(&mut run(&["--resume"]));
+    assert!(std::fs::read(&path).unwrap() == whole);
+}
+
+#[test]
 fn a_stopped_run_goes_on_where_it_was() {
     let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
     let at = |name: &str| folder.path().join(name);
@@ -328,6 +375,108 @@ fn a_long_recording_becomes_a_timeline_in_every_format() {
         let error = fail(predict(folder.path()).args(["list.txt", "--timeline", "--save", taken]), 2);
         assert!(error.contains(&format!("{taken}: is there already")), "{error}");
         assert!(std::fs::read(at(taken)).unwrap() == before, "{taken}");
+    }
+}
+
+#[test]
+fn places_of_timelines_are_refused_before_the_first_recording_is_listened_to() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let at = |name: &str| folder.path().join(name);
+    let clip = std::fs::read(test_side(prepared).swap_remove(0)).unwrap();
+    for name in ["one/a.wav", "one/b.wav", "two/b.wav"] {
+        std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        std::fs::write(at(name), &clip).unwrap();
+    }
+    std::fs::write(at("b.csv"), "mine").unwrap();
+    for (asked, place, words) in [
+        (&["one", "two"][..], "{}.vtt", "b.vtt: would be written for one/b.wav and for two/b.wav"),
+        (&["one"], "{}.csv", "b.csv: is there already"),
+        (&["one"], "out/{}.csv", "out/a.csv: cannot be written: there is no folder out"),
+        (&["one"], "{}.csv", "--resume"),
+    ] {
+        let mut command = predict(folder.path());
+        command.args(asked).args(["--timeline", "--quiet", "--save", place]);
+        let error = fail(&mut command, 2);
+        assert!(error.contains(words), "{error}");
+        assert!(!at("a.vtt").exists() && !at("a.csv").exists(), "{words}: one was listened to");
+    }
+    assert_eq!(std::fs::read(at("b.csv")).unwrap(), b"mine");
+}
+
+#[test]
+fn stopped_timelines_go_on_with_the_recordings_that_are_left() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let at = |name: &str| folder.path().join(name);
+    let clip = std::fs::read(test_side(prepared).swap_remove(0)).unwrap();
+    for name in ["a.wav", "b.wav", "c.wav"] {
+        std::fs::write(at(name), &clip).unwrap();
+    }
+    let run = |extra: &[&str]| {
+        let mut command = predict(folder.path());
+        command.args(["a.wav", "b.wav", "c.wav", "--timeline"]).args(extra);
+        command.args(["--save", "{}.csv", "--save", "{}.vtt"]);
+        command
+    };
+    succeed(&mut run(&["--quiet"]));
+    let whole = std::fs::read(at("c.csv")).unwrap();
+    // As a run leaves them that was stopped amid the second recording.
+    for name in ["b.vtt", "c.csv", "c.vtt"] {
+        std::fs::remove_file(at(name)).unwrap();
+    }
+    std::fs::write(at("a.csv"), "kept").unwrap();
+    let said = succeed(&mut run(&["--resume"]));
+    assert!(said.contains("1 left out, whose files are all there"), "{said}");
+    assert!(!said.contains("a.wav: ") && said.contains("b.wav: ") && said.contains("c.wav: "), "{said}");
+    assert_eq!(std::fs::read(at("a.csv")).unwrap(), b"kept");
+    assert!(at("b.vtt").exists() && at("c.vtt").exists() && std::fs::read(at("c.csv")).unwrap() == whole);
+    let error = fail(predict(folder.path()).args(["a.wav", "--timeline", "--resume"]), 2);
+    assert!(error.contains("--resume") && error.contains("--save"), "{error}");
+}
+
+#[test]
+fn recordings_without_a_timeline_are_objects_for_programs_and_the_rest_goes_on() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    std::fs::write(folder.path().join("bad.wav"), b"no sound").unwrap();
+    let clip = test_side(prepared).swap_remove(0);
+    let mut command = predict(folder.path());
+    command.args(["bad.wav", "missing.wav"]).arg(&clip).args(["--timeline", "--json"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let lines = lines(&stdout(&output));
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    for (line, path) in lines.iter().zip(["bad.wav", "missing.wav"]) {
+        assert_eq!((&line["path"], &line["model"]), (&path.into(), &"best".into()), "{line:#}");
+        assert!(line["error"].is_string() && line.as_object().unwrap().len() == 3, "{line:#}");
+    }
+    assert!(lines[2]["passages"].is_array(), "{lines:#?}");
+}
+
+#[test]
+fn names_of_files_do_not_steer_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a\u{1b}[31m\nb.wav"), b"no sound").unwrap();
+    for extra in [&[][..], &["--timeline"]] {
+        let complaint = fail(predict(folder.path()).args([".", "--quiet"]).args(extra), 3);
+        assert!(complaint.contains("a\\u{1b}[31m\\nb.wav"), "{complaint:?}");
+        assert!(!complaint.contains('\u{1b}') && complaint.lines().count() == 1, "{complaint:?}");
+    }
+}
+
+#[test]
+fn limits_that_no_recording_can_be_within_are_refused() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let clip = test_side(prepared).swap_remove(0);
+    for (limits, option) in [
+        (&["--max-duration", "nan"][..], "--max-duration"),
+        (&["--min-duration", "5", "--max-duration", "1"], "--min-duration"),
+        (&["--min-duration=-1"], "--min-duration"),
+        (&["--file-timeout", "nan"], "--file-timeout"),
+        (&["--file-timeout=-1"], "--file-timeout"),
+    ] {
+        for extra in [&[][..], &["--timeline"]] {
+            let error = fail(predict(folder.path()).arg(&clip).args(limits).args(extra), 2);
+            assert!(error.contains(option), "{limits:?}: {error}");
+        }
     }
 }
 

@@ -140,6 +140,70 @@ def switch(page):
     return page.text("recording-answer")
 
 
+# A microphone that takes a while to open, and whose tracks are kept.
+SLOW_MICROPHONE = """
+window.tracks = [];
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (asked) => {
+  const media = await open(asked);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  window.tracks.push(...media.getTracks());
+  return media;
+};
+"""
+
+# Streams that are refused before they open, and recordings that are too long for a single answer.
+REFUSING = """
+window.sockets = 0;
+window.WebSocket = class {
+  constructor() {
+    window.sockets += 1;
+    setTimeout(() => this.onclose(), 10);
+  }
+  close() {}
+};
+const fetched = window.fetch;
+window.fetch = async (path, options) => {
+  if (!path.startsWith("/v1/predict")) return fetched(path, options);
+  return new Response(JSON.stringify({ error: "the recording lasts too long" }), { status: 413 });
+};
+"""
+
+
+def choose(page, file):
+    """Chooses a recording, as a person would."""
+    document = page.browser.call("DOM.getDocument")["root"]["nodeId"]
+    node = page.browser.call("DOM.querySelector", {"nodeId": document, "selector": "#file"})["nodeId"]
+    page.browser.call("DOM.setFileInputFiles", {"nodeId": node, "files": [file]})
+
+
+def press_while_opening(page):
+    """What the button says while the microphone opens, what the page says once it is pressed again, and whether it is off."""
+    click = "document.getElementById('listen').click()"
+    page.browser.evaluate(f"(() => {{ {SLOW_MICROPHONE} }})()")
+    page.browser.evaluate(click)
+    opening = page.text("listen")
+    page.browser.evaluate(click)
+    page.wait("window.tracks.length")
+    time.sleep(0.5)
+    states = page.browser.evaluate("window.tracks.map((track) => track.readyState)")
+    return {"opening": opening, "answer": page.text("answer"), "button": page.text("listen"), "tracks": states}
+
+
+def refuse(page, clip):
+    """What is said of a stream that the server refuses, and of a recording with nothing but a timeline."""
+    page.browser.evaluate(f"(() => {{ {REFUSING} }})()")
+    page.browser.evaluate("document.getElementById('listen').click()")
+    refused = page.problem("refuses the stream")
+    time.sleep(2)
+    sockets = page.browser.evaluate("window.sockets")
+    page.browser.evaluate("document.getElementById('listen').click()")
+    choose(page, clip)
+    page.wait("document.querySelectorAll('#passages tr').length")
+    too_long = [page.text("recording-answer"), page.text("recording-certainty")]
+    return {"stream": refused, "sockets": sockets, "too_long": too_long}
+
+
 def listen(page, server, clip, out, found):
     page.reach("listen")
     page.press("Enter", 13, "\r")
@@ -157,9 +221,7 @@ def listen(page, server, clip, out, found):
     shots(page, out, "live", found)
 
     # A recording beside it.
-    document = page.browser.call("DOM.getDocument")["root"]["nodeId"]
-    node = page.browser.call("DOM.querySelector", {"nodeId": document, "selector": "#file"})["nodeId"]
-    page.browser.call("DOM.setFileInputFiles", {"nodeId": node, "files": [clip]})
+    choose(page, clip)
     page.wait("document.querySelectorAll('#passages tr').length")
     found["recording"] = page.text("recording-answer")
     found["passages"] = page.browser.evaluate("document.querySelectorAll('#passages tr').length")
@@ -189,6 +251,7 @@ def main():
     try:
         for name, flags in (
             ("heard", (allow, f"--use-file-for-fake-audio-capture={clip}")),
+            ("refused", (allow, f"--use-file-for-fake-audio-capture={clip}")),
             ("silent", (allow, f"--use-file-for-fake-audio-capture={silence}")),
             ("denied", ("--deny-permission-prompts",)),
         ):
@@ -197,6 +260,10 @@ def main():
                 try:
                     if name == "heard":
                         listen(page, server, clip, out, found)
+                        continue
+                    if name == "refused":
+                        found["pressed"] = press_while_opening(page)
+                        found["refused"] = refuse(page, clip)
                         continue
                     page.browser.evaluate("document.getElementById('listen').click()")
                     found[name] = page.problem("no sound" if name == "silent" else "may not use a microphone")

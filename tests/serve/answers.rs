@@ -28,7 +28,7 @@ fn a_recording_is_answered_to_the_last_bit_as_by_the_library() {
         assert_eq!(answer["unsure"], expected.is_unsure());
         assert_eq!(answer["seconds"], expected.seconds);
         assert_eq!(answer["model"], "best");
-        assert_eq!(answer["heard_before"], false);
+        assert_eq!((&answer["heard_before"], &answer["heard_in"]), (&false.into(), &Value::Null));
     }
 }
 
@@ -38,10 +38,14 @@ fn answers_are_mostly_right_and_training_recordings_are_recognised() {
     let training = recordings("train");
     let right = training.iter().filter(|(path, label)| {
         let answer = server.predict(&fs::read(path).unwrap()).json();
-        assert_eq!(answer["heard_before"], true, "{}", path.display());
+        let heard = (&answer["heard_before"], &answer["heard_in"]);
+        assert_eq!(heard, (&true.into(), &"training".into()), "{}", path.display());
         answer["label"] == **label
     });
     let right = right.count();
+    let (validation, _) = recordings("val").swap_remove(0);
+    let answer = server.predict(&fs::read(validation).unwrap()).json();
+    assert_eq!((&answer["heard_before"], &answer["heard_in"]), (&true.into(), &"validation".into()));
     assert!(2 * right > training.len(), "{right} of {}", training.len());
 }
 

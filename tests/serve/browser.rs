@@ -5,7 +5,7 @@ use std::process::Command;
 
 use ser_audio::pcm16_wav;
 use ser_predict::{FrontEnd, Model};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{checkpoint, model, recordings, repeated, samples};
 
@@ -52,6 +52,15 @@ fn the_page_hears_a_clip_and_names_its_emotion() {
     assert_eq!(text("stopped"), "Not listening");
     assert!(text("silent").contains("Is it muted"));
     assert!(text("denied").contains("Allow it in the browser's settings"));
+    let pressed = &found["pressed"];
+    assert_eq!(pressed["opening"], "Stop", "{found:#}");
+    assert_eq!((&pressed["answer"], &pressed["button"]), (&"Not listening".into(), &"Listen".into()));
+    assert_eq!(pressed["tracks"], json!(["ended"]), "the microphone stays on: {found:#}");
+    let refused = &found["refused"];
+    assert!(refused["stream"].as_str().unwrap().contains("tries again in 4 seconds"), "{found:#}");
+    assert_eq!(refused["sockets"], 2, "it asks and asks: {found:#}");
+    let too_long = refused["too_long"].to_string();
+    assert!(too_long.contains("No single answer") && too_long.contains("lasts too long"), "{found:#}");
     assert_eq!(found["wrong"], Value::Array(vec![]), "{found:#}");
     assert_eq!(found["errors"], Value::Array(vec![]), "{found:#}");
 }

@@ -1,6 +1,6 @@
 //! Nothing that a client sends makes the server stop answering.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tungstenite::Message;
 
 use crate::common::{noise, wav};
-use crate::common_serve::{Serving, hello};
+use crate::common_serve::{Reply, Serving, hello};
 use crate::support::checkpoint;
 
 /// Runs `test` on `cases` drawn inputs, the same ones every time.
@@ -157,6 +157,42 @@ fn a_connection_that_says_nothing_is_closed() {
         connection.read_to_end(&mut answer).expect("the server closes it first");
     }
     is_well(server);
+}
+
+#[test]
+fn uploads_that_stall_are_given_up_and_keep_nobody_out() {
+    let server = Serving::start(&[checkpoint()], &["--max-uploads", "1", "--idle", "1"]);
+    let mut stalled = TcpStream::connect(server.address).unwrap();
+    stalled.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\na";
+    stalled.write_all(head).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let reply = server.predict(&wav(16_000, &noise(1, 16_000)));
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let reply = Reply::read(&mut BufReader::new(stalled)).expect("it is told why, and soon");
+    assert_eq!(reply.status, 408, "{reply:?}");
+    assert_eq!(reply.json()["error"], "nothing more of the recording came for too long");
+    is_well(server);
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_listens_is_told_why_it_is_refused() {
+    let server = Serving::start(&[checkpoint()], &["--max-body", "1", "--token", "open-sesame"]);
+    let body = vec![0; 24 << 20];
+    for (token, status) in [("Authorization: Bearer open-sesame\r\n", 413), ("", 401)] {
+        let mut connection = TcpStream::connect(server.address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let length = body.len();
+        let head = format!(
+            "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n{token}Content-Length: {length}\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).unwrap();
+        connection.write_all(&body).expect("the server reads on");
+        let reply = Reply::read(&mut BufReader::new(connection)).unwrap();
+        assert_eq!(reply.status, status, "{reply:?}");
+    }
+    let (code, stderr) = server.end();
+    assert_eq!(code, Some(0), "{stderr}");
 }
 
 #[test]

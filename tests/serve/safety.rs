@@ -142,6 +142,12 @@ fn what_cannot_be_served_is_named() {
     {
         fail(&mut serve(&wrong), 2);
     }
+    for host in ["ser.example:8443", "https://ser.example"] {
+        let complaint = fail(&mut serve(&["--bind", "127.0.0.1:0", "--host", host]), 2);
+        assert!(complaint.contains(host) && complaint.contains("such as ser.example"), "{complaint}");
+    }
+    let complaint = fail(&mut serve(&["--bind", "127.0.0.1:0", "--max-duration", "0.01"]), 2);
+    assert!(complaint.contains("--max-duration 0.01 is not above 0.05"), "{complaint}");
 }
 
 #[test]

@@ -101,15 +101,17 @@ impl About {
             None => "Trained on speakers whom its corpus does not name".to_owned(),
         };
         match (self.validation_uar, self.unheard_validation_speakers) {
-            (Some(uar), Some(1)) => format!("{trained}; mean recall {uar:.2} on a speaker it had not heard."),
+            (Some(uar), Some(1)) => {
+                format!("{trained}; validation UAR {uar:.2} on a speaker who is not in training.")
+            }
             (Some(uar), Some(n)) => {
-                format!("{trained}; mean recall {uar:.2} on {n} speakers it had not heard.")
+                format!("{trained}; validation UAR {uar:.2} on {n} speakers that are not in training.")
             }
             (Some(uar), None) => format!(
-                "{trained}; mean recall {uar:.2}, but on voices it was trained on. Nothing was measured on another voice: \
+                "{trained}; validation UAR {uar:.2}, but on voices it was trained on. Nothing was measured on another voice: \
                  expect much less there."
             ),
-            (None, Some(n)) => format!("{trained}, validated on {n} it had not heard."),
+            (None, Some(n)) => format!("{trained}, validated on {n} that are not in training."),
             (None, None) => {
                 format!("{trained}. Nothing was measured on another voice: expect mistakes there.")
             }
@@ -136,6 +138,36 @@ mod tests {
     use ser_features::{EncoderPrecision, EncoderStates, ValueType};
 
     use super::*;
+
+    #[test]
+    fn what_was_measured_is_named_with_the_voices_it_was_measured_on() {
+        let said = |validation_uar, unheard_validation_speakers| {
+            let about = About {
+                name: "best".to_owned(),
+                digest: Sha::of(&[b"best".as_slice()]),
+                labels: Vec::new(),
+                arch: "cnn-bilstm".to_owned(),
+                members: 1,
+                n_parameters: 1,
+                sample_rate: 16_000,
+                longest_s: 3.0,
+                typical_s: 2.0,
+                protocol: "random".to_owned(),
+                training_speakers: Some(10),
+                training_recordings: None,
+                validation_uar,
+                unheard_validation_speakers,
+                calibrated: false,
+                knows_its_domain: false,
+                in_words: String::new(),
+            };
+            about.sentence()
+        };
+        let on_others = "Trained on 10 speakers; validation UAR 0.65 on 2 speakers that are not in training.";
+        assert_eq!(said(Some(0.65), Some(2)), on_others);
+        assert!(said(Some(0.65), Some(1)).ends_with("on a speaker who is not in training."));
+        assert!(said(Some(1.0), None).contains("validation UAR 1.00, but on voices it was trained on."));
+    }
 
     /// Features of an encoder with a frame every 20 ms.
     fn of_encoder(pooling: Pooling, max_frames: usize) -> FeatureConfig {

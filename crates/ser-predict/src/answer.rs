@@ -1,7 +1,24 @@
 //! What a model says of one recording.
 
-use ser_model::domain::OUT_OF_DOMAIN_LEVEL;
 use serde::Serialize;
+
+/// On which side of its training a model met a sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum HeardIn {
+    /// Its weights were learnt from it.
+    Training,
+    /// Its epoch and calibration were chosen by it.
+    Validation,
+}
+
+/// `training` or `validation`.
+impl std::fmt::Display for HeardIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.into())
+    }
+}
 
 /// The answer for one recording.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,8 +32,11 @@ pub struct Answer {
     /// How many of the validation recordings are at least as unlike the training, of all: small where this one is unlike
     /// what the model has learnt from. `None` of a model that does not know.
     pub share_as_unusual: Option<f64>,
-    /// Whether the model was trained or validated on this very sound.
-    pub heard_before: bool,
+    /// Whether the recording is unlike those that the model was validated on. `None` of a model that does not know, or that too
+    /// few validation recordings tell.
+    pub out_of_domain: Option<bool>,
+    /// Where the model was trained or validated on this very sound; `None` where it was on neither.
+    pub heard_in: Option<HeardIn>,
     /// Frames left out at the end because a tensor holds no more.
     pub frames_cut: u32,
     /// Length of the recording, seconds.
@@ -29,8 +49,8 @@ impl Answer {
         self.set.as_ref().is_some_and(|set| set.len() != 1)
     }
 
-    /// Whether the recording is unlike those that the model was validated on.
-    pub fn is_out_of_domain(&self) -> bool {
-        self.share_as_unusual.is_some_and(|share| share <= OUT_OF_DOMAIN_LEVEL)
+    /// Whether the model was trained or validated on this very sound.
+    pub fn is_heard_before(&self) -> bool {
+        self.heard_in.is_some()
     }
 }

@@ -92,7 +92,7 @@ impl FrontEnd {
             features,
             frames: extraction.frames as u32,
             frames_cut: extraction.cut as u32,
-            sound: start_of(audio_hash(sample_rate, mono).to_be_bytes()),
+            sound: digest_of(mono, sample_rate),
             seconds: mono.len() as f64 / f64::from(sample_rate.max(1)),
         })
     }
@@ -137,6 +137,11 @@ impl FrontEnd {
     fn empty(&self) -> Vec<f32> {
         vec![0.0; self.pipeline.shape().iter().product()]
     }
+}
+
+/// By which a recording with these `mono` samples is recognised.
+pub(crate) fn digest_of(mono: &[f32], sample_rate: u32) -> SoundDigest {
+    start_of(audio_hash(sample_rate, mono).to_be_bytes())
 }
 
 fn start_of(hash: [u8; 16]) -> SoundDigest {

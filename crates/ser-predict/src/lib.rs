@@ -19,7 +19,7 @@ mod stream;
 pub mod timeline;
 
 pub use about::About;
-pub use answer::Answer;
+pub use answer::{Answer, HeardIn};
 pub use clip::{Clip, FrontEnd, FrontEnds};
 pub use inputs::{Input, Inputs, name_of};
 pub use live::{Live, Moment};

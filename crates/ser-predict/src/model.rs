@@ -10,14 +10,14 @@ use ser_core::storage::open_regular;
 use ser_core::{Error, Result};
 use ser_encoder::Encoders;
 use ser_features::FeatureConfig;
-use ser_model::LearntFrom;
 use ser_model::calibration::{Calibrator, SetThreshold};
 use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
-use ser_model::domain::{DomainReference, describe};
+use ser_model::domain::{DomainReference, OUT_OF_DOMAIN_LEVEL, describe};
+use ser_model::{LearntFrom, SoundDigest};
 use ser_train::predict::Predictor;
 use ser_train::state::Origin;
 
-use crate::{About, Answer, Clip, FrontEnd, FrontEnds};
+use crate::{About, Answer, Clip, FrontEnd, FrontEnds, HeardIn};
 
 /// How a model is to answer.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ impl Model {
             })
             .transpose()?;
         let learnt = LearntFrom::of(&checkpoint)?;
-        let domain = DomainReference::of(&checkpoint)?.filter(DomainReference::can_tell);
+        let domain = DomainReference::of(&checkpoint)?;
         let mut about =
             About::new(name, Sha::of(&[bytes]), &checkpoint, &origin, &features, learnt.as_ref())?;
         if let Some(encoder) = &encoder {
@@ -114,7 +114,7 @@ impl Model {
             about.typical_s = about.typical_s.min(about.longest_s);
         }
         about.calibrated = calibration.is_some();
-        about.knows_its_domain = domain.is_some();
+        about.knows_its_domain = domain.as_ref().is_some_and(DomainReference::can_tell);
         let front_ends = FrontEnds::new(features, encoder);
         Ok(Self { about, front_ends, predictor, calibration, learnt, domain })
     }
@@ -173,12 +173,16 @@ impl Model {
                 (calibrated.into_iter().map(|p| p as f32).collect(), Some(set))
             }
         };
+        let share_as_unusual = self.share_as_unusual(clip)?;
         Ok(Answer {
             predicted,
             probabilities,
             set,
-            share_as_unusual: self.share_as_unusual(clip)?,
-            heard_before: self.has_heard(clip),
+            share_as_unusual,
+            out_of_domain: share_as_unusual
+                .filter(|_| self.about.knows_its_domain)
+                .map(|share| share <= OUT_OF_DOMAIN_LEVEL),
+            heard_in: self.heard_in(&clip.sound),
             frames_cut: clip.frames_cut,
             seconds: clip.seconds,
         })
@@ -196,9 +200,37 @@ impl Model {
         self.calibration.as_ref().map(|(_, threshold)| threshold.classes(&probabilities))
     }
 
-    fn has_heard(&self, clip: &Clip) -> bool {
-        self.learnt.as_ref().is_some_and(|learnt| {
-            learnt.training.sounds.contains(&clip.sound) || learnt.validation.sounds.contains(&clip.sound)
-        })
+    /// On which side of its training the model met `sound`; in training, where it was on both.
+    pub(crate) fn heard_in(&self, sound: &SoundDigest) -> Option<HeardIn> {
+        self.learnt.as_ref().and_then(|learnt| heard_in(learnt, sound))
+    }
+}
+
+fn heard_in(learnt: &LearntFrom, sound: &SoundDigest) -> Option<HeardIn> {
+    let sides = [(&learnt.training, HeardIn::Training), (&learnt.validation, HeardIn::Validation)];
+    sides.into_iter().find(|(heard, _)| heard.sounds.contains(sound)).map(|(_, side)| side)
+}
+
+#[cfg(test)]
+mod tests {
+    use ser_model::Heard;
+
+    use super::*;
+
+    #[test]
+    fn a_sound_is_told_by_the_side_that_it_was_on() {
+        let heard = |sounds: &[u8]| Heard {
+            sounds: sounds.iter().map(|&sound| [sound; 8]).collect(),
+            ..Heard::default()
+        };
+        let learnt =
+            LearntFrom { training: heard(&[1, 2]), validation: heard(&[2, 3]), ..LearntFrom::default() };
+        let sides = [1, 2, 3, 4].map(|sound| heard_in(&learnt, &[sound; 8]));
+        let (training, validation) = (Some(HeardIn::Training), Some(HeardIn::Validation));
+        assert_eq!(sides, [training, training, validation, None]);
+        assert_eq!(
+            [HeardIn::Training, HeardIn::Validation].map(|side| side.to_string()),
+            ["training", "validation"]
+        );
     }
 }

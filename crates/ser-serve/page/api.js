@@ -12,8 +12,9 @@ export class Refusal extends Error {
 }
 
 export function setToken(given) {
-  token = given;
-  sessionStorage.setItem("ser-token", given);
+  // No token holds spaces. A header is trimmed on its way, which would hide one; the name of a protocol is not.
+  token = given.trim();
+  sessionStorage.setItem("ser-token", token);
 }
 
 /** The JSON that the server answers `path` with. */

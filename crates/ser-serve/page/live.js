@@ -27,6 +27,11 @@ function whyNot(error) {
   }
 }
 
+/** Turns the microphone off, if there is one. */
+function release(media) {
+  media?.getTracks().forEach((track) => track.stop());
+}
+
 export class Live {
   /** `element` finds parts of the page, `model` says what is chosen, `complain` shows what is wrong (or nothing). */
   constructor(element, model, complain) {
@@ -34,6 +39,8 @@ export class Live {
     this.model = model;
     this.complain = complain;
     this.running = false;
+    // Raised by every start and stop: what an earlier one still waits for is not for this one.
+    this.turn = 0;
     this.clear();
     this.draw = this.draw.bind(this);
   }
@@ -41,6 +48,8 @@ export class Live {
   clear() {
     Object.assign(this, { extremes: [], columns: [], answers: [], pending: [], heard: 0, quietSince: 0, silent: false });
     this.announced = "";
+    // Streams in a row that were closed before they had opened, though the server takes some.
+    this.unopened = 0;
   }
 
   async start() {
@@ -54,37 +63,47 @@ export class Live {
       return;
     }
     this.running = true;
+    const turn = ++this.turn;
+    const stale = () => turn !== this.turn;
+    this.buttons();
     this.clear();
     this.show("Opening the microphone", "", true);
     const chosen = this.element("microphone").value;
     try {
-      this.media = await navigator.mediaDevices.getUserMedia({
+      const media = await navigator.mediaDevices.getUserMedia({
         audio: {
           // What calls do to sound takes the emotion out of it.
           echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1,
           ...(chosen && { deviceId: { exact: chosen } }),
         },
       });
-      await this.tap();
+      if (stale()) {
+        release(media);
+        return;
+      }
+      this.media = media;
+      await this.tap(stale);
     } catch (error) {
+      if (stale()) return;
       this.stop();
       this.complain(whyNot(error));
       return;
     }
+    if (stale()) return;
     const track = this.media.getAudioTracks()[0];
     track.addEventListener("ended", () => {
-      if (!this.running) return;
+      if (stale()) return;
       this.stop();
       this.complain("The microphone is gone. Plug it in again or choose another one, then press Listen.");
     });
     this.listMicrophones();
-    this.buttons();
     this.connect();
     requestAnimationFrame(this.draw);
   }
 
-  /** Takes samples from the microphone at its own rate: contexts at another rate fail in Firefox. */
-  async tap() {
+  /** Takes samples from the microphone at its own rate: contexts at another rate fail in Firefox. `stop` closes it, also while
+   * it is being opened. */
+  async tap(stale) {
     const rate = this.media.getAudioTracks()[0].getSettings().sampleRate;
     let source;
     this.context = new AudioContext();
@@ -97,19 +116,24 @@ export class Live {
       source = this.context.createMediaStreamSource(this.media);
     }
     await this.context.audioWorklet.addModule("/worklet.js");
+    if (stale()) return;
     this.mel = new Mel(this.context.sampleRate);
     const tap = new AudioWorkletNode(this.context, "tap", { numberOfOutputs: 0 });
-    tap.port.onmessage = ({ data }) => this.take(data);
+    tap.port.onmessage = ({ data }) => {
+      if (!stale()) this.take(data);
+    };
     source.connect(tap);
     await this.context.resume();
   }
 
   stop() {
     this.running = false;
+    this.turn += 1;
+    this.ready = false;
     clearTimeout(this.again);
     this.socket?.close();
     this.socket = null;
-    this.media?.getTracks().forEach((track) => track.stop());
+    release(this.media);
     this.context?.close();
     this.media = this.context = null;
     this.show("Not listening", "", true);
@@ -147,8 +171,10 @@ export class Live {
     const socket = openStream();
     this.socket = socket;
     this.ready = false;
+    let opened = false;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
+      opened = true;
       socket.send(JSON.stringify({ sample_rate: this.context.sampleRate, model: this.model().name, hop_s: HOP }));
     };
     socket.onmessage = ({ data }) => {
@@ -165,23 +191,28 @@ export class Live {
       }
     };
     socket.onclose = () => {
-      if (this.socket === socket) this.reconnect();
+      if (this.socket === socket) this.reconnect(opened);
     };
   }
 
-  async reconnect() {
+  /** Connects again after a stream has ended, which `opened` or was refused. A browser does not say why one was. */
+  async reconnect(opened) {
     if (!this.running) return;
-    const refused = this.refused;
+    const { refused, turn } = this;
     this.refused = null;
     this.ready = false;
     this.bars(null);
     const state = await readiness();
-    if (!this.running) return;
-    let wait = 1;
-    if (!state || !state.ready) {
+    if (turn !== this.turn) return;
+    const takesStreams = state?.ready && state.takes_streams;
+    this.unopened = opened || !takesStreams ? 0 : this.unopened + 1;
+    // Another model was chosen, or the connection broke.
+    let wait = 0.1;
+    if (!state?.ready) {
+      wait = 1;
       this.show("No server", "", true);
       this.complain("The server is gone. Start ser-serve again; this page connects again by itself.");
-    } else if (!state.takes_streams) {
+    } else if (!takesStreams) {
       wait = 10;
       this.show("Waiting", "", true);
       this.complain("The server answers as many streams as it can in time. This page tries again every 10 seconds.");
@@ -189,9 +220,13 @@ export class Live {
       this.stop();
       this.complain(`The server ended the stream: ${refused}.`);
       return;
-    } else {
-      // Another model was chosen, or the connection broke.
-      wait = 0.1;
+    } else if (this.unopened >= 2) {
+      wait = Math.min(2 ** this.unopened, 60);
+      this.show("Waiting", "", true);
+      this.complain(
+        "The server refuses the stream. Reload this page to give the token again, and see whether a proxy in front of the " +
+          `server passes on WebSockets and the Host. This page tries again in ${wait} seconds.`,
+      );
     }
     this.again = setTimeout(() => this.connect(), wait * 1000);
   }

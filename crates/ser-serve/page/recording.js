@@ -46,28 +46,41 @@ export class Recording {
     element("timeline").hidden = true;
     const name = encodeURIComponent(this.model().name);
     const send = (path) => ask(`${path}?model=${name}`, { method: "POST", body: file, signal });
-    let answer;
+    let answer = null;
     try {
       answer = await send("/v1/predict");
+      if (signal.aborted) return;
+      this.show(answer);
     } catch (error) {
       if (signal.aborted) return;
-      element("recording").hidden = true;
-      element("playback").hidden = true;
-      this.complain(`${file.name}: ${error.message}`);
-      return;
+      // One that is too long for a single answer may still get a timeline.
+      if (error.status !== 413) return this.refuse(error.message);
+      element("recording-answer").textContent = "No single answer";
+      element("recording-certainty").textContent = `${file.name}: ${error.message}.`;
     }
-    if (signal.aborted) return;
-    if (this.url) URL.revokeObjectURL(this.url);
-    this.url = URL.createObjectURL(file);
-    element("player").src = this.url;
-    element("playback").hidden = false;
-    this.show(answer);
+    this.play(file);
     try {
       const timeline = await send("/v1/timeline");
       if (!signal.aborted) this.showTimeline(timeline);
-    } catch {
-      // The answer stands without it; nothing was shown since it was asked for.
+    } catch (error) {
+      if (signal.aborted) return;
+      if (answer) this.complain(`${file.name} has no timeline: ${error.message}`);
+      else this.refuse(error.message);
     }
+  }
+
+  /** Nothing can be said of the file. */
+  refuse(why) {
+    this.element("recording").hidden = true;
+    this.element("playback").hidden = true;
+    this.complain(`${this.file.name}: ${why}`);
+  }
+
+  play(file) {
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = URL.createObjectURL(file);
+    this.element("player").src = this.url;
+    this.element("playback").hidden = false;
   }
 
   show(answer) {
@@ -75,17 +88,19 @@ export class Recording {
     element("recording-answer").textContent = inWords(answer.label);
     const cut = answer.seconds_cut > 0.1 ? ` ${answer.seconds_cut.toFixed(1)} s of it were left out; the timeline has them.` : "";
     element("recording-certainty").textContent = `${this.file.name}, ${answer.seconds.toFixed(1)} s. ${certainty(answer)}${cut}`;
-    const warnings = [];
-    if (answer.heard_before) {
-      warnings.push("The model was trained on this very recording, so this says nothing about how good it is.");
-    }
-    if (answer.out_of_domain) warnings.push("This voice sounds unlike what the model was trained on.");
-    element("recording-warning").textContent = warnings.join(" ");
-    element("recording-warning").hidden = !warnings.length;
+    this.warn([heard(answer), answer.out_of_domain ? "This voice sounds unlike what the model was trained on." : ""]);
+  }
+
+  warn(warnings) {
+    const text = warnings.filter(Boolean).join(" ");
+    this.element("recording-warning").textContent = text;
+    this.element("recording-warning").hidden = !text;
   }
 
   showTimeline(timeline) {
     const { element } = this;
+    // An answer has said it already.
+    if (element("recording-warning").hidden) this.warn([heard(timeline)]);
     this.timeline = timeline;
     element("timeline").hidden = false;
     const speech = `${timeline.speech_s.toFixed(1)} of ${timeline.seconds.toFixed(1)} s are speech`;
@@ -132,6 +147,19 @@ export class Recording {
       const { start_s, end_s } = timeline.passages[index];
       row.classList.toggle("now", now > 0 && now >= start_s && now < end_s);
     });
+  }
+}
+
+/** What is to be said of a recording that the model has met before. */
+function heard({ heard_in }) {
+  switch (heard_in) {
+    case "training":
+      return "The model was trained on this very recording, so this says nothing about how good it is.";
+    case "validation":
+      return "The model was validated on this very recording, by which its training was ended and its answers calibrated, so " +
+        "this says little about how good it is.";
+    default:
+      return "";
   }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ser_predict::{About, Answer};
+use ser_predict::{About, Answer, HeardIn};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +17,9 @@ pub(crate) struct Prediction {
     pub(crate) opinion: Opinion,
     /// Whether the model was trained or validated on this very sound: then this says nothing about how good it is.
     pub(crate) heard_before: bool,
+    /// On which of the two sides it was: `training`, also where it was on both, or `validation`; null where it was on neither.
+    #[schema(value_type = Option<String>)]
+    pub(crate) heard_in: Option<HeardIn>,
     /// Length of the recording.
     pub(crate) seconds: f64,
     /// How much of it was left out, because the model hears no more at once; silence that it trims away does not count.
@@ -33,8 +36,8 @@ pub(crate) struct Opinion {
     /// Labels that hold the right one as often as the coverage says, the most probable first; null where the model has no
     /// calibration.
     pub(crate) set: Option<Vec<String>>,
-    /// Whether the set does not hold one label alone.
-    pub(crate) unsure: bool,
+    /// Whether the set does not hold one label alone; null where the model has no calibration.
+    pub(crate) unsure: Option<bool>,
     /// Whether this sounds unlike what the model was trained on; null where it does not know.
     pub(crate) out_of_domain: Option<bool>,
     /// The share of validation recordings that are at least as unusual to the model; null where it does not know.
@@ -48,8 +51,8 @@ impl Opinion {
             label: label(&answer.predicted),
             probabilities: labels.iter().cloned().zip(answer.probabilities.iter().copied()).collect(),
             set: answer.set.as_ref().map(|set| set.iter().map(label).collect()),
-            unsure: answer.is_unsure(),
-            out_of_domain: answer.share_as_unusual.map(|_| answer.is_out_of_domain()),
+            unsure: answer.set.as_ref().map(|_| answer.is_unsure()),
+            out_of_domain: answer.out_of_domain,
             share_as_unusual: answer.share_as_unusual,
         }
     }
@@ -62,7 +65,8 @@ impl Prediction {
         Self {
             model: served.name.clone(),
             opinion: Opinion::of(answer, &served.inference.about().labels),
-            heard_before: answer.heard_before,
+            heard_before: answer.is_heard_before(),
+            heard_in: answer.heard_in,
             seconds: answer.seconds,
             seconds_cut: f64::from(answer.frames_cut) * hop,
         }
@@ -130,5 +134,33 @@ impl ModelCard {
             knows_its_domain: about.knows_its_domain,
             in_words: about.in_words,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_model_without_calibration_does_not_say_whether_it_is_sure() {
+        let labels = ["happy", "sad"].map(str::to_owned);
+        let unsure = |set: Option<Vec<usize>>| {
+            let answer = Answer {
+                predicted: 0,
+                probabilities: vec![0.5, 0.5],
+                set,
+                share_as_unusual: None,
+                out_of_domain: None,
+                heard_in: None,
+                frames_cut: 0,
+                seconds: 1.0,
+            };
+            serde_json::to_value(Opinion::of(&answer, &labels)).unwrap()["unsure"].clone()
+        };
+        assert_eq!(unsure(None), Value::Null);
+        assert_eq!(unsure(Some(vec![0])), json!(false));
+        assert_eq!(unsure(Some(vec![0, 1])), json!(true));
     }
 }

@@ -47,8 +47,10 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) latency: Latency,
-    /// Recordings that are being read or answered for.
+    /// Recordings that are being answered for.
     pub(crate) uploads: Arc<Semaphore>,
+    /// Bytes of all recordings that are being read or answered for.
+    pub(crate) upload_memory: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
     /// Threads that decode recordings, and others that make clips of windows, so that a long recording delays no stream.
     decoding: Arc<Semaphore>,
@@ -75,6 +77,7 @@ impl App {
             metrics,
             latency: Latency::default(),
             uploads: Arc::new(Semaphore::new(limits.max_uploads)),
+            upload_memory: Arc::new(Semaphore::new(limits.upload_memory())),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             decoding: Arc::new(Semaphore::new(jobs)),
             windows: Arc::new(Semaphore::new(jobs)),

@@ -11,6 +11,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use ser_core::{Error, ErrorKind, Result};
+
 use crate::problem::Problem;
 use crate::token::Token;
 
@@ -33,14 +35,22 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// For a server bound to `bind` that is also called by the names `hosts`.
-    pub(crate) fn new(bind: SocketAddr, hosts: &[String], token: Option<Token>, requests_per_s: u32) -> Self {
+    ///
+    /// # Errors
+    /// When one of `hosts` is more than a name, so that no request could have it.
+    pub(crate) fn new(
+        bind: SocketAddr,
+        hosts: &[String],
+        token: Option<Token>,
+        requests_per_s: u32,
+    ) -> Result<Self> {
         let rate = NonZeroU32::new(requests_per_s).unwrap_or(NonZeroU32::MIN);
-        Self {
-            hosts: hosts.to_vec(),
+        Ok(Self {
+            hosts: hosts.iter().map(|host| bare_host(host)).collect::<Result<_>>()?,
             only_loopback: bind.ip().is_loopback(),
             token,
             rate: RateLimiter::keyed(Quota::per_second(rate)),
-        }
+        })
     }
 
     /// # Errors
@@ -113,6 +123,27 @@ impl Guard {
     }
 }
 
+/// `given` as the host of a request would be: a name or an address, without scheme, port and path.
+fn bare_host(given: &str) -> Result<String> {
+    let refused = |what: &str, host: &str| {
+        let error = Error::new(ErrorKind::Usage, format!("the host {given:?} {what}"));
+        Err(error.help(format!("give the name alone, such as {host}")))
+    };
+    if given.parse::<Ipv6Addr>().is_ok() {
+        return Ok(format!("[{given}]"));
+    }
+    let (scheme, rest) = given.split_once("://").map_or((None, given), |(scheme, rest)| (Some(scheme), rest));
+    let authority = rest.split('/').next().unwrap_or_default().parse::<Authority>();
+    let host = authority.as_ref().map_or("ser.example", |authority| authority.host());
+    match (scheme, &authority) {
+        (_, Err(_)) => refused("is no name", host),
+        (Some(_), _) => refused("begins with a scheme", host),
+        (None, Ok(_)) if rest.contains('/') => refused("holds a path", host),
+        (None, Ok(authority)) if authority.as_str() != host => refused("holds more than a name", host),
+        (None, Ok(_)) => Ok(given.to_owned()),
+    }
+}
+
 /// What counts as one address: of IPv6 a customer has at least a /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -145,6 +176,7 @@ mod tests {
     fn guard(bind: &str, hosts: &[&str], token: Option<&str>) -> Guard {
         let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
         Guard::new(bind.parse().unwrap(), &hosts, token.map(|token| Token::new(token).unwrap()), 1_000)
+            .unwrap()
     }
 
     fn status(guard: &Guard, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
@@ -173,6 +205,34 @@ mod tests {
         let open = guard("0.0.0.0:7777", &[], None);
         assert_eq!(status(&open, "/", &[("host", "192.168.1.5:7777")]), None);
         assert_eq!(status(&open, "/", &[("host", "evil.example:7777")]), Some(421));
+    }
+
+    #[test]
+    fn a_host_is_a_name_without_a_scheme_and_a_port() {
+        for (given, host) in [
+            ("ser.example", "ser.example"),
+            ("192.168.1.5", "192.168.1.5"),
+            ("[::1]", "[::1]"),
+            ("::1", "[::1]"),
+        ] {
+            assert_eq!(bare_host(given).unwrap(), host);
+        }
+        for (given, what) in [
+            ("ser.example:8443", "holds more than a name"),
+            ("https://ser.example", "begins with a scheme"),
+            ("https://ser.example:8443/page", "begins with a scheme"),
+            ("ser.example/", "holds a path"),
+            ("user@ser.example", "holds more than a name"),
+        ] {
+            let error = bare_host(given).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            let error = error.to_string();
+            assert!(error.contains(given) && error.contains(what), "{error}");
+            assert!(error.ends_with("give the name alone, such as ser.example"), "{error}");
+        }
+        for given in ["", " ", "a b", "[::1"] {
+            assert!(bare_host(given).unwrap_err().to_string().contains("is no name"), "{given:?}");
+        }
     }
 
     #[test]
@@ -209,7 +269,7 @@ mod tests {
 
     #[test]
     fn who_asks_too_often_is_told_when_to_come_back() {
-        let guard = Guard::new("127.0.0.1:1".parse().unwrap(), &[], None, 3);
+        let guard = Guard::new("127.0.0.1:1".parse().unwrap(), &[], None, 3).unwrap();
         let headers: HeaderMap = [(header::HOST, "localhost".parse().unwrap())].into_iter().collect();
         let ask = |peer: &str| guard.check(peer.parse().unwrap(), &Uri::from_static("/"), &headers);
         for _ in 0..3 {

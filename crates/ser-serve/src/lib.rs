@@ -27,6 +27,7 @@ mod stream_buffer;
 mod timelines;
 mod tls;
 mod token;
+mod unread_body;
 mod write_timeout;
 
 pub use limits::ServeLimits;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ser_audio::Limits;
+use tokio::sync::Semaphore;
 
 /// The limits of a server. Each has a default that serves one machine with a few dozen listeners.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,7 +22,8 @@ pub struct ServeLimits {
     pub requests_per_s: u32,
     /// Connections that are open at a time.
     pub max_connections: usize,
-    /// Requests with a recording whose body is being read or that are being answered.
+    /// Recordings that are being answered for at a time. Those that are being sent or answered for may together have as many
+    /// bytes as this number of the largest ones.
     pub max_uploads: usize,
     /// Streams at a time.
     pub max_streams: usize,
@@ -77,6 +79,11 @@ impl ServeLimits {
             max_decoding_s: 4.0 * recordings.max_decoding_s,
             ..recordings
         }
+    }
+
+    /// Bytes that all recordings together may have that are being sent or answered for.
+    pub(crate) fn upload_memory(&self) -> usize {
+        self.max_uploads.saturating_mul(self.max_body_bytes).min(Semaphore::MAX_PERMITS)
     }
 
     /// [`idle_s`](Self::idle_s).

@@ -66,6 +66,7 @@ impl ServeOptions {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    guard: Guard,
     tls: Option<Tls>,
     address: SocketAddr,
     options: ServeOptions,
@@ -78,9 +79,12 @@ impl Server {
     /// Binds the address and loads the models. Who connects from now on is answered once the server runs.
     ///
     /// # Errors
-    /// When the address is taken or not this machine's, the files for HTTPS are unusable, and as
+    /// When the address is taken or not this machine's, a host is no name, the limits leave no recording, the files for HTTPS
+    /// are unusable, and as
     /// [`ser_predict::Model::open`].
     pub fn bind(options: ServeOptions) -> Result<Self> {
+        options.limits.of_recordings().validate()?;
+        options.limits.of_timelines().validate()?;
         let cannot = |error| {
             let what = format!("cannot listen on {}: {error}", options.bind);
             Error::new(ErrorKind::Io, what).help("choose another address or port, or end what listens there")
@@ -88,6 +92,8 @@ impl Server {
         let listener = TcpListener::bind(options.bind).map_err(cannot)?;
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
+        let token = options.token.clone();
+        let guard = Guard::new(address, &options.hosts, token, options.limits.requests_per_s)?;
         let tls = options.tls.as_ref().map(Tls::new).transpose()?;
         if options.checkpoints.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "there is no checkpoint to serve"));
@@ -112,7 +118,7 @@ impl Server {
             Ok(Arc::new(Served { name, inference, recordings, windows, timelines }))
         });
         let models = models.collect::<Result<Vec<_>>>()?;
-        Ok(Self { listener, tls, address, models, metrics, jobs, options })
+        Ok(Self { listener, guard, tls, address, models, metrics, jobs, options })
     }
 
     /// Where it listens.
@@ -139,11 +145,9 @@ impl Server {
             .build()
             .map_err(failed)?;
         let (stopping_sender, stopping) = watch::channel(false);
-        let options = self.options;
-        let limits = options.limits;
-        let guard = Guard::new(self.address, &options.hosts, options.token, limits.requests_per_s);
+        let limits = self.options.limits;
         let models = self.models.clone();
-        let app = Arc::new(App::new(self.models, limits, guard, self.metrics, self.jobs, stopping));
+        let app = Arc::new(App::new(self.models, limits, self.guard, self.metrics, self.jobs, stopping));
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(self.listener).map_err(failed)?;
             let router = router(Arc::clone(&app));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use ser_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 /// The files that HTTPS needs, in PEM.
@@ -35,26 +35,18 @@ impl Tls {
     /// # Errors
     /// When a file cannot be read or they do not fit each other.
     pub(crate) fn new(files: &TlsFiles) -> Result<Self> {
-        let unreadable = |path: &Path, error: pem::Error| {
-            Error::new(ErrorKind::Damaged, format!("holds no PEM that can be used: {error}")).at(path)
-        };
         let certificates = CertificateDer::pem_file_iter(&files.certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| unreadable(&files.certificate, error))?;
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, error))?;
-        let unusable = |error| {
-            Error::new(
-                ErrorKind::Mismatch,
-                format!("cannot serve HTTPS with {}: {error}", files.key.display()),
-            )
-            .at(&files.certificate)
-        };
+            .and_then(|all| if all.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(all) })
+            .map_err(|error| unreadable(&files.certificate, "certificate", error))?;
+        let key = PrivateKeyDer::from_pem_file(&files.key)
+            .map_err(|error| unreadable(&files.key, "private key", error))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(unusable)?
+            .map_err(|error| unusable(files, &error))?
             .with_no_client_auth()
             .with_single_cert(certificates, key)
-            .map_err(unusable)?;
+            .map_err(|error| unusable(files, &error))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
@@ -64,5 +56,30 @@ impl Tls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         self.0.accept(stream).await
+    }
+}
+
+/// Why there is no `what` in the file at `path`.
+fn unreadable(path: &Path, what: &str, error: pem::Error) -> Error {
+    let error = match error {
+        pem::Error::Io(error) => Error::io("cannot be read", path, error),
+        pem::Error::NoItemsFound => Error::new(ErrorKind::Damaged, format!("holds no {what}")).at(path),
+        error => Error::new(ErrorKind::Damaged, format!("holds no {what} in PEM: {error}")).at(path),
+    };
+    error.help(format!("name the file that holds the {what}, in PEM"))
+}
+
+/// Why a certificate and a key that can be read cannot be used.
+fn unusable(files: &TlsFiles, error: &rustls::Error) -> Error {
+    let certificate = files.certificate.display();
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            let what = format!("is not the private key of the certificate in {certificate}");
+            Error::new(ErrorKind::Mismatch, what).at(&files.key).help("name the key that belongs to it")
+        }
+        _ => {
+            let what = format!("cannot be used for HTTPS with the certificate in {certificate}: {error}");
+            Error::new(ErrorKind::Mismatch, what).at(&files.key)
+        }
     }
 }

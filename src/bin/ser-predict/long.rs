@@ -1,7 +1,5 @@
 //! Timelines of long recordings.
 
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,9 +12,8 @@ use ser_predict::timeline::{Format, SPEECH_THRESHOLD, Timeline, TimelineOptions,
 use ser_predict::{FrontEnd, Input, Inputs, Model, name_of, stdin};
 
 use crate::Arguments;
-
-/// In the name of a file to save, what stands for the name of the recording.
-const RECORDING: &str = "{}";
+use crate::places::{Plan, Planned, refuse_taken};
+use crate::results::{complain, json_of_unusable};
 
 /// How long recordings are heard, and where their timelines go.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +43,11 @@ pub(crate) struct TimelineArguments {
 impl TimelineArguments {
     pub(crate) fn wanted(&self) -> bool {
         self.timeline
+    }
+
+    /// Whether timelines are kept in files.
+    pub(crate) fn saves(&self) -> bool {
+        !self.save.is_empty() || self.figure.is_some()
     }
 
     pub(crate) fn options(&self) -> TimelineOptions {
@@ -87,7 +89,12 @@ impl TimelineArguments {
 
 /// Prints and saves the timeline of every recording, and returns how many could not be used.
 pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<u64> {
-    let files = arguments.timeline.files()?;
+    let patterns = arguments.timeline.files()?;
+    arguments.timeline_options().lengths(model.about())?;
+    let plan = Plan::new(&patterns, Inputs::new(arguments.recordings.clone()), arguments.resume)?;
+    if plan.done > 0 && !arguments.json && !arguments.quiet {
+        ser::print(&format!("{} left out, whose files are all there\n", plan.done))?;
+    }
     let threads = match arguments.jobs {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         jobs => jobs.min(1024),
@@ -97,24 +104,27 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
     let limits = arguments.limits().of_any_duration();
     let front_ends: Result<Vec<FrontEnd>> = (0..threads).map(|_| model.front_end(limits)).collect();
     let mut front_ends = front_ends?;
-    let (mut unusable, mut saved) = (0, BTreeMap::new());
-    for input in Inputs::new(arguments.recordings.clone()) {
-        let heard = input.and_then(|input| {
-            // Before it is listened to, which takes a while.
-            let places = places(&files, &input, &mut saved)?;
+    let mut unusable = 0;
+    for planned in plan.recordings {
+        let name = match &planned {
+            Ok(Planned { input, .. }) => input.to_string(),
+            Err(error) => error.path().map(name_of).unwrap_or_default(),
+        };
+        let heard = planned.and_then(|Planned { input, places }| {
             let timeline = timeline_of(arguments, model, &mut whole, &mut front_ends, &input)?;
             Ok((places, timeline))
         });
         match heard {
             Err(error) if is_about_recording(&error) => {
                 unusable += 1;
-                let _ = writeln!(std::io::stderr(), "ser-predict: {error}");
+                match arguments.json {
+                    true => ser::print(&json_of_unusable(model.about(), name, error)?)?,
+                    false => complain(&error, &name),
+                }
             }
             Err(error) => return Err(error),
             Ok((places, timeline)) => {
-                for (path, format) in &places {
-                    Storage::native().replace_file(path, &[format.write(&timeline)?.as_bytes()])?;
-                }
+                save(&places, &timeline)?;
                 show(arguments, &timeline)?;
             }
         }
@@ -122,29 +132,13 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
     Ok(unusable)
 }
 
-/// Where the timeline of `input` goes, in which formats; none of these files may be there, or be of another recording in `saved`.
-fn places(
-    files: &[(&Path, Format)],
-    input: &Input,
-    saved: &mut BTreeMap<PathBuf, String>,
-) -> Result<Vec<(PathBuf, Format)>> {
-    let mut places = Vec::new();
-    for (pattern, format) in files {
-        let path = file_for(pattern, input);
-        if let Some(other) = saved.insert(path.clone(), input.to_string()) {
-            let what = format!("would be written for {other} and for {input}");
-            return Err(Error::new(ErrorKind::Usage, what).at(path).help(
-                "put {} into its name, for the name of the recording, and name recordings differently",
-            ));
-        }
-        // Also a link that leads nowhere.
-        if path.symlink_metadata().is_ok() {
-            let error = Error::new(ErrorKind::Usage, "is there already").at(path);
-            return Err(error.help("name another file, or remove this one"));
-        }
-        places.push((path, *format));
+fn save(places: &[(PathBuf, Format)], timeline: &Timeline) -> Result<()> {
+    for (path, format) in places {
+        // Another run may have written it meanwhile.
+        refuse_taken(path)?;
+        Storage::native().replace_file(path, &[format.write(timeline)?.as_bytes()])?;
     }
-    Ok(places)
+    Ok(())
 }
 
 /// Wrong options concern every recording.
@@ -171,18 +165,6 @@ fn timeline_of(
     heard.map_err(|error| if error.kind() == ErrorKind::Usage { error } else { error.at(&name) })
 }
 
-/// Where the timeline of `input` goes that is saved by `pattern`.
-fn file_for(pattern: &Path, input: &Input) -> PathBuf {
-    let Some(text) = pattern.to_str().filter(|text| text.contains(RECORDING)) else {
-        return pattern.to_owned();
-    };
-    let stem = match input {
-        Input::File(path) => name_of(Path::new(path.file_stem().unwrap_or(path.as_os_str()))),
-        Input::Stdin => "stdin".to_owned(),
-    };
-    PathBuf::from(text.replace(RECORDING, &stem))
-}
-
 fn show(arguments: &Arguments, timeline: &Timeline) -> Result<()> {
     if arguments.json {
         let text = Format::Json.write(timeline)?;
@@ -194,8 +176,9 @@ fn show(arguments: &Arguments, timeline: &Timeline) -> Result<()> {
     if arguments.quiet {
         return Ok(());
     }
+    let heard = timeline.heard_in.map_or_else(String::new, |side| format!("; heard in {side}"));
     let mut text = format!(
-        "{}: {:.1} s, {:.1} s of it speech; windows of {:.2} s every {:.2} s\n",
+        "{}: {:.1} s, {:.1} s of it speech; windows of {:.2} s every {:.2} s{heard}\n",
         printable(&timeline.recording),
         timeline.seconds,
         timeline.speech_s,

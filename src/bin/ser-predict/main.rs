@@ -1,8 +1,10 @@
 //! `ser-predict`: a checkpoint and recordings in, answers out.
 
+mod csv_lock;
 mod long;
 #[cfg(feature = "microphone")]
 mod microphone;
+mod places;
 mod results;
 mod resume;
 
@@ -49,8 +51,8 @@ struct Arguments {
     /// Write the answers into this CSV file, a line a recording
     #[arg(long, value_name = "FILE", conflicts_with = "timeline")]
     csv: Option<PathBuf>,
-    /// Go on with the CSV file of a run that was stopped
-    #[arg(long, requires = "csv")]
+    /// Go on with the CSV file of a run that was stopped; with --timeline leave out recordings whose files are all there
+    #[arg(long)]
     resume: bool,
     /// Print one JSON object a recording, a line each
     #[arg(long)]
@@ -96,6 +98,11 @@ fn run(arguments: &Arguments) -> Result<Ending> {
         let error = Error::new(ErrorKind::Usage, "standard input can be read only once");
         return Err(error.help("give - once"));
     }
+    if arguments.resume && arguments.csv.is_none() && !arguments.timeline.saves() {
+        let error = Error::new(ErrorKind::Usage, "--resume goes on with files, and none is named");
+        return Err(error.help("add --csv, or --timeline with --save"));
+    }
+    arguments.limits().validate()?;
     arguments.timeline.check(arguments.microphone)?;
     let mut model = Model::open(&arguments.checkpoint, &arguments.model_options())?;
     if arguments.microphone {

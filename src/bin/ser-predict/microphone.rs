@@ -171,7 +171,7 @@ fn line(labels: &[String], moment: &Moment, json: bool) -> String {
             if let Some(set) = set.filter(|set| set.len() != 1) {
                 said += &format!("  unsure: {}", printable(&set.join(", ")));
             }
-            if answer.is_out_of_domain() {
+            if answer.out_of_domain == Some(true) {
                 said += "  unlike what the model was trained on";
             }
             said

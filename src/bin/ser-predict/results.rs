@@ -1,15 +1,15 @@
 //! The answers as they are printed and kept.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ser_audio::Limits;
 use ser_core::text::printable;
 use ser_core::{Error, ErrorKind, Result};
-use ser_predict::{About, Answer, Inputs, Outcome};
+use ser_predict::{About, Answer, HeardIn, Inputs, Outcome};
 use serde::Serialize;
 
+use crate::csv_lock::lock;
 use crate::resume::{self, Expected, Resumed};
 
 /// What is printed on stdout.
@@ -45,7 +45,8 @@ struct Counts {
     unusable: u64,
     unsure: u64,
     out_of_domain: u64,
-    heard_before: u64,
+    in_training: u64,
+    in_validation: u64,
     cut: u64,
 }
 
@@ -68,6 +69,9 @@ struct Line<'a> {
     share_as_unusual: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heard_before: Option<bool>,
+    /// `null` of a sound that the model has not met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heard_in: Option<Option<HeardIn>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +117,7 @@ impl<'a> Results<'a> {
                     }
                     _ => Error::io("cannot be written", path, error),
                 })?;
+                lock(&file, path)?;
                 (file, true)
             }
         };
@@ -138,7 +143,7 @@ impl<'a> Results<'a> {
         }
         match (&outcome.answer, self.shape) {
             (Err(error), Shape::Table | Shape::Nothing) => {
-                let _ = writeln!(std::io::stderr(), "ser-predict: {}", on_one_line(error, &outcome.name));
+                complain(error, &outcome.name);
                 Ok(())
             }
             (Ok(answer), Shape::Table) => ser::print(&line(self.about, &outcome.name, answer)),
@@ -154,8 +159,9 @@ impl<'a> Results<'a> {
         };
         self.counts.answered += 1;
         self.counts.unsure += u64::from(answer.is_unsure());
-        self.counts.out_of_domain += u64::from(answer.is_out_of_domain());
-        self.counts.heard_before += u64::from(answer.heard_before);
+        self.counts.out_of_domain += u64::from(answer.out_of_domain == Some(true));
+        self.counts.in_training += u64::from(answer.heard_in == Some(HeardIn::Training));
+        self.counts.in_validation += u64::from(answer.heard_in == Some(HeardIn::Validation));
         self.counts.cut += u64::from(answer.frames_cut > 0);
     }
 
@@ -165,7 +171,8 @@ impl<'a> Results<'a> {
             csv.flush().map_err(|error| cannot_keep(path, &error))?;
             csv.get_ref().sync_all().map_err(|error| cannot_keep(path, &error))?;
         }
-        let Counts { resumed, answered, unusable, unsure, out_of_domain, heard_before, cut } = self.counts;
+        let Counts { resumed, answered, unusable, unsure, out_of_domain, in_training, in_validation, cut } =
+            self.counts;
         if self.shape == Shape::Table && answered + unusable + resumed > 1 {
             let longest = self.about.longest_s;
             let parts = [
@@ -173,7 +180,8 @@ impl<'a> Results<'a> {
                 (unusable, "could not be used".to_owned()),
                 (unsure, "unsure".to_owned()),
                 (out_of_domain, "unlike what the model was trained on".to_owned()),
-                (heard_before, "heard in training or validation".to_owned()),
+                (in_training, "heard in training".to_owned()),
+                (in_validation, "heard in validation".to_owned()),
                 (cut, format!("too long, of which the model heard {longest:.2} s")),
             ];
             let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("; {n} {what}"));
@@ -192,12 +200,12 @@ fn line(about: &About, name: &str, answer: &Answer) -> String {
         let set: Vec<&str> = answer.set.iter().flatten().map(|class| about.labels[*class].as_str()).collect();
         notes.push(format!("unsure: {}", set.join(", ")));
     }
-    if answer.is_out_of_domain() {
+    if answer.out_of_domain == Some(true) {
         let share = answer.share_as_unusual.unwrap_or_default();
         notes.push(format!("unlike what the model was trained on ({share:.3})"));
     }
-    if answer.heard_before {
-        notes.push("heard in training".to_owned());
+    if let Some(side) = answer.heard_in {
+        notes.push(format!("heard in {side}"));
     }
     if answer.frames_cut > 0 {
         notes.push(format!("{:.2} s of it heard", about.longest_s));
@@ -205,6 +213,11 @@ fn line(about: &About, name: &str, answer: &Answer) -> String {
     let notes = if notes.is_empty() { String::new() } else { format!("  {}", notes.join("; ")) };
     let probability = answer.probabilities[answer.predicted];
     format!("{:width$}  {probability:.2}  {}{}\n", printable(label), printable(name), printable(&notes))
+}
+
+/// What is wrong with the recording `name`, as a line of `--json`.
+pub(crate) fn json_of_unusable(about: &About, name: String, error: Error) -> Result<String> {
+    json_line(about, &Outcome { name, answer: Err(error) })
 }
 
 fn json_line(about: &About, outcome: &Outcome) -> Result<String> {
@@ -219,11 +232,10 @@ fn json_line(about: &About, outcome: &Outcome) -> Result<String> {
         }),
         set: answer.and_then(|answer| answer.set.as_ref().map(|set| set.iter().map(label).collect())),
         unsure: answer.filter(|answer| answer.set.is_some()).map(Answer::is_unsure),
-        out_of_domain: answer
-            .filter(|answer| answer.share_as_unusual.is_some())
-            .map(Answer::is_out_of_domain),
+        out_of_domain: answer.and_then(|answer| answer.out_of_domain),
         share_as_unusual: answer.and_then(|answer| answer.share_as_unusual),
-        heard_before: answer.map(|answer| answer.heard_before),
+        heard_before: answer.map(Answer::is_heard_before),
+        heard_in: answer.map(|answer| answer.heard_in),
         seconds: answer.map(|answer| answer.seconds),
         frames_cut: answer.map(|answer| answer.frames_cut),
         error: outcome.answer.as_ref().err().map(Error::reason),
@@ -244,6 +256,7 @@ fn head(labels: &[String]) -> Vec<String> {
         "coverage",
         "share_as_unusual",
         "heard_before",
+        "heard_in",
         "seconds",
         "frames_cut",
     ];
@@ -265,7 +278,8 @@ fn row(about: &About, coverage: &str, outcome: &Outcome) -> Vec<String> {
                 set.map(|set| set.join("|")).unwrap_or_default(),
                 coverage.to_owned(),
                 answer.share_as_unusual.map(|share| share.to_string()).unwrap_or_default(),
-                answer.heard_before.to_string(),
+                answer.is_heard_before().to_string(),
+                answer.heard_in.map(|side| side.to_string()).unwrap_or_default(),
                 answer.seconds.to_string(),
                 answer.frames_cut.to_string(),
             ];
@@ -274,19 +288,20 @@ fn row(about: &About, coverage: &str, outcome: &Outcome) -> Vec<String> {
             fields.into_iter().chain(probabilities).chain([model, String::new()]).collect()
         }
         Err(error) => {
-            let nothing = vec![String::new(); 8 + about.labels.len()];
+            let nothing = vec![String::new(); 9 + about.labels.len()];
             let first = std::iter::once(outcome.name.clone());
             first.chain(nothing).chain([model, error.reason()]).collect()
         }
     }
 }
 
-/// An error that names its recording.
-fn on_one_line(error: &Error, name: &str) -> String {
-    match error.path() {
+/// Says on stderr what is wrong with the recording `name`, on one line whatever its name holds.
+pub(crate) fn complain(error: &Error, name: &str) {
+    let said = match error.path() {
         Some(_) => error.to_string(),
         None => format!("{name}: {error}"),
-    }
+    };
+    ser::say(&format!("ser-predict: {}", printable(&said)));
 }
 
 fn cannot_keep(path: &Path, error: &std::io::Error) -> Error {

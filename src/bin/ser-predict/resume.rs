@@ -8,6 +8,8 @@ use ser_audio::Limits;
 use ser_core::{Error, ErrorKind, Result};
 use ser_predict::{Inputs, name_of};
 
+use crate::csv_lock::lock;
+
 /// What the rows of this run look like.
 pub(crate) struct Expected<'a> {
     /// The names of the columns.
@@ -39,7 +41,7 @@ pub(crate) struct Resumed {
 /// off the rest once all of it is known to be what this program wrote.
 ///
 /// # Errors
-/// When this program did not write the file, it has other labels, another model or another coverage, a row of it shows that it had
+/// When another run is writing the file, this program did not write it, it has other labels, another model or another coverage, a row of it shows that it had
 /// other limits, or its rows are not the first recordings of `inputs`; the file is then left as it is.
 pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> Result<Resumed> {
     let cannot = |error: std::io::Error| Error::io("cannot be continued", path, error);
@@ -48,6 +50,7 @@ pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> 
     };
     let not_ours = |why: &str| mismatch(format!("is not a CSV file of this program's: {why}"));
     let file = File::options().read(true).write(true).open(path).map_err(cannot)?;
+    lock(&file, path)?;
     let whole = whole_rows(&file).map_err(cannot)?;
     if whole == 0 && !is_beginning_of(&file, expected.head).map_err(cannot)? {
         return Err(not_ours("it has no line"));

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ser::{Ending, stop_on_interrupt};
+use ser_audio::Limits;
 use ser_core::{Error, ErrorKind, Result};
 use ser_encoder::Encoders;
 use ser_eval::DEFAULT_COVERAGE;
@@ -31,7 +32,8 @@ struct Arguments {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
     bind: SocketAddr,
-    /// Name that clients may call this server by, besides its addresses and localhost; may be given more than once
+    /// Name that clients may call this server by, besides its addresses and localhost, without a port; may be given more than
+    /// once
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
     /// What clients have to show as "Authorization: Bearer …": visible ASCII without spaces [default: SER_SERVE_TOKEN in the environment, which, unlike
@@ -71,7 +73,7 @@ struct Arguments {
     /// Streams at a time
     #[arg(long, value_name = "N", default_value_t = ServeLimits::default().max_streams)]
     max_streams: usize,
-    /// Recordings at a time
+    /// Recordings answered for at a time
     #[arg(long, value_name = "N", default_value_t = ServeLimits::default().max_uploads)]
     max_uploads: usize,
     /// Seconds after which a silent connection or stream is closed
@@ -96,16 +98,16 @@ fn run(mut arguments: Arguments) -> Result<Ending> {
     let stop = stop_on_interrupt("ser-serve: stopping; streams and requests may end")?;
     let is_open = !arguments.bind.ip().is_loopback();
     if is_open && token.is_none() {
-        eprintln!(
+        ser::say(&format!(
             "ser-serve: warning: everyone who reaches {} may use this server; give it a token with --token, or bind it \
              to 127.0.0.1",
             arguments.bind
-        );
+        ));
     }
     if is_open && arguments.tls_cert.is_none() {
-        eprintln!(
+        ser::say(
             "ser-serve: warning: without HTTPS (--tls-cert, --tls-key, or a proxy in front) browsers give the page no \
-             microphone, and others can listen in"
+             microphone, and others can listen in",
         );
     }
     let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
@@ -162,6 +164,12 @@ fn limits(arguments: &Arguments) -> Result<ServeLimits> {
         false => Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not from 1 to {most}"))),
     };
     count("jobs", arguments.jobs.max(1), 1024)?;
+    let shortest = Limits::default().min_duration_s;
+    if arguments.max_duration <= shortest {
+        let what = format!("--max-duration {} is not above {shortest}", arguments.max_duration);
+        let help = "give more: a shorter recording gets no answer";
+        return Err(Error::new(ErrorKind::Usage, what).help(help));
+    }
     let timeline_s = positive("max-timeline", arguments.max_timeline)?;
     Ok(ServeLimits {
         max_body_bytes: count("max-body", arguments.max_body, 4096)? << 20,

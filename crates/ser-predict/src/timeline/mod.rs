@@ -22,7 +22,8 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::Serialize;
 
-use crate::{About, Answer, Clip, FrontEnd, Model};
+use crate::clip::digest_of;
+use crate::{About, Answer, Clip, FrontEnd, HeardIn, Model};
 
 pub use formats::Format;
 pub use passages::Passage;
@@ -96,6 +97,10 @@ pub struct Timeline {
     pub recording: String,
     /// Its length, seconds.
     pub seconds: f64,
+    /// Whether the model was trained or validated on this very recording.
+    pub heard_before: bool,
+    /// On which of the two, if it was.
+    pub heard_in: Option<HeardIn>,
     /// Of these, speech.
     pub speech_s: f64,
     /// Length of a window, seconds.
@@ -156,10 +161,13 @@ pub fn listen(
         slots.extend(windows::slots(stretch, hop, &heard, sample_rate));
     }
     progress.finish();
+    let heard_in = model.heard_in(&digest_of(mono, sample_rate));
     let seconds = |samples: usize| samples as f64 / f64::from(sample_rate);
     Ok(Timeline {
         recording: recording.to_owned(),
         seconds: seconds(mono.len()),
+        heard_before: heard_in.is_some(),
+        heard_in,
         speech_s: seconds(speech.iter().map(Range::len).sum()),
         window_s,
         hop_s,

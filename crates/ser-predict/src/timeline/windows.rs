@@ -53,7 +53,8 @@ mod tests {
             probabilities: probabilities.to_vec(),
             set: None,
             share_as_unusual: None,
-            heard_before: false,
+            out_of_domain: None,
+            heard_in: None,
             frames_cut: 0,
             seconds: 0.0,
         };

@@ -8,10 +8,12 @@ mod predict;
 mod stream;
 mod timeline;
 mod upload;
+mod upload_body;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -23,6 +25,7 @@ use crate::app::App;
 use crate::listen::Peer;
 use crate::metrics;
 use crate::problem::Problem;
+use crate::unread_body::DrainedBody;
 
 /// Everything that the server answers to.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -54,6 +57,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     // The path as the router knows it, so that nobody can make up series of metrics.
     let path = request.extensions().get::<MatchedPath>().map_or("other", |path| known(path.as_str()));
+    let request = request.map(|body| Body::new(DrainedBody::new(body)));
     let peer = request.extensions().get::<Peer>().copied();
     let allowed = match peer {
         Some(Peer(peer)) => app.guard.check(peer, request.uri(), request.headers()),

@@ -17,6 +17,7 @@ use crate::problem::Problem;
 /// Which model is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Name of a model; the first one without it.
     model: Option<String>,

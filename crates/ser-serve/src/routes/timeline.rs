@@ -21,6 +21,7 @@ const SHORTEST_HOP_S: f64 = 0.25;
 /// Which model is asked, and for what.
 #[derive(Debug, Clone, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct How {
     /// Name of a model; the first one without it.
     model: Option<String>,
@@ -42,7 +43,17 @@ pub(crate) struct How {
     ),
     security((), ("token" = [])),
     responses(
-        (status = 200, description = "The timeline in the format asked for", body = String),
+        (
+            status = 200,
+            description = "The timeline in the format asked for; without one as JSON",
+            content(
+                (serde_json::Value = "application/json"),
+                (String = "text/csv"),
+                (String = "text/vtt"),
+                (String = "text/plain"),
+                (String = "image/svg+xml"),
+            ),
+        ),
         (status = "4XX", description = "As for /v1/predict", body = Problem),
         (status = 503, description = "There is too much to do; Retry-After says when to come back", body = Problem),
     ),

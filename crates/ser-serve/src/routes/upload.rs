@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{StatusCode, header};
@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::upload_body::{Intake, UploadBody};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -23,22 +24,29 @@ pub(crate) struct Upload {
     bytes: Vec<u8>,
     limit: Duration,
     _place: OwnedSemaphorePermit,
+    _intake: Arc<Intake>,
 }
 
 impl Upload {
-    /// Reads the body of `request`: a recording as it is, or a form with one file in it.
+    /// Reads the body of `request`: a recording as it is, or a form with one file in it. It takes a place only once it is all
+    /// there, so that a client that sends nothing more keeps nobody out.
     ///
     /// # Errors
     /// 503 where as many as allowed are worked on, 408 where it does not come in time, 400 where there is none.
     pub(crate) async fn read(app: &App, request: Request) -> Result<Self, Problem> {
-        let place = Arc::clone(&app.uploads).try_acquire_owned();
-        let place =
-            place.map_err(|_| Problem::busy("as many recordings as allowed are being answered for", SOON))?;
-        let limit = app.limits.request();
-        let bytes = timeout(limit, body(request)).await.unwrap_or_else(|_| {
+        let full = || Problem::busy("as many recordings as allowed are being answered for", SOON);
+        if app.uploads.available_permits() == 0 {
+            return Err(full());
+        }
+        let (limit, idle) = (app.limits.request(), app.limits.idle());
+        let intake = Arc::new(Intake::default());
+        let request = request.map(|body| Body::new(UploadBody::new(body, idle, &app.upload_memory, &intake)));
+        let read = timeout(limit, body(request)).await.unwrap_or_else(|_| {
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the recording did not come in time"))
-        })?;
-        Ok(Self { bytes: bytes.into(), limit, _place: place })
+        });
+        let bytes = read.map_err(|problem| intake.problem().unwrap_or(problem))?;
+        let place = Arc::clone(&app.uploads).try_acquire_owned().map_err(|_| full())?;
+        Ok(Self { bytes: bytes.into(), limit, _place: place, _intake: intake })
     }
 
     /// What `answer` says of its bytes, unless that takes too long.

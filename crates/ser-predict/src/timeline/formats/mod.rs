@@ -88,6 +88,7 @@ fn on_one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HeardIn;
     use crate::timeline::Slot;
 
     fn example() -> Timeline {
@@ -108,6 +109,8 @@ mod tests {
         Timeline {
             recording: "a <b> & \"c\".wav".to_owned(),
             seconds: 3725.5,
+            heard_before: true,
+            heard_in: Some(HeardIn::Validation),
             speech_s: 3.0,
             window_s: 2.0,
             hop_s: 0.5,
@@ -171,6 +174,7 @@ mod tests {
         assert_eq!((&rows[1][0], &rows[1][2], &rows[1][3]), ("3723", "s\"a<d\n", "s\"a<d\n|happy"));
         let json: serde_json::Value = serde_json::from_str(&written(Format::Json)).unwrap();
         assert_eq!(json["passages"][1]["label"], "s\"a<d\n");
+        assert_eq!((&json["heard_before"], &json["heard_in"]), (&true.into(), &"validation".into()));
         assert_eq!(json["slots"][0]["probabilities"][0], 0.75);
     }
 
