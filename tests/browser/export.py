@@ -4,7 +4,7 @@
     export.py CHROMIUM PAGE OUT < TASK
 
 TASK is JSON: `clips` (files of little-endian f32 samples, each with its rate), `recording` and `silence` (WAV files that stand for
-what a microphone hears), `file` (a WAV file to open). The folder PAGE is served on localhost by Python's own server of
+what a microphone hears), `files` (WAV files to open). The folder PAGE is served on localhost by Python's own server of
 files. Screenshots go to the folder OUT.
 """
 
@@ -39,6 +39,17 @@ HEARD = """
   return { samples: [...samples], rate, answers: [answer.probabilities, probabilities] };
 })()
 """
+
+
+# Keeps what microphones give, to see whether it ends.
+COUNT = """
+globalThis.streams = [];
+const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+media.getUserMedia = async wanted => { const stream = await open(wanted); streams.push(stream); return stream; };
+"""
+
+# How many microphones were opened, and how many of their tracks are still on.
+MICROPHONES = "[streams.length, streams.flatMap(stream => stream.getTracks()).filter(track => track.readyState === 'live').length]"
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
@@ -104,14 +115,40 @@ class Page:
         self.click("listen")
         return {"said": sorted(set(said)), "state": state, "stopped": self.text("state")}
 
-    def opens(self, path):
+    def clicked_twice(self):
+        """Microphones that two clicks at once open, and tracks of them that are on after it was stopped."""
+        self.browser.evaluate(COUNT)
+        self.browser.evaluate("for (const _ of [1, 2]) document.getElementById('listen').click()")
+        self.wait("document.getElementById('listen').textContent === 'Stop'")
+        # A second microphone would be there by then.
+        time.sleep(1)
+        self.click("listen")
+        return self.browser.evaluate(MICROPHONES)
+
+    def open(self, path):
         document = self.browser.call("DOM.getDocument")["root"]["nodeId"]
         node = self.browser.call("DOM.querySelector", {"nodeId": document, "selector": "#file"})["nodeId"]
         self.browser.call("DOM.setFileInputFiles", {"nodeId": node, "files": [path]})
+
+    def opens(self, path):
+        self.open(path)
         name = json.dumps(pathlib.Path(path).name + ",")
         self.wait(f"document.getElementById('state').textContent.startsWith({name})")
         return {"answer": self.text("answer"), "state": self.text("state"), "rows": self.browser.evaluate(
             "document.querySelectorAll('#windows:not([hidden]) tbody tr').length")}  # fmt: skip
+
+    def opens_over(self, first, then):
+        """What is there of `then` in the end when it was opened while `first`, a long one, was being judged."""
+        self.browser.evaluate("document.querySelector('#windows tbody').replaceChildren()")
+        self.open(first)
+        self.wait("document.querySelectorAll('#windows tbody tr').length > 1")
+        found = self.opens(then)
+        # Time for answers about the first that are still to come.
+        rows = "document.querySelectorAll('#windows tbody tr').length"
+        before = self.browser.evaluate(rows)
+        time.sleep(1)
+        asked = self.browser.evaluate(rows) - before
+        return found | {"answer": self.text("answer"), "state": self.text("state"), "asked_of_first": asked}
 
     def complaints(self):
         """What the console says, and what was fetched from elsewhere."""
@@ -154,8 +191,11 @@ def main():
                 samples = base64.b64encode(pathlib.Path(clip).read_bytes()).decode()
                 found["answers"].append(page.browser.evaluate(ASK % (samples, rate)))
             found["files"] = [page.opens(file) for file in task["files"]]
+            short, *_, longest = task["files"]
+            found["over"] = page.opens_over(longest, short)
             found["wrong"] = page.look(out)
             found["heard"] = page.listens(5) | page.browser.evaluate(HEARD)
+            found["microphones"] = page.clicked_twice()
             page.microphone("denied")
             page.click("listen")
             page.wait("document.getElementById('state').textContent.startsWith('The browser does not let')")

@@ -23,8 +23,11 @@ use crate::subject::{LABELS, Subject};
 struct Found {
     answers: Vec<Answer>,
     files: Vec<Opened>,
+    over: OpenedOver,
     wrong: Vec<String>,
     heard: Heard,
+    /// How many microphones two clicks at once opened, and how many of their tracks were on after one more click.
+    microphones: [usize; 2],
     silence: Listened,
     complaints: Vec<String>,
 }
@@ -34,6 +37,15 @@ struct Opened {
     answer: String,
     state: String,
     rows: usize,
+}
+
+/// A file that was opened while another, a long one, was being judged.
+#[derive(Debug, Deserialize)]
+struct OpenedOver {
+    #[serde(flatten)]
+    opened: Opened,
+    /// Stretches of the other that were asked about after that.
+    asked_of_first: isize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,7 +161,11 @@ fn the_page_hears_and_reads_and_answers_in_chromium_as_ser_does() {
         path
     };
     let recording = vowel(180.0, 12.0);
-    let files = [wav("short.wav", &clips[1]), wav("long.wav", &recording[..160_000])];
+    let files = [
+        wav("short.wav", &clips[1]),
+        wav("long.wav", &recording[..160_000]),
+        wav("longest.wav", &recording[..16_000].repeat(602)),
+    ];
     let task = json!({
         "clips": paths, "files": files,
         "recording": wav("recording.wav", &recording), "silence": wav("silence.wav", &vec![0.0; 16_000]),
@@ -193,13 +209,18 @@ fn the_page_hears_and_reads_and_answers_in_chromium_as_ser_does() {
         }
     }
     println!("{} recordings in the browser: probabilities within {largest:.1e}", clips.len());
-    let [short, long] = &found.files[..] else { panic!("{:?}", found.files) };
+    let [short, long, longest] = &found.files[..] else { panic!("{:?}", found.files) };
     let expected = most_probable(&subject.answer(&clips[1]).unwrap());
     assert_eq!((short.answer.as_str(), short.rows), (expected, 0), "{short:?}");
     assert_eq!(short.state, "short.wav, 2.5 s.");
     assert_eq!(long.rows, 4, "{long:?}");
     let expected = most_probable(&subject.answer(&recording[..48_000]).unwrap());
     assert_eq!(long.answer, expected, "{long:?}");
+    assert_eq!((longest.state.as_str(), longest.rows), ("longest.wav, the first 600 s of 602 s.", 200));
+    let OpenedOver { opened, asked_of_first } = &found.over;
+    let of_short = (short.answer.as_str(), short.state.as_str(), short.rows);
+    assert_eq!((opened.answer.as_str(), opened.state.as_str(), opened.rows), of_short);
+    assert_eq!(*asked_of_first, 0, "what is no longer shown is not asked about");
     let heard = &found.heard;
     assert!(heard.listened.state.starts_with("Listening at "), "{:?}", heard.listened);
     assert_eq!(heard.listened.stopped, "Stopped.");
@@ -208,6 +229,7 @@ fn the_page_hears_and_reads_and_answers_in_chromium_as_ser_does() {
     assert!(periodic > 0.8, "a vowel of 180 Hz is not what was heard: {periodic:.2}");
     let [shown, again] = &heard.answers;
     assert_eq!(shown, again);
+    assert_eq!(found.microphones, [1, 0], "two clicks open one microphone, which a third ends");
     assert_eq!(found.silence.said, ["silence"], "{:?}", found.silence);
     assert_eq!(found.wrong, [""; 0]);
     assert_eq!(found.complaints, [""; 0]);

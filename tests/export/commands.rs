@@ -94,7 +94,7 @@ fn safetensors_hold_what_the_checkpoint_holds() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_refused_by_name_and_nothing_is_written() {
+fn what_cannot_be_exported_is_refused_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     subject(FeatureNormalisation::Speaker).write(&folder.join("speaker.pt"));
@@ -125,14 +125,73 @@ fn what_cannot_be_exported_is_refused_by_name_and_nothing_is_written() {
 }
 
 #[test]
+fn only_an_earlier_model_is_replaced_by_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    subject(FeatureNormalisation::None).write(&folder.join("best.pt"));
+    let checkpoint = std::fs::read(folder.join("best.pt")).unwrap();
+    let text = fail(ser_export(folder).args(["--onnx", "best.pt"]), 2);
+    assert!(text.starts_with("ser-export: best.pt: is the checkpoint itself"), "{text}");
+    assert!(checkpoint == std::fs::read(folder.join("best.pt")).unwrap());
+
+    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    let text = fail(ser_export(folder).args(["--onnx", "notes.txt", "--safetensors", "weights"]), 2);
+    assert!(text.starts_with("ser-export: notes.txt: is a file that is no ONNX model by ser"), "{text}");
+    assert_eq!(std::fs::read_to_string(folder.join("notes.txt")).unwrap(), "mine");
+    assert!(!folder.join("weights").exists(), "all targets are checked before anything is written");
+
+    std::os::unix::fs::symlink("nowhere", folder.join("link")).unwrap();
+    let text = fail(ser_export(folder).args(["--onnx", "link"]), 2);
+    assert!(text.starts_with("ser-export: link: is no regular file"), "{text}");
+    assert_eq!(folder.join("link").read_link().unwrap(), Path::new("nowhere"));
+}
+
+#[test]
+fn a_folder_loses_nothing_but_an_earlier_export_of_its_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    subject(FeatureNormalisation::None).write(&folder.join("best.pt"));
+    write_runtime(&folder.join("runtime"));
+    let text = fail(
+        ser_export(folder).args(["--safetensors", "same", "--web", "./same/", "--runtime", "runtime"]),
+        2,
+    );
+    assert!(text.contains("same: is to hold two different exports"), "{text}");
+    assert!(!folder.join("same").exists());
+
+    succeed(ser_export(folder).args(["--safetensors", "st", "--web", "page", "--runtime", "runtime"]));
+    for (option, path) in [("--web", "st"), ("--safetensors", "page")] {
+        let mut command = ser_export(folder);
+        command.args([option, path]);
+        if option == "--web" {
+            command.args(["--runtime", "runtime"]);
+        }
+        let text = fail(&mut command, 2);
+        assert!(text.contains(&format!("{path}: holds an earlier export of another kind")), "{text}");
+    }
+    succeed(ser_export(folder).args(["--safetensors", "st", "--web", "page", "--runtime", "runtime"]));
+    succeed(ser_export(folder).args(["--onnx", "st/model.onnx"]));
+    let text = fail(ser_export(folder).args(["--safetensors", "st"]), 2);
+    assert!(text.contains("st: holds something that the earlier export did not write: model.onnx"), "{text}");
+    for kept in ["st/model.onnx", "st/model.safetensors", "page/index.html"] {
+        assert!(folder.join(kept).is_file(), "{kept}");
+    }
+}
+
+/// Files with the names of the runtime's.
+fn write_runtime(folder: &Path) {
+    std::fs::create_dir(folder).unwrap();
+    for name in ser_export::RUNTIME_FILES {
+        std::fs::write(folder.join(name), name).unwrap();
+    }
+}
+
+#[test]
 fn the_page_is_whole_and_asks_nothing_of_other_servers() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     subject(FeatureNormalisation::None).write(&folder.join("best.pt"));
-    std::fs::create_dir(folder.join("runtime")).unwrap();
-    for name in ser_export::RUNTIME_FILES {
-        std::fs::write(folder.join("runtime").join(name), name).unwrap();
-    }
+    write_runtime(&folder.join("runtime"));
     let text = succeed(ser_export(folder).args(["--web", "page", "--runtime", "runtime"]));
     assert!(text.contains("python3 -m http.server --directory page"), "{text}");
     let read = |name: &str| std::fs::read_to_string(folder.join("page").join(name)).unwrap();

@@ -30,7 +30,8 @@ pub struct ModelCard {
     pub temperature: f64,
     /// What answers are measured by; none in checkpoints that are not calibrated.
     pub calibration: Option<Calibration>,
-    /// The `share_as_unusual` at which, or below, a recording counts as out of domain; none where the model does not know.
+    /// The `share_as_unusual` at which, or below, a recording counts as out of domain; none where the model does not know, or
+    /// too few validation recordings tell.
     pub out_of_domain_level: Option<f64>,
     /// Name of the feature set.
     pub feature_set: String,
@@ -80,7 +81,8 @@ impl Model {
             most_samples: self.most_samples(),
             temperature: self.temperature(),
             calibration,
-            out_of_domain_level: self.domain.is_some().then_some(OUT_OF_DOMAIN_LEVEL),
+            out_of_domain_level: (self.domain.as_ref().filter(|domain| domain.can_tell()))
+                .map(|_| OUT_OF_DOMAIN_LEVEL),
             feature_set: config.feature_set.clone(),
             protocol: config.split.protocol.clone(),
             training_speakers: speakers,

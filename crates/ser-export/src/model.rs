@@ -122,7 +122,6 @@ impl Model {
             );
             return Err(Error::new(ErrorKind::Damaged, what));
         }
-        let domain = domain.filter(DomainReference::can_tell);
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { checkpoint, config, features, normalisation, calibrator, domain, digest })
     }

@@ -7,7 +7,8 @@ use ser_core::remedy::Setting;
 use ser_core::storage::{Storage, open_regular};
 use ser_core::{Error, ErrorKind, Result, remedy};
 
-use crate::safetensors::to_json;
+use crate::json::to_json;
+use crate::mark::Kind;
 use crate::{Model, folder};
 
 /// The version of onnxruntime-web that the page is tested with.
@@ -34,9 +35,24 @@ const FILES: [(&str, &str); 7] = [
 /// The licence of onnxruntime-web, whose package does not hold it.
 const RUNTIME_LICENCE: &str = include_str!("../web/onnxruntime-LICENSE.txt");
 
+/// The model, what is known of it, and the licence, beside the page and the runtime.
+const MODEL: &str = "model.onnx";
+const CARD: &str = "model.json";
+const LICENCE: &str = "runtime/LICENSE";
+
+/// The files of its folder.
+pub(crate) fn files() -> Vec<String> {
+    let own = FILES.iter().map(|(name, _)| *name).chain([MODEL, CARD, LICENCE]).map(str::to_owned);
+    own.chain(RUNTIME_FILES.map(in_runtime)).collect()
+}
+
+fn in_runtime(name: &str) -> String {
+    format!("runtime/{name}")
+}
+
 impl Model {
-    /// Writes a page that runs the model in a browser into the folder `path`, which is made, or replaced if an earlier
-    /// export made it. Any server of files serves it. `runtime` is a folder with [`RUNTIME_FILES`].
+    /// Writes a page that runs the model in a browser into the folder `path`, which is made, or replaced if it holds an
+    /// earlier export of this kind and nothing else. Any server of files serves it. `runtime` is a folder with [`RUNTIME_FILES`].
     ///
     /// # Errors
     /// When a file of the runtime is missing, there is another folder at `path`, or writing fails; and those of
@@ -45,13 +61,13 @@ impl Model {
         let runtime = RUNTIME_FILES.map(|name| read_runtime(&runtime.join(name)).map(|bytes| (name, bytes)));
         let runtime = runtime.into_iter().collect::<Result<Vec<_>>>()?;
         let (onnx, card) = (self.to_onnx()?, to_json(&self.card())?);
-        let names: Vec<String> = runtime.iter().map(|(name, _)| format!("runtime/{name}")).collect();
+        let names: Vec<String> = runtime.iter().map(|(name, _)| in_runtime(name)).collect();
         let mut files: Vec<(&str, &[u8])> = FILES.map(|(name, text)| (name, text.as_bytes())).to_vec();
-        files.push(("model.onnx", &onnx));
-        files.push(("model.json", card.as_bytes()));
-        files.push(("runtime/LICENSE", RUNTIME_LICENCE.as_bytes()));
+        files.push((MODEL, &onnx));
+        files.push((CARD, card.as_bytes()));
+        files.push((LICENCE, RUNTIME_LICENCE.as_bytes()));
         files.extend(names.iter().zip(&runtime).map(|(name, (_, bytes))| (name.as_str(), bytes.as_slice())));
-        folder::replace(storage, path, &files)
+        folder::replace(storage, path, Kind::Page, &files)
     }
 }
 

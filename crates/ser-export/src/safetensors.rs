@@ -12,7 +12,12 @@ use ser_model::checkpoint::{Dtype, Tensor};
 use serde::Serialize;
 
 use crate::features::Normalisation;
+use crate::json::{not_json, to_json};
+use crate::mark::Kind;
 use crate::{Model, ModelCard, folder};
+
+/// The files of its folder.
+pub(crate) const FILES: [&str; 2] = ["model.safetensors", "config.json"];
 
 /// `config.json`
 #[derive(Debug, Serialize)]
@@ -30,7 +35,8 @@ struct Config<'a> {
 
 impl Model {
     /// Writes `model.safetensors` (every tensor of the state dict under its PyTorch name, and those of a pretrained encoder as
-    /// `encoder.<name>`) and `config.json` into the folder `path`, which is made, or replaced if an earlier export made it.
+    /// `encoder.<name>`) and `config.json` into the folder `path`, which is made, or replaced if it holds an earlier export of
+    /// this kind and nothing else.
     ///
     /// # Errors
     /// When there is another folder, or writing fails.
@@ -79,22 +85,14 @@ impl Model {
             features: self.features_json()?,
         };
         let config = to_json(&config)?;
-        let files = [("model.safetensors", weights.as_slice()), ("config.json", config.as_bytes())];
-        folder::replace(storage, path, &files)
+        let [weights_file, config_file] = FILES;
+        let files = [(weights_file, weights.as_slice()), (config_file, config.as_bytes())];
+        folder::replace(storage, path, Kind::Safetensors, &files)
     }
 
     fn features_json(&self) -> Result<serde_json::Value> {
         serde_json::from_str(&self.features.to_canonical_json()).map_err(not_json)
     }
-}
-
-/// `value` as JSON for a file.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(not_json)
-}
-
-fn not_json(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("cannot be described as JSON: {error}")).caused_by(error)
 }
 
 fn stored(kind: Dtype) -> Stored {

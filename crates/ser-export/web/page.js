@@ -17,6 +17,14 @@ const worker = new Worker('worker.js', { type: 'module' });
 const waiting = new Map();
 let card;
 let number = 0;
+/** How often the page has begun to listen or to read. */
+let turns = 0;
+
+/** Begins to listen or to read. What it gives says later whether something else has begun since, or this was stopped. */
+function begin() {
+  const turn = ++turns;
+  return () => turn !== turns;
+}
 
 /** What the model says of samples at a rate. */
 function ask(samples, rate) {
@@ -103,53 +111,94 @@ let microphone = null;
 let heardLast = null;
 
 async function listen() {
-  const quiet = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  let stream;
+  const stale = begin();
+  // A second click meanwhile would open a second microphone.
+  part('listen').disabled = true;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ audio: quiet });
+    const stream = await openMicrophone(stale);
+    if (stream) await hear(stream, stale);
+  } finally {
+    part('listen').disabled = false;
+  }
+}
+
+/** What the microphone gives; nothing where there is none or the page may not use it, which is said. */
+async function openMicrophone(stale) {
+  const quiet = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: quiet });
   } catch (error) {
     const denied = error.name === 'NotAllowedError';
-    return say(denied ? 'The browser does not let this page use the microphone.' : `There is no microphone: ${error.message}`);
+    if (!stale()) say(denied ? 'The browser does not let this page use the microphone.' : `There is no microphone: ${error.message}`);
+    return null;
   }
-  const context = new AudioContext();
-  await context.audioWorklet.addModule('listener.js');
+}
+
+/** Asks about what a microphone hears until it is stopped. */
+async function hear(stream, stale) {
+  let context;
+  try {
+    context = new AudioContext();
+    await context.audioWorklet.addModule('listener.js');
+    if (stale()) return release({ stream, context });
+    const timer = askAgain(soundOf(stream, context), context.sampleRate, stale);
+    stream.getTracks().forEach(track => track.addEventListener('ended', stop));
+    microphone = { context, stream, timer };
+    part('listen').textContent = 'Stop';
+    part('windows').hidden = true;
+    say(`Listening at ${context.sampleRate} Hz; the answer is about the last ${WINDOW} seconds.`);
+  } catch (error) {
+    release({ stream, context });
+    if (!stale()) say(`The microphone cannot be heard: ${error.message}`);
+  }
+}
+
+/** The last seconds of a microphone, and how many samples of them were heard so far. */
+function soundOf(stream, context) {
   const listener = new AudioWorkletNode(context, 'listener', { numberOfOutputs: 0, channelCount: 1, channelCountMode: 'explicit' });
   context.createMediaStreamSource(stream).connect(listener);
-  const heard = new Float32Array(Math.round(WINDOW * context.sampleRate));
-  let filled = 0;
+  const sound = { heard: new Float32Array(Math.round(WINDOW * context.sampleRate)), filled: 0 };
   listener.port.onmessage = ({ data }) => {
-    heard.copyWithin(0, data.length);
-    heard.set(data, heard.length - data.length);
-    filled = Math.min(heard.length, filled + data.length);
+    sound.heard.copyWithin(0, data.length);
+    sound.heard.set(data, sound.heard.length - data.length);
+    sound.filled = Math.min(sound.heard.length, sound.filled + data.length);
   };
+  return sound;
+}
+
+/** Asks about a sound again and again, one question at a time; gives the timer that does it. */
+function askAgain(sound, rate, stale) {
   let asked = false;
-  const timer = setInterval(async () => {
-    const samples = heard.slice(heard.length - filled);
-    const level = draw(heard);
-    if (asked || filled < context.sampleRate / 2) return;
+  return setInterval(async () => {
+    const samples = sound.heard.slice(sound.heard.length - sound.filled);
+    const level = draw(sound.heard);
+    if (asked || samples.length < rate / 2) return;
     if (level < SILENT_DB) return show(null, 'silence');
     asked = true;
     try {
-      const answer = await ask(samples, context.sampleRate);
-      heardLast = { samples, rate: context.sampleRate, answer };
+      const answer = await ask(samples, rate);
+      if (stale()) return;
+      heardLast = { samples, rate, answer };
       show(answer);
     } catch (error) {
-      say(error.message);
+      if (!stale()) say(error.message);
     }
     asked = false;
   }, EVERY_MS);
-  stream.getTracks().forEach(track => track.addEventListener('ended', stop));
-  microphone = { context, stream, timer };
-  part('listen').textContent = 'Stop';
-  part('windows').hidden = true;
-  say(`Listening at ${context.sampleRate} Hz; the answer is about the last ${WINDOW} seconds.`);
+}
+
+/** Ends a microphone. */
+function release({ stream, context }) {
+  stream.getTracks().forEach(track => track.stop());
+  context?.close();
 }
 
 function stop() {
   if (!microphone) return;
+  // An answer that is still to come is about what is no longer heard.
+  begin();
   clearInterval(microphone.timer);
-  microphone.stream.getTracks().forEach(track => track.stop());
-  microphone.context.close();
+  release(microphone);
   microphone = null;
   part('listen').textContent = 'Listen';
   say('Stopped.');
@@ -169,7 +218,7 @@ function rateOfWav(bytes) {
   return null;
 }
 
-/** The samples of a file, mono, and their rate. */
+/** The samples of a file, mono, and their rate; of a long one the first, and how many seconds the whole of it has. */
 async function decode(file) {
   const bytes = await file.arrayBuffer();
   const decoder = new OfflineAudioContext(1, 1, rateOfWav(bytes) ?? 48000);
@@ -179,34 +228,46 @@ async function decode(file) {
     const data = sound.getChannelData(channel);
     for (let at = 0; at < samples.length; at++) samples[at] += data[at] / sound.numberOfChannels;
   }
-  return { samples, rate: sound.sampleRate };
+  return { samples, rate: sound.sampleRate, whole: sound.duration };
+}
+
+/** How much of a recording was read, in words. */
+function extent({ samples, rate, whole }) {
+  const seconds = samples.length / rate;
+  if (samples.length >= Math.round(whole * rate)) return `${seconds.toFixed(1)} s`;
+  return `the first ${seconds.toFixed(0)} s of ${Math.ceil(whole)} s`;
 }
 
 async function open(file) {
   stop();
+  const stale = begin();
   part('windows').hidden = true;
   say(`Reading ${file.name} …`);
   let sound;
   try {
     sound = await decode(file);
   } catch {
+    if (stale()) return;
     show(null);
     return say(`${file.name} is no recording that this browser can read.`);
   }
-  const { samples, rate } = sound;
-  draw(samples);
-  const seconds = samples.length / rate;
+  if (stale()) return;
+  draw(sound.samples);
   try {
-    if (seconds <= card.longest_s) {
-      show(await ask(samples, rate), 'too quiet or too short to be judged');
-    } else {
-      await overTime(samples, rate);
-    }
-    say(`${file.name}, ${seconds.toFixed(1)} s.`);
+    await judge(sound, stale);
+    if (!stale()) say(`${file.name}, ${extent(sound)}.`);
   } catch (error) {
+    if (stale()) return;
     show(null);
     say(`${file.name}: ${error.message}`);
   }
+}
+
+/** Asks about a recording, at once or one stretch after the other, and shows the answer. */
+async function judge({ samples, rate }, stale) {
+  if (samples.length / rate > card.longest_s) return overTime(samples, rate, stale);
+  const answer = await ask(samples, rate);
+  if (!stale()) show(answer, 'too quiet or too short to be judged');
 }
 
 function median(numbers) {
@@ -214,7 +275,7 @@ function median(numbers) {
 }
 
 /** Asks about one stretch of a long recording after the other, and shows the mean. */
-async function overTime(samples, rate) {
+async function overTime(samples, rate, stale) {
   const body = part('windows').querySelector('tbody');
   body.replaceChildren();
   const length = Math.round(WINDOW * rate);
@@ -223,6 +284,7 @@ async function overTime(samples, rate) {
     const stretch = samples.slice(from, from + length);
     if (stretch.length < rate / 2 && answers.length > 0) break;
     const answer = await ask(stretch, rate);
+    if (stale()) return;
     const usable = answer.probabilities.every(Number.isFinite);
     const best = Math.max(...answer.probabilities);
     const cells = [from / rate, (from + stretch.length) / rate].map(second => `${second.toFixed(1)} s`);

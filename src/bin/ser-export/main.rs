@@ -7,7 +7,7 @@ use clap::Parser;
 use ser::Ending;
 use ser_core::Result;
 use ser_core::storage::Storage;
-use ser_export::{Model, ModelCard};
+use ser_export::{Model, ModelCard, Targets};
 use serde::Serialize;
 
 /// Turn a checkpoint into what others need to run it: an ONNX model from samples to probabilities, the weights as
@@ -18,8 +18,11 @@ use serde::Serialize;
 /// and tract; docs/export.md says how to call it and how far it agrees with ser.
 ///
 /// Every architecture and ensembles are exported, and a network that begins with a pretrained encoder, or reads the states of
-/// one, where the checkpoint carries that (ser-fit --embed-encoder). A model whose features are normalised by speaker is refused, since that needs all
-/// recordings of a speaker.
+/// one, where the checkpoint carries that (ser-fit --embed-encoder). A model whose features are normalised by speaker is
+/// refused, since that needs all recordings of a speaker.
+///
+/// Only an earlier export of the same kind is replaced: an ONNX model by ser, or a folder that holds nothing but what the
+/// export wrote. Anything else is refused before anything is computed.
 #[derive(Debug, Parser)]
 #[command(name = "ser-export", version)]
 struct Arguments {
@@ -68,6 +71,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Ending> {
+    let targets = Targets {
+        checkpoint: &arguments.checkpoint,
+        onnx: arguments.onnx.as_deref(),
+        safetensors: arguments.safetensors.as_deref(),
+        page: arguments.web.as_deref(),
+    };
+    targets.check()?;
     let model = Model::read(&arguments.checkpoint)?;
     let named = |error: ser_core::Error| error.at(&arguments.checkpoint);
     let storage = Storage::native();

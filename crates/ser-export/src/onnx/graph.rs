@@ -3,7 +3,7 @@
 use prost::Message;
 
 use super::proto::{
-    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, PRODUCER,
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
@@ -239,7 +239,7 @@ impl Graph {
         };
         let model = ModelProto {
             ir_version: IR_VERSION,
-            producer_name: "ser".to_owned(),
+            producer_name: PRODUCER.to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
             doc_string: about.to_owned(),
             graph: Some(graph),

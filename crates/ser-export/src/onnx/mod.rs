@@ -4,5 +4,6 @@ mod graph;
 mod proto;
 
 pub(crate) use graph::{Attribute, Axis, ElementType, Graph, Value};
+pub(crate) use proto::Head;
 #[cfg(test)]
 pub(crate) use proto::ModelProto;

@@ -33,6 +33,36 @@ pub(crate) struct OperatorSetIdProto {
     pub(crate) version: i64,
 }
 
+/// How a model's file begins, by which it is told who wrote it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Head {
+    #[prost(int64, tag = "1")]
+    pub(crate) ir_version: i64,
+    #[prost(string, tag = "2")]
+    pub(crate) producer_name: String,
+}
+
+/// What models that are written here are by.
+pub(crate) const PRODUCER: &str = "ser";
+
+impl Head {
+    /// No more is read of a file: fields are written in the order of their numbers, and these are the first.
+    pub(crate) const BYTES: u64 = 64;
+
+    /// The head of a file that begins with `bytes`; empty where it is no ONNX model.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut head = Self::default();
+        // What comes after the head is cut off somewhere, which is no concern here.
+        let _ = head.merge(bytes);
+        head
+    }
+
+    /// Whether ser wrote it.
+    pub(crate) fn is_by_ser(&self) -> bool {
+        self.ir_version > 0 && self.producer_name == PRODUCER
+    }
+}
+
 /// A key with its value.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct StringStringEntryProto {
