@@ -11,9 +11,9 @@ use ser_corpus::Protocol;
 use ser_corpus::split::Part;
 use ser_features::Preset;
 
+use crate::care::survey::{no_cache, not_a_folder};
 use crate::dataset::DatasetRow;
 use crate::lock::ReadersLock;
-use crate::survey::{no_cache, not_a_folder};
 use crate::{
     Dataset, FeatureSet, Index, ReadOptions, Sha, Shard, ShardLayout, StoredSplit, TensorEntry, Utterance,
     check_inside, feature_set_id, generation_name, generation_place, index_path, shard_path, shards_folder,

@@ -103,52 +103,42 @@
 //! | [`survey`], [`SalvagedShard`], [`Sources`] | what a repair is made of |
 
 pub mod audit;
-mod bytes;
 mod cache;
-pub mod collect;
+mod care;
 mod copies;
 mod cut;
 mod dataset;
-pub mod difference;
 mod digest;
 mod encoders;
-mod entries_by_key;
 pub mod export;
-mod feature_set;
-mod generation;
 mod index;
-pub mod listing;
 mod lock;
 mod manifest;
 mod paths;
 mod recordings;
-mod row;
-mod salvage;
 mod shard;
-pub mod survey;
 pub mod transfer;
-pub mod usage;
-pub mod verify;
 
 pub use audit::Audit;
-pub use bytes::ReadOptions;
 pub use cache::Cache;
+pub use care::{collect, difference, listing, survey, usage, verify};
 pub use copies::{CopySettings, copy_path, parse_copy_path};
 pub use cut::CutFrames;
 pub use dataset::Dataset;
 pub use digest::{Checksum, Hex, Sha};
 pub use encoders::{encoder_folder, note_encoder};
-pub use entries_by_key::EntriesByKey;
-pub use feature_set::{FeatureSet, TensorEntry, augmented_set_id, feature_set_id};
-pub use generation::{Generation, check_splits_place, copies_of, generation_name, point_splits_at};
+pub use index::entries_by_key::EntriesByKey;
+pub use index::feature_set::{FeatureSet, TensorEntry, augmented_set_id, feature_set_id};
 pub use index::{Index, SeenFile};
 pub use lock::WriterLock;
+pub use manifest::generation::{Generation, check_splits_place, copies_of, generation_name, point_splits_at};
 pub use manifest::{SplitInfo, SplitManifest, StoredSplit, Utterance};
 pub use paths::{
     audit_folder, check_inside, generation_place, index_path, manifest_shard, manifests_folder, shard_path,
     shards_folder,
 };
 pub use recordings::{Sources, corpora_of, prep_report};
-pub use row::{RowInfo, SourceChannels, TensorKey, TensorSource, content_of_segment, key_of};
-pub use salvage::SalvagedShard;
+pub use shard::bytes::ReadOptions;
+pub use shard::row::{RowInfo, SourceChannels, TensorKey, TensorSource, content_of_segment, key_of};
+pub use shard::salvage::SalvagedShard;
 pub use shard::{Shard, ShardBuffer, ShardLayout};

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use ser_corpus::split::Part;
-use ser_corpus::{Corpora, Corpus, CorpusFolder};
+use ser_corpus::{Corpora, Corpus};
+use serde::Deserialize;
 
 use crate::{
     FeatureSet, Index, StoredSplit, TensorKey, Utterance, copies_of, copy_path, generation_place, key_of,
@@ -14,23 +15,49 @@ use crate::{
 const LARGEST_REPORT: u64 = 1 << 26;
 
 /// Where the last preparation found the corpora of the cache in `root`, by its `prep-report.json`, which is not part of the
-/// cache and may be missing or wrong. A relative folder counts from here or, if it is not there, from where the cache lies.
+/// cache and may be missing or wrong. A relative folder is the one that the preparation saw, if that is there still; else it
+/// counts from here or, if it is not there either, from where the cache lies.
 pub fn corpora_of(root: &Path) -> Option<Corpora> {
     let report = prep_report(root)?;
-    let found = |folder: &Path| {
-        let beside = || root.parent().map(|parent| parent.join(folder)).filter(|folder| folder.is_dir());
-        if folder.is_dir() { folder.to_owned() } else { beside().unwrap_or_else(|| folder.to_owned()) }
-    };
-    match report.get("data")?.as_str() {
+    let corpora = report.get("corpora").map(Vec::<Prepared>::deserialize);
+    match (report.get("data")?.as_str(), corpora) {
         // Older ones name one folder alone.
-        Some(only) => Corpora::new(&[CorpusFolder::from(found(Path::new(only)))]).ok(),
-        None => {
-            let corpora: Vec<Corpus> = serde_json::from_value(report.get("corpora")?.clone()).ok()?;
-            let located =
-                corpora.into_iter().map(|Corpus { name, data }| Corpus { name, data: found(&data) });
+        (Some(only), None) => Corpora::new(&[found(root, Path::new(only), None).into()]).ok(),
+        (Some(only), Some(corpora)) => {
+            let location = corpora.ok().and_then(|mut corpora| corpora.pop()?.location);
+            Corpora::new(&[found(root, Path::new(only), location).into()]).ok()
+        }
+        (None, corpora) => {
+            let located = corpora?
+                .ok()?
+                .into_iter()
+                .map(|Prepared { name, data, location }| Corpus { name, data: found(root, &data, location) });
             Corpora::named(located.collect()).ok()
         }
     }
+}
+
+/// A corpus as a report has it.
+#[derive(Deserialize)]
+struct Prepared {
+    name: String,
+    data: PathBuf,
+    /// None in older reports.
+    location: Option<PathBuf>,
+}
+
+/// Where the corpus in `folder` is now, which the preparation saw at `location`.
+fn found(root: &Path, folder: &Path, location: Option<PathBuf>) -> PathBuf {
+    // Another folder of this name may be here.
+    let is_here = |location: &Path| std::path::absolute(folder).is_ok_and(|here| here == location);
+    match location.filter(|location| location.is_dir()) {
+        Some(location) if !is_here(&location) => return location,
+        Some(_) => return folder.to_owned(),
+        None if folder.is_dir() => return folder.to_owned(),
+        None => {}
+    }
+    let beside = root.parent().map(|parent| parent.join(folder)).filter(|folder| folder.is_dir());
+    beside.unwrap_or_else(|| folder.to_owned())
 }
 
 /// What the last preparation left in the cache in `root`.

@@ -6,16 +6,13 @@ use std::path::Path;
 use ser_core::remedy::Setting;
 use ser_core::storage::read_text;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_model::FitConfig;
+use ser_model::{FIELDS_OF_PLACE, FitConfig};
 use toml::{Table, Value};
 
 use crate::Space;
 
 /// Largest recipe that is read, bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
-/// Options that say where and how fast a trial is trained, not what it learns.
-const NOT_LEARNT_FROM: [&str; 8] =
-    ["data", "cache", "encoder", "device", "threads", "verify", "mmap", "publish"];
 
 /// The recipe of a search or a trial, as a TOML document: what `ser-fit --config` takes for one network.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +105,7 @@ impl BaseRecipe {
         let config = self.config()?;
         let mut table = Table::try_from(&config)
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))?;
-        table.retain(|key, _| !NOT_LEARNT_FROM.contains(&key));
+        table.retain(|key, _| !FIELDS_OF_PLACE.contains(&key));
         Ok(Self(table))
     }
 

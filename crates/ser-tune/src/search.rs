@@ -8,10 +8,10 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
-use crate::worker::{WorkerShared, locked};
+use crate::study::setup;
+use crate::training::worker::{WorkerShared, locked};
 use crate::{
     BaseRecipe, Journal, Operation, Replay, SearchSetup, Space, Study, StudySummary, Trial, TrialRunner,
-    setup,
 };
 
 /// What [`search`] needs.

@@ -40,6 +40,9 @@ pub struct Audit {
     /// How many of them were also recorded for training or validation.
     #[serde(default)]
     pub shared_sessions: usize,
+    /// Segments of the test side that share sound of their recording with one in training or validation.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub overlapping_segments: usize,
     /// Augmented copies on a different side from the recording they were made from, or another copy of it;
     /// `None` in an audit from before this was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +59,10 @@ pub struct Audit {
     /// The first hundred of the pairs of near-duplicates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near_duplicates_list: Vec<NearDuplicate>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// An augmented copy on a different side from what it was made from.

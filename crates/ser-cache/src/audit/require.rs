@@ -27,7 +27,8 @@ pub enum Requirement {
     WordIndependent,
     /// No test session was recorded for training or validation
     SessionIndependent,
-    /// No test recording is a copy of one in training or validation, and no augmented copy stands apart from its original
+    /// No test recording is a copy of one in training or validation or overlaps it, and no augmented copy stands apart from its
+    /// original
     NoNearDuplicates,
 }
 
@@ -49,7 +50,11 @@ impl Requirement {
             Self::SessionIndependent => shared("session", audit.sessions_known, audit.shared_sessions, ""),
             Self::NoNearDuplicates => match (audit.near_duplicates_across_sides, audit.copies_apart) {
                 (None, _) | (_, None) => Some("near-duplicates were not searched for".to_owned()),
-                (Some(0), Some(0)) if audit.identical_sounds_across_sides == 0 => None,
+                (Some(0), Some(0))
+                    if audit.identical_sounds_across_sides == 0 && audit.overlapping_segments == 0 =>
+                {
+                    None
+                }
                 (Some(pairs), Some(copies)) => {
                     let pair = audit.near_duplicates_list.first();
                     let pair = pair.map(|pair| format!(" ({} and {})", pair.test, pair.other));
@@ -57,10 +62,12 @@ impl Requirement {
                     let copy = copy.map(|copy| format!(" ({} of {})", copy.path, copy.parent));
                     Some(format!(
                         "pairs of near-duplicates on both sides of the test: {pairs}{}; augmented copies apart from \
-                         their original: {copies}{}; identical sounds: {}",
+                         their original: {copies}{}; identical sounds: {}; segments that overlap one in training or \
+                         validation: {}",
                         pair.unwrap_or_default(),
                         copy.unwrap_or_default(),
-                        audit.identical_sounds_across_sides
+                        audit.identical_sounds_across_sides,
+                        audit.overlapping_segments
                     ))
                 }
             },

@@ -88,6 +88,13 @@ impl Audit {
                 );
             }
         }
+        if self.overlapping_segments > 0 {
+            let segments = counted(self.overlapping_segments, "segment");
+            add(
+                Leakage::Shared,
+                format!("{segments} of the test side overlap one in training or validation"),
+            );
+        }
         if let Some(count) = self.copies_apart.filter(|count| *count > 0) {
             let first = self.copies_apart_list.first();
             let example = first.map(|copy| format!(", such as {} of {}", copy.path, copy.parent));
@@ -136,6 +143,9 @@ impl Audit {
             None => parts.push("near-duplicates not searched for".to_owned()),
             Some(0) => {}
             Some(count) => parts.push(counted(count, "near-duplicate")),
+        }
+        if self.overlapping_segments > 0 {
+            parts.push(counted(self.overlapping_segments, "overlapping segment"));
         }
         if let Some(count) = self.copies_apart.filter(|count| *count > 0) {
             parts.push(count_with_plural(count, "copy apart", "copies apart"));

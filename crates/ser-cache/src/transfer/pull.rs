@@ -10,13 +10,13 @@ use ser_core::storage::{Storage, open_regular_no_follow};
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::audit::check_measured;
-use crate::generation::name_of;
-use crate::survey::{Role, not_a_folder, survey};
+use crate::care::survey::{Role, not_a_folder, survey};
+use crate::care::verify::check_generation;
+use crate::manifest::generation::name_of;
 use crate::transfer::{
     Counter, INDEX, Listing, RECORDS, Transfer, audits_of, check_nothing_lost, each, generations_of, listing,
     manifest_at, remote_index, shards_of,
 };
-use crate::verify::check_generation;
 use crate::{
     Index, Sha, SplitInfo, WriterLock, audit_folder, check_splits_place, generation_place, index_path,
     manifests_folder, point_splits_at, shard_path, shards_folder,

@@ -9,14 +9,14 @@ use ser_core::storage::objects::{ObjectFolder, open_folder};
 use ser_core::storage::open_regular_no_follow;
 use ser_core::{Error, ErrorKind, Result};
 
-use crate::generation::split_folders;
+use crate::care::survey::{no_cache, survey};
+use crate::care::verify::check_generation;
 use crate::lock::ReadersLock;
-use crate::survey::{no_cache, survey};
+use crate::manifest::generation::split_folders;
 use crate::transfer::{
     Counter, INDEX, Listing, RECORDS, Transfer, audits_of, check_nothing_lost, each, generations_of, listing,
     remote_index, shards_of,
 };
-use crate::verify::check_generation;
 use crate::{Index, Sha, StoredSplit, generation_place, index_path, shard_path, shards_folder};
 
 /// Copies what the folder at the URL `url` lacks of the cache in `root`, the index last. Nothing is removed there.

@@ -1,0 +1,10 @@
+//! A study: how it is set up, its trials and their journal, which Optuna can open.
+
+pub(crate) mod journal;
+pub(crate) mod operation;
+pub(crate) mod pruner;
+pub(crate) mod python_json;
+pub(crate) mod replay;
+pub(crate) mod setup;
+pub(crate) mod summary;
+pub(crate) mod trial;

@@ -1,0 +1,234 @@
+//! The workers of a search: each takes trials from the journal and trains one at a time.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ser_core::{Error, ErrorKind, Result};
+use serde_json::{Map, json};
+
+use crate::training::Training;
+use crate::training::trial_folder;
+use crate::{Journal, Operation, Replay, Search, SearchEvent, Study, Trial, TrialState, suggest};
+
+/// How often trials of other processes are polled.
+const OTHER_PROCESS_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// When this many trials have failed and none succeeded, something is wrong with all of them.
+const FAILED_TRIALS_TO_GIVE_UP: usize = 3;
+
+/// What the workers share.
+pub(crate) struct WorkerShared<'a> {
+    pub(crate) search: &'a Search<'a>,
+    pub(crate) study: Study,
+    pub(crate) journal: Mutex<Journal>,
+    /// Numbers of the trials that this process trains.
+    ours: Mutex<BTreeSet<u64>>,
+    tally: Mutex<Tally>,
+    /// Set when a worker cannot continue, so that the others stop too.
+    halt: AtomicBool,
+    deadline: Option<Instant>,
+    on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
+}
+
+/// The trials of this process that failed.
+#[derive(Debug, Default)]
+struct Tally {
+    failed: usize,
+    first_error: Option<String>,
+}
+
+/// A trial that is this worker's.
+pub(crate) struct Task {
+    pub(crate) trial: Trial,
+    pub(crate) folder: PathBuf,
+    /// Held as long as the trial is trained.
+    pub(crate) lock: File,
+    resumed: bool,
+}
+
+/// What a worker may do next.
+enum Next {
+    Train(Box<Task>),
+    /// Only trials of other processes are left, which may yet be killed.
+    Wait,
+    Nothing,
+}
+
+impl<'a> WorkerShared<'a> {
+    /// What the workers of `search` share in the beginning.
+    pub(crate) fn new(
+        search: &'a Search<'a>,
+        study: Study,
+        journal: Journal,
+        on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
+    ) -> Self {
+        Self {
+            search,
+            study,
+            journal: Mutex::new(journal),
+            ours: Mutex::new(BTreeSet::new()),
+            tally: Mutex::new(Tally::default()),
+            halt: AtomicBool::new(false),
+            deadline: search.timeout.map(|timeout| Instant::now() + timeout),
+            on_event,
+        }
+    }
+
+    /// Lets `count` workers train until there is nothing more to train.
+    ///
+    /// # Errors
+    /// The first of a worker. The others stop then too.
+    pub(crate) fn work_all(&self, count: usize) -> Result<()> {
+        let worked: Vec<Result<()>> = std::thread::scope(|scope| {
+            let worker = |number| {
+                scope.spawn(move || {
+                    self.work(number).inspect_err(|_| self.halt.store(true, Ordering::Relaxed))
+                })
+            };
+            let workers: Vec<_> = (0..count.max(1)).map(worker).collect();
+            let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+                let unexpected = || Err(Error::new(ErrorKind::Io, "a worker ended unexpectedly"));
+                worker.join().unwrap_or_else(|_| unexpected())
+            };
+            workers.into_iter().map(join).collect()
+        });
+        worked.into_iter().collect()
+    }
+
+    /// An error if no trial has ever succeeded.
+    pub(crate) fn check_hope(&self) -> Result<()> {
+        let all_failed = no_trial_succeeded(locked(&self.journal).replay(), &self.study);
+        let tally = locked(&self.tally);
+        match &tally.first_error {
+            Some(error) if all_failed => Err(all_trials_failed(self.search.folder, tally.failed, error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn work(&self, worker: usize) -> Result<()> {
+        let started = jiff::Timestamp::now().as_nanosecond();
+        let name = format!("ser-tune-{}-{started}-{worker}", std::process::id());
+        while !self.is_to_stop() {
+            match self.next(&name)? {
+                Next::Nothing => break,
+                Next::Wait => std::thread::sleep(OTHER_PROCESS_POLL_INTERVAL),
+                Next::Train(task) => {
+                    let (number, resumed) = (task.trial.number, task.resumed);
+                    (self.on_event)(&SearchEvent::Began { number, resumed });
+                    Training { shared: self, task: &task, worker: &name }.run()?;
+                    locked(&self.ours).remove(&number);
+                    self.count(task.trial.id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_to_stop(&self) -> bool {
+        self.search.stop.load(Ordering::Relaxed) || self.halt.load(Ordering::Relaxed)
+    }
+
+    /// Takes over a trial that a killed process left, or begins one.
+    fn next(&self, worker: &str) -> Result<Next> {
+        let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let search = self.search;
+        let next = locked(&self.journal).transact(worker, |replay| {
+            let mut waiting = false;
+            let running = replay.trials(self.study.id).filter(|trial| trial.state == TrialState::Running);
+            for trial in running.filter(|trial| trial.text_attr("folder").is_some()) {
+                if late || locked(&self.ours).contains(&trial.number) {
+                    continue;
+                }
+                let folder = trial_folder::path_of(search.folder, trial.number);
+                match trial_folder::lock(&folder)? {
+                    None => waiting = true,
+                    Some(lock) => {
+                        let times = trial.number_attr("resumed").map_or(1, |times| times as u64 + 1);
+                        let remark = remark(trial, "resumed", json!(times));
+                        let task = Task { trial: trial.clone(), folder, lock, resumed: true };
+                        return Ok((vec![remark], Next::Train(Box::new(task))));
+                    }
+                }
+            }
+            let counted = replay.trials(self.study.id).filter(|trial| trial.state != TrialState::Waiting);
+            if late || counted.count() as u64 >= search.trials {
+                return Ok((Vec::new(), if waiting { Next::Wait } else { Next::Nothing }));
+            }
+            let number = replay.trials(self.study.id).count() as u64;
+            let folder = trial_folder::path_of(search.folder, number);
+            let Some(lock) = trial_folder::lock(&folder)? else { return Ok((Vec::new(), Next::Wait)) };
+            trial_folder::check_unused(&folder, &search.setup.splits)?;
+            let direction = search.setup.objective.direction();
+            let params =
+                suggest(search.space, direction, search.setup.seed, number, replay.trials(self.study.id));
+            let trial = Trial {
+                id: replay.next_trial_id(),
+                number,
+                state: TrialState::Running,
+                value: None,
+                params: params.clone(),
+                intermediate_values: Default::default(),
+                user_attrs: Default::default(),
+                system_attrs: Default::default(),
+            };
+            let user_attrs = Map::from_iter([("folder".to_owned(), json!(trial_folder::relative(number)))]);
+            let create = Operation::CreateTrial { study_id: self.study.id, params, user_attrs };
+            let task = Task { trial, folder, lock, resumed: false };
+            Ok((vec![create], Next::Train(Box::new(task))))
+        })?;
+        if let Next::Train(task) = &next {
+            locked(&self.ours).insert(task.trial.number);
+        }
+        Ok(next)
+    }
+
+    /// Counts a trial that has ended, and gives up when all have failed.
+    fn count(&self, trial_id: u64) -> Result<()> {
+        let (trial, all_failed) = {
+            let journal = locked(&self.journal);
+            let replay = journal.replay();
+            (replay.trial(trial_id).cloned(), no_trial_succeeded(replay, &self.study))
+        };
+        let Some(trial) = trial.filter(|trial| trial.state.is_finished()) else { return Ok(()) };
+        (self.on_event)(&SearchEvent::Ended(&trial));
+        let mut tally = locked(&self.tally);
+        if trial.state == TrialState::Fail {
+            tally.failed += 1;
+            let error = trial.text_attr("error").unwrap_or_default().to_owned();
+            let first = tally.first_error.get_or_insert(error).clone();
+            if all_failed && tally.failed >= FAILED_TRIALS_TO_GIVE_UP {
+                return Err(all_trials_failed(self.search.folder, tally.failed, &first));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether no trial has ever succeeded.
+fn no_trial_succeeded(replay: &Replay, study: &Study) -> bool {
+    replay
+        .trials(study.id)
+        .filter(|trial| trial.state.is_finished())
+        .all(|trial| trial.state == TrialState::Fail)
+}
+
+fn all_trials_failed(folder: &Path, failed: usize, error: &str) -> Error {
+    let trials =
+        if failed == 1 { "the first trial".to_owned() } else { format!("the first {failed} trials") };
+    Error::new(ErrorKind::Unusable, format!("{trials} failed, the first with: {error}"))
+        .at(folder)
+        .help("see output.txt in the folders of the trials, and search again")
+}
+
+/// Locks a mutex; a poisoned one only means that another worker ended unexpectedly.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A remark on a trial.
+pub(crate) fn remark(trial: &Trial, key: &str, value: serde_json::Value) -> Operation {
+    Operation::SetTrialUserAttr { trial_id: trial.id, key: key.to_owned(), value }
+}
