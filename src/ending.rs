@@ -1,10 +1,10 @@
 //! How a command ends: its exit code, and its error on stderr.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use ser_core::{Error, ErrorKind, Result};
 
+use crate::output::say;
 use crate::wording::CommandWording;
 
 /// How a command ended without an error.
@@ -29,7 +29,7 @@ pub fn run(name: &str, command: impl FnOnce() -> Result<Ending>) -> ExitCode {
         Ok(Ending::SomeUnusable) => ExitCode::from(3),
         Ok(Ending::AnsweredNo) => ExitCode::FAILURE,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{name}: {error}");
+            say(&format!("{name}: {error}"));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ser_core::{Error, ErrorKind, Result};
 
+use crate::output::say;
+
 /// A flag that the first Ctrl-C raises, saying `notice`; the second ends the process at once.
 ///
 /// # Errors
@@ -16,7 +18,7 @@ pub fn stop_on_interrupt(notice: &'static str) -> Result<Arc<AtomicBool>> {
         if raised.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("{notice}; press again to stop at once");
+        say(&format!("{notice}; press again to stop at once"));
     })
     .map_err(|error| Error::new(ErrorKind::Io, format!("cannot watch for Ctrl-C: {error}")))?;
     Ok(stop)

@@ -16,7 +16,7 @@ pub use bar::Bar;
 pub use ending::{Ending, run};
 pub use interrupt::stop_on_interrupt;
 pub use option::{Switch, choice, set};
-pub use output::{print, terminal_width, to_json};
+pub use output::{print, say, terminal_width, to_json};
 pub use program::{program, replace_process};
 
 /// The worked examples of the guide, run as a program outside of the crates would use them.

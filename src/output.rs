@@ -1,7 +1,8 @@
-//! Results on stdout.
+//! Results on stdout, and what else there is to say on stderr.
 
 use std::io::Write;
 
+use ser_core::text::printable;
 use ser_core::{Error, ErrorKind, Result};
 
 /// Prints a result to stdout. A reader that closes early, as `head` does, is not an error.
@@ -16,6 +17,12 @@ pub fn print(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints `text` and a line break to stderr, safe for a terminal. Lines stay lines. A stderr that is closed is no error.
+pub fn say(text: &str) {
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
 }
 
 /// A value as one JSON object.

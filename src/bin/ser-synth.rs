@@ -12,7 +12,8 @@ use ser_synth::{Emotion, Oddity, Summary, SynthCorpus, SynthOptions};
 
 /// Writes a folder of synthetic emotional speech, shaped and named as TESS.
 ///
-/// Each file says "say the word …" in one of seven emotions. The same options give the same bytes on every machine.
+/// Each file says "say the word …" in one of seven emotions. The same options give the same bytes on every machine. With four
+/// speakers or more, prepare it with `ser-prep --labels tess`, so that words are known too.
 #[derive(Parser)]
 #[command(
     name = "ser-synth",

@@ -82,8 +82,8 @@ pub(super) struct FeatureOptions {
     /// Whether each row's mean over the utterance is subtracted from it [default: false]
     #[arg(long, value_name = "BOOL")]
     mean_subtraction: Option<bool>,
-    /// Frames of a tensor: longer clips are cut at the end; auto for the fewest, in eights, that keep 99.5 % of the sound
-    /// [default: 200]
+    /// Frames of a tensor: longer clips are cut at the end; `auto` takes the smallest multiple of 8 that keeps 99.5 % of the
+    /// frames of all recordings [default: 200]
     #[arg(long, value_name = "FRAMES", value_parser = frames_or_auto)]
     max_frames: Option<MaxFrames>,
 }

@@ -7,7 +7,6 @@ mod doctor_table;
 mod feature_options;
 mod portion;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -251,7 +250,7 @@ fn run(arguments: &Arguments, encoder: Option<(EncoderRequest<'_>, &OpenEncoder)
     }
     if !arguments.quiet {
         for warning in options.features.warnings() {
-            eprintln!("ser-prep: {warning}");
+            crate::say(&format!("ser-prep: {warning}"));
         }
     }
     let extractors = encoder.as_ref().map(|encoder| &*encoder.extractors);
@@ -268,7 +267,8 @@ fn run(arguments: &Arguments, encoder: Option<(EncoderRequest<'_>, &OpenEncoder)
         crate::print(&format!("{}\n", report.to_json()))?;
     } else if arguments.quiet {
         for remark in report.doubts.iter().chain(&report.failed) {
-            let _ = writeln!(std::io::stderr(), "ser-prep: {}: {}", remark.path, remark.text);
+            let line = format!("{}: {}", remark.path, remark.text);
+            crate::say(&format!("ser-prep: {}", ser_core::text::printable(&line)));
         }
     } else {
         let listed = if arguments.splits { Listed::Each } else { Listed::Kinds };
@@ -295,10 +295,10 @@ fn examine(arguments: &Arguments) -> Result<Ending> {
         crate::print(&format!("{}\n", json?))?;
     } else if arguments.quiet {
         for report in reports.iter().filter(|report| !report.healthy) {
-            let _ = writeln!(std::io::stderr(), "ser-prep: {}", report.verdict);
+            crate::say(&format!("ser-prep: {}", report.verdict));
         }
         for path in bundle.iter().flat_map(|bundle| &bundle.outside) {
-            let _ = writeln!(std::io::stderr(), "ser-prep: {path}: is in none of the corpora of its bundle");
+            crate::say(&format!("ser-prep: {path}: is in none of the corpora of its bundle"));
         }
     } else {
         let width = crate::terminal_width().min(80);

@@ -113,6 +113,31 @@ fn a_portion_that_was_stopped_goes_on_and_augmented_copies_are_with_their_record
 }
 
 #[test]
+fn a_portion_and_a_whole_preparation_that_start_together_do_not_spoil_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speech(&folder.join("corpus"), 4);
+    succeed(&mut prep(folder, &["--out", "whole"]));
+    for attempt in 0..3 {
+        let out = format!("out-{attempt}");
+        let start = |more: &[&str]| {
+            let mut command = prep(folder, &["--out", &out, "--wait"]);
+            command.args(more).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let both = [start(&[]), start(&["--shard", "1/2"])];
+        let [whole, portion] = both.map(|child| Ran::of(&child.wait_with_output().unwrap()));
+        match (whole.code, portion.code) {
+            (Some(0), Some(1)) => {
+                assert!(portion.stderr.contains("is a whole cache"), "{portion:?}");
+                assert_same(&kept(&folder.join(&out)), &kept(&folder.join("whole")), "the whole");
+            }
+            (Some(1), Some(0 | 3)) => assert!(whole.stderr.contains("holds portion 1/2"), "{whole:?}"),
+            _ => panic!("{whole:?} {portion:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_does_not_belong_together_is_named_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -148,7 +173,7 @@ fn what_does_not_belong_together_is_named_and_nothing_is_written() {
     refused(&["--out", "merged", "--shard", "slurm"], 2, "SLURM_ARRAY_TASK_ID");
 
     std::fs::write(folder.join("portions/3/portion.json"), "{").unwrap();
-    refused(&merged(&["portions/1", "portions/2", "portions/3"]), 1, "is not the note of a portion");
+    refused(&merged(&["portions/1", "portions/2", "portions/3"]), 1, "is not the record of a portion");
     prepare_again(folder);
     let shard = std::fs::read_dir(folder.join("portions/2/shards")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&shard).unwrap();

@@ -163,11 +163,41 @@ fn copies_under_another_label_are_said_to_be() {
     let report = place.prepare();
     assert_eq!(report.near_duplicates.len(), 1);
     assert!(report.near_duplicates[0].labels_differ);
+    let doubt = &report.doubts[0];
+    assert_eq!(doubt.path, "YAF_sad/YAF_bar_sad.wav");
+    assert!(
+        doubt.text.contains("a copy of OAF_fear/OAF_other_fear.mp3, which is labelled fear"),
+        "{doubt:?}"
+    );
+    assert!(report.needs_attention());
     assert!(
         ser::tables::preparation(&report).contains("under another label"),
         "{}",
         ser::tables::preparation(&report)
     );
+}
+
+#[test]
+fn one_sound_of_two_speakers_is_doubtful() {
+    let place = Place::speech();
+    let bytes = fs::read(place.data.join(ORIGINAL)).unwrap();
+    put(&place.data, "OAF_angry/OAF_same_angry.wav", &bytes);
+    let report = place.prepare();
+    assert_eq!(report.duplicates.len(), 1);
+    let doubt = &report.doubts[0];
+    assert_eq!(doubt.path, ORIGINAL);
+    assert!(
+        doubt.text.contains("is of speaker YAF, and sounds as OAF_angry/OAF_same_angry.wav of speaker OAF")
+    );
+    assert!(report.needs_attention());
+    // Of one speaker it is an ordinary copy.
+    fs::rename(
+        place.data.join("OAF_angry/OAF_same_angry.wav"),
+        place.data.join("YAF_angry/YAF_same_angry.wav"),
+    )
+    .unwrap();
+    let report = place.prepare();
+    assert_eq!((report.duplicates.len(), report.doubts.len()), (1, 0), "{:?}", report.doubts);
 }
 
 #[test]

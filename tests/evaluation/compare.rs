@@ -86,7 +86,7 @@ fn the_table_is_the_mean_of_what_each_run_reports_by_itself() {
     assert_eq!(std::fs::read_to_string(runs().with_file_name("table.csv")).unwrap().lines().count(), 5);
     let words = object["recipes"][0]["gap"]["in_words"].as_str().unwrap();
     let markdown = succeed(&mut report(&["--runs", "runs", "--markdown", "--resamples", "500"]));
-    assert!(words.starts_with("On a random split ") && markdown.contains(words), "{words}\n{markdown}");
+    assert!(words.starts_with("UAR is ") && markdown.contains(words), "{words}\n{markdown}");
     // The same from anywhere and with any number of threads.
     let again =
         report(&["--runs", "runs", "--json", "--resamples", "500"]).env("RAYON_NUM_THREADS", "3").output();

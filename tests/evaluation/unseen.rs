@@ -98,6 +98,38 @@ fn an_unseen_corpus_is_evaluated_whole_over_the_labels_of_both() {
 }
 
 #[test]
+fn classes_are_the_same_in_any_case_and_a_corpus_without_speakers_is_not_called_unseen() {
+    let folder = tempfile::tempdir().unwrap();
+    other_corpus(folder.path());
+    for entry in std::fs::read_dir(folder.path().join("other")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let (speaker, label) = name.split_once('_').unwrap();
+        if speaker == "Anna" {
+            let (first, rest) = label.split_at(1);
+            let to = folder.path().join("classes").join(format!("{}{rest}", first.to_uppercase()));
+            copy_folder(&folder.path().join("other").join(&name), &to);
+        }
+    }
+    let of = |labels: &[&str]| {
+        let mut command = report(folder.path());
+        command.args(["--data", "classes", "--labels", "folder"]).args(labels);
+        command
+    };
+    let object = json(of(&["--json"]).args(["--exclude", "Happy"]));
+    assert_eq!(object["n_utterances"].as_u64(), Some(30), "{object:#}");
+    assert_eq!(object["protocol"], "other corpus");
+    let words = object["protocol_in_words"].as_str().unwrap();
+    assert!(words.contains("30 recordings do not name their speaker"), "{words}");
+
+    std::fs::write(folder.path().join("map.toml"), "[labels]\nHappy = \"one\"\nSad = \"two\"\n").unwrap();
+    let excluded = ["Angry", "Disgust", "Fear", "Neutral", "Pleasant_surprise"];
+    let mut others = of(&["--map", "map.toml"]);
+    excluded.iter().for_each(|label| _ = others.args(["--exclude", label]));
+    let said = fail(&mut others, 1);
+    assert!(said.contains("classes: has the labels one, two"), "{said}");
+}
+
+#[test]
 fn what_was_heard_in_training_is_left_out_and_nothing_is_called_unseen() {
     let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
     // Under other names and in other places, the recordings are the same.

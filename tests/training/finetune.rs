@@ -93,11 +93,7 @@ fn a_run_resumes_bit_for_bit() {
         let folder = folder.join(name);
         std::fs::create_dir(&folder).unwrap();
         let folder = folder.as_path();
-        trained(
-            folder,
-            name,
-            &[options, &["--averaging", "ema", "--average-from", "1"]].concat(),
-        );
+        trained(folder, name, &[options, &["--averaging", "ema", "--average-from", "1"]].concat());
         let config = FitConfig::read(&folder.join("run/config.toml")).unwrap();
         let config = FitConfig {
             cache: folder.join("cache"),
@@ -273,11 +269,7 @@ fn what_does_not_go_together_is_refused_before_there_is_a_run() {
     refuse(&tuned(&["--tune", "top", "--top-layers", "3"]), 2, &["top_layers 3", "has 2 layers"]);
     refuse(&tuned(&["--top-layers", "1"]), 2, &["changes nothing with --tune lora", "give --tune top"]);
     refuse(&tuned(&["--tune", "top", "--lora-rank", "4"]), 2, &["--lora-rank changes nothing"]);
-    refuse(
-        &tuned(&["--tune", "head", "--encoder-lr-scale", "0.5"]),
-        2,
-        &["give --tune top or --tune all"],
-    );
+    refuse(&tuned(&["--tune", "head", "--encoder-lr-scale", "0.5"]), 2, &["give --tune top or --tune all"]);
     refuse(&tuned(&["--feature-normalisation", "training"]), 2, &["--feature-normalisation none"]);
     refuse(&tuned(&["--precision", "bf16"]), 2, &["learns in f32"]);
     refuse(&["--arch", "encoder-head"], 1, &["holds waveforms", "--arch finetune"]);

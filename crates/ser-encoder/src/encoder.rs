@@ -13,7 +13,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::families::{Model, Receiver, Source, named};
 use crate::folder::Folder;
-use crate::replay::{Replay, Said};
+use crate::replay::{Replay, ReplayedStates};
 use crate::settings::Settings;
 use crate::windows::{self, Window};
 
@@ -204,7 +204,7 @@ impl Encoder {
         let filled = self.filled_up(batch);
         let batch: Vec<&[f32]> = filled.iter().map(AsRef::as_ref).collect();
         batch.iter().try_for_each(|samples| self.check_length(samples.len()))?;
-        let Said { states, lengths, replay } = Replay::of(self.model.share(), &batch, from)?;
+        let ReplayedStates { states, lengths, replay } = Replay::of(self.model.share(), &batch, from)?;
         Ok((states, lengths, replay))
     }
 

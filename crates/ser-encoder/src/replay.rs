@@ -23,9 +23,9 @@ pub struct Replay {
     positions: Option<Tensor>,
 }
 
-/// What an encoder says last of a batch, and what its backward pass needs.
+/// The last states of an encoder for a batch, and what its backward pass needs.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct ReplayedStates {
     /// `[B, frame, D]`
     pub(crate) states: Tensor,
     /// How many frames of each recording are real.
@@ -38,7 +38,7 @@ impl Replay {
     ///
     /// # Errors
     /// When the model is no transformer, or the device lacks memory.
-    pub(crate) fn of(model: Box<dyn Model>, batch: &[&[f32]], from: usize) -> Result<Said> {
+    pub(crate) fn of(model: Box<dyn Model>, batch: &[&[f32]], from: usize) -> Result<ReplayedStates> {
         let transformer = transformer_of(&*model)?;
         let mut inputs = transformer.inputs(batch)?;
         let positions = inputs.positions.take();
@@ -58,7 +58,7 @@ impl Replay {
         let states = model.last(&transformer.last_states(&out)?)?;
         let lengths = inputs.real.lengths().to_vec();
         let positions = positions.filter(Tensor::requires_grad);
-        Ok(Said { states, lengths, replay: Self { model, inputs, from, into, out, positions } })
+        Ok(ReplayedStates { states, lengths, replay: Self { model, inputs, from, into, out, positions } })
     }
 
     /// Adds to the gradients of everything in the encoder that learns, once the backward pass has come to what the encoder

@@ -409,16 +409,6 @@ impl FeatureConfig {
         if self.encoder.is_some() { None } else { self.representation.level(self) }
     }
 
-    /// Names of the channels, in order: `mfcc` or `log_mel`, `delta`, `delta_delta`; `layer_<n>` of an encoder.
-    pub fn channel_names(&self) -> Vec<String> {
-        if let Some(states) = &self.encoder {
-            return states.layers.iter().map(|layer| format!("layer_{layer}")).collect();
-        }
-        let first = self.representation.name().replace('-', "_");
-        let names = [first, "delta".to_owned(), "delta_delta".to_owned()];
-        names.into_iter().take(self.delta_order.saturating_add(1)).collect()
-    }
-
     /// The configuration as one line of JSON that is the same for equal configurations, everywhere and always: it is
     /// part of cache keys. Fields are in the order of declaration, numbers in their shortest exact form.
     pub fn to_canonical_json(&self) -> String {

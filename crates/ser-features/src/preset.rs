@@ -25,7 +25,7 @@ pub enum Preset {
     Default,
     /// librosa's own defaults: 2,048-sample frames every 512 samples, 128 mel bands.
     Librosa,
-    /// For unseen speakers: 40 log mel bands, trimmed to speech, each band's mean subtracted, no derivatives.
+    /// 40 log mel bands, trimmed to speech, each band's mean subtracted, no derivatives (the recipe `unheard` uses coarse-log-mel).
     LogMel,
     /// The same with 40 MFCC of 80 bands.
     MfccMeanSubtracted,

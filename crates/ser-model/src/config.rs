@@ -163,6 +163,10 @@ impl Default for FitConfig {
     }
 }
 
+/// Settings of a recipe that say where its files are and on what it is trained, and not what is learnt.
+pub const FIELDS_OF_PLACE: [&str; 8] =
+    ["cache", "data", "encoder", "device", "threads", "verify", "mmap", "publish"];
+
 impl FitConfig {
     /// Reads a recipe from TOML; what it does not name keeps its default.
     ///
@@ -188,42 +192,18 @@ impl FitConfig {
     /// Whether a run started with `earlier` can continue with this recipe: they may differ in how long and where they train,
     /// not in what it learns. Where the learning rate depends on how long, not in that either.
     pub fn continues(&self, earlier: &Self) -> bool {
-        let Self {
-            cache,
-            data,
-            encoder,
-            embed_encoder,
-            feature_set,
-            mut epochs,
-            mut steps,
-            patience,
-            device,
-            threads,
-            verify,
-            mmap,
-            publish,
-            ..
-        } = self.clone();
+        let Self { embed_encoder, feature_set, mut epochs, mut steps, patience, .. } = self.clone();
         if earlier.schedule != Schedule::Constant {
             (epochs, steps) = (earlier.epochs, earlier.steps);
         }
-        let now = Self {
-            cache,
-            data,
-            encoder,
-            embed_encoder,
-            feature_set,
-            epochs,
-            steps,
-            patience,
-            device,
-            threads,
-            verify,
-            mmap,
-            publish,
-            ..earlier.clone()
-        };
-        now == *self
+        let earlier = earlier.placed_as(self);
+        Self { embed_encoder, feature_set, epochs, steps, patience, ..earlier } == *self
+    }
+
+    /// This recipe with the [`FIELDS_OF_PLACE`] of another.
+    fn placed_as(&self, other: &Self) -> Self {
+        let Self { cache, data, encoder, device, threads, verify, mmap, publish, .. } = other.clone();
+        Self { cache, data, encoder, device, threads, verify, mmap, publish, ..self.clone() }
     }
 
     /// What of it must be the same for all ranks that train together, as lines of TOML: not where each finds its files, nor on
@@ -232,19 +212,7 @@ impl FitConfig {
     /// # Errors
     /// When it cannot be written as TOML.
     pub fn what_ranks_share(&self) -> Result<String> {
-        let own = Self::default();
-        let shared = Self {
-            cache: own.cache,
-            data: own.data,
-            encoder: own.encoder,
-            device: own.device,
-            threads: own.threads,
-            verify: own.verify,
-            mmap: own.mmap,
-            publish: own.publish,
-            ..self.clone()
-        };
-        toml::to_string(&shared)
+        toml::to_string(&self.placed_as(&Self::default()))
             .map_err(|error| Error::new(ErrorKind::Usage, format!("cannot be written as TOML: {error}")))
     }
 
@@ -258,7 +226,7 @@ impl FitConfig {
     /// Checks that every value is valid.
     ///
     /// # Errors
-    /// On the first that does not, naming its option and what is allowed.
+    /// On the first that is not, naming its option and what is allowed.
     pub fn validate(&self) -> Result<()> {
         self.augment.validate()?;
         let wrong = |setting: Setting, value: String, allowed: &str| {
@@ -399,6 +367,34 @@ pub struct MemberOrigin {
 mod tests {
     use super::*;
     use crate::network::CnnBilstmConfig;
+
+    #[test]
+    fn the_fields_of_place_are_those_that_another_place_changes() {
+        let other = FitConfig {
+            cache: "a".into(),
+            data: vec!["b".to_owned()],
+            encoder: "c".into(),
+            device: "cuda".to_owned(),
+            threads: 7,
+            verify: false,
+            mmap: false,
+            publish: "d".into(),
+            lr: 0.5,
+            ..FitConfig::default()
+        };
+        let as_table = |config: &FitConfig| toml::Table::try_from(config).unwrap();
+        let (own, there) =
+            (as_table(&FitConfig::default()), as_table(&FitConfig::default().placed_as(&other)));
+        let mut changed: Vec<&str> = there
+            .iter()
+            .filter(|(key, value)| own.get(*key) != Some(value))
+            .map(|(key, _)| key.as_str())
+            .collect();
+        changed.sort_unstable();
+        let mut fields = FIELDS_OF_PLACE;
+        fields.sort_unstable();
+        assert_eq!(changed, fields);
+    }
 
     #[test]
     fn defaults_are_the_source_documents_recipe() {

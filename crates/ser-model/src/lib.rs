@@ -18,7 +18,7 @@ pub use choices::{
     Averaging, BatchNorm, ClassWeights, FeatureNormalisation, Optimizer, Precision, Sampling, Schedule,
     Selection,
 };
-pub use config::{FitConfig, MOST_MEMBERS, MemberOrigin};
+pub use config::{FIELDS_OF_PLACE, FitConfig, MOST_MEMBERS, MemberOrigin};
 pub use learnt_from::{Heard, LearntFrom, SoundDigest};
 pub use length::RunLength;
 pub use shipped::ShippedRecipe;

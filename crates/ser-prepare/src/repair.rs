@@ -92,13 +92,13 @@ pub fn repair(options: &RepairOptions, storage: &Storage, progress: &dyn Progres
         [] => corpora_of(root),
         folders => Some(Corpora::new(folders)?),
     };
-    let mut workshop = Workshop { root, storage, index: &index, data, sources: HashMap::new() };
+    let mut repairer = Repairer { root, storage, index: &index, data, sources: HashMap::new() };
     let mut repair = Repair { verification, repaired: Vec::new(), left: Vec::new() };
-    workshop.repair_all(&mut repair)?;
+    repairer.repair_all(&mut repair)?;
     Ok(repair)
 }
 
-struct Workshop<'a> {
+struct Repairer<'a> {
     root: &'a Path,
     storage: &'a Storage,
     index: &'a Index,
@@ -106,7 +106,7 @@ struct Workshop<'a> {
     sources: HashMap<&'a str, Sources>,
 }
 
-impl<'a> Workshop<'a> {
+impl<'a> Repairer<'a> {
     fn repair_all(&mut self, repair: &mut Repair) -> Result<()> {
         let damage = repair.verification.damage.clone();
         let index_damaged = damage.iter().any(|damage| damage.kind == DamageKind::Index);

@@ -25,9 +25,9 @@ use crate::calibrate::sound_of;
 use crate::device;
 use crate::domain::{DomainReference, distances};
 use crate::evaluate::{Predictions, evaluate};
-use crate::finetune::network_of;
 use crate::material::cut_frames;
 use crate::state::Origin;
+use crate::trained::{self, network_of};
 
 /// What to assess, and how.
 #[derive(Debug, Clone)]
@@ -62,14 +62,6 @@ pub fn assess(options: &AssessOptions, progress: &dyn Progress) -> Result<(Evalu
     Ok((evaluation, predictions))
 }
 
-/// `error` of the checkpoint at `path`, unless it names a place already.
-pub(crate) fn at_checkpoint(error: Error, path: &Path) -> Error {
-    match error.path() {
-        None => error.at(path),
-        Some(_) => error,
-    }
-}
-
 /// Everything that assessing a checkpoint gives.
 #[derive(Debug, Clone)]
 pub struct Assessment {
@@ -89,8 +81,7 @@ pub struct Assessment {
 /// As [`assess`].
 pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<Assessment> {
     check_coverage(options.coverage)?;
-    let checkpoint = Checkpoint::read(&options.checkpoint)?;
-    let origin = Origin::of(&checkpoint).map_err(|error| error.at(&options.checkpoint))?;
+    let (checkpoint, origin) = trained::read(&options.checkpoint)?;
     let cache = open_cache(options, &origin)?;
     let set = same_features(&cache, &origin)?;
     let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
@@ -110,8 +101,7 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     }
     let (device, _) = device::set_up(&options.device, options.threads)?;
     let mut network = network_of(&checkpoint, &origin, &options.encoders, device)
-        .map_err(|error| at_checkpoint(error.into(), &options.checkpoint))?;
-    network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
+        .map_err(|error| error.at(&options.checkpoint))?;
     let (way, utterances) = (origin.fit.feature_normalisation, split.part(Part::Test));
     let normaliser = normaliser_of(&checkpoint, way, &test, utterances, device)
         .map_err(|error| error.at(&options.checkpoint))?;

@@ -16,9 +16,9 @@ use tch::Device;
 use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
 use crate::evaluate::{Predictions, evaluate};
-use crate::finetune::network_of;
 use crate::material::Material;
 use crate::state::Origin;
+use crate::trained::network_of;
 
 /// Fits a calibration to what a network said of the validation side of `split`.
 ///
@@ -98,7 +98,6 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
 pub(crate) fn calibrate(checkpoint: &mut Checkpoint, material: &Material, device: Device) -> Result<()> {
     let origin = Origin::of(checkpoint)?;
     let mut network = network_of(checkpoint, &origin, &Encoders::default(), device)?;
-    network.load_state_dict(&checkpoint.model_state)?;
     let (way, utterances) = (origin.fit.feature_normalisation, material.split.part(Part::Val));
     let normaliser = normaliser_of(checkpoint, way, &material.val, utterances, device)?;
     let batches = Batches::new(&material.val, device)?.normalised_by(normaliser);

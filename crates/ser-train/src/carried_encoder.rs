@@ -31,8 +31,7 @@ pub(crate) fn to_carry(config: &FitConfig, set: &FeatureSet, network: &Network) 
     let encoders = Encoders::new(if named { vec![config.encoder.clone()] } else { Vec::new() });
     let noted = ser_cache::encoder_folder(&config.cache, &states.digest);
     let noted = noted.as_deref().map(|folder| folder.to_string_lossy());
-    let of_cache = |error: Error| if error.path().is_none() { error.at(&config.cache) } else { error };
-    let folder = encoders.folder_of(states, noted.as_deref()).map_err(of_cache)?;
+    let folder = encoders.folder_of(states, noted.as_deref()).map_err(|error| error.at(&config.cache))?;
     if !config.embed_encoder {
         return Ok(None);
     }
@@ -44,7 +43,7 @@ pub(crate) fn to_carry(config: &FitConfig, set: &FeatureSet, network: &Network) 
 /// Refuses an encoder that is too large for a checkpoint to carry.
 ///
 /// # Errors
-/// As said.
+/// [`ErrorKind::Limit`], with both sizes.
 pub(crate) fn check_fits(encoder: &Tunable) -> Result<()> {
     // A tenth is room for the network, and for what is trained of the encoder.
     if encoder.embedded_bytes() <= MAX_FILE_BYTES / 10 * 9 {

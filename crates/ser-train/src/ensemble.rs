@@ -22,6 +22,7 @@ use crate::material::Material;
 use crate::run::{FitSummary, RunFolder, trained_longer};
 use crate::state::Origin;
 use crate::train::{FitEvent, FitRequest, fit};
+use crate::trained;
 
 /// Trains what the recipe of `request` asks for: one network, or as many as it has members.
 ///
@@ -214,8 +215,7 @@ impl Member {
     /// # Errors
     /// When it cannot be read, or is not a checkpoint of ours.
     fn read(path: &Path) -> Result<Self> {
-        let checkpoint = Checkpoint::read(path)?;
-        let origin = Origin::of(&checkpoint).map_err(|error| error.at(path))?;
+        let (checkpoint, origin) = trained::read(path)?;
         Ok(Self { path: path.to_owned(), checkpoint, origin })
     }
 

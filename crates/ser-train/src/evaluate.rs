@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use crate::batches::Batches;
 use crate::network::parameters::to_vec_f32;
 use crate::network::{Network, Pass};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Utterances predicted at once. An utterance's result does not depend on it.
 const EVALUATION_BATCH: usize = 64;

@@ -3,15 +3,12 @@
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_encoder::{Encoders, Tunable};
-use ser_model::checkpoint::Checkpoint;
 use ser_model::network::{Architecture, FinetuneConfig, NetworkConfig, TunedEncoder};
 use ser_model::{FeatureNormalisation, FitConfig, Precision};
 use tch::Device;
 
 use crate::carried_encoder::check_fits;
 use crate::network::Network;
-use crate::state::Origin;
-use crate::torch;
 
 /// Completes a recipe before anything is trained by it: the network's part about the encoder follows from the folder that
 /// `config` names. A recipe of another architecture stays as it is.
@@ -63,26 +60,6 @@ pub(crate) fn encoder_of(architecture: &Architecture) -> Option<&TunedEncoder> {
     architecture.network.sizes::<FinetuneConfig>()?.encoder.as_ref()
 }
 
-/// A network of the shape that `origin` of `checkpoint` describes, with its encoder if it begins with one. Its weights are still to be loaded.
-///
-/// # Errors
-/// When the encoder is not found among `encoders`, or the device lacks memory.
-pub(crate) fn network_of(
-    checkpoint: &Checkpoint,
-    origin: &Origin,
-    encoders: &Encoders,
-    device: Device,
-) -> torch::Result<Network> {
-    let network = Network::new(&origin.model, origin.fit.seed, device)?;
-    match encoder_of(&origin.model) {
-        None => Ok(network),
-        Some(wanted) => {
-            let noted = origin.encoder.as_deref();
-            network.with_encoder(encoders.tunable_of(checkpoint, wanted, noted, device)?)
-        }
-    }
-}
-
 /// A fresh network of this architecture, with the encoder in the folder that the recipe names if it begins with one.
 ///
 /// # Errors
@@ -91,7 +68,7 @@ pub(crate) fn fresh_network(
     architecture: &Architecture,
     config: &FitConfig,
     device: Device,
-) -> torch::Result<Network> {
+) -> ser_torch::Result<Network> {
     let network = Network::new(architecture, config.seed, device)?;
     match encoder_of(architecture) {
         None => Ok(network),

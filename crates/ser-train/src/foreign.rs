@@ -8,7 +8,7 @@ use std::path::Path;
 use ser_core::{Error, ErrorKind};
 use tch::{Device, Kind, Tensor};
 
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// A tensor over borrowed memory, such as a mapped shard. It must only be read.
 #[derive(Debug)]

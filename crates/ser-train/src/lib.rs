@@ -31,8 +31,8 @@ pub mod optimisation;
 pub mod predict;
 pub mod run;
 pub mod state;
-pub mod torch;
 pub mod train;
+pub mod trained;
 pub mod unseen;
 
 /// The examples of the crate's README.

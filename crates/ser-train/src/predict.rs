@@ -1,7 +1,5 @@
 //! The answers of a checkpoint for features that are in no cache.
 
-use std::path::Path;
-
 use ser_core::{Error, ErrorKind, Result};
 use ser_encoder::Encoders;
 use ser_model::checkpoint::Checkpoint;
@@ -11,11 +9,10 @@ use crate::batches::integers;
 use crate::batches::normalisation::Normaliser;
 use crate::device;
 use crate::evaluate::most_probable;
-use crate::finetune::network_of;
 use crate::network::parameters::to_vec_f32;
 use crate::network::{Network, Pass};
 use crate::state::Origin;
-use crate::torch;
+use crate::trained::network_of;
 
 /// A trained network, ready to answer.
 #[derive(Debug)]
@@ -50,8 +47,7 @@ impl Predictor {
         threads: u32,
     ) -> Result<Self> {
         let (device, _) = device::set_up(name, threads)?;
-        let mut network = network_of(checkpoint, origin, encoders, device)?;
-        network.load_state_dict(&checkpoint.model_state)?;
+        let network = network_of(checkpoint, origin, encoders, device)?;
         let way = origin.fit.feature_normalisation;
         let normaliser = Normaliser::of_any_utterance(checkpoint, way, origin.model.input_shape, device)?;
         Ok(Self { network, normaliser })
@@ -79,7 +75,7 @@ impl Predictor {
         features: &[f32],
         frames: &[u32],
         shape: [usize; 3],
-    ) -> torch::Result<RawPredictions> {
+    ) -> ser_torch::Result<RawPredictions> {
         let device = self.network.device();
         let [channels, bands, length] = shape.map(|size| size as i64);
         let size = [frames.len() as i64, channels, bands, length];
@@ -97,14 +93,4 @@ impl Predictor {
     pub fn device(&self) -> Device {
         self.network.device()
     }
-}
-
-/// Reads the checkpoint at `path` and how it was trained.
-///
-/// # Errors
-/// When it cannot be read or is none of ours; every error names it.
-pub fn read(path: &Path) -> Result<(Checkpoint, Origin)> {
-    let checkpoint = Checkpoint::read(path)?;
-    let origin = Origin::of(&checkpoint).map_err(|error| error.at(path))?;
-    Ok((checkpoint, origin))
 }

@@ -18,7 +18,6 @@ use tch::{Kind, Tensor};
 use crate::network::Network;
 use crate::network::parameters::{export_f32, import_f32};
 use crate::optimisation::adam::Adam;
-use crate::torch;
 
 /// The `config` of a checkpoint: how it was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -293,7 +292,7 @@ pub(super) fn add_resume_state(
     adam: &Adam,
     seed: u64,
     standing: &TrainingState,
-) -> torch::Result<()> {
+) -> ser_torch::Result<()> {
     let seed = i64::from_le_bytes(seed.to_le_bytes());
     checkpoint.extra.extend([
         (
@@ -339,13 +338,16 @@ fn read(value: &Value) -> Option<Cow<'_, str>> {
 ///
 /// # Errors
 /// When the checkpoint carries none, or that of another network.
-pub(super) fn restore_resume_state(checkpoint: &Checkpoint, adam: &mut Adam) -> torch::Result<TrainingState> {
+pub(super) fn restore_resume_state(
+    checkpoint: &Checkpoint,
+    adam: &mut Adam,
+) -> ser_torch::Result<TrainingState> {
     let lacks = |what: &str| {
         Error::new(ErrorKind::Damaged, format!("lacks {what}, so no run can be continued from it"))
             .help("give the folder of a run, which holds last.pt")
     };
     let optimizer = checkpoint.extra("optimizer").ok_or_else(|| lacks("an optimizer"))?;
-    let moment = |name: &str, into: &mut Tensor| -> torch::Result<()> {
+    let moment = |name: &str, into: &mut Tensor| -> ser_torch::Result<()> {
         let stored: &checkpoint::Tensor =
             optimizer.get(name).and_then(Value::as_tensor).ok_or_else(|| lacks(name))?;
         into.f_copy_(&import_f32(stored, &into.size(), name)?)?;
@@ -374,7 +376,7 @@ pub(super) struct DeviceSums {
 }
 
 impl DeviceSums {
-    pub(super) fn new(sums: &Sums, device: tch::Device) -> torch::Result<Self> {
+    pub(super) fn new(sums: &Sums, device: tch::Device) -> ser_torch::Result<Self> {
         Ok(Self {
             loss: Tensor::f_from_slice(&[f64::from_bits(sums.loss_bits)])?.f_to(device)?,
             correct: Tensor::f_from_slice(&[sums.correct])?.f_to(device)?,
@@ -389,7 +391,7 @@ impl DeviceSums {
         all: usize,
         logits: &Tensor,
         targets: &Tensor,
-    ) -> torch::Result<()> {
+    ) -> ser_torch::Result<()> {
         tch::no_grad(|| {
             let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(all as i64)?;
             let _ = self.loss.f_add_(&loss)?;
@@ -400,7 +402,7 @@ impl DeviceSums {
     }
 
     /// What the steps of all ranks gave.
-    pub(super) fn read(&self, ranks: &Ranks, seconds: f64, waiting: f64) -> torch::Result<Sums> {
+    pub(super) fn read(&self, ranks: &Ranks, seconds: f64, waiting: f64) -> ser_torch::Result<Sums> {
         let loss = ranks.sum(&self.loss)?.f_double_value(&[0])?;
         let correct = ranks.sum(&self.correct)?.f_int64_value(&[0])?;
         Ok(Sums { loss_bits: loss.to_bits(), correct, seconds, waiting })

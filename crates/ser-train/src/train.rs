@@ -39,8 +39,8 @@ use crate::optimisation::schedule::LearningRates;
 use crate::run::{ResumePoint, RunFolder, StillRising, trained_longer};
 use crate::state;
 use crate::state::{DeviceSums, EpochRecord, Origin, Sums, TrainingState};
-use crate::torch::TorchError;
 use ser_prepare::on_the_fly::StepRequest;
+use ser_torch::TorchError;
 
 pub use crate::run::FitSummary;
 

@@ -18,18 +18,16 @@ use ser_model::checkpoint::Checkpoint;
 use ser_model::domain::DomainReference;
 use ser_model::{Heard, LearntFrom};
 
-use crate::assess::{
-    AssessOptions, at_checkpoint, is_another_corpus, no_reference, not_calibrated, same_features,
-};
+use crate::assess::{AssessOptions, is_another_corpus, no_reference, not_calibrated, same_features};
 use crate::batches::Batches;
 use crate::batches::normalisation::normaliser_of;
 use crate::calibrate::sound_of;
 use crate::device;
 use crate::domain::distances;
 use crate::evaluate::evaluate;
-use crate::finetune::network_of;
 use crate::network::Network;
 use crate::state::Origin;
+use crate::trained::{self, network_of};
 
 /// Refuses to prepare another corpus into the cache at `root` where that holds what the checkpoint was trained on: its splits
 /// would be replaced, and the checkpoint could not be reported on any more.
@@ -40,7 +38,7 @@ pub fn check_place(checkpoint: &Path, root: &Path) -> Result<()> {
     if !ser_cache::index_path(root).exists() {
         return Ok(());
     }
-    let (_, origin) = crate::predict::read(checkpoint)?;
+    let (_, origin) = trained::read(checkpoint)?;
     let cache = Cache::open(root)?;
     let known = |set: &&FeatureSet| set.id == origin.feature_set && !is_another_corpus(&cache, set, &origin);
     match cache.feature_sets().iter().find(known) {
@@ -69,13 +67,13 @@ const NAMES: usize = 5;
 ///
 /// # Errors
 /// When the checkpoint is damaged or does not say what it has heard; when the cache is missing, damaged, or has other
-/// features; when fewer than two labels, or no recording, are left.
+/// features; when fewer than two labels, or no recording, are left: that error names no path.
 pub fn assess_unseen(
     options: &AssessOptions,
     progress: &dyn Progress,
 ) -> Result<(Evaluation, Vec<Prediction>)> {
     check_coverage(options.coverage)?;
-    let (checkpoint, origin) = crate::predict::read(&options.checkpoint)?;
+    let (checkpoint, origin) = trained::read(&options.checkpoint)?;
     let of_checkpoint = |error: Error| error.at(&options.checkpoint);
     let learnt = LearntFrom::of(&checkpoint).map_err(of_checkpoint)?.ok_or_else(|| {
         let what = "does not say which sounds it was trained on, so nothing can be called unseen by it";
@@ -96,16 +94,15 @@ pub fn assess_unseen(
 
     let (device, _) = device::set_up(&options.device, options.threads)?;
     let mut network = network_of(&checkpoint, &origin, &options.encoders, device)
-        .map_err(|error| at_checkpoint(error.into(), &options.checkpoint))?;
-    network.load_state_dict(&checkpoint.model_state).map_err(|error| error.at(&options.checkpoint))?;
-    let heard = Hearing { checkpoint: &checkpoint, origin: &origin, set, learnt: &learnt };
-    let said = heard.everything(&cache, &mut network, domain.as_ref(), progress)?;
-    said.check(root)?;
+        .map_err(|error| error.at(&options.checkpoint))?;
+    let evaluation = CorpusEvaluation { checkpoint: &checkpoint, origin: &origin, set, learnt: &learnt };
+    let predicted = evaluation.predictions(&cache, &mut network, domain.as_ref(), progress)?;
+    predicted.check()?;
 
     let temperature = calibrator.as_ref().map_or(Temperature::ONE, |calibrator| calibrator.temperature);
     let threshold =
         calibrator.as_ref().map(|calibrator| calibrator.set_threshold(options.coverage)).transpose()?;
-    let predictions = said.recordings.iter().map(|recording| {
+    let predictions = predicted.recordings.iter().map(|recording| {
         let exact = temperature.probabilities(&recording.logits);
         let probabilities = exact.iter().map(|probability| *probability as f32).collect();
         let doubt = threshold
@@ -118,15 +115,16 @@ pub fn assess_unseen(
     });
     let predictions = predictions.collect::<Result<Vec<_>>>()?;
 
-    let (logits, truth) = (said.logits(), said.truth());
-    let raw = RawAnswers { logits: &logits, classes: said.labels.len(), truth: &truth };
+    let (logits, truth) = (predicted.logits(), predicted.truth());
+    let raw = RawAnswers { logits: &logits, classes: predicted.labels.len(), truth: &truth };
     let uncertainty = match &calibrator {
         Some(calibrator) => Ok(Uncertainty::of(calibrator, &raw, options.coverage)?),
         None => Err(not_calibrated(&checkpoint)?),
     };
     let out_of_domain = match &domain {
         Some(domain) => {
-            let far: Vec<f64> = said.recordings.iter().filter_map(|recording| recording.distance).collect();
+            let far: Vec<f64> =
+                predicted.recordings.iter().filter_map(|recording| recording.distance).collect();
             Ok(OutOfDomain::of(domain, &far)?)
         }
         None => Err(no_reference(&checkpoint)?),
@@ -137,25 +135,28 @@ pub fn assess_unseen(
         seed: origin.fit.seed,
         members: origin.members.clone(),
         cache: root.display().to_string(),
-        protocol: if said.is_unseen(&learnt) { UNSEEN } else { OTHER }.to_owned(),
-        protocol_in_words: [vec![said.in_words(&learnt)], training_in_words(&origin.fit, &origin.epochs())]
-            .concat()
-            .join(" "),
+        protocol: if predicted.is_unseen(&learnt) { UNSEEN } else { OTHER }.to_owned(),
+        protocol_in_words: [
+            vec![predicted.in_words(&learnt)],
+            training_in_words(&origin.fit, &origin.epochs()),
+        ]
+        .concat()
+        .join(" "),
     };
-    let evaluation = Evaluation::new(said.labels, &predictions, provenance)?;
+    let evaluation = Evaluation::new(predicted.labels, &predictions, provenance)?;
     let evaluation = evaluation.with_uncertainty(uncertainty).with_out_of_domain(out_of_domain);
     Ok((evaluation, predictions))
 }
 
-/// A checkpoint about to hear a cache.
-struct Hearing<'a> {
+/// A checkpoint to be evaluated on a corpus.
+struct CorpusEvaluation<'a> {
     checkpoint: &'a Checkpoint,
     origin: &'a Origin,
     set: &'a FeatureSet,
     learnt: &'a LearntFrom,
 }
 
-/// What it said of a recording.
+/// What it predicted of a recording.
 struct Recording {
     path: String,
     /// Index among the labels that both have.
@@ -166,8 +167,8 @@ struct Recording {
     distance: Option<f64>,
 }
 
-/// What it said of all recordings.
-struct Said {
+/// What it predicted of all recordings.
+struct CorpusPredictions {
     /// The labels that both have, in the order of the checkpoint.
     labels: Vec<String>,
     /// Those that only the corpus has, and those that only the checkpoint has.
@@ -175,43 +176,49 @@ struct Said {
     only_checkpoint: Vec<String>,
     recordings: Vec<Recording>,
     speakers: BTreeSet<String>,
+    /// Recordings that do not name their speaker.
+    n_unnamed: u64,
     /// Recordings left out because the checkpoint has heard the very sound.
     n_heard: u64,
     /// Recordings left out because it does not know their label.
     n_other_labels: u64,
 }
 
-impl Hearing<'_> {
-    /// What it says of every recording; the random split has each on one of its sides.
-    fn everything(
+impl CorpusEvaluation<'_> {
+    /// What it predicts for every recording; the random split has each on one of its sides.
+    fn predictions(
         &self,
         cache: &Cache,
         network: &mut Network,
         domain: Option<&DomainReference>,
         progress: &dyn Progress,
-    ) -> Result<Said> {
+    ) -> Result<CorpusPredictions> {
         let split = cache.split(self.set, &Protocol::Random)?;
-        let (known, there) = (&self.checkpoint.labels, &split.info.labels);
+        let known = &self.checkpoint.labels;
+        let there: Vec<String> = split.info.labels.iter().map(|label| as_known(known, label)).collect();
         let without = |a: &[String], b: &[String]| -> Vec<String> {
             a.iter().filter(|label| !b.contains(label)).cloned().collect()
         };
         let common: Vec<usize> = (0..known.len()).filter(|index| there.contains(&known[*index])).collect();
         let labels: Vec<String> = common.iter().map(|index| known[*index].clone()).collect();
-        let mut said = Said {
-            only_corpus: without(there, &labels),
+        let mut predicted = CorpusPredictions {
+            only_corpus: without(&there, &labels),
             only_checkpoint: without(known, &labels),
             labels,
             recordings: Vec::new(),
             speakers: BTreeSet::new(),
+            n_unnamed: 0,
             n_heard: 0,
             n_other_labels: 0,
         };
         let entries = self.set.by_key();
         // Recordings of a speaker are normalised together, on whatever side they are. Augmented copies are none.
         let of_all = Part::ALL.into_iter().flat_map(|part| split.part(part));
-        let utterances: Vec<Utterance> =
-            of_all.filter(|utterance| utterance.parent.is_none()).cloned().collect();
-        let dataset = cache.dataset(self.set, there, &utterances)?;
+        let utterances: Vec<Utterance> = of_all
+            .filter(|utterance| utterance.parent.is_none())
+            .map(|utterance| Utterance { label: as_known(known, &utterance.label), ..utterance.clone() })
+            .collect();
+        let dataset = cache.dataset(self.set, &there, &utterances)?;
         let way = self.origin.fit.feature_normalisation;
         let normaliser = normaliser_of(self.checkpoint, way, &dataset, &utterances, network.device())?;
         let batches = Batches::new(&dataset, network.device())?.normalised_by(normaliser);
@@ -221,9 +228,9 @@ impl Hearing<'_> {
         for (index, (utterance, logits)) in utterances.iter().zip(rows).enumerate() {
             let logits = common.iter().map(|class| logits[*class]).collect();
             let distance = far.as_ref().and_then(|far| far.get(index).copied());
-            said.add(utterance, logits, distance, self.has_heard(&entries, utterance));
+            predicted.add(utterance, logits, distance, self.has_heard(&entries, utterance));
         }
-        Ok(said)
+        Ok(predicted)
     }
 
     fn has_heard(&self, entries: &EntriesByKey<'_>, utterance: &Utterance) -> bool {
@@ -233,7 +240,7 @@ impl Hearing<'_> {
     }
 }
 
-impl Said {
+impl CorpusPredictions {
     fn add(&mut self, utterance: &Utterance, logits: Vec<f32>, distance: Option<f64>, heard: bool) {
         let Some(truth) = self.labels.iter().position(|label| *label == utterance.label) else {
             self.n_other_labels += 1;
@@ -243,7 +250,10 @@ impl Said {
             self.n_heard += 1;
             return;
         }
-        self.speakers.extend(utterance.speaker.clone());
+        match &utterance.speaker {
+            Some(speaker) => _ = self.speakers.insert(speaker.clone()),
+            None => self.n_unnamed += 1,
+        }
         self.recordings.push(Recording { path: utterance.path.clone(), truth, logits, distance });
     }
 
@@ -256,16 +266,16 @@ impl Said {
     }
 
     /// # Errors
-    /// When there is nothing to evaluate.
-    fn check(&self, root: &Path) -> Result<()> {
+    /// When there is nothing to evaluate; the corpus is not named, which is a name that only the caller knows.
+    fn check(&self) -> Result<()> {
         if self.labels.len() < 2 {
             let what = format!(
                 "has the labels {}, the checkpoint knows {}: fewer than two are in both",
                 listed(self.only_corpus.iter().chain(&self.labels)),
                 listed(self.only_checkpoint.iter().chain(&self.labels))
             );
-            let error = Error::new(ErrorKind::Mismatch, what).at(root);
-            return Err(error.help(remedy!["give the same names to the same things with ", Setting::Map]));
+            let help = remedy!["give the same names to the same classes with ", Setting::Map];
+            return Err(Error::new(ErrorKind::Mismatch, what).help(help));
         }
         if self.recordings.is_empty() {
             let what = match self.n_heard {
@@ -274,7 +284,7 @@ impl Said {
                     format!("has nothing but {n} recordings that the checkpoint was trained or validated on")
                 }
             };
-            return Err(Error::new(ErrorKind::Unusable, what).at(root).help("give another corpus"));
+            return Err(Error::new(ErrorKind::Unusable, what).help("give another corpus"));
         }
         Ok(())
     }
@@ -291,7 +301,7 @@ impl Said {
     }
 
     fn is_unseen(&self, learnt: &LearntFrom) -> bool {
-        self.n_heard == 0 && self.shared_speakers(learnt).is_empty()
+        self.n_heard == 0 && self.n_unnamed == 0 && self.shared_speakers(learnt).is_empty()
     }
 
     /// What was evaluated, what was left out, and whether it may be called unseen.
@@ -335,12 +345,27 @@ impl Said {
                 listed(shared)
             ));
         }
+        if self.n_unnamed > 0 {
+            words.push(format!(
+                "This is not called unseen: {} recordings do not name their speaker, who may have been in training or \
+                 validation.",
+                thousands(self.n_unnamed)
+            ));
+        }
         if self.is_unseen(learnt) {
             words
                 .push("Neither a sound nor a speaker's name of it was in training or validation.".to_owned());
         }
         words.join(" ")
     }
+}
+
+/// A label as the checkpoint writes it, if it knows it; classes are the same whatever case they are written in.
+fn as_known(known: &[String], label: &str) -> String {
+    let folded = label.to_lowercase();
+    let same = known.iter().find(|known| *known == label);
+    let alike = || known.iter().find(|known| known.to_lowercase() == folded);
+    same.or_else(alike).map_or_else(|| label.to_owned(), String::clone)
 }
 
 /// `a, b, c and 4 more`.

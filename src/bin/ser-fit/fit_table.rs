@@ -78,15 +78,15 @@ impl FitTable {
     pub(crate) fn add(&self, event: &FitEvent<'_>) -> Result<()> {
         let record = match event {
             FitEvent::Skipped { damaged, from } => {
-                eprintln!("ser-fit: {damaged}; continuing from {}", from.display());
+                ser::say(&format!("ser-fit: {damaged}; continuing from {}", from.display()));
                 return Ok(());
             }
             FitEvent::Ranks { .. } if self.silent => return Ok(()),
             FitEvent::Ranks { before, now } => {
-                eprintln!(
+                ser::say(&format!(
                     "ser-fit: continuing with {now} rank{} a run that had {before}",
                     if *now == 1 { "" } else { "s" }
-                );
+                ));
                 return Ok(());
             }
             FitEvent::Epoch(_) | FitEvent::Member { .. } if self.silent => return Ok(()),

@@ -91,7 +91,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     let Begun { config, run, resume } = arguments.begin(&ranks)?;
     let (device, without_cuda) = device::set_up_rank(&config.device, config.threads, &ranks)?;
     if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
-        eprintln!("ser-fit: training on the CPU: {reason}");
+        ser::say(&format!("ser-fit: training on the CPU: {reason}"));
     }
     let stop = ser::stop_on_interrupt("ser-fit: finishing this step")?;
     match (&arguments.protocols, &arguments.runs) {
@@ -228,7 +228,7 @@ fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let Joined { checkpoint: joined, not_calibrated } =
         join_checkpoints(&arguments.join, folder, &Storage::native())?;
     if let Some(why) = not_calibrated.filter(|_| !arguments.quiet) {
-        eprintln!("ser-fit: the ensemble is not calibrated: {why}");
+        ser::say(&format!("ser-fit: the ensemble is not calibrated: {why}"));
     }
     let text = match arguments.json {
         true => format!("{}\n", ser::to_json(&serde_json::json!({ "checkpoint": joined }))?),

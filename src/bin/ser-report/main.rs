@@ -4,7 +4,6 @@ mod report_files;
 mod reproduction;
 mod unseen_corpus;
 
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,11 +11,12 @@ use clap::Parser;
 use ser::{Bar, Ending, Switch, choice};
 use ser_cache::ReadOptions;
 use ser_cache::audit::Requirement;
+use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_encoder::Encoders;
 use ser_eval::metrics::BootstrapOptions;
 use ser_eval::render::{csv, markdown, text};
-use ser_eval::{DEFAULT_COVERAGE, Prediction, wrong_predictions};
+use ser_eval::{DEFAULT_COVERAGE, wrong_predictions};
 use ser_train::assess::{AssessOptions, assess, run_record};
 use ser_train::collect::{assess_runs, compare_checkpoints};
 
@@ -38,7 +38,8 @@ struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "best.pt")]
     checkpoint: PathBuf,
     /// Make one table of every run below this folder: protocol by accuracy, UAR and macro-F1, mean and deviation over
-    /// seeds, 95 % interval by bootstrap over what the protocol has new, and the gain from knowing the voice
+    /// seeds, 95 % interval by bootstrap over what the protocol has new, and the difference between a random split and
+    /// speakers that are not in training
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["checkpoints", "checkpoint", "errors"])]
     runs: Option<PathBuf>,
     /// Print the table of --runs as Markdown
@@ -138,7 +139,7 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
         }
     };
     if let Some(path) = &arguments.csv {
-        write_csv(path, &evaluation.labels, &predictions)?;
+        write_whole(path, |bytes| csv::predictions(bytes, &evaluation.labels, &predictions))?;
     }
     if arguments.files.wanted() && arguments.unseen.wanted() {
         arguments.files.write_unseen(&evaluation, &predictions)?;
@@ -168,9 +169,7 @@ fn report_runs(arguments: &Arguments, folder: &Path) -> Result<Ending> {
     let bar = Bar::new(arguments.quiet || arguments.json);
     let report = assess_runs(folder, &assess_options(arguments, folder), bootstrap(arguments), &bar)?;
     if let Some(path) = &arguments.csv {
-        let file =
-            std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
-        csv::runs(BufWriter::new(file), &report).map_err(|error| error.at(path))?;
+        write_whole(path, |bytes| csv::runs(bytes, &report))?;
     }
     if arguments.json {
         ser::print(&format!("{}\n", ser::to_json(&report)?))?;
@@ -207,7 +206,9 @@ fn bootstrap(arguments: &Arguments) -> BootstrapOptions {
     BootstrapOptions { resamples: arguments.resamples, ..BootstrapOptions::default() }
 }
 
-fn write_csv(path: &Path, labels: &[String], predictions: &[Prediction]) -> Result<()> {
-    let file = std::fs::File::create(path).map_err(|error| Error::io("cannot be written", path, error))?;
-    csv::predictions(BufWriter::new(file), labels, predictions).map_err(|error| error.at(path))
+/// Writes a table to `path`, whole or not at all.
+fn write_whole(path: &Path, table: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+    let mut bytes = Vec::new();
+    table(&mut bytes).map_err(|error| error.at(path))?;
+    Storage::native().replace_file(path, &[&bytes])
 }

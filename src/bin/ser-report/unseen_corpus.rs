@@ -1,6 +1,5 @@
 //! Options of `ser-report` for a labelled corpus that the checkpoint was not made for.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
@@ -13,7 +12,7 @@ use ser_encoder::EncoderExtractors;
 use ser_eval::{Evaluation, Prediction};
 use ser_prepare::{Extractors, PrepareOptions, prepare_by};
 use ser_train::assess::AssessOptions;
-use ser_train::predict::read;
+use ser_train::trained::read;
 use ser_train::unseen::{assess_unseen, check_place};
 
 /// Another corpus than that of the training.
@@ -34,6 +33,9 @@ pub(crate) struct UnseenCorpus {
     /// Other names for its labels, as for ser-prep: common, calm-is-neutral, four, or a TOML file
     #[arg(long, value_name = "MAP", requires = "data")]
     map: Option<MapSource>,
+    /// Leave out this class, as it is called after --map; may be given more than once
+    #[arg(long, value_name = "LABEL", requires = "data")]
+    exclude: Vec<String>,
     /// Evaluate on all of --cache, which was prepared from another corpus
     #[arg(long, requires = "cache", conflicts_with_all = ["data", "runs", "require", "other_corpus"])]
     unseen: bool,
@@ -69,7 +71,7 @@ impl UnseenCorpus {
                 }
                 None => {
                     let folder = tempfile::tempdir().map_err(|error| {
-                        ser_core::Error::io("cannot be made", std::env::temp_dir(), error)
+                        Error::io("cannot be made", std::env::temp_dir(), error)
                             .help("say where to prepare it with --cache")
                     })?;
                     temporary.insert(folder).path().join("cache")
@@ -79,19 +81,24 @@ impl UnseenCorpus {
             let extractors = encoder.as_deref().map(|extractors| extractors as &dyn Extractors);
             let report = prepare_by(&preparation, extractors, &Storage::native(), bar)?;
             for remark in report.failed.iter().chain(&report.doubts) {
-                let _ = writeln!(std::io::stderr(), "ser-report: {}: {}", remark.path, remark.text);
+                ser::say(&format!("ser-report: {}: {}", remark.path, remark.text));
             }
             if report.needs_attention() {
                 ending = Ending::SomeUnusable;
             }
             options.cache = Some(out);
         }
-        let (mut evaluation, predictions) = match quiet {
-            true => assess_unseen(&options, &Silent)?,
-            false => assess_unseen(&options, bar)?,
+        let assessed = match quiet {
+            true => assess_unseen(&options, &Silent),
+            false => assess_unseen(&options, bar),
         };
-        if let (Some(_), [only]) = (&temporary, &self.data[..]) {
-            evaluation.provenance.cache = only.folder.display().to_string();
+        let corpus = match (&self.data[..], options.cache) {
+            ([only], _) => only.folder.clone(),
+            (_, cache) => cache.unwrap_or_default(),
+        };
+        let (mut evaluation, predictions) = assessed.map_err(|error| error.at(&corpus))?;
+        if temporary.is_some() && self.data.len() == 1 {
+            evaluation.provenance.cache = corpus.display().to_string();
         }
         Ok((evaluation, predictions, ending))
     }
@@ -99,20 +106,17 @@ impl UnseenCorpus {
     fn preparation(&self, options: &AssessOptions, out: &std::path::Path) -> Result<Preparation> {
         let (checkpoint, origin) = read(&options.checkpoint)?;
         let features = origin.feature_config().map_err(|error| error.at(&options.checkpoint))?;
-        let of_checkpoint = |error: Error| match error.path() {
-            None => error.at(&options.checkpoint),
-            Some(_) => error,
-        };
         let extractors = options
             .encoders
             .extractors(&checkpoint, &features, origin.encoder.as_deref())
-            .map_err(of_checkpoint)?;
+            .map_err(|error| error.at(&options.checkpoint))?;
         let preparation = PrepareOptions {
             data: self.data.clone(),
             features,
             labels: self.labels.clone(),
             columns: self.columns.clone(),
             map: self.map.clone(),
+            exclude: self.exclude.clone(),
             arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
             ..PrepareOptions::new(".", out)
         };

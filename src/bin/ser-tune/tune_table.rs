@@ -27,13 +27,13 @@ impl TuneTable {
             return;
         }
         match event {
-            SearchEvent::Began { number, resumed: true } => eprintln!("trial {number} continues"),
+            SearchEvent::Began { number, resumed: true } => ser::say(&format!("trial {number} continues")),
             SearchEvent::Began { .. } => {}
             SearchEvent::Ended(trial) => {
                 let value = trial.value.map_or(String::new(), |value| format!("  {value:.4}"));
                 let error = trial.text_attr("error").map_or(String::new(), |error| format!("  {error}"));
                 let params = in_words(&trial.external_params());
-                eprintln!("trial {} {}{value}  {params}{error}", trial.number, trial.state.name());
+                ser::say(&format!("trial {} {}{value}  {params}{error}", trial.number, trial.state.name()));
             }
         }
     }

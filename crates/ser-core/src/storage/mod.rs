@@ -57,12 +57,14 @@ impl Storage {
     /// piece.
     ///
     /// # Errors
-    /// Those of `fill`, and when writing fails; the old file is then as it was and no scratch file stays.
+    /// Those of `fill`, when a device or a pipe has the name, and when writing fails; the old file is then as it was and no
+    /// scratch file stays.
     pub fn replace_file_with(
         &self,
         path: &Path,
         fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
     ) -> Result<()> {
+        refuse_device(path)?;
         let mut scratch = Scratch::for_place(self, path);
         let mut file = loop {
             match self.disk.create(&scratch.path) {
@@ -290,6 +292,16 @@ fn scratch_name(folder: &Path) -> PathBuf {
     folder.join(format!("{SCRATCH_PREFIX}{}-{number}", std::process::id()))
 }
 
+/// Refuses to put a file in the place of a device or a pipe, such as `/dev/stdout`, which others use.
+fn refuse_device(path: &Path) -> Result<()> {
+    let is_other = |metadata: std::fs::Metadata| !metadata.is_file() && !metadata.is_dir();
+    if std::fs::metadata(path).is_ok_and(is_other) {
+        let what = "is a device or a pipe, and a file would take its place";
+        return Err(Error::new(ErrorKind::Usage, what).at(path).help("give the name of a file"));
+    }
+    Ok(())
+}
+
 /// Whether two names mean one file.
 fn is_one_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
@@ -339,6 +351,16 @@ mod tests {
         assert!(error.to_string().contains("occupied"), "{error}");
         assert_eq!(std::fs::read(target.join("kept")).unwrap(), b"kept");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn no_file_takes_the_place_of_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        let error = Storage::native().replace_file(&link, &[b"new"]).unwrap_err().to_string();
+        assert!(error.contains("link: is a device or a pipe"), "{error}");
+        assert!(link.is_symlink() && std::fs::read_dir(folder.path()).unwrap().count() == 1);
     }
 
     #[test]

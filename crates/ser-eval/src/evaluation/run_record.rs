@@ -121,6 +121,15 @@ mod tests {
         assert_eq!(corpora_of(&cache), None);
         std::fs::create_dir(folder.path().join("a")).unwrap();
         assert_eq!(folders(&cache), [folder.path().join("a")]);
+        // Another folder of the same name does not stand for the one that was prepared.
+        let was = folder.path().join("elsewhere/a");
+        std::fs::create_dir_all(&was).unwrap();
+        let report =
+            serde_json::json!({"data": "a", "corpora": [{"name": "a", "data": "a", "location": was}]});
+        std::fs::write(cache.join("prep-report.json"), report.to_string()).unwrap();
+        assert_eq!(folders(&cache), std::slice::from_ref(&was));
+        std::fs::remove_dir(&was).unwrap();
+        assert_eq!(folders(&cache), [folder.path().join("a")]);
         let corpora = r#"[{"name": "a", "data": "a"}, {"name": "b", "data": "b"}]"#;
         let report = format!(r#"{{"data": ["a", "b"], "corpora": {corpora}}}"#);
         std::fs::write(cache.join("prep-report.json"), report).unwrap();

@@ -2,25 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ser_model::{Averaging, ClassWeights, FeatureNormalisation, FitConfig, Sampling};
+use ser_model::{Averaging, ClassWeights, FIELDS_OF_PLACE, FeatureNormalisation, FitConfig, Sampling};
 use serde_json::Value;
 
 /// Settings of a checkpoint's `config` that say which run of the matrix it is, or where and how fast it was trained,
-/// and not what was learnt.
-const NOT_SETTINGS: [&str; 16] = [
+/// and not what was learnt; beside the recipe's own [`FIELDS_OF_PLACE`].
+const NOT_SETTINGS: [&str; 11] = [
     "epoch",
     "metrics",
     "members",
+    "encoder",
     "fit.seed",
     "fit.split",
-    "fit.cache",
-    "fit.data",
     "fit.feature_set",
-    "fit.device",
-    "fit.threads",
-    "fit.verify",
-    "fit.mmap",
-    "fit.publish",
+    "fit.embed_encoder",
     "split.protocol",
     "split.digest",
     "split.cache",
@@ -83,7 +78,8 @@ impl TrainingSettings {
 }
 
 fn flatten(name: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
-    if is_below(name, &NOT_SETTINGS) {
+    let of_recipe = name.strip_prefix("fit.");
+    if is_below(name, &NOT_SETTINGS) || of_recipe.is_some_and(|field| is_below(field, &FIELDS_OF_PLACE)) {
         return;
     }
     match value {
@@ -188,6 +184,11 @@ mod tests {
     fn the_seed_and_the_place_are_not_settings() {
         assert_eq!(recipe(0.1, 1, "x", Value::Null), recipe(0.1, 2, "x", Value::Null));
         assert!(recipe(0.1, 1, "x", Value::Null).0.contains_key("metrics_kept"));
+        let on = |folder: &str| {
+            let fit = serde_json::json!({"lr": 0.1, "encoder": folder, "cache": folder, "embed_encoder": folder == "a"});
+            TrainingSettings::of(&serde_json::json!({"encoder": folder, "fit": fit}), &[])
+        };
+        assert_eq!(on("a"), on("b"));
     }
 
     #[test]

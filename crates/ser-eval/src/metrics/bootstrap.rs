@@ -107,11 +107,6 @@ impl Bootstrap {
         Ok(Self { n_classes, n_classifiers: predicted.len(), rows, units })
     }
 
-    /// How many units there are to draw from.
-    pub fn n_units(&self) -> usize {
-        self.units.len()
-    }
-
     /// Draws as many units as there are, with replacement, and scores every classifier on them; again and again.
     ///
     /// # Errors
@@ -303,7 +298,7 @@ mod tests {
         // Two units, one all right and one all wrong: a resample holds 0, 1 or 2 of the right one.
         let bootstrap =
             Bootstrap::new(&[0; 6], &[&[0, 0, 0, 1, 1, 1]], Some(&[7, 7, 7, 9, 9, 9]), 2).unwrap();
-        assert_eq!(bootstrap.n_units(), 2);
+        assert_eq!(bootstrap.units.len(), 2);
         let drawn = bootstrap.run(options(0)).unwrap().drawn;
         assert!(drawn.iter().all(|scores| [0.0, 0.5, 1.0].contains(&scores.accuracy)));
         let halves = drawn.iter().filter(|scores| scores.accuracy == 0.5).count();

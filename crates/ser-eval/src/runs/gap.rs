@@ -1,4 +1,4 @@
-//! How much of the result on a random split is due to knowing the voice, in one sentence.
+//! The difference between a random split and speakers that are not in training, in words.
 
 use ser_core::text::thousands;
 use serde::Serialize;
@@ -10,7 +10,8 @@ use crate::runs::speakers::Pooled;
 /// Speakers that are named one by one.
 const NAMED: usize = 4;
 
-/// The difference between a random split and a new voice.
+/// The difference between a random split and speakers that are not in training. It has several causes, of which one is that
+/// the random split shares its voices with training.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VoiceGap {
     /// UAR on the random split, mean over seeds.
@@ -45,27 +46,31 @@ impl VoiceGap {
         // Of what is printed, so that the sum comes out.
         let difference = round(known_uar) - round(new_uar);
         let verdict = match difference {
-            gap if gap >= 0.0005 => format!("{gap:.3} of it is knowing the voice"),
-            gap => format!("knowing the voice gained nothing here ({:+.3})", gap + 0.0),
+            gap if gap >= 0.0005 => {
+                let smaller = smaller_training(random.n_train, new.n_train);
+                format!(
+                    ", a difference of {gap:.3}. Part of it is that the random split shares its voices with training{smaller}"
+                )
+            }
+            gap => format!(": sharing voices with training gained nothing here ({:+.3})", gap + 0.0),
         };
-        let smaller = match new.n_train as f64 <= 0.9 * random.n_train as f64 {
-            true => format!(
-                ", and having learnt from {} utterances rather than {}",
-                thousands(random.n_train),
-                thousands(new.n_train)
-            ),
-            false => String::new(),
-        };
-        let smaller = if difference >= 0.0005 { smaller } else { String::new() };
         Some(Self {
             uar_random: known_uar,
             uar_new_voice: new_uar,
             gap: known_uar - new_uar,
             in_words: format!(
-                "On a random split {known_uar:.3} UAR; on a speaker it never heard {new_uar:.3}{whom}: {verdict}{smaller}."
+                "UAR is {known_uar:.3} on a random split and {new_uar:.3} on speakers that are not in training{whom}{verdict}."
             ),
         })
     }
+}
+
+/// Another cause that is possible: that training had fewer utterances.
+fn smaller_training(random: u64, new: u64) -> String {
+    if new as f64 > 0.9 * random as f64 {
+        return String::new();
+    }
+    format!("; part may be that training had {} instead of {} utterances", thousands(random), thousands(new))
 }
 
 fn named(speakers: &[(String, f64)]) -> String {

@@ -49,7 +49,7 @@ pub struct RecipeTable {
     pub labels: Vec<String>,
     /// One row for each protocol, then one for all speakers together, and one for those of all folds.
     pub rows: Vec<ProtocolRow>,
-    /// How much of the result on a random split is due to knowing the voice.
+    /// The difference between a random split and speakers that are not in training.
     pub gap: Option<VoiceGap>,
 }
 

@@ -155,8 +155,8 @@ impl Tensor {
     pub fn to_f32(&self) -> Result<Vec<f32>> {
         match self.dtype {
             Dtype::F32 => Ok(self.elements().map(f32::from_le_bytes).collect()),
-            Dtype::BF16 => Ok(self.elements().map(|half| bf16_to_f32(u16::from_le_bytes(half))).collect()),
-            Dtype::F16 => Ok(self.elements().map(|half| f16_to_f32(u16::from_le_bytes(half))).collect()),
+            Dtype::BF16 => Ok(self.elements().map(|half| half::bf16::from_le_bytes(half).to_f32()).collect()),
+            Dtype::F16 => Ok(self.elements().map(|half| half::f16::from_le_bytes(half).to_f32()).collect()),
             _ => Err(self.is_not("float32")),
         }
     }
@@ -226,44 +226,9 @@ pub(super) fn contiguous_strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-fn bf16_to_f32(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
-
-/// IEEE 754 binary16: 1 sign bit, 5 exponent bits biased by 15, 10 fraction bits.
-fn f16_to_f32(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let (exponent, fraction) = (u32::from(bits >> 10) & 0x1f, u32::from(bits & 0x3ff));
-    match exponent {
-        0 => {
-            let magnitude = f32::from(bits & 0x3ff) / 16_777_216.0; // subnormal: in steps of 2^-24
-            f32::from_bits(sign | magnitude.to_bits())
-        }
-        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn half_precision_widens_exactly() {
-        for (bits, value) in [
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x0001, 5.960_464_5e-8),
-            (0x7bff, 65504.0),
-            (0x3555, 0.333_251_95),
-        ] {
-            assert_eq!(f16_to_f32(bits), value, "{bits:#06x}");
-        }
-        assert_eq!(f16_to_f32(0x8000).to_bits(), (-0.0_f32).to_bits());
-        assert_eq!(f16_to_f32(0xfc00), f32::NEG_INFINITY);
-        assert!(f16_to_f32(0x7e00).is_nan());
-        assert_eq!(bf16_to_f32(0x3fc0), 1.5);
-    }
 
     #[test]
     fn data_must_fill_the_shape_and_booleans_be_booleans() {

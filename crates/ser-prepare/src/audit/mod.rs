@@ -9,6 +9,7 @@ mod bands;
 mod measured;
 mod near_duplicates;
 mod originals;
+mod overlaps;
 mod shortcuts;
 mod sketch;
 mod waveform;
@@ -53,6 +54,7 @@ pub fn audit_split<T: AsRef<str>>(
         sessions_known: sessions.known,
         test_sessions: sessions.test.len(),
         shared_sessions: sessions.shared.len(),
+        overlapping_segments: overlaps::overlapping_segments(rest, test),
         copies_apart: Some(counts.0),
         near_duplicates_across_sides: measured.looked_for_near_duplicates().then_some(counts.1),
         shortcuts: shortcuts_of(train, test, labels, measured),
@@ -199,6 +201,38 @@ mod tests {
         assert_eq!(apart, [("a-fast.wav", "a.wav"), ("c-noisy.wav", "c-fast.wav")]);
         assert_eq!(found.copies_apart, Some(2));
         require(&[Requirement::NoNearDuplicates], "random", &found).unwrap_err();
+    }
+
+    #[test]
+    fn segments_that_share_sound_across_the_test_are_counted() {
+        let segment = |recording: &str, start: f64, end: Option<f64>| {
+            let times = end.map_or(format!("{start}"), |end| format!("{start},{end}"));
+            let whole = utterance(&format!("{recording}#t={times}"), "1", None);
+            Utterance { start_s: Some(start), end_s: end, ..whole }
+        };
+        // The first is long, and overlaps what starts after the second, which does not.
+        let train = [segment("a.wav", 0.0, Some(9.0)), segment("a.wav", 2.0, Some(3.0))];
+        let val = [segment("b.wav", 5.0, None)];
+        let of = |test: &[Utterance]| audit([&train, &val, test]);
+        let shared = [
+            segment("a.wav", 8.5, Some(10.0)),
+            segment("b.wav", 7.0, Some(8.0)),
+            segment("b.wav", 1.0, None),
+        ];
+        let found = of(&shared);
+        assert_eq!(found.overlapping_segments, 3);
+        assert!(found.in_short().contains("3 overlapping segments"), "{}", found.in_short());
+        let error = require(&[Requirement::NoNearDuplicates], "random", &found).unwrap_err().to_string();
+        assert!(error.contains("segments that overlap one in training or validation: 3"), "{error}");
+        let apart = [
+            // Rounded times meet at 9 s and at 5 s.
+            segment("a.wav", 8.99, Some(10.0)),
+            segment("b.wav", 1.0, Some(5.01)),
+            segment("c.wav", 0.0, Some(9.0)),
+        ];
+        assert_eq!(of(&apart).overlapping_segments, 0);
+        let whole = [utterance("a.wav", "1", None), segment("c.wav", 0.0, Some(1.0))];
+        assert_eq!(of(&whole).overlapping_segments, 1);
     }
 
     #[test]

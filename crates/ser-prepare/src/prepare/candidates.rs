@@ -1,10 +1,11 @@
 //! Which recordings there are, and what each is labelled: scan, annotate, map, exclude.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ser_core::remedy::Setting;
+use ser_core::storage::objects::is_url;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::split::check_parents;
 use ser_corpus::{
@@ -162,6 +163,7 @@ impl Found {
         report.corpora.push(CorpusReport {
             name: corpus.name.clone(),
             data: corpus.data.clone(),
+            location: location_of(&corpus.data),
             found: recordings,
             labels_by: labelling.labels_by(),
             suggestion: labelling.suggestion(),
@@ -240,6 +242,13 @@ impl Found {
         let annotation = annotation.map_names(|name| self.names.share(name));
         self.candidates.push(Candidate { file, annotation, copy: None, content: None, key: None });
     }
+}
+
+/// A folder from the root of its file system; a corpus in a store is at its URL.
+fn location_of(data: &Path) -> PathBuf {
+    let absolute = || std::path::absolute(data).ok();
+    let local = (!is_url(data)).then(absolute).flatten();
+    local.unwrap_or_else(|| data.to_owned())
 }
 
 /// Notes speakers of two corpora that are called the same: they count as different people.

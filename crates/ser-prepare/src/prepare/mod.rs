@@ -35,7 +35,7 @@ use crate::audit::{Originals, measured};
 use crate::pipeline::Extractors;
 use crate::prepare::candidates::find_candidates;
 use crate::prepare::frames::with_frames;
-use crate::prepare::portions::{Note, Portions};
+use crate::prepare::portions::{PortionRecord, Portions};
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
 use crate::prepare::work::{FileWork, PreparedFile, UtteranceWork, Workers};
@@ -146,7 +146,7 @@ struct Preparation<'a> {
     corpora: Corpora,
     candidates: Vec<Candidate>,
     /// What this run says of itself, if it prepares a portion.
-    note: Option<Note>,
+    record: Option<PortionRecord>,
     /// What other runs have prepared for this one.
     portions: Portions,
     report: PrepareReport,
@@ -165,7 +165,7 @@ impl<'a> Preparation<'a> {
             configuration,
             corpora,
             candidates: Vec::new(),
-            note: None,
+            record: None,
             portions: Portions::default(),
             report,
         };
@@ -175,8 +175,8 @@ impl<'a> Preparation<'a> {
             .map_err(|error| explain(error, options, &scanned.report))?;
         add_copies(&mut candidates, options.augment.as_ref());
         let id = &scanned.report.feature_set;
-        scanned.note = Note::of(options, &candidates, id);
-        Note::check_folder(scanned.note.as_ref(), &options.out)?;
+        scanned.record = PortionRecord::of(options, &candidates, id);
+        PortionRecord::check_folder(scanned.record.as_ref(), &options.out)?;
         scanned.portions = Portions::open(options, &candidates, id)?;
         if let Some(portion) = options.portion {
             candidates.retain(|candidate| portion.has(candidate.source()));
@@ -203,9 +203,11 @@ impl<'a> Preparation<'a> {
         let out = &self.options.out;
         storage.make_folder(out)?;
         let lock = WriterLock::take(out, self.options.wait)?;
+        // Once more: what was waited for may have made a portion, or a whole cache, of this folder.
+        PortionRecord::check_folder(self.record.as_ref(), out)?;
         // First of all, so that a portion that was stopped is never taken for a whole cache.
-        if let Some(note) = &self.note {
-            note.write(storage, out)?;
+        if let Some(record) = &self.record {
+            record.write(storage, out)?;
         }
         let mut index = self.index()?;
         let mut store = Store::open(self.options, &mut index, Some(storage))?;
@@ -217,7 +219,7 @@ impl<'a> Preparation<'a> {
         let written = store.finish(used)?;
         self.report.shards_written = written.shards;
         self.report.bytes_written = written.bytes;
-        match self.note {
+        match self.record {
             Some(_) => {
                 let seconds = |entry: &TensorEntry| entry.row.source.duration_s();
                 self.report.audio_seconds = written.set.entries.iter().map(seconds).sum();
@@ -446,7 +448,7 @@ fn refuse_failures(options: &PrepareOptions, report: &PrepareReport) -> Result<(
     if !report.doubts.is_empty() {
         let doubt = |Remark { path, text }: &Remark| format!("\n  {path}: {text}");
         let doubts: String = report.doubts.iter().map(doubt).collect();
-        return Err(Error::new(ErrorKind::Unusable, format!("a class is doubtful:{doubts}")));
+        return Err(Error::new(ErrorKind::Unusable, format!("labels or speakers are doubtful:{doubts}")));
     }
     Ok(())
 }

@@ -62,6 +62,9 @@ pub(super) fn resolve<'a>(
     for NearDuplicatePairKeys { first, second, similarity } in pairs {
         let (kept, copy) = if rank(&first) <= rank(&second) { (first, second) } else { (second, first) };
         if let (Some(one), Some(other)) = (of_key.get(&kept), of_key.get(&copy)) {
+            if one.annotation.label != other.annotation.label {
+                report.doubt(other.path, copy_under_another_label(one, other));
+            }
             report.near_duplicates.push(NearDuplicatePair {
                 path: other.path.to_owned(),
                 of: one.path.to_owned(),
@@ -93,6 +96,15 @@ pub(super) fn resolve<'a>(
         utterances.retain(is_left);
     }
     utterances
+}
+
+/// What is doubtful about a copy that is labelled otherwise than its original.
+fn copy_under_another_label(kept: &Selected<'_>, copy: &Selected<'_>) -> String {
+    format!(
+        "is labelled {}, and is a copy of {}, which is labelled {}: one of the labels is wrong; correct it, or take one of the \
+         recordings out",
+        copy.annotation.label, kept.path, kept.annotation.label
+    )
 }
 
 fn root(before: &HashMap<TensorKey, TensorKey>, mut key: TensorKey) -> TensorKey {

@@ -1,7 +1,7 @@
 //! Preparation by several machines: each computes a portion of the files into a folder of its own, and one run puts them
 //! together.
 //!
-//! A portion is a cache without splits, and a note of which portion of how many it is. Files are dealt by their paths, so that
+//! A portion is a cache without splits, and a record of which portion of how many it is. Files are dealt by their paths, so that
 //! each machine knows its own without a word from the others. The run that puts them together is an ordinary one which
 //! copies tensors from the portions instead of computing them, in the order in which it would have computed them: what it
 //! writes is what one machine alone would have written.
@@ -26,8 +26,8 @@ use crate::prepare::{Candidate, PrepareOptions};
 /// More portions than this are a typing mistake.
 const MOST: u32 = 100_000;
 
-/// The most bytes of a note.
-const MOST_NOTE_BYTES: u64 = 1 << 16;
+/// The most bytes of a record.
+const MOST_RECORD_BYTES: u64 = 1 << 16;
 
 /// Which portion of a preparation: the `number`-th of `of`, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl FromStr for Portion {
 
 /// What a portion says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Note {
+pub(super) struct PortionRecord {
     portion: Portion,
     /// The feature set that it has tensors of.
     feature_set: String,
@@ -93,7 +93,7 @@ pub(super) struct Note {
     corpora: Sha,
 }
 
-impl Note {
+impl PortionRecord {
     /// That of the run with `options` over all `candidates` for the feature set `id`; none where all is prepared.
     pub(super) fn of(options: &PrepareOptions, candidates: &[Candidate], id: &str) -> Option<Self> {
         let portion = options.portion?;
@@ -104,30 +104,30 @@ impl Note {
         folder.join("portion.json")
     }
 
-    /// That of the portion in `folder`; none where there is no note.
+    /// That of the portion in `folder`; none where there is none.
     fn read(folder: &Path) -> Result<Option<Self>> {
         let path = Self::place(folder);
         if !path.exists() {
             return Ok(None);
         }
-        let text = read_text(&path, "the note of a portion", MOST_NOTE_BYTES)?;
-        let note = serde_json::from_str(&text).map_err(|error| {
-            Error::new(ErrorKind::Damaged, "is not the note of a portion").at(&path).caused_by(error)
+        let text = read_text(&path, "the record of a portion", MOST_RECORD_BYTES)?;
+        let record = serde_json::from_str(&text).map_err(|error| {
+            Error::new(ErrorKind::Damaged, "is not the record of a portion").at(&path).caused_by(error)
         })?;
-        Ok(Some(note))
+        Ok(Some(record))
     }
 
     pub(super) fn write(&self, storage: &Storage, folder: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(|error| {
-            Error::new(ErrorKind::Io, "the note of a portion cannot be written").caused_by(error)
+            Error::new(ErrorKind::Io, "the record of a portion cannot be written").caused_by(error)
         })?;
         storage.replace_file(&Self::place(folder), &[&text])
     }
 
     /// Refuses to prepare into a folder that holds something else: all of a corpus where this is a portion of one, another
     /// portion, or a portion where all is to be prepared.
-    pub(super) fn check_folder(note: Option<&Self>, out: &Path) -> Result<()> {
-        let what = match (note, Self::read(out)?) {
+    pub(super) fn check_folder(record: Option<&Self>, out: &Path) -> Result<()> {
+        let what = match (record, Self::read(out)?) {
             (None, None) => return Ok(()),
             (Some(_), None) if !index_path(out).exists() => return Ok(()),
             (Some(_), None) => "is a whole cache, and no portion of one".to_owned(),
@@ -188,7 +188,8 @@ impl Portions {
         let mut found: BTreeMap<u32, (&Path, u32)> = BTreeMap::new();
         for folder in &options.merge {
             let refuse = |kind, what: String| Error::new(kind, what).at(folder);
-            let Some(Note { portion, feature_set, corpora: of }) = Note::read(folder)? else {
+            let Some(PortionRecord { portion, feature_set, corpora: of }) = PortionRecord::read(folder)?
+            else {
                 return Err(refuse(
                     ErrorKind::Mismatch,
                     "holds no portion: portion.json is missing".to_owned(),

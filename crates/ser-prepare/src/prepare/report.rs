@@ -72,7 +72,8 @@ pub struct PrepareReport {
     pub near_duplicates: Vec<NearDuplicatePair>,
     /// Recordings that cannot be used, and why.
     pub failed: Vec<Remark>,
-    /// Classes, each as the path of a remark, that look like speakers or corpora.
+    /// Classes, each as the path of a remark, that look like speakers or corpora, and recordings whose speaker or label another
+    /// of the same sound contradicts.
     pub doubts: Vec<Remark>,
     /// What is odd about recordings that are used, or about the names of classes.
     pub notes: Vec<Remark>,
@@ -110,6 +111,8 @@ pub struct CorpusReport {
     pub name: String,
     /// Where it is.
     pub data: PathBuf,
+    /// The same from the root of the file system, by which it is found from any folder.
+    pub location: PathBuf,
     /// Recordings found in it.
     pub found: usize,
     /// By what they are labelled, and what was concluded from how many names: a convention, the arrangement of folders,
@@ -189,9 +192,13 @@ impl PrepareReport {
         self.notes.push(Remark { path: path.to_owned(), text });
     }
 
-    /// Whether something is left for a person to look at: recordings that cannot be used, or doubtful classes.
+    /// Whether something is left for a person to look at: recordings that cannot be used, or doubtful labels or speakers.
     pub fn needs_attention(&self) -> bool {
         !self.failed.is_empty() || !self.doubts.is_empty()
+    }
+
+    pub(super) fn doubt(&mut self, path: &str, text: String) {
+        self.doubts.push(Remark { path: path.to_owned(), text });
     }
 
     pub(super) fn duplicate(&mut self, path: &str, kept: &str) {

@@ -80,6 +80,12 @@ pub(super) fn select<'a>(
                         ),
                     );
                 }
+                if let (Some(of_kept), Some(of_other)) =
+                    (&first.annotation.speaker, &selected.annotation.speaker)
+                    && of_kept != of_other
+                {
+                    report.doubt(selected.path, same_sound_of_two(first.path, of_kept, of_other));
+                }
                 report.duplicate(selected.path, first.path);
                 kept_for.insert(selected.path, first.path);
             }
@@ -96,6 +102,14 @@ pub(super) fn select<'a>(
     kept.sort_unstable_by_key(|selected| selected.path);
     note_oddities(&kept, report);
     Ok(kept)
+}
+
+/// What is doubtful about a sound that has the names of two speakers.
+fn same_sound_of_two(kept: &str, speaker: &str, other: &str) -> String {
+    format!(
+        "is of speaker {other}, and sounds as {kept} of speaker {speaker}: one of the names is wrong, or both are one person, \
+         whose voice is then on both sides of splits by speaker; correct the name, or take one of the recordings out"
+    )
 }
 
 /// Lets each copy name the recording that is kept, and leaves out those whose parent cannot be used: it is unknown on

@@ -73,7 +73,7 @@ struct Writer {
 type Named = (u32, Sha, u64);
 
 /// What a run has stored.
-pub(super) struct WrittenShard {
+pub(super) struct StoredSet {
     pub(super) set: FeatureSet,
     pub(super) shards: usize,
     pub(super) bytes: u64,
@@ -275,7 +275,7 @@ impl Store {
     }
 
     /// Writes what is left and waits until everything is on disk. `used` are the keys of all utterances.
-    pub(super) fn finish(mut self, used: Vec<TensorKey>) -> Result<WrittenShard> {
+    pub(super) fn finish(mut self, used: Vec<TensorKey>) -> Result<StoredSet> {
         if !self.filling.is_empty() {
             self.send()?;
         }
@@ -293,7 +293,7 @@ impl Store {
             shards,
             entries,
         };
-        Ok(WrittenShard { set, shards: written_shards, bytes })
+        Ok(StoredSet { set, shards: written_shards, bytes })
     }
 }
 

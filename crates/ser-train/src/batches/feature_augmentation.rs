@@ -11,7 +11,7 @@ use ser_features::augmentation::FeatureAugmentation;
 use tch::{Device, Kind, Tensor};
 
 use crate::batches::{Batch, Mixed};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// `batch`, augmented by `augmentation` with draws from `random`.
 ///

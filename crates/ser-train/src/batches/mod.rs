@@ -17,7 +17,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::batches::normalisation::Normaliser;
 use crate::foreign::View;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Some utterances on the device. May be a view of mapped shards, so nothing may write to it.
 #[derive(Debug)]

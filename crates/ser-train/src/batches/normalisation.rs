@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::network::parameters::import_f32;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Below this a coefficient counts as constant, and is divided by this instead.
 const LEAST_DEVIATION: f64 = 1e-5;

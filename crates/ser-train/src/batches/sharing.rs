@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use crate::batches::Batch;
 use crate::network::parameters::to_vec_i64;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Which utterances of a batch a rank holds.
 #[derive(Debug, Clone, Copy)]

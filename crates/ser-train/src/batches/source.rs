@@ -13,7 +13,7 @@ use tch::{Device, Tensor};
 use crate::batches::normalisation::Normaliser;
 use crate::batches::{Batch, Batches, integers};
 use crate::material::Material;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// How many steps in advance a batch is fetched from the disk, or computed.
 const STEPS_AHEAD: usize = 4;

@@ -21,7 +21,7 @@ use crate::batches::sharing::Sharing;
 use crate::network::layers::{Forward, RunningStatistics};
 use crate::network::model::Model;
 use crate::network::parameters::Parameters;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// A network with its weights.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::answer;
 use super::layers::{
     Compute, Constant, Flow, Forward, Lengths, Places, build, channels_last, cosine_basis, masked_image,
 };
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// The layers of a network, or of the networks of an ensemble.
 ///

@@ -7,7 +7,7 @@ use ser_model::checkpoint::find;
 use ser_model::network::{Start, Weight};
 use tch::{Device, Kind, Tensor};
 
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// All weights of a network.
 #[derive(Debug)]

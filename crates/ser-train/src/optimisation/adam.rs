@@ -4,7 +4,7 @@ use ser_model::{FitConfig, Optimizer};
 use tch::{Kind, Tensor};
 
 use crate::network::parameters::Parameters;
-use crate::torch::Result;
+use ser_torch::Result;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;

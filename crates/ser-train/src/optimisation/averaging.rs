@@ -11,7 +11,7 @@ use tch::Tensor;
 
 use crate::network::Network;
 use crate::network::parameters::{export_f32, import_f32};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// The name of the average in a checkpoint.
 const KEY: &str = "average";

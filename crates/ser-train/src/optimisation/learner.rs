@@ -11,7 +11,7 @@ use crate::batches::sharing::Sharing;
 use crate::batches::{Batch, Mixed};
 use crate::network::{Network, Pass, answer};
 use crate::optimisation::adam::{Adam, Regularisation};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// A network and the optimiser that changes it.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ser_core::ErrorKind;
-use ser_corpus::{Corpora, is_in_archive, read_recording};
+use ser_corpus::{Corpora, Segment, is_in_archive, read_recording};
 
 /// The most bytes of recordings that a page embeds.
 pub const MAX_EMBEDDED_BYTES: u64 = 16 << 20;
@@ -79,12 +79,17 @@ impl<'a> Recordings<'a> {
         let Some(file) = location.filter(|file| file.is_file() || is_in_archive(file)) else {
             return PlayerSource::Without("the recording is not where the corpus is");
         };
-        match self.audio {
+        let played = match self.audio {
             Audio::Embed => self.embed(&file),
             _ if is_in_archive(&file) => {
                 PlayerSource::Without("the recording lies in an archive, where a page cannot play it from")
             }
             _ => self.link(&file),
+        };
+        match (played, Segment::parse_path(path)) {
+            // Of a segment only that: a media fragment, <https://www.w3.org/TR/media-frags/>.
+            (PlayerSource::Url(url), (_, Some(segment))) => PlayerSource::Url(format!("{url}#t={segment}")),
+            (played, _) => played,
         }
     }
 
@@ -163,6 +168,10 @@ mod tests {
         let page = folder.path().join("report.html");
         let mut beside = Recordings::new(Audio::Link, corpora, &page);
         assert_eq!(beside.source("a #1.wav"), PlayerSource::Url("corpus/a%20%231.wav".to_owned()));
+        assert_eq!(
+            beside.source("a #1.wav#t=0.5,1.25"),
+            PlayerSource::Url("corpus/a%20%231.wav#t=0.5,1.25".to_owned())
+        );
         assert!(matches!(beside.source("missing.wav"), PlayerSource::Without(_)));
         assert!(matches!(beside.source("../secret.wav"), PlayerSource::Without(_)));
         let elsewhere = folder.path().join("elsewhere/report.html");

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::dense::Linear;
 use super::{Compute, Constant, Flow, Forward, Places};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Attention of every position to the real ones, with several heads and the weights of `nn.MultiheadAttention`. What comes
 /// out at padding means nothing.

@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::norm_pool::PoolAndRelu;
 use super::normalisation::BatchNorm;
 use super::{Compute, Flow, Form, Forward, Places, Real};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Conv2d and batch normalisation.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use ser_model::network::{Activation, Layer};
 use tch::Tensor;
 
 use super::{Compute, Flow, Forward, Places, build};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// A linear layer with bias, in f32.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use super::{Compute, Flow, Form, Forward, Places};
 use crate::network::parameters::to_vec_f32;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// From waveforms to the mean over real frames of the encoder's last states, in f32.
 #[derive(Debug)]

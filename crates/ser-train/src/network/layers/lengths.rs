@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::network::parameters::to_vec_i64;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// How many positions of each utterance are real: the first ones, at least one of each.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tch::{Kind, Tensor};
 
 use super::{Compute, Flow, Forward, Lengths, Places, Real, side_by_side};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// One bidirectional layer of LSTM.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use ser_model::network::{Layer, Layout, Padding};
 use tch::{Device, Kind, Tensor};
 
 use crate::batches::sharing::{Part, Sharing};
-use crate::torch::Result;
+use ser_torch::Result;
 
 pub(super) use lengths::Lengths;
 pub(super) use normalisation::RunningStatistics;

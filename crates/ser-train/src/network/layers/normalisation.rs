@@ -8,7 +8,7 @@ use super::norm_pool::{Others, PoolAndRelu, can, knows, norm_pool};
 use super::{Compute, Flow, Forward, Lengths, Places};
 use crate::batches::sharing::Sharing;
 use crate::network::parameters::{export_f32, import_f32};
-use crate::torch::Result;
+use ser_torch::Result;
 
 const MOMENTUM: f64 = 0.1;
 pub(super) const EPSILON: f64 = 1e-5;

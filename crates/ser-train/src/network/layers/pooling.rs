@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::dense::Linear;
 use super::{Compute, Flow, Form, Forward, Places, Real};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Added to a variance, whose root has no derivative at zero.
 const LEAST_VARIANCE: f64 = 1e-5;

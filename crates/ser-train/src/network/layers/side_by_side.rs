@@ -9,7 +9,7 @@ use ser_core::{Error, ErrorKind};
 use ser_torch::{has_threads, map_in_parallel, operation};
 use tch::{Device, Kind, Tensor};
 
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// Whether [`halves`] is quicker: on two threads, in bf16. In f32 the products are slow enough to be shared.
 pub(super) fn can(x: &Tensor) -> bool {

@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 use tch::Tensor;
 
 use super::{Forward, Lengths};
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// The same tensor with its channels innermost in memory, which the convolutions of a CPU and of tensor cores want.
 pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {

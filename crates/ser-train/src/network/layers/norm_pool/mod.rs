@@ -21,7 +21,7 @@ use self::lanes::{GROUP, Numbers};
 use self::moments::Moments;
 use super::Lengths;
 use super::normalisation::EPSILON;
-use crate::torch::Result;
+use ser_torch::Result;
 
 /// What follows normalisation: the largest of each window of so many rows and columns, and then ReLU. The order makes no
 /// difference, since ReLU is monotone; pooling first leaves ReLU less to do.

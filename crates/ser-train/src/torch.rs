@@ -1,3 +1,0 @@
-//! Errors of computations with libtorch.
-
-pub use ser_torch::{Result, TorchError};
