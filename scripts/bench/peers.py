@@ -505,6 +505,11 @@ def cells_of(lines: list[str]) -> dict[str, list[str]]:
     return {row[0]: row for row in rows}
 
 
+def system() -> str:
+    """The system and the first two numbers of its version: what follows them is the name of somebody's build."""
+    return f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
+
+
 def page(bench: Bench, earlier: str, whole: bool) -> str:
     """The page; tables of other machines stay as they are in the `earlier` one, and rows that were not measured now, unless it
     was the `whole`."""
@@ -519,7 +524,7 @@ def page(bench: Bench, earlier: str, whole: bool) -> str:
     rows = ({} if whole else cells_of(tables.get(here, []))) | rows
     tables[here] = [
         f"{ON}{here}", "",
-        f"- system: {platform.system()} {platform.release()}", f"- corpus: {bench.files} recordings", f"- peers: {versions()}", "",
+        f"- system: {system()}", f"- corpus: {bench.files} recordings", f"- peers: {versions()}", "",
         *HEAD, *("| " + " | ".join(row) + " |" for row in rows.values()), "",
     ]
     return "\n".join([
