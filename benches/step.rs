@@ -14,7 +14,7 @@ use ser_core::progress::Silent;
 use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_model::network::{Architecture, NetworkConfig};
 use ser_model::{FitConfig, Precision};
 use ser_prepare::{PrepareOptions, prepare};
@@ -44,7 +44,7 @@ fn dataset() -> Dataset {
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
     // Mapped data outlives its file's name.
-    cache.part(set, &split, Part::Train).unwrap()
+    cache.side(set, &split, Side::Train).unwrap()
 }
 
 fn architecture(dataset: &Dataset) -> Architecture {

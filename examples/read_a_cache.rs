@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use ser_cache::Cache;
 use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let set = cache.feature_set(None)?;
     let split = cache.split(set, &protocol)?;
     let labels = split.info.labels.join(", ");
-    let utterances = split.part(Part::Test);
+    let utterances = split.side(Side::Test);
     println!(
         "{protocol}: {} utterances to test, {} classes: {labels}",
         utterances.len(),
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     );
 
     // Opened once: the tensors are mapped, and checked against their checksums when first used.
-    let dataset = cache.part(set, &split, Part::Test)?;
+    let dataset = cache.side(set, &split, Side::Test)?;
     let utterance =
         utterances.first().ok_or_else(|| Error::new(ErrorKind::Unusable, "the test side is empty"))?;
     let stretches = dataset.stretches(&[0])?;

@@ -93,9 +93,9 @@ fn features_are_those_of_the_cache(model: &Model, cache: &Path, corpus: &Path) {
     let opened = ser_cache::Cache::open(cache).unwrap();
     let set = opened.feature_sets().last().unwrap();
     let split = opened.split(set, &ser_corpus::Protocol::Random).unwrap();
-    let test = opened.part(set, &split, ser_corpus::Part::Test).unwrap();
+    let test = opened.side(set, &split, ser_corpus::Side::Test).unwrap();
     assert!(test.len() > 10);
-    for (index, utterance) in split.part(ser_corpus::Part::Test).iter().enumerate() {
+    for (index, utterance) in split.side(ser_corpus::Side::Test).iter().enumerate() {
         let clip = front_end.file(&corpus.join(&utterance.path)).unwrap();
         assert_eq!((clip.frames, clip.features.len()), (test.frames(index), test.shape().iter().product()));
         let row: Vec<f32> = test.stretches(&[index]).unwrap().iter().flat_map(|part| part.to_vec()).collect();

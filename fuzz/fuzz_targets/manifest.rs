@@ -21,7 +21,7 @@ fuzz_target!(init: ser_fuzz::start("manifest"), |data: &[u8]| {
     std::fs::write(folder.join("split.toml"), description).expect("the folder can be written to");
     memory::bounded(1024 * data.len() + (8 << 20), || {
         let Ok(split) = StoredSplit::read(&folder) else { return };
-        for utterance in split.parts.values().flatten() {
+        for utterance in split.sides.values().flatten() {
             // Joined to any folder, it stays inside, for whoever splits at whatever the system splits at.
             let mut components = std::path::Path::new(&utterance.path).components();
             assert!(components.all(|part| matches!(part, std::path::Component::Normal(_))), "{utterance:?}");

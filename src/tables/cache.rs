@@ -11,7 +11,7 @@ use ser_cache::transfer::Transfer;
 use ser_cache::usage::Usage;
 use ser_cache::verify::Verification;
 use ser_core::text::bytes;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_prepare::repair::{NotRepaired, Repair, Repaired};
 
 /// The feature sets of a cache; with `long`, with all fields of their configurations.
@@ -39,8 +39,8 @@ pub fn listing(listing: &Listing, long: bool) -> String {
             let _ = writeln!(text, "  augmentation: {copies}");
         }
         for (protocol, counts) in &set.splits {
-            let count = |part: Part| counts.get(&part).copied().unwrap_or(0);
-            let [train, val, test] = Part::ALL.map(count);
+            let count = |part: Side| counts.get(&part).copied().unwrap_or(0);
+            let [train, val, test] = Side::ALL.map(count);
             let _ = writeln!(text, "  {protocol:<18} {train:>7} train {val:>7} val {test:>7} test");
         }
     }

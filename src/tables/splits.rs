@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use ser_cache::audit::Audit;
-use ser_corpus::split::{Part, ValidationBy};
+use ser_corpus::split::{Side, ValidationBy};
 use ser_prepare::PrepareReport;
 
 /// How splits are listed.
@@ -34,7 +34,7 @@ struct Line<'a> {
 pub(super) fn write_splits(report: &PrepareReport, listed: Listed, out: &mut String) -> std::fmt::Result {
     let lines = lines(report, listed);
     let cells: Vec<[String; 3]> =
-        lines.iter().map(|line| Part::ALL.map(|part| counts(report, line, part))).collect();
+        lines.iter().map(|line| Side::ALL.map(|part| counts(report, line, part))).collect();
     let width = cells.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0).max(7);
     writeln!(out, "\nsplit                {:>width$} {:>width$} {:>width$}", "train", "val", "test")?;
     for (line, [train, val, test]) in lines.iter().zip(&cells) {
@@ -76,7 +76,7 @@ fn lines(report: &PrepareReport, listed: Listed) -> Vec<Line<'_>> {
 }
 
 /// "1320", or "1319–1320" where they differ.
-fn counts(report: &PrepareReport, line: &Line<'_>, part: Part) -> String {
+fn counts(report: &PrepareReport, line: &Line<'_>, part: Side) -> String {
     let counts =
         line.protocols.iter().filter_map(|protocol| report.splits.get(*protocol)?.get(&part).copied());
     match (counts.clone().min(), counts.max()) {
@@ -144,7 +144,7 @@ mod tests {
     fn report(speakers: usize) -> PrepareReport {
         let mut report = PrepareReport::default();
         let mut add = |name: String, counts: [usize; 3]| {
-            report.splits.insert(name.clone(), Part::ALL.into_iter().zip(counts).collect());
+            report.splits.insert(name.clone(), Side::ALL.into_iter().zip(counts).collect());
             report.audits.insert(name, Audit::default());
         };
         add("random".to_owned(), [70, 15, 15]);

@@ -13,7 +13,7 @@ use ser_core::progress::Silent;
 use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_corpus::split::{Fractions, Part, SplitPlanner, UtteranceInfo};
+use ser_corpus::split::{Fractions, Side, SplitPlanner, UtteranceInfo};
 use ser_features::augmentation::AugmentationRecipe;
 use ser_prepare::repair::{RepairOptions, repair};
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
@@ -69,12 +69,12 @@ impl Place {
 }
 
 /// Every utterance of every protocol with the side it is on.
-fn sides(cache: &Cache) -> BTreeMap<String, Vec<(Part, Utterance)>> {
+fn sides(cache: &Cache) -> BTreeMap<String, Vec<(Side, Utterance)>> {
     let set = cache.feature_set(None).unwrap();
     let of = |protocol: &Protocol| {
         let split = cache.split(set, protocol).unwrap();
-        let on = |part: Part| split.part(part).iter().map(move |one| (part, one.clone())).collect::<Vec<_>>();
-        Part::ALL.into_iter().flat_map(on).collect()
+        let on = |part: Side| split.side(part).iter().map(move |one| (part, one.clone())).collect::<Vec<_>>();
+        Side::ALL.into_iter().flat_map(on).collect()
     };
     cache.protocols(set).unwrap().iter().map(|protocol| (protocol.to_string(), of(protocol))).collect()
 }
@@ -91,19 +91,19 @@ fn no_copy_is_ever_on_a_different_side_from_its_parent() {
         let sides = sides(&cache);
         assert_eq!(sides.keys().collect::<Vec<_>>(), ["random", "speaker-OAF", "speaker-YAF", "word"]);
         for (protocol, utterances) in sides {
-            let of: HashMap<&str, Part> =
+            let of: HashMap<&str, Side> =
                 utterances.iter().map(|(part, one)| (one.path.as_str(), *part)).collect();
             let mut learnt = 0;
             for (part, one) in &utterances {
                 let Some(parent) = &one.parent else {
-                    learnt += usize::from(*part == Part::Train);
+                    learnt += usize::from(*part == Side::Train);
                     continue;
                 };
-                assert_eq!(*part, Part::Train, "{protocol}: {}", one.path);
-                assert_eq!(of.get(parent.as_str()), Some(&Part::Train), "{protocol}: {}", one.path);
+                assert_eq!(*part, Side::Train, "{protocol}: {}", one.path);
+                assert_eq!(of.get(parent.as_str()), Some(&Side::Train), "{protocol}: {}", one.path);
                 assert!(one.path == format!("{parent}#copy-1") || one.path == format!("{parent}#copy-2"));
             }
-            let train = utterances.iter().filter(|(part, _)| *part == Part::Train).count();
+            let train = utterances.iter().filter(|(part, _)| *part == Side::Train).count();
             assert_eq!(train, 3 * learnt, "{protocol}: every parent has both of its copies");
             let audit = &report.audits[&protocol];
             assert_eq!(audit.copies_apart, Some(0));

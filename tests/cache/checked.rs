@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ser_cache::Cache;
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 
 /// Checks every tensor of the random splits, and counts them.
 pub(crate) fn check(root: &Path) -> ser_core::Result<usize> {
@@ -12,8 +12,8 @@ pub(crate) fn check(root: &Path) -> ser_core::Result<usize> {
     let mut checked = 0;
     for set in cache.feature_sets() {
         let split = cache.split(set, &Protocol::Random)?;
-        for part in Part::ALL {
-            let dataset = cache.part(set, &split, part)?;
+        for part in Side::ALL {
+            let dataset = cache.side(set, &split, part)?;
             dataset.check()?;
             checked += dataset.len();
         }

@@ -62,8 +62,8 @@ impl Made {
     fn forge(&self, change: impl Fn(&mut Utterance)) {
         let cache = Cache::open(self.out.path()).unwrap();
         let mut split = cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap();
-        split.parts.values_mut().flatten().for_each(change);
-        let splits = [SplitManifest { info: split.info, parts: split.parts }];
+        split.sides.values_mut().flatten().for_each(change);
+        let splits = [SplitManifest { info: split.info, sides: split.sides }];
         let generation = Generation::of(splits.clone()).unwrap();
         generation.write(&Storage::native(), &self.path("manifests"), splits).unwrap();
         self.forge_index(|index| index.feature_sets[0].manifests = generation.name());

@@ -10,7 +10,7 @@ use ser_core::ErrorKind;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_features::FeatureConfig;
 use ser_prepare::{PrepareOptions, prepare};
 use serde::Deserialize;
@@ -51,10 +51,10 @@ fn compare(root: &Path, expected: &BTreeMap<Sha, Expected>) -> usize {
             assert!(!Shard::open(&path, &layout).unwrap().verified_rows().unwrap().is_empty());
         }
         let split = cache.split(set, &Protocol::Random).unwrap();
-        for part in Part::ALL {
-            let dataset = cache.part(set, &split, part).unwrap();
+        for part in Side::ALL {
+            let dataset = cache.side(set, &split, part).unwrap();
             dataset.check().unwrap();
-            for (index, utterance) in split.part(part).iter().enumerate() {
+            for (index, utterance) in split.side(part).iter().enumerate() {
                 let Some(expected) = expected.get(&utterance.key) else { continue };
                 let row = dataset.stretches(&[index]).unwrap().concat();
                 let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();

@@ -512,8 +512,8 @@ fn floats_that_are_not_numbers_are_named() {
     let cache = ser_cache::Cache::open(&place.out()).unwrap();
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &ser_corpus::Protocol::Random).unwrap();
-    for part in ser_corpus::split::Part::ALL {
-        let dataset = cache.part(set, &split, part).unwrap();
+    for part in ser_corpus::split::Side::ALL {
+        let dataset = cache.side(set, &split, part).unwrap();
         let all: Vec<usize> = (0..dataset.len()).collect();
         assert!(dataset.stretches(&all).unwrap().concat().iter().all(|value| value.is_finite()));
     }

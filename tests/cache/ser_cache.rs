@@ -13,7 +13,7 @@ use ser_cache::{Cache, Index};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_features::FeatureConfig;
 use ser_prepare::{PrepareOptions, prepare};
 use serde_json::Value;
@@ -543,7 +543,7 @@ fn a_dataset_keeps_the_lock_of_the_cache_it_came_from() {
     let cache = Cache::open(&made.root()).unwrap();
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
-    let dataset = cache.part(set, &split, Part::Train).unwrap();
+    let dataset = cache.side(set, &split, Side::Train).unwrap();
     drop(cache);
     assert!(made.run("gc", &[]).ends(1).stderr.contains("is being read"));
     drop(dataset);
@@ -653,7 +653,7 @@ fn numpy_reads_what_was_exported_and_it_is_what_the_shards_hold() {
     let cache = Cache::open(&made.root()).unwrap();
     let split = cache.split(cache.feature_set(None).unwrap(), &Protocol::Word).unwrap();
     let expected: String =
-        Part::ALL.iter().map(|part| format!("{part} {}\n", split.part(*part).len())).collect();
+        Side::ALL.iter().map(|part| format!("{part} {}\n", split.side(*part).len())).collect();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
 
@@ -691,8 +691,8 @@ fn the_csv_has_every_field_and_the_side_in_every_split() {
     let set = cache.feature_set(None).unwrap();
     for protocol in ["random", "word", "speaker-OAF", "speaker-YAF"] {
         let split = cache.split(set, &protocol.parse().unwrap()).unwrap();
-        for part in Part::ALL {
-            for utterance in split.part(part) {
+        for part in Side::ALL {
+            for utterance in split.side(part) {
                 let line = lines.iter().find(|line| line["path"] == utterance.path).unwrap();
                 assert_eq!(line[&format!("side_{protocol}")], part.to_string());
                 assert_eq!(line["key"], utterance.key.to_string());

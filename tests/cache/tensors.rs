@@ -15,7 +15,7 @@ use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind};
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_features::{FeatureConfig, ValueType};
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ fn renaming_moving_and_touching_files_recomputes_nothing() {
     assert_eq!(report.shards_written, 0);
     let split = made.cache().split(made.cache().feature_set(None).unwrap(), &Protocol::Random).unwrap();
     let paths: BTreeSet<&str> =
-        split.parts.values().flatten().map(|utterance| utterance.path.as_str()).collect();
+        split.sides.values().flatten().map(|utterance| utterance.path.as_str()).collect();
     assert!(paths.contains("calm/renamed.wav") && paths.contains("deeper/loud/000.wav"), "{paths:?}");
     assert!(!paths.contains("calm/000.wav"));
 }
@@ -346,10 +346,10 @@ fn rows_that_lie_one_after_another_are_one_view() {
     let cache = made.cache();
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
-    let train = cache.part(set, &split, Part::Train).unwrap();
+    let train = cache.side(set, &split, Side::Train).unwrap();
     assert_eq!(train.shape(), [3, 40, 200]);
     let all: Vec<usize> = (0..train.len()).collect();
-    let rows: Vec<u32> = split.part(Part::Train).iter().map(|utterance| utterance.row).collect();
+    let rows: Vec<u32> = split.side(Side::Train).iter().map(|utterance| utterance.row).collect();
     let breaks = rows.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
     let stretches = train.stretches(&all).unwrap();
     assert_eq!(stretches.len(), breaks + 1);
@@ -368,7 +368,7 @@ fn a_shard_cut_short_under_its_reader_is_an_error() {
         let cache = made.cache().with_access(ReadOptions { map, verify: true });
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &Protocol::Random).unwrap();
-        let train = cache.part(set, &split, Part::Train).unwrap();
+        let train = cache.side(set, &split, Side::Train).unwrap();
         let all: Vec<usize> = (0..train.len()).collect();
         train.stretches(&all).unwrap();
         let shard = made.shards().remove(0);
@@ -387,7 +387,7 @@ fn a_tensor_is_compared_with_its_checksum_once_if_it_is_mapped_and_else_always()
         let cache = made.cache().with_access(ReadOptions { map, verify });
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &Protocol::Random).unwrap();
-        let train = cache.part(set, &split, Part::Train).unwrap();
+        let train = cache.side(set, &split, Side::Train).unwrap();
         train.stretches(&[0]).unwrap();
         // Flipped in place, which our writers never do.
         let shard = made.shards().remove(0);
@@ -556,8 +556,8 @@ fn an_index_that_contradicts_the_manifests_is_refused() {
 fn forge_manifests(made: &Made, change: impl Fn(&mut ser_cache::Utterance)) {
     let cache = made.cache();
     let mut split = cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap();
-    split.parts.values_mut().flatten().for_each(change);
-    let splits = [SplitManifest { info: split.info, parts: split.parts }];
+    split.sides.values_mut().flatten().for_each(change);
+    let splits = [SplitManifest { info: split.info, sides: split.sides }];
     let generation = Generation::of(splits.clone()).unwrap();
     generation.write(&Storage::native(), &made.out().join("manifests"), splits).unwrap();
     forge(made, |index| index.feature_sets[0].manifests = generation.name());
@@ -852,8 +852,8 @@ fn readers_keep_their_version_while_a_writer_replaces_it() {
     fs::remove_file(made.data().join("calm/000.wav")).unwrap();
     prepare(&PrepareOptions { seed: 9, ..made.options() }, &Storage::native(), &Silent).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
-    assert_eq!(split.parts.values().map(Vec::len).sum::<usize>(), 8);
-    cache.part(set, &split, Part::Train).unwrap().check().unwrap();
+    assert_eq!(split.sides.values().map(Vec::len).sum::<usize>(), 8);
+    cache.side(set, &split, Side::Train).unwrap().check().unwrap();
 }
 
 /// Takes the writers' lock as process 4711 would.
@@ -904,9 +904,9 @@ fn python_reads_the_same_values_with_json_and_safetensors_alone() {
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
     let mut expected = String::new();
-    for part in Part::ALL {
-        let dataset = cache.part(set, &split, part).unwrap();
-        for (index, utterance) in split.part(part).iter().enumerate() {
+    for part in Side::ALL {
+        let dataset = cache.side(set, &split, part).unwrap();
+        for (index, utterance) in split.side(part).iter().enumerate() {
             let [row] = dataset.stretches(&[index]).unwrap().try_into().unwrap();
             let bytes: &[u8] = bytemuck::cast_slice(&row);
             let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
@@ -935,7 +935,7 @@ fn the_python_example_of_the_specification_works() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let cache = Cache::open(&folder.path().join("cache")).unwrap();
     let train =
-        cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap().part(Part::Train).len();
+        cache.split(cache.feature_set(None).unwrap(), &Protocol::Random).unwrap().side(Side::Train).len();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.contains(&format!("({train}, 3, 40, 200)")), "{printed}");
 }

@@ -9,7 +9,7 @@ use ser_cache::{Cache, StoredSplit};
 use ser_core::progress::Silent;
 use ser_core::storage::{SCRATCH_PREFIX, Storage};
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_features::FeatureConfig;
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 
@@ -63,8 +63,8 @@ pub(crate) fn check(out: &Path) -> ser_core::Result<usize> {
         assert!(!protocols.is_empty(), "{} has no manifests", set.id);
         for protocol in protocols {
             let split = cache.split(set, &protocol.parse::<Protocol>()?)?;
-            for part in Part::ALL {
-                let dataset = cache.part(set, &split, part)?;
+            for part in Side::ALL {
+                let dataset = cache.side(set, &split, part)?;
                 dataset.check()?;
                 rows += dataset.len();
             }
@@ -85,7 +85,7 @@ pub(crate) fn check_splits(out: &Path) -> ser_core::Result<()> {
     let splits = fs::canonicalize(out.join("splits")).unwrap();
     for protocol in folders_in(&splits) {
         let split = StoredSplit::read(&splits.join(protocol))?;
-        for utterance in split.parts.values().flatten() {
+        for utterance in split.sides.values().flatten() {
             assert!(out.join(&utterance.shard).is_file(), "{} is not there", utterance.shard);
         }
     }

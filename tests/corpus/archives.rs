@@ -9,7 +9,7 @@ use ser_cache::{Cache, Utterance};
 use ser_core::ErrorKind;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_corpus::{read_recording, scan};
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 
@@ -39,15 +39,15 @@ fn run(data: &Path, out: &Path) -> PrepareReport {
     prepare(&PrepareOptions::new(data.to_owned(), out.to_owned()), &Storage::native(), &Silent).unwrap()
 }
 
-fn side(out: &Path, protocol: &str, part: Part) -> Vec<Utterance> {
+fn side(out: &Path, protocol: &str, part: Side) -> Vec<Utterance> {
     let cache = Cache::open(out).unwrap();
     let set = cache.feature_set(None).unwrap();
-    cache.split(set, &protocol.parse().unwrap()).unwrap().part(part).to_vec()
+    cache.split(set, &protocol.parse().unwrap()).unwrap().side(part).to_vec()
 }
 
 /// Every utterance of a cache by the name of its recording.
 fn all(out: &Path) -> BTreeMap<String, Utterance> {
-    let utterances = Part::ALL.into_iter().flat_map(|part| side(out, "random", part));
+    let utterances = Side::ALL.into_iter().flat_map(|part| side(out, "random", part));
     utterances.map(|utterance| (utterance.path.rsplit('/').next().unwrap().to_owned(), utterance)).collect()
 }
 
@@ -82,7 +82,7 @@ fn utterances_in_archives_are_those_of_the_files_that_were_put_in() {
             .filter_map(|utterance| utterance.speaker)
             .collect()
     };
-    assert_eq!(of_side(Part::Test), ["s1"; 6]);
+    assert_eq!(of_side(Side::Test), ["s1"; 6]);
     let columns = run(&fixture("parquet"), &out("again")).notes;
     assert!(columns.iter().any(|note| note.text.contains("\"gain\"")), "{columns:?}");
 }

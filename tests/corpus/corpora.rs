@@ -8,7 +8,7 @@ use ser_cache::{Cache, StoredSplit, Utterance};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{ErrorKind, Result};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_corpus::{CorpusFolder, LabelSource, MapSource};
 use ser_prepare::repair::{RepairOptions, repair};
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
@@ -86,7 +86,7 @@ fn savee(folder: &Path) {
 }
 
 fn utterances(split: &StoredSplit) -> impl Iterator<Item = &Utterance> {
-    Part::ALL.iter().flat_map(|part| split.part(*part))
+    Side::ALL.iter().flat_map(|part| split.side(*part))
 }
 
 // --- one corpus ---
@@ -189,15 +189,15 @@ fn a_test_across_corpora_learns_from_the_others_alone() {
         // Calm is in one, neutral in the other.
         assert_eq!(split.info.labels, ["angry", "disgust", "fear", "happy", "sad"]);
         assert_eq!(split.info.left_out.other_labels, 34);
-        let of = |part: Part| -> BTreeSet<&str> {
-            split.part(part).iter().map(|utterance| utterance.corpus.as_deref().unwrap()).collect()
+        let of = |part: Side| -> BTreeSet<&str> {
+            split.side(part).iter().map(|utterance| utterance.corpus.as_deref().unwrap()).collect()
         };
         assert_eq!(
-            (of(Part::Test), of(Part::Train), of(Part::Val)),
+            (of(Side::Test), of(Side::Train), of(Side::Val)),
             ([test].into(), [train].into(), [train].into())
         );
-        assert_eq!(split.part(Part::Test).len(), tested);
-        assert_eq!(split.part(Part::Train).len() + split.part(Part::Val).len(), learnt);
+        assert_eq!(split.side(Side::Test).len(), tested);
+        assert_eq!(split.side(Side::Train).len() + split.side(Side::Val).len(), learnt);
         assert!(split.info.audit.shared_speakers.is_empty());
     }
     assert_eq!(place.split("random").info.labels.len(), 7);
@@ -290,7 +290,7 @@ fn each_corpus_may_have_labels_from_elsewhere() {
     let report = place.prepare(&PrepareOptions { labels, ..place.options(&["SAVEE", "mine"]) }).unwrap();
     assert!(report.corpora[1].labels_by.ends_with("labels.csv"));
     assert_eq!(report.speakers, ["SAVEE-DC", "SAVEE-JK", "mine-me"]);
-    assert_eq!(place.split("corpus-mine").part(Part::Test).len(), 12);
+    assert_eq!(place.split("corpus-mine").side(Side::Test).len(), 12);
 }
 
 // --- label maps ---
@@ -349,14 +349,14 @@ fn parts_of_one_published_corpus_are_said_by_the_same_people() {
     }
     let both: BTreeSet<Option<String>> = place
         .split("speaker-ravdess-07")
-        .part(Part::Test)
+        .side(Side::Test)
         .iter()
         .map(|utterance| utterance.corpus.clone())
         .collect();
     assert_eq!(both.len(), 2);
     // Validation has as much as was asked for, though its speakers are in both parts.
     let split = place.split("speakers-1-of-5");
-    let [train, val] = [Part::Train, Part::Val].map(|part| split.part(part).len());
+    let [train, val] = [Side::Train, Side::Val].map(|part| split.side(part).len());
     assert!((0.1..=0.25).contains(&(val as f64 / report.used as f64)) && train > val, "{train} {val}");
 
     // Other corpora with such names may have the same people in them.
@@ -420,9 +420,9 @@ fn copies_reach_manifests_with_their_parents_and_only_in_training() {
     assert_eq!(report.splits.len(), 5);
     for protocol in report.splits.keys() {
         let split = place.split(protocol);
-        let learnt: BTreeSet<&str> = split.part(Part::Train).iter().map(|u| u.path.as_str()).collect();
-        for part in [Part::Val, Part::Test] {
-            assert!(split.part(part).iter().all(|utterance| utterance.parent.is_none()), "{protocol}");
+        let learnt: BTreeSet<&str> = split.side(Side::Train).iter().map(|u| u.path.as_str()).collect();
+        for part in [Side::Val, Side::Test] {
+            assert!(split.side(part).iter().all(|utterance| utterance.parent.is_none()), "{protocol}");
         }
         let mut copies = 0;
         for utterance in utterances(&split) {

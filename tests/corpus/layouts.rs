@@ -245,7 +245,7 @@ fn speakers_have_names_in_any_script_and_so_have_their_splits() {
     let set = cache.feature_set(None).unwrap();
     for speaker in speakers {
         let split = cache.split(set, &format!("speaker-{speaker}").parse().unwrap()).unwrap();
-        let test = split.part(ser_corpus::split::Part::Test);
+        let test = split.side(ser_corpus::split::Side::Test);
         assert!(test.len() == 8 && test.iter().all(|one| one.speaker.as_deref() == Some(speaker)));
         assert!(place.cache().join("splits").join(format!("speaker-{speaker}/test.jsonl")).is_file());
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use ser_core::ErrorKind;
 use ser_corpus::split::{
-    Fractions, MOST_LINES, Part, Split, SplitPlan, SplitPlanner, UtteranceInfo, ValidationBy, plan_splits,
+    Fractions, MOST_LINES, Side, Split, SplitPlan, SplitPlanner, UtteranceInfo, ValidationBy, plan_splits,
 };
 use ser_corpus::{Annotation, Protocol};
 
@@ -52,7 +52,7 @@ fn of<'a>(plan: &'a SplitPlan, protocol: &str) -> &'a Split {
 }
 
 fn sizes(split: &Split) -> [usize; 3] {
-    Part::ALL.map(|part| split.part(part).len())
+    Side::ALL.map(|part| split.side(part).len())
 }
 
 fn words<'a>(corpus: &'a Corpus, part: &[usize]) -> BTreeSet<&'a str> {
@@ -73,7 +73,7 @@ fn by_stratum<'a>(corpus: &'a Corpus, part: &[usize]) -> BTreeMap<(&'a str, Opti
 }
 
 fn assert_partition(split: &Split, len: usize) {
-    let mut all: Vec<usize> = Part::ALL.iter().flat_map(|part| split.part(*part)).copied().collect();
+    let mut all: Vec<usize> = Side::ALL.iter().flat_map(|part| split.side(*part)).copied().collect();
     all.sort_unstable();
     assert_eq!(all, (0..len).collect::<Vec<_>>(), "{}", split.protocol);
 }
@@ -89,8 +89,8 @@ fn a_corpus_as_tess_has_every_protocol_in_the_expected_sizes() {
     assert!(plan.left_out.is_empty());
     for split in &plan.splits {
         assert_partition(split, corpus.len());
-        for part in Part::ALL {
-            assert!(split.part(part).is_sorted());
+        for part in Side::ALL {
+            assert!(split.side(part).is_sorted());
         }
     }
     assert_eq!(sizes(of(&plan, "random")), [1958, 420, 420]);
@@ -111,8 +111,8 @@ fn the_random_split_has_the_same_share_of_every_label_and_speaker() {
     let plan = plan(&corpus, 0);
     let split = of(&plan, "random");
     for ((label, speaker), whole) in by_stratum(&corpus, &(0..corpus.len()).collect::<Vec<_>>()) {
-        for (part, share) in [(Part::Train, 0.7), (Part::Val, 0.15), (Part::Test, 0.15)] {
-            let count = by_stratum(&corpus, split.part(part))[&(label, speaker)];
+        for (part, share) in [(Side::Train, 0.7), (Side::Val, 0.15), (Side::Test, 0.15)] {
+            let count = by_stratum(&corpus, split.side(part))[&(label, speaker)];
             let exact = whole as f64 * share;
             assert!((count as f64 - exact).abs() <= 1.0, "{label} {speaker:?} {part}: {count}, not {exact}");
         }
@@ -149,8 +149,8 @@ fn a_split_does_not_depend_on_the_order_utterances_come_in() {
     let (plan, turned_plan) = (plan(&corpus, 1), plan(&turned, 1));
     for (split, turned_split) in plan.splits.iter().zip(&turned_plan.splits) {
         assert_eq!(split.protocol, turned_split.protocol);
-        for part in Part::ALL {
-            assert_eq!(paths(&corpus, split.part(part)), paths(&turned, turned_split.part(part)));
+        for part in Side::ALL {
+            assert_eq!(paths(&corpus, split.side(part)), paths(&turned, turned_split.side(part)));
         }
     }
 }
@@ -320,7 +320,7 @@ fn every_speaker_is_in_the_test_of_one_fold_and_no_side_shares_one_with_another(
     let mut tested = BTreeSet::new();
     for split in &folds {
         assert_partition(split, corpus.len());
-        let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
+        let [train, val, test] = Side::ALL.map(|part| speakers(&corpus, split.side(part)));
         assert!(train.is_disjoint(&val) && train.is_disjoint(&test) && val.is_disjoint(&test));
         assert!(test.iter().all(|speaker| tested.insert(*speaker)));
         // 0.15 · 23 = 3.45
@@ -332,7 +332,7 @@ fn every_speaker_is_in_the_test_of_one_fold_and_no_side_shares_one_with_another(
 #[test]
 fn of_sixteen_speakers_in_four_folds_four_are_tested_two_validate_and_ten_are_learnt_from() {
     let corpus = many_speakers(&[20; 16]);
-    let of_side = |split: &Split| Part::ALL.map(|part| speakers(&corpus, split.part(part)).len());
+    let of_side = |split: &Split| Side::ALL.map(|part| speakers(&corpus, split.side(part)).len());
     for seed in 0..5 {
         let plan = plan_of_folds(&corpus, Some(4), seed);
         let mut validating = BTreeSet::new();
@@ -443,7 +443,7 @@ fn where_five_other_speakers_remain_validation_has_speakers_of_its_own_near_the_
         for split in splits {
             assert_partition(split, corpus.len());
             assert_eq!(split.validation, Some(ValidationBy::Speakers));
-            let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
+            let [train, val, test] = Side::ALL.map(|part| speakers(&corpus, split.side(part)));
             assert!(train.is_disjoint(&val) && test.is_disjoint(&val), "{}", split.protocol);
             let share = split.val.len() as f64 / (corpus.len() - split.test.len()) as f64;
             assert!(share > 0.075 && share < 0.225, "{}: {share}", split.protocol);
@@ -711,7 +711,7 @@ proptest! {
         for split in planner.with_folds(folds).splits(|_| ()) {
             assert_copies_follow(&corpus, &split);
             prop_assert_eq!(&split.protocol.to_string().parse::<Protocol>().unwrap(), &split.protocol);
-            let [train, val, test] = Part::ALL.map(|part| speakers(&corpus, split.part(part)));
+            let [train, val, test] = Side::ALL.map(|part| speakers(&corpus, split.side(part)));
             let left_out = split.left_out.copies + split.left_out.other_labels + split.left_out.unpublished;
             let placed = sizes(&split).iter().sum::<usize>() + left_out;
             match &split.protocol {

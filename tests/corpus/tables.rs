@@ -7,7 +7,7 @@ use ser_cache::{Cache, StoredSplit, Utterance};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_core::{ErrorKind, Result};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_corpus::{ColumnNames, LabelSource};
 use ser_prepare::{PrepareOptions, PrepareReport, prepare};
 
@@ -53,20 +53,20 @@ impl Place {
     }
 
     /// What the cache has on a side of a split.
-    fn side(&self, protocol: &str, part: Part) -> Vec<Utterance> {
+    fn side(&self, protocol: &str, part: Side) -> Vec<Utterance> {
         let cache = Cache::open(&self.out()).unwrap();
         let set = cache.feature_set(None).unwrap();
         let place = self.out().join(ser_cache::generation_place(&set.manifests)).join(protocol);
-        StoredSplit::read(&place).unwrap().part(part).to_vec()
+        StoredSplit::read(&place).unwrap().side(part).to_vec()
     }
 
     /// The paths on the sides of a split: train, validation, test.
     fn sides(&self, protocol: &str) -> [Vec<String>; 3] {
-        Part::ALL.map(|part| self.side(protocol, part).into_iter().map(|utterance| utterance.path).collect())
+        Side::ALL.map(|part| self.side(protocol, part).into_iter().map(|utterance| utterance.path).collect())
     }
 
     fn all(&self) -> Vec<Utterance> {
-        let mut all: Vec<Utterance> = Part::ALL.iter().flat_map(|part| self.side("random", *part)).collect();
+        let mut all: Vec<Utterance> = Side::ALL.iter().flat_map(|part| self.side("random", *part)).collect();
         all.sort_by(|a, b| a.path.cmp(&b.path));
         all
     }
@@ -156,7 +156,7 @@ fn segments_survive_damage_and_are_augmented_like_recordings() {
         all
     };
     ser_prep(arguments(&["--augment", recipe.to_str().unwrap(), "--copies", "2"])).ends(0);
-    let copies = place.side("random", Part::Train).into_iter().filter(|utterance| utterance.parent.is_some());
+    let copies = place.side("random", Side::Train).into_iter().filter(|utterance| utterance.parent.is_some());
     let copies: Vec<Utterance> = copies.collect();
     assert!(
         copies.len() >= 8
@@ -316,7 +316,7 @@ fn the_published_split_is_the_protocol_official() {
             .map(|u| u.speaker.unwrap())
             .collect::<std::collections::BTreeSet<_>>()
     };
-    assert!(speakers(Part::Train).is_disjoint(&speakers(Part::Val)) && !val.is_empty());
+    assert!(speakers(Side::Train).is_disjoint(&speakers(Side::Val)) && !val.is_empty());
 
     // Beside a test side, an evaluation side is for validation; alone it is for test.
     place.with_table(table.replace("dev", "evaluation")).unwrap();

@@ -9,7 +9,7 @@ use ser_cache::audit::Audit;
 use ser_core::random::Random;
 use ser_core::storage::Storage;
 use ser_corpus::Corpora;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_eval::render::html::{self, Audio, PageOptions};
 use ser_eval::render::svg::{Plot, figures};
 use ser_eval::render::{model_card, write_figures};
@@ -381,7 +381,7 @@ impl Example {
             protocol_in_words: protocol_in_words("random", &sides[0], &sides[1], &sides[2]),
         };
         let names: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-        let counts = |_: &String| Part::ALL.into_iter().zip([n * 5, n, n]).collect::<BTreeMap<_, _>>();
+        let counts = |_: &String| Side::ALL.into_iter().zip([n * 5, n, n]).collect::<BTreeMap<_, _>>();
         let command = |purpose: &str, words: &[&str]| CommandLine {
             purpose: purpose.to_owned(),
             words: words.iter().map(|word| (*word).to_owned()).collect(),
@@ -397,7 +397,7 @@ impl Example {
             fit: FitConfig::default(),
             split_seed: 0,
             split_digest: "a".repeat(64),
-            sides: Part::ALL.into_iter().zip(sides).collect(),
+            sides: Side::ALL.into_iter().zip(sides).collect(),
             counts_by_label: names.iter().map(|label| (label.clone(), counts(label))).collect(),
             audit: Audit {
                 speakers_known: true,

@@ -134,7 +134,7 @@ fn the_gap_adds_up_as_printed() {
     let gap = report.recipes[0].gap.as_ref().unwrap();
     assert!((gap.gap - (gap.uar_random - gap.uar_new_voice)).abs() < 1e-15);
     let expected = "UAR is 0.995 on a random split and 0.500 on speakers that are not in training (OAF 0.625, YAF 0.375), a \
-                    difference of 0.495. Part of it is that the random split shares its voices with training; part may be \
+                    difference of 0.495. Side of it is that the random split shares its voices with training; part may be \
                     that training had 480 instead of 240 utterances.";
     assert_eq!(gap.in_words, expected);
     // With one of the speakers alone it says so; without a random split there is none.

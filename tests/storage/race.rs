@@ -13,7 +13,7 @@ use ser_cache::{Cache, Index};
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_prepare::{PrepareOptions, prepare};
 
 use crate::common::{Ran, contents};
@@ -181,8 +181,8 @@ impl Drop for Stop<'_> {
 fn paths_of(cache: &Cache) -> BTreeSet<String> {
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
-    Part::ALL.iter().for_each(|part| cache.part(set, &split, *part).unwrap().check().unwrap());
-    split.parts.values().flatten().map(|utterance| utterance.path.clone()).collect()
+    Side::ALL.iter().for_each(|part| cache.side(set, &split, *part).unwrap().check().unwrap());
+    split.sides.values().flatten().map(|utterance| utterance.path.clone()).collect()
 }
 
 fn recordings_in(data: &Path) -> BTreeSet<String> {

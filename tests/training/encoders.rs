@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ser_audio::Limits;
 use ser_cache::{Cache, FeatureSet, Sha, shard_path, shards_folder};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_encoder::Encoder;
 use ser_features::{FeatureConfig, Pooling, ValueType};
 use ser_prepare::RecordingReader;
@@ -44,10 +44,10 @@ fn the_states_of_an_encoder_are_prepared_trained_on_and_reported() {
     assert_eq!(config.encoder.as_ref().unwrap().digest, encoder.digest().to_string());
     assert_eq!(config.shape(), [4, 16, 1]);
     let split = cache.split(set, &"random".parse().unwrap()).unwrap();
-    let dataset = cache.part(set, &split, Part::Test).unwrap();
+    let dataset = cache.side(set, &split, Side::Test).unwrap();
     let stored = dataset.stretches(&(0..dataset.len()).collect::<Vec<_>>()).unwrap().concat();
     let mut reader = RecordingReader::new(&config, Limits::default());
-    for (utterance, stored) in split.part(Part::Test).iter().zip(stored.chunks_exact(64)) {
+    for (utterance, stored) in split.side(Side::Test).iter().zip(stored.chunks_exact(64)) {
         reader.read(&folder.join("corpus").join(&utterance.path)).unwrap();
         let samples = reader.load(None).unwrap().samples.to_vec();
         let pooled = encoder.pooled(&[&samples], &[0, 1, 2, 3], Pooling::Mean).unwrap();
@@ -119,7 +119,7 @@ fn assert_half_precision(root: &Path) {
         let is_wanted = |set: &&FeatureSet| set.shape == [1, 32, 1] && set.dtype() == dtype;
         let set = cache.feature_sets().iter().find(is_wanted).unwrap();
         let split = cache.split(set, &"random".parse().unwrap()).unwrap();
-        let dataset = cache.part(set, &split, Part::Train).unwrap();
+        let dataset = cache.side(set, &split, Side::Train).unwrap();
         dataset.check().unwrap();
         let values = dataset.stretches(&(0..dataset.len()).collect::<Vec<_>>()).unwrap().concat();
         let size = |name: &Sha| std::fs::metadata(shard_path(&shards_folder(root), name)).unwrap().len();

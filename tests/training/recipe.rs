@@ -8,7 +8,7 @@ use ser_core::ErrorKind;
 use ser_core::progress::Silent;
 use ser_core::storage::Storage;
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_model::checkpoint::{Checkpoint, Value};
 use ser_model::{ClassWeights, FeatureNormalisation, FitConfig, Sampling};
 use ser_train::batches::Batches;
@@ -26,8 +26,8 @@ use crate::common_python::python_with;
 
 #[test]
 fn a_normalised_utterance_has_mean_0_and_deviation_1_over_its_real_frames_and_zero_padding() {
-    let (train, split) = side(Part::Train);
-    let utterances = split.part(Part::Train);
+    let (train, split) = side(Side::Train);
+    let utterances = split.side(Side::Train);
     let normaliser =
         Normaliser::new(FeatureNormalisation::Utterance, &train, utterances, None, Device::Cpu).unwrap();
     let normalised = rows(&train, normaliser);
@@ -54,7 +54,7 @@ fn the_training_sides_statistics_are_in_the_checkpoint_and_are_those_of_its_real
     train(&config, &folder.path().join("run")).unwrap();
     let checkpoint = Checkpoint::read(folder.path().join("run/best.pt")).unwrap();
 
-    let (train, _) = side(Part::Train);
+    let (train, _) = side(Side::Train);
     let [channels, bands, frames] = train.shape();
     let tensors = rows(&train, Normaliser::none());
     let statistics = checkpoint.extra("feature_statistics").unwrap();
@@ -82,8 +82,8 @@ fn the_training_sides_statistics_are_in_the_checkpoint_and_are_those_of_its_real
 
 #[test]
 fn a_speakers_statistics_take_his_voice_out_of_every_coefficient() {
-    let (train, split) = side(Part::Train);
-    let utterances = split.part(Part::Train);
+    let (train, split) = side(Side::Train);
+    let utterances = split.side(Side::Train);
     let normaliser =
         Normaliser::new(FeatureNormalisation::Speaker, &train, utterances, None, Device::Cpu).unwrap();
     let normalised = rows(&train, normaliser);
@@ -102,7 +102,7 @@ fn a_speakers_statistics_take_his_voice_out_of_every_coefficient() {
 #[test]
 fn a_report_normalises_as_the_training_did() {
     let folder = tempfile::tempdir().unwrap();
-    let (test, split) = side(Part::Test);
+    let (test, split) = side(Side::Test);
     for way in
         [FeatureNormalisation::Utterance, FeatureNormalisation::Training, FeatureNormalisation::Speaker]
     {
@@ -116,7 +116,7 @@ fn a_report_normalises_as_the_training_did() {
             let batches = Batches::new(&test, Device::Cpu).unwrap().normalised_by(normaliser);
             ser_train::evaluate::evaluate(&mut network, &test, &batches, &Silent).unwrap().loss().unwrap()
         };
-        let right = normaliser_of(&checkpoint, way, &test, split.part(Part::Test), Device::Cpu).unwrap();
+        let right = normaliser_of(&checkpoint, way, &test, split.side(Side::Test), Device::Cpu).unwrap();
         let (right, wrong) = (loss(right), loss(Normaliser::none()));
         let text =
             succeed(ser_report(folder.path()).arg("--json").arg("--checkpoint").arg(run.join("best.pt")));
@@ -144,8 +144,8 @@ fn statistics_of_another_shape_are_refused() {
     let value =
         Value::dict([("mean", Value::Tensor(tensor.clone())), ("standard_deviation", Value::Tensor(tensor))]);
     checkpoint.extra = vec![("feature_statistics".to_owned(), value)];
-    let (test, split) = side(Part::Test);
-    let utterances = split.part(Part::Test);
+    let (test, split) = side(Side::Test);
+    let utterances = split.side(Side::Test);
     let made = normaliser_of(&checkpoint, FeatureNormalisation::Training, &test, utterances, Device::Cpu);
     assert_eq!(made.unwrap_err().kind(), ErrorKind::Mismatch);
 }
@@ -324,11 +324,11 @@ fn prepared() -> &'static Prepared {
     crate::common_fit::prepared(&SMALL_FEATURES)
 }
 
-fn side(part: Part) -> (Dataset, ser_cache::StoredSplit) {
+fn side(part: Side) -> (Dataset, ser_cache::StoredSplit) {
     let cache = Cache::open(&prepared().cache).unwrap();
     let set = cache.feature_set(None).unwrap();
     let split = cache.split(set, &Protocol::Random).unwrap();
-    (cache.part(set, &split, part).unwrap(), split)
+    (cache.side(set, &split, part).unwrap(), split)
 }
 
 /// Every tensor of `dataset`, normalised.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_features::Preset;
 
 use crate::care::survey::{no_cache, not_a_folder};
@@ -119,11 +119,11 @@ impl Cache {
     pub(crate) fn utterance_sides(&self, set: &FeatureSet, protocols: &[Protocol]) -> Result<UtteranceSides> {
         let mut utterances = UtteranceSides::new();
         for protocol in protocols {
-            for (part, side) in self.split(set, protocol)?.parts {
-                for utterance in side {
+            for (side, of_side) in self.split(set, protocol)?.sides {
+                for utterance in of_side {
                     let known = utterances.entry(utterance.path.clone());
                     let (_, sides) = known.or_insert_with(|| (utterance, BTreeMap::new()));
-                    sides.insert(protocol.clone(), part);
+                    sides.insert(protocol.clone(), side);
                 }
             }
         }
@@ -242,13 +242,13 @@ impl Cache {
     ///
     /// # Errors
     /// When an utterance is not in `set`, or a shard cannot be opened.
-    pub fn part(&self, set: &FeatureSet, split: &StoredSplit, part: Part) -> Result<Dataset> {
-        self.dataset(set, &split.info.labels, split.part(part))
+    pub fn side(&self, set: &FeatureSet, split: &StoredSplit, side: Side) -> Result<Dataset> {
+        self.dataset(set, &split.info.labels, split.side(side))
     }
 }
 
 /// The utterances of a feature set by path, each with its side in some protocols.
-pub(crate) type UtteranceSides = BTreeMap<String, (Utterance, BTreeMap<Protocol, Part>)>;
+pub(crate) type UtteranceSides = BTreeMap<String, (Utterance, BTreeMap<Protocol, Side>)>;
 
 pub(crate) fn unknown(utterance: &Utterance) -> Error {
     Error::new(ErrorKind::Mismatch, "differs between a manifest and the index")

@@ -71,13 +71,13 @@
 //!
 //! use ser_cache::Cache;
 //! use ser_corpus::Protocol;
-//! use ser_corpus::split::Part;
+//! use ser_corpus::split::Side;
 //!
 //! # fn main() -> ser_core::Result<()> {
 //! let cache = Cache::open(Path::new("../../tests/fixtures/cache/v1"))?;
 //! let set = cache.feature_set(None)?;
 //! let split = cache.split(set, &Protocol::Random)?;
-//! let training = cache.part(set, &split, Part::Train)?;
+//! let training = cache.side(set, &split, Side::Train)?;
 //! let [channels, n_mfcc, frames] = training.shape();
 //! for index in 0..training.len() {
 //!     let tensors = training.stretches(&[index])?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_corpus::{Corpora, Corpus};
 use serde::Deserialize;
 
@@ -94,7 +94,7 @@ impl Sources {
         let generation = root.join(generation_place(&set.manifests));
         for entry in std::fs::read_dir(generation).into_iter().flatten().flatten() {
             let Ok(split) = StoredSplit::read(&entry.path()) else { continue };
-            let utterances = Part::ALL.iter().flat_map(|part| split.part(*part));
+            let utterances = Side::ALL.iter().flat_map(|part| split.side(*part));
             utterances.for_each(|Utterance { key, path, .. }| sources.add(*key, path));
         }
         sources

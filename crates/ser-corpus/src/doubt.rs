@@ -1,5 +1,5 @@
-//! Classes that look like something else: a speaker, a corpus, a side of a split; or that folders contradict. What names say is guessed where nobody said by which
-//! convention they are to be read, and a guess that looks wrong has to be said.
+//! Classes that look like something else: a speaker, a corpus, a side of a split; or that folders contradict. What names say is
+//! guessed where nobody said by which convention they are to be read, and a guess that looks wrong has to be said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use ser_core::remedy::Setting;
 use crate::PublishedSide;
 use crate::conventions::{PathName, Suggestion};
 use crate::lexicon::{
-    is_an_id, is_corpus, is_emotion, is_emotion_or_code, is_group, is_qualifier, is_small_number,
-    may_be_an_id, says_emotion,
+    is_a_degree, is_an_id, is_corpus, is_emotion, is_emotion_or_code, is_group, is_qualifier,
+    is_small_number, may_be_an_id, says_emotion,
 };
 use crate::nobody::is_about_recordings;
 
@@ -32,8 +32,8 @@ pub(crate) fn doubts(
 ) -> Vec<Doubt> {
     let composed = with_more_than_an_emotion(labels);
     let without_emotions = suggestion.filter(|_| named_for_anything_but_emotions(labels, paths));
-    let are_other = are_folders && !labels.iter().any(|label| says_emotion(label));
-    let beside_emotions = |label: &str| if are_other { None } else { beside_emotions(label) };
+    let without_any = are_folders && !labels.iter().any(|label| says_emotion(label));
+    let beside_emotions = |label: &str| if without_any { None } else { beside_emotions(label) };
     let doubt = |label: &String| {
         let named = of_name(label, composed.contains(label.as_str())).or_else(|| beside_emotions(label));
         let text = named.or_else(|| {
@@ -47,7 +47,9 @@ pub(crate) fn doubts(
         Some(Doubt { label: label.clone(), text: text? })
     };
     let mut doubts: Vec<Doubt> = labels.iter().filter_map(doubt).collect();
-    if are_other {
+    // Classes need not be emotions: how much there is of something, or what is laughter.
+    let is_other = |label: &String| !is_a_degree(label) && self::beside_emotions(label).is_some();
+    if without_any && labels.iter().any(is_other) {
         doubts.extend(without_any_emotion(labels, &doubts));
     }
     doubts
@@ -268,6 +270,9 @@ mod tests {
         assert!(found[0].1.contains("nor are the others of 3 classes"), "{found:?}");
         let labels = ["bea".to_owned(), "sam".to_owned()].into();
         assert_eq!(doubts(&labels, &[], None, false), []);
+        for labels in [&["high", "low", "medium"][..], &["laughter", "speech_like"], &["strong", "weak"]] {
+            assert_eq!(doubted(labels, &[]), []);
+        }
         for labels in [&["W", "Großer Zorn"], &["HAP", "x"], &["female", "male"], &["very_sad", "y"]] {
             assert!(doubted(labels, &[]).iter().all(|(label, _)| label.ends_with("male")), "{labels:?}");
         }

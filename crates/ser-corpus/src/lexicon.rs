@@ -344,6 +344,15 @@ pub(crate) fn is_qualifier(text: &str) -> bool {
     QUALIFIERS.contains(&plain(text).as_str())
 }
 
+/// How much there is of something, which may be what classes are about.
+const DEGREES: &[&str] =
+    &["extreme", "high", "intense", "little", "low", "medium", "mild", "moderate", "strong", "weak"];
+
+/// Whether it says how much there is of something.
+pub(crate) fn is_a_degree(text: &str) -> bool {
+    DEGREES.contains(&plain(text).as_str())
+}
+
 /// Whether it is the number of a session, a take or the like, which is nobody's.
 pub(crate) fn is_group(text: &str) -> bool {
     let text = plain(text);

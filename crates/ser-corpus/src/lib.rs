@@ -23,7 +23,7 @@ mod lexicon;
 mod names;
 mod nobody;
 mod parquet_cell;
-mod part;
+
 mod protocol;
 mod protocol_choice;
 mod published_side;
@@ -50,7 +50,7 @@ pub use remote::read_ahead;
 pub use scan::{AudioFile, FileStat, OtherEntry, Scan, scan, scan_noting};
 pub use segment::Segment;
 pub use spelling::{MergedName, Spellings};
-pub use split::{Fractions, Part, Split, SplitPlan, SplitPlanner, Unassigned, UtteranceInfo, plan_splits};
+pub use split::{Fractions, Side, Split, SplitPlan, SplitPlanner, Unassigned, UtteranceInfo, plan_splits};
 pub use table::{Column, ColumnNames, LabelTable, TableFormat};
 
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use ser_cache::{Cache, FeatureSet, ReadOptions, Sha, StoredSplit, Utterance};
 use ser_core::progress::Progress;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::split::{Fractions, Part};
+use ser_corpus::split::{Fractions, Side};
 use ser_corpus::{Corpora, Protocol};
 use ser_encoder::Encoders;
 use ser_eval::{
@@ -87,7 +87,7 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     let split = same_split(&cache, set, &origin, &checkpoint.labels)?;
     require(&options.require, &split.info.protocol, &split.info.audit)
         .map_err(|error| error.at(&options.checkpoint))?;
-    let test = cache.part(set, &split, Part::Test)?;
+    let test = cache.side(set, &split, Side::Test)?;
     if test.shape() != origin.model.input_shape {
         return Err(Error::new(
             ErrorKind::Mismatch,
@@ -102,7 +102,7 @@ pub fn assess_whole(options: &AssessOptions, progress: &dyn Progress) -> Result<
     let (device, _) = device::set_up(&options.device, options.threads)?;
     let mut network = network_of(&checkpoint, &origin, &options.encoders, device)
         .map_err(|error| error.at(&options.checkpoint))?;
-    let (way, utterances) = (origin.fit.feature_normalisation, split.part(Part::Test));
+    let (way, utterances) = (origin.fit.feature_normalisation, split.side(Side::Test));
     let normaliser = normaliser_of(&checkpoint, way, &test, utterances, device)
         .map_err(|error| error.at(&options.checkpoint))?;
     let batches = Batches::new(&test, device)?.normalised_by(normaliser);
@@ -217,7 +217,7 @@ fn other_corpus(
     let cache = Cache::open(root)?.with_access(access);
     let set = same_features(&cache, origin)?;
     let split = cache.split(set, &Protocol::Random)?;
-    let (dataset, utterances) = (cache.part(set, &split, Part::Test)?, split.part(Part::Test));
+    let (dataset, utterances) = (cache.side(set, &split, Side::Test)?, split.side(Side::Test));
     let learnt = LearntFrom::of(checkpoint)?.unwrap_or_default();
     let entries = set.by_key();
     let is_new = |utterance: &Utterance| {
@@ -333,7 +333,7 @@ pub fn run_record(
         commands,
         split_seed: origin.split.seed,
         split_digest: origin.split.digest.to_string(),
-        sides: Part::ALL.map(|part| (part, side(&split, part))).into(),
+        sides: Side::ALL.map(|part| (part, side(&split, part))).into(),
         counts_by_label: split.info.counts_by_label,
         audit: split.info.audit,
         history,
@@ -342,8 +342,8 @@ pub fn run_record(
     })
 }
 
-fn side(split: &StoredSplit, part: Part) -> SplitSide {
-    SplitSide::of(split.part(part).iter().map(|u| (u.speaker.as_deref(), u.word.as_deref())))
+fn side(split: &StoredSplit, part: Side) -> SplitSide {
+    SplitSide::of(split.side(part).iter().map(|u| (u.speaker.as_deref(), u.word.as_deref())))
 }
 
 fn open_cache(options: &AssessOptions, origin: &Origin) -> Result<Cache> {
@@ -424,7 +424,7 @@ fn same_split(cache: &Cache, set: &FeatureSet, origin: &Origin, labels: &[String
 pub(crate) fn is_another_corpus(cache: &Cache, set: &FeatureSet, origin: &Origin) -> bool {
     let known = &origin.split.sample;
     let Ok(all) = cache.split(set, &Protocol::Random) else { return false };
-    let mut utterances = Part::ALL.into_iter().flat_map(|part| all.part(part));
+    let mut utterances = Side::ALL.into_iter().flat_map(|part| all.side(part));
     !known.is_empty() && !utterances.any(|utterance| known.binary_search(&utterance.key).is_ok())
 }
 
@@ -436,9 +436,9 @@ fn provenance(
     split: &StoredSplit,
 ) -> Provenance {
     let protocol = origin.split.protocol.clone();
-    let [train, val, test] = Part::ALL.map(|part| side(split, part));
+    let [train, val, test] = Side::ALL.map(|part| side(split, part));
     let words = protocol_in_words(&protocol, &train, &val, &test);
-    let cut = cut_frames(set, split, &[Part::Test]).map(|cut| format!("Of the test side, {cut}."));
+    let cut = cut_frames(set, split, &[Side::Test]).map(|cut| format!("Of the test side, {cut}."));
     let protocol_in_words =
         [vec![words], training_in_words(&origin.fit, &origin.epochs()), cut.into_iter().collect()]
             .concat()

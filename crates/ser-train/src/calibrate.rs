@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use ser_cache::{EntriesByKey, FeatureSet, StoredSplit, Utterance};
 use ser_core::Result;
 use ser_core::progress::Silent;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_encoder::Encoders;
 use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::Checkpoint;
@@ -45,14 +45,14 @@ pub(crate) fn calibrator_of(said: &Predictions, split: &StoredSplit) -> Result<C
 /// training.
 fn speakers_of_their_own(split: &StoredSplit) -> Option<Vec<usize>> {
     let in_training: BTreeSet<&str> =
-        split.part(Part::Train).iter().filter_map(|utterance| utterance.speaker.as_deref()).collect();
+        split.side(Side::Train).iter().filter_map(|utterance| utterance.speaker.as_deref()).collect();
     let mut numbers = BTreeMap::new();
     let mut number = |utterance: &Utterance| {
         let speaker = utterance.speaker.clone()?;
         let next = numbers.len();
         (!in_training.contains(speaker.as_str())).then(|| *numbers.entry(speaker).or_insert(next))
     };
-    let speakers: Vec<usize> = split.part(Part::Val).iter().map(&mut number).collect::<Option<_>>()?;
+    let speakers: Vec<usize> = split.side(Side::Val).iter().map(&mut number).collect::<Option<_>>()?;
     (numbers.len() > 1).then_some(speakers)
 }
 
@@ -64,8 +64,8 @@ pub(crate) fn sound_of(entries: &EntriesByKey<'_>, utterance: &Utterance) -> Opt
 /// The sounds and speakers on the training and validation side of `split`. Augmented copies are of sounds that are there.
 pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
     let entries = set.by_key();
-    let heard = |part: Part| {
-        let originals = || split.part(part).par_iter().filter(|utterance| utterance.parent.is_none());
+    let heard = |part: Side| {
+        let originals = || split.side(part).par_iter().filter(|utterance| utterance.parent.is_none());
         let sounds: Vec<_> = originals().filter_map(|utterance| sound_of(&entries, utterance)).collect();
         let speakers: HashSet<&str> =
             originals().filter_map(|utterance| utterance.speaker.as_deref()).collect();
@@ -74,7 +74,7 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
             speakers: speakers.into_iter().map(String::from).collect(),
         }
     };
-    let training = split.part(Part::Train);
+    let training = split.side(Side::Train);
     let mut frames: Vec<u32> = training.iter().map(|utterance| utterance.frames).collect();
     frames.sort_unstable();
     // Where time is pooled away, frames do not tell how long an utterance is.
@@ -83,8 +83,8 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
         training.iter().filter(|_| pooled).map(|utterance| (utterance.duration_s * 1e3) as u32).collect();
     milliseconds.sort_unstable();
     LearntFrom {
-        training: heard(Part::Train),
-        validation: heard(Part::Val),
+        training: heard(Side::Train),
+        validation: heard(Side::Val),
         typical_frames: frames.get(frames.len() / 2).copied(),
         typical_ms: milliseconds.get(milliseconds.len() / 2).copied(),
     }
@@ -98,7 +98,7 @@ pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
 pub(crate) fn calibrate(checkpoint: &mut Checkpoint, material: &Material, device: Device) -> Result<()> {
     let origin = Origin::of(checkpoint)?;
     let mut network = network_of(checkpoint, &origin, &Encoders::default(), device)?;
-    let (way, utterances) = (origin.fit.feature_normalisation, material.split.part(Part::Val));
+    let (way, utterances) = (origin.fit.feature_normalisation, material.split.side(Side::Val));
     let normaliser = normaliser_of(checkpoint, way, &material.val, utterances, device)?;
     let batches = Batches::new(&material.val, device)?.normalised_by(normaliser);
     let said = evaluate(&mut network, &material.val, &batches, &Silent)?;

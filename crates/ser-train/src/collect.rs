@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ser_core::progress::{Progress, Silent};
 use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_eval::compare::Comparison;
 use ser_eval::metrics::{BootstrapOptions, SetCoverage};
 use ser_eval::runs::{FoundRun, RunsReport, UnusableRun, find_runs};
@@ -106,14 +106,14 @@ fn answers_of(assessment: Assessment, name: String, sides: &mut Sides) -> Result
     let digest = split.digest.to_string();
     let test = sides.entry(digest.clone()).or_insert_with(|| {
         let utterances =
-            split.part(Part::Test).iter().zip(&predictions).map(|(utterance, prediction)| TestUtterance {
+            split.side(Side::Test).iter().zip(&predictions).map(|(utterance, prediction)| TestUtterance {
                 path: utterance.path.clone(),
                 truth: prediction.truth,
                 speaker: utterance.speaker.clone(),
                 word: utterance.word.clone(),
                 duration_s: utterance.duration_s,
             });
-        let train = split.part(Part::Train).iter();
+        let train = split.side(Side::Train).iter();
         Arc::new(TestSide {
             protocol: split.info.protocol.clone(),
             split: digest,

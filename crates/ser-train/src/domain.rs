@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 use ser_cache::{Dataset, Utterance};
 use ser_core::Result;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_model::domain::MOST_DESCRIBED;
 pub use ser_model::domain::{DomainReference, describe};
 
@@ -19,15 +19,15 @@ use crate::material::Material;
 /// # Errors
 /// When a shard cannot be read, or features are not finite numbers.
 pub(crate) fn reference_of(material: &Material) -> Result<DomainReference> {
-    let side = |dataset: &Dataset, part: Part| {
-        let utterances = material.split.part(part);
+    let side = |dataset: &Dataset, part: Side| {
+        let utterances = material.split.side(part);
         let recordings: Vec<usize> =
             (0..utterances.len()).filter(|index| utterances[*index].parent.is_none()).collect();
         let step = recordings.len().div_ceil(MOST_DESCRIBED).max(1);
         let sample: Vec<usize> = recordings.into_iter().step_by(step).collect();
         sample.par_iter().map(|index| descriptor(dataset, utterances, *index)).collect::<Result<Vec<_>>>()
     };
-    DomainReference::fit(&side(&material.train, Part::Train)?, &side(&material.val, Part::Val)?)
+    DomainReference::fit(&side(&material.train, Side::Train)?, &side(&material.val, Side::Val)?)
 }
 
 /// The distance of each utterance of `dataset`, which are `utterances`, from the training side.

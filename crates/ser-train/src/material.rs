@@ -3,7 +3,7 @@
 use ser_cache::{Cache, CutFrames, Dataset, FeatureSet, ReadOptions, StoredSplit};
 use ser_core::Result;
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_model::FitConfig;
 use ser_model::network::Architecture;
 
@@ -33,8 +33,8 @@ impl Material {
         let cache = Cache::open(&config.cache)?.with_access(access);
         let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
         let split = cache.split(set, &protocol)?;
-        let train = cache.part(set, &split, Part::Train)?;
-        let val = cache.part(set, &split, Part::Val)?;
+        let train = cache.side(set, &split, Side::Train)?;
+        let val = cache.side(set, &split, Side::Val)?;
         check_features(config, set)?;
         Architecture::new(&config.network, train.shape(), split.info.labels.len())?;
         Ok(Self { set: set.clone(), split, train, val })
@@ -42,14 +42,14 @@ impl Material {
 
     /// What its tensors leave out of the recordings of the split, if anything.
     pub fn cut_frames(&self) -> Option<CutFrames> {
-        cut_frames(&self.set, &self.split, &Part::ALL)
+        cut_frames(&self.set, &self.split, &Side::ALL)
     }
 }
 
 /// What the tensors of `set` leave out of the recordings on these sides of `split`, if anything.
-pub(crate) fn cut_frames(set: &FeatureSet, split: &StoredSplit, parts: &[Part]) -> Option<CutFrames> {
+pub(crate) fn cut_frames(set: &FeatureSet, split: &StoredSplit, parts: &[Side]) -> Option<CutFrames> {
     let entries = set.by_key();
-    let utterances = parts.iter().flat_map(|part| split.part(*part));
+    let utterances = parts.iter().flat_map(|part| split.side(*part));
     let originals = utterances.filter(|utterance| utterance.parent.is_none());
     CutFrames::of(originals.filter_map(|utterance| Some(&entries.get(&utterance.key)?.row)))
 }

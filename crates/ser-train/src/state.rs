@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use ser_cache::{FeatureSet, Sha, StoredSplit, TensorKey};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_distributed::Ranks;
 use ser_features::FeatureConfig;
 use ser_model::checkpoint::{Checkpoint, Value};
@@ -70,7 +70,7 @@ const SAMPLE: usize = 16;
 /// The lowest keys of the utterances of `split`. Keys are digests, so these are a random sample that stays the same however
 /// the utterances are dealt.
 pub(super) fn sample(split: &StoredSplit) -> Vec<TensorKey> {
-    let utterances = Part::ALL.into_iter().flat_map(|part| split.part(part));
+    let utterances = Side::ALL.into_iter().flat_map(|part| split.side(part));
     let mut lowest = BTreeSet::new();
     for utterance in utterances {
         if lowest.len() < SAMPLE || lowest.last().is_some_and(|highest| utterance.key < *highest) {

@@ -11,7 +11,7 @@ use ser_core::progress::{Progress, Silent};
 use ser_core::random::Random;
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::split::Part as Side;
+use ser_corpus::split::Side;
 use ser_distributed::Ranks;
 use ser_encoder::Tunable;
 use ser_model::checkpoint::Checkpoint;
@@ -22,7 +22,7 @@ use tch::Device;
 use crate::batches::feature_augmentation::augment;
 use crate::batches::imbalance::{class_weights, order};
 use crate::batches::normalisation::{Normaliser, Statistics, statistics_of_training};
-use crate::batches::sharing::{Part, Sharing};
+use crate::batches::sharing::{RankRows, Sharing};
 use crate::batches::source::TrainingSource;
 use crate::batches::{Batch, Batches, integers};
 use crate::calibrate::{calibrator_of, learnt_from};
@@ -183,7 +183,7 @@ impl<'a> Trainer<'a> {
         let weights = class_weights(config.class_weights, material.train.labels(), labels.len());
         let statistics = statistics_of_training(config.feature_normalisation, &material.train)?;
         let normaliser = |dataset: &Dataset, part: Side| {
-            let (way, utterances) = (config.feature_normalisation, material.split.part(part));
+            let (way, utterances) = (config.feature_normalisation, material.split.side(part));
             Normaliser::new(way, dataset, utterances, statistics.as_ref(), device)
         };
         let train = normaliser(&material.train, Side::Train)?;
@@ -352,7 +352,7 @@ impl<'a> Trainer<'a> {
     /// others, as in mixtures, or on what was drawn for them.
     fn rows_to_read(&self, all: usize) -> Range<usize> {
         match self.ranks.are_several() && self.config.augment.features.is_empty() {
-            true => Part::of(self.ranks, all).rows(),
+            true => RankRows::of(self.ranks, all).rows(),
             false => 0..all,
         }
     }
@@ -367,7 +367,7 @@ impl<'a> Trainer<'a> {
         sums: &mut DeviceSums,
     ) -> Result<bool> {
         let place = [u64::from(self.standing.epoch), self.standing.step];
-        let part = Part::of(self.ranks, indices.len());
+        let part = RankRows::of(self.ranks, indices.len());
         let (batch, sharing) = match self.config.augment.features.is_empty() {
             true => {
                 let sharing = self.sharing(&batch, indices, part)?;
@@ -402,7 +402,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// What this rank, which has read its `part` of the utterances `indices`, must know of the others.
-    fn sharing(&self, batch: &Batch<'_>, indices: &[usize], part: Part) -> Result<Sharing<'a>> {
+    fn sharing(&self, batch: &Batch<'_>, indices: &[usize], part: RankRows) -> Result<Sharing<'a>> {
         let device = batch.frames.device();
         let train = &self.material.train;
         let frames = match self.train.frames(indices) {

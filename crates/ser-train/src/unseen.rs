@@ -9,7 +9,7 @@ use ser_core::remedy::Setting;
 use ser_core::text::thousands;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_eval::{
     Doubt, Evaluation, OutOfDomain, Prediction, Provenance, RawAnswers, Uncertainty, training_in_words,
 };
@@ -213,7 +213,7 @@ impl CorpusEvaluation<'_> {
         };
         let entries = self.set.by_key();
         // Recordings of a speaker are normalised together, on whatever side they are. Augmented copies are none.
-        let of_all = Part::ALL.into_iter().flat_map(|part| split.part(part));
+        let of_all = Side::ALL.into_iter().flat_map(|part| split.side(part));
         let utterances: Vec<Utterance> = of_all
             .filter(|utterance| utterance.parent.is_none())
             .map(|utterance| Utterance { label: as_known(known, &utterance.label), ..utterance.clone() })

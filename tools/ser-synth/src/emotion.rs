@@ -93,7 +93,7 @@ pub(crate) struct Expression {
     pub(crate) attack: f64,
     /// Loss of the voice source at 3 kHz, in decibels: small for a pressed voice, large for a lax one.
     pub(crate) tilt: f64,
-    /// Part of each period during which the glottis is open.
+    /// Side of each period during which the glottis is open.
     pub(crate) open_quotient: f64,
     /// Aspiration noise in decibels relative to the voice: breathiness.
     pub(crate) aspiration: f64,

@@ -56,7 +56,7 @@ pub struct FieldChange {
 }
 
 /// A feature set as it is compared.
-struct Side<'a> {
+struct Compared<'a> {
     set: &'a FeatureSet,
     entries: EntriesByKey<'a>,
     protocols: Vec<Protocol>,
@@ -70,9 +70,9 @@ struct Side<'a> {
 /// # Errors
 /// When the manifests of either cannot be read.
 pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<FeatureSetDifference> {
-    let (a, b) = (Side::open(a.0, a.1)?, Side::open(b.0, b.1)?);
+    let (a, b) = (Compared::open(a.0, a.1)?, Compared::open(b.0, b.1)?);
     let is_current =
-        |side: &Side<'_>| augmented_set_id(&side.set.configuration, side.copies.as_ref()) == side.set.id;
+        |side: &Compared<'_>| augmented_set_id(&side.set.configuration, side.copies.as_ref()) == side.set.id;
     let configuration = configuration_changes(a.set, b.set);
     let same_copies = a.copies == b.copies;
     let mut difference = FeatureSetDifference {
@@ -92,7 +92,7 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Fea
 
     if !same_copies {
         let shown =
-            |side: &Side<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), ToString::to_string));
+            |side: &Compared<'_>| Some(side.copies.as_ref().map_or("none".to_owned(), ToString::to_string));
         difference.configuration.extend(change("augmentation", shown(&a), shown(&b)));
     }
     difference.added =
@@ -105,7 +105,8 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Fea
         let mut why = utterance_changes(&ours.0, &theirs.0);
         let content = content_change((&a, &ours.0), (&b, &theirs.0));
         if content.is_none() && same_tensors {
-            let checksum = |side: &Side<'_>, of: &Utterance| Some(side.entry(of)?.row.checksum.to_string());
+            let checksum =
+                |side: &Compared<'_>, of: &Utterance| Some(side.entry(of)?.row.checksum.to_string());
             why.extend(change("tensor", checksum(&a, &ours.0), checksum(&b, &theirs.0)));
         }
         why.splice(0..0, content);
@@ -127,7 +128,7 @@ pub fn compare(a: (&Cache, &FeatureSet), b: (&Cache, &FeatureSet)) -> Result<Fea
     Ok(difference)
 }
 
-impl<'a> Side<'a> {
+impl<'a> Compared<'a> {
     fn open(cache: &'a Cache, set: &'a FeatureSet) -> Result<Self> {
         let protocols = cache.protocols(set)?;
         let utterances = cache.utterance_sides(set, &protocols)?;
@@ -150,14 +151,14 @@ impl<'a> Side<'a> {
 
 /// Whether two recordings are the same, by their bytes, or where those are no longer known, by their sound.
 fn content_change(
-    (a, ours): (&Side<'_>, &Utterance),
-    (b, theirs): (&Side<'_>, &Utterance),
+    (a, ours): (&Compared<'_>, &Utterance),
+    (b, theirs): (&Compared<'_>, &Utterance),
 ) -> Option<FieldChange> {
     match (a.content(ours), b.content(theirs)) {
         (Some(x), Some(y)) => change("content", Some(x.to_string()), Some(y.to_string())),
         _ if ours.key == theirs.key => None,
         _ => {
-            let sound = |side: &Side<'_>, of| Some(side.entry(of)?.row.source.sound.to_string());
+            let sound = |side: &Compared<'_>, of| Some(side.entry(of)?.row.source.sound.to_string());
             change("sound", sound(a, ours), sound(b, theirs))
         }
     }

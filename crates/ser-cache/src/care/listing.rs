@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_features::FeatureConfig;
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ pub struct ListedSet {
     /// How many tensors it has.
     pub entries: usize,
     /// Its splits, with their numbers of utterances.
-    pub splits: BTreeMap<String, BTreeMap<Part, usize>>,
+    pub splits: BTreeMap<String, BTreeMap<Side, usize>>,
     /// How many shards it has.
     pub shards: usize,
     /// Their size, bytes.
@@ -112,7 +112,7 @@ fn not_default(configuration: &str) -> Vec<String> {
 }
 
 /// How many utterances each split in the generation in `folder` has on each side, and what could not be read.
-fn counts(folder: &Path) -> (BTreeMap<String, BTreeMap<Part, usize>>, Vec<Error>) {
+fn counts(folder: &Path) -> (BTreeMap<String, BTreeMap<Side, usize>>, Vec<Error>) {
     let (mut counts, mut unreadable) = (BTreeMap::new(), Vec::new());
     if !folder.is_dir() {
         unreadable.push(Error::new(ErrorKind::Missing, "is missing").at(folder));

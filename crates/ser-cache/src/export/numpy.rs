@@ -10,7 +10,7 @@ use ser_core::remedy::Action;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 
 use crate::export::Exported;
 use crate::{Cache, Checksum, FeatureSet, Shard, StoredSplit, Utterance, shard_path, shards_folder};
@@ -32,7 +32,7 @@ pub fn export_numpy(
 ) -> Result<Exported> {
     let split = cache.split(set, protocol)?;
     storage.make_folder(folder)?;
-    let utterances: usize = Part::ALL.iter().map(|part| split.part(*part).len()).sum();
+    let utterances: usize = Side::ALL.iter().map(|part| split.side(*part).len()).sum();
     let mut exported = Exported { feature_set: set.id.clone(), files: Vec::new(), utterances };
     let mut write = |name: String, content: &mut dyn FnMut(&mut Sink<'_>) -> Result<()>| -> Result<()> {
         let path = folder.join(name);
@@ -43,8 +43,8 @@ pub fn export_numpy(
     let labels = serde_json::to_vec(&split.info.labels).map_err(unwritable)?;
     write("labels.json".to_owned(), &mut |sink| sink(&labels))?;
     progress.start(utterances as u64, "utterances");
-    for part in Part::ALL {
-        let side = split.part(part);
+    for part in Side::ALL {
+        let side = split.side(part);
         let n = side.len();
         write(format!("{part}_features.npy"), &mut |sink| write_features(cache, set, side, sink, progress))?;
         let frames: Vec<i32> = side.iter().map(|utterance| utterance.frames as i32).collect();

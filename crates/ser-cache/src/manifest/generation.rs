@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -33,7 +33,7 @@ struct Description {
     /// The text of `split.toml`.
     text: String,
     /// The digests in it.
-    manifests: BTreeMap<Part, Sha>,
+    manifests: BTreeMap<Side, Sha>,
 }
 
 impl Generation {
@@ -43,14 +43,14 @@ impl Generation {
     /// When one cannot be rendered.
     pub fn of<U: Serialize>(splits: impl IntoIterator<Item = SplitManifest<U>>) -> Result<Self> {
         let mut described = BTreeMap::new();
-        for SplitManifest { mut info, parts } in splits {
-            for (part, utterances) in &parts {
+        for SplitManifest { mut info, sides } in splits {
+            for (side, utterances) in &sides {
                 let mut hasher = Sha256::new();
                 render(utterances, &mut |piece| {
                     hasher.update(piece);
                     Ok(())
                 })?;
-                info.manifests.insert(*part, Hex(hasher.finalize().into()));
+                info.manifests.insert(*side, Hex(hasher.finalize().into()));
             }
             let text = toml::to_string(&info).map_err(|error| unwritable(&error.to_string()))?;
             described.insert(info.protocol, Description { text, manifests: info.manifests });
@@ -90,8 +90,8 @@ impl Generation {
         generation_name(target).is_ok_and(|name| name == self.name)
             && self.splits.iter().all(|(protocol, split)| {
                 let folder = target.join(protocol);
-                split.manifests.iter().all(|(part, digest)| {
-                    sha_of_file(&folder.join(manifest_name(*part))).is_ok_and(|found| found == *digest)
+                split.manifests.iter().all(|(side, digest)| {
+                    sha_of_file(&folder.join(manifest_name(*side))).is_ok_and(|found| found == *digest)
                 })
             })
     }
@@ -102,21 +102,21 @@ impl Generation {
         scratch: &Path,
         split: &SplitManifest<U>,
     ) -> Result<()> {
-        let SplitManifest { info, parts } = split;
+        let SplitManifest { info, sides } = split;
         let text = self.splits.get(&info.protocol).map_or("", |description| description.text.as_str());
         let folder = scratch.join(&info.protocol);
         storage.make_folder(&folder)?;
         storage.replace_file(&folder.join(DESCRIPTION), &[text.as_bytes()])?;
-        for (part, utterances) in parts {
-            let path = folder.join(manifest_name(*part));
+        for (side, utterances) in sides {
+            let path = folder.join(manifest_name(*side));
             storage.replace_file_with(&path, |write| render(utterances, write))?;
         }
         Ok(())
     }
 }
 
-fn manifest_name(part: Part) -> String {
-    format!("{part}.jsonl")
+fn manifest_name(side: Side) -> String {
+    format!("{side}.jsonl")
 }
 
 fn sha_of_file(path: &Path) -> std::io::Result<Sha> {
@@ -183,7 +183,7 @@ pub fn check_splits_place(root: &Path) -> Result<()> {
     };
     let is_manifest = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name == DESCRIPTION || Part::ALL.iter().any(|part| name == manifest_name(*part))
+        name == DESCRIPTION || Side::ALL.iter().any(|side| name == manifest_name(*side))
     };
     let is_split = |path: &PathBuf| path.is_dir() && names_in(path).iter().all(is_manifest);
     if place.is_symlink() || !place.exists() || place.is_dir() && names_in(&place).iter().all(is_split) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use ser_core::remedy::Action;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::split::{Fractions, Part, Unassigned, ValidationBy};
+use ser_corpus::split::{Fractions, Side, Unassigned, ValidationBy};
 use ser_corpus::{Protocol, Segment, check_relative};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ pub struct SplitInfo {
     /// Shares asked for.
     pub fractions: Fractions,
     /// Utterances on each side.
-    pub counts: BTreeMap<Part, usize>,
+    pub counts: BTreeMap<Side, usize>,
     /// Utterances of the cache that are on no side.
     #[serde(default, skip_serializing_if = "Unassigned::is_empty")]
     pub left_out: Unassigned,
@@ -95,11 +95,11 @@ pub struct SplitInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<CopySettings>,
     /// Utterances of each class on each side.
-    pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
+    pub counts_by_label: BTreeMap<String, BTreeMap<Side, usize>>,
     /// What the sides share.
     pub audit: Audit,
     /// SHA-256 of each manifest.
-    pub manifests: BTreeMap<Part, Sha>,
+    pub manifests: BTreeMap<Side, Sha>,
 }
 
 fn is_usual(validation: &Option<ValidationBy>) -> bool {
@@ -113,7 +113,7 @@ pub struct SplitManifest<U = Utterance> {
     /// What goes into `split.toml`, except the digests.
     pub info: SplitInfo,
     /// The utterances of each side.
-    pub parts: BTreeMap<Part, Vec<U>>,
+    pub sides: BTreeMap<Side, Vec<U>>,
 }
 
 /// The file that describes a split. It holds the digests of the other three.
@@ -127,7 +127,7 @@ pub struct StoredSplit {
     /// SHA-256 of `split.toml`, and so, through the digests in it, of the whole split.
     pub digest: Sha,
     /// The utterances of each side.
-    pub parts: BTreeMap<Part, Vec<Utterance>>,
+    pub sides: BTreeMap<Side, Vec<Utterance>>,
 }
 
 impl StoredSplit {
@@ -144,24 +144,24 @@ impl StoredSplit {
         let info: SplitInfo =
             toml::from_str(&text).map_err(|error| damaged(&path, error.message().to_owned()))?;
         info.protocol.parse::<Protocol>().map_err(|error| damaged(&path, error.reason()))?;
-        let read: Vec<Result<(Part, Vec<Utterance>)>> = (Part::ALL.into_par_iter())
-            .map(|part| {
-                Ok((part, read_part(&folder.join(format!("{part}.jsonl")), info.manifests.get(&part))?))
+        let read: Vec<Result<(Side, Vec<Utterance>)>> = (Side::ALL.into_par_iter())
+            .map(|side| {
+                Ok((side, read_side(&folder.join(format!("{side}.jsonl")), info.manifests.get(&side))?))
             })
             .collect();
         // Of several errors that of the first side, whichever was found first.
-        let parts = read.into_iter().collect::<Result<BTreeMap<_, _>>>()?;
-        Ok(Self { info, digest: Sha::of(&[text.as_bytes()]), parts })
+        let sides = read.into_iter().collect::<Result<BTreeMap<_, _>>>()?;
+        Ok(Self { info, digest: Sha::of(&[text.as_bytes()]), sides })
     }
 
     /// The utterances of one side.
-    pub fn part(&self, part: Part) -> &[Utterance] {
-        self.parts.get(&part).map_or(&[], Vec::as_slice)
+    pub fn side(&self, side: Side) -> &[Utterance] {
+        self.sides.get(&side).map_or(&[], Vec::as_slice)
     }
 }
 
 /// The utterances of the manifest at `path`, whose digest must be `expected`.
-fn read_part(path: &Path, expected: Option<&Sha>) -> Result<Vec<Utterance>> {
+fn read_side(path: &Path, expected: Option<&Sha>) -> Result<Vec<Utterance>> {
     let text = read_text(path)?;
     if expected != Some(&Sha::of(&[text.as_bytes()])) {
         return Err(damaged(path, "its checksum differs from split.toml".to_owned()));

@@ -5,6 +5,7 @@
 
 mod official;
 mod planner;
+mod side;
 mod validation;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Annotation, Protocol};
 
-pub use crate::part::Part;
 pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo};
+pub use side::Side;
 pub use validation::ValidationBy;
 
 /// Which share of the utterances (or words) goes to validation and test; the rest is train.
@@ -52,7 +53,7 @@ impl Fractions {
     }
 }
 
-/// One protocol's split: for each part the indices of its utterances, ascending.
+/// One protocol's split: for each side the indices of its utterances, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// The protocol it follows.
@@ -95,12 +96,12 @@ impl Unassigned {
 }
 
 impl Split {
-    /// The utterances of one part.
-    pub fn part(&self, part: Part) -> &[usize] {
-        match part {
-            Part::Train => &self.train,
-            Part::Val => &self.val,
-            Part::Test => &self.test,
+    /// The utterances of one side.
+    pub fn side(&self, side: Side) -> &[usize] {
+        match side {
+            Side::Train => &self.train,
+            Side::Val => &self.val,
+            Side::Test => &self.test,
         }
     }
 

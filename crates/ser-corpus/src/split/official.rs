@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 
 use crate::split::validation::Draw;
-use crate::split::{Part, SplitPlanner, UtteranceInfo, ValidationBy};
+use crate::split::{Side, SplitPlanner, UtteranceInfo, ValidationBy};
 use crate::{Protocol, PublishedSide, Split, Unassigned};
 
 impl SplitPlanner<'_> {
     /// The protocols that the annotations of the utterances give; why there is none where some say something.
     pub(super) fn official_protocols(&self) -> Vec<Result<Protocol, String>> {
         let mut protocols = Vec::new();
-        let is_any = |part: Part| (0..self.utterances.len()).any(|i| self.published_side(i) == Some(part));
-        match (is_any(Part::Train), is_any(Part::Test)) {
+        let is_any = |part: Side| (0..self.utterances.len()).any(|i| self.published_side(i) == Some(part));
+        match (is_any(Side::Train), is_any(Side::Test)) {
             (true, true) => protocols.push(Ok(Protocol::Official)),
-            (false, false) if !is_any(Part::Val) => {}
+            (false, false) if !is_any(Side::Val) => {}
             (has_train, _) => {
-                let lacking = if has_train { Part::Test } else { Part::Train };
+                let lacking = if has_train { Side::Test } else { Side::Train };
                 protocols.push(Err(format!("no official split: no utterance is on its side {lacking}")));
             }
         }
@@ -49,30 +49,30 @@ impl SplitPlanner<'_> {
         let side = |i: usize| {
             let utterance = &self.utterances[i];
             match utterance.fold? {
-                of if of == fold => Some(Part::Test),
-                _ if utterance.val_fold == Some(fold) => Some(Part::Val),
-                _ => Some(Part::Train),
+                of if of == fold => Some(Side::Test),
+                _ if utterance.val_fold == Some(fold) => Some(Side::Val),
+                _ => Some(Side::Train),
             }
         };
         self.published(Protocol::OfficialFold(fold.to_owned()), side)
     }
 
     /// The side of an utterance in the published split.
-    fn published_side(&self, index: usize) -> Option<Part> {
+    fn published_side(&self, index: usize) -> Option<Side> {
         let UtteranceInfo { split, corpus, .. } = &self.utterances[index];
         Some(match (*split)? {
-            PublishedSide::Train => Part::Train,
-            PublishedSide::Val => Part::Val,
-            PublishedSide::Test => Part::Test,
-            PublishedSide::Evaluation if self.evaluation_validates.contains(corpus) => Part::Val,
-            PublishedSide::Evaluation => Part::Test,
+            PublishedSide::Train => Side::Train,
+            PublishedSide::Val => Side::Val,
+            PublishedSide::Test => Side::Test,
+            PublishedSide::Evaluation if self.evaluation_validates.contains(corpus) => Side::Val,
+            PublishedSide::Evaluation => Side::Test,
         })
     }
 
-    fn published(&self, protocol: Protocol, side: impl Fn(usize) -> Option<Part>) -> Result<Split, String> {
+    fn published(&self, protocol: Protocol, side: impl Fn(usize) -> Option<Side>) -> Result<Split, String> {
         let (unpublished, sided) = self.partition(|i| side(i).is_none());
-        let on = |part: Part| sided.iter().copied().filter(|&i| side(i) == Some(part)).collect::<Vec<_>>();
-        let (mut train, mut val, test) = (on(Part::Train), on(Part::Val), on(Part::Test));
+        let on = |part: Side| sided.iter().copied().filter(|&i| side(i) == Some(part)).collect::<Vec<_>>();
+        let (mut train, mut val, test) = (on(Side::Train), on(Side::Val), on(Side::Test));
         let mut validation = None;
         if val.is_empty() {
             let purpose = format!("{protocol}-val");

@@ -230,13 +230,13 @@ impl<'a> SplitPlanner<'a> {
         self.by_path.iter().partition(|&&index| is(index))
     }
 
-    /// Refuses a split whose test or validation part asks for a class that training never shows.
+    /// Refuses a split whose test or validation side asks for a class that training never shows.
     pub(super) fn with_every_class(&self, split: Split) -> Result<Split, String> {
         let labels = |part: &[usize]| -> BTreeSet<&str> {
             part.iter().map(|&index| self.utterances[index].label).collect()
         };
         if split.train.is_empty() || split.val.is_empty() || split.test.is_empty() {
-            return Err("a part would be empty".to_owned());
+            return Err("a side would be empty".to_owned());
         }
         let learnt = labels(&split.train);
         let asked = labels(&split.test).into_iter().chain(labels(&split.val));

@@ -6,7 +6,7 @@ use std::path::Path;
 use ser_cache::audit::Audit;
 use ser_core::text::printable;
 use ser_corpus::Corpora;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_model::FitConfig;
 
 use crate::evaluation::{History, SplitSide};
@@ -35,9 +35,9 @@ pub struct RunRecord {
     /// SHA-256 of the split, hexadecimal.
     pub split_digest: String,
     /// Who says what on each side.
-    pub sides: BTreeMap<Part, SplitSide>,
+    pub sides: BTreeMap<Side, SplitSide>,
     /// Utterances of each class on each side.
-    pub counts_by_label: BTreeMap<String, BTreeMap<Part, usize>>,
+    pub counts_by_label: BTreeMap<String, BTreeMap<Side, usize>>,
     /// What the sides share.
     pub audit: Audit,
     /// The epochs of the training.

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use ser_core::text::{printable, sentence, thousands};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 
 use crate::evaluation::{Evaluation, OutOfDomain, RunRecord, Uncertainty};
 
@@ -107,7 +107,7 @@ fn uses(card: &mut String, evaluation: &Evaluation) {
 
 fn factors(card: &mut String, run: &RunRecord) {
     put!(card, "## Factors\n");
-    for (part, title) in [(Part::Train, "Training"), (Part::Val, "Validation"), (Part::Test, "Test")] {
+    for (part, title) in [(Side::Train, "Training"), (Side::Val, "Validation"), (Side::Test, "Test")] {
         let Some(side) = run.sides.get(&part) else { continue };
         let speakers = match (side.speakers.is_empty(), side.speakers.len()) {
             (true, _) => "speakers not known".to_owned(),
@@ -166,9 +166,9 @@ fn data(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
             card,
             "| {} | {} | {} | {} |",
             md(label),
-            thousands(count(Part::Train) as u64),
-            thousands(count(Part::Val) as u64),
-            thousands(count(Part::Test) as u64)
+            thousands(count(Side::Train) as u64),
+            thousands(count(Side::Val) as u64),
+            thousands(count(Side::Test) as u64)
         );
     }
     card.push('\n');

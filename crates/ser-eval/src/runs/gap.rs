@@ -49,7 +49,7 @@ impl VoiceGap {
             gap if gap >= 0.0005 => {
                 let smaller = smaller_training(random.n_train, new.n_train);
                 format!(
-                    ", a difference of {gap:.3}. Part of it is that the random split shares its voices with training{smaller}"
+                    ", a difference of {gap:.3}. Side of it is that the random split shares its voices with training{smaller}"
                 )
             }
             gap => format!(": sharing voices with training gained nothing here ({:+.3})", gap + 0.0),

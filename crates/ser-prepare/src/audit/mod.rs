@@ -149,7 +149,7 @@ mod tests {
     use ser_cache::{Cache, CopySettings};
     use ser_core::progress::Silent;
     use ser_core::storage::Storage;
-    use ser_corpus::split::Part;
+    use ser_corpus::split::Side;
     use ser_features::augmentation::AugmentationRecipe;
 
     fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
@@ -222,6 +222,8 @@ mod tests {
         let found = of(&shared);
         assert_eq!(found.overlapping_segments, 3);
         assert!(found.in_short().contains("3 overlapping segments"), "{}", found.in_short());
+        // As if near-duplicates had been looked for, and none been found.
+        let found = Audit { near_duplicates_across_sides: Some(0), ..found };
         let error = require(&[Requirement::NoNearDuplicates], "random", &found).unwrap_err().to_string();
         assert!(error.contains("segments that overlap one in training or validation: 3"), "{error}");
         let apart = [
@@ -249,7 +251,7 @@ mod tests {
         let cache = Cache::open(&root).unwrap();
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &"speaker-YAF".parse().unwrap()).unwrap();
-        let [mut train, val, mut test] = Part::ALL.map(|part| split.part(part).iter().collect::<Vec<_>>());
+        let [mut train, val, mut test] = Side::ALL.map(|part| split.side(part).iter().collect::<Vec<_>>());
         let measured = measured(&root, set, set.entries.iter(), &Originals::default(), 1).unwrap();
         let found = audit_split([&train, &val, &test], &split.info.labels, &measured);
         assert_eq!(found.copies_apart, Some(0));

@@ -192,7 +192,7 @@ mod tests {
     use ser_cache::Cache;
     use ser_core::progress::Silent;
     use ser_core::storage::Storage;
-    use ser_corpus::split::Part;
+    use ser_corpus::split::Side;
     use ser_synth::{SynthCorpus, SynthOptions};
 
     use super::*;
@@ -219,7 +219,7 @@ mod tests {
         let cache = Cache::open(&root).unwrap();
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &"random".parse().unwrap()).unwrap();
-        let utterances = split.part(Part::Train);
+        let utterances = split.side(Side::Train);
         let computed = |threads: usize| -> Vec<Computed> {
             let (recipe, cache) = (&recipe, root.as_path());
             let options = OnTheFlyOptions { recipe, set, utterances, cache, data: &[], seed: 0, threads };

@@ -7,7 +7,7 @@ use ser_cache::audit::Audit;
 use ser_cache::{CopySettings, CutFrames, parse_copy_path};
 use ser_core::storage::Storage;
 use ser_core::{Error, Result};
-use ser_corpus::split::{Part, ValidationBy};
+use ser_corpus::split::{Side, ValidationBy};
 use serde::{Serialize, Serializer};
 
 use crate::prepare::store::Store;
@@ -82,7 +82,7 @@ pub struct PrepareReport {
     /// Speakers, where every file names one.
     pub speakers: Vec<String>,
     /// The splits, with their numbers of utterances.
-    pub splits: BTreeMap<String, BTreeMap<Part, usize>>,
+    pub splits: BTreeMap<String, BTreeMap<Side, usize>>,
     /// What keeps validation apart from training, of each split whose protocol leaves that open.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub validation: BTreeMap<String, ValidationBy>,

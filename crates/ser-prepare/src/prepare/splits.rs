@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ser_cache::audit::Measured;
 use ser_cache::{FeatureSet, SplitInfo, SplitManifest, Utterance, manifest_shard};
 use ser_core::Result;
-use ser_corpus::split::{Part, Split, SplitPlanner, UtteranceInfo};
+use ser_corpus::split::{Side, Split, SplitPlanner, UtteranceInfo};
 
 use crate::audit::audit_split;
 use crate::prepare::select::Selected;
@@ -67,19 +67,19 @@ impl<'a> Splits<'a> {
     }
 
     fn manifest_of(&self, split: &Split) -> SplitManifest<&Utterance<&'a str>> {
-        let side = |part: Part| -> Vec<_> { split.part(part).iter().map(|&i| &self.utterances[i]).collect() };
-        let labels = labels_of(Part::ALL.iter().flat_map(|part| side(*part)));
-        let mut counts_by_label: BTreeMap<String, BTreeMap<Part, usize>> =
-            labels.iter().map(|label| (label.clone(), Part::ALL.map(|part| (part, 0)).into())).collect();
-        for part in Part::ALL {
-            for utterance in split.part(part).iter().map(|&i| &self.utterances[i]) {
+        let side = |part: Side| -> Vec<_> { split.side(part).iter().map(|&i| &self.utterances[i]).collect() };
+        let labels = labels_of(Side::ALL.iter().flat_map(|part| side(*part)));
+        let mut counts_by_label: BTreeMap<String, BTreeMap<Side, usize>> =
+            labels.iter().map(|label| (label.clone(), Side::ALL.map(|part| (part, 0)).into())).collect();
+        for part in Side::ALL {
+            for utterance in split.side(part).iter().map(|&i| &self.utterances[i]) {
                 let counts = counts_by_label.get_mut(utterance.label);
                 if let Some(count) = counts.and_then(|counts| counts.get_mut(&part)) {
                     *count += 1;
                 }
             }
         }
-        let sides = Part::ALL.map(side);
+        let sides = Side::ALL.map(side);
         let [train, val, test] = &sides;
         let audit = audit_split([train, val, test], &labels, self.measured);
         let info = SplitInfo {
@@ -88,7 +88,7 @@ impl<'a> Splits<'a> {
             feature_set: self.set.id.clone(),
             labels,
             fractions: self.options.fractions,
-            counts: Part::ALL.map(|part| (part, split.part(part).len())).into(),
+            counts: Side::ALL.map(|part| (part, split.side(part).len())).into(),
             left_out: split.left_out,
             validation: split.validation,
             augmentation: self.options.augment.clone(),
@@ -96,7 +96,7 @@ impl<'a> Splits<'a> {
             audit,
             manifests: BTreeMap::new(),
         };
-        SplitManifest { info, parts: Part::ALL.into_iter().zip(sides).collect() }
+        SplitManifest { info, sides: Side::ALL.into_iter().zip(sides).collect() }
     }
 }
 

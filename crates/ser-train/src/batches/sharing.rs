@@ -11,7 +11,7 @@ use ser_torch::Result;
 
 /// Which utterances of a batch a rank holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
+pub(crate) struct RankRows {
     /// The place of the first in the batch.
     pub(crate) first: usize,
     /// How many, at least one.
@@ -21,7 +21,7 @@ pub(crate) struct Part {
     pub(crate) counts: bool,
 }
 
-impl Part {
+impl RankRows {
     /// The part of this one of the `ranks` in a batch of `all` utterances, at least one.
     pub(crate) fn of(ranks: &Ranks, all: usize) -> Self {
         let rows = ranks.rows(all);
@@ -38,7 +38,7 @@ impl Part {
 #[derive(Debug)]
 pub struct Sharing<'a> {
     pub(crate) ranks: &'a Ranks,
-    pub(crate) part: Part,
+    pub(crate) part: RankRows,
     /// How many frames of each utterance are real, `[B]` of the whole batch, i64.
     pub(crate) frames: Tensor,
     /// Class of each, `[B]` of the whole batch, i64.
@@ -55,7 +55,7 @@ impl<'a> Sharing<'a> {
         let count = batch.targets.size().first().map_or(0, |&all| all as usize);
         Self {
             ranks: alone,
-            part: Part { first: 0, count, counts: true },
+            part: RankRows { first: 0, count, counts: true },
             frames: batch.frames.shallow_clone(),
             targets: batch.targets.shallow_clone(),
             mixed: batch.mixed.as_ref().map(|mixed| mixed.targets.shallow_clone()),
@@ -67,7 +67,7 @@ impl<'a> Sharing<'a> {
     pub(crate) fn narrowed(&self, rows: Range<usize>) -> Self {
         Self {
             ranks: self.ranks,
-            part: Part { first: self.part.first + rows.start, count: rows.len(), ..self.part },
+            part: RankRows { first: self.part.first + rows.start, count: rows.len(), ..self.part },
             frames: self.frames.shallow_clone(),
             targets: self.targets.shallow_clone(),
             mixed: self.mixed.as_ref().map(Tensor::shallow_clone),

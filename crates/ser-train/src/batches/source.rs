@@ -5,7 +5,7 @@ use std::thread::Scope;
 
 use ser_cache::Dataset;
 use ser_corpus::CorpusFolder;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 use ser_model::FitConfig;
 use ser_prepare::on_the_fly::{Computed, OnTheFly, OnTheFlyOptions, PrefetchedSteps, StepRequest};
 use tch::{Device, Tensor};
@@ -65,7 +65,7 @@ impl<'a> TrainingSource<'a> {
         let on_the_fly = OnTheFly::new(OnTheFlyOptions {
             recipe: &config.augment,
             set: &material.set,
-            utterances: material.split.part(Part::Train),
+            utterances: material.split.side(Side::Train),
             cache: &config.cache,
             data: &data,
             seed: config.seed,

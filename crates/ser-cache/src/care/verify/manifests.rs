@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use ser_corpus::check_relative;
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 
 use crate::care::verify::damage::Findings;
 use crate::manifest::generation::{read_description, split_folders};
@@ -37,7 +37,7 @@ pub(crate) fn check_generation(folder: &Path, shown: &str, name: &Sha, of: Optio
                         "belongs to another feature set".to_owned(),
                     );
                 }
-                for part in Part::ALL {
+                for part in Side::ALL {
                     check_part(&protocol, &shown, &info, part, entries.as_ref(), &mut findings);
                 }
             }
@@ -54,7 +54,7 @@ fn check_part(
     folder: &Path,
     shown: &str,
     info: &SplitInfo,
-    part: Part,
+    part: Side,
     of: Option<&EntriesByKey<'_>>,
     findings: &mut Findings,
 ) {

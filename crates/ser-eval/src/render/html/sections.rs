@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, Render, html};
 use ser_cache::audit::Leakage;
 use ser_core::text::{Untrusted, sentence, thousands};
-use ser_corpus::split::Part;
+use ser_corpus::split::Side;
 
 use crate::evaluation::{EpochHistory, Evaluation, History, RunRecord, Uncertainty, WrongPrediction};
 use crate::render::html::recordings::{PlayerSource, Recordings};
@@ -181,11 +181,11 @@ fn tag(verdict: Leakage) -> Markup {
     }
 }
 
-fn side_name(part: Part) -> &'static str {
+fn side_name(part: Side) -> &'static str {
     match part {
-        Part::Train => "training",
-        Part::Val => "validation",
-        Part::Test => "test",
+        Side::Train => "training",
+        Side::Val => "validation",
+        Side::Test => "test",
     }
 }
 

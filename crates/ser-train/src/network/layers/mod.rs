@@ -20,7 +20,7 @@ use ser_encoder::{Replay, Tunable};
 use ser_model::network::{Layer, Layout, Padding};
 use tch::{Device, Kind, Tensor};
 
-use crate::batches::sharing::{Part, Sharing};
+use crate::batches::sharing::{RankRows, Sharing};
 use ser_torch::Result;
 
 pub(super) use lengths::Lengths;
@@ -246,7 +246,7 @@ impl Forward<'_> {
                 let leave_out = |rows: usize, random: &mut Random| {
                     (0..rows * row).for_each(|_| _ = random.unit());
                 };
-                let Part { first, count, .. } = sharing.part;
+                let RankRows { first, count, .. } = sharing.part;
                 leave_out(first, random);
                 let own = draw(random);
                 leave_out(sharing.all().saturating_sub(first + count), random);
