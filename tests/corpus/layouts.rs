@@ -513,9 +513,10 @@ fn a_map_is_about_classes_in_any_case() {
 #[cfg(unix)]
 #[test]
 fn names_of_classes_do_not_reach_the_terminal_as_they_are() {
-    let place = Place::with(takes(&["x\n\u{1b}[31m", "y\u{202e}"]));
+    // The second looks like a corpus, and is doubtful.
+    let place = Place::with(takes(&["x\n\u{1b}[31m", "Crema\u{202e}"]));
     let table = place.run(&["--labels", "folder"]).ends(0).stdout;
-    assert!(table.contains("x\\n\\u{1b}[31m 4, y\\u{202e} 4"), "{table}");
+    assert!(table.contains("Crema\\u{202e} 4, x\\n\\u{1b}[31m 4"), "{table}");
     for text in [table, place.run(&["--dry-run"]).ends(3).stdout, place.run(&["--quiet"]).ends(3).stderr] {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     }

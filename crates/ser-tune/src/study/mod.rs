@@ -6,5 +6,4 @@ pub(crate) mod pruner;
 pub(crate) mod python_json;
 pub(crate) mod replay;
 pub(crate) mod setup;
-pub(crate) mod summary;
 pub(crate) mod trial;

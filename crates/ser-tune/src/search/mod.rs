@@ -1,5 +1,12 @@
 //! The search: a study started or continued, and its results.
 
+pub(crate) mod child;
+pub(crate) mod split_training;
+pub(crate) mod summary;
+pub(crate) mod training;
+pub(crate) mod trial_folder;
+pub(crate) mod worker;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,8 +15,8 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
+use crate::search::worker::{WorkerShared, locked};
 use crate::study::setup;
-use crate::training::worker::{WorkerShared, locked};
 use crate::{
     BaseRecipe, Journal, Operation, Replay, SearchSetup, Space, Study, StudySummary, Trial, TrialRunner,
 };

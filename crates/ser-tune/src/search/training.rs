@@ -1,10 +1,5 @@
 //! Training one trial: watches its process, records its epochs, and stops it when it does poorly.
 
-pub(crate) mod child;
-pub(crate) mod split_training;
-pub(crate) mod trial_folder;
-pub(crate) mod worker;
-
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,9 +7,9 @@ use ser_core::Result;
 use ser_core::storage::Storage;
 use serde_json::json;
 
-use crate::training::child::{Ended, Running};
-use crate::training::trial_folder::{EpochLine, Follower, kept};
-use crate::training::worker::{Task, WorkerShared, locked, remark};
+use crate::search::child::{Ended, Running};
+use crate::search::trial_folder::{EpochLine, Follower, kept};
+use crate::search::worker::{Task, WorkerShared, locked, remark};
 use crate::{BaseRecipe, Operation, TrialState};
 
 /// How often a running trial is polled.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, json};
 
-use crate::training::Training;
-use crate::training::trial_folder;
+use crate::search::training::Training;
+use crate::search::trial_folder;
 use crate::{Journal, Operation, Replay, Search, SearchEvent, Study, Trial, TrialState, suggest};
 
 /// How often trials of other processes are polled.

@@ -9,7 +9,7 @@ use ser_core::Result;
 use ser_core::storage::Storage;
 use serde_json::json;
 
-use crate::training::{RunEnd, Standing, Trained, Training};
+use crate::search::training::{RunEnd, Standing, Trained, Training};
 use crate::{BaseRecipe, Trial, TrialState};
 
 /// Name of the user attribute that holds the objective of a trial on `split`.

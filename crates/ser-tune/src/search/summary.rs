@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::sampling::importance::importance;
+use crate::search::split_training::value_key;
 use crate::search::study_of;
-use crate::training::split_training::value_key;
-use crate::training::trial_folder;
+use crate::search::trial_folder;
 use crate::{BaseRecipe, Direction, Journal, Objective, Replay, SearchSetup, Study, Trial, TrialState};
 
 /// A study, its trials and its best.
