@@ -250,12 +250,6 @@ impl Cache {
 /// The utterances of a feature set by path, each with its side in some protocols.
 pub(crate) type UtteranceSides = BTreeMap<String, (Utterance, BTreeMap<Protocol, Side>)>;
 
-pub(crate) fn unknown(utterance: &Utterance) -> Error {
-    Error::new(ErrorKind::Mismatch, "differs between a manifest and the index")
-        .at(&utterance.path)
-        .help(remedy![Action::Prepare, " again"])
-}
-
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> =

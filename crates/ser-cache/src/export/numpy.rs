@@ -95,8 +95,10 @@ fn write_features(
         let shard = match opened.entry(entry.shard) {
             Slot::Occupied(shard) => shard.into_mut(),
             Slot::Vacant(slot) => {
-                let name =
-                    set.shards.get(entry.shard as usize).ok_or_else(|| crate::cache::unknown(utterance))?;
+                let name = set
+                    .shards
+                    .get(entry.shard as usize)
+                    .ok_or_else(|| crate::index::entries_by_key::unknown(utterance))?;
                 let path = shard_path(&shards_folder(&cache.root), name);
                 slot.insert(Shard::open_by(&path, &layout, false)?)
             }

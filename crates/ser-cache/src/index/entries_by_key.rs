@@ -1,8 +1,8 @@
 //! Tensors found by their keys, many of them one after the other.
 
-use ser_core::Result;
+use ser_core::remedy::Action;
+use ser_core::{Error, ErrorKind, Result, remedy};
 
-use crate::cache::unknown;
 use crate::{FeatureSet, TensorEntry, TensorKey, Utterance, manifest_shard};
 
 /// The entries of a feature set, to be found by key.
@@ -61,6 +61,12 @@ impl<'a> EntriesByKey<'a> {
         };
         self.get(&utterance.key).filter(lies_there).ok_or_else(|| unknown(utterance))
     }
+}
+
+pub(crate) fn unknown(utterance: &Utterance) -> Error {
+    Error::new(ErrorKind::Mismatch, "differs between a manifest and the index")
+        .at(&utterance.path)
+        .help(remedy![Action::Prepare, " again"])
 }
 
 /// The first bits of a key, without the last `shift` of the first 64.
