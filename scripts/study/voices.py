@@ -18,6 +18,9 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
+# One utterance at a time is too little work for several threads.
+torch.set_num_threads(1)
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
