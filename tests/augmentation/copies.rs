@@ -259,7 +259,8 @@ fn what_is_there_is_reused_and_each_recipe_is_a_feature_set_of_its_own() {
 }
 
 fn drop_sets(root: &Path, drop: Vec<String>) {
-    let options = GarbageOptions { root: root.to_owned(), drop, dry_run: false, wait: false };
+    // Another test may be starting a program, which holds the files of this process open until it runs.
+    let options = GarbageOptions { root: root.to_owned(), drop, dry_run: false, wait: true };
     collect(&options, &Storage::native()).unwrap();
 }
 
@@ -295,7 +296,7 @@ fn a_damaged_shard_is_rebuilt_with_its_copies() {
     }
     let found = verify(&place.out(), 0, &Silent).unwrap();
     assert_eq!(found.damage.len(), shards.len());
-    let options = RepairOptions { root: place.out(), data: Vec::new(), jobs: 0, wait: false };
+    let options = RepairOptions { root: place.out(), data: Vec::new(), jobs: 0, wait: true };
     let repaired = repair(&options, &Storage::native(), &Silent).unwrap();
     assert!(repaired.is_whole(), "{:?}", repaired.left);
     assert!(repaired.repaired.iter().all(|repaired| repaired.recomputed > 0));

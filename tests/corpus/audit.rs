@@ -428,7 +428,8 @@ fn ser_cache_counts_the_measurement_and_removes_one_that_no_feature_set_needs() 
     assert_eq!((usage.audits, usage.foreign), (fs::metadata(&path).unwrap().len(), 0));
     let unneeded = path.with_file_name("0123456789ab.jsonl");
     fs::copy(&path, &unneeded).unwrap();
-    let options = GarbageOptions { root: place.out.clone(), drop: Vec::new(), dry_run: false, wait: false };
+    // Another test may be starting a program, which holds the files of this process open until it runs.
+    let options = GarbageOptions { root: place.out.clone(), drop: Vec::new(), dry_run: false, wait: true };
     let removed = collect(&options, &Storage::native()).unwrap().removed;
     assert_eq!(removed.len(), 1);
     assert!(!unneeded.exists() && path.exists());

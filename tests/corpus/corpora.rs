@@ -220,7 +220,7 @@ fn a_corpus_has_the_name_it_is_given_also_where_its_cache_is_repaired() {
         for shard in &shards {
             fs::write(place.cache().join(shard), b"damaged").unwrap();
         }
-        let repair_options = RepairOptions { root: place.cache(), data, jobs: 1, wait: false };
+        let repair_options = RepairOptions { root: place.cache(), data, jobs: 1, wait: true };
         let repair = repair(&repair_options, &Storage::native(), &Silent).unwrap();
         (repair.repaired.len(), repair.left)
     };
