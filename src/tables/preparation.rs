@@ -61,7 +61,7 @@ fn write_table(report: &PrepareReport, listed: Listed, out: &mut String) -> std:
     if !report.doubts.is_empty() {
         writeln!(
             out,
-            "  doubtful         {}   classes that look like something else",
+            "  doubtful         {}   classes or recordings, as said below",
             files(report.doubts.len())
         )?;
     }
