@@ -128,15 +128,22 @@ impl Table {
         let rates = numbers.sample_rates.iter().map(|(rate, count)| (Rate(*rate), *count)).collect();
         self.row("sample rates", numbers.sample_rates.len(), &list(&rates, " Hz"));
         self.row("channels", numbers.channels.len(), &list(&numbers.channels, ""));
+        self.chunks(numbers);
+        if numbers.usable > 0 {
+            self.spreads(numbers);
+        }
+    }
+
+    fn chunks(&mut self, numbers: &CorpusStatistics) {
         if !numbers.chunks.is_empty() {
             let count = |(name, count): (&String, &usize)| format!("{name} ({})", thousands(*count as u64));
             let chunks: Vec<String> = numbers.chunks.iter().take(LISTED).map(count).collect();
             let text = format!("{}: not part of the sound, and harmless", chunks.join(", "));
             self.row("other chunks", numbers.chunks.len(), &text);
         }
-        if numbers.usable == 0 {
-            return;
-        }
+    }
+
+    fn spreads(&mut self, numbers: &CorpusStatistics) {
         self.line("\n                 smallest    median   largest");
         let percent = |value: f64| value * 100.0;
         self.spread("length, s", numbers.duration_s, 2, |value| value);

@@ -118,6 +118,49 @@ mod making {
         aiff
     }
 
+    /// An element of Matroska.
+    pub(crate) fn element(id: &[u8], content: &[u8]) -> Vec<u8> {
+        let size = content.len() as u32 | 1 << 28;
+        [id, &size.to_be_bytes(), content].concat()
+    }
+
+    /// The frames of an ADTS stream of 16,000 Hz and one channel in Matroska, by an encoder with this delay.
+    pub(crate) fn aac_in_matroska(mut adts: &[u8], delay_ns: u32) -> Vec<u8> {
+        let mut cluster = element(b"\xe7", &[0]);
+        for time_ms in (0i16..).step_by(64) {
+            if adts.is_empty() {
+                break;
+            }
+            let [high, middle, low] = [adts[3] & 3, adts[4], adts[5] >> 5].map(usize::from);
+            let (frame, rest) = adts.split_at(high << 11 | middle << 3 | low);
+            let [time, time_low] = time_ms.to_be_bytes();
+            cluster.extend(element(b"\xa3", &[&[0x81, time, time_low, 0x80][..], &frame[7..]].concat()));
+            adts = rest;
+        }
+        let rate_and_channels = [element(b"\xb5", &16_000f32.to_be_bytes()), element(b"\x9f", &[1])];
+        let track = [
+            element(b"\xd7", &[1]),
+            element(b"\x73\xc5", &[1]),
+            element(b"\x83", &[2]),
+            element(b"\x86", b"A_AAC"),
+            element(b"\x63\xa2", &[0x14, 0x08]),
+            element(b"\x56\xaa", &delay_ns.to_be_bytes()),
+            element(b"\xe1", &rate_and_channels.concat()),
+        ];
+        let info = [
+            element(b"\x2a\xd7\xb1", &1_000_000u32.to_be_bytes()),
+            element(b"\x4d\x80", b"a test"),
+            element(b"\x57\x41", b"a test"),
+        ];
+        let segment = [
+            element(b"\x15\x49\xa9\x66", &info.concat()),
+            element(b"\x16\x54\xae\x6b", &element(b"\xae", &track.concat())),
+            element(b"\x1f\x43\xb6\x75", &cluster),
+        ];
+        let header = element(b"\x1a\x45\xdf\xa3", &element(b"\x42\x82", b"matroska"));
+        [header, element(b"\x18\x53\x80\x67", &segment.concat())].concat()
+    }
+
     /// The upper `bits` of each sample, signed and big-endian.
     pub(crate) fn pcm_be(samples: &[i32], bits: u16) -> Vec<u8> {
         samples
@@ -397,6 +440,21 @@ fn matroska_holds_what_other_containers_hold() {
     let (recording, vorbis) = decoded(&fixture("chirp-vorbis.mka"));
     assert_eq!((recording.container.to_string().as_str(), recording.codec), ("Matroska or WebM", "vorbis"));
     assert!(vorbis.len() >= 8_000 && signal_to_noise_db(&reference, &vorbis[..8_000]) > 20.0);
+}
+
+#[test]
+fn the_delay_that_matroska_states_is_left_out() {
+    let adts = fixture("chirp.aac");
+    let (_, whole) = decoded(&adts);
+    assert_eq!(decoded(&making::aac_in_matroska(&adts, 0)).1, whole);
+    // 1,024 samples.
+    let (recording, mono) = decoded(&making::aac_in_matroska(&adts, 64_000_000));
+    assert_eq!((recording.codec, recording.container), ("aac", Container::Matroska));
+    assert_eq!(mono, whole[1_024..]);
+    let (_, reference) = decoded(&fixture("chirp.wav"));
+    assert!(signal_to_noise_db(&reference, &mono[..8_000]) > 25.0);
+    let error = refused(&making::aac_in_matroska(&adts, 3_000_000_000));
+    assert!(error.kind() == ErrorKind::Damaged && error.to_string().contains("delay of 3 s"), "{error}");
 }
 
 #[test]

@@ -709,7 +709,7 @@ fn segments_without_a_label_are_counted_and_segments_of_several_channels_refused
     assert!(report.used == 6 && notes.contains("2 of the segments in"), "{notes}");
     assert!(notes.contains("such as u6"), "{notes}");
     let doctor = ser_prep(["--doctor", "--data", data.to_str().unwrap()]);
-    assert!(doctor.stdout.contains("what tables and folders leave open: 1"), "{doctor:?}");
+    assert!(doctor.stdout.contains("not clear from tables and folders: 1"), "{doctor:?}");
     put(&data, "segments", segments.replacen("0.50 0\n", "0.50 1\n", 1).as_bytes());
     let error = run(&place.options("auto")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);

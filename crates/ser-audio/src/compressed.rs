@@ -15,29 +15,27 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::errors::{Error as SymphoniaError, Result as SymphoniaResult};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
+use symphonia::core::packet::Packet;
 use symphonia::default::formats::{
     AdtsReader, CafReader, FlacReader, IsoMp4Reader, MkvReader, MpaReader, OggReader,
 };
 
+use crate::extent::{Extent, frames_extent, matroska_extent, more_than_promised, mp4_extent, opus_head};
 use crate::guard::Deadline;
 use crate::matroska::MatroskaLength;
 use crate::mix::Mixer;
 use crate::mpeg::FrameStream;
-use crate::opus::{OpusDecoder, OpusHead};
+use crate::opus::OpusDecoder;
 use crate::pcm::take;
 use crate::refusal::{
-    COPY_AGAIN, Format, check_channels, check_format, cut_short, decoder_error, max_frames, seconds,
-    shorter_than_promised, shorter_than_stated, too_long,
+    COPY_AGAIN, Format, check_channels, check_format, decoder_error, max_frames, seconds,
+    shorter_than_promised, too_long,
 };
 use crate::{Container, Limits, matroska, mp4, mpeg, ogg, vorbis};
 
 /// Frames that the header of a stream may declare for one packet. Decoders allocate by it; the largest real
 /// one is FLAC's, with 65,535.
 const MAX_PACKET_FRAMES: u64 = 1 << 17;
-
-/// By how much, in seconds, a recording may be shorter than a duration that is stated beside its packets: two of AAC's frames
-/// at 16,000 Hz, which is what encoders and writers of containers differ by.
-const FRAMING_S: f64 = 0.15;
 
 /// Packets in a row that may decode to nothing before the file counts as damaged.
 const MAX_EMPTY_PACKETS: u32 = 64;
@@ -57,30 +55,7 @@ pub(super) fn decode(
     let extent = source.extent(&track, &parameters)?;
     let (format, packets) =
         decode_track(reader.as_mut(), &track, &parameters, &extent, (limits, &deadline, mixer), mono)?;
-    if let Some(stated) = source.packets(track.id).filter(|stated| packets.count < *stated) {
-        let what = format!(
-            "states {stated} packets of audio, of which {} could be read, the first {:.3} s",
-            packets.count,
-            seconds(mono.len() as u64, format.sample_rate)
-        );
-        return Err(Error::new(ErrorKind::Damaged, what).help("copy it again, or convert it to WAV"));
-    }
-    let packet_bytes = packets.bytes;
-    if let Source::Flac { frame_bytes, .. } = &source
-        && packet_bytes < *frame_bytes
-    {
-        // Frames that failed their checksum were skipped, or the last one is incomplete.
-        let what = format!(
-            "is cut short or corrupt: {} bytes of it are not FLAC frames",
-            frame_bytes - packet_bytes
-        );
-        return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
-    }
-    if matches!(source, Source::Flac { .. })
-        && extent.promised.is_some_and(|promised| mono.len() as u64 > promised)
-    {
-        return Err(more_than_promised());
-    }
+    source.check_complete(track.id, packets, &extent, mono.len() as u64, format.sample_rate)?;
     extent.apply(mono, format.sample_rate)?;
     Ok(format)
 }
@@ -146,6 +121,37 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Refuses a file of which less was read than its structure says, or of FLAC more: `packets` of `track`, which gave `decoded`
+    /// frames.
+    fn check_complete(
+        &self,
+        track: u32,
+        packets: Packets,
+        extent: &Extent,
+        decoded: u64,
+        rate: u32,
+    ) -> Result<()> {
+        if let Some(stated) = self.packets(track).filter(|stated| packets.count < *stated) {
+            let what = format!(
+                "states {stated} packets of audio, of which {} could be read, the first {:.3} s",
+                packets.count,
+                seconds(decoded, rate)
+            );
+            return Err(Error::new(ErrorKind::Damaged, what).help("copy it again, or convert it to WAV"));
+        }
+        let Self::Flac { frame_bytes, .. } = self else { return Ok(()) };
+        if packets.bytes < *frame_bytes {
+            // Frames that failed their checksum were skipped, or the last one is incomplete.
+            let missing = frame_bytes - packets.bytes;
+            let what = format!("is cut short or corrupt: {missing} bytes of it are not FLAC frames");
+            return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
+        }
+        match extent.promised.is_some_and(|promised| decoded > promised) {
+            true => Err(more_than_promised()),
+            false => Ok(()),
+        }
+    }
+
     fn reader(&self) -> SymphoniaResult<Box<dyn FormatReader + '_>> {
         let options = FormatOptions::default();
         fn seekable(bytes: &[u8]) -> MediaSourceStream<'_> {
@@ -178,7 +184,7 @@ impl<'a> Source<'a> {
                 let stated_s = stated.get(&track.id).copied().unwrap_or(0.0);
                 mp4_extent(bytes, track, parameters, stated_s)
             }
-            Self::Matroska(_, length) => matroska_extent(length, parameters),
+            Self::Matroska(_, length) => matroska_extent(length, track.id, parameters),
             // The packet table counts without the delay, which is still in the packets. All packets are there, or
             // the demuxer would have complained; some encoders count the last one as a full one.
             Self::Caf(_) => {
@@ -197,119 +203,6 @@ impl<'a> Source<'a> {
             Self::Ogg(_) | Self::Flac { .. } => Ok(Extent { promised: stated, ..Extent::default() }),
         }
     }
-}
-
-/// How much of what is decoded is the recording.
-#[derive(Debug, Default)]
-struct Extent {
-    /// Frames that the decoder must give, at least.
-    promised: Option<u64>,
-    /// How many may be missing without a complaint.
-    slack: u64,
-    /// Whether what is decoded beyond `promised` is padding; other decoders have trimmed it themselves.
-    trim: bool,
-    /// Frames of encoder delay at the start.
-    skip: u64,
-    /// At most this many frames after `skip` are audible.
-    keep: Option<u64>,
-    /// Frames of padding at the end.
-    discard: u64,
-    /// Whether the end of the file, which is after a whole element, is that of the recording.
-    is_open: bool,
-    /// A length in seconds that is stated beside the packets; 0 where none is.
-    stated_s: f64,
-}
-
-impl Extent {
-    /// Checks the length of `mono` and trims it.
-    fn apply(&self, mono: &mut Vec<f32>, sample_rate: u32) -> Result<()> {
-        let decoded = mono.len() as u64;
-        if let Some(promised) = self.promised {
-            if decoded.saturating_add(self.slack) < promised {
-                return Err(cut_short(promised, decoded, sample_rate));
-            }
-            if self.trim {
-                mono.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
-            }
-        }
-        if seconds(decoded, sample_rate) + FRAMING_S < self.stated_s {
-            return Err(shorter_than_stated(self.stated_s, decoded, sample_rate));
-        }
-        let discard = usize::try_from(self.discard).unwrap_or(usize::MAX);
-        mono.truncate(mono.len().saturating_sub(discard));
-        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(mono.len());
-        mono.drain(..skip);
-        if let Some(keep) = self.keep {
-            mono.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
-        }
-        Ok(())
-    }
-}
-
-fn frames_extent(stream: &FrameStream<'_>, track: &Track, stated: Option<u64>) -> Result<Extent> {
-    let delay = u64::from(track.delay.unwrap_or(0));
-    let Some(stated) = stated else {
-        // Every frame is there. One may be a table without a count, and the delay is trimmed by the decoder.
-        let promised = Some(stream.frames.saturating_mul(stream.frame_length));
-        return Ok(Extent { promised, slack: stream.frame_length + delay, ..Extent::default() });
-    };
-    // One frame holds the table, and some encoders count that one too.
-    let counted =
-        (stated + delay + u64::from(track.padding.unwrap_or(0))).div_ceil(stream.frame_length.max(1));
-    if stream.frames > counted + 1 {
-        return Err(more_than_promised());
-    }
-    let slack = if track.delay.is_some() { 0 } else { stream.frame_length };
-    Ok(Extent { promised: Some(stated), slack, ..Extent::default() })
-}
-
-fn more_than_promised() -> Error {
-    Error::new(ErrorKind::Damaged, "holds more audio than its header says, as if joined from several files")
-        .help("split it or encode it again")
-}
-
-/// What an Opus stream's identification header says.
-fn opus_head(parameters: &AudioCodecParameters) -> Result<OpusHead> {
-    OpusHead::parse(parameters.extra_data.as_deref().unwrap_or_default())
-}
-
-/// A stated duration is rounded to a millisecond, and counts whole packets; the last tenth of a second is not held against
-/// the audio.
-fn matroska_extent(length: &MatroskaLength, parameters: &AudioCodecParameters) -> Result<Extent> {
-    let rate = parameters.sample_rate.unwrap_or(0);
-    let in_samples = |seconds: f64| (seconds * f64::from(rate)).max(0.0) as u64;
-    let promised = length.duration_s.map(in_samples);
-    let skip = match parameters.codec == CODEC_ID_OPUS {
-        true => u64::from(opus_head(parameters)?.pre_skip),
-        false => 0,
-    };
-    let discard = in_samples(length.discard_ns as f64 / 1e9);
-    let slack = u64::from(rate / 10);
-    Ok(Extent { promised, slack, skip, discard, is_open: length.is_open, ..Extent::default() })
-}
-
-fn mp4_extent(
-    bytes: &[u8],
-    track: &Track,
-    parameters: &AudioCodecParameters,
-    stated_s: f64,
-) -> Result<Extent> {
-    let stated = track.num_frames.filter(|&frames| frames > 0);
-    let rate = u64::from(parameters.sample_rate.unwrap_or(0));
-    let edit = mp4::edit(bytes, track.id)?;
-    // Only where the track counts in samples, which `stated` tells, is its edit list exact enough to cut by.
-    let (Some(edit), Some(_), 1..) = (edit, stated, rate) else {
-        // Without an edit list, only the header of Opus says what comes before the recording.
-        let is_opus = edit.is_none() && parameters.codec == CODEC_ID_OPUS;
-        let skip = if is_opus { opus_head(parameters)?.pre_skip.into() } else { 0 };
-        return Ok(Extent { promised: stated, trim: true, skip, stated_s, ..Extent::default() });
-    };
-    let scale = u64::from(edit.movie_timescale.max(1));
-    // A movie time scale coarser than the sample rate has rounded the duration; keep what may be audio.
-    let rounding = if scale.is_multiple_of(rate) { 0 } else { rate.div_ceil(scale) };
-    let heard = edit.duration.saturating_mul(rate).div_ceil(scale).saturating_add(rounding);
-    let keep = (edit.duration > 0).then_some(heard);
-    Ok(Extent { promised: stated, trim: true, skip: edit.start, keep, stated_s, ..Extent::default() })
 }
 
 fn stream<'a>(source: Box<dyn MediaSource + 'a>) -> MediaSourceStream<'a> {
@@ -406,19 +299,7 @@ fn decode_track(
         let done = mono.len();
         let rate = format.as_ref().map_or(stated_rate, |format| format.sample_rate);
         deadline.check(seconds(done as u64, rate))?;
-        let packet = match reader.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => break,
-            Err(SymphoniaError::IoError(error))
-                if extent.is_open && error.kind() == std::io::ErrorKind::UnexpectedEof =>
-            {
-                break;
-            }
-            Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Err(shorter_than_promised(extent.promised, done as u64, rate));
-            }
-            Err(error) => return Err(decoder_error(error, done, rate)),
-        };
+        let Some(packet) = next_packet(reader, extent, done, rate)? else { break };
         if packet.track_id != track.id {
             continue;
         }
@@ -433,24 +314,10 @@ fn decode_track(
             continue;
         }
         empty_packets = 0;
-        let (sample_rate, channels) = spec_of(&decoded);
-        match &format {
-            None => {
-                check_format(sample_rate, channels)?;
-                let channels = u16::try_from(channels).unwrap_or(u16::MAX);
-                format = Some(Format { codec: "", sample_rate, channels });
-            }
-            Some(first) if first.sample_rate != sample_rate || usize::from(first.channels) != channels => {
-                let at = done as f64 / f64::from(rate.max(1));
-                let what = format!("changes its sample rate or its channels after {at:.3} s");
-                return Err(
-                    Error::new(ErrorKind::Unsupported, what).help("split it where the format changes")
-                );
-            }
-            Some(_) => {}
-        }
+        let sample_rate = decoded.spec().rate();
+        format = Some(same_format(format, &decoded, done)?);
         mixer.mix_down(&decoded, mono);
-        if mono.len() as u64 > max_frames(limits, sample_rate).saturating_add(extent.skip) {
+        if mono.len() as u64 > most_decoded(limits, sample_rate, extent.skip) {
             return Err(too_long(extent.promised, limits, sample_rate));
         }
     }
@@ -468,8 +335,46 @@ fn decode_track(
     Ok((format, packets))
 }
 
-fn spec_of(decoded: &GenericAudioBufferRef<'_>) -> (u32, usize) {
-    (decoded.spec().rate(), decoded.spec().channels().count())
+/// The next packet, of any track, after `done` frames of the wanted one; nothing at the end.
+fn next_packet(
+    reader: &mut dyn FormatReader,
+    extent: &Extent,
+    done: usize,
+    rate: u32,
+) -> Result<Option<Packet>> {
+    match reader.next_packet() {
+        Ok(packet) => Ok(packet),
+        Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            match extent.is_open {
+                true => Ok(None),
+                false => Err(shorter_than_promised(extent.promised, done as u64, rate)),
+            }
+        }
+        Err(error) => Err(decoder_error(error, done, rate)),
+    }
+}
+
+/// How many frames may be decoded before a recording is too long: as many as the limits allow, and the delay of `skip` frames
+/// before them. One that is longer than a second and than any recording may be does not raise the limit further.
+fn most_decoded(limits: &Limits, sample_rate: u32, skip: u64) -> u64 {
+    let most = max_frames(limits, sample_rate);
+    most.saturating_add(skip.min(most.max(u64::from(sample_rate))))
+}
+
+/// The format of a packet that was decoded after `done` frames, which is `first` if there were any before it.
+fn same_format(first: Option<Format>, decoded: &GenericAudioBufferRef<'_>, done: usize) -> Result<Format> {
+    let (sample_rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
+    let Some(first) = first else {
+        check_format(sample_rate, channels)?;
+        let channels = u16::try_from(channels).unwrap_or(u16::MAX);
+        return Ok(Format { codec: "", sample_rate, channels });
+    };
+    if first.sample_rate != sample_rate || usize::from(first.channels) != channels {
+        let at = seconds(done as u64, first.sample_rate);
+        let what = format!("changes its sample rate or its channels after {at:.3} s");
+        return Err(Error::new(ErrorKind::Unsupported, what).help("split it where the format changes"));
+    }
+    Ok(first)
 }
 
 /// The size of everything after the metadata blocks (RFC 9639, section 8.1).
@@ -484,5 +389,19 @@ fn flac_frame_bytes(bytes: &[u8]) -> Result<u64> {
         if kind & 0x80 != 0 {
             return Ok((bytes.len() as u64).saturating_sub(at as u64));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_of_any_length_lifts_no_limit() {
+        let limits = Limits { max_duration_s: 2.0, ..Limits::default() };
+        assert_eq!(most_decoded(&limits, 16_000, 1_024), 33_024);
+        assert_eq!(most_decoded(&limits, 16_000, u64::MAX), 64_000);
+        let limits = Limits { max_duration_s: 0.01, ..limits };
+        assert_eq!(most_decoded(&limits, 16_000, 1_024), 1_184);
     }
 }

@@ -3,8 +3,8 @@
 //! The decoders are third-party code fed with untrusted bytes, and arithmetic overflow is checked
 //! in every build of this crate. Such a panic is caught and becomes an error with the panic's text as its cause.
 //!
-//! What counts as time is the processor time of a decoder's thread, where the system tells it: then the answer depends
-//! neither on what else the machine has to do nor on whether the process was stopped for a while.
+//! What counts as time is the processor time of a decoder's thread: so the answer depends neither on what else the machine has
+//! to do nor on whether the process was stopped for a while.
 
 use std::time::Duration;
 
@@ -56,17 +56,11 @@ pub(super) fn too_slow(limits: &Limits, how: &str) -> Error {
         .help(remedy!["convert it to WAV, or raise the limit with ", Setting::FileTimeout])
 }
 
-#[cfg(unix)]
+/// The processor time of this thread.
 fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
     Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0))
-}
-
-#[cfg(not(unix))]
-fn thread_time() -> Duration {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod compressed;
 mod container;
 mod decode;
 mod decoder_thread;
+mod extent;
 mod fourier;
 mod guard;
 mod loader;

@@ -18,6 +18,8 @@ pub(super) struct MatroskaLength {
     pub(super) discard_ns: u64,
     /// Packets of each track, by its number.
     pub(super) packets: BTreeMap<u32, u64>,
+    /// How much of the beginning is the codec's delay, nanoseconds, of each track that states one, by its number.
+    pub(super) codec_delays_ns: BTreeMap<u32, u64>,
     /// Whether some element has no size, so that the end of the file is that of the recording.
     pub(super) is_open: bool,
 }
@@ -31,58 +33,98 @@ const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
 const DURATION: u32 = 0x4489;
 const TRACKS: u32 = 0x1654_AE6B;
 const TRACK_ENTRY: u32 = 0xAE;
+const TRACK_NUMBER: u32 = 0xD7;
 const TRACK_TYPE: u32 = 0x83;
+const CODEC_DELAY: u32 = 0x56AA;
 const SIMPLE_BLOCK: u32 = 0xA3;
 const BLOCK: u32 = 0xA1;
+
+/// No codec has a longer delay, nanoseconds.
+const MAX_CODEC_DELAY_NS: u64 = 1_000_000_000;
 
 /// Walks over all elements.
 ///
 /// # Errors
-/// `Damaged`, where the file ends inside of one.
+/// `Damaged`, where the file ends inside of one, or one says what cannot be.
 pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
     let mut length = MatroskaLength::default();
     let (mut scale_ns, mut duration) = (1_000_000_u64, None);
     let mut tracks = 0;
+    // Of the track whose entry was begun last: its number, and the delay of its codec.
+    let (mut number, mut delay_ns) = (None, 0);
     let mut at = 0;
-    while at < bytes.len() {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let (id, id_bytes) = variable(rest, 4, true).ok_or_else(cut_short)?;
-        let (size, size_bytes) =
-            variable(rest.get(id_bytes..).unwrap_or_default(), 8, false).ok_or_else(cut_short)?;
-        let body = at + id_bytes + size_bytes;
-        let unknown = size == (1 << (7 * size_bytes)) - 1;
-        let end = usize::try_from(size).ok().and_then(|size| body.checked_add(size)).unwrap_or(usize::MAX);
-        let is_master =
-            [SEGMENT, CLUSTER, BLOCK_GROUP, INFO, TRACKS, TRACK_ENTRY].map(u64::from).contains(&id);
-        if !unknown && end > bytes.len() {
-            return Err(cut_short().help(COPY_AGAIN));
-        }
-        length.is_open |= unknown;
-        if unknown && !is_master {
-            return Err(Error::new(ErrorKind::Damaged, "is corrupt: an element has no size").help(COPY_AGAIN));
-        }
-        let content = if unknown { &[] } else { bytes.get(body..end).unwrap_or_default() };
-        match u32::try_from(id) {
-            Ok(TIMESTAMP_SCALE) => scale_ns = unsigned(content).unwrap_or(scale_ns),
-            Ok(DURATION) => duration = float(content),
-            Ok(TRACK_TYPE) => tracks += 1,
-            Ok(SIMPLE_BLOCK | BLOCK) => {
+    while let Some(element) = Element::at(bytes, at)? {
+        let content = element.content;
+        length.is_open |= element.is_open;
+        match element.id {
+            TIMESTAMP_SCALE => scale_ns = unsigned(content).unwrap_or(scale_ns),
+            DURATION => duration = float(content),
+            TRACK_ENTRY => (number, delay_ns) = (None, 0),
+            TRACK_TYPE => tracks += 1,
+            TRACK_NUMBER => number = unsigned(content).and_then(|number| u32::try_from(number).ok()),
+            CODEC_DELAY => delay_ns = unsigned(content).unwrap_or(0),
+            SIMPLE_BLOCK | BLOCK => {
                 let (track, packets) = packets_of_block(content).ok_or_else(cut_short)?;
                 let total = length.packets.entry(track).or_default();
                 *total = total.saturating_add(packets);
                 length.discard_ns = 0;
             }
             // Behind its block, and only behind the last one that of the recording; a negative one means nothing there.
-            Ok(DISCARD_PADDING) => {
+            DISCARD_PADDING => {
                 length.discard_ns = signed(content).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
             }
             _ => {}
         }
-        at = if is_master { body } else { end };
+        if delay_ns > MAX_CODEC_DELAY_NS {
+            let what = format!("is corrupt: it states a codec delay of {} s", delay_ns / 1_000_000_000);
+            return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
+        }
+        if let (Some(number), 1..) = (number, delay_ns) {
+            length.codec_delays_ns.insert(number, delay_ns);
+        }
+        at = element.next;
     }
     let in_seconds = |duration: f64| duration * scale_ns as f64 / 1e9;
     length.duration_s = duration.map(in_seconds).filter(|s| *s > 0.0 && tracks == 1);
     Ok(length)
+}
+
+/// An element of a file.
+struct Element<'a> {
+    id: u32,
+    /// What it holds; nothing where it has no size.
+    content: &'a [u8],
+    /// Whether it has no size, so that it ends where the file does.
+    is_open: bool,
+    /// Where the next one begins: inside of this one if it holds others that matter, behind it if not.
+    next: usize,
+}
+
+impl<'a> Element<'a> {
+    /// The one that begins at `at`; nothing at the end of the file.
+    ///
+    /// # Errors
+    /// `Damaged`, where the file ends inside of it, or where it lacks a size that it needs.
+    fn at(bytes: &'a [u8], at: usize) -> Result<Option<Self>> {
+        let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
+        let (id, id_bytes) = variable(rest, 4, true).ok_or_else(cut_short)?;
+        let (size, size_bytes) =
+            variable(rest.get(id_bytes..).unwrap_or_default(), 8, false).ok_or_else(cut_short)?;
+        let id = u32::try_from(id).map_err(|_| cut_short())?;
+        let body = at + id_bytes + size_bytes;
+        let is_open = size == (1 << (7 * size_bytes)) - 1;
+        let end = usize::try_from(size).ok().and_then(|size| body.checked_add(size)).unwrap_or(usize::MAX);
+        let holds_others = [SEGMENT, CLUSTER, BLOCK_GROUP, INFO, TRACKS, TRACK_ENTRY].contains(&id);
+        if !is_open && end > bytes.len() {
+            return Err(cut_short());
+        }
+        if is_open && !holds_others {
+            return Err(Error::new(ErrorKind::Damaged, "is corrupt: an element has no size").help(COPY_AGAIN));
+        }
+        let content = if is_open { &[] } else { bytes.get(body..end).unwrap_or_default() };
+        let next = if holds_others { body } else { end };
+        Ok(Some(Self { id, content, is_open, next }))
+    }
 }
 
 /// The number of a block's track, and how many packets are laced together in it.
@@ -141,7 +183,12 @@ mod tests {
 
     fn file() -> Vec<u8> {
         let info = element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x44, 0x89], &1500f64.to_be_bytes()));
-        let track = element(&[0xAE], &element(&[0x83], &[2]));
+        let track = [
+            element(&[0xD7], &[1]),
+            element(&[0x83], &[2]),
+            element(&[0x56, 0xAA], &64_000_000u32.to_be_bytes()),
+        ];
+        let track = element(&[0xAE], &track.concat());
         let group = element(&[0x75, 0xA2], &[0x00, 0x98, 0x96, 0x80]);
         let group = [element(&[0xA1], &[0x81, 0, 0, 0]), group].concat();
         let laced = element(&[0xA3], &[0x81, 0, 0, 0b10, 3, 9, 9, 9, 9]);
@@ -151,10 +198,11 @@ mod tests {
     }
 
     #[test]
-    fn durations_and_padding_are_found_whatever_lies_between() {
+    fn durations_delays_and_padding_are_found_whatever_lies_between() {
         let length = check_elements(&file()).unwrap();
         assert_eq!((length.duration_s, length.discard_ns), (Some(1.5), 10_000_000));
         assert_eq!(length.packets, BTreeMap::from([(1, 5)]));
+        assert_eq!(length.codec_delays_ns, BTreeMap::from([(1, 64_000_000)]));
     }
 
     #[test]

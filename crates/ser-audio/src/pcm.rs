@@ -76,7 +76,16 @@ pub(super) fn decode(
         mono.extend(samples.map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0));
         return Ok(Format { codec: "pcm_s16le", sample_rate: data.sample_rate, channels: 1 });
     }
+    decode_blocks(data, wanted, mixer, mono)
+}
 
+/// Decodes as many frames as are `wanted`, packets of blocks at a time.
+fn decode_blocks(
+    data: &SampleData<'_>,
+    wanted: usize,
+    mixer: &mut Mixer,
+    mono: &mut Vec<f32>,
+) -> Result<Format> {
     let blocks_per_packet = (PACKET_FRAMES / data.block.frames).max(1);
     let frames_per_packet = blocks_per_packet.saturating_mul(data.block.frames);
     let mut parameters = AudioCodecParameters::new();
@@ -109,7 +118,7 @@ pub(super) fn decode(
     }
     mono.truncate(wanted);
     if mono.len() < wanted {
-        return Err(cut_short(frames, mono.len() as u64, data.sample_rate));
+        return Err(cut_short(wanted as u64, mono.len() as u64, data.sample_rate));
     }
     let codec = decoder.codec_info().short_name;
     Ok(Format { codec, sample_rate: data.sample_rate, channels: data.channels })

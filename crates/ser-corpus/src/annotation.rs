@@ -4,7 +4,7 @@ use crate::published_side::PublishedSide;
 use crate::segment::Segment;
 
 /// What is known about an utterance besides its sound.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Annotation<T = String> {
     /// The class.
     pub label: T,

@@ -1,7 +1,12 @@
 //! Folders that name another emotion than the names of the files in them, as where somebody sorted a published corpus
 //! anew: by what listeners heard, or into classes of their own.
 
+use std::collections::BTreeMap;
+
+use ser_core::remedy::Setting;
+
 use crate::conventions::{PathName, emotion};
+use crate::doubt::Doubt;
 use crate::lexicon::{is_emotion, is_valence, plain};
 
 /// What people call the emotions that published corpora have.
@@ -52,6 +57,55 @@ pub(crate) fn folder_of_another_emotion<'a>(path: &'a str, label: &str) -> Optio
 fn common_name(text: &str) -> Option<&'static str> {
     let text = plain(text);
     WORDS.iter().find(|(_, words)| words.contains(&text.as_str())).map(|(label, _)| *label)
+}
+
+/// How many recordings of a published corpus lie in folders of another emotion than their names say.
+#[derive(Debug, Default)]
+pub(crate) struct Contradictions {
+    recordings: usize,
+    contradicted: usize,
+    by_label: BTreeMap<String, OfLabel>,
+}
+
+#[derive(Debug, Default)]
+struct OfLabel {
+    recordings: usize,
+    contradicted: usize,
+    example: String,
+}
+
+impl Contradictions {
+    /// Counts the recording at `path`, whose name says `label`, and which its folder may contradict.
+    pub(crate) fn add(&mut self, path: &str, label: &str, is_contradicted: bool) {
+        let of_label = self.by_label.entry(label.to_owned()).or_default();
+        self.recordings += 1;
+        of_label.recordings += 1;
+        if is_contradicted {
+            self.contradicted += 1;
+            of_label.contradicted += 1;
+            if of_label.example.is_empty() {
+                path.clone_into(&mut of_label.example);
+            }
+        }
+    }
+
+    /// A doubt about each class concerned, where it is more than one recording of twenty; names are read by `convention`.
+    pub(crate) fn doubts(&self, convention: &str) -> Vec<Doubt> {
+        if 20 * self.contradicted <= self.recordings {
+            return Vec::new();
+        }
+        let doubt = |(label, of_label): (&String, &OfLabel)| {
+            let OfLabel { recordings, contradicted, example } = of_label;
+            let text = format!(
+                "is not what folders say of {contradicted} of its {recordings} recordings, such as {example}; say whether \
+                 names count, with {}, or folders, with {}",
+                Setting::Labels.to(convention),
+                Setting::Labels.to("folder")
+            );
+            (*contradicted > 0).then(|| Doubt { label: label.clone(), text })
+        };
+        self.by_label.iter().filter_map(doubt).collect()
+    }
 }
 
 #[cfg(test)]

@@ -336,7 +336,6 @@ mod tests {
         );
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_link_is_called_as_it_is_given() {
         let folder = tempfile::tempdir().unwrap();

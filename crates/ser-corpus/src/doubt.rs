@@ -1,5 +1,5 @@
-//! Classes that look like something else: a speaker, a corpus, a side of a split; or that folders contradict. What names say is
-//! guessed where nobody said by which convention they are to be read, and a guess that looks wrong has to be said.
+//! Classes that look like something else: a speaker, a corpus, a side of a split. What names say is guessed where nobody said
+//! by which convention they are to be read, and a guess that looks wrong has to be said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,55 +120,6 @@ fn without_any_emotion(labels: &BTreeSet<String>, doubted: &[Doubt]) -> Option<D
         Setting::Labels.to("folder")
     );
     Some(Doubt { label: first, text })
-}
-
-/// How many recordings of a published corpus lie in folders of another emotion than their names say.
-#[derive(Debug, Default)]
-pub(crate) struct Contradictions {
-    recordings: usize,
-    contradicted: usize,
-    by_label: BTreeMap<String, OfLabel>,
-}
-
-#[derive(Debug, Default)]
-struct OfLabel {
-    recordings: usize,
-    contradicted: usize,
-    example: String,
-}
-
-impl Contradictions {
-    /// Counts the recording at `path`, whose name says `label`, and which its folder may contradict.
-    pub(crate) fn add(&mut self, path: &str, label: &str, is_contradicted: bool) {
-        let of_label = self.by_label.entry(label.to_owned()).or_default();
-        self.recordings += 1;
-        of_label.recordings += 1;
-        if is_contradicted {
-            self.contradicted += 1;
-            of_label.contradicted += 1;
-            if of_label.example.is_empty() {
-                path.clone_into(&mut of_label.example);
-            }
-        }
-    }
-
-    /// A doubt about each class concerned, where it is more than one recording of twenty; names are read by `convention`.
-    pub(crate) fn doubts(&self, convention: &str) -> Vec<Doubt> {
-        if 20 * self.contradicted <= self.recordings {
-            return Vec::new();
-        }
-        let doubt = |(label, of_label): (&String, &OfLabel)| {
-            let OfLabel { recordings, contradicted, example } = of_label;
-            let text = format!(
-                "is not what folders say of {contradicted} of its {recordings} recordings, such as {example}; say whether \
-                 names count, with {}, or folders, with {}",
-                Setting::Labels.to(convention),
-                Setting::Labels.to("folder")
-            );
-            (*contradicted > 0).then(|| Doubt { label: label.clone(), text })
-        };
-        self.by_label.iter().filter_map(doubt).collect()
-    }
 }
 
 /// The labels `<x>_<emotion>` and `<emotion>_<x>` whose emotion another label names as well, with another `<x>`; where

@@ -7,12 +7,14 @@ use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::archive::without_archives;
+use crate::contradiction::Contradictions;
 use crate::conventions::{Suggestion, suggest};
-use crate::doubt::{Contradictions, Doubt, doubts};
+use crate::doubt::{Doubt, doubts};
 use crate::names::composed;
 use crate::sides::folders_of_names;
+use crate::speaker_doubt::{SpeakerDoubt, speaker_doubts};
 use crate::spelling::{MergedName, Spellings};
-use crate::{Annotation, Annotator, ColumnNames, LabelSource};
+use crate::{Annotation, Annotator, ColumnNames, LabelSource, PublishedSide};
 
 /// The labels of a corpus, with what was concluded about all of it.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub struct Labelling {
     spellings: Spellings,
     speakers: Spellings,
     doubts: Vec<Doubt>,
+    speaker_doubts: Vec<SpeakerDoubt>,
     /// Whether the corpus puts recordings on several sides; a single one says nothing.
     has_sides: bool,
     suggestion: Option<Suggestion>,
@@ -37,20 +40,12 @@ impl Labelling {
     pub fn new(source: &LabelSource, columns: &ColumnNames, data: &Path, paths: &[&str]) -> Result<Self> {
         let annotator = Annotator::new(source, columns, data, paths.iter().copied())?;
         let mixed = if annotator.is_by_folder() { mixed_folders(&annotator, paths) } else { BTreeSet::new() };
-        let (mut classes, mut speakers) = (BTreeMap::new(), BTreeMap::new());
-        let mut sides = BTreeSet::new();
-        let mut contradictions = Contradictions::default();
-        for path in paths {
-            for annotation in annotator.annotations(path).into_iter().flatten() {
-                sides.extend(annotation.split);
-                let folder = annotator.contradicting_folder(path, &annotation.label);
-                contradictions.add(path, &annotation.label, folder.is_some());
-                count(&mut classes, class_in(&mixed, &annotator, path).unwrap_or(annotation.label));
-                annotation.speaker.into_iter().for_each(|speaker| count(&mut speakers, speaker));
-            }
-        }
-        let (spellings, speakers) = (Spellings::of("class", &classes), Spellings::of("speaker", &speakers));
+        let Names { classes, speakers, sides, contradictions } = Names::of(&annotator, &mixed, paths);
+        let spellings = Spellings::of("class", &classes);
         let labels = classes.keys().map(|label| spellings.used(label).to_owned()).collect();
+        let speaker_spellings = Spellings::of("speaker", &speakers);
+        let speakers: BTreeSet<&str> = speakers.keys().map(|name| speaker_spellings.used(name)).collect();
+        let speaker_doubts = speaker_doubts(speakers);
         let is_guessed = annotator.is_guessed();
         let suggestion = if is_guessed { suggest(paths) } else { None };
         let doubts = match &annotator {
@@ -62,7 +57,17 @@ impl Labelling {
         };
         let flat = paths.iter().all(|path| !path.contains('/'));
         let suggestion = suggestion.filter(|_| flat || !doubts.is_empty() || labels.is_empty());
-        Ok(Self { annotator, mixed, spellings, speakers, doubts, has_sides: sides.len() > 1, suggestion })
+        let has_sides = sides.len() > 1;
+        Ok(Self {
+            annotator,
+            mixed,
+            spellings,
+            speakers: speaker_spellings,
+            doubts,
+            speaker_doubts,
+            has_sides,
+            suggestion,
+        })
     }
 
     /// What the recording at `path` (relative to the corpus, `/` between folders) is labelled: one annotation, or one for
@@ -112,6 +117,11 @@ impl Labelling {
         &self.doubts
     }
 
+    /// Speakers who may be one person.
+    pub fn speaker_doubts(&self) -> &[SpeakerDoubt] {
+        &self.speaker_doubts
+    }
+
     /// Classes and speakers that are written in several ways.
     pub fn merged(&self) -> impl Iterator<Item = &MergedName> {
         self.spellings.merged().iter().chain(self.speakers.merged())
@@ -131,6 +141,34 @@ impl Labelling {
             let pattern = Setting::Labels.to(format!("'{pattern}'"));
             remedy!["try ", pattern, format!(", if {label} is the label in {example}")].to_string()
         })
+    }
+}
+
+/// What all names of a corpus say together.
+#[derive(Default)]
+struct Names {
+    /// Recordings of each class, as it is written.
+    classes: BTreeMap<String, usize>,
+    /// Recordings of each speaker, as they are written.
+    speakers: BTreeMap<String, usize>,
+    sides: BTreeSet<PublishedSide>,
+    contradictions: Contradictions,
+}
+
+impl Names {
+    fn of(annotator: &Annotator, mixed: &BTreeSet<String>, paths: &[&str]) -> Self {
+        let mut names = Self::default();
+        for path in paths {
+            for annotation in annotator.annotations(path).into_iter().flatten() {
+                names.sides.extend(annotation.split);
+                let folder = annotator.contradicting_folder(path, &annotation.label);
+                names.contradictions.add(path, &annotation.label, folder.is_some());
+                let class = class_in(mixed, annotator, path).unwrap_or(annotation.label);
+                count(&mut names.classes, class);
+                annotation.speaker.into_iter().for_each(|speaker| count(&mut names.speakers, speaker));
+            }
+        }
+        names
     }
 }
 
@@ -174,7 +212,6 @@ fn folder_of(annotator: &Annotator, path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PublishedSide;
 
     fn labelling(source: &LabelSource, paths: &[&str]) -> Result<Labelling> {
         Labelling::new(source, &ColumnNames::default(), Path::new("nowhere"), paths)
@@ -259,6 +296,16 @@ mod tests {
             said.len() == 1 && said[0].contains("\"anna\" (1)") && said[0].contains("one speaker"),
             "{said:?}"
         );
+    }
+
+    #[test]
+    fn speakers_whose_numbers_agree_stay_apart_and_that_is_said() {
+        let paths = ["0011_happy_1.wav", "0011_sad_2.wav", "S0011_happy_3.wav", "S0012_sad_4.wav"];
+        let labelling = labelling(&"pattern:{speaker}_{label}_{}".parse().unwrap(), &paths).unwrap();
+        let speakers = paths.map(|path| only(&labelling, path).unwrap().speaker.unwrap());
+        assert_eq!(speakers, ["0011", "0011", "S0011", "S0012"]);
+        let [doubt] = labelling.speaker_doubts() else { panic!("{:?}", labelling.speaker_doubts()) };
+        assert!(doubt.speaker == "0011" && doubt.text.contains("\"S0011\""), "{doubt:?}");
     }
 
     #[test]

@@ -68,8 +68,8 @@ pub use waveform::Waveform;
 pub use window::window;
 
 /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the
-/// numbers that the same configuration gives for the same samples.
-pub const EXTRACTOR_VERSION: u32 = 3;
+/// numbers that the same configuration gives for the same file, be it in decoding or in features.
+pub const EXTRACTOR_VERSION: u32 = 4;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,31 +1,20 @@
 //! Requests to a store: listing, reading, writing.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::http::HttpBuilder;
 use object_store::path::Path;
-use object_store::{
-    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutPayload, RetryConfig,
-};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 use ser_core::storage::objects::{Object, ObjectFolder};
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::ahead::{Ahead, Fetch};
-use crate::failure::{changed, failure, innermost, status};
+use crate::clients::Clients;
+use crate::failure::{changed, status};
 use crate::place::{Kind, Place};
 use crate::runtime;
-
-/// Repeats of a request that lists, and of one that reads or writes: who gives a wrong URL should not wait for long, and
-/// who has read for an hour should not lose that to a short fault.
-const REPEATS_OF_LISTS: usize = 4;
-const REPEATS: usize = 9;
 
 /// How often an object is asked for of which not all came, where the store has no ETags, and the first pause between repeats.
 const REPEATS_OF_BODIES: usize = 4;
@@ -34,120 +23,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How often a write to a web server is made again for which a folder has to be made, before the last try.
 const REPEATS_OF_WRITES: usize = 4;
 
-/// How long a request may take as a whole, how long a server may be silent, and how long a connection may take.
-const LONGEST: &str = "1 hour";
-const SILENCE: &str = "20 seconds";
-const CONNECTING: &str = "10 seconds";
-
-/// After a request has failed for good, the others fail at once for so long.
-const LOST_FOR: Duration = Duration::from_secs(30);
-
 /// An object is read in parts of this size, several at once.
 const PART: u64 = 8 << 20;
 const PARTS_AT_ONCE: usize = 4;
 
 /// So many small reads are made at once.
 const SMALL_READS_AT_ONCE: usize = 32;
-
-/// What speaks to one bucket, container or host.
-#[derive(Debug)]
-pub(crate) struct Clients {
-    lists: Arc<dyn ObjectStore>,
-    reads: Arc<dyn ObjectStore>,
-    /// When a request last failed for good, and with what.
-    lost: Mutex<Option<(Instant, Error)>>,
-}
-
-impl Clients {
-    /// # Errors
-    /// When the environment does not say what the store needs.
-    pub(crate) fn new(place: &Place) -> Result<Self> {
-        // The same cryptography as the server's; a program that chose another before keeps that.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let build = |repeats| build(place, repeats);
-        Ok(Self { lists: build(REPEATS_OF_LISTS)?, reads: build(REPEATS)?, lost: Mutex::new(None) })
-    }
-
-    /// Fails if the store was lost a moment ago.
-    fn check(&self, at: &str) -> Result<()> {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*lost {
-            Some((when, error)) if when.elapsed() < LOST_FOR => {
-                Err(Error::new(ErrorKind::Unreachable, error.reason()).at(at))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// An error for people; a store that is lost is remembered as such.
-    fn failed(&self, error: &object_store::Error, at: &str) -> Error {
-        let error = failure(error, at);
-        if error.kind() == ErrorKind::Unreachable {
-            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((Instant::now(), error.repeated()));
-        }
-        error
-    }
-}
-
-fn build(place: &Place, repeats: usize) -> Result<Arc<dyn ObjectStore>> {
-    let retry = RetryConfig {
-        backoff: BackoffConfig {
-            init_backoff: Duration::from_millis(100),
-            max_backoff: Duration::from_secs(10),
-            base: 2.0,
-        },
-        max_retries: repeats,
-        retry_timeout: Duration::from_secs(180),
-    };
-    // Set one by one, so that what the environment says of proxies, certificates and HTTP stays.
-    let client = [
-        (ClientConfigKey::Timeout, LONGEST),
-        (ClientConfigKey::ReadTimeout, SILENCE),
-        (ClientConfigKey::ConnectTimeout, CONNECTING),
-    ];
-    let shared = |store| -> Arc<dyn ObjectStore> { store };
-    let built = match place.kind {
-        Kind::S3 => {
-            let builder = AmazonS3Builder::from_env().with_bucket_name(&place.bucket).with_retry(retry);
-            let builder = client.into_iter().fold(builder, |builder, (key, value)| {
-                builder.with_config(AmazonS3ConfigKey::Client(key), value)
-            });
-            builder.build().map(|store| shared(Arc::new(store)))
-        }
-        Kind::Google => {
-            let builder =
-                GoogleCloudStorageBuilder::from_env().with_bucket_name(&place.bucket).with_retry(retry);
-            let builder = client.into_iter().fold(builder, |builder, (key, value)| {
-                builder.with_config(GoogleConfigKey::Client(key), value)
-            });
-            builder.build().map(|store| shared(Arc::new(store)))
-        }
-        Kind::Azure => {
-            let builder =
-                MicrosoftAzureBuilder::from_env().with_container_name(&place.bucket).with_retry(retry);
-            let builder = client.into_iter().fold(builder, |builder, (key, value)| {
-                builder.with_config(AzureConfigKey::Client(key), value)
-            });
-            builder.build().map(|store| shared(Arc::new(store)))
-        }
-        Kind::Web => {
-            let options = client
-                .into_iter()
-                .fold(ClientOptions::new().with_allow_http(true), |options, (key, value)| {
-                    options.with_config(key, value)
-                });
-            let builder = HttpBuilder::new().with_url(&place.root).with_retry(retry);
-            builder.with_client_options(options).build().map(|store| shared(Arc::new(store)))
-        }
-    };
-    built.map_err(|error| {
-        let what = format!("cannot be opened: {}", innermost(&error));
-        Error::new(ErrorKind::Usage, what)
-            .at(&place.url)
-            .help("set what this kind of store needs in the environment, such as AWS_REGION or AZURE_STORAGE_ACCOUNT_NAME")
-    })
-}
 
 /// A folder in a store.
 #[derive(Debug)]

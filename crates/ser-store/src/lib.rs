@@ -1,9 +1,10 @@
 //! Object stores behind the blocking calls of [`ser_core::storage::objects`]: S3, Google Cloud Storage, Azure, WebDAV.
 //!
-//! [`install`] is all that a program calls. A URL is taken apart in `place`, requests are made in `folder`, whole objects are
-//! fetched before they are asked for in `ahead`, and `failure` says what went wrong without repeating what was sent.
+//! [`install`] is all that a program calls. A URL is taken apart in `place`, `clients` has what speaks to a store, requests are
+//! made in `folder`, whole objects are fetched before they are asked for in `ahead`, and `failure` says what went wrong without repeating what was sent.
 
 mod ahead;
+mod clients;
 mod failure;
 mod folder;
 mod place;
@@ -15,7 +16,8 @@ use ser_core::storage::objects::{self, ObjectFolder, Stores};
 use ser_core::{Error, ErrorKind, Result};
 use tokio::runtime::Runtime;
 
-use crate::folder::{Clients, Folder};
+use crate::clients::Clients;
+use crate::folder::Folder;
 use crate::place::Place;
 
 #[cfg(doctest)]

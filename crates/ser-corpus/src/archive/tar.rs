@@ -78,6 +78,7 @@ impl Tar {
         Ok(found)
     }
 
+    /// Notes what `entry` is, in a tar file of `size_of_file` bytes in which recordings of these `names` came before it.
     fn add(
         &mut self,
         mut entry: ::tar::Entry<'_, impl Read>,
@@ -103,32 +104,8 @@ impl Tar {
         if offset.checked_add(size).is_none_or(|end| end > size_of_file) {
             return Err(format!("ends within {path}"));
         }
-        let (key, ending) = sample_of(&path);
-        let ending = ["json", "cls"].into_iter().find(|known| *known == ending);
-        if !has_audio_extension(Path::new(&path)) {
-            if let Some(ending) = ending {
-                let mut bytes = Vec::new();
-                if size <= LARGEST_DESCRIPTION {
-                    entry.read_to_end(&mut bytes).map_err(|error| format!("{path}: {error}"))?;
-                }
-                let sample = self.samples.entry(key.to_owned()).or_default();
-                sample.add(&path, ending, (size <= LARGEST_DESCRIPTION).then_some(&bytes));
-                return Ok(());
-            }
-            let mut beginning = Vec::new();
-            entry.take(BEGINNING).read_to_end(&mut beginning).map_err(|error| format!("{path}: {error}"))?;
-            match ser_audio::sniff(&beginning) {
-                None => {
-                    self.passed_over.ignored += 1;
-                    return Ok(());
-                }
-                Some(Err(kind)) => {
-                    let error = not_decoded(kind);
-                    self.passed_over.unusable.push((path, error));
-                    return Ok(());
-                }
-                Some(Ok(_)) => {}
-            }
+        if !has_audio_extension(Path::new(&path)) && !self.is_audio(&path, &mut entry)? {
+            return Ok(());
         }
         if !names.insert(path.clone()) {
             return Err(format!("{path} is in it twice"));
@@ -136,6 +113,31 @@ impl Tar {
         self.members.push(Member { name: path, size });
         self.offsets.push(offset);
         Ok(())
+    }
+
+    /// Whether the file at `path`, which is not named as a recording, is one by its content. What is none is noted: as the
+    /// description of a sample, as audio that is not decoded, or as another file.
+    fn is_audio(&mut self, path: &str, entry: &mut ::tar::Entry<'_, impl Read>) -> Result<bool, String> {
+        let cannot_read = |error: std::io::Error| format!("{path}: {error}");
+        let (key, ending) = sample_of(path);
+        if let Some(ending) = ["json", "cls"].into_iter().find(|known| *known == ending) {
+            let mut bytes = Vec::new();
+            let is_read = entry.size() <= LARGEST_DESCRIPTION;
+            if is_read {
+                entry.read_to_end(&mut bytes).map_err(cannot_read)?;
+            }
+            let sample = self.samples.entry(key.to_owned()).or_default();
+            sample.add(path, ending, is_read.then_some(&bytes));
+            return Ok(false);
+        }
+        let mut beginning = Vec::new();
+        entry.take(BEGINNING).read_to_end(&mut beginning).map_err(cannot_read)?;
+        match ser_audio::sniff(&beginning) {
+            Some(Ok(_)) => return Ok(true),
+            Some(Err(kind)) => self.passed_over.unusable.push((path.to_owned(), not_decoded(kind))),
+            None => self.passed_over.ignored += 1,
+        }
+        Ok(false)
     }
 
     /// Notes what is neither a file nor a folder.

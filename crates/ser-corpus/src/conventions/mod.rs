@@ -5,7 +5,6 @@
 
 mod crema_d;
 mod emo_db;
-mod folder_rule;
 mod layout;
 mod pattern;
 mod plain;

@@ -14,10 +14,15 @@
 //! Samples are dropped as soon as they are measured, so memory grows by a few hundred bytes a recording.
 
 mod as_published;
+mod audio_findings;
+mod collector;
+mod copy_findings;
 mod diagnosis;
+mod label_findings;
 mod levels;
 mod outliers;
 mod published;
+mod published_findings;
 mod recording;
 mod report;
 mod sameness;
@@ -36,7 +41,7 @@ use serde::Serialize;
 use crate::doctor::diagnosis::NonRecordings;
 use crate::doctor::recording::{ExamineCandidate, Examined, UnusableReason};
 use crate::table::formats;
-use crate::{Bundle, ColumnNames, LabelSource, Labelling, OtherEntry};
+use crate::{Annotation, Bundle, ColumnNames, LabelSource, Labelling, OtherEntry, Scan};
 
 pub use crate::finding::{CorpusFinding, FindingItem, FindingKind, Severity};
 pub use levels::{Levels, dbfs};
@@ -124,61 +129,11 @@ pub fn examine_each(options: &ExamineOptions, progress: &dyn Progress) -> Result
 pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<DoctorReport> {
     let started = Instant::now();
     options.limits.validate()?;
-    let mut folders = Vec::new();
-    let mut foreign = Vec::new();
-    let scan = crate::scan_noting(&options.data, |passed| match passed {
-        OtherEntry::Folder(path) => folders.push(relative(&options.data, path)),
-        OtherEntry::Other(path) => foreign.push(relative(&options.data, path)),
-    })?;
-    if scan.files.is_empty() && scan.unusable.is_empty() {
-        let what = format!("holds no recordings ({} other files)", scan.ignored);
-        let help = format!("recordings are files named .{}", crate::scan::EXTENSIONS.join(" ."));
-        return Err(Error::new(ErrorKind::Unusable, what).at(&options.data).help(help));
-    }
-    foreign.sort_unstable();
+    let Walk { scan, folders, foreign } = walk(&options.data)?;
     let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
     let labelling = Labelling::new(&options.labels, &options.columns, &options.data, &paths)?;
-    let lacked = labelling.annotator().table().map(|table| table.lacked_columns().clone());
-    options.columns.check_used(lacked.as_slice())?;
-    let missing_rows = match labelling.annotator().table() {
-        Some(table) => table.rows_without(paths.iter().copied())?.into_iter().map(str::to_owned).collect(),
-        None => Vec::new(),
-    };
-
-    let mut names: HashSet<Arc<str>> = HashSet::new();
-    let mut share = |name: String| match names.get(name.as_str()) {
-        Some(shared) => shared.clone(),
-        None => {
-            let shared: Arc<str> = name.into();
-            names.insert(shared.clone());
-            shared
-        }
-    };
-    let mut annotate = |path: &str| match labelling.annotations(path) {
-        Ok(annotations) => {
-            Ok(annotations.into_iter().map(|annotation| annotation.map_names(&mut share)).collect::<Vec<_>>())
-        }
-        Err(error) => Err(error.reason()),
-    };
-    let candidates = scan
-        .files
-        .into_iter()
-        .map(|file| ExamineCandidate { annotations: annotate(&file.path), file })
-        .collect();
-    let mut examined =
-        recording::examine_all(candidates, &options.data, &options.limits, options.jobs, progress)?;
-    examined.extend(scan.unusable.into_iter().map(|(path, error)| Examined {
-        annotation: annotate(&path).map(|mut annotations| annotations.swap_remove(0)),
-        sound: Err(UnusableReason {
-            kind: match error.kind() {
-                ErrorKind::Unsupported => FindingKind::NotAudio,
-                _ => FindingKind::Unreadable,
-            },
-            text: error.reason(),
-        }),
-        path,
-    }));
-    examined.sort_by(|a, b| a.path.cmp(&b.path));
+    let missing_rows = missing_rows(&labelling, options, &paths)?;
+    let examined = examine_all(scan, &labelling, options, progress)?;
 
     let paths: Vec<&str> = examined.iter().map(|examined| examined.path.as_str()).collect();
     let recognition = published::recognise(&paths);
@@ -198,6 +153,92 @@ pub fn examine(options: &ExamineOptions, progress: &dyn Progress) -> Result<Doct
     let seconds = started.elapsed().as_secs_f64();
     let (data, labels_by) = (options.data.clone(), labelling.labels_by());
     Ok(DoctorReport::new(data, labels_by, recognition.as_ref(), &deviations, findings, numbers, seconds))
+}
+
+/// What lies in the folder of a corpus.
+struct Walk {
+    scan: Scan,
+    /// All folders, relative to the corpus.
+    folders: Vec<String>,
+    /// Files that are not named as recordings, sorted.
+    foreign: Vec<String>,
+}
+
+fn walk(data: &Path) -> Result<Walk> {
+    let mut folders = Vec::new();
+    let mut foreign = Vec::new();
+    let scan = crate::scan_noting(data, |passed| match passed {
+        OtherEntry::Folder(path) => folders.push(relative(data, path)),
+        OtherEntry::Other(path) => foreign.push(relative(data, path)),
+    })?;
+    if scan.files.is_empty() && scan.unusable.is_empty() {
+        let what = format!("holds no recordings ({} other files)", scan.ignored);
+        let help = format!("recordings are files named .{}", crate::scan::EXTENSIONS.join(" ."));
+        return Err(Error::new(ErrorKind::Unusable, what).at(data).help(help));
+    }
+    foreign.sort_unstable();
+    Ok(Walk { scan, folders, foreign })
+}
+
+/// The recordings that the table of labels names and that are not there; that table must have all columns that were named.
+fn missing_rows(labelling: &Labelling, options: &ExamineOptions, paths: &[&str]) -> Result<Vec<String>> {
+    let table = labelling.annotator().table();
+    let lacked = table.map(|table| table.lacked_columns().clone());
+    options.columns.check_used(lacked.as_slice())?;
+    match table {
+        Some(table) => {
+            Ok(table.rows_without(paths.iter().copied())?.into_iter().map(str::to_owned).collect())
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Examines all recordings, also those that cannot be opened; sorted by path.
+fn examine_all(
+    scan: Scan,
+    labelling: &Labelling,
+    options: &ExamineOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Examined>> {
+    let mut annotate = annotations_sharing_names(labelling);
+    let candidates = (scan.files.into_iter())
+        .map(|file| ExamineCandidate { annotations: annotate(&file.path), file })
+        .collect();
+    let ExamineOptions { data, limits, jobs, .. } = options;
+    let mut examined = recording::examine_all(candidates, data, limits, *jobs, progress)?;
+    examined.extend(scan.unusable.into_iter().map(|(path, error)| {
+        let kind = match error.kind() {
+            ErrorKind::Unsupported => FindingKind::NotAudio,
+            _ => FindingKind::Unreadable,
+        };
+        Examined {
+            annotation: annotate(&path).map(|mut annotations| annotations.swap_remove(0)),
+            sound: Err(UnusableReason::new(kind, &error)),
+            path,
+        }
+    }));
+    examined.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(examined)
+}
+
+/// What recordings are labelled, or why that is not known. A corpus has few names and many utterances, so that each name is in
+/// memory once.
+fn annotations_sharing_names(
+    labelling: &Labelling,
+) -> impl FnMut(&str) -> Result<Vec<Annotation<Arc<str>>>, String> {
+    let mut names: HashSet<Arc<str>> = HashSet::new();
+    let mut share = move |name: String| match names.get(name.as_str()) {
+        Some(shared) => shared.clone(),
+        None => {
+            let shared: Arc<str> = name.into();
+            names.insert(shared.clone());
+            shared
+        }
+    };
+    move |path| {
+        let annotations = labelling.annotations(path).map_err(|error| error.reason())?;
+        Ok(annotations.into_iter().map(|annotation| annotation.map_names(&mut share)).collect())
+    }
 }
 
 /// `path` as seen from the corpus, with `/` between folders.

@@ -7,14 +7,11 @@ use rayon::prelude::*;
 use ser_audio::{DecodedRecording, LevelNormalisation, Limits, Loader};
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
-use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_core::{Error, ErrorKind, Result, threads};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::doctor::{FindingKind, Levels};
 use crate::{Annotation, AudioFile, Segment, read_recording};
-
-/// More threads than this are a typing mistake.
-const MOST_JOBS: usize = 1024;
 
 /// A recording and what is known about it. All of these are in memory at the end, their samples never.
 pub(super) struct Examined {
@@ -30,6 +27,12 @@ pub(super) struct Examined {
 pub(super) struct UnusableReason {
     pub(super) kind: FindingKind,
     pub(super) text: String,
+}
+
+impl UnusableReason {
+    pub(super) fn new(kind: FindingKind, error: &Error) -> Self {
+        Self { kind, text: error.reason() }
+    }
 }
 
 /// What a recording holds.
@@ -58,33 +61,26 @@ pub(super) fn examine_all(
     jobs: usize,
     progress: &dyn Progress,
 ) -> Result<Vec<Examined>> {
-    if jobs > MOST_JOBS {
-        return Err(Error::new(ErrorKind::Usage, format!("{} is far too many", Setting::Jobs.to(jobs)))
-            .help(format!("give at most {MOST_JOBS}")));
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(|error| {
-        Error::new(ErrorKind::Io, format!("cannot start threads: {error}"))
-            .help(remedy!["give fewer ", Setting::Jobs])
-    })?;
-    let rooms: Vec<Mutex<Room>> =
-        (0..pool.current_num_threads()).map(|_| Mutex::new(Room::new(root, limits))).collect();
+    let pool = threads::pool(jobs, Setting::Jobs)?;
+    let of_threads: Vec<Mutex<Examiner>> =
+        (0..pool.current_num_threads()).map(|_| Mutex::new(Examiner::new(root, limits))).collect();
     progress.start(candidates.len() as u64, "files");
-    let look = |candidate: ExamineCandidate| {
-        let room = pool.current_thread_index().and_then(|thread| rooms.get(thread));
-        let examined = match room {
-            Some(room) => room.lock().unwrap_or_else(PoisonError::into_inner).examine(candidate),
-            None => Room::new(root, limits).examine(candidate),
+    let examine = |candidate: ExamineCandidate| {
+        let examiner = pool.current_thread_index().and_then(|thread| of_threads.get(thread));
+        let examined = match examiner {
+            Some(examiner) => examiner.lock().unwrap_or_else(PoisonError::into_inner).examine(candidate),
+            None => Examiner::new(root, limits).examine(candidate),
         };
         progress.advance(1);
         examined
     };
-    let examined = pool.install(|| candidates.into_par_iter().flat_map_iter(look).collect());
+    let examined = pool.install(|| candidates.into_par_iter().flat_map_iter(examine).collect());
     progress.finish();
     Ok(examined)
 }
 
-/// Buffers of one thread.
-struct Room {
+/// Examines one recording after another on a thread, and keeps its buffers.
+struct Examiner {
     root: PathBuf,
     limits: Limits,
     loader: Loader,
@@ -92,7 +88,7 @@ struct Room {
     powers: Vec<f32>,
 }
 
-impl Room {
+impl Examiner {
     fn new(root: &Path, limits: &Limits) -> Self {
         // Only decodes, so rate and normalisation do not matter.
         let loader = Loader::new(16_000, LevelNormalisation::None, *limits);
@@ -127,15 +123,14 @@ impl Room {
         let mono = self.loader.mono();
         let samples = segment
             .samples(mono.len(), rate)
-            .map_err(|error| UnusableReason { kind: FindingKind::Damaged, text: error.reason() })?;
+            .map_err(|error| UnusableReason::new(FindingKind::Damaged, &error))?;
         let samples = mono.get(samples).unwrap_or_default();
-        self.limits.check_duration(samples.len() as u64, rate).map_err(|error| UnusableReason {
-            kind: if error.kind() == ErrorKind::Limit {
-                FindingKind::BeyondLimit
-            } else {
-                FindingKind::Useless
-            },
-            text: error.reason(),
+        self.limits.check_duration(samples.len() as u64, rate).map_err(|error| {
+            let kind = match error.kind() {
+                ErrorKind::Limit => FindingKind::BeyondLimit,
+                _ => FindingKind::Useless,
+            };
+            UnusableReason::new(kind, &error)
         })?;
         if samples.iter().all(|sample| *sample == 0.0) {
             return Err(UnusableReason { kind: FindingKind::Silent, text: "is digital silence".to_owned() });
@@ -151,18 +146,17 @@ impl Room {
         })
     }
 
+    /// Reads and decodes a recording, and measures all of it.
     fn sound(&mut self, file: &AudioFile, segmented: bool) -> Result<Sound, UnusableReason> {
-        let trouble = |kind, error: &Error| UnusableReason { kind, text: error.reason() };
-        read_recording(&file.location(&self.root), self.limits.max_bytes, &mut self.bytes).map_err(
-            |error| {
-                let kind = match error.kind() {
-                    ErrorKind::Unusable => FindingKind::Empty,
-                    ErrorKind::Limit => FindingKind::BeyondLimit,
-                    _ => FindingKind::Unreadable,
-                };
-                trouble(kind, &error)
-            },
-        )?;
+        let location = file.location(&self.root);
+        read_recording(&location, self.limits.max_bytes, &mut self.bytes).map_err(|error| {
+            let kind = match error.kind() {
+                ErrorKind::Unusable => FindingKind::Empty,
+                ErrorKind::Limit => FindingKind::BeyondLimit,
+                _ => FindingKind::Unreadable,
+            };
+            UnusableReason::new(kind, &error)
+        })?;
         // Before decoding, after which the bytes may be gone.
         let file_hash = xxh3_128(&self.bytes);
         let bytes = self.bytes.len() as u64;
@@ -171,18 +165,7 @@ impl Room {
             false => self.loader.decode(&mut self.bytes),
         };
         let recording = decoded.map_err(|error| {
-            let mono = self.loader.mono();
-            let kind = match error.kind() {
-                ErrorKind::Limit => FindingKind::BeyondLimit,
-                ErrorKind::Unsupported => FindingKind::NotAudio,
-                ErrorKind::Unusable if !mono.is_empty() && mono.iter().all(|sample| *sample == 0.0) => {
-                    FindingKind::Silent
-                }
-                ErrorKind::Unusable => FindingKind::Useless,
-                ErrorKind::Io => FindingKind::Unreadable,
-                _ => FindingKind::Damaged,
-            };
-            trouble(kind, &error)
+            UnusableReason::new(kind_of_refusal(error.kind(), self.loader.mono()), &error)
         })?;
         let mono = self.loader.mono();
         Ok(Sound {
@@ -193,6 +176,19 @@ impl Room {
             chunks: other_chunks(&self.bytes),
             recording,
         })
+    }
+}
+
+/// What is wrong with a recording that decoding refused with an error of this kind, after as many samples as `mono` has.
+fn kind_of_refusal(error: ErrorKind, mono: &[f32]) -> FindingKind {
+    let is_silent = !mono.is_empty() && mono.iter().all(|sample| *sample == 0.0);
+    match error {
+        ErrorKind::Limit => FindingKind::BeyondLimit,
+        ErrorKind::Unsupported => FindingKind::NotAudio,
+        ErrorKind::Unusable if is_silent => FindingKind::Silent,
+        ErrorKind::Unusable => FindingKind::Useless,
+        ErrorKind::Io => FindingKind::Unreadable,
+        _ => FindingKind::Damaged,
     }
 }
 

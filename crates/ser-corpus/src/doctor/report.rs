@@ -162,7 +162,7 @@ fn troubles(recognition: Option<&Recognition>, findings: &[CorpusFinding]) -> Op
         // Said already, with what was published.
         let is_said = finding.kind == FindingKind::EqualLengths
             && recognition.is_some_and(|recognition| recognition.corpus.audio.is_some());
-        if let Some(phrase) = phrase(finding.kind).filter(|_| count > 0 && !is_said) {
+        if let Some(phrase) = finding.kind.in_verdict(count).filter(|_| count > 0 && !is_said) {
             let list = if finding.severity == Severity::Problem { &mut problems } else { &mut remarks };
             list.push(format!("{} {phrase}", thousands(count as u64)));
         }
@@ -188,49 +188,6 @@ fn troubles(recognition: Option<&Recognition>, findings: &[CorpusFinding]) -> Op
         sentences.push("Nothing is wrong with it.".to_owned());
     }
     (!sentences.is_empty()).then(|| sentences.join(" "))
-}
-
-/// What a number of findings is called in the verdict; nothing for what it says in other words.
-fn phrase(kind: FindingKind) -> Option<&'static str> {
-    Some(match kind {
-        FindingKind::TwoLabels => "under two labels",
-        FindingKind::Mislabelled => "with a name and a folder that disagree",
-        FindingKind::Doubtful => "doubtful classes",
-        FindingKind::Classes => "reason why it cannot be learnt",
-        FindingKind::TwoTakes => "in two takes",
-        FindingKind::Extra => "not part of the corpus",
-        FindingKind::AbsentClass => "without one of the classes",
-        FindingKind::Imbalance => "imbalance of classes",
-        FindingKind::EqualLengths => "of equal length",
-        FindingKind::EqualPeaks => "with equal peaks",
-        FindingKind::UnusualLength => "of unusual length",
-        FindingKind::SpeakerLevel => "far from the level of the other speakers",
-        FindingKind::Clipped => "clipped",
-        FindingKind::NearlySilent => "nearly silent",
-        FindingKind::MostlySilence => "with more silence than sound",
-        FindingKind::DcOffset => "with a DC offset",
-        FindingKind::OtherRate => "at another sample rate",
-        FindingKind::OtherChannels => "with other channels",
-        FindingKind::OppositePhase => "with channels in opposite phase",
-        FindingKind::Disguised => "in another container than named",
-        FindingKind::Misnamed => "misnamed",
-        FindingKind::Spelling => "of classes written in several ways",
-        FindingKind::Foreign => "of other files",
-        FindingKind::EmptyFolder => "of empty folders",
-        FindingKind::Overlapping => "of segments that share sound",
-        FindingKind::MissingRows => "of rows without a recording",
-        FindingKind::UnusedColumns => "of unused columns",
-        FindingKind::Unclear => "left open by tables or folders",
-        FindingKind::Missing | FindingKind::NotAsPublished | FindingKind::Doubled => return None,
-        FindingKind::Unlabelled
-        | FindingKind::Empty
-        | FindingKind::Unreadable
-        | FindingKind::NotAudio
-        | FindingKind::Damaged
-        | FindingKind::BeyondLimit
-        | FindingKind::Useless
-        | FindingKind::Silent => return None,
-    })
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Annotation, Protocol};
 
-pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo};
+pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo, Utterances};
 pub use side::Side;
 pub use validation::ValidationBy;
 
@@ -132,7 +132,8 @@ pub fn plan_splits<T: AsRef<str>>(
     fractions: Fractions,
     seed: u64,
 ) -> Result<SplitPlan> {
-    let subjects = utterances.iter().map(|(path, annotation)| UtteranceInfo::of(path, annotation)).collect();
+    let subjects: Vec<_> =
+        utterances.iter().map(|(path, annotation)| UtteranceInfo::of(path, annotation)).collect();
     let planner = SplitPlanner::new(subjects, fractions, seed)?;
     let mut left_out = Vec::new();
     let splits = planner.splits(|why| left_out.push(why)).collect();

@@ -10,7 +10,7 @@ impl SplitPlanner<'_> {
     /// The protocols that the annotations of the utterances give; why there is none where some say something.
     pub(super) fn official_protocols(&self) -> Vec<Result<Protocol, String>> {
         let mut protocols = Vec::new();
-        let is_any = |part: Side| (0..self.utterances.len()).any(|i| self.published_side(i) == Some(part));
+        let is_any = |part: Side| self.all().any(|utterance| self.published_side(&utterance) == Some(part));
         match (is_any(Side::Train), is_any(Side::Test)) {
             (true, true) => protocols.push(Ok(Protocol::Official)),
             (false, false) if !is_any(Side::Val) => {}
@@ -19,7 +19,7 @@ impl SplitPlanner<'_> {
                 protocols.push(Err(format!("no official split: no utterance is on its side {lacking}")));
             }
         }
-        let folds: BTreeSet<&str> = self.utterances.iter().filter_map(|utterance| utterance.fold).collect();
+        let folds: BTreeSet<&str> = self.all().filter_map(|utterance| utterance.fold).collect();
         match folds.len() {
             0 => {}
             1 => protocols.push(Err("no official folds: there is just one fold".to_owned())),
@@ -40,14 +40,14 @@ impl SplitPlanner<'_> {
 
     /// The published split as it is; where it has no validation, that is held out of training.
     pub(super) fn as_published(&self) -> Result<Split, String> {
-        self.published(Protocol::Official, |i| self.published_side(i))
+        self.published(Protocol::Official, |i| self.published_side(&self.utterance(i)))
     }
 
     /// Test is what the corpus is published with as `fold`; validation is what says so of that fold, or else is held out
     /// of training.
     pub(super) fn by_published_fold(&self, fold: &str) -> Result<Split, String> {
         let side = |i: usize| {
-            let utterance = &self.utterances[i];
+            let utterance = self.utterance(i);
             match utterance.fold? {
                 of if of == fold => Some(Side::Test),
                 _ if utterance.val_fold == Some(fold) => Some(Side::Val),
@@ -58,8 +58,7 @@ impl SplitPlanner<'_> {
     }
 
     /// The side of an utterance in the published split.
-    fn published_side(&self, index: usize) -> Option<Side> {
-        let UtteranceInfo { split, corpus, .. } = &self.utterances[index];
+    fn published_side(&self, UtteranceInfo { split, corpus, .. }: &UtteranceInfo<'_>) -> Option<Side> {
         Some(match (*split)? {
             PublishedSide::Train => Side::Train,
             PublishedSide::Val => Side::Val,
@@ -87,9 +86,11 @@ impl SplitPlanner<'_> {
 }
 
 /// The corpora whose side `evaluation` is for validation: those that have a test side as well, and no other for it.
-pub(super) fn evaluation_validates<'a>(utterances: &[UtteranceInfo<'a>]) -> BTreeSet<Option<&'a str>> {
+pub(super) fn evaluation_validates<'a>(
+    utterances: impl Iterator<Item = UtteranceInfo<'a>>,
+) -> BTreeSet<Option<&'a str>> {
     let sides: BTreeSet<(Option<&str>, PublishedSide)> =
-        utterances.iter().filter_map(|utterance| Some((utterance.corpus, utterance.split?))).collect();
+        utterances.filter_map(|utterance| Some((utterance.corpus, utterance.split?))).collect();
     let has = |corpus, side| sides.contains(&(corpus, side));
     let corpora = sides.iter().map(|(corpus, _)| *corpus);
     corpora.filter(|corpus| has(*corpus, PublishedSide::Test) && !has(*corpus, PublishedSide::Val)).collect()

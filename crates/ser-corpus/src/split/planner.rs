@@ -25,7 +25,7 @@ const FEWEST_VOICES: usize = 2;
 
 /// Makes splits one at a time, so that no more than one need be in memory.
 pub struct SplitPlanner<'a> {
-    pub(super) utterances: Vec<UtteranceInfo<'a>>,
+    utterances: Box<dyn Utterances<'a> + 'a>,
     /// All but copies, in the order of their paths.
     by_path: Vec<usize>,
     copies: CopiesOfParents,
@@ -43,7 +43,7 @@ pub struct SplitPlanner<'a> {
 }
 
 /// What splits depend on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct UtteranceInfo<'a> {
     /// Its path.
     pub path: &'a str,
@@ -83,26 +83,46 @@ impl<'a> UtteranceInfo<'a> {
     }
 }
 
+/// The utterances that are to be split, asked for one at a time: whoever holds a million of them need not hold them twice.
+pub trait Utterances<'a> {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The one at `index`, below [`Utterances::count`].
+    fn at(&self, index: usize) -> UtteranceInfo<'a>;
+}
+
+impl<'a> Utterances<'a> for Vec<UtteranceInfo<'a>> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn at(&self, index: usize) -> UtteranceInfo<'a> {
+        self[index]
+    }
+}
+
 impl<'a> SplitPlanner<'a> {
-    /// For `utterances`; the indices in splits are positions in it.
+    /// For `utterances`; the indices in splits are their positions.
     ///
     /// # Errors
     /// When there is only one class, a class has fewer than three utterances that are not copies, or a copy has no
     /// parent among them or one that is a copy itself.
-    pub fn new(utterances: Vec<UtteranceInfo<'a>>, fractions: Fractions, seed: u64) -> Result<Self> {
-        let copies = CopiesOfParents::of(&utterances)?;
-        let originals = || utterances.iter().filter(|subject| subject.parent.is_none());
-        check_classes(originals().map(|subject| subject.label))?;
+    pub fn new(utterances: impl Utterances<'a> + 'a, fractions: Fractions, seed: u64) -> Result<Self> {
+        let all = || (0..utterances.count()).map(|index| utterances.at(index));
+        let copies = CopiesOfParents::of(all)?;
+        let originals = || all().filter(|utterance| utterance.parent.is_none());
+        check_classes(originals().map(|utterance| utterance.label))?;
         let mut by_path: Vec<usize> =
-            (0..utterances.len()).filter(|&index| utterances[index].parent.is_none()).collect();
-        by_path.sort_unstable_by_key(|&index| utterances[index].path);
-        let words = originals().map(|subject| subject.word).collect();
-        let speakers = originals().map(|subject| subject.speaker).collect();
-        let corpora = originals().filter_map(|subject| subject.corpus).collect();
-        let evaluation_validates = evaluation_validates(&utterances);
+            (0..utterances.count()).filter(|&index| utterances.at(index).parent.is_none()).collect();
+        by_path.sort_unstable_by_key(|&index| utterances.at(index).path);
+        let words = originals().map(|utterance| utterance.word).collect();
+        let speakers = originals().map(|utterance| utterance.speaker).collect();
+        let corpora = originals().filter_map(|utterance| utterance.corpus).collect();
+        let evaluation_validates = evaluation_validates(all());
         Ok(Self {
             evaluation_validates,
-            utterances,
+            utterances: Box::new(utterances),
             by_path,
             copies,
             words,
@@ -112,6 +132,16 @@ impl<'a> SplitPlanner<'a> {
             seed,
             folds: None,
         })
+    }
+
+    /// The utterance at `index`.
+    pub(super) fn utterance(&self, index: usize) -> UtteranceInfo<'a> {
+        self.utterances.at(index)
+    }
+
+    /// All utterances.
+    pub(super) fn all(&self) -> impl Iterator<Item = UtteranceInfo<'a>> {
+        (0..self.utterances.count()).map(|index| self.utterance(index))
     }
 
     /// Assigns the speakers to `folds` folds, 0 for none. By default there are five, if there are enough speakers.
@@ -133,7 +163,7 @@ impl<'a> SplitPlanner<'a> {
                 protocols.push(Err("no speaker split: there is just one speaker".to_owned()));
             }
             Some(speakers) => {
-                let lines = speakers.len().saturating_mul(self.utterances.len());
+                let lines = speakers.len().saturating_mul(self.utterances.count());
                 match lines <= MOST_LINES {
                     true => protocols.extend(speakers.iter().map(|id| Ok(Protocol::Speaker((*id).to_owned())))),
                     false => protocols.push(Err(format!(
@@ -189,7 +219,7 @@ impl<'a> SplitPlanner<'a> {
 
     /// Adds copies to the side of training, and puts every side in order.
     fn finished(&self, mut split: Split) -> Split {
-        split.left_out.copies = self.copies.join(&mut split.train, self.utterances.len());
+        split.left_out.copies = self.copies.join(&mut split.train, self.utterances.count());
         for part in [&mut split.train, &mut split.val, &mut split.test] {
             part.sort_unstable();
         }
@@ -210,7 +240,7 @@ impl<'a> SplitPlanner<'a> {
         let test_words = self.draw_words(words, self.fractions.test, 2, "word-test")?;
         let of_rest = self.fractions.val / (1.0 - self.fractions.test);
         let (test, rest) =
-            self.partition(|i| self.utterances[i].word.is_some_and(|word| test_words.contains(word)));
+            self.partition(|i| self.utterance(i).word.is_some_and(|word| test_words.contains(word)));
         let draw = Draw { share: of_rest, purpose: "word-val" };
         let (train, val, by) = self.hold_out(&rest, draw, &[ValidationBy::Words]);
         let split = Split::new(Protocol::Word, train, val, test);
@@ -218,7 +248,7 @@ impl<'a> SplitPlanner<'a> {
     }
 
     fn by_speaker(&self, speaker: &str) -> Result<Split, String> {
-        let (test, rest) = self.partition(|i| self.utterances[i].speaker == Some(speaker));
+        let (test, rest) = self.partition(|i| self.utterance(i).speaker == Some(speaker));
         let draw = Draw { share: self.fractions.val, purpose: "speaker-val" };
         let (train, val, by) = self.hold_out(&rest, draw, &ValidationBy::APART);
         let split = Split::new(Protocol::Speaker(speaker.to_owned()), train, val, test);
@@ -233,7 +263,7 @@ impl<'a> SplitPlanner<'a> {
     /// Refuses a split whose test or validation side asks for a class that training never shows.
     pub(super) fn with_every_class(&self, split: Split) -> Result<Split, String> {
         let labels = |part: &[usize]| -> BTreeSet<&str> {
-            part.iter().map(|&index| self.utterances[index].label).collect()
+            part.iter().map(|&index| self.utterance(index).label).collect()
         };
         if split.train.is_empty() || split.val.is_empty() || split.test.is_empty() {
             return Err("a side would be empty".to_owned());
@@ -257,8 +287,8 @@ impl<'a> SplitPlanner<'a> {
     /// has the fewest. The seed decides between equals.
     fn deal_speakers(&self, speakers: &BTreeSet<&'a str>, folds: u32) -> Folds<'a> {
         let mut utterances: BTreeMap<&str, usize> = speakers.iter().map(|speaker| (*speaker, 0)).collect();
-        for subject in self.utterances.iter().filter(|subject| subject.parent.is_none()) {
-            if let Some(count) = subject.speaker.and_then(|speaker| utterances.get_mut(speaker)) {
+        for utterance in self.all().filter(|utterance| utterance.parent.is_none()) {
+            if let Some(count) = utterance.speaker.and_then(|speaker| utterances.get_mut(speaker)) {
                 *count += 1;
             }
         }
@@ -283,7 +313,7 @@ impl<'a> SplitPlanner<'a> {
     /// all utterances.
     fn by_fold(&self, fold: u32, of: u32, folds: Option<&Folds<'_>>) -> Result<Split, String> {
         let fold_of =
-            |index: usize| folds.and_then(|folds| folds.get(self.utterances[index].speaker?)).copied();
+            |index: usize| folds.and_then(|folds| folds.get(self.utterance(index).speaker?)).copied();
         let (test, rest) = self.partition(|i| fold_of(i) == Some(fold));
         let protocol = Protocol::SpeakerFold { fold, of };
         let share = self.fractions.val * self.by_path.len() as f64 / rest.len().max(1) as f64;
@@ -299,9 +329,9 @@ impl<'a> SplitPlanner<'a> {
 impl SplitPlanner<'_> {
     /// Everything of `corpus` is test.
     fn by_corpus(&self, corpus: &str) -> Result<Split, String> {
-        let (test, rest) = self.partition(|i| self.utterances[i].corpus == Some(corpus));
+        let (test, rest) = self.partition(|i| self.utterance(i).corpus == Some(corpus));
         let labels =
-            |part: &[usize]| -> BTreeSet<&str> { part.iter().map(|&i| self.utterances[i].label).collect() };
+            |part: &[usize]| -> BTreeSet<&str> { part.iter().map(|&i| self.utterance(i).label).collect() };
         let (asked, learnt) = (labels(&test), labels(&rest));
         let shared: BTreeSet<&str> = asked.intersection(&learnt).copied().collect();
         if shared.len() < 2 {
@@ -316,7 +346,7 @@ impl SplitPlanner<'_> {
         }
         let all = test.len() + rest.len();
         let of_shared = |part: Vec<usize>| -> Vec<usize> {
-            part.into_iter().filter(|&i| shared.contains(self.utterances[i].label)).collect()
+            part.into_iter().filter(|&i| shared.contains(self.utterance(i).label)).collect()
         };
         let (test, rest) = (of_shared(test), of_shared(rest));
         let other_labels = all - test.len() - rest.len();
@@ -342,7 +372,7 @@ impl SplitPlanner<'_> {
     ) -> (Vec<usize>, Vec<usize>) {
         let mut strata: BTreeMap<&str, BTreeMap<Option<&str>, Vec<usize>>> = BTreeMap::new();
         for &index in from {
-            let UtteranceInfo { label, speaker, .. } = self.utterances[index];
+            let UtteranceInfo { label, speaker, .. } = self.utterance(index);
             strata.entry(label).or_default().entry(speaker).or_default().push(index);
         }
         let sizes: Vec<usize> = strata.values().map(|s| s.values().map(Vec::len).sum()).collect();
@@ -361,7 +391,7 @@ impl SplitPlanner<'_> {
                 stay.extend(rest);
             }
         }
-        stay.sort_unstable_by_key(|&index| self.utterances[index].path);
+        stay.sort_unstable_by_key(|&index| self.utterance(index).path);
         (stay, taken)
     }
 
@@ -414,14 +444,14 @@ struct CopiesOfParents {
 impl CopiesOfParents {
     /// # Errors
     /// Those of [`check_parents`].
-    fn of(utterances: &[UtteranceInfo<'_>]) -> Result<Self> {
-        if utterances.iter().all(|subject| subject.parent.is_none()) {
+    fn of<'a, I: Iterator<Item = UtteranceInfo<'a>> + Clone>(utterances: impl Fn() -> I) -> Result<Self> {
+        if utterances().all(|utterance| utterance.parent.is_none()) {
             return Ok(Self::default());
         }
-        check_parents(utterances.iter().map(|subject| (subject.path, subject.parent)))?;
-        let places: HashMap<&str, usize> = utterances.iter().map(|subject| subject.path).zip(0..).collect();
-        let parents = (utterances.iter().enumerate())
-            .filter_map(|(copy, subject)| Some((copy, *places.get(subject.parent?)?)))
+        check_parents(utterances().map(|utterance| (utterance.path, utterance.parent)))?;
+        let places: HashMap<&str, usize> = utterances().map(|utterance| utterance.path).zip(0..).collect();
+        let parents = (utterances().enumerate())
+            .filter_map(|(copy, utterance)| Some((copy, *places.get(utterance.parent?)?)))
             .collect();
         Ok(Self { parents })
     }

@@ -67,7 +67,7 @@ impl SplitPlanner<'_> {
         ways: &[ValidationBy],
     ) -> (Vec<usize>, Vec<usize>, ValidationBy) {
         let classes = |side: &[usize]| -> BTreeSet<&str> {
-            side.iter().map(|&index| self.utterances[index].label).collect()
+            side.iter().map(|&index| self.utterance(index).label).collect()
         };
         let all = classes(from);
         for &way in ways {
@@ -90,16 +90,16 @@ impl SplitPlanner<'_> {
     /// Whole words, where every utterance of the corpus has one.
     fn hold_out_words(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
         self.words.as_ref()?;
-        let words = from.iter().filter_map(|&i| self.utterances[i].word).collect();
+        let words = from.iter().filter_map(|&i| self.utterance(i).word).collect();
         let drawn = self.draw_words(&words, draw.share, 1, draw.purpose).ok()?;
         let (val, train) =
-            from.iter().partition(|&&i| self.utterances[i].word.is_some_and(|word| drawn.contains(word)));
+            from.iter().partition(|&&i| self.utterance(i).word.is_some_and(|word| drawn.contains(word)));
         Some((train, val))
     }
 
     /// Whole speakers; nothing where there are too few, or where not every utterance says who speaks.
     fn hold_out_speakers(&self, from: &[usize], draw: Draw<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
-        let speakers: BTreeSet<Option<&str>> = from.iter().map(|&i| self.utterances[i].speaker).collect();
+        let speakers: BTreeSet<Option<&str>> = from.iter().map(|&i| self.utterance(i).speaker).collect();
         if speakers.len() < FEWEST_SPEAKERS {
             return None;
         }
@@ -119,12 +119,12 @@ impl SplitPlanner<'_> {
         // Who speaks in several corpora, the parts of one, counts as one person, of the first of these.
         let mut corpus_of: BTreeMap<&str, Option<&str>> = BTreeMap::new();
         for &index in from {
-            let subject = &self.utterances[index];
+            let subject = self.utterance(index);
             let corpus = corpus_of.entry(subject.speaker?).or_insert(subject.corpus);
             *corpus = subject.corpus.min(*corpus);
         }
         for &index in from {
-            let speaker = self.utterances[index].speaker?;
+            let speaker = self.utterance(index).speaker?;
             let corpus = corpus_of.get(speaker).copied().flatten();
             *speakers.entry(corpus).or_default().entry(speaker).or_default() += 1;
         }
@@ -158,7 +158,7 @@ impl SplitPlanner<'_> {
         };
         let sides = |drawn: BTreeSet<&str>| -> (Vec<usize>, Vec<usize>) {
             let (val, train) =
-                from.iter().partition(|&&i| self.utterances[i].speaker.is_some_and(|id| drawn.contains(id)));
+                from.iter().partition(|&&i| self.utterance(i).speaker.is_some_and(|id| drawn.contains(id)));
             (train, val)
         };
         let by_chance = sides(drawn_by(false)?);

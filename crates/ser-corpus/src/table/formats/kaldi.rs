@@ -41,78 +41,107 @@ fn directories(data: &Path) -> Vec<PathBuf> {
     table_folders(data).into_iter().filter(|folder| is_file(&folder.join("wav.scp"))).collect()
 }
 
+/// The columns of the table that a directory becomes.
+const COLUMNS: [Column; 6] =
+    [Column::Path, Column::Label, Column::Speaker, Column::Start, Column::End, Column::Split];
+
 fn table(directory: &Path) -> Result<RawTable> {
-    let recordings = Lines::read(&directory.join("wav.scp"))?;
-    for (id, (line, location)) in &recordings.of {
-        if location.ends_with('|') {
-            let what = format!(
-                "line {line}: {id} is the output of a command ({location:?}), and commands are not run"
-            );
-            return Err(Error::new(ErrorKind::Unsupported, what)
-                .at(recordings.file)
-                .help("write the recordings to files, and name those"));
-        }
-    }
-    let labels = LABEL_FILES.map(|name| directory.join(name)).into_iter().find(|file| is_file(file));
-    let Some(labels) = labels else {
-        let what = format!("holds no file of labels; there should be one of {}", LABEL_FILES.join(", "));
-        return Err(Error::new(ErrorKind::Missing, what)
-            .at(directory)
-            .help("each of its lines is: <utterance> <label>"));
-    };
-    let labels = Lines::read(&labels)?;
-    let optional = |name: &str| {
-        let file = directory.join(name);
-        is_file(&file).then(|| Lines::read(&file)).transpose()
-    };
-    let (segments, speakers) = (optional("segments")?, optional("utt2spk")?);
-    let columns = [Column::Path, Column::Label, Column::Speaker, Column::Start, Column::End, Column::Split];
-    let side =
-        Some(folder_name(directory)).filter(|name| PublishedSide::named(name).is_some()).unwrap_or_default();
-    let notes = match &segments {
+    let directory = Directory::read(directory)?;
+    let notes = match &directory.segments {
         Some(segments) => {
             check_channels(segments)?;
-            let unlabelled = segments.of.keys().filter(|utterance| !labels.of.contains_key(*utterance));
-            without_label(&segments.file, &labels.file, &unlabelled.collect::<Vec<_>>())
+            without_label(segments, &directory.labels)
         }
         None => Vec::new(),
     };
-    let mut rows = Vec::new();
-    for (utterance, (line, label)) in &labels.of {
-        let damaged = |what: String, file: &Path| Err(Error::new(ErrorKind::Damaged, what).at(file));
-        let (recording, start, end) = match &segments {
-            None => (utterance.as_str(), "", ""),
+    let utterances = directory.labels.of.keys();
+    let rows = utterances.map(|utterance| directory.row(utterance)).collect::<Result<_>>()?;
+    let header = COLUMNS.iter().map(ToString::to_string).collect();
+    Ok(RawTable { notes, ..RawTable::new(directory.labels.file, header, rows) })
+}
+
+/// The files of a data directory.
+struct Directory {
+    /// `wav.scp`
+    recordings: Lines,
+    labels: Lines,
+    segments: Option<Lines>,
+    /// `utt2spk`
+    speakers: Option<Lines>,
+    /// The side of a split that the directory is named for; empty where it is named for none.
+    side: String,
+}
+
+impl Directory {
+    fn read(directory: &Path) -> Result<Self> {
+        let recordings = Lines::read(&directory.join("wav.scp"))?;
+        refuse_commands(&recordings)?;
+        let labels = LABEL_FILES.map(|name| directory.join(name)).into_iter().find(|file| is_file(file));
+        let Some(labels) = labels else {
+            let what = format!("holds no file of labels; there should be one of {}", LABEL_FILES.join(", "));
+            return Err(Error::new(ErrorKind::Missing, what)
+                .at(directory)
+                .help("each of its lines is: <utterance> <label>"));
+        };
+        let labels = Lines::read(&labels)?;
+        let optional = |name: &str| {
+            let file = directory.join(name);
+            is_file(&file).then(|| Lines::read(&file)).transpose()
+        };
+        let (segments, speakers) = (optional("segments")?, optional("utt2spk")?);
+        let side = Some(folder_name(directory)).filter(|name| PublishedSide::named(name).is_some());
+        Ok(Self { recordings, labels, segments, speakers, side: side.unwrap_or_default() })
+    }
+
+    /// The row of an utterance that has a label, and the line of that.
+    fn row(&self, utterance: &str) -> Result<(usize, Vec<String>)> {
+        let damaged = |what: String, lines: &Lines| Error::new(ErrorKind::Damaged, what).at(&lines.file);
+        let (line, label) = self.labels.get(utterance).unwrap_or_default();
+        let (recording, start, end) = match &self.segments {
+            None => (utterance, "", ""),
             Some(segments) => {
-                let Some((line, segment)) = segments.of.get(utterance) else {
-                    return damaged(
-                        format!("line {line}: {utterance} has no line in segments"),
-                        &labels.file,
-                    );
-                };
-                match segment.split_ascii_whitespace().collect::<Vec<_>>()[..] {
-                    // An end of -1 is that of the recording.
-                    [recording, start, end] | [recording, start, end, _] => {
-                        (recording, start, if end.starts_with('-') { "" } else { end })
-                    }
-                    _ => {
-                        return damaged(
-                            format!("line {line}: is not <utterance> <recording> <start> <end>"),
-                            &segments.file,
-                        );
-                    }
-                }
+                let (segment_line, segment) = segments.get(utterance).ok_or_else(|| {
+                    damaged(format!("line {line}: {utterance} has no line in segments"), &self.labels)
+                })?;
+                parts_of_segment(segment).ok_or_else(|| {
+                    let what = format!("line {segment_line}: is not <utterance> <recording> <start> <end>");
+                    damaged(what, segments)
+                })?
             }
         };
-        let Some((_, location)) = recordings.of.get(recording) else {
-            return damaged(format!("line {line}: {recording} has no line in wav.scp"), &labels.file);
-        };
-        let speaker = speakers.as_ref().and_then(|speakers| speakers.of.get(utterance));
-        let speaker = speaker.map_or("", |(_, speaker)| speaker.as_str());
-        let row = [location, label, speaker, start, end, &side].map(str::to_owned).to_vec();
-        rows.push((*line, row));
+        let (_, location) = self.recordings.get(recording).ok_or_else(|| {
+            damaged(format!("line {line}: {recording} has no line in wav.scp"), &self.labels)
+        })?;
+        let speaker = self.speakers.as_ref().and_then(|speakers| speakers.get(utterance));
+        let speaker = speaker.map_or("", |(_, speaker)| speaker);
+        Ok((line, [location, label, speaker, start, end, &self.side].map(str::to_owned).to_vec()))
     }
-    let header = columns.iter().map(ToString::to_string).collect();
-    Ok(RawTable { notes, ..RawTable::new(labels.file, header, rows) })
+}
+
+/// Refuses recordings that are the output of commands.
+fn refuse_commands(recordings: &Lines) -> Result<()> {
+    match recordings.of.iter().find(|(_, (_, location))| location.ends_with('|')) {
+        None => Ok(()),
+        Some((id, (line, location))) => {
+            let what = format!(
+                "line {line}: {id} is the output of a command ({location:?}), and commands are not run"
+            );
+            Err(Error::new(ErrorKind::Unsupported, what)
+                .at(&recordings.file)
+                .help("write the recordings to files, and name those"))
+        }
+    }
+}
+
+/// The recording, the start and the end of a line of `segments`, which may name a channel as well. An end of -1 is that of the
+/// recording.
+fn parts_of_segment(segment: &str) -> Option<(&str, &str, &str)> {
+    match segment.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+        [recording, start, end] | [recording, start, end, _] => {
+            Some((recording, start, if end.starts_with('-') { "" } else { end }))
+        }
+        _ => None,
+    }
 }
 
 /// Refuses segments of different channels, as tables with such a column are.
@@ -137,10 +166,10 @@ fn check_channels(segments: &Lines) -> Result<()> {
 }
 
 /// Says how many segments have no label, and so are not used.
-fn without_label(segments: &Path, labels: &Path, unlabelled: &[&String]) -> Vec<String> {
-    let Some(first) = unlabelled.first() else { return Vec::new() };
-    let (segments, labels) = (segments.display(), labels.display());
-    let count = unlabelled.len();
+fn without_label(segments: &Lines, labels: &Lines) -> Vec<String> {
+    let unlabelled = || segments.of.keys().filter(|utterance| !labels.of.contains_key(*utterance));
+    let Some(first) = unlabelled().next() else { return Vec::new() };
+    let (count, segments, labels) = (unlabelled().count(), segments.file.display(), labels.file.display());
     vec![format!(
         "{count} of the segments in {segments} are not used, such as {first}: {labels} has no line for them"
     )]
@@ -169,5 +198,10 @@ impl Lines {
             }
         }
         Ok(Self { file: file.to_owned(), of })
+    }
+
+    /// The line of an ID and what follows on it.
+    fn get(&self, id: &str) -> Option<(usize, &str)> {
+        self.of.get(id).map(|(line, rest)| (*line, rest.as_str()))
     }
 }

@@ -4,27 +4,28 @@
 //! Names of speakers and classes can be any words. What tells them apart is that each speaker is found with several
 //! classes and each class with several speakers; which of the two is the class is known by words for emotions, or by
 //! numbers, which are speakers'.
+//!
+//! [`rule`] has the ways in which folders may be named, [`fit`] says how well each of them explains those of a corpus
+//! ([`folders`]), and [`speakers`] whether what a rule takes for speakers is people.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod fit;
+mod folders;
+mod rule;
+mod speakers;
+
+use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
 
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
 
 use crate::Annotation;
-use crate::conventions::folder_rule::{Cut, Order, RULES, Rule, last};
-use crate::conventions::{CorpusConvention, tess};
-use crate::lexicon::{
-    is_an_id, is_corpus, is_emotion, is_group, is_qualifier, is_small_number, may_be_an_id,
-};
+use crate::conventions::CorpusConvention;
+use crate::conventions::layout::fit::{Fit, fits};
+use crate::conventions::layout::folders::Folders;
+use crate::conventions::layout::rule::{Order, RULES, Rule, last};
+use crate::conventions::layout::speakers::SpeakersBy;
 use crate::names::{SPEAKER_ID_RULE, composed, is_speaker_id};
-use crate::nobody::nobody_among;
-
-/// Nineteen of twenty recordings must lie as the others.
-fn are_nearly_all(fitting: usize, of: usize) -> bool {
-    20 * fitting >= 19 * of
-}
 
 /// Which folder names the speaker of a recording, and which its class.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,110 +34,53 @@ pub struct FolderLayout {
     speakers_by: SpeakersBy,
     speakers: BTreeSet<String>,
     labels: BTreeSet<String>,
+    /// How many recordings lie as it says.
     fitting: usize,
-    names: usize,
-}
-
-/// By what it is known who speaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum SpeakersBy {
-    /// By the rule.
-    Rule,
-    /// By the folder around what the rule takes: those in it are sessions or places.
-    FolderAround(BTreeSet<String>),
-    /// By nothing: a folder that may be a speaker's, and why it is not taken for one.
-    Nothing { name: String, why: String },
-}
-
-/// Recordings of each pair of speaker and label.
-type Pairs<'a> = BTreeMap<(&'a str, &'a str), usize>;
-
-/// How well a rule explains the folders; the larger, the better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Merit {
-    /// Share of the labels that are emotions, less that of the speakers, per mille.
-    emotions: i64,
-    /// Share of the speakers that may be numbers of people, less that of the labels, per mille.
-    ids: i64,
-    /// Share of all combinations of a speaker and a label that there are, per mille.
-    filled: usize,
+    /// How many there are.
+    recordings: usize,
 }
 
 impl FolderLayout {
     /// The layout of a corpus with recordings at `paths`, from which folders for the sides of a split are taken out
     /// already; nothing where no layout explains nearly all, or where each folder is a class.
     pub fn of(paths: &[&str]) -> Option<Self> {
-        let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
-        for path in paths {
-            *folders.entry(path.rsplit_once('/').map_or("", |(folders, _)| folders)).or_default() += 1;
-        }
-        let as_in_tess = folders.iter().filter(|(folder, _)| tess::names_speaker_and_emotion(last(folder)));
-        if are_nearly_all(as_in_tess.map(|(_, count)| count).sum(), paths.len()) {
+        let folders = Folders::of(paths);
+        if folders.are_of_tess() {
             return None;
         }
-        let mut best: Option<(Merit, Self)> = None;
-        let by_emotions = named_for_emotions(&folders, paths.len());
+        let by_emotions = folders.are_named_for_emotions();
+        let mut best: Option<(Rule, Fit)> = None;
         for rule in RULES {
-            let Some((merit, layout)) = Self::by(rule, &folders, paths.len()) else { continue };
-            if by_emotions && !takes_emotions(rule, &folders, paths.len()) {
+            let Some(fit) = Fit::of(rule, &folders) else { continue };
+            if by_emotions && !folders.have_emotions_by(rule) {
                 continue;
             }
-            if best.as_ref().is_none_or(|(highest, _)| merit > *highest) {
-                best = Some((merit, layout));
+            if best.as_ref().is_none_or(|(_, best)| fit.merit > best.merit) {
+                best = Some((rule, fit));
             }
         }
-        match best {
-            Some((_, layout)) => Some(layout.with_speakers(&folders)),
-            None => Self::by_emotion(&folders, paths.len()),
-        }
+        let Some((rule, Fit { speakers, labels, fitting, .. })) = best else {
+            return Self::by_emotion(&folders);
+        };
+        let fit = |speaker: &str, label: &str| fits(&speakers, &labels, speaker, label);
+        let speakers_by = SpeakersBy::of(rule, &folders, fit);
+        Some(Self { rule, speakers_by, speakers, labels, fitting, recordings: folders.recordings })
     }
 
-    /// Finds out who speaks. A speaker lies in one folder; what lies in several is something that several have, such as a
-    /// session of each. And a word such as `studio` or `flac` is nobody's.
-    fn with_speakers(self, folders: &BTreeMap<&str, usize>) -> Self {
-        let mut around: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
-        for (folder, count) in folders {
-            if let Some((speaker, label)) = self.rule.pair(folder)
-                && self.fits(speaker, label)
-            {
-                *around.entry(speaker).or_default().entry(self.rule.around(folder)).or_default() += count;
-            }
-        }
-        // One within another is a copy of it.
-        let is_in = |inner: &str, outer: &String| inner != outer && Path::new(inner).starts_with(outer);
-        for of_speaker in around.values_mut() {
-            let all: Vec<String> = of_speaker.keys().cloned().collect();
-            of_speaker.retain(|inner, _| !all.iter().any(|outer| is_in(inner, outer)));
-        }
-        let in_several = around.values().filter(|around| around.len() > 1).flat_map(BTreeMap::values).sum();
-        let nobody = nobody_among(around.keys().copied());
-        if nobody.is_none() && are_nearly_all(self.names.saturating_sub(in_several), self.names) {
-            return self;
-        }
-        let outer: BTreeSet<String> =
-            around.values().flat_map(BTreeMap::keys).map(|folders| last(folders).to_owned()).collect();
-        let is_clear = outer.len() > 1
-            && outer.iter().all(|name| is_an_id(name) && is_speaker_id(name))
-            && (nobody.is_some() || !around.keys().any(|name| is_an_id(name)));
-        let first = around.iter().find_map(|(name, around)| {
-            let mut folders = around.keys();
-            Some((name, folders.next()?, folders.next()?))
-        });
-        let speakers_by = match (is_clear, first, nobody) {
-            (true, ..) => SpeakersBy::FolderAround(outer),
-            (false, Some((name, one, other)), _) => SpeakersBy::Nothing {
-                name: (*name).to_owned(),
-                why: format!(
-                    "lies in {one:?} and in {other:?}, so it may be a session or a place, and who speaks is not known"
-                ),
-            },
-            (false, None, Some(name)) => SpeakersBy::Nothing {
-                name: name.to_owned(),
-                why: "is no name of a person as far as is known, so who speaks is not known".to_owned(),
-            },
-            (false, None, None) => return self,
+    /// Folders within the folders of emotions that are nobody's, such as `angry/take1/`.
+    fn by_emotion(folders: &Folders<'_>) -> Option<Self> {
+        let rule = Rule::Emotion;
+        let known = || {
+            folders.iter().filter_map(|(folder, recordings)| Some((rule.pair(folder)?.1, folder, recordings)))
         };
-        Self { speakers_by, ..self }
+        let inner: usize =
+            known().filter(|(label, folder, _)| last(folder) == *label).map(|(.., count)| count).sum();
+        let labels: BTreeSet<String> = known().map(|(label, ..)| label.to_owned()).collect();
+        let fitting: usize = known().map(|(.., count)| count).sum();
+        let is_so = labels.len() > 1 && folders.are_nearly_all(fitting) && !folders.are_nearly_all(inner);
+        let (speakers_by, speakers) = (SpeakersBy::Rule, BTreeSet::new());
+        let recordings = folders.recordings;
+        is_so.then_some(Self { rule, speakers_by, speakers, labels, fitting, recordings })
     }
 
     /// What names a folder that may be a speaker's and is not taken for one, and why.
@@ -147,73 +91,7 @@ impl FolderLayout {
         }
     }
 
-    fn by(rule: Rule, folders: &BTreeMap<&str, usize>, names: usize) -> Option<(Merit, Self)> {
-        let mut pairs = Pairs::new();
-        for (folder, count) in folders {
-            if let Some(pair) = rule.pair(folder) {
-                *pairs.entry(pair).or_default() += count;
-            }
-        }
-        let (speakers, labels) = crossed(&pairs).or_else(|| by_words(rule, &pairs))?;
-        if !tell_people_from_classes(rule, &speakers, &labels) {
-            return None;
-        }
-        let owned = |names: &BTreeSet<&str>| names.iter().map(|name| (*name).to_owned()).collect();
-        let (speakers_owned, labels_owned) = (owned(&speakers), owned(&labels));
-        let mut layout = Self {
-            rule,
-            speakers_by: SpeakersBy::Rule,
-            speakers: speakers_owned,
-            labels: labels_owned,
-            fitting: 0,
-            names,
-        };
-        layout.fitting = (pairs.iter())
-            .filter(|((speaker, label), _)| layout.fits(speaker, label))
-            .map(|(_, count)| count)
-            .sum();
-        let share = |names: &BTreeSet<&str>, is: fn(&str) -> bool| {
-            (names.iter().filter(|name| is(name)).count() * 1000 / names.len().max(1)) as i64
-        };
-        let merit = Merit {
-            emotions: share(&labels, is_emotion) - share(&speakers, is_emotion),
-            ids: share(&speakers, may_be_an_id) - share(&labels, may_be_an_id),
-            filled: pairs
-                .keys()
-                .filter(|(speaker, label)| speakers.contains(speaker) && labels.contains(label))
-                .count()
-                * 1000
-                / (speakers.len() * labels.len()).max(1),
-        };
-        // Without a word or a number to go by, a speaker comes first in a name, and of two folders nothing is known.
-        let unknown = (merit.emotions, merit.ids) == (0, 0);
-        let right_way_round = match rule {
-            Rule::Joined { order: Order::SpeakerFirst, .. } if unknown => true,
-            _ => merit.emotions > 0 || merit.emotions == 0 && merit.ids > 0,
-        };
-        (right_way_round && are_nearly_all(layout.fitting, names)).then_some((merit, layout))
-    }
-
-    /// Folders within the folders of emotions that are nobody's, such as `angry/take1/`.
-    fn by_emotion(folders: &BTreeMap<&str, usize>, names: usize) -> Option<Self> {
-        let rule = Rule::Emotion;
-        let known =
-            || folders.iter().filter_map(|(folder, count)| Some((rule.pair(folder)?.1, folder, count)));
-        let inner: usize =
-            known().filter(|(label, folder, _)| last(folder) == *label).map(|(.., count)| count).sum();
-        let labels: BTreeSet<String> = known().map(|(label, ..)| label.to_owned()).collect();
-        let fitting: usize = known().map(|(.., count)| count).sum();
-        let is_so = labels.len() > 1 && are_nearly_all(fitting, names) && !are_nearly_all(inner, names);
-        let (speakers_by, speakers) = (SpeakersBy::Rule, BTreeSet::new());
-        is_so.then_some(Self { rule, speakers_by, speakers, labels, fitting, names })
-    }
-
-    /// Whether a speaker or a label is as elsewhere, and neither is in the other's place.
-    fn fits(&self, speaker: &str, label: &str) -> bool {
-        let known = self.speakers.contains(speaker) || self.labels.contains(label);
-        known && !self.speakers.contains(label) && !self.labels.contains(speaker)
-    }
-
+    /// How folders are named, for people: `<speaker>_<label>`.
     fn form(&self) -> &'static str {
         use Order::*;
         use Rule::*;
@@ -235,83 +113,6 @@ impl FolderLayout {
     }
 }
 
-/// Whether nearly all recordings lie below a folder that is named for an emotion, one of several.
-fn named_for_emotions(folders: &BTreeMap<&str, usize>, names: usize) -> bool {
-    let known = || folders.iter().filter_map(|(folder, count)| Some((Rule::Emotion.pair(folder)?.1, count)));
-    let emotions: BTreeSet<&str> = known().map(|(emotion, _)| emotion).collect();
-    emotions.len() > 1 && are_nearly_all(known().map(|(_, count)| count).sum(), names)
-}
-
-/// Whether what `rule` takes for the label is an emotion of nearly all.
-fn takes_emotions(rule: Rule, folders: &BTreeMap<&str, usize>, names: usize) -> bool {
-    let are =
-        folders.iter().filter(|(folder, _)| rule.pair(folder).is_some_and(|(_, label)| is_emotion(label)));
-    are_nearly_all(are.map(|(_, count)| count).sum(), names)
-}
-
-/// The speakers that are found with two labels or more, and the labels that are found with two such speakers or more,
-/// until that holds of both.
-fn crossed<'a>(pairs: &Pairs<'a>) -> Option<(BTreeSet<&'a str>, BTreeSet<&'a str>)> {
-    let mut labels_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut speakers_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (speaker, label) in pairs.keys() {
-        labels_of.entry(speaker).or_default().insert(label);
-        speakers_of.entry(label).or_default().insert(speaker);
-    }
-    loop {
-        let before = labels_of.len() + speakers_of.len();
-        keep_crossed(&mut labels_of, &mut speakers_of);
-        keep_crossed(&mut speakers_of, &mut labels_of);
-        if labels_of.len() + speakers_of.len() == before {
-            break;
-        }
-    }
-    (labels_of.len() > 1).then(|| (labels_of.into_keys().collect(), speakers_of.into_keys().collect()))
-}
-
-/// Takes those out of `these` that are found with one of `others` alone, there as well.
-fn keep_crossed<'a>(
-    these: &mut BTreeMap<&'a str, BTreeSet<&'a str>>,
-    others: &mut BTreeMap<&'a str, BTreeSet<&'a str>>,
-) {
-    these.retain(|name, found_with| {
-        let stays = found_with.len() > 1;
-        if !stays {
-            for other in found_with.iter() {
-                others.get_mut(other).map(|names| names.remove(name));
-            }
-        }
-        stays
-    });
-}
-
-/// Where speakers and labels are not crossed, a name of two parts is still known by its emotion.
-fn by_words<'a>(rule: Rule, pairs: &Pairs<'a>) -> Option<(BTreeSet<&'a str>, BTreeSet<&'a str>)> {
-    if !matches!(rule, Rule::Joined { cut: Cut::Emotion, .. }) {
-        return None;
-    }
-    let labels: BTreeSet<&str> = pairs.keys().map(|(_, label)| *label).collect();
-    (labels.len() > 1).then(|| (pairs.keys().map(|(speaker, _)| *speaker).collect(), labels))
-}
-
-/// Whether the names can be speakers and labels at all: words such as `male` and `very` are neither, nor is an emotion a
-/// speaker; `session1` is several people's, and a small number after a class may be a take or how strong it is. Of a name of
-/// two parts, `noise` and `train` are no one's part either; where they are folders, who speaks is unknown.
-fn tell_people_from_classes(rule: Rule, speakers: &BTreeSet<&str>, labels: &BTreeSet<&str>) -> bool {
-    let are_mostly = |names: &BTreeSet<&str>, is: fn(&str) -> bool| {
-        2 * names.iter().filter(|name| is(name)).count() >= names.len()
-    };
-    let label_first =
-        matches!(rule, Rule::Nested(Order::LabelFirst) | Rule::Joined { order: Order::LabelFirst, .. });
-    let are_nobody = are_mostly(speakers, is_qualifier)
-        || are_mostly(speakers, is_group)
-        || are_mostly(speakers, is_emotion)
-        || matches!(rule, Rule::Joined { .. }) && nobody_among(speakers.iter().copied()).is_some()
-        || label_first && are_mostly(speakers, is_small_number)
-        || matches!(rule, Rule::Nested(_)) && speakers.iter().any(|name| is_corpus(name));
-    !are_nobody && !are_mostly(labels, is_qualifier)
-}
-
 impl CorpusConvention for FolderLayout {
     fn name(&self) -> &str {
         "folders"
@@ -326,7 +127,8 @@ impl CorpusConvention for FolderLayout {
                 " or a CSV file"
             ]))
         };
-        let pair = self.rule.pair(folder).filter(|(speaker, label)| self.fits(speaker, label));
+        let pair = (self.rule.pair(folder))
+            .filter(|(speaker, label)| fits(&self.speakers, &self.labels, speaker, label));
         let Some((speaker, label)) = pair else {
             return refuse(match folder {
                 "" => format!(
@@ -362,7 +164,7 @@ impl CorpusConvention for FolderLayout {
 /// For people: `folders <speaker>_<label>, as 20 of 20 recordings lie: 4 speakers, 5 classes`.
 impl fmt::Display for FolderLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "folders {}, as {} of {} recordings lie: ", self.form(), self.fitting, self.names)?;
+        write!(f, "folders {}, as {} of {} recordings lie: ", self.form(), self.fitting, self.recordings)?;
         match &self.speakers_by {
             _ if self.rule == Rule::Emotion => {}
             SpeakersBy::Rule => write!(f, "{} speakers, ", self.speakers.len())?,
