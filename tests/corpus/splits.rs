@@ -299,7 +299,7 @@ fn many_speakers(utterances: &[usize]) -> Corpus {
 }
 
 fn plan_of_folds(corpus: &Corpus, folds: Option<u32>, seed: u64) -> SplitPlan {
-    let subjects = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
+    let subjects: Vec<_> = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
     let planner = SplitPlanner::new(subjects, Fractions::default(), seed).unwrap().with_folds(folds);
     let mut left_out = Vec::new();
     let splits = planner.splits(|why| left_out.push(why)).collect();
@@ -406,7 +406,7 @@ fn a_split_for_each_speaker_is_made_up_to_a_stated_number_of_lines() {
     let per_speaker = |speakers: usize| MOST_LINES / (speakers * speakers);
     for (speakers, made) in [(100, 100), (101, 0)] {
         let corpus = many_speakers(&vec![per_speaker(100); speakers]);
-        let subjects = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
+        let subjects: Vec<_> = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
         let planner = SplitPlanner::new(subjects, Fractions::default(), 0).unwrap();
         let mut left_out = Vec::new();
         let protocols: Vec<Protocol> =
@@ -705,7 +705,7 @@ proptest! {
             corpus.push(original);
             corpus.extend(copies);
         }
-        let subjects = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
+        let subjects: Vec<_> = corpus.iter().map(|(path, a)| UtteranceInfo::of(path, a)).collect();
         let Ok(planner) = SplitPlanner::new(subjects, Fractions::default(), seed) else { return Ok(()) };
         let mut tested: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
         for split in planner.with_folds(folds).splits(|_| ()) {

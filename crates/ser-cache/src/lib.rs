@@ -132,7 +132,7 @@ pub use index::feature_set::{FeatureSet, TensorEntry, augmented_set_id, feature_
 pub use index::{Index, SeenFile};
 pub use lock::WriterLock;
 pub use manifest::generation::{Generation, check_splits_place, copies_of, generation_name, point_splits_at};
-pub use manifest::{SplitInfo, SplitManifest, StoredSplit, Utterance};
+pub use manifest::{ManifestLine, SplitInfo, SplitManifest, StoredSplit, Utterance};
 pub use paths::{
     audit_folder, check_inside, generation_place, index_path, manifest_shard, manifests_folder, shard_path,
     shards_folder,

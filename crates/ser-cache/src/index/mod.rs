@@ -12,12 +12,12 @@
 
 pub(crate) mod entries_by_key;
 pub(crate) mod feature_set;
+mod write;
 
 use std::path::Path;
 
 use rayon::prelude::*;
 use ser_core::remedy::Action;
-use ser_core::storage::{Storage, folder_of};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::{FileStat, check_relative};
 use serde::{Deserialize, Serialize};
@@ -28,20 +28,20 @@ const MAGIC: &[u8; 8] = b"SERINDEX";
 const VERSION: u32 = 1;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
-/// Everything the cache knows.
+/// Everything the cache knows. Whoever writes one may hold its files in another way, as long as they serialise alike.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Index {
+pub struct Index<F = Vec<SeenFile>> {
     /// Feature sets, the newest last.
     pub feature_sets: Vec<FeatureSet>,
-    /// Files of the corpus as they were when last read, sorted by path.
-    pub files: Vec<SeenFile>,
+    /// Files of the corpus as they were when last read, in the order of the corpora and then of their paths.
+    pub files: F,
 }
 
 /// A file whose content is known as long as its stat stays the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SeenFile {
+pub struct SeenFile<T = String> {
     /// Path relative to the corpus.
-    pub path: String,
+    pub path: T,
     /// What the file system said of it.
     pub stat: FileStat,
     /// SHA-256 of its bytes.
@@ -64,28 +64,6 @@ impl Index {
         };
         let index = Self::decode(&bytes).map_err(|error| error.at(path))?;
         Ok(Some(index))
-    }
-
-    /// Replaces the index at `path`, unless it is the same already.
-    ///
-    /// # Errors
-    /// When writing fails; the old index then stays.
-    pub fn write(&self, storage: &Storage, path: &Path) -> Result<()> {
-        let (header, payload) = self.encode()?;
-        if holds(path, &[&header, &payload]).is_ok_and(|same| same) {
-            // The process that wrote it may have been killed before its name was durable.
-            return storage.sync_folder(&folder_of(path));
-        }
-        storage.replace_file(path, &[&header, &payload])
-    }
-
-    fn encode(&self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let payload = bincode::serde::encode_to_vec(self, bincode::config::standard()).map_err(|error| {
-            Error::new(ErrorKind::Unsupported, format!("cannot encode the index: {error}"))
-        })?;
-        let (version, length) = (VERSION.to_le_bytes(), (payload.len() as u64).to_le_bytes());
-        let header = [&MAGIC[..], &version, &length, &Sha::of(&[&payload]).0].concat();
-        Ok((header, payload))
     }
 
     /// Decodes what [`Index::write`] wrote. The checksum is verified before anything is trusted.
@@ -179,28 +157,11 @@ fn decode_payload(payload: &[u8]) -> Result<(Index, usize), bincode::error::Deco
     }
 }
 
-/// Whether the file at `path` is `content`, piece after piece.
-fn holds(path: &Path, content: &[&[u8]]) -> std::io::Result<bool> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path)?;
-    if file.metadata()?.len() != content.iter().map(|piece| piece.len() as u64).sum::<u64>() {
-        return Ok(false);
-    }
-    const PIECE: usize = 1 << 13;
-    let mut found = [0; PIECE];
-    for expected in content.iter().flat_map(|piece| piece.chunks(PIECE)) {
-        file.read_exact(&mut found[..expected.len()])?;
-        if found[..expected.len()] != *expected {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 fn read_bounded(file: &std::fs::File) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let limit = (Index::LARGEST + HEADER) as u64;
-    let mut bytes = Vec::new();
+    // Room for all of it at once: growing step by step it would take up to twice as much.
+    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(limit + 1) as usize + 1);
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(std::io::Error::other("it is larger than any index"));

@@ -9,11 +9,10 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::split::Side;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::manifest::{DESCRIPTION, read_text};
-use crate::{CopySettings, FeatureSet, Hex, Sha, SplitInfo, SplitManifest, generation_place};
+use crate::{CopySettings, FeatureSet, Hex, ManifestLine, Sha, SplitInfo, SplitManifest, generation_place};
 
 /// How much of a manifest is in memory at a time, bytes.
 const PIECE: usize = 1 << 16;
@@ -41,7 +40,7 @@ impl Generation {
     ///
     /// # Errors
     /// When one cannot be rendered.
-    pub fn of<U: Serialize>(splits: impl IntoIterator<Item = SplitManifest<U>>) -> Result<Self> {
+    pub fn of<L: ManifestLine>(splits: impl IntoIterator<Item = SplitManifest<L>>) -> Result<Self> {
         let mut described = BTreeMap::new();
         for SplitManifest { mut info, sides } in splits {
             for (side, utterances) in &sides {
@@ -70,11 +69,11 @@ impl Generation {
     ///
     /// # Errors
     /// When writing fails; what has its name is then unchanged.
-    pub fn write<U: Serialize>(
+    pub fn write<L: ManifestLine>(
         &self,
         storage: &Storage,
         folder: &Path,
-        splits: impl IntoIterator<Item = SplitManifest<U>>,
+        splits: impl IntoIterator<Item = SplitManifest<L>>,
     ) -> Result<()> {
         let target = folder.join(self.name.to_string());
         if self.is_at(&target) {
@@ -96,11 +95,11 @@ impl Generation {
             })
     }
 
-    fn write_split<U: Serialize>(
+    fn write_split<L: ManifestLine>(
         &self,
         storage: &Storage,
         scratch: &Path,
-        split: &SplitManifest<U>,
+        split: &SplitManifest<L>,
     ) -> Result<()> {
         let SplitManifest { info, sides } = split;
         let text = self.splits.get(&info.protocol).map_or("", |description| description.text.as_str());
@@ -153,10 +152,11 @@ pub fn generation_name(folder: &Path) -> Result<Sha> {
 }
 
 /// Hands the lines of a manifest to `write`, many at a time.
-fn render<U: Serialize>(utterances: &[U], write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+fn render<L: ManifestLine>(utterances: &[L], write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut lines = Vec::with_capacity(2 * PIECE);
     for utterance in utterances {
-        serde_json::to_writer(&mut lines, utterance).map_err(|error| unwritable(&error.to_string()))?;
+        serde_json::to_writer(&mut lines, &utterance.line())
+            .map_err(|error| unwritable(&error.to_string()))?;
         lines.push(b'\n');
         if lines.len() >= PIECE {
             write(&lines)?;

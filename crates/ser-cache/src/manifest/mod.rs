@@ -56,6 +56,41 @@ pub struct Utterance<T = String> {
     pub row: u32,
 }
 
+/// What is written as a line of a manifest. Whoever has many of them can hold what they are made of, and make each when it
+/// is asked for.
+pub trait ManifestLine {
+    /// The line.
+    fn line(&self) -> Utterance<&str>;
+}
+
+impl<T: AsRef<str>> ManifestLine for Utterance<T> {
+    fn line(&self) -> Utterance<&str> {
+        Utterance {
+            key: self.key,
+            path: self.path.as_ref(),
+            start_s: self.start_s,
+            end_s: self.end_s,
+            label: self.label.as_ref(),
+            speaker: self.speaker.as_ref().map(T::as_ref),
+            word: self.word.as_ref().map(T::as_ref),
+            session: self.session.as_ref().map(T::as_ref),
+            parent: self.parent.as_ref().map(T::as_ref),
+            corpus: self.corpus.as_ref().map(T::as_ref),
+            sample_rate: self.sample_rate,
+            duration_s: self.duration_s,
+            frames: self.frames,
+            shard: self.shard.as_ref(),
+            row: self.row,
+        }
+    }
+}
+
+impl<L: ManifestLine> ManifestLine for &L {
+    fn line(&self) -> Utterance<&str> {
+        L::line(self)
+    }
+}
+
 impl Utterance {
     /// Nothing in it leads out of the corpus or the cache.
     fn check_paths(&self) -> Result<(), String> {
@@ -106,14 +141,13 @@ fn is_usual(validation: &Option<ValidationBy>) -> bool {
     matches!(validation, None | Some(ValidationBy::Words))
 }
 
-/// A split ready to be written. The type of an utterance is up to the caller, as long as it serialises like an
-/// [`Utterance`].
+/// A split ready to be written.
 #[derive(Debug, Clone)]
-pub struct SplitManifest<U = Utterance> {
+pub struct SplitManifest<L = Utterance> {
     /// What goes into `split.toml`, except the digests.
     pub info: SplitInfo,
     /// The utterances of each side.
-    pub sides: BTreeMap<Side, Vec<U>>,
+    pub sides: BTreeMap<Side, Vec<L>>,
 }
 
 /// The file that describes a split. It holds the digests of the other three.

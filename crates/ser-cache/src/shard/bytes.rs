@@ -111,6 +111,9 @@ impl FileBytes {
             Some(map) if at.checked_add(len).is_some_and(|end| end <= self.len) => {
                 map.advise_range(memmap2::Advice::WillNeed, at, len)
             }
+            #[cfg(target_vendor = "apple")]
+            _ => Ok(()),
+            #[cfg(not(target_vendor = "apple"))]
             _ => {
                 let len = std::num::NonZeroU64::new(len as u64);
                 rustix::fs::fadvise(&self.file, at as u64, len, rustix::fs::Advice::WillNeed)

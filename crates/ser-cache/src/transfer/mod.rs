@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use ser_core::progress::Progress;
 use ser_core::storage::objects::{Object, ObjectFolder};
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, threads};
 use serde::Serialize;
 
 use crate::{FeatureSet, Hex, Index, Sha, StoredSplit};
@@ -149,7 +149,5 @@ fn check_nothing_lost(old: &Index, new: &Index) -> std::result::Result<(), Strin
 
 /// Copies `files` with `copy`, several at once; the first error ends it.
 fn each<T: Sync>(files: &[T], copy: impl Fn(&T) -> Result<()> + Send + Sync) -> Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(AT_ONCE).build();
-    let pool = pool.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
-    pool.install(|| files.par_iter().with_max_len(1).try_for_each(copy))
+    threads::fixed_pool(AT_ONCE)?.install(|| files.par_iter().with_max_len(1).try_for_each(copy))
 }

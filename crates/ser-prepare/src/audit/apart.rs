@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
+use ser_cache::ManifestLine;
 use ser_cache::audit::CopyApart;
 
-use crate::audit::Utterance;
+use crate::audit::lines;
 
 /// The copies on a different side from their parent or, where that is missing, from the first copy of it;
 /// sorted by path.
-pub(super) fn copies_apart<T: AsRef<str>>(sides: [&[&Utterance<T>]; 3]) -> Vec<CopyApart> {
-    let all =
-        || sides.iter().enumerate().flat_map(|(side, utterances)| utterances.iter().map(move |u| (side, u)));
-    let copies = || all().filter_map(|(side, u)| Some((side, u.path.as_ref(), u.parent.as_ref()?.as_ref())));
+pub(super) fn copies_apart<L: ManifestLine>(sides: [&[L]; 3]) -> Vec<CopyApart> {
+    let all = || {
+        sides.into_iter().enumerate().flat_map(|(side, of_side)| lines(of_side).map(move |one| (side, one)))
+    };
+    let copies = || all().filter_map(|(side, utterance)| Some((side, utterance.path, utterance.parent?)));
     // By the path of a parent: a path of its family, and the side that is on.
     let mut families: HashMap<&str, (&str, Option<usize>)> =
         copies().map(|(_, _, parent)| (parent, (parent, None))).collect();
@@ -19,7 +21,7 @@ pub(super) fn copies_apart<T: AsRef<str>>(sides: [&[&Utterance<T>]; 3]) -> Vec<C
         return Vec::new();
     }
     for (side, utterance) in all() {
-        if let Some((_, place)) = families.get_mut(utterance.path.as_ref()) {
+        if let Some((_, place)) = families.get_mut(utterance.path) {
             *place = Some(side);
         }
     }

@@ -7,13 +7,15 @@ use rayon::prelude::*;
 use ser_audio::LevelNormalisation;
 use ser_cache::audit::{Content, Measured};
 use ser_cache::{FeatureSet, Sha, Shard, TensorEntry, shard_path, shards_folder};
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, threads};
 use ser_features::{FeatureConfig, FrameLevel};
 
 use super::bands::ClipFraming;
 use super::near_duplicates::{Comparable, MfccClip, near_duplicates};
 use super::originals::{OriginalReader, Originals, own_features};
 use super::sketch::{Sketch, Sketcher};
+use super::sketches::Sketches;
 use super::waveform::Waveform;
 
 /// A frame this far below the loudest of its clip is silent, dB.
@@ -32,10 +34,7 @@ pub(crate) fn measured<'a>(
     jobs: usize,
 ) -> Result<Measured> {
     Measured::of(root, set, entries, |entries| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
-        let pool =
-            pool.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
-        pool.install(|| measure(root, set, entries, originals))
+        threads::pool(jobs, Setting::Jobs)?.install(|| measure(root, set, entries, originals))
     })
 }
 
@@ -82,11 +81,11 @@ fn measure(
             let (mfcc, frames) = recordings.clip(position)?;
             Ok(sketcher.sketch(&mfcc, frames))
         };
-        let sketches = (0..entries.len()).into_par_iter().map(sketch).collect::<Result<_>>()?;
+        let sketches = Sketches::new(entries.len(), root, sketch)?;
         let stored = |(first, second, similarity): (usize, usize, f64)| {
             (first as u32, second as u32, (similarity * 1000.0).round() as u32)
         };
-        let pairs = near_duplicates(framing, sketches, &recordings)?;
+        let pairs = near_duplicates(framing, &sketches, &recordings)?;
         content.near_duplicates = pairs.into_iter().map(stored).collect();
     }
     Ok(content)

@@ -12,12 +12,13 @@ mod originals;
 mod overlaps;
 mod shortcuts;
 mod sketch;
+mod sketches;
 mod waveform;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ser_cache::audit::{Audit, Cue, Measured, NearDuplicate, NearDuplicatePairKeys, Shortcut};
-use ser_cache::{TensorKey, Utterance};
+use ser_cache::{ManifestLine, TensorKey, Utterance};
 
 pub(crate) use measured::measured;
 pub(crate) use originals::Originals;
@@ -27,16 +28,15 @@ const LISTED: usize = 100;
 
 /// Compares the sides of a split: training, validation, test. `labels` are the classes, `measured` what the
 /// tensors of all utterances say.
-pub fn audit_split<T: AsRef<str>>(
-    [train, val, test]: [&[&Utterance<T>]; 3],
+pub fn audit_split<L: ManifestLine>(
+    [train, val, test]: [&[L]; 3],
     labels: &[String],
     measured: &Measured,
 ) -> Audit {
     let rest = [train, val];
-    let speakers = SharedNames::of(rest, test, |utterance| utterance.speaker.as_ref());
-    let words = SharedNames::of(rest, test, |utterance| utterance.word.as_ref());
-    let sessions = SharedNames::of(rest, test, |utterance| utterance.session.as_ref());
-    let keys: HashSet<&TensorKey> = rest.into_iter().flatten().map(|utterance| &utterance.key).collect();
+    let speakers = SharedNames::of(rest, test, |utterance| utterance.speaker);
+    let words = SharedNames::of(rest, test, |utterance| utterance.word);
+    let sessions = SharedNames::of(rest, test, |utterance| utterance.session);
     let owned = |names: &BTreeSet<&str>| names.iter().map(|&name| name.to_owned()).collect();
     let mut copies_apart_list = apart::copies_apart([train, val, test]);
     let mut near_duplicates_list = near_duplicates_across(rest, test, measured);
@@ -50,7 +50,7 @@ pub fn audit_split<T: AsRef<str>>(
         words_known: words.known,
         test_words: words.test.len(),
         shared_words: words.shared.len(),
-        identical_sounds_across_sides: test.iter().filter(|u| keys.contains(&u.key)).count(),
+        identical_sounds_across_sides: identical_sounds(rest, test),
         sessions_known: sessions.known,
         test_sessions: sessions.test.len(),
         shared_sessions: sessions.shared.len(),
@@ -63,6 +63,22 @@ pub fn audit_split<T: AsRef<str>>(
     }
 }
 
+/// The utterances of a side, each made when it is asked for.
+fn lines<L: ManifestLine>(side: &[L]) -> impl Iterator<Item = Utterance<&str>> + Clone {
+    side.iter().map(L::line)
+}
+
+/// How many utterances of the test side have a sound that the rest has too.
+fn identical_sounds<L: ManifestLine>(rest: [&[L]; 2], test: &[L]) -> usize {
+    // Of the smaller side, which the larger one is compared with.
+    let of_test: HashSet<TensorKey> = lines(test).map(|utterance| utterance.key).collect();
+    let shared: HashSet<TensorKey> = (rest.into_iter().flat_map(lines))
+        .map(|utterance| utterance.key)
+        .filter(|key| of_test.contains(key))
+        .collect();
+    lines(test).filter(|utterance| shared.contains(&utterance.key)).count()
+}
+
 /// Names of the test side, and those of them that the rest has too; none where some are not known.
 #[derive(Default)]
 struct SharedNames<'a> {
@@ -72,14 +88,12 @@ struct SharedNames<'a> {
 }
 
 impl<'a> SharedNames<'a> {
-    fn of<T: AsRef<str> + 'a>(
-        rest: [&[&'a Utterance<T>]; 2],
-        test: &[&'a Utterance<T>],
-        name: impl Fn(&'a Utterance<T>) -> Option<&'a T>,
+    fn of<L: ManifestLine>(
+        rest: [&'a [L]; 2],
+        test: &'a [L],
+        name: impl Fn(Utterance<&'a str>) -> Option<&'a str>,
     ) -> Self {
-        let names = |side: &[&'a Utterance<T>]| -> Option<BTreeSet<&'a str>> {
-            side.iter().map(|utterance| name(utterance).map(T::as_ref)).collect()
-        };
+        let names = |side: &'a [L]| -> Option<BTreeSet<&'a str>> { lines(side).map(&name).collect() };
         let [train, val] = rest.map(names);
         let test = names(test);
         match (train, val, &test) {
@@ -92,9 +106,9 @@ impl<'a> SharedNames<'a> {
     }
 }
 
-fn near_duplicates_across<T: AsRef<str>>(
-    rest: [&[&Utterance<T>]; 2],
-    test: &[&Utterance<T>],
+fn near_duplicates_across<L: ManifestLine>(
+    rest: [&[L]; 2],
+    test: &[L],
     measured: &Measured,
 ) -> Vec<NearDuplicate> {
     let pairs: Vec<NearDuplicatePairKeys> = measured.near_duplicates().collect();
@@ -102,9 +116,9 @@ fn near_duplicates_across<T: AsRef<str>>(
         return Vec::new();
     }
     let wanted: HashSet<TensorKey> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
-    let paths_of = |side: &[&Utterance<T>]| -> Vec<(TensorKey, String)> {
-        let of_pairs = side.iter().filter(|utterance| wanted.contains(&utterance.key));
-        of_pairs.map(|utterance| (utterance.key, utterance.path.as_ref().to_owned())).collect()
+    let paths_of = |side: &[L]| -> Vec<(TensorKey, String)> {
+        let of_pairs = lines(side).filter(|utterance| wanted.contains(&utterance.key));
+        of_pairs.map(|utterance| (utterance.key, utterance.path.to_owned())).collect()
     };
     let test: HashMap<TensorKey, String> = paths_of(test).into_iter().collect();
     let rest: HashMap<TensorKey, String> = rest.into_iter().flat_map(paths_of).collect();
@@ -118,23 +132,23 @@ fn near_duplicates_across<T: AsRef<str>>(
     across
 }
 
-fn shortcuts_of<T: AsRef<str>>(
-    train: &[&Utterance<T>],
-    test: &[&Utterance<T>],
+fn shortcuts_of<L: ManifestLine>(
+    train: &[L],
+    test: &[L],
     labels: &[String],
     measured: &Measured,
 ) -> Vec<Shortcut> {
     let index: HashMap<&str, usize> = labels.iter().map(String::as_str).zip(0..).collect();
     let of = |cue: Cue| {
-        let value = |utterance: &&Utterance<T>| {
+        let value = |utterance: Utterance<&str>| {
             let value = match cue {
                 Cue::Duration => Some(utterance.duration_s),
                 Cue::Silence => measured.silence(&utterance.key),
                 Cue::Level => measured.level_db(&utterance.key),
             };
-            Some((*index.get(utterance.label.as_ref())?, shortcuts::value(cue, value?)))
+            Some((*index.get(utterance.label)?, shortcuts::value(cue, value?)))
         };
-        let side = |side: &[&Utterance<T>]| side.iter().map(value).collect::<Option<Vec<_>>>();
+        let side = |side: &[L]| lines(side).map(value).collect::<Option<Vec<_>>>();
         shortcuts::shortcut(cue, labels.len(), side(train)?.into_iter(), side(test)?.into_iter())
     };
     [Cue::Duration, Cue::Silence, Cue::Level].into_iter().filter_map(of).collect()
@@ -149,6 +163,7 @@ mod tests {
     use ser_cache::{Cache, CopySettings};
     use ser_core::progress::Silent;
     use ser_core::storage::Storage;
+    use ser_corpus::Corpora;
     use ser_corpus::split::Side;
     use ser_features::augmentation::AugmentationRecipe;
 
@@ -252,7 +267,9 @@ mod tests {
         let set = cache.feature_set(None).unwrap();
         let split = cache.split(set, &"speaker-YAF".parse().unwrap()).unwrap();
         let [mut train, val, mut test] = Side::ALL.map(|part| split.side(part).iter().collect::<Vec<_>>());
-        let measured = measured(&root, set, set.entries.iter(), &Originals::default(), 1).unwrap();
+        let corpora = Corpora::new(&options.data).unwrap();
+        let originals = Originals::new(&set.configuration, &corpora, std::iter::empty());
+        let measured = measured(&root, set, set.entries.iter(), &originals, 1).unwrap();
         let found = audit_split([&train, &val, &test], &split.info.labels, &measured);
         assert_eq!(found.copies_apart, Some(0));
         let planted = train.remove(train.iter().position(|one| one.parent.is_some()).unwrap());

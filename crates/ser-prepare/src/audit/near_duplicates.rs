@@ -12,6 +12,7 @@ use ser_core::Result;
 use crate::audit::align::Aligner;
 use crate::audit::bands::ClipFraming;
 use crate::audit::sketch::{DuplicateCandidate, Sketch, SketchIndex};
+use crate::audit::sketches::Sketches;
 use crate::audit::waveform::Waveform;
 
 /// Recordings whose spectrograms are at least this similar are listened to.
@@ -42,44 +43,60 @@ pub(super) trait Comparable: Sync {
 /// All pairs of near-duplicates among recordings with these sketches, the lower position first.
 ///
 /// # Errors
-/// Those of `recordings`.
+/// Those of `recordings`, and when sketches cannot be read back.
 pub(super) fn near_duplicates(
     framing: &ClipFraming,
-    sketches: Vec<Sketch>,
+    sketches: &Sketches,
     recordings: &impl Comparable,
 ) -> Result<Vec<Pair>> {
-    let count = sketches.len();
-    let index = SketchIndex::new(sketches, framing);
     let aligner = Aligner::new(framing);
-    let of_one = |later: usize| -> Result<Vec<Pair>> {
-        let candidates = index.candidates(later);
-        if candidates.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (mfcc, frames) = recordings.clip(later)?;
-        let reference = aligner.reference(&mfcc, frames);
-        let mut heard: Option<Waveform> = None;
-        let mut pairs = Vec::new();
-        for DuplicateCandidate { earlier, lag, .. } in candidates {
-            let (mfcc, frames) = recordings.clip(earlier)?;
-            // Frame t of the later one sounds like frame t + lag of the earlier.
-            if aligner.similarity(&reference, &mfcc, frames, -lag) < PROMISING_SIMILARITY {
-                continue;
-            }
-            let later_waveform = match heard.take() {
-                Some(waveform) => waveform,
-                None => recordings.waveform(later)?,
+    let mut pairs: Vec<Pair> = Vec::new();
+    for (number, earlier) in sketches.blocks().enumerate() {
+        let index = SketchIndex::new(earlier.start, sketches.of(earlier)?, framing);
+        for later in sketches.blocks().skip(number) {
+            let of_later = sketches.of(later.clone())?;
+            let of_one = |(position, sketch): (usize, &Sketch)| {
+                let candidates = index.candidates(position, sketch, sketches.counts());
+                near_duplicates_of(position, &candidates, &aligner, recordings)
             };
-            let correlation = recordings.correlation(&later_waveform, &recordings.waveform(earlier)?)?;
-            heard = Some(later_waveform);
-            if correlation >= DUPLICATE_CORRELATION {
-                pairs.push((earlier, later, correlation));
-            }
+            let found: Vec<Vec<Pair>> =
+                (later.into_par_iter().zip(of_later.par_iter())).map(of_one).collect::<Result<_>>()?;
+            pairs.extend(found.into_iter().flatten());
         }
-        Ok(pairs)
-    };
-    let found: Vec<Vec<Pair>> = (0..count).into_par_iter().map(of_one).collect::<Result<_>>()?;
-    let mut pairs: Vec<Pair> = found.into_iter().flatten().collect();
+    }
     pairs.sort_unstable_by_key(|pair| (pair.0, pair.1));
+    Ok(pairs)
+}
+
+/// Those of the recording at `later` among its candidates.
+fn near_duplicates_of(
+    later: usize,
+    candidates: &[DuplicateCandidate],
+    aligner: &Aligner,
+    recordings: &impl Comparable,
+) -> Result<Vec<Pair>> {
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mfcc, frames) = recordings.clip(later)?;
+    let reference = aligner.reference(&mfcc, frames);
+    let mut heard: Option<Waveform> = None;
+    let mut pairs = Vec::new();
+    for &DuplicateCandidate { earlier, lag, .. } in candidates {
+        let (mfcc, frames) = recordings.clip(earlier)?;
+        // Frame t of the later one sounds like frame t + lag of the earlier.
+        if aligner.similarity(&reference, &mfcc, frames, -lag) < PROMISING_SIMILARITY {
+            continue;
+        }
+        let later_waveform = match heard.take() {
+            Some(waveform) => waveform,
+            None => recordings.waveform(later)?,
+        };
+        let correlation = recordings.correlation(&later_waveform, &recordings.waveform(earlier)?)?;
+        heard = Some(later_waveform);
+        if correlation >= DUPLICATE_CORRELATION {
+            pairs.push((earlier, later, correlation));
+        }
+    }
     Ok(pairs)
 }

@@ -1,14 +1,12 @@
 //! The recordings behind tensors: read once more, for what a tensor does not tell.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use ser_audio::{LevelNormalisation, Limits};
 use ser_cache::{TensorKey, content_of_segment, key_of};
 use ser_core::remedy::Action;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::Segment;
+use ser_corpus::{Corpora, Segment};
 use ser_features::{Extractor, FeatureConfig};
 
 use crate::audit::waveform::{Correlator, RATE, Waveform};
@@ -16,12 +14,32 @@ use crate::pipeline::RecordingReader;
 
 /// Where the recordings of a feature set's tensors are; those of augmented copies, which are like their parents, are not
 /// among them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Originals<'a> {
     /// The canonical feature configuration, part of every key.
-    pub(crate) configuration: &'a str,
-    /// The file of each tensor, and the segment of it that the tensor is of.
-    pub(crate) locations: HashMap<TensorKey, (PathBuf, Option<Segment>)>,
+    configuration: &'a str,
+    corpora: &'a Corpora,
+    /// The key of each tensor and the path of its recording in manifests, sorted.
+    recordings: Vec<(&'a TensorKey, &'a str)>,
+}
+
+impl<'a> Originals<'a> {
+    /// Those of `corpora` whose tensors have these keys under `configuration`, each with its path in manifests.
+    pub(crate) fn new(
+        configuration: &'a str,
+        corpora: &'a Corpora,
+        recordings: impl Iterator<Item = (&'a TensorKey, &'a str)>,
+    ) -> Self {
+        let mut recordings: Vec<_> = recordings.collect();
+        recordings.sort_unstable();
+        Self { configuration, corpora, recordings }
+    }
+
+    /// The path in manifests of the recording of the tensor with this key.
+    fn path(&self, key: &TensorKey) -> Option<&'a str> {
+        let place = self.recordings.binary_search_by_key(&key, |(of, _)| of).ok()?;
+        self.recordings.get(place).map(|(_, path)| *path)
+    }
 }
 
 /// The features by which recordings are told apart where those of the cache hold too little for that: 20 MFCC of what a
@@ -63,7 +81,7 @@ impl<'a> OriginalReader<'a> {
 
     /// Whether `key` is the tensor of a recording.
     pub(super) fn knows(&self, key: &TensorKey) -> bool {
-        self.originals.locations.contains_key(key)
+        self.originals.path(key).is_some()
     }
 
     /// The first coefficients of a recording, `[n_mfcc, frame]` by [`own_features`], and how many frames are real.
@@ -99,18 +117,19 @@ impl<'a> OriginalReader<'a> {
         key: &TensorKey,
         work: impl FnOnce(&[f32], &mut Extractor, &mut Correlator) -> Result<T>,
     ) -> Result<T> {
-        let location = self.originals.locations.get(key);
-        let (path, segment) = location
-            .ok_or_else(|| Error::new(ErrorKind::Missing, "the recording of a tensor is not known"))?;
+        let path = self.originals.path(key);
+        let path =
+            path.ok_or_else(|| Error::new(ErrorKind::Missing, "the recording of a tensor is not known"))?;
+        let (location, (_, segment)) = (self.originals.corpora.location(path)?, Segment::parse_path(path));
         self.with_state(|ThreadState { reader, extractor, correlator }| {
-            let content = content_of_segment(&reader.read(path)?, segment.as_ref());
+            let content = content_of_segment(&reader.read(&location)?, segment.as_ref());
             if key_of(&content, self.originals.configuration) != *key {
                 return Err(Error::new(ErrorKind::Mismatch, "has changed since it was prepared")
                     .help(remedy![Action::Prepare, " again"]));
             }
             work(reader.load(segment.as_ref())?.samples, extractor, correlator)
         })
-        .map_err(|error| error.at(path))
+        .map_err(|error| error.at(&location))
     }
 
     fn with_state<T>(&self, work: impl FnOnce(&mut ThreadState) -> Result<T>) -> Result<T> {

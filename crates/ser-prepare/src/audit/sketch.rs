@@ -8,6 +8,8 @@
 //! are candidates, which is what Wang's landmarks ask as well ("An Industrial Strength Audio Search Algorithm", ISMIR
 //! 2003).
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::audit::bands::{Bands, ClipFraming, Energies, smooth};
@@ -116,9 +118,37 @@ pub(super) struct DuplicateCandidate {
     pub(super) lag: i32,
 }
 
-/// All sketches, and which recordings have a word.
-pub(super) struct SketchIndex {
-    sketches: Vec<Sketch>,
+/// The words of a sketch.
+fn words_of(sketch: &Sketch) -> impl Iterator<Item = u32> {
+    sketch.iter().copied().take_while(|entry| *entry != NONE)
+}
+
+/// How many recordings have each word, as far as it matters.
+pub(super) struct WordCounts(Vec<u8>);
+
+impl WordCounts {
+    pub(super) fn new() -> Self {
+        Self(vec![0; 1 << BITS])
+    }
+
+    pub(super) fn add(&mut self, sketch: &Sketch) {
+        for entry in words_of(sketch) {
+            let count = &mut self.0[value(entry) as usize];
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Whether so many recordings have it that it tells nothing.
+    fn is_common(&self, entry: u32) -> bool {
+        usize::from(self.0[value(entry) as usize]) > COMMON
+    }
+}
+
+/// Sketches of recordings that follow each other, and which of them have a word.
+pub(super) struct SketchIndex<'a> {
+    /// Position of the first of these recordings.
+    first: usize,
+    sketches: Cow<'a, [Sketch]>,
     /// Places of words in `sketches`, counted through, in the order of the words.
     order: Vec<u32>,
     /// Where in `order` the words begin whose upper 16 bits are these, and finally where all end.
@@ -126,10 +156,10 @@ pub(super) struct SketchIndex {
     largest_lag: i32,
 }
 
-impl SketchIndex {
-    pub(super) fn new(sketches: Vec<Sketch>, framing: &ClipFraming) -> Self {
+impl<'a> SketchIndex<'a> {
+    /// Of recordings with these sketches, of which the first is at the position `first`.
+    pub(super) fn new(first: usize, sketches: Cow<'a, [Sketch]>, framing: &ClipFraming) -> Self {
         let flat = sketches.as_flattened();
-        // Four thousand million words are those of a hundred million recordings, more than an index holds.
         let places = 0..u32::try_from(flat.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = places.filter(|place| flat[*place as usize] != NONE).collect();
         order.par_sort_unstable_by_key(|place| (value(flat[*place as usize]), *place));
@@ -137,27 +167,30 @@ impl SketchIndex {
         let start = |bits: u32| order.partition_point(|place| upper(place) < bits) as u32;
         let starts = (0..=1 << 16).map(start).collect();
         let largest_lag = framing.frames_in(LARGEST_LAG_S) as i32;
-        Self { sketches, order, starts, largest_lag }
+        Self { first, sketches, order, starts, largest_lag }
     }
 
-    /// The candidates among the recordings before `later`.
-    pub(super) fn candidates(&self, later: usize) -> Vec<DuplicateCandidate> {
+    /// The candidates among these recordings that are before `later`, whose sketch is `sketch`; `counts` are of all recordings.
+    pub(super) fn candidates(
+        &self,
+        later: usize,
+        sketch: &Sketch,
+        counts: &WordCounts,
+    ) -> Vec<DuplicateCandidate> {
         let flat = self.sketches.as_flattened();
+        let position = |place: u32| self.first + place as usize / KEPT;
         let mut shared: Vec<(usize, i32)> = Vec::new();
-        for entry in self.sketches[later].iter().filter(|entry| **entry != NONE) {
+        for entry in words_of(sketch).filter(|entry| !counts.is_common(*entry)) {
             let of = |place: &u32| flat[*place as usize];
-            let upper = (*entry >> 16) as usize;
+            let upper = (entry >> 16) as usize;
             let near = &self.order[self.starts[upper] as usize..self.starts[upper + 1] as usize];
-            let from = near.partition_point(|place| value(of(place)) < value(*entry));
-            let same = near[from..].iter().take_while(|place| value(of(place)) == value(*entry));
-            if same.clone().nth(COMMON).is_some() {
-                continue;
-            }
-            for place in same.filter(|place| (**place as usize) / KEPT < later) {
+            let from = near.partition_point(|place| value(of(place)) < value(entry));
+            let same = near[from..].iter().take_while(|place| value(of(place)) == value(entry));
+            for place in same.filter(|place| position(**place) < later) {
                 // Frames are known modulo 256, which is enough for lags of less than half of that.
-                let lag = i32::from((of(place) as u8).wrapping_sub(*entry as u8) as i8);
+                let lag = i32::from((of(place) as u8).wrapping_sub(entry as u8) as i8);
                 if lag.abs() <= self.largest_lag {
-                    shared.push((*place as usize / KEPT, lag));
+                    shared.push((position(*place), lag));
                 }
             }
         }

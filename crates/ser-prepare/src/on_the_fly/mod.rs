@@ -20,7 +20,7 @@ use ser_audio::Limits;
 use ser_cache::{FeatureSet, Utterance};
 use ser_core::random::Random;
 use ser_core::remedy::Setting;
-use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::CorpusFolder;
 use ser_features::FeatureConfig;
 use ser_features::augmentation::AugmentationRecipe;
@@ -96,10 +96,7 @@ impl OnTheFly {
             let what = format!("holds features that cannot be computed here: {error}");
             Error::new(ErrorKind::Unsupported, what).at(cache)
         })?;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot start threads: {error}"))
-                .help(remedy!["give fewer ", Setting::Threads])
-        })?;
+        let pool = ser_core::threads::pool(threads, Setting::Threads)?;
         let pipeline = || Pipeline::new(&features, Some(recipe), Limits::accepted_before());
         let pipelines =
             (0..pool.current_num_threads()).map(|_| pipeline().map(Mutex::new)).collect::<Result<_>>()?;

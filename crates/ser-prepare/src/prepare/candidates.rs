@@ -1,6 +1,6 @@
 //! Which recordings there are, and what each is labelled: scan, annotate, map, exclude.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +13,10 @@ use ser_corpus::{
     Segment, Spellings,
 };
 
+use crate::prepare::candidate::{Candidate, SharedAnnotation};
 use crate::prepare::report::Remark;
-use crate::prepare::{Candidate, CorpusReport, PrepareOptions, PrepareReport};
+use crate::prepare::shared_annotations::SharedAnnotations;
+use crate::prepare::{CorpusReport, PrepareOptions, PrepareReport};
 
 /// Everything in the corpora of `options` that can be an utterance, as far as names and tables say.
 pub(super) fn find_candidates(
@@ -56,17 +58,15 @@ pub(super) fn find_candidates(
         found.add(scan, &corpora, corpus, &labelling, map.as_ref(), options, report);
     }
     options.columns.check_used(&lacked)?;
-    let Found { names, mut candidates, labels, speakers } = found;
+    let Found { annotations, mut candidates, labels, speakers } = found;
     note_speakers_alike(&speakers, report);
     if let Some(map) = &map {
         map.check(&labels)?;
     }
-    write_classes_alike(&mut candidates, names, report);
+    write_classes_alike(&mut candidates, annotations, report);
     exclude(options, &mut candidates, report)?;
     check_parents(
-        candidates
-            .iter()
-            .map(|candidate| (candidate.file.path.as_str(), candidate.annotation.parent.as_deref())),
+        candidates.iter().map(|candidate| (&*candidate.path, candidate.annotation.parent.as_deref())),
     )?;
     Ok((corpora, candidates))
 }
@@ -124,19 +124,19 @@ pub struct LabelledRecording {
 /// Those of names and tables in [`crate::prepare`].
 pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
     let (corpora, candidates) = find_candidates(options, &mut PrepareReport::default())?;
-    let recording = |Candidate { file, annotation, .. }: Candidate| {
-        let location = corpora.location(&file.path).ok()?;
+    let recording = |candidate: Candidate| {
+        let location = corpora.location(&candidate.path).ok()?;
         let (label, speaker) =
-            (annotation.label.to_string(), annotation.speaker.as_deref().map(str::to_owned));
-        let segment = annotation.segment;
-        Some(LabelledRecording { location, path: file.path, segment, label, speaker })
+            (candidate.annotation.label.to_string(), candidate.annotation.speaker.as_deref());
+        let (segment, speaker) = (candidate.segment(), speaker.map(str::to_owned));
+        Some(LabelledRecording { location, path: candidate.path.into(), segment, label, speaker })
     };
     Ok(candidates.into_iter().filter_map(recording).collect())
 }
 
 #[derive(Default)]
 struct Found {
-    names: Names,
+    annotations: SharedAnnotations,
     candidates: Vec<Candidate>,
     /// The labels of each corpus, as they were before the map.
     labels: BTreeMap<String, BTreeSet<String>>,
@@ -181,6 +181,9 @@ impl Found {
         if let Some((folder, why)) = labelling.unclear() {
             let help = Setting::Labels.to("'pattern:{speaker}/{}/{label}/{}'");
             report.note(folder, format!("{why}; say so if it is, with {help} or the like"));
+        }
+        for doubt in labelling.speaker_doubts() {
+            report.note(&doubt.speaker, doubt.text.clone());
         }
         let is_own = corpora.are_several() && !labelling.annotator().is_published();
         for (path, error) in unusable {
@@ -233,14 +236,12 @@ impl Found {
                 return;
             }
         }
-        let path = match &annotation.segment {
+        let path = match annotation.segment.take() {
             Some(segment) => segment.path_in(&file.path),
             None => file.path.clone(),
         };
-        let file = AudioFile { path, stat: file.stat };
-        let annotation = corpora.annotation(corpus, annotation);
-        let annotation = annotation.map_names(|name| self.names.share(name));
-        self.candidates.push(Candidate { file, annotation, copy: None, content: None, key: None });
+        let annotation = self.annotations.share(corpora.annotation(corpus, annotation));
+        self.candidates.push(Candidate::new(path, file.stat, annotation));
     }
 }
 
@@ -267,23 +268,12 @@ fn note_speakers_alike(speakers: &BTreeMap<String, BTreeSet<String>>, report: &m
     }
 }
 
-/// Names, each in memory once.
-#[derive(Default)]
-struct Names(HashSet<Arc<str>>);
-
-impl Names {
-    fn share(&mut self, name: String) -> Arc<str> {
-        if let Some(shared) = self.0.get(name.as_str()) {
-            return shared.clone();
-        }
-        let shared: Arc<str> = name.into();
-        self.0.insert(shared.clone());
-        shared
-    }
-}
-
 /// Gives classes that differ in case alone one name, also where they are of several corpora or of a map.
-fn write_classes_alike(candidates: &mut [Candidate], mut names: Names, report: &mut PrepareReport) {
+fn write_classes_alike(
+    candidates: &mut [Candidate],
+    mut annotations: SharedAnnotations,
+    report: &mut PrepareReport,
+) {
     let mut classes: BTreeMap<Arc<str>, usize> = BTreeMap::new();
     for candidate in candidates.iter() {
         match classes.get_mut(&candidate.annotation.label) {
@@ -301,7 +291,8 @@ fn write_classes_alike(candidates: &mut [Candidate], mut names: Names, report: &
     for Candidate { annotation, .. } in candidates {
         let used = spellings.used(&annotation.label);
         if *used != *annotation.label {
-            annotation.label = names.share(used.to_owned());
+            let label = annotations.name(used.to_owned());
+            *annotation = annotations.share_named(SharedAnnotation { label, ..(**annotation).clone() });
         }
     }
 }

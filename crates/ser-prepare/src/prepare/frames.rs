@@ -7,13 +7,16 @@ use rayon::prelude::*;
 use ser_audio::Limits;
 use ser_cache::{EntriesByKey, FeatureSet, Index, Sha, content_of_segment, index_path, key_of};
 use ser_core::progress::Progress;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, threads};
 use ser_corpus::{Corpora, Segment, read_ahead};
 use ser_features::{Extractor, FeatureConfig};
 
 use crate::pipeline::RecordingReader;
+use crate::prepare::candidate::Candidate;
 use crate::prepare::candidates::find_candidates;
-use crate::prepare::{BATCH, Candidate, PrepareOptions, PrepareReport, recall_contents};
+use crate::prepare::seen_files::KnownFiles;
+use crate::prepare::{BATCH, PrepareOptions, PrepareReport};
 
 /// Thousandths of all frames that are to be kept.
 const KEPT: u64 = 995;
@@ -41,20 +44,21 @@ pub(super) fn with_frames<'a>(
             .help("choose it once with --dry-run, and give that number to every portion"));
     }
     let (corpora, mut candidates) = find_candidates(options, &mut PrepareReport::default())?;
-    let index = Index::read(&index_path(&options.out))?.unwrap_or_default();
-    recall_contents(&mut candidates, &index.files, options.rehash);
+    let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
+    if !options.rehash {
+        KnownFiles::new(std::mem::take(&mut index.files)).recall(&mut candidates);
+    }
     let alike = index.feature_sets.iter().filter(|set| differs_in_length_alone(set, &options.features));
     let alike: Vec<(&str, EntriesByKey<'_>)> =
         alike.map(|set| (set.configuration.as_str(), set.by_key())).collect();
 
     let extractor = Extractor::new(&options.features)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
-    let pool = pool.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+    let pool = threads::pool(options.jobs, Setting::Jobs)?;
     let files: Vec<&[Candidate]> = candidates.chunk_by(|a, b| a.source() == b.source()).collect();
     progress.start(files.len() as u64, "recordings measured");
     let lengths_in = |(reader, extractor): &mut (RecordingReader, Extractor), utterances: &&[Candidate]| {
         let known = |utterance: &Candidate| {
-            let content = content_of_segment(&utterance.content?, utterance.annotation.segment.as_ref());
+            let content = content_of_segment(&utterance.content?, utterance.segment().as_ref());
             known_length(&content, &alike, &options.limits)
         };
         let known: Option<Vec<(Sha, usize)>> = utterances.iter().map(known).collect();
@@ -101,7 +105,7 @@ fn measure(
         Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
         Err(_) => return Ok(None),
     };
-    let segments = || utterances.iter().map(|utterance| utterance.annotation.segment);
+    let segments = || utterances.iter().map(Candidate::segment);
     let Ok(recording) = reader.decode(segments().any(|segment| segment.is_some())) else { return Ok(None) };
     let frames = |segment: Option<Segment>| {
         let samples = reader.clip(&recording, segment.as_ref()).ok()?.samples;

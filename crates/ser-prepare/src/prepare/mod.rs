@@ -3,39 +3,42 @@
 //! Work flows through in batches, so that memory does not grow with the corpus. What a run has stored in whole
 //! shards the next one finds, also if it was killed before it wrote the index.
 
+mod candidate;
 mod candidates;
 mod frames;
 mod near_duplicates;
 mod options;
 mod portions;
 mod report;
+mod seen_files;
 mod select;
+mod shared_annotations;
 mod splits;
 mod store;
 mod work;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
-    CopySettings, CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorEntry, TensorKey,
-    WriterLock, audit_folder, augmented_set_id, check_splits_place, content_of_segment, copy_path,
-    index_path, key_of, manifests_folder, point_splits_at, shards_folder,
+    CutFrames, FeatureSet, Generation, Index, Sha, TensorEntry, TensorKey, WriterLock, audit_folder,
+    augmented_set_id, check_splits_place, index_path, manifests_folder, point_splits_at, shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::{Annotation, AudioFile, Corpora, Segment, read_ahead};
+use ser_corpus::{Corpora, read_ahead};
 
 use crate::audit::{Originals, measured};
 use crate::pipeline::Extractors;
+use crate::prepare::candidate::{Candidate, add_copies};
 use crate::prepare::candidates::find_candidates;
 use crate::prepare::frames::with_frames;
 use crate::prepare::portions::{PortionRecord, Portions};
+use crate::prepare::seen_files::{FilesOf, KnownFiles};
+use crate::prepare::select::CandidateTensors;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
 use crate::prepare::work::{FileWork, PreparedFile, UtteranceWork, Workers};
@@ -50,52 +53,6 @@ pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Rema
 /// such batch is stored while the next is computed.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 128 << 20;
-
-/// More threads than this are a typing mistake.
-const MOST_JOBS: usize = 1024;
-
-/// A file on its way into the cache. All of them are in memory from the scan to the end, so they are kept small.
-struct Candidate {
-    file: AudioFile,
-    annotation: SharedAnnotation,
-    /// Which augmented copy it is of the recording that its annotation names as its parent, if it is one made here.
-    copy: Option<u32>,
-    /// The SHA-256 of its file, once known.
-    content: Option<Sha>,
-    /// The key of its tensor, once the store holds that.
-    key: Option<TensorKey>,
-}
-
-impl Candidate {
-    /// The file it is made from: itself, or that of which it is a segment, or the same of the parent of a copy.
-    fn source(&self) -> &str {
-        let utterance = match &self.annotation.parent {
-            Some(parent) if self.copy.is_some() => parent,
-            _ => self.file.path.as_str(),
-        };
-        match self.annotation.segment {
-            Some(_) => Segment::parse_path(utterance).0,
-            None => utterance,
-        }
-    }
-
-    /// Its key, if its content is known.
-    fn key_under(&self, configuration: &str, copies: Option<&CopySettings>) -> Option<TensorKey> {
-        let content = content_of_segment(&self.content?, self.annotation.segment.as_ref());
-        Some(key_under(&content, configuration, copies.zip(self.copy)))
-    }
-}
-
-/// The key of a recording with this content, or of one of its copies.
-fn key_under(content: &Sha, configuration: &str, copy: Option<(&CopySettings, u32)>) -> TensorKey {
-    match copy {
-        None => key_of(content, configuration),
-        Some((copies, number)) => copies.key(content, configuration, number),
-    }
-}
-
-/// An annotation whose names are in memory once for all files.
-type SharedAnnotation = Annotation<Arc<str>>;
 
 /// Brings the cache in `options.out` up to date with the corpora in `options.data`.
 ///
@@ -215,8 +172,9 @@ impl<'a> Preparation<'a> {
             storage.clear_scratch(&folder)?;
         }
         self.compute(&mut store, extractors, progress)?;
-        let used = self.candidates.iter().filter_map(|candidate| candidate.key).collect();
-        let written = store.finish(used)?;
+        let (configuration, copies) = (&self.configuration, self.options.augment.as_ref());
+        let used = self.candidates.iter().filter(|candidate| candidate.is_stored);
+        let written = store.finish(used.filter_map(|one| one.key_under(configuration, copies)))?;
         self.report.shards_written = written.shards;
         self.report.bytes_written = written.bytes;
         match self.record {
@@ -248,10 +206,10 @@ impl<'a> Preparation<'a> {
             if let Some(key) = &key {
                 store.take_from(portions, key)?;
             }
-            candidate.key = key.filter(|key| store.holds(key));
-            match candidate.key {
-                Some(_) => report.reused += 1,
-                None => work.push(candidate),
+            candidate.is_stored = key.is_some_and(|key| store.holds(&key));
+            match candidate.is_stored {
+                true => report.reused += 1,
+                false => work.push(candidate),
             }
         }
         let workers = Workers::new(options, corpora, configuration, extractors)?;
@@ -266,7 +224,7 @@ impl<'a> Preparation<'a> {
                 match outcome {
                     Ok(done) => {
                         candidate.content = Some(done.file);
-                        candidate.key = Some(done.key);
+                        candidate.is_stored = true;
                         let mut is_new = false;
                         match done.tensor {
                             Some((features, row)) => {
@@ -279,7 +237,7 @@ impl<'a> Preparation<'a> {
                     }
                     // Without its store nothing else can be read either, and a corpus must not seem smaller for that.
                     Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
-                    Err(error) => report.fail(candidate.file.path.clone(), &error),
+                    Err(error) => report.fail(candidate.path.to_string(), &error),
                 }
             }
             progress.advance(batch.len() as u64);
@@ -306,8 +264,8 @@ impl<'a> Preparation<'a> {
                     utterances: of_file
                         .iter()
                         .map(|candidate| UtteranceWork {
-                            segment: candidate.annotation.segment,
-                            copy: candidate.copy,
+                            segment: candidate.segment(),
+                            copy: candidate.copy_number(),
                         })
                         .collect(),
                 })
@@ -329,38 +287,36 @@ impl<'a> Preparation<'a> {
         let out = &self.options.out;
         check_splits_place(out)?;
         let mut index = Index::read(&index_path(out))?.unwrap_or_default();
-        let seen = [std::mem::take(&mut index.files), std::mem::take(&mut self.portions.files)].concat();
-        recall_contents(&mut self.candidates, &seen, self.options.rehash);
+        let mut seen = std::mem::take(&mut index.files);
+        seen.append(&mut self.portions.files);
+        if !self.options.rehash {
+            KnownFiles::new(seen).recall(&mut self.candidates);
+        }
         Ok(index)
     }
 
     /// Selects the utterances among the candidates, splits them by every protocol, and writes the manifests; returns the
     /// name of their generation.
     fn write_splits(&mut self, set: &FeatureSet, storage: &Storage) -> Result<Sha> {
-        let Self { options, candidates, report, .. } = self;
+        let Self { options, candidates, configuration, corpora, report, .. } = self;
         let out = &options.out;
-        let utterances = select::select(candidates, set, &options.limits, report)?;
-        let originals = Originals {
-            configuration: &self.configuration,
-            locations: (utterances.iter().filter(|utterance| !utterance.copy))
-                .map(|utterance| {
-                    let location = self.corpora.location(utterance.path)?;
-                    Ok((utterance.entry.row.key, (location, utterance.annotation.segment)))
-                })
-                .collect::<Result<_>>()?,
-        };
+        let tensors = CandidateTensors { candidates, set, configuration, copies: options.augment.as_ref() };
+        let utterances = select::select(&tensors, &options.limits, report)?;
+        let recordings = utterances.iter().filter(|utterance| !utterance.is_copy());
+        let originals = recordings.map(|utterance| (&utterance.entry.row.key, utterance.path()));
+        let originals = Originals::new(configuration, corpora, originals);
         let entries = utterances.iter().map(|selected| selected.entry);
         let measured = measured(out, set, entries, &originals, options.jobs)?;
+        drop(originals);
         let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, report);
-        report.copies = utterances.iter().filter(|utterance| utterance.copy).count();
-        let recordings = utterances.iter().filter(|utterance| !utterance.copy);
+        report.copies = utterances.iter().filter(|utterance| utterance.is_copy()).count();
+        let recordings = utterances.iter().filter(|utterance| !utterance.is_copy());
         report.cut_frames = CutFrames::of(recordings.clone().map(|recording| &recording.entry.row));
-        report.summarise(recordings.map(|u| (u.annotation, u.entry.row.source.duration_s())));
+        report.summarise(recordings.map(|u| (u.annotation(), u.entry.row.source.duration_s())));
         refuse_failures(options, report)?;
         let shard_names = splits::shard_names(set);
         let splits = Splits::new(&utterances, set, &shard_names, options, &measured)
             .map_err(|error| explain(error, options, report))?;
-        drop(utterances);
         let generation = Generation::of(splits.manifests_noted_in(report))?;
         let audits = report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit));
         require_any(&options.require, audits)?;
@@ -372,10 +328,10 @@ impl<'a> Preparation<'a> {
     }
 
     /// Makes `set` the newest feature set in the index: from here on readers see it.
-    fn list(&mut self, set: FeatureSet, mut index: Index, storage: &Storage) -> Result<()> {
+    fn list(&self, set: FeatureSet, mut index: Index, storage: &Storage) -> Result<()> {
         index.feature_sets.retain(|old| old.id != set.id);
         index.feature_sets.push(set);
-        index.files = seen_files(std::mem::take(&mut self.candidates));
+        let index = Index { feature_sets: index.feature_sets, files: FilesOf(&self.candidates) };
         index.write(storage, &index_path(&self.options.out))
     }
 }
@@ -387,52 +343,6 @@ fn batch_length(work: &[&mut Candidate], most: usize) -> usize {
     let last = |length: usize| work.get(length.wrapping_sub(1)).map(|candidate| candidate.source());
     let is_whole = |length: &usize| last(*length) != work.get(*length).map(|candidate| candidate.source());
     (least..=most.min(work.len())).find(is_whole).unwrap_or(most.min(work.len()))
-}
-
-/// Adds the copies of every recording that is none itself, after all recordings.
-fn add_copies(candidates: &mut Vec<Candidate>, copies: Option<&CopySettings>) {
-    let Some(copies) = copies else { return };
-    let originals = candidates.len();
-    for index in 0..originals {
-        let Candidate { file, annotation, .. } = &candidates[index];
-        if annotation.parent.is_some() {
-            continue;
-        }
-        let parent: Arc<str> = file.path.as_str().into();
-        let (stat, annotation) = (file.stat, annotation.clone());
-        candidates.extend((1..=copies.copies).map(|number| Candidate {
-            file: AudioFile { path: copy_path(&parent, number), stat },
-            annotation: Annotation { parent: Some(parent.clone()), notes: Vec::new(), ..annotation.clone() },
-            copy: Some(number),
-            content: None,
-            key: None,
-        }));
-    }
-}
-
-/// Takes the content of files whose stat has not changed from those `seen` before.
-fn recall_contents(candidates: &mut [Candidate], seen: &[SeenFile], rehash: bool) {
-    if rehash {
-        return;
-    }
-    let seen: HashMap<&str, &SeenFile> = seen.iter().map(|seen| (seen.path.as_str(), seen)).collect();
-    for candidate in candidates {
-        let seen = seen.get(candidate.source()).filter(|seen| seen.stat == candidate.file.stat);
-        candidate.content = seen.map(|seen| seen.content);
-    }
-}
-
-fn seen_files(candidates: Vec<Candidate>) -> Vec<SeenFile> {
-    let mut seen: Vec<SeenFile> = Vec::new();
-    for candidate in candidates.into_iter().filter(|candidate| candidate.copy.is_none()) {
-        let Some(content) = candidate.content else { continue };
-        // The segments of a file follow each other.
-        if seen.last().is_none_or(|last| last.path != candidate.source()) {
-            let path = candidate.source().to_owned();
-            seen.push(SeenFile { path, stat: candidate.file.stat, content });
-        }
-    }
-    seen
 }
 
 /// Refuses to go on with unusable recordings or doubtful classes where the options are strict.

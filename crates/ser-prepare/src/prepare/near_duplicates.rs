@@ -55,21 +55,22 @@ pub(super) fn resolve<'a>(
     let of_pairs = utterances.iter().filter(|selected| in_pairs.contains(&selected.entry.row.key));
     let of_key: HashMap<TensorKey, &Selected<'a>> =
         of_pairs.map(|selected| (selected.entry.row.key, selected)).collect();
-    let rank =
-        |key: &TensorKey| of_key.get(key).map(|selected| (selected.path.matches('/').count(), selected.path));
+    let rank = |key: &TensorKey| {
+        of_key.get(key).map(|selected| (selected.path().matches('/').count(), selected.path()))
+    };
     // Of each recording, one of its group that comes before it; the first of all has none.
     let mut before: HashMap<TensorKey, TensorKey> = HashMap::new();
     for NearDuplicatePairKeys { first, second, similarity } in pairs {
         let (kept, copy) = if rank(&first) <= rank(&second) { (first, second) } else { (second, first) };
         if let (Some(one), Some(other)) = (of_key.get(&kept), of_key.get(&copy)) {
-            if one.annotation.label != other.annotation.label {
-                report.doubt(other.path, copy_under_another_label(one, other));
+            if one.annotation().label != other.annotation().label {
+                report.doubt(other.path(), copy_under_another_label(one, other));
             }
             report.near_duplicates.push(NearDuplicatePair {
-                path: other.path.to_owned(),
-                of: one.path.to_owned(),
+                path: other.path().to_owned(),
+                of: one.path().to_owned(),
                 similarity,
-                labels_differ: one.annotation.label != other.annotation.label,
+                labels_differ: one.annotation().label != other.annotation().label,
             });
         }
         let (a, b) = (root(&before, kept), root(&before, copy));
@@ -82,16 +83,16 @@ pub(super) fn resolve<'a>(
     if wanted == NearDuplicates::KeepOne {
         for copy in before.keys() {
             if let (Some(other), Some(one)) = (of_key.get(copy), of_key.get(&root(&before, *copy))) {
-                report.duplicate(other.path, one.path);
+                report.duplicate(other.path(), one.path());
             }
         }
         utterances.retain(|selected| !before.contains_key(&selected.entry.row.key));
         // A copy goes with its parent.
-        let left: HashSet<&str> = utterances.iter().map(|selected| selected.path).collect();
+        let left: HashSet<&str> = utterances.iter().map(|selected| selected.path()).collect();
         let is_left = |selected: &Selected<'_>| selected.parent.is_none_or(|path| left.contains(path));
-        for selected in utterances.iter().filter(|selected| !is_left(selected) && !selected.copy) {
+        for selected in utterances.iter().filter(|selected| !is_left(selected) && !selected.is_copy()) {
             let parent = selected.parent.unwrap_or_default();
-            report.note(selected.path, format!("is left out with {parent}, of which it is a copy"));
+            report.note(selected.path(), format!("is left out with {parent}, of which it is a copy"));
         }
         utterances.retain(is_left);
     }
@@ -103,7 +104,9 @@ fn copy_under_another_label(kept: &Selected<'_>, copy: &Selected<'_>) -> String 
     format!(
         "is labelled {}, and is a copy of {}, which is labelled {}: one of the labels is wrong; correct it, or take one of the \
          recordings out",
-        copy.annotation.label, kept.path, kept.annotation.label
+        copy.annotation().label,
+        kept.path(),
+        kept.annotation().label
     )
 }
 

@@ -6,7 +6,7 @@ use ser_audio::Limits;
 use ser_cache::CopySettings;
 use ser_cache::audit::Requirement;
 use ser_core::remedy::Setting;
-use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_core::{Error, ErrorKind, Result, remedy, threads};
 use ser_corpus::split::Fractions;
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, Protocol};
 use ser_features::FeatureConfig;
@@ -163,11 +163,6 @@ impl PrepareOptions {
             let what = format!("a portion has no splits that could meet what {} asks for", Setting::Require);
             return Err(Error::new(ErrorKind::Usage, what).help("ask for it where portions are put together"));
         }
-        if self.jobs > crate::prepare::MOST_JOBS {
-            return Err(Error::new(ErrorKind::Usage, format!("{} jobs are too many", self.jobs)).help(
-                format!("give at most {}, or 0 for one on every processor", crate::prepare::MOST_JOBS),
-            ));
-        }
-        Ok(())
+        threads::count(self.jobs, Setting::Jobs).map(drop)
     }
 }

@@ -21,7 +21,8 @@ use ser_core::storage::{Storage, read_text};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::prepare::{Candidate, PrepareOptions};
+use crate::prepare::PrepareOptions;
+use crate::prepare::candidate::Candidate;
 
 /// More portions than this are a typing mistake.
 const MOST: u32 = 100_000;
@@ -143,9 +144,9 @@ impl PortionRecord {
 fn digest(candidates: &[Candidate]) -> Sha {
     let mut text = Vec::new();
     for candidate in candidates.iter().filter(|candidate| candidate.copy.is_none()) {
-        text.extend_from_slice(candidate.file.path.as_bytes());
+        text.extend_from_slice(candidate.path.as_bytes());
         text.push(0);
-        text.extend_from_slice(&candidate.file.stat.size.to_le_bytes());
+        text.extend_from_slice(&candidate.stat.size.to_le_bytes());
     }
     Sha::of(&[&text])
 }

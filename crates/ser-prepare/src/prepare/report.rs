@@ -10,8 +10,9 @@ use ser_core::{Error, Result};
 use ser_corpus::split::{Side, ValidationBy};
 use serde::{Serialize, Serializer};
 
+use crate::prepare::PrepareOptions;
+use crate::prepare::candidate::{Candidate, SharedAnnotation};
 use crate::prepare::store::Store;
-use crate::prepare::{Candidate, PrepareOptions, SharedAnnotation};
 
 /// What a preparation found and did.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -225,7 +226,7 @@ impl PrepareReport {
             }
             *self.labels.entry(candidate.annotation.label.to_string()).or_default() += 1;
             for note in &candidate.annotation.notes {
-                self.note(&candidate.file.path, note.clone());
+                self.note(&candidate.path, note.clone());
             }
         }
         self.used = candidates.len() - self.copies;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ser_cache::audit::Measured;
-use ser_cache::{FeatureSet, SplitInfo, SplitManifest, Utterance, manifest_shard};
+use ser_cache::{FeatureSet, ManifestLine, SplitInfo, SplitManifest, Utterance, manifest_shard};
 use ser_core::Result;
-use ser_corpus::split::{Side, Split, SplitPlanner, UtteranceInfo};
+use ser_corpus::split::{Side, Split, SplitPlanner, UtteranceInfo, Utterances};
 
 use crate::audit::audit_split;
 use crate::prepare::select::Selected;
@@ -14,7 +14,8 @@ use crate::prepare::{PrepareOptions, PrepareReport};
 /// The selected utterances, and how they are assigned to the sides of every protocol the corpus allows.
 pub(super) struct Splits<'a> {
     planner: SplitPlanner<'a>,
-    utterances: Vec<Utterance<&'a str>>,
+    selected: &'a [Selected<'a>],
+    shard_names: &'a [String],
     set: &'a FeatureSet,
     options: &'a PrepareOptions,
     measured: &'a Measured,
@@ -25,31 +26,73 @@ pub(super) fn shard_names(set: &FeatureSet) -> Vec<String> {
     set.shards.iter().map(manifest_shard).collect()
 }
 
+/// What splits depend on, of each utterance when it is asked for.
+struct Subjects<'a>(&'a [Selected<'a>]);
+
+impl<'a> Utterances<'a> for Subjects<'a> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn at(&self, index: usize) -> UtteranceInfo<'a> {
+        let selected = &self.0[index];
+        UtteranceInfo { parent: selected.parent, ..UtteranceInfo::of(selected.path(), selected.annotation()) }
+    }
+}
+
+/// A line of a manifest, as what it is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    selected: &'a Selected<'a>,
+    shard_names: &'a [String],
+}
+
+impl ManifestLine for Line<'_> {
+    fn line(&self) -> Utterance<&str> {
+        let (entry, annotation) = (self.selected.entry, self.selected.annotation());
+        let segment = self.selected.segment();
+        Utterance {
+            key: entry.row.key,
+            path: self.selected.path(),
+            start_s: segment.map(|segment| segment.start().as_secs_f64()),
+            end_s: segment.and_then(|segment| segment.end()).map(|end| end.as_secs_f64()),
+            label: &annotation.label,
+            speaker: annotation.speaker.as_deref(),
+            word: annotation.word.as_deref(),
+            session: annotation.session.as_deref(),
+            parent: self.selected.parent,
+            corpus: annotation.corpus.as_deref(),
+            sample_rate: entry.row.source.sample_rate,
+            duration_s: entry.row.source.duration_s(),
+            frames: entry.row.frames,
+            shard: self.shard_names.get(entry.shard as usize).map_or("", String::as_str),
+            row: entry.position,
+        }
+    }
+}
+
 impl<'a> Splits<'a> {
     /// Prepares to split `selected`, whose tensors are in `set`.
     ///
     /// # Errors
     /// When the corpus cannot be split at all.
     pub(super) fn new(
-        selected: &[Selected<'a>],
+        selected: &'a [Selected<'a>],
         set: &'a FeatureSet,
         shard_names: &'a [String],
         options: &'a PrepareOptions,
         measured: &'a Measured,
     ) -> Result<Self> {
-        let subjects = (selected.iter())
-            .map(|one| UtteranceInfo { parent: one.parent, ..UtteranceInfo::of(one.path, one.annotation) })
-            .collect();
-        let planner = SplitPlanner::new(subjects, options.fractions, options.seed)?.with_folds(options.folds);
-        let utterances: Vec<_> = selected.iter().map(|selected| utterance(selected, shard_names)).collect();
-        Ok(Self { planner, utterances, set, options, measured })
+        let planner =
+            SplitPlanner::new(Subjects(selected), options.fractions, options.seed)?.with_folds(options.folds);
+        Ok(Self { planner, selected, shard_names, set, options, measured })
     }
 
     /// The manifests of every protocol, each made when it is asked for. `leave_out` is told why others cannot be.
     pub(super) fn manifests(
         &self,
         leave_out: impl FnMut(String),
-    ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
+    ) -> impl Iterator<Item = SplitManifest<Line<'a>>> {
         self.planner.splits(leave_out).map(|split| self.manifest_of(&split))
     }
 
@@ -57,7 +100,7 @@ impl<'a> Splits<'a> {
     pub(super) fn manifests_noted_in(
         &self,
         report: &mut PrepareReport,
-    ) -> impl Iterator<Item = SplitManifest<&Utterance<&'a str>>> {
+    ) -> impl Iterator<Item = SplitManifest<Line<'a>>> {
         let PrepareReport { left_out, splits, audits, validation, .. } = report;
         self.manifests(|why| left_out.push(why)).inspect(|SplitManifest { info, .. }| {
             splits.insert(info.protocol.clone(), info.counts.clone());
@@ -66,22 +109,21 @@ impl<'a> Splits<'a> {
         })
     }
 
-    fn manifest_of(&self, split: &Split) -> SplitManifest<&Utterance<&'a str>> {
-        let side = |part: Side| -> Vec<_> { split.side(part).iter().map(|&i| &self.utterances[i]).collect() };
-        let labels = labels_of(Side::ALL.iter().flat_map(|part| side(*part)));
+    fn manifest_of(&self, split: &Split) -> SplitManifest<Line<'a>> {
+        let line = |&index: &usize| Line { selected: &self.selected[index], shard_names: self.shard_names };
+        let sides = Side::ALL.map(|part| split.side(part).iter().map(line).collect::<Vec<_>>());
+        let labels = labels_of(sides.iter().flatten());
         let mut counts_by_label: BTreeMap<String, BTreeMap<Side, usize>> =
             labels.iter().map(|label| (label.clone(), Side::ALL.map(|part| (part, 0)).into())).collect();
-        for part in Side::ALL {
-            for utterance in split.side(part).iter().map(|&i| &self.utterances[i]) {
-                let counts = counts_by_label.get_mut(utterance.label);
+        for (part, lines) in Side::ALL.into_iter().zip(&sides) {
+            for line in lines {
+                let counts = counts_by_label.get_mut(&*line.selected.annotation().label);
                 if let Some(count) = counts.and_then(|counts| counts.get_mut(&part)) {
                     *count += 1;
                 }
             }
         }
-        let sides = Side::ALL.map(side);
-        let [train, val, test] = &sides;
-        let audit = audit_split([train, val, test], &labels, self.measured);
+        let audit = audit_split(sides.each_ref().map(Vec::as_slice), &labels, self.measured);
         let info = SplitInfo {
             protocol: split.protocol.to_string(),
             seed: self.options.seed,
@@ -100,29 +142,8 @@ impl<'a> Splits<'a> {
     }
 }
 
-fn utterance<'a>(selected: &Selected<'a>, shard_names: &'a [String]) -> Utterance<&'a str> {
-    let (entry, annotation) = (selected.entry, selected.annotation);
-    Utterance {
-        key: entry.row.key,
-        path: selected.path,
-        start_s: annotation.segment.map(|segment| segment.start().as_secs_f64()),
-        end_s: annotation.segment.and_then(|segment| segment.end()).map(|end| end.as_secs_f64()),
-        label: &annotation.label,
-        speaker: annotation.speaker.as_deref(),
-        word: annotation.word.as_deref(),
-        session: annotation.session.as_deref(),
-        parent: selected.parent,
-        corpus: annotation.corpus.as_deref(),
-        sample_rate: entry.row.source.sample_rate,
-        duration_s: entry.row.source.duration_s(),
-        frames: entry.row.frames,
-        shard: shard_names.get(entry.shard as usize).map_or("", String::as_str),
-        row: entry.position,
-    }
-}
-
 /// Every class, sorted: its place is its index.
-fn labels_of<'a>(utterances: impl Iterator<Item = &'a Utterance<&'a str>>) -> Vec<String> {
-    let labels: BTreeSet<&str> = utterances.map(|utterance| utterance.label).collect();
+fn labels_of<'a>(lines: impl Iterator<Item = &'a Line<'a>>) -> Vec<String> {
+    let labels: BTreeSet<&str> = lines.map(|line| &*line.selected.annotation().label).collect();
     labels.into_iter().map(str::to_owned).collect()
 }

@@ -40,18 +40,25 @@ pub(super) struct Store {
 
 /// The keys of all tensors that are there or being written. Threads ask it what need not be computed while the store
 /// is being filled.
+///
+/// The first half of a key is kept: no two of any corpus agree in 128 bits of a SHA-256 either, and there may be millions.
 #[derive(Clone, Default)]
-pub(super) struct KnownKeys(Arc<RwLock<HashSet<TensorKey>>>);
+pub(super) struct KnownKeys(Arc<RwLock<HashSet<u128>>>);
 
 impl KnownKeys {
     pub(super) fn contains(&self, key: &TensorKey) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(key)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&half_of(key))
     }
 
     /// Whether it was new.
     fn insert(&self, key: TensorKey) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key)
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(half_of(&key))
     }
+}
+
+fn half_of(key: &TensorKey) -> u128 {
+    let (half, _) = key.0.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    u128::from_be_bytes(*half)
 }
 
 /// A tensor in a shard of another feature set.
@@ -139,7 +146,7 @@ impl Store {
             let place = kept.get(&entry.shard).filter(|(_, rows)| (entry.position as usize) < *rows);
             place.inspect(|(shard, _)| entry.shard = *shard).is_some()
         });
-        let keys = self.entries.iter().map(|entry| entry.row.key).collect();
+        let keys = self.entries.iter().map(|entry| half_of(&entry.row.key)).collect();
         self.known = KnownKeys(Arc::new(RwLock::new(keys)));
     }
 
@@ -167,7 +174,10 @@ impl Store {
     }
 
     /// Makes what is `used` of other feature sets part of this one.
-    fn keep_borrowed(&mut self, used: Vec<TensorKey>) {
+    fn keep_borrowed(&mut self, used: impl Iterator<Item = TensorKey>) {
+        if self.borrowed.is_empty() {
+            return;
+        }
         let mut places: HashMap<Sha, u32> = self.shards.iter().copied().zip(0..).collect();
         for key in used {
             let Some(BorrowedTensor { shard, position, row }) = self.borrowed.remove(&key) else { continue };
@@ -275,7 +285,7 @@ impl Store {
     }
 
     /// Writes what is left and waits until everything is on disk. `used` are the keys of all utterances.
-    pub(super) fn finish(mut self, used: Vec<TensorKey>) -> Result<StoredSet> {
+    pub(super) fn finish(mut self, used: impl Iterator<Item = TensorKey>) -> Result<StoredSet> {
         if !self.filling.is_empty() {
             self.send()?;
         }

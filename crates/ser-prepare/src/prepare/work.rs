@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use ser_audio::DecodedRecording;
 use ser_cache::{Checksum, CopySettings, RowInfo, Sha, TensorKey, content_of_segment};
 use ser_core::remedy::Setting;
-use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_core::{Error, ErrorKind, Result, threads};
 use ser_corpus::{Corpora, Segment};
 use ser_features::ValueType;
 
 use crate::pipeline::{ComputedTensor, Extractors, Pipeline};
-use crate::prepare::{PrepareOptions, key_under};
+use crate::prepare::PrepareOptions;
+use crate::prepare::candidate::key_under;
 
 /// Threads, and for each of them what it works with.
 pub(super) struct Workers {
@@ -63,10 +64,7 @@ impl Workers {
         configuration: &str,
         extractors: Option<&dyn Extractors>,
     ) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot start threads: {error}"))
-                .help(remedy!["give fewer ", Setting::Jobs])
-        })?;
+        let pool = threads::pool(options.jobs, Setting::Jobs)?;
         let recipe = options.augment.as_ref().map(CopySettings::recipe).transpose()?;
         let (features, recipe, limits) = (&options.features, recipe.as_ref(), options.limits);
         let pipeline = || match extractors {

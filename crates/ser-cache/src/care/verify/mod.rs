@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use ser_core::progress::Progress;
-use ser_core::remedy::Stage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::{Setting, Stage};
+use ser_core::{ErrorKind, Result, threads};
 use ser_features::FeatureConfig;
 use serde::Serialize;
 
@@ -64,11 +64,10 @@ pub struct VerifyNote {
 /// 0), and lists all damage. Changes nothing.
 ///
 /// # Errors
-/// When there is no cache, or its index is of a version that this program does not know or cannot be read.
+/// When there is no cache, its index is of a version that this program does not know or cannot be read, or `jobs` is absurd.
 pub fn verify(root: &Path, jobs: usize, progress: &dyn Progress) -> Result<Verification> {
     let started = Instant::now();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.min(1024)).build();
-    let pool = pool.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+    let pool = threads::pool(jobs, Setting::Jobs)?;
     let readers = Arc::new(ReadersLock::share(root));
     let pieces = survey(root)?;
     let mut found = Verification { cache: root.to_owned(), ..Verification::default() };
