@@ -288,7 +288,8 @@ class Bench:
                 options = ["--batch-size", batch, "--threads", threads, "--precision", precision]
                 # Compiling takes a minute, so only the default batch is compiled.
                 compiled = [] if (batch, threads) == (32, 2) else ["--no-compile"]
-                history = lambda: self.fit("--epochs", 2, *options)["history"]  # noqa: E731
+                validation = ["--validation-precision", precision]
+                history = lambda: self.fit("--epochs", 2, *options, *validation)["history"]  # noqa: E731
                 before = history()
                 peers = self.python("pytorch_step.py", self.scratch / "librosa", *options, *compiled)[precision]
                 epochs = before + history()
@@ -314,10 +315,11 @@ class Bench:
         for arch in ["cnn-statistics", "cnn-transformer"]:
             for precision in self.precisions:
                 options = ["--arch", arch, "--precision", precision]
-                before = self.fit("--epochs", 2, *options)["history"]
+                validation = ["--validation-precision", precision]
+                before = self.fit("--epochs", 2, *options, *validation)["history"]
                 # Compiled, these take minutes, since each batch has another number of real frames.
                 peers = self.python("pytorch_step.py", self.scratch / "librosa", *options, "--no-compile")[precision]
-                epochs = before + self.fit("--epochs", 2, *options)["history"]
+                epochs = before + self.fit("--epochs", 2, *options, *validation)["history"]
                 name = min(peers, key=lambda name: peers[name]["step_s"])
                 ours, peer = min(32 / epoch["samples_per_s"] for epoch in epochs), peers[name]["step_s"]
                 self.add(f"training step, {arch}, {precision}, against PyTorch at its best", f"{ours * 1e3:.1f} ms",

@@ -2,7 +2,7 @@
 //! are the tiny ones with random weights in `tests/fixtures/encoders`; that gradients are those of `transformers` is tested in
 //! `crates/ser-train`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use ser_audio::Limits;
@@ -97,8 +97,8 @@ fn a_run_resumes_bit_for_bit() {
         let config = FitConfig::read(&folder.join("run/config.toml")).unwrap();
         let config = FitConfig {
             cache: folder.join("cache"),
-            encoder: folder.join("encoder"),
-            publish: PathBuf::new(),
+            encoder: Some(folder.join("encoder")),
+            publish: None,
             ..config
         };
         let whole = folder.join("whole");

@@ -10,7 +10,7 @@ use ser_torch::Result as TorchResult;
 use tch::Tensor;
 
 use crate::environment::Environment;
-use crate::ranks::lost;
+use crate::ranks::failure::lost;
 
 /// How long a process waits for the others at the start.
 const PATIENCE_AT_THE_START: Duration = Duration::from_secs(120);
@@ -109,7 +109,7 @@ impl Group {
     pub(crate) fn connect(&self, environment: &Environment) -> Result<()> {
         let Environment { rank, count, interface, .. } = environment;
         let address = text(if environment.is_one_machine() { "127.0.0.1" } else { "" })?;
-        let interface = text(interface)?;
+        let interface = text(interface.as_deref().unwrap_or_default())?;
         let mut error = ptr::null_mut();
         // SAFETY: as above; nobody computes with the group before.
         unsafe {

@@ -28,7 +28,7 @@ pub struct Environment {
     pub local_rank: u32,
     /// How many of them are on this machine, as far as is known.
     pub local_count: u32,
-    /// The machine of rank 0.
+    /// The machine of rank 0; empty where this process is the only one and nothing is said.
     pub address: String,
     /// The port there at which processes meet.
     pub port: u16,
@@ -37,7 +37,7 @@ pub struct Environment {
     /// Whether the launcher serves that port, and not rank 0.
     pub launcher_serves: bool,
     /// The network interface that processes reach each other over, if it is said.
-    pub interface: String,
+    pub interface: Option<String>,
 }
 
 impl Environment {
@@ -47,55 +47,20 @@ impl Environment {
     /// # Errors
     /// When a variable is missing or no number, or they contradict each other.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
-        let variable = |name: &'static str| variable(name).filter(|value| !value.is_empty());
-        let number = |name: &'static str, most: u64| -> Result<Option<u64>> {
-            let Some(text) = variable(name) else { return Ok(None) };
-            let parsed = text.trim().parse().ok().filter(|number| *number <= most);
-            let allowed =
-                || wrong(&format!("{name}={text}"), &format!("give a whole number from 0 to {most}"));
-            parsed.map(Some).ok_or_else(allowed)
-        };
-        let by_slurm = variable("MASTER_ADDR").is_some()
-            && variable("SLURM_PROCID").is_some()
-            && variable("RANK").is_none()
-            && variable("WORLD_SIZE").is_none();
-        let names = match by_slurm {
-            true if variable("SLURM_STEP_NUM_TASKS").is_some() => ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS"],
-            true => ["SLURM_PROCID", "SLURM_NTASKS"],
-            false if variable("RANK").is_none() && variable("JOB_COMPLETION_INDEX").is_some() => {
-                ["JOB_COMPLETION_INDEX", "WORLD_SIZE"]
-            }
-            false => ["RANK", "WORLD_SIZE"],
-        };
-        let [rank, count] = match (number(names[0], MOST_RANKS - 1)?, number(names[1], MOST_RANKS)?) {
-            (None, None) => return Ok(None),
-            // The pod of an indexed job that has nothing to do with the others.
-            (Some(_), None) if names[0] == "JOB_COMPLETION_INDEX" => return Ok(None),
-            (Some(rank), Some(count)) => [rank, count],
-            (Some(_), None) => return Err(lacks(names[0], names[1])),
-            (None, Some(_)) => return Err(lacks(names[1], names[0])),
-        };
-        if rank >= count {
-            let what = format!("{}={rank} and {}={count} contradict each other", names[0], names[1]);
-            return Err(Error::new(ErrorKind::Usage, what)
-                .help("number the processes from 0, or start them with torchrun"));
-        }
-        let address = match variable("MASTER_ADDR") {
+        let variables = Variables(variable);
+        let names = variables.names();
+        let Some([rank, count]) = variables.rank_and_count(names)? else { return Ok(None) };
+        let address = match variables.text("MASTER_ADDR") {
             Some(address) => address,
             None if count == 1 => String::new(),
             None => return Err(lacks(names[1], "MASTER_ADDR")),
         };
-        let port = number("MASTER_PORT", u16::MAX.into())?.unwrap_or(DEFAULT_PORT);
-        let local_rank = number("LOCAL_RANK", MOST_RANKS - 1)?;
-        let local_rank = match local_rank {
-            None if by_slurm => number("SLURM_LOCALID", MOST_RANKS - 1)?,
-            given => given,
-        };
-        let local_count = number("LOCAL_WORLD_SIZE", MOST_RANKS)?;
-        let restarts = match number("TORCHELASTIC_RESTART_COUNT", u32::MAX.into())? {
-            None if by_slurm => number("SLURM_RESTART_COUNT", u32::MAX.into())?,
-            given => given,
-        };
+        let port = variables.number("MASTER_PORT", u16::MAX.into())?.unwrap_or(DEFAULT_PORT);
+        let local_rank = variables.number_or_slurms("LOCAL_RANK", "SLURM_LOCALID", MOST_RANKS - 1)?;
+        let local_count = variables.number("LOCAL_WORLD_SIZE", MOST_RANKS)?;
+        let (by_torchrun, by_slurm) = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT");
+        let restarts = variables.number_or_slurms(by_torchrun, by_slurm, u32::MAX.into())?;
+        let agent = variables.text("TORCHELASTIC_USE_AGENT_STORE");
         let local_count =
             local_count.unwrap_or(if is_loopback(&address) { count } else { 1 }).clamp(1, count);
         Ok(Some(Self {
@@ -106,8 +71,8 @@ impl Environment {
             address,
             port: port as u16,
             restarts: restarts.unwrap_or(0) as u32,
-            launcher_serves: variable("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|value| value == "True"),
-            interface: variable("GLOO_SOCKET_IFNAME").unwrap_or_default(),
+            launcher_serves: agent.is_some_and(|value| value == "True"),
+            interface: variables.text("GLOO_SOCKET_IFNAME"),
         }))
     }
 
@@ -123,6 +88,71 @@ impl Environment {
     #[cfg_attr(not(feature = "c10d"), expect(dead_code, reason = "nothing is connected"))]
     pub(crate) fn is_one_machine(&self) -> bool {
         is_loopback(&self.address)
+    }
+}
+
+/// The variables of a process, whose values a function gives by their names.
+struct Variables<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    /// The value of `name`; one that is empty is none.
+    fn text(&self, name: &str) -> Option<String> {
+        self.0(name).filter(|value| !value.is_empty())
+    }
+
+    /// The whole number from 0 to `most` that `name` is, if it is there.
+    fn number(&self, name: &str, most: u64) -> Result<Option<u64>> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let parsed = text.trim().parse().ok().filter(|number| *number <= most);
+        let allowed = || wrong(&format!("{name}={text}"), &format!("give a whole number from 0 to {most}"));
+        parsed.map(Some).ok_or_else(allowed)
+    }
+
+    /// The same, or else what `slurms` is where Slurm says who a process is.
+    fn number_or_slurms(&self, name: &str, slurms: &str, most: u64) -> Result<Option<u64>> {
+        match self.number(name, most)? {
+            None if self.are_slurms() => self.number(slurms, most),
+            given => Ok(given),
+        }
+    }
+
+    /// Whether it is Slurm that says who a process is.
+    fn are_slurms(&self) -> bool {
+        self.text("MASTER_ADDR").is_some()
+            && self.text("SLURM_PROCID").is_some()
+            && self.text("RANK").is_none()
+            && self.text("WORLD_SIZE").is_none()
+    }
+
+    /// Which of them say the rank and the number of ranks.
+    fn names(&self) -> [&'static str; 2] {
+        match self.are_slurms() {
+            true if self.text("SLURM_STEP_NUM_TASKS").is_some() => ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS"],
+            true => ["SLURM_PROCID", "SLURM_NTASKS"],
+            false if self.text("RANK").is_none() && self.text("JOB_COMPLETION_INDEX").is_some() => {
+                ["JOB_COMPLETION_INDEX", "WORLD_SIZE"]
+            }
+            false => ["RANK", "WORLD_SIZE"],
+        }
+    }
+
+    /// Both as `names` say them; `None` where nobody has started several processes.
+    fn rank_and_count(&self, names: [&str; 2]) -> Result<Option<[u64; 2]>> {
+        let found = (self.number(names[0], MOST_RANKS - 1)?, self.number(names[1], MOST_RANKS)?);
+        let [rank, count] = match found {
+            (None, None) => return Ok(None),
+            // The pod of an indexed job that has nothing to do with the others.
+            (Some(_), None) if names[0] == "JOB_COMPLETION_INDEX" => return Ok(None),
+            (Some(rank), Some(count)) => [rank, count],
+            (Some(_), None) => return Err(lacks(names[0], names[1])),
+            (None, Some(_)) => return Err(lacks(names[1], names[0])),
+        };
+        if rank < count {
+            return Ok(Some([rank, count]));
+        }
+        let what = format!("{}={rank} and {}={count} contradict each other", names[0], names[1]);
+        Err(Error::new(ErrorKind::Usage, what)
+            .help("number the processes from 0, or start them with torchrun"))
     }
 }
 

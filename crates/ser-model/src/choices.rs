@@ -175,8 +175,8 @@ pub enum Precision {
     Auto,
     /// 32-bit floating point throughout.
     F32,
-    /// Convolutions and LSTM learn in bfloat16, which has the range of f32 and 8 bits of its precision; weights,
-    /// BatchNorm's statistics, the dense layers, the optimiser and every evaluation stay in f32.
+    /// Convolutions and LSTM compute in bfloat16, which has the range of f32 and 8 bits of its precision; weights,
+    /// BatchNorm's statistics, the dense layers and the optimiser stay in f32.
     Bf16,
 }
 

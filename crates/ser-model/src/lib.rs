@@ -1,6 +1,6 @@
 //! What a trained model is, without libtorch: the recipe it is trained by, the description of its network, the
-//! checkpoint file that holds its weights, and what makes its answers believable: a calibration, a reference for what is
-//! out of its domain, and what it has heard.
+//! checkpoint file that holds its weights, what each epoch of its training gave, and what makes its answers believable: a
+//! calibration, a reference for what is out of its domain, and what it has heard.
 
 pub mod calibration;
 mod carried_encoder;
@@ -8,6 +8,7 @@ pub mod checkpoint;
 mod choices;
 mod config;
 pub mod domain;
+pub mod epochs;
 mod learnt_from;
 mod length;
 pub mod network;
@@ -19,6 +20,7 @@ pub use choices::{
     Selection,
 };
 pub use config::{FIELDS_OF_PLACE, FitConfig, MOST_MEMBERS, MemberOrigin};
+pub use epochs::EpochRecord;
 pub use learnt_from::{Heard, LearntFrom, SoundDigest};
 pub use length::RunLength;
 pub use shipped::ShippedRecipe;

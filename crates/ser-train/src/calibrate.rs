@@ -1,16 +1,14 @@
 //! Calibrates a network on its validation side, once its weights are chosen.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::*;
-use ser_cache::{EntriesByKey, FeatureSet, StoredSplit, Utterance};
+use ser_cache::{StoredSplit, Utterance};
 use ser_core::Result;
 use ser_core::progress::Silent;
 use ser_corpus::split::Side;
 use ser_encoder::Encoders;
 use ser_model::calibration::{Calibrator, ValidationAnswers};
 use ser_model::checkpoint::Checkpoint;
-use ser_model::{Heard, LearntFrom, SoundDigest};
 use tch::Device;
 
 use crate::batches::Batches;
@@ -54,40 +52,6 @@ fn speakers_of_their_own(split: &StoredSplit) -> Option<Vec<usize>> {
     };
     let speakers: Vec<usize> = split.side(Side::Val).iter().map(&mut number).collect::<Option<_>>()?;
     (numbers.len() > 1).then_some(speakers)
-}
-
-/// The start of the digest of the sound that `utterance` was computed from, if the cache knows it.
-pub(crate) fn sound_of(entries: &EntriesByKey<'_>, utterance: &Utterance) -> Option<SoundDigest> {
-    entries.get(&utterance.key)?.row.source.sound.0.first_chunk().copied()
-}
-
-/// The sounds and speakers on the training and validation side of `split`. Augmented copies are of sounds that are there.
-pub(crate) fn learnt_from(set: &FeatureSet, split: &StoredSplit) -> LearntFrom {
-    let entries = set.by_key();
-    let heard = |part: Side| {
-        let originals = || split.side(part).par_iter().filter(|utterance| utterance.parent.is_none());
-        let sounds: Vec<_> = originals().filter_map(|utterance| sound_of(&entries, utterance)).collect();
-        let speakers: HashSet<&str> =
-            originals().filter_map(|utterance| utterance.speaker.as_deref()).collect();
-        Heard {
-            sounds: sounds.into_iter().collect(),
-            speakers: speakers.into_iter().map(String::from).collect(),
-        }
-    };
-    let training = split.side(Side::Train);
-    let mut frames: Vec<u32> = training.iter().map(|utterance| utterance.frames).collect();
-    frames.sort_unstable();
-    // Where time is pooled away, frames do not tell how long an utterance is.
-    let pooled = matches!(set.shape, [_, _, 1]);
-    let mut milliseconds: Vec<u32> =
-        training.iter().filter(|_| pooled).map(|utterance| (utterance.duration_s * 1e3) as u32).collect();
-    milliseconds.sort_unstable();
-    LearntFrom {
-        training: heard(Side::Train),
-        validation: heard(Side::Val),
-        typical_frames: frames.get(frames.len() / 2).copied(),
-        typical_ms: milliseconds.get(milliseconds.len() / 2).copied(),
-    }
 }
 
 /// Adds a calibration to `checkpoint`, fitted on the validation side of `material`, which must be what its networks were

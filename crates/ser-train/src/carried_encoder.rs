@@ -21,14 +21,13 @@ pub(crate) fn to_carry(config: &FitConfig, set: &FeatureSet, network: &Network) 
     if let Some(encoder) = network.encoder() {
         return Ok(config.embed_encoder.then(|| encoder.share()));
     }
-    let named = !config.encoder.as_os_str().is_empty();
-    if !named && !config.embed_encoder {
+    if config.encoder.is_none() && !config.embed_encoder {
         return Ok(None);
     }
     // Features of a kind that is not known are nobody's states.
     let features = serde_json::from_str::<FeatureConfig>(&set.configuration).unwrap_or_default();
     let Some(states) = &features.encoder else { return Ok(None) };
-    let encoders = Encoders::new(if named { vec![config.encoder.clone()] } else { Vec::new() });
+    let encoders = Encoders::new(config.encoder.iter().cloned().collect());
     let noted = ser_cache::encoder_folder(&config.cache, &states.digest);
     let noted = noted.as_deref().map(|folder| folder.to_string_lossy());
     let folder = encoders.folder_of(states, noted.as_deref()).map_err(|error| error.at(&config.cache))?;

@@ -71,7 +71,7 @@ fn check_masks(config: &FitConfig) -> Result<()> {
 /// Features for a network that begins with none: an encoder may be named where they are its states.
 fn check_encoder(config: &FitConfig, set: &FeatureSet, features: &FeatureConfig) -> Result<()> {
     let arch = config.network.arch().name();
-    let names_encoder = !config.encoder.as_os_str().is_empty() || config.embed_encoder;
+    let names_encoder = config.encoder.is_some() || config.embed_encoder;
     if names_encoder && features.encoder.is_none() {
         let what = format!(
             "a {arch} network begins with no pretrained encoder, and feature set {} holds the states of none",

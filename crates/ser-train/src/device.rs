@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_distributed::Ranks;
-use ser_model::Precision;
+use ser_model::{FitConfig, Precision};
 use tch::Device;
 
 use crate::foreign;
@@ -62,6 +62,23 @@ pub fn set_up_rank(name: &str, threads: u32, ranks: &Ranks) -> Result<(Device, O
         Choice::Auto => Ok(cuda(own).map_or_else(|why| (Device::Cpu, Some(why)), |device| (device, None))),
         Choice::AnyCuda => Ok((cuda(own)?, None)),
         Choice::Cuda(index) => Ok((cuda(index)?, None)),
+    }
+}
+
+/// Replaces `auto` in `config` by the arithmetic that it means on `device`.
+pub fn settle_precision(config: &mut FitConfig, device: Device) {
+    for precision in [&mut config.precision, &mut config.validation_precision] {
+        *precision = precision_for(*precision, device);
+    }
+}
+
+/// What a run that continues `begun` computes in, where `config` says `auto`: it continues as it began, whatever the machine.
+pub fn continue_precision(config: &mut FitConfig, begun: &FitConfig) {
+    let begun = [begun.precision, begun.validation_precision];
+    for (precision, begun) in [&mut config.precision, &mut config.validation_precision].into_iter().zip(begun) {
+        if *precision == Precision::Auto {
+            *precision = begun;
+        }
     }
 }
 

@@ -14,10 +14,11 @@ use ser_model::network::Architecture;
 use ser_model::{CarriedEncoder, FitConfig, LearntFrom, MOST_MEMBERS, MemberOrigin, RunLength};
 
 use crate::batches::normalisation::STATISTICS;
-use crate::calibrate::{calibrate, learnt_from};
+use crate::calibrate::calibrate;
 use crate::checkpoint_size;
 use crate::device;
 use crate::domain::{DomainReference, reference_of};
+use crate::heard::learnt_from;
 use crate::material::Material;
 use crate::run::{FitSummary, RunFolder, trained_longer};
 use crate::state::Origin;
@@ -147,7 +148,7 @@ fn calibrate_where_trained(joined: &mut Checkpoint) -> Result<()> {
     let origin = Origin::of(joined)?;
     let material = Material::open(&FitConfig {
         cache: PathBuf::from(&origin.split.cache),
-        feature_set: origin.feature_set.clone(),
+        feature_set: Some(origin.feature_set.clone()),
         split: origin.split.protocol.clone(),
         ..origin.fit.clone()
     })?;
@@ -174,7 +175,7 @@ fn member(config: &FitConfig, number: u32) -> Result<FitConfig> {
         Error::new(ErrorKind::Usage, "the seeds of its members go beyond the largest seed")
             .help(remedy!["give a smaller ", Setting::Seed])
     })?;
-    Ok(FitConfig { seed, members: 1, publish: PathBuf::new(), ..config.clone() })
+    Ok(FitConfig { seed, members: 1, publish: None, ..config.clone() })
 }
 
 /// Makes a later resumption of the ensemble in `run` use the settings of this one, such as more epochs: also for members that

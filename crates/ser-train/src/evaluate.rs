@@ -3,7 +3,7 @@
 use ser_cache::Dataset;
 use ser_core::progress::Progress;
 use ser_distributed::Ranks;
-use ser_eval::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy};
+use ser_eval::metrics::{ConfusionMatrix, Metrics, mean_cross_entropy, most_probable};
 use tch::{Kind, Tensor};
 
 use crate::batches::Batches;
@@ -107,15 +107,4 @@ pub(crate) fn evaluate_together(
     let predicted = probabilities.chunks_exact(classes).map(most_probable).collect();
     let logits = to_vec_f32(&logits)?;
     Ok(Predictions { logits, probabilities, truth: dataset.labels().collect(), predicted, classes })
-}
-
-/// The class with the highest probability; the first of equals, as numpy's `argmax`.
-pub(crate) fn most_probable(probabilities: &[f32]) -> usize {
-    let mut best = 0;
-    for (class, probability) in probabilities.iter().enumerate() {
-        if *probability > probabilities[best] {
-            best = class;
-        }
-    }
-    best
 }

@@ -19,10 +19,10 @@ use crate::network::Network;
 pub fn complete(config: &mut FitConfig) -> Result<()> {
     let usage = |what: &str| Error::new(ErrorKind::Usage, what);
     let Some(sizes) = config.network.sizes::<FinetuneConfig>() else { return Ok(()) };
-    if config.encoder.as_os_str().is_empty() {
+    let Some(folder) = &config.encoder else {
         let error = usage("a finetune network begins with a pretrained encoder, and none is given");
         return Err(error.help(remedy!["name its folder with ", Setting::Encoder]));
-    }
+    };
     if config.feature_normalisation != FeatureNormalisation::None {
         let given = Setting::FeatureNormalisation.to(config.feature_normalisation);
         let what =
@@ -31,11 +31,11 @@ pub fn complete(config: &mut FitConfig) -> Result<()> {
             usage(&what).help(remedy!["give ", Setting::FeatureNormalisation.to(FeatureNormalisation::None)])
         );
     }
-    if config.precision == Precision::Bf16 {
-        let what = "a finetune network learns in f32, not in bf16";
+    if [config.precision, config.validation_precision].contains(&Precision::Bf16) {
+        let what = "a finetune network learns and is validated in f32, not in bf16";
         return Err(usage(what).help("leave the precision out"));
     }
-    let encoder = Tunable::open(&config.encoder, Device::Cpu)?;
+    let encoder = Tunable::open(folder, Device::Cpu)?;
     let tuned = encoder.tuned(sizes)?;
     if config.embed_encoder {
         check_fits(&encoder)?;
@@ -46,12 +46,12 @@ pub fn complete(config: &mut FitConfig) -> Result<()> {
             tuned.family, tuned.digest, before.family, before.digest
         );
         return Err(Error::new(ErrorKind::Mismatch, what)
-            .at(&config.encoder)
+            .at(folder)
             .help(remedy!["name the folder of that encoder with ", Setting::Encoder]));
     }
     let sizes = FinetuneConfig { encoder: Some(tuned), ..sizes.clone() };
     config.network = NetworkConfig::new(sizes);
-    config.precision = Precision::F32;
+    (config.precision, config.validation_precision) = (Precision::F32, Precision::F32);
     Ok(())
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn fresh_network(
     match encoder_of(architecture) {
         None => Ok(network),
         Some(wanted) => {
-            let encoders = Encoders::new(vec![config.encoder.clone()]);
+            let encoders = Encoders::new(config.encoder.iter().cloned().collect());
             network.with_encoder(encoders.tunable(wanted, None, device)?)
         }
     }

@@ -24,6 +24,7 @@ pub mod ensemble;
 pub mod evaluate;
 pub mod finetune;
 mod foreign;
+mod heard;
 mod material;
 pub mod matrix;
 pub mod network;

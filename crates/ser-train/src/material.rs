@@ -31,7 +31,7 @@ impl Material {
         let protocol: Protocol = config.split.parse()?;
         let access = ReadOptions { map: config.mmap, verify: config.verify };
         let cache = Cache::open(&config.cache)?.with_access(access);
-        let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
+        let set = cache.feature_set(config.feature_set.as_deref())?;
         let split = cache.split(set, &protocol)?;
         let train = cache.side(set, &split, Side::Train)?;
         let val = cache.side(set, &split, Side::Val)?;

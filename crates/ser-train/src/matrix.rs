@@ -10,10 +10,10 @@ use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::Protocol;
-use ser_model::{FitConfig, Precision};
+use ser_model::FitConfig;
 use tch::Device;
 
-use crate::device::precision_for;
+use crate::device::{continue_precision, settle_precision};
 use crate::run::RunFolder;
 
 /// More seeds than this are a typing mistake.
@@ -61,7 +61,7 @@ pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Resu
     }
     let cache =
         Cache::open(&config.cache)?.with_access(ReadOptions { map: config.mmap, verify: config.verify });
-    let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
+    let set = cache.feature_set(config.feature_set.as_deref())?;
     let protocols = Protocol::choose(&cache.protocols(set)?, wanted)?;
     let cell = |seed: u64, protocol: &Protocol| MatrixRun {
         folder: folder.join(protocol.to_string()).join(format!("seed-{seed}")),
@@ -79,17 +79,17 @@ pub fn plan(config: &FitConfig, wanted: &str, seeds: u64, folder: &Path) -> Resu
 /// # Errors
 /// When a recipe or the cache cannot be read.
 pub fn on_one_feature_set(config: &FitConfig, cells: &[MatrixRun]) -> Result<FitConfig> {
-    if !config.feature_set.is_empty() {
+    if config.feature_set.is_some() {
         return Ok(config.clone());
     }
     for recipe in cells.iter().map(|cell| cell.folder.join("config.toml")).filter(|recipe| recipe.exists()) {
         let begun = FitConfig::read(&recipe)?;
-        if !begun.feature_set.is_empty() {
+        if begun.feature_set.is_some() {
             return Ok(FitConfig { feature_set: begun.feature_set, ..config.clone() });
         }
     }
     let newest = Cache::open(&config.cache)?.feature_set(None)?.id.clone();
-    Ok(FitConfig { feature_set: newest, ..config.clone() })
+    Ok(FitConfig { feature_set: Some(newest), ..config.clone() })
 }
 
 impl MatrixRun {
@@ -100,15 +100,12 @@ impl MatrixRun {
     pub fn prepare(&self, storage: &Storage, config: &FitConfig, device: Device) -> Result<Prepared> {
         let mut config = FitConfig { split: self.protocol.to_string(), seed: self.seed, ..config.clone() };
         if !self.folder.join("config.toml").exists() {
-            config.precision = precision_for(config.precision, device);
+            settle_precision(&mut config, device);
             let run = RunFolder::create(storage, &self.folder, &config)?;
             return Ok(Prepared { config, run, resume: false });
         }
         let (run, begun) = RunFolder::open(storage, &self.folder)?;
-        // A run continues as it began, whatever the machine.
-        if config.precision == Precision::Auto {
-            config.precision = begun.precision;
-        }
+        continue_precision(&mut config, &begun);
         if !config.continues(&begun) {
             return Err(Error::new(ErrorKind::Mismatch, "holds a run that was started with another recipe")
                 .at(&self.folder)

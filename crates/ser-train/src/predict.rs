@@ -2,13 +2,13 @@
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_encoder::Encoders;
+use ser_eval::metrics::most_probable;
 use ser_model::checkpoint::Checkpoint;
 use tch::{Device, Kind, Tensor};
 
 use crate::batches::integers;
 use crate::batches::normalisation::Normaliser;
 use crate::device;
-use crate::evaluate::most_probable;
 use crate::network::parameters::to_vec_f32;
 use crate::network::{Network, Pass};
 use crate::state::Origin;

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use ser::print;
+use ser_cache::FeatureSet;
 use ser_core::Result;
 use ser_distributed::Ranks;
+use ser_features::{FeatureConfig, Representation};
 use ser_model::{FitConfig, Precision, RunLength};
 use ser_train::run::FitSummary;
 use ser_train::train::{FitEvent, Material};
@@ -37,7 +39,7 @@ impl FitTable {
         if self.silent {
             return Ok(());
         }
-        let [channels, n_mfcc, frames] = material.train.shape();
+        let [channels, rows, frames] = material.train.shape();
         let device = match device {
             Device::Cpu => format!("cpu, {} threads", tch::get_num_threads()),
             other => format!("{other:?}").to_lowercase(),
@@ -54,16 +56,17 @@ impl FitTable {
         print(&format!(
             "split {}: {} utterances to train, {} to validate, {} classes\n\
              its test {}\n\
-             feature set {}: {channels} channels, {n_mfcc} coefficients, {frames} frames\n\
+             feature set {}: {channels} channels, {rows} {}, {frames} frames\n\
              {}{}\
              {} on {device}, {precision}; run in {}\n\n\
-             epoch  train loss   train acc    val loss     val acc     val UAR  seconds  samples/s\n",
+             epoch  train loss   train acc    val loss     val acc     val UAR  seconds  utterances/s\n",
             material.split.info.protocol,
             material.train.len(),
             material.val.len(),
             material.split.info.labels.len(),
             material.split.info.audit.in_short(),
             material.set.id,
+            rows_of(&material.set),
             cut.unwrap_or_default(),
             length.unwrap_or_default(),
             config.network.arch().name(),
@@ -94,7 +97,7 @@ impl FitTable {
             FitEvent::Epoch(record) => record,
         };
         print(&format!(
-            "{:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>7.2}  {:>9.0}{}\n",
+            "{:>5}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>10.4}  {:>7.2}  {:>12.0}{}\n",
             record.epoch,
             record.train_loss,
             record.train_accuracy,
@@ -127,5 +130,18 @@ impl FitTable {
             best.join(", "),
             summary.checkpoint.display(),
         ))
+    }
+}
+
+/// What the rows of these features are called.
+fn rows_of(set: &FeatureSet) -> &'static str {
+    let features: Option<FeatureConfig> = serde_json::from_str(&set.configuration).ok();
+    match features {
+        Some(features)
+            if features.encoder.is_none() && features.representation == Representation::LOG_MEL =>
+        {
+            "bands"
+        }
+        _ => "coefficients",
     }
 }

@@ -126,9 +126,12 @@ pub(crate) struct LearningOptions {
     /// In what order the utterances of an epoch come [default: shuffled]
     #[arg(long, value_parser = choice::<Sampling>(), value_name = "ORDER")]
     sampling: Option<Sampling>,
-    /// Arithmetic of the network [default: auto]
+    /// Arithmetic that the network learns in [default: auto]
     #[arg(long, value_parser = choice::<Precision>())]
     precision: Option<Precision>,
+    /// Arithmetic that it is validated in after each epoch; reports are in f32 [default: f32]
+    #[arg(long, value_parser = choice::<Precision>(), value_name = "PRECISION")]
+    validation_precision: Option<Precision>,
     /// Recipe that comes with ser; options given here override it
     #[arg(long, value_parser = choice::<ShippedRecipe>(), value_name = "NAME", conflicts_with = "config")]
     recipe: Option<ShippedRecipe>,
@@ -148,7 +151,10 @@ impl LearningOptions {
             (None, Some(path)) => FitConfig::read(path)?,
             (None, None) => FitConfig::default(),
         };
-        set(&mut config.feature_set, &self.feature_set);
+        if let Some(name) = &self.feature_set {
+            // Empty is the newest, as in a file.
+            config.feature_set = Some(name.clone()).filter(|name| !name.is_empty());
+        }
         set(&mut config.split, &self.split);
         if let Some(arch) = self.arch.filter(|arch| *arch != config.network.arch()) {
             config.network = arch.default_network();
@@ -181,6 +187,7 @@ impl LearningOptions {
         set(&mut config.class_weights, &self.class_weights);
         set(&mut config.sampling, &self.sampling);
         set(&mut config.precision, &self.precision);
+        set(&mut config.validation_precision, &self.validation_precision);
         Ok(config)
     }
 }

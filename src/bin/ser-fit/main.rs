@@ -1,7 +1,9 @@
 //! `ser-fit`: a cache in, a trained network out.
 
+mod begin;
 mod fit_table;
 mod learning_options;
+mod matrix_runs;
 mod matrix_table;
 mod place_options;
 
@@ -13,19 +15,19 @@ use clap::Parser;
 use ser::{Bar, Ending, choice};
 use ser_cache::audit::{Requirement, require};
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{ErrorKind, Result};
 use ser_distributed::{Environment, Ranks};
-use ser_model::{FitConfig, Precision, RunLength};
+use ser_model::{FitConfig, RunLength};
+use ser_train::device;
 use ser_train::ensemble::{Joined, fit_members, join_checkpoints};
-use ser_train::matrix::{MatrixRun, Prepared};
 use ser_train::run::{FitSummary, RunFolder};
 use ser_train::train::{FitRequest, Material};
-use ser_train::{device, finetune, matrix};
 use tch::Device;
 
+use begin::Begun;
 use fit_table::FitTable;
 use learning_options::LearningOptions;
-use matrix_table::MatrixTable;
+use matrix_runs::fit_matrix;
 use place_options::PlaceOptions;
 
 /// Train a network on a cache and keep the checkpoint of the best validation epoch.
@@ -102,15 +104,6 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     }
 }
 
-/// What a run begins or continues with.
-struct Begun {
-    config: FitConfig,
-    /// Its folder, if there is one already.
-    run: Option<RunFolder>,
-    /// Whether it was started before.
-    resume: bool,
-}
-
 fn fit_one(
     arguments: &Arguments,
     Begun { mut config, run, resume }: Begun,
@@ -118,8 +111,7 @@ fn fit_one(
     ranks: &Ranks,
     stop: &AtomicBool,
 ) -> Result<Ending> {
-    // A run continues as it began, whatever the machine.
-    config.precision = device::precision_for(config.precision, device);
+    device::settle_precision(&mut config, device);
     let material = ranks.together(arguments.material(&config))?;
     // Before there is a folder for a run that cannot be.
     RunLength::of(&config, material.train.len())?;
@@ -127,7 +119,7 @@ fn fit_one(
         Some(run) => run,
         // It stays with these features, whatever is prepared before it is resumed.
         None => {
-            config.feature_set.clone_from(&material.set.id);
+            config.feature_set = Some(material.set.id.clone());
             RunFolder::create_for(ranks, &Storage::native(), &arguments.run_folder(), &config)?
         }
     };
@@ -152,65 +144,6 @@ fn fit_one(
         ser::print(&format!("{}\n", ser::to_json(&summary)?))?;
     }
     Ok(Ending::Done)
-}
-
-fn fit_matrix(
-    arguments: &Arguments,
-    config: &FitConfig,
-    protocols: &str,
-    folder: &Path,
-    device: Device,
-    ranks: &Ranks,
-    stop: &AtomicBool,
-) -> Result<Ending> {
-    let cells = matrix::plan(config, protocols, arguments.seeds, folder)?;
-    let config = &matrix::on_one_feature_set(config, &cells)?;
-    ranks.agree("the runs to train", &listed(&cells))?;
-    ranks.agree("the recipe", &config.what_ranks_share()?)?;
-    let silent = arguments.quiet || arguments.json;
-    let table = MatrixTable::new(silent);
-    let cut = Material::open(config)?.cut_frames();
-    MatrixTable::new(silent || !ranks.is_first()).print_header(&cells, cut)?;
-    // Whole runs are dealt to ranks, each trained by one alone.
-    let own = cells.iter().skip(ranks.rank() as usize).step_by(ranks.count() as usize);
-    let trained = own.map(|cell| {
-        let Prepared { config, run, resume } = cell.prepare(&Storage::native(), config, device)?;
-        let material = arguments.material(&config)?;
-        let request = FitRequest {
-            config: &config,
-            material: &material,
-            run: &run,
-            device,
-            ranks: &Ranks::alone(),
-            resume,
-            stop,
-            progress: &Bar::new(silent || ranks.are_several()),
-            on_event: &mut |event| FitTable::new(true).add(&event),
-        };
-        let summary = train(request).map_err(matrix::with_rerun_hint)?;
-        table.add(cell, &summary)?;
-        Ok(summary)
-    });
-    let mut json = trained.collect::<Result<Vec<_>>>().and_then(|summaries| ser::to_json(&summaries));
-    if ranks.are_several() {
-        // The others wait for this one, and have to know if it could not go on.
-        let all = ranks.gather(json)?;
-        json = ser::to_json(&matrix::in_order(&all, cells.len())?);
-    }
-    let json = json?;
-    if !ranks.is_first() {
-        return Ok(Ending::Done);
-    }
-    table.conclude(folder, &json)?;
-    if arguments.json {
-        ser::print(&format!("{json}\n"))?;
-    }
-    Ok(Ending::Done)
-}
-
-/// The folders of some runs, a line each.
-fn listed(cells: &[MatrixRun]) -> String {
-    cells.iter().map(|cell| format!("{} seed {}\n", cell.protocol, cell.seed)).collect()
 }
 
 /// Trains, and leaves no folder behind for a run that was rejected before it began.
@@ -243,63 +176,6 @@ fn join(arguments: &Arguments, folder: &Path) -> Result<Ending> {
 }
 
 impl Arguments {
-    /// What the run of this command begins or continues with.
-    fn begin(&self, ranks: &Ranks) -> Result<Begun> {
-        let (config, run) = ranks.together(self.recipe(ranks))?;
-        match &self.run {
-            Some(folder) if ranks.restarts() > 0 => self.begin_again(ranks, folder, config),
-            _ => Ok(Begun { config, run, resume: self.resume.is_some() }),
-        }
-    }
-
-    /// The recipe, and the folder of the run if there is one already.
-    fn recipe(&self, ranks: &Ranks) -> Result<(FitConfig, Option<RunFolder>)> {
-        if ranks.are_several() && self.run.is_none() && self.resume.is_none() && self.runs.is_none() {
-            let what = format!("{} ranks need one folder for their run, and none is named", ranks.count());
-            return Err(
-                Error::new(ErrorKind::Usage, what).help("name it with --run, where all ranks can read it")
-            );
-        }
-        let (mut config, run) = match &self.resume {
-            Some(folder) => {
-                let (run, config) = RunFolder::open_for(ranks, &Storage::native(), folder)?;
-                (config, Some(run))
-            }
-            None => (self.learning.recipe()?, None),
-        };
-        self.place.apply(&mut config);
-        if run.is_none() {
-            // A recipe taken from another run does not carry over that run's best path.
-            config.publish = if self.run.is_none() && self.runs.is_none() {
-                PathBuf::from("best.pt")
-            } else {
-                PathBuf::new()
-            };
-        }
-        config.validate()?;
-        finetune::complete(&mut config)?;
-        Ok((config, run))
-    }
-
-    /// A launcher that starts all ranks again, since one of them has failed, gives them the same command: the run in `folder`
-    /// goes on, if it had begun.
-    fn begin_again(&self, ranks: &Ranks, folder: &Path, mut config: FitConfig) -> Result<Begun> {
-        if !ranks.as_first_says(folder.join("config.toml").exists())? {
-            return Ok(Begun { config, run: None, resume: false });
-        }
-        let (run, begun) = RunFolder::open_for(ranks, &Storage::native(), folder)?;
-        // A run continues as it began, whatever the machine.
-        if config.precision == Precision::Auto {
-            config.precision = begun.precision;
-        }
-        if !config.continues(&begun) {
-            return Err(Error::new(ErrorKind::Mismatch, "holds a run that was started with another recipe")
-                .at(folder)
-                .help("give the recipe it was started with, or another folder with --run"));
-        }
-        Ok(Begun { config, run: Some(run), resume: true })
-    }
-
     /// What `config` asks for, if it meets the requirements.
     fn material(&self, config: &FitConfig) -> Result<Material> {
         let material = Material::open(config)?;

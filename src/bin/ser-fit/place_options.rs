@@ -52,7 +52,9 @@ impl PlaceOptions {
         if !self.data.is_empty() {
             config.data.clone_from(&self.data);
         }
-        set(&mut config.encoder, &self.encoder);
+        if self.encoder.is_some() {
+            config.encoder.clone_from(&self.encoder);
+        }
         config.embed_encoder |= self.embed_encoder;
         // A length given here is in the place of the recipe's.
         if self.epochs.is_some() || self.steps.is_some() {

@@ -12,6 +12,7 @@ use ser::{Ending, choice};
 use ser_cache::Cache;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Protocol;
+use ser_model::FitConfig;
 use ser_tune::{
     BaseRecipe, LAUNCH, Objective, Pruner, Search, SearchSetup, Space, StudySummary, TrialRunner, launch,
     search,
@@ -128,12 +129,62 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// What trials are trained on.
+struct Found {
+    /// The protocols, in order.
+    splits: Vec<String>,
+    /// The digest of each split, by its protocol.
+    digests: BTreeMap<String, String>,
+    /// The name of the feature set.
+    feature_set: String,
+}
+
 impl Arguments {
     fn search(&self, table: &TuneTable) -> Result<StudySummary> {
         let space_path = self.space.as_deref().ok_or_else(|| {
             Error::new(ErrorKind::Usage, "there is nothing to search over").help("give a --space")
         })?;
         let space = Space::read(space_path)?;
+        let mut recipe = self.recipe()?;
+        // Before the cache is looked at, so that a space that cannot be is refused first.
+        recipe.check(&space).map_err(|error| error.at(space_path))?;
+        let config = recipe.config()?;
+        let Found { splits, digests, feature_set } = self.find(&config)?;
+        // All trials learn from what is the newest now, whatever is prepared meanwhile.
+        let searches_features = space.iter().any(|(key, _)| key == "feature_set");
+        if !searches_features {
+            recipe.set("feature_set", feature_set.into());
+        }
+        let mut setup = SearchSetup::new(self.objective, self.pruner(), self.seed, &space, &recipe)
+            .map_err(|error| error.at(space_path))?;
+        if !searches_features {
+            setup = setup.on(digests);
+        }
+        if self.splits.is_some() {
+            setup = setup.over(splits);
+        }
+        let trainer = TrialRunner {
+            ser_fit: self.ser_fit()?,
+            launcher: std::env::current_exe().ok(),
+            threads: self.threads(&space, &config),
+        };
+        let stop = ser::stop_on_interrupt("ser-tune: letting the trials save their state")?;
+        let what = Search {
+            folder: &self.study,
+            space: &space,
+            recipe: &recipe,
+            setup: &setup,
+            trials: self.trials,
+            workers: usize::from(self.workers),
+            timeout: self.timeout,
+            trainer: &trainer,
+            stop: &stop,
+        };
+        search(&what, &|event| table.add(event))
+    }
+
+    /// What all trials have in common: the recipe of --config, with the options given here.
+    fn recipe(&self) -> Result<BaseRecipe> {
         let mut recipe = BaseRecipe::read(self.config.as_deref())?;
         if let Some(cache) = &self.cache {
             let cache = cache.to_str().ok_or_else(|| {
@@ -144,11 +195,13 @@ impl Arguments {
         if let Some(split) = &self.split {
             recipe.set("split", split.as_str().into());
         }
-        // Before the cache is looked at, so that a space that cannot be is refused first.
-        recipe.check(&space).map_err(|error| error.at(space_path))?;
-        let config = recipe.config()?;
+        Ok(recipe)
+    }
+
+    /// Finds in the cache what `config` is to be trained on.
+    fn find(&self, config: &FitConfig) -> Result<Found> {
         let cache = Cache::open(&config.cache)?;
-        let set = cache.feature_set(Some(config.feature_set.as_str()).filter(|id| !id.is_empty()))?;
+        let set = cache.feature_set(config.feature_set.as_deref())?;
         let splits = match &self.splits {
             None => vec![config.split.parse::<Protocol>()?],
             Some(wanted) => Protocol::choose(&cache.protocols(set)?, wanted)?,
@@ -157,40 +210,16 @@ impl Arguments {
         for split in &splits {
             digests.insert(split.to_string(), cache.split(set, split)?.digest.to_string());
         }
-        // All trials learn from what is the newest now, whatever is prepared meanwhile.
-        let searches_features = space.iter().any(|(key, _)| key == "feature_set");
-        if !searches_features {
-            recipe.set("feature_set", set.id.as_str().into());
-        }
-        let mut setup = SearchSetup::new(self.objective, self.pruner(), self.seed, &space, &recipe)
-            .map_err(|error| error.at(space_path))?;
-        if !searches_features {
-            setup = setup.on(digests);
-        }
-        if self.splits.is_some() {
-            setup = setup.over(splits.iter().map(Protocol::to_string).collect());
-        }
+        let splits = splits.iter().map(Protocol::to_string).collect();
+        Ok(Found { splits, digests, feature_set: set.id.clone() })
+    }
 
+    /// Threads of each training where several share the processors, unless the recipe says how many.
+    fn threads(&self, space: &Space, config: &FitConfig) -> Option<usize> {
         let workers = usize::from(self.workers);
-        let trainer = TrialRunner {
-            ser_fit: self.ser_fit()?,
-            launcher: std::env::current_exe().ok(),
-            threads: (workers > 1 && config.threads == 0 && !space.iter().any(|(key, _)| key == "threads"))
-                .then(|| (std::thread::available_parallelism().map_or(1, usize::from) / workers).max(1)),
-        };
-        let stop = ser::stop_on_interrupt("ser-tune: letting the trials save their state")?;
-        let what = Search {
-            folder: &self.study,
-            space: &space,
-            recipe: &recipe,
-            setup: &setup,
-            trials: self.trials,
-            workers,
-            timeout: self.timeout,
-            trainer: &trainer,
-            stop: &stop,
-        };
-        search(&what, &|event| table.add(event))
+        let is_free = config.threads == 0 && !space.iter().any(|(key, _)| key == "threads");
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        (workers > 1 && is_free).then(|| (all / workers).max(1))
     }
 
     fn pruner(&self) -> Pruner {

@@ -48,7 +48,11 @@ impl TuneTable {
 }
 
 fn text(outcome: &StudySummary) -> String {
-    let mut text = String::new();
+    [trials(outcome), importance(outcome), best(outcome)].concat()
+}
+
+/// A line for each trial, below the heads of the columns.
+fn trials(outcome: &StudySummary) -> String {
     let mut rows =
         vec![["trial", "state", outcome.objective.name(), "epochs", "seconds", "options"].map(String::from)];
     rows.extend(outcome.trials.iter().map(row));
@@ -58,47 +62,45 @@ fn text(outcome: &StudySummary) -> String {
             *width = (*width).max(columns(cell));
         }
     }
-    for [number, state, value, epochs, seconds, options] in &rows {
-        let [a, b, c, d, e] = widths;
-        let cells = [
-            right(number, a),
-            left(state, b),
-            right(value, c),
-            right(epochs, d),
-            right(seconds, e),
-            options.clone(),
-        ];
-        text += &(cells.join("  ") + "\n");
+    let [a, b, c, d, e] = widths;
+    let line = |[number, state, value, epochs, seconds, options]: &[String; 6]| {
+        let cells = [right(number, a), left(state, b), right(value, c), right(epochs, d), right(seconds, e)];
+        format!("{}  {options}\n", cells.join("  "))
+    };
+    rows.iter().map(line).collect()
+}
+
+/// How much each option decides, the most first; nothing where that is not known.
+fn importance(outcome: &StudySummary) -> String {
+    if outcome.importance.is_empty() {
+        return String::new();
     }
-    if !outcome.importance.is_empty() {
-        let _ = writeln!(text, "\nimportance of the options (PED-ANOVA, of 1)");
-        let mut options: Vec<(&String, &f64)> = outcome.importance.iter().collect();
-        options.sort_by(|a, b| b.1.total_cmp(a.1));
-        let width = options.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
-        for (name, importance) in options {
-            let _ = writeln!(text, "  {}  {importance:.3}", left(name, width));
-        }
-    }
-    match &outcome.best {
-        None => text += "\nno trial is complete yet\n",
-        Some(best) => {
-            let _ = writeln!(
-                text,
-                "\nbest: trial {} with {} {:.4}, {}; it chose the trial and so flatters it\n\
-                 train it with: ser-fit --config {}{}",
-                best.number,
-                outcome.objective.name(),
-                best.value.unwrap_or(f64::NAN),
-                outcome.validation_in_words(),
-                outcome.best_path().display(),
-                match outcome.splits.as_slice() {
-                    [] => String::new(),
-                    splits => format!(" --protocols {} --runs runs", splits.join(",")),
-                },
-            );
-        }
+    let mut text = "\nimportance of the options (PED-ANOVA, of 1)\n".to_owned();
+    let mut options: Vec<(&String, &f64)> = outcome.importance.iter().collect();
+    options.sort_by(|a, b| b.1.total_cmp(a.1));
+    let width = options.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
+    for (name, importance) in options {
+        let _ = writeln!(text, "  {}  {importance:.3}", left(name, width));
     }
     text
+}
+
+/// The best trial, and what to do with it.
+fn best(outcome: &StudySummary) -> String {
+    let Some(best) = &outcome.best else { return "\nno trial is complete yet\n".to_owned() };
+    let splits = match outcome.splits.as_slice() {
+        [] => String::new(),
+        splits => format!(" --protocols {} --runs runs", splits.join(",")),
+    };
+    format!(
+        "\nbest: trial {} with {} {:.4}, {}; it chose the trial and so flatters it\n\
+         train it with: ser-fit --config {}{splits}\n",
+        best.number,
+        outcome.objective.name(),
+        best.value.unwrap_or(f64::NAN),
+        outcome.validation_in_words(),
+        outcome.best_path().display(),
+    )
 }
 
 fn row(trial: &TrialSummary) -> [String; 6] {

@@ -36,6 +36,7 @@ use std::path::Path;
 use ser_core::remedy::Action;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
+use serde::de::DeserializeOwned;
 
 pub use file::{MAX_FILE_BYTES, read, read_bytes, to_bytes, write};
 pub use tensor::{Dtype, Tensor};
@@ -131,6 +132,16 @@ impl Checkpoint {
     /// The further value under `name`.
     pub fn extra(&self, name: &str) -> Option<&Value> {
         self.extra.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// What its `config` says, as far as `T` asks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] where that is missing or of another kind.
+    pub fn parse_config<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.config).map_err(|error| {
+            damaged(format!("its configuration cannot be understood: {error}")).caused_by(error)
+        })
     }
 
     fn to_value(&self) -> Value {

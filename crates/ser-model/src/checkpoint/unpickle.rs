@@ -59,83 +59,7 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
         loop {
             match self.code.u8()? {
                 op::STOP => break,
-                op::MARK => self.marks.push(self.stack.len()),
-                op::NONE => self.stack.push(Item::None),
-                op::NEWTRUE => self.stack.push(Item::Bool(true)),
-                op::NEWFALSE => self.stack.push(Item::Bool(false)),
-                op::BININT => {
-                    let value = i32::from_le_bytes(self.code.array()?);
-                    self.stack.push(Item::Int(i64::from(value)));
-                }
-                op::BININT1 => {
-                    let value = self.code.u8()?;
-                    self.stack.push(Item::Int(i64::from(value)));
-                }
-                op::BININT2 => {
-                    let value = self.code.u16()?;
-                    self.stack.push(Item::Int(i64::from(value)));
-                }
-                op::LONG1 => self.long()?,
-                op::BINFLOAT => {
-                    let value = f64::from_be_bytes(self.code.array()?);
-                    self.stack.push(Item::Float(value));
-                }
-                op::BINUNICODE => {
-                    let length = self.code.size()?;
-                    let text = std::str::from_utf8(self.code.take(length)?);
-                    let text = text.map_err(|_| damaged("holds a string that is not UTF-8"))?;
-                    self.stack.push(Item::Text(text.into()));
-                }
-                op::EMPTY_LIST => self.push_node(Node::List(Vec::new())),
-                op::EMPTY_DICT => self.push_node(Node::Dict { entries: Vec::new(), ordered: false }),
-                op::EMPTY_TUPLE => self.push_node(Node::Tuple(Box::default())),
-                op::TUPLE => {
-                    let items = self.pop_to_mark()?;
-                    self.push_node(Node::Tuple(items.into()));
-                }
-                op::TUPLE1 => self.tuple::<1>()?,
-                op::TUPLE2 => self.tuple::<2>()?,
-                op::TUPLE3 => self.tuple::<3>()?,
-                op::APPEND => {
-                    let item = self.pop()?;
-                    self.append(vec![item])?;
-                }
-                op::APPENDS => {
-                    let items = self.pop_to_mark()?;
-                    self.append(items)?;
-                }
-                op::SETITEM => {
-                    let (value, key) = (self.pop()?, self.pop()?);
-                    self.set_items(vec![key, value])?;
-                }
-                op::SETITEMS => {
-                    let items = self.pop_to_mark()?;
-                    self.set_items(items)?;
-                }
-                op::BINPUT => {
-                    let slot = self.code.u8()?;
-                    self.put(u32::from(slot))?;
-                }
-                op::LONG_BINPUT => {
-                    let slot = self.code.u32()?;
-                    self.put(slot)?;
-                }
-                op::BINGET => {
-                    let slot = self.code.u8()?;
-                    self.get(u32::from(slot))?;
-                }
-                op::LONG_BINGET => {
-                    let slot = self.code.u32()?;
-                    self.get(slot)?;
-                }
-                op::GLOBAL => self.global()?,
-                op::BINPERSID => self.persistent_id()?,
-                op::REDUCE => self.reduce()?,
-                op::BUILD => self.build()?,
-                other => {
-                    let what = format!("uses the pickle opcode {} ({other:#04x})", op::name(other));
-                    return Err(unsupported(what));
-                }
+                opcode => self.execute(opcode)?,
             }
         }
         match (self.stack.pop(), self.stack.len(), self.marks.len(), self.code.is_empty()) {
@@ -144,15 +68,91 @@ impl<'a, F: FnMut(&str) -> Result<&'a [u8]>> Machine<'a, F> {
         }
     }
 
-    fn long(&mut self) -> Result<()> {
+    fn execute(&mut self, opcode: u8) -> Result<()> {
+        match opcode {
+            op::MARK => self.marks.push(self.stack.len()),
+            op::EMPTY_LIST => self.push_node(Node::List(Vec::new())),
+            op::EMPTY_DICT => self.push_node(Node::Dict { entries: Vec::new(), ordered: false }),
+            op::EMPTY_TUPLE => self.push_node(Node::Tuple(Box::default())),
+            op::TUPLE => {
+                let items = self.pop_to_mark()?;
+                self.push_node(Node::Tuple(items.into()));
+            }
+            op::TUPLE1 => self.tuple::<1>()?,
+            op::TUPLE2 => self.tuple::<2>()?,
+            op::TUPLE3 => self.tuple::<3>()?,
+            op::APPEND => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            op::APPENDS => {
+                let items = self.pop_to_mark()?;
+                self.append(items)?;
+            }
+            op::SETITEM => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.set_items(vec![key, value])?;
+            }
+            op::SETITEMS => {
+                let items = self.pop_to_mark()?;
+                self.set_items(items)?;
+            }
+            op::BINPUT | op::LONG_BINPUT => {
+                let slot = self.slot(opcode == op::LONG_BINPUT)?;
+                self.put(slot)?;
+            }
+            op::BINGET | op::LONG_BINGET => {
+                let slot = self.slot(opcode == op::LONG_BINGET)?;
+                self.get(slot)?;
+            }
+            op::GLOBAL => self.global()?,
+            op::BINPERSID => self.persistent_id()?,
+            op::REDUCE => self.reduce()?,
+            op::BUILD => self.build()?,
+            plain => {
+                let value = self.plain_value(plain)?;
+                self.stack.push(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The value that an opcode stands for by itself.
+    fn plain_value(&mut self, opcode: u8) -> Result<Item> {
+        Ok(match opcode {
+            op::NONE => Item::None,
+            op::NEWTRUE => Item::Bool(true),
+            op::NEWFALSE => Item::Bool(false),
+            op::BININT => Item::Int(i64::from(i32::from_le_bytes(self.code.array()?))),
+            op::BININT1 => Item::Int(i64::from(self.code.u8()?)),
+            op::BININT2 => Item::Int(i64::from(self.code.u16()?)),
+            op::LONG1 => Item::Int(self.long()?),
+            op::BINFLOAT => Item::Float(f64::from_be_bytes(self.code.array()?)),
+            op::BINUNICODE => {
+                let length = self.code.size()?;
+                let text = std::str::from_utf8(self.code.take(length)?);
+                Item::Text(text.map_err(|_| damaged("holds a string that is not UTF-8"))?.into())
+            }
+            other => {
+                let what = format!("uses the pickle opcode {} ({other:#04x})", op::name(other));
+                return Err(unsupported(what));
+            }
+        })
+    }
+
+    /// A place in the memo, which four bytes say if it is `long`.
+    fn slot(&mut self, long: bool) -> Result<u32> {
+        if long { self.code.u32() } else { self.code.u8().map(u32::from) }
+    }
+
+    fn long(&mut self) -> Result<i64> {
         let length = self.code.u8()?;
         let digits = self.code.take(usize::from(length))?;
         let fill = if digits.last().is_some_and(|&top| top >= 0x80) { 0xff } else { 0 };
         let mut bytes = [fill; 8];
         let low = bytes.get_mut(..digits.len());
         low.ok_or_else(|| unsupported("holds an integer of more than 64 bits"))?.copy_from_slice(digits);
-        self.stack.push(Item::Int(i64::from_le_bytes(bytes)));
-        Ok(())
+        Ok(i64::from_le_bytes(bytes))
     }
 
     fn global(&mut self) -> Result<()> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::description::{Description, Layout, RunningStatistics, Weight};
-use super::layer::MOST;
+use super::flow::MOST;
 use super::{Arch, NetworkConfig};
 use crate::{MOST_MEMBERS, checkpoint};
 

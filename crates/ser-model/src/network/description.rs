@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use ser_core::{Error, ErrorKind, Result};
 
-use super::layer::{Flow, Layer, MOST};
+use super::flow::{Flow, MOST};
+use super::layer::Layer;
 
 /// A network as data. Whatever computes with networks reads it: training with libtorch, and equally an export or another
 /// implementation of the layers.

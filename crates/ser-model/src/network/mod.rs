@@ -16,6 +16,7 @@
 
 mod arch;
 mod architecture;
+mod carried;
 pub mod checks;
 mod cnn_bilstm;
 mod cnn_statistics;
@@ -24,6 +25,8 @@ mod config;
 mod description;
 mod encoder_head;
 mod finetune;
+mod flow;
+mod lay_out;
 mod layer;
 
 pub use arch::{Arch, Sizes};

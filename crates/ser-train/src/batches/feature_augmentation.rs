@@ -8,8 +8,9 @@
 
 use ser_core::random::Random;
 use ser_features::augmentation::FeatureAugmentation;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
+use crate::batches::frames::{mean_over_real_frames, real_frames};
 use crate::batches::{Batch, Mixed};
 use ser_torch::Result;
 
@@ -49,6 +50,7 @@ fn crop<'a>(batch: Batch<'a>, longest: usize, random: &mut Random) -> Result<Bat
     Ok(Batch { features, frames, ..batch })
 }
 
+/// Hides stretches of frames and of bands, other ones in each utterance.
 fn mask<'a>(batch: Batch<'a>, augmentation: &FeatureAugmentation, random: &mut Random) -> Result<Batch<'a>> {
     let FeatureAugmentation { time_masks, time_mask_frames, frequency_masks, frequency_mask_bands, .. } =
         *augmentation;
@@ -71,11 +73,8 @@ fn mask<'a>(batch: Batch<'a>, augmentation: &FeatureAugmentation, random: &mut R
     }
     let device = batch.features.device();
     let kept = Tensor::f_from_slice(&kept)?.f_view([size[0], 1, size[2], size[3]])?.f_to(device)?;
-    let position = Tensor::f_arange(size[3], (Kind::Int64, device))?.f_view([1, 1, 1, -1])?;
-    let is_real = position.f_lt_tensor(&batch.frames.f_view([-1, 1, 1, 1])?)?.f_to_kind(Kind::Float)?;
-    let count = batch.frames.f_to_kind(Kind::Float)?.f_clamp_min(1.0)?.f_view([-1, 1, 1, 1])?;
-    let sum = batch.features.f_mul(&is_real)?.f_sum_dim_intlist([-1_i64].as_slice(), true, Kind::Float)?;
-    let filled = sum.f_div(&count)?.f_mul(&is_real)?;
+    let real = real_frames(&batch.features, &batch.frames)?;
+    let filled = mean_over_real_frames(&batch.features, &real, &batch.frames)?.f_mul(&real)?;
     // kept · x + (1 − kept) · mean; padding stays as it is.
     let features = filled.f_lerp_tensor(&batch.features, &kept)?;
     Ok(Batch { features, ..batch })
@@ -87,6 +86,8 @@ fn stretch(longest: usize, all: usize, random: &mut Random) -> (usize, usize) {
     (random.below((all - width) as u64 + 1) as usize, width)
 }
 
+/// Mixes each utterance with another of the batch, or with itself: features by a share that is drawn from Beta(`alpha`,
+/// `alpha`), and the loss likewise.
 fn mix<'a>(batch: Batch<'a>, alpha: f64, random: &mut Random) -> Result<Batch<'a>> {
     let share = random.beta(alpha);
     let mut partners: Vec<i64> = (0..batch.features.size()[0]).collect();

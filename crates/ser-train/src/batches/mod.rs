@@ -3,6 +3,7 @@
 //! Features are `[channel, band, frame]`, where a band is a row of them: an MFCC, or a mel band.
 
 pub mod feature_augmentation;
+mod frames;
 pub mod imbalance;
 pub mod normalisation;
 pub mod sharing;

@@ -33,6 +33,8 @@ pub struct Network {
     device: Device,
     /// In which convolutions and LSTM learn.
     learning: Kind,
+    /// In which they predict.
+    predicting: Kind,
     /// The pretrained encoder that it begins with, if it does.
     encoder: Option<Tunable>,
     /// Of the pass before, in training: what its backward pass is to go on with behind the head.
@@ -62,8 +64,17 @@ impl Network {
         let statistics = statistics.collect::<Result<_>>()?;
         let parameters = Parameters::initialise(layout.weights, seed, device)?;
         let architecture = architecture.clone();
-        let (learning, encoder, replays) = (Kind::Float, None, Vec::new());
-        Ok(Self { architecture, model, parameters, statistics, device, learning, encoder, replays })
+        Ok(Self {
+            architecture,
+            model,
+            parameters,
+            statistics,
+            device,
+            learning: Kind::Float,
+            predicting: Kind::Float,
+            encoder: None,
+            replays: Vec::new(),
+        })
     }
 
     /// The same with the pretrained encoder that it begins with. Tensors of the encoder that are trained are as in its folder.
@@ -92,8 +103,13 @@ impl Network {
     /// Sets the arithmetic in which convolutions and LSTM learn; `Auto` stands for f32.
     #[must_use]
     pub fn learning_in(self, precision: Precision) -> Self {
-        let learning = if precision == Precision::Bf16 { Kind::BFloat16 } else { Kind::Float };
-        Self { learning, ..self }
+        Self { learning: kind_of(precision), ..self }
+    }
+
+    /// Sets the arithmetic in which convolutions and LSTM predict; `Auto` stands for f32.
+    #[must_use]
+    pub fn predicting_in(self, precision: Precision) -> Self {
+        Self { predicting: kind_of(precision), ..self }
     }
 
     /// Its shape.
@@ -124,7 +140,7 @@ impl Network {
         let (kind, dropping, sharing) = match pass {
             Pass::Training(random) => (self.learning, Some(random), None),
             Pass::Sharing(random, sharing) => (self.learning, Some(random), Some(sharing)),
-            Pass::Evaluation => (Kind::Float, None, None),
+            Pass::Evaluation => (self.predicting, None, None),
         };
         let leaves = self.parameters.leaves();
         let (statistics, device) = (&mut self.statistics, self.device);
@@ -206,6 +222,13 @@ impl Network {
         }
         self.parameters.import(state)?;
         self.statistics.iter_mut().try_for_each(|seen| seen.import(state))
+    }
+}
+
+fn kind_of(precision: Precision) -> Kind {
+    match precision {
+        Precision::Bf16 => Kind::BFloat16,
+        Precision::Auto | Precision::F32 => Kind::Float,
     }
 }
 

@@ -138,6 +138,21 @@ fn learning_in_bf16_has_nearly_the_same_loss_and_gradient() {
     }
 }
 
+#[test]
+fn predicting_in_bf16_gives_nearly_the_same_probabilities() {
+    for fixture in all() {
+        let logits = |network: &mut Network| {
+            let found = network.forward(&fixture.features(), &fixture.frames(), Pass::Evaluation).unwrap();
+            found.softmax(-1, Kind::Float)
+        };
+        let exact = logits(&mut fixture.network());
+        let rough = logits(&mut fixture.network().predicting_in(Precision::Bf16));
+        let difference = (&exact - &rough).abs().max().double_value(&[]);
+        eprintln!("{} in bf16: probabilities differ by {difference}", fixture.name);
+        assert!(difference > 0.0 && difference < 0.02, "{}: {difference}", fixture.name);
+    }
+}
+
 fn all() -> impl Iterator<Item = Fixture> {
     FIXTURES.into_iter().map(Fixture::read)
 }

@@ -12,16 +12,13 @@ pub use summary::FitSummary;
 use std::path::{Path, PathBuf};
 
 use ser_core::remedy::{Action, Setting};
-use ser_core::storage::{Storage, read_text};
+use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_distributed::Ranks;
-use ser_model::FitConfig;
 use ser_model::checkpoint::Checkpoint;
+use ser_model::{EpochRecord, FitConfig, epochs};
 
-use crate::state::{EpochRecord, Origin};
-
-/// Largest `metrics.jsonl` that is read, bytes.
-const MAX_METRICS_BYTES: u64 = 64 << 20;
+use crate::state::Origin;
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -112,7 +109,7 @@ impl RunFolder {
     }
 
     fn at(storage: &Storage, folder: &Path, config: &FitConfig) -> Self {
-        let published = (!config.publish.as_os_str().is_empty()).then(|| config.publish.clone());
+        let published = config.publish.clone();
         Self { folder: folder.to_owned(), published, storage: storage.clone(), writes: true }
     }
 
@@ -243,17 +240,7 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be read or understood.
     pub(crate) fn history(&self) -> Result<Vec<EpochRecord>> {
-        let path = self.folder.join("metrics.jsonl");
-        if !path.exists() {
-            return Ok(Vec::new());
-        }
-        let text = read_text(&path, "the epochs of a run", MAX_METRICS_BYTES)?;
-        let lines = text.lines().map(serde_json::from_str);
-        lines.collect::<Result<_, _>>().map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("cannot be understood: {error}"))
-                .at(&path)
-                .caused_by(error)
-        })
+        Ok(epochs::read(&self.folder)?.unwrap_or_default())
     }
 
     /// The epoch of the best checkpoint; `None` where there is none.
@@ -270,13 +257,7 @@ impl RunFolder {
 
     /// Writes `metrics.jsonl` and TensorBoard's events.
     pub(crate) fn save_metrics(&self, history: &[EpochRecord]) -> Result<()> {
-        let mut lines = Vec::new();
-        for record in history {
-            serde_json::to_writer(&mut lines, record)
-                .map_err(|error| Error::new(ErrorKind::Io, format!("metrics cannot be written: {error}")))?;
-            lines.push(b'\n');
-        }
-        self.storage.replace_file(&self.folder.join("metrics.jsonl"), &[&lines])?;
+        self.storage.replace_file(&epochs::path_in(&self.folder), &[&epochs::to_lines(history)?])?;
         tensorboard::write(&self.storage, &self.folder.join("events.out.tfevents.ser"), history)
     }
 }

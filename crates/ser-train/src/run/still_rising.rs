@@ -3,10 +3,8 @@
 use std::fmt;
 
 use ser_core::remedy::Setting;
-use ser_model::{FitConfig, Selection};
+use ser_model::{EpochRecord, FitConfig, Selection};
 use serde::{Serialize, Serializer};
-
-use crate::state::EpochRecord;
 
 /// A training accuracy from which on a run is taken to have learnt what there is to learn.
 const LEARNT: f64 = 0.95;

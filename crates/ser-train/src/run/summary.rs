@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use ser_core::{Error, ErrorKind, Result};
+use ser_model::EpochRecord;
 use serde::Serialize;
 
 use crate::run::StillRising;
-use crate::state::EpochRecord;
 
 /// How a run ended. In JSON, an ensemble's has `members` and `checkpoint` alone, and a network's everything but `members`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
 //! Metrics for TensorBoard: an event file in its own format.
 //!
 //! Records are framed as in a TFRecord file (length, masked CRC-32C of it, data, masked CRC-32C of that); each holds
-//! an `FitEvent` message of TensorFlow's `event.proto` in protocol buffers' wire format. Both are small enough to write
+//! an `Event` message of TensorFlow's `event.proto` in protocol buffers' wire format. Both are small enough to write
 //! by hand, and the crates for it are years old.
 
 use std::fs::OpenOptions;
@@ -10,8 +10,7 @@ use std::path::Path;
 
 use ser_core::storage::Storage;
 use ser_core::{Error, Result};
-
-use crate::state::EpochRecord;
+use ser_model::EpochRecord;
 
 /// Brings the event file at `path` up to date with `history`. What it holds already is left alone, so that a running
 /// TensorBoard keeps its place.

@@ -2,9 +2,7 @@
 
 use ser_core::remedy::{Assignment, Setting};
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_model::{FitConfig, RunLength};
-
-use crate::state::EpochRecord;
+use ser_model::{EpochRecord, FitConfig, RunLength};
 
 /// Refuses to continue a run of this `history` by a recipe that would have ended it before: it would be called by that recipe,
 /// which has not made it.

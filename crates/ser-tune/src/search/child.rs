@@ -65,7 +65,6 @@ impl TrialRunner {
         command.stdin(lock.try_clone().map_err(io("cannot be shared", folder))?);
         command.stdout(Stdio::null()).stderr(output_file);
         // Ctrl-C at the terminal reaches us alone, and we ask each process once.
-        #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(io("cannot be run", &self.ser_fit))?;
         Ok(Running { child, output })
@@ -162,7 +161,6 @@ impl Running {
         last.map_or(status, |line| line.strip_prefix("ser-fit: ").unwrap_or(line)).to_owned()
     }
 
-    #[cfg(unix)]
     fn signal(&mut self, kill: bool) {
         use rustix::process::{Pid, Signal, kill_process_group};
         let signal = if kill { Signal::KILL } else { Signal::INT };
@@ -170,11 +168,6 @@ impl Running {
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = kill_process_group(Pid::from_child(&self.child), signal);
         }
-    }
-
-    #[cfg(not(unix))]
-    fn signal(&mut self, _kill: bool) {
-        let _ = self.child.kill();
     }
 }
 
@@ -197,10 +190,7 @@ pub fn launch(arguments: &[OsString]) -> Error {
     if let Err(error) = die_with(asker) {
         return error;
     }
-    #[cfg(unix)]
     let error = std::os::unix::process::CommandExt::exec(Command::new(program).args(arguments));
-    #[cfg(not(unix))]
-    let error = std::io::Error::from(std::io::ErrorKind::Unsupported);
     Error::io("cannot be run", PathBuf::from(program), error)
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use ser_core::Result;
 use ser_core::storage::Storage;
+use ser_model::EpochRecord;
 use serde_json::json;
 
 use crate::search::child::{Ended, Running};
-use crate::search::trial_folder::{EpochLine, Follower, kept};
+use crate::search::trial_folder::{self, Follower, kept, objective_of, seconds_of};
 use crate::search::worker::{Task, WorkerShared, locked, remark};
 use crate::{BaseRecipe, Operation, TrialState};
 
@@ -58,7 +59,7 @@ pub(crate) struct Standing {
 }
 
 /// Is given all epochs so far, and which of them would be the last; says whether to stop.
-type Judge<'a> = dyn FnMut(&[EpochLine], &dyn Fn(&EpochLine) -> bool) -> Result<bool> + 'a;
+type Judge<'a> = dyn FnMut(&[EpochRecord], &dyn Fn(&EpochRecord) -> bool) -> Result<bool> + 'a;
 
 impl Training<'_> {
     /// Trains a trial until it ends, is pruned, or all is to stop.
@@ -70,20 +71,20 @@ impl Training<'_> {
         }
         let mut told = self.task.trial.last_intermediate().map_or(0, |(epoch, _)| epoch);
         let ended = self.train(&self.task.folder, &recipe, &mut |known, is_last| {
-            for epoch in known.iter().filter(|epoch| epoch.epoch > told) {
+            for epoch in known.iter().filter(|epoch| u64::from(epoch.epoch) > told) {
                 let until = known.iter().filter(|other| other.epoch <= epoch.epoch);
                 let standing = Standing {
-                    step: epoch.epoch,
-                    value: epoch.objective(search.setup.objective),
-                    epochs: epoch.epoch,
-                    seconds: until.filter_map(|other| other.seconds).sum(),
+                    step: u64::from(epoch.epoch),
+                    value: objective_of(epoch, search.setup.objective),
+                    epochs: u64::from(epoch.epoch),
+                    seconds: seconds_of(until),
                     is_last: is_last(epoch),
                 };
                 if self.tell(&standing, Vec::new())? {
                     return Ok(true);
                 }
             }
-            told = known.last().map_or(told, |epoch| epoch.epoch.max(told));
+            told = known.last().map_or(told, |epoch| u64::from(epoch.epoch).max(told));
             Ok(false)
         })?;
         match ended {
@@ -108,7 +109,8 @@ impl Training<'_> {
         Storage::native().replace_file(&recipe_path, &[recipe.to_toml()?.as_bytes()])?;
         // Two options may be invalid together though each is valid with the defaults; then ser-fit says why.
         let config = recipe.config().ok();
-        let is_last = |epoch: &EpochLine| config.as_ref().is_some_and(|config| epoch.is_last(config));
+        let is_last =
+            |epoch: &EpochRecord| config.as_ref().is_some_and(|config| trial_folder::is_last(epoch, config));
         let mut process = search.trainer.start(folder, &recipe_path, config.as_ref(), &self.task.lock)?;
         let mut follower = Follower::default();
         let failed = |process: &mut Running, complaint: &str| {
@@ -138,16 +140,16 @@ impl Training<'_> {
                     let Some(best) = kept(known) else {
                         return failed(&mut process, "ended without a single epoch");
                     };
-                    let value = best.objective(search.setup.objective);
+                    let value = objective_of(best, search.setup.objective);
                     if !value.is_finite() {
                         let what = format!("{} is not a number", search.setup.objective.name());
                         return failed(&mut process, &what);
                     }
                     return Ok(RunEnd::Trained(Trained {
                         value,
-                        best_epoch: best.epoch,
-                        epochs: known.last().map_or(0, |epoch| epoch.epoch),
-                        seconds: known.iter().filter_map(|epoch| epoch.seconds).sum(),
+                        best_epoch: u64::from(best.epoch),
+                        epochs: known.last().map_or(0, |epoch| u64::from(epoch.epoch)),
+                        seconds: seconds_of(known),
                     }));
                 }
             }

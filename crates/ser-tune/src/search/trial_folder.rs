@@ -7,8 +7,7 @@ use std::time::SystemTime;
 use rustix::fs::{FlockOperation, flock};
 use ser_core::storage::{Storage, read_text};
 use ser_core::{Error, ErrorKind, Result};
-use ser_model::FitConfig;
-use serde::Deserialize;
+use ser_model::{EpochRecord, FitConfig, epochs};
 
 use crate::Objective;
 
@@ -51,55 +50,30 @@ pub(crate) fn lock(folder: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Largest `metrics.jsonl` that is read, bytes.
-const MAX_BYTES: u64 = 64 << 20;
-
-/// A line of `metrics.jsonl`. Values that were not numbers are `None` here.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(crate) struct EpochLine {
-    /// Its number, from 1.
-    pub(crate) epoch: u64,
-    /// Steps up to its end.
-    #[serde(default)]
-    steps: Option<u64>,
-    #[serde(default)]
-    val_loss: Option<f64>,
-    #[serde(default)]
-    val_accuracy: Option<f64>,
-    #[serde(default)]
-    val_uar: Option<f64>,
-    /// How long it took.
-    #[serde(default)]
-    pub(crate) seconds: Option<f64>,
-    /// Whether its weights were kept.
-    #[serde(default)]
-    pub(crate) best: bool,
-}
-
-impl EpochLine {
-    /// The objective after it; NaN if it was not a number.
-    pub(crate) fn objective(&self, objective: Objective) -> f64 {
-        let value = match objective {
-            Objective::ValUar => self.val_uar,
-            Objective::ValAccuracy => self.val_accuracy,
-            Objective::ValLoss => self.val_loss,
-        };
-        value.unwrap_or(f64::NAN)
+/// The objective after `epoch`; NaN if it was not a number.
+pub(crate) fn objective_of(epoch: &EpochRecord, objective: Objective) -> f64 {
+    match objective {
+        Objective::ValUar => epoch.val_uar,
+        Objective::ValAccuracy => epoch.val_accuracy,
+        Objective::ValLoss => epoch.val_loss,
     }
 }
 
-impl EpochLine {
-    /// Whether a run by `config` ends with it, unless it runs out of patience before.
-    pub(crate) fn is_last(&self, config: &FitConfig) -> bool {
-        match config.steps {
-            0 => self.epoch >= u64::from(config.epochs),
-            steps => self.steps.is_some_and(|done| done >= u64::from(steps)),
-        }
+/// Whether a run by `config` ends with `epoch`, unless it runs out of patience before.
+pub(crate) fn is_last(epoch: &EpochRecord, config: &FitConfig) -> bool {
+    match config.steps {
+        0 => epoch.epoch >= config.epochs,
+        steps => epoch.steps >= u64::from(steps),
     }
+}
+
+/// How long `epochs` took, as far as that is known.
+pub(crate) fn seconds_of<'a>(epochs: impl IntoIterator<Item = &'a EpochRecord>) -> f64 {
+    epochs.into_iter().map(|epoch| epoch.seconds).filter(|seconds| !seconds.is_nan()).sum()
 }
 
 /// The epoch whose weights are in `best.pt`.
-pub(crate) fn kept(epochs: &[EpochLine]) -> Option<&EpochLine> {
+pub(crate) fn kept(epochs: &[EpochRecord]) -> Option<&EpochRecord> {
     epochs.iter().rev().find(|epoch| epoch.best).or(epochs.last())
 }
 
@@ -107,7 +81,7 @@ pub(crate) fn kept(epochs: &[EpochLine]) -> Option<&EpochLine> {
 #[derive(Debug, Default)]
 pub(crate) struct Follower {
     seen: Option<(u64, SystemTime)>,
-    epochs: Vec<EpochLine>,
+    epochs: Vec<EpochRecord>,
 }
 
 impl Follower {
@@ -115,23 +89,17 @@ impl Follower {
     ///
     /// # Errors
     /// When it cannot be read, or is not what ser-fit writes.
-    pub(crate) fn look(&mut self, folder: &Path) -> Result<&[EpochLine]> {
-        let path = folder.join("metrics.jsonl");
+    pub(crate) fn look(&mut self, folder: &Path) -> Result<&[EpochRecord]> {
+        let path = epochs::path_in(folder);
         let Ok(metadata) = std::fs::metadata(&path) else { return Ok(&self.epochs) };
         let stamp = metadata.modified().ok().map(|time| (metadata.len(), time));
         if stamp.is_some() && stamp == self.seen {
             return Ok(&self.epochs);
         }
-        let text = read_text(&path, "the epochs of a trial", MAX_BYTES)?;
+        let text = read_text(&path, "the epochs of a trial", epochs::MAX_BYTES)?;
         // A line without an end is still being written.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let parse = |line: &str| {
-            serde_json::from_str(line).map_err(|error| {
-                Error::new(ErrorKind::Damaged, format!("holds a line that is not an epoch: {error}"))
-                    .at(&path)
-            })
-        };
-        self.epochs = whole.lines().map(parse).collect::<Result<_>>()?;
+        self.epochs = epochs::parse(whole).map_err(|error| error.at(&path))?;
         self.seen = stamp;
         Ok(&self.epochs)
     }

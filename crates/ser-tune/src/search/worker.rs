@@ -57,6 +57,15 @@ enum Next {
     Nothing,
 }
 
+/// What is left of trials that other processes began.
+enum Left {
+    Nothing,
+    /// Trials that their processes still train.
+    Elsewhere,
+    /// A trial that this worker has taken over, and the remark that it has.
+    Taken(Operation, Box<Task>),
+}
+
 impl<'a> WorkerShared<'a> {
     /// What the workers of `search` share in the beginning.
     pub(crate) fn new(
@@ -134,55 +143,72 @@ impl<'a> WorkerShared<'a> {
     /// Takes over a trial that a killed process left, or begins one.
     fn next(&self, worker: &str) -> Result<Next> {
         let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let search = self.search;
         let next = locked(&self.journal).transact(worker, |replay| {
-            let mut waiting = false;
-            let running = replay.trials(self.study.id).filter(|trial| trial.state == TrialState::Running);
-            for trial in running.filter(|trial| trial.text_attr("folder").is_some()) {
-                if late || locked(&self.ours).contains(&trial.number) {
-                    continue;
-                }
-                let folder = trial_folder::path_of(search.folder, trial.number);
-                match trial_folder::lock(&folder)? {
-                    None => waiting = true,
-                    Some(lock) => {
-                        let times = trial.number_attr("resumed").map_or(1, |times| times as u64 + 1);
-                        let remark = remark(trial, "resumed", json!(times));
-                        let task = Task { trial: trial.clone(), folder, lock, resumed: true };
-                        return Ok((vec![remark], Next::Train(Box::new(task))));
-                    }
-                }
+            let left = if late { Left::Nothing } else { self.take_over(replay)? };
+            if let Left::Taken(operation, task) = left {
+                return Ok((vec![operation], Next::Train(task)));
             }
             let counted = replay.trials(self.study.id).filter(|trial| trial.state != TrialState::Waiting);
-            if late || counted.count() as u64 >= search.trials {
-                return Ok((Vec::new(), if waiting { Next::Wait } else { Next::Nothing }));
+            if late || counted.count() as u64 >= self.search.trials {
+                let next = if matches!(left, Left::Elsewhere) { Next::Wait } else { Next::Nothing };
+                return Ok((Vec::new(), next));
             }
-            let number = replay.trials(self.study.id).count() as u64;
-            let folder = trial_folder::path_of(search.folder, number);
-            let Some(lock) = trial_folder::lock(&folder)? else { return Ok((Vec::new(), Next::Wait)) };
-            trial_folder::check_unused(&folder, &search.setup.splits)?;
-            let direction = search.setup.objective.direction();
-            let params =
-                suggest(search.space, direction, search.setup.seed, number, replay.trials(self.study.id));
-            let trial = Trial {
-                id: replay.next_trial_id(),
-                number,
-                state: TrialState::Running,
-                value: None,
-                params: params.clone(),
-                intermediate_values: Default::default(),
-                user_attrs: Default::default(),
-                system_attrs: Default::default(),
-            };
-            let user_attrs = Map::from_iter([("folder".to_owned(), json!(trial_folder::relative(number)))]);
-            let create = Operation::CreateTrial { study_id: self.study.id, params, user_attrs };
-            let task = Task { trial, folder, lock, resumed: false };
-            Ok((vec![create], Next::Train(Box::new(task))))
+            Ok(match self.begin(replay)? {
+                Some((operation, task)) => (vec![operation], Next::Train(task)),
+                None => (Vec::new(), Next::Wait),
+            })
         })?;
         if let Next::Train(task) = &next {
             locked(&self.ours).insert(task.trial.number);
         }
         Ok(next)
+    }
+
+    /// Looks for a trial that a killed process left, and takes it.
+    fn take_over(&self, replay: &Replay) -> Result<Left> {
+        let mut left = Left::Nothing;
+        let running = replay.trials(self.study.id).filter(|trial| trial.state == TrialState::Running);
+        for trial in running.filter(|trial| trial.text_attr("folder").is_some()) {
+            if locked(&self.ours).contains(&trial.number) {
+                continue;
+            }
+            let folder = trial_folder::path_of(self.search.folder, trial.number);
+            match trial_folder::lock(&folder)? {
+                None => left = Left::Elsewhere,
+                Some(lock) => {
+                    let times = trial.number_attr("resumed").map_or(1, |times| times as u64 + 1);
+                    let remark = remark(trial, "resumed", json!(times));
+                    let task = Task { trial: trial.clone(), folder, lock, resumed: true };
+                    return Ok(Left::Taken(remark, Box::new(task)));
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Begins the next trial, with the options that are suggested for it; `None` if somebody else holds its folder.
+    fn begin(&self, replay: &Replay) -> Result<Option<(Operation, Box<Task>)>> {
+        let search = self.search;
+        let number = replay.trials(self.study.id).count() as u64;
+        let folder = trial_folder::path_of(search.folder, number);
+        let Some(lock) = trial_folder::lock(&folder)? else { return Ok(None) };
+        trial_folder::check_unused(&folder, &search.setup.splits)?;
+        let direction = search.setup.objective.direction();
+        let params =
+            suggest(search.space, direction, search.setup.seed, number, replay.trials(self.study.id));
+        let trial = Trial {
+            id: replay.next_trial_id(),
+            number,
+            state: TrialState::Running,
+            value: None,
+            params: params.clone(),
+            intermediate_values: Default::default(),
+            user_attrs: Default::default(),
+            system_attrs: Default::default(),
+        };
+        let user_attrs = Map::from_iter([("folder".to_owned(), json!(trial_folder::relative(number)))]);
+        let create = Operation::CreateTrial { study_id: self.study.id, params, user_attrs };
+        Ok(Some((create, Box::new(Task { trial, folder, lock, resumed: false }))))
     }
 
     /// Counts a trial that has ended, and gives up when all have failed.

@@ -1,7 +1,8 @@
 //! The search space: which options of a recipe are searched over, and among what values.
 
 pub(crate) mod check;
-pub(crate) mod entry;
+mod condition;
+mod entry;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +12,8 @@ use ser_core::{Error, ErrorKind, Result};
 use toml::Value as Toml;
 
 use crate::Distribution;
-use crate::space::entry::{Condition, distribution, is_entry, wrong};
+use crate::space::condition::Condition;
+use crate::space::entry::{distribution, is_entry, wrong};
 
 /// Largest search space that is read, bytes.
 const MAX_BYTES: u64 = 1 << 20;

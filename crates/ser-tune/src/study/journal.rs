@@ -229,12 +229,6 @@ fn remove_link(link: &Path) {
     }
 }
 
-#[cfg(unix)]
 fn symlink(link: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(OUR_LINK, link)
-}
-
-#[cfg(not(unix))]
-fn symlink(_link: &Path) -> std::io::Result<()> {
-    Err(IoErrorKind::Unsupported.into())
 }

@@ -89,7 +89,6 @@ pub enum Operation {
 impl Operation {
     /// The line of the journal, without its end, as written by `worker` now.
     pub(crate) fn to_line(&self, worker: &str) -> String {
-        let now = || Json::from(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string());
         // Numbers that JSON cannot say are put in afterwards.
         let mut number = None;
         let mut put = |value: f64| {
@@ -104,22 +103,7 @@ impl Operation {
                 (SET_STUDY_USER_ATTR, json!({ "study_id": study_id, "user_attr": { key: value } }))
             }
             Self::CreateTrial { study_id, params, user_attrs } => {
-                let distributions =
-                    params.iter().map(|(name, (distribution, _))| (name, distribution.to_json()));
-                let values = params.iter().map(|(name, (_, value))| (name, *value));
-                let fields = json!({
-                    "study_id": study_id,
-                    "datetime_start": now(),
-                    "state": TrialState::Running as u8,
-                    "value": null,
-                    "values": null,
-                    "distributions": distributions.collect::<BTreeMap<_, _>>(),
-                    "params": values.collect::<BTreeMap<_, _>>(),
-                    "user_attrs": user_attrs,
-                    "system_attrs": {},
-                    "intermediate_values": {},
-                });
-                (CREATE_TRIAL, fields)
+                (CREATE_TRIAL, new_trial(*study_id, params, user_attrs))
             }
             Self::SetTrialState { trial_id, state, value } => {
                 let values = value.map(|value| [value]);
@@ -153,3 +137,30 @@ impl Operation {
 
 /// Stands for a number that is put in afterwards.
 const NUMBER: &str = "<the number>";
+
+/// The fields of a trial that begins now.
+fn new_trial(
+    study_id: u64,
+    params: &BTreeMap<String, (Distribution, f64)>,
+    user_attrs: &Map<String, Json>,
+) -> Json {
+    let distributions = params.iter().map(|(name, (distribution, _))| (name, distribution.to_json()));
+    let values = params.iter().map(|(name, (_, value))| (name, *value));
+    json!({
+        "study_id": study_id,
+        "datetime_start": now(),
+        "state": TrialState::Running as u8,
+        "value": null,
+        "values": null,
+        "distributions": distributions.collect::<BTreeMap<_, _>>(),
+        "params": values.collect::<BTreeMap<_, _>>(),
+        "user_attrs": user_attrs,
+        "system_attrs": {},
+        "intermediate_values": {},
+    })
+}
+
+/// The time now in UTC, as Optuna writes it.
+fn now() -> Json {
+    Json::from(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string())
+}

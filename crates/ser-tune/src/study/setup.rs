@@ -6,75 +6,7 @@ use ser_core::remedy::{Setting, Stage};
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::{BaseRecipe, Pruner, Space, Study};
-
-/// A metric of the validation side. There is none of the test side: a search that looks at it makes its result a
-/// part of the training.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum Objective {
-    /// Mean recall over classes on the validation side, as large as possible
-    #[default]
-    ValUar,
-    /// Correct / all on the validation side, as large as possible
-    ValAccuracy,
-    /// Mean cross-entropy over the validation side in nats, as small as possible
-    ValLoss,
-}
-
-/// Which way is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// Small values.
-    Minimize = 1,
-    /// Large values.
-    Maximize = 2,
-}
-
-impl Objective {
-    /// Its name in `metrics.jsonl`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ValUar => "val_uar",
-            Self::ValAccuracy => "val_accuracy",
-            Self::ValLoss => "val_loss",
-        }
-    }
-
-    /// Which way is better.
-    pub fn direction(self) -> Direction {
-        match self {
-            Self::ValUar | Self::ValAccuracy => Direction::Maximize,
-            Self::ValLoss => Direction::Minimize,
-        }
-    }
-}
-
-impl Direction {
-    /// `value` as a loss: the smaller, the better.
-    pub fn loss(self, value: f64) -> f64 {
-        match self {
-            Self::Minimize => value,
-            Self::Maximize => -value,
-        }
-    }
-}
+use crate::{BaseRecipe, Objective, Pruner, Space, Study};
 
 /// Name of the remark on a study.
 pub(crate) const KEY: &str = "ser_tune";
@@ -162,45 +94,7 @@ impl SearchSetup {
     /// # Errors
     /// When it is another, with every difference.
     pub(crate) fn continues(&self, earlier: &Self) -> Result<()> {
-        let mut differences = Vec::new();
-        let mut compare = |what: &str, before: String, now: String| {
-            if before != now {
-                differences.push(format!("{what} was {before}, and is now {now}"));
-            }
-        };
-        let name = |objective: Objective| objective.name().to_owned();
-        compare("the objective", name(earlier.objective), name(self.objective));
-        compare("the pruner", format!("{:?}", earlier.pruner), format!("{:?}", self.pruner));
-        compare("the seed", earlier.seed.to_string(), self.seed.to_string());
-        let splits = |setup: &Self| match setup.splits.as_slice() {
-            [] => "that of the recipe".to_owned(),
-            splits => splits.join(", "),
-        };
-        compare("the split", splits(earlier), splits(self));
-        let of = |map: &BTreeMap<String, String>, key: &str| {
-            map.get(key).map_or("not there", |text| text).to_owned()
-        };
-        for key in self.space.keys().chain(earlier.space.keys().filter(|key| !self.space.contains_key(*key)))
-        {
-            compare(&format!("{key} in the space"), of(&earlier.space, key), of(&self.space, key));
-        }
-        for (protocol, digest) in &self.digests {
-            if let Some(before) = earlier.digests.get(protocol) {
-                compare(&format!("the split {protocol} of the cache"), before.clone(), digest.clone());
-            }
-        }
-        let when =
-            |setup: &Self, key: &str| setup.conditions.get(key).map_or("always", |when| when).to_owned();
-        for key in self.space.keys().filter(|key| earlier.space.contains_key(*key)) {
-            compare(&format!("the when of {key} in the space"), when(earlier, key), when(self, key));
-        }
-        let settings_that_decide =
-            |recipe: &str| BaseRecipe::parse(recipe).and_then(|recipe| recipe.settings_that_decide());
-        let (before, now) =
-            (settings_that_decide(&earlier.recipe)?.flat(), settings_that_decide(&self.recipe)?.flat());
-        for key in now.keys().chain(before.keys().filter(|key| !now.contains_key(*key))) {
-            compare(&format!("{key} in the base recipe"), of(&before, key), of(&now, key));
-        }
+        let differences = self.differences(earlier)?;
         if differences.is_empty() {
             return Ok(());
         }
@@ -211,4 +105,61 @@ impl SearchSetup {
                 " folder"
             ]))
     }
+
+    /// In what it differs from the `earlier` search, each as a clause of a sentence.
+    fn differences(&self, earlier: &Self) -> Result<Vec<String>> {
+        let mut differences = Vec::new();
+        let mut compare = |what: &str, before: &str, now: &str| {
+            if before != now {
+                differences.push(format!("{what} was {before}, and is now {now}"));
+            }
+        };
+        compare("the objective", earlier.objective.name(), self.objective.name());
+        compare("the pruner", &format!("{:?}", earlier.pruner), &format!("{:?}", self.pruner));
+        compare("the seed", &earlier.seed.to_string(), &self.seed.to_string());
+        compare("the split", &earlier.splits_in_words(), &self.splits_in_words());
+        for (key, before, now) in side_by_side(&earlier.space, &self.space) {
+            compare(&format!("{key} in the space"), before, now);
+        }
+        for (protocol, digest) in &self.digests {
+            if let Some(before) = earlier.digests.get(protocol) {
+                compare(&format!("the split {protocol} of the cache"), before, digest);
+            }
+        }
+        for key in self.space.keys().filter(|key| earlier.space.contains_key(*key)) {
+            compare(&format!("the when of {key} in the space"), earlier.when(key), self.when(key));
+        }
+        let (before, now) = (earlier.settings_that_decide()?, self.settings_that_decide()?);
+        for (key, before, now) in side_by_side(&before, &now) {
+            compare(&format!("{key} in the base recipe"), before, now);
+        }
+        Ok(differences)
+    }
+
+    fn splits_in_words(&self) -> String {
+        match self.splits.as_slice() {
+            [] => "that of the recipe".to_owned(),
+            splits => splits.join(", "),
+        }
+    }
+
+    /// When the option `key` is there, in words.
+    fn when(&self, key: &str) -> &str {
+        self.conditions.get(key).map_or("always", String::as_str)
+    }
+
+    /// The settings of the base recipe that decide what is learnt, by dotted key.
+    fn settings_that_decide(&self) -> Result<BTreeMap<String, String>> {
+        Ok(BaseRecipe::parse(&self.recipe)?.settings_that_decide()?.flat())
+    }
+}
+
+/// What `before` and `now` say of each key of either, those of `now` first.
+fn side_by_side<'a>(
+    before: &'a BTreeMap<String, String>,
+    now: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
+    let of = |map: &'a BTreeMap<String, String>, key: &str| map.get(key).map_or("not there", String::as_str);
+    let gone = before.keys().filter(|key| !now.contains_key(*key));
+    now.keys().chain(gone).map(move |key| (key.as_str(), of(before, key), of(now, key)))
 }

@@ -221,7 +221,8 @@ impl BatchNorm {
             Some(bias) => bias.f_sub(&seen.mean)?,
             None => seen.mean.f_neg()?,
         };
-        Ok((weight, centred.f_mul(&scale)?.f_add(&leaves[self.bias])?))
+        let bias = centred.f_mul(&scale)?.f_add(&leaves[self.bias])?;
+        Ok((weight.f_to_kind(forward.kind)?, bias.f_to_kind(forward.kind)?))
     }
 }
 
