@@ -304,6 +304,7 @@ fn a_stopped_run_goes_on_where_it_was() {
     assert!(error.contains("recordings have changed"), "{error}");
     let error = fail(&mut run(&["--resume", "--max-duration", "0.4"]), 1);
     assert!(error.contains("answers.csv") && error.contains("other limits"), "{error}");
+    assert!(error.contains("give the same limits as before"), "{error}");
     assert!(std::fs::read(at("answers.csv")).unwrap() == whole, "it stays as it is");
     let text = String::from_utf8(whole).unwrap();
     let digest = rows(&at("answers.csv"))[0]["model"].clone();
@@ -477,6 +478,16 @@ fn limits_that_no_recording_can_be_within_are_refused() {
             let error = fail(predict(folder.path()).arg(&clip).args(limits).args(extra), 2);
             assert!(error.contains(option), "{limits:?}: {error}");
         }
+    }
+}
+
+#[test]
+fn more_jobs_than_machines_have_processors_are_refused() {
+    let (folder, prepared) = (tempfile::tempdir().unwrap(), prepared());
+    let clip = test_side(prepared).swap_remove(0);
+    for extra in [&[][..], &["--timeline"]] {
+        let error = fail(predict(folder.path()).arg(&clip).args(["--jobs", "100000"]).args(extra), 2);
+        assert!(error.contains("--jobs 100000 is far too many; give at most 1024"), "{error}");
     }
 }
 

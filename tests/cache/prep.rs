@@ -170,7 +170,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_possible() {
         (&["--window", "kaiser"], "hann, hamming"),
         (&["--top-db", "much"], "give a number of dB or none"),
         (&["--preset", "librosa", "--features", "x.toml"], "cannot be used with"),
-        (&["--jobs", "100000"], "100000 jobs are too many; give at most 1024"),
+        (&["--jobs", "100000"], "--jobs 100000 is far too many; give at most 1024"),
         (&["--jobs=-1"], "--jobs"),
         (&["--min-duration", "2", "--max-duration", "1"], "no recording can last from 2 to 1 seconds"),
         (&["--max-duration", "NaN"], "--max-duration"),

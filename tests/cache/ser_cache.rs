@@ -845,6 +845,7 @@ fn wrong_usage_ends_with_2() {
         &["export", "--csv", "a", "--split", "nonsense"],
         &["verify", "--data", "x"],
         &["verify", "--quiet", "--json"],
+        &["verify", "--jobs", "100000"],
         &["diff", "a"],
         &["ls", "a", "--cache", "b"],
     ] {

@@ -14,11 +14,10 @@ use ser_eval::render::html::{self, Audio, PageOptions};
 use ser_eval::render::svg::{Plot, figures};
 use ser_eval::render::{model_card, write_figures};
 use ser_eval::{
-    CommandLine, EpochHistory, Evaluation, History, Prediction, Provenance, RunRecord, SplitSide,
-    protocol_in_words,
+    CommandLine, Evaluation, History, Prediction, Provenance, RunRecord, SplitSide, protocol_in_words,
 };
 use ser_features::FeatureConfig;
-use ser_model::FitConfig;
+use ser_model::{EpochRecord, FitConfig};
 
 use crate::common::{noise, wav};
 use crate::common_python::python_with;
@@ -450,16 +449,22 @@ impl Example {
     }
 }
 
-fn epoch(epoch: u32) -> EpochHistory {
+fn epoch(epoch: u32) -> EpochRecord {
     let t = f64::from(epoch);
-    EpochHistory {
+    EpochRecord {
         epoch,
+        steps: 10 * u64::from(epoch),
         train_loss: 1.9 * (-t / 3.0).exp() + 0.02,
         train_accuracy: 1.0 - 0.8 * (-t / 2.5).exp(),
         val_loss: 1.8 * (-t / 3.0).exp() + 0.35 + 0.012 * t,
         val_accuracy: 0.72 - 0.5 * (-t / 2.0).exp(),
         val_uar: 0.70 - 0.5 * (-t / 2.0).exp(),
+        seconds: 1.0,
+        samples_per_s: 320.0,
+        waiting_share: 0.0,
+        validated_per_s: 320.0,
         finished: 1e9 + t,
+        best: true,
     }
 }
 

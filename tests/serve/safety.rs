@@ -148,6 +148,8 @@ fn what_cannot_be_served_is_named() {
     }
     let complaint = fail(&mut serve(&["--bind", "127.0.0.1:0", "--max-duration", "0.01"]), 2);
     assert!(complaint.contains("--max-duration 0.01 is not above 0.05"), "{complaint}");
+    let complaint = fail(&mut serve(&["--bind", "127.0.0.1:0", "--jobs", "100000"]), 2);
+    assert!(complaint.contains("--jobs 100000 is far too many"), "{complaint}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What every stage of ser uses and none of them owns: the error type and its [`mod@remedy`], crash-safe [`storage`], reproducible
-//! [`random`]ness, [`progress`] reports and printable [`text`].
+//! [`random`]ness, [`threads`], [`progress`] reports and printable [`text`].
 //!
 //! Nothing here knows of audio, of a corpus or of a command line.
 
@@ -12,6 +12,7 @@ pub mod ratio;
 pub mod remedy;
 pub mod storage;
 pub mod text;
+pub mod threads;
 pub mod vectorised;
 
 pub use error::{Error, ErrorKind, Result};

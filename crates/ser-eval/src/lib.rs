@@ -38,10 +38,10 @@ pub mod runs;
 
 pub use evaluation::{
     Answers, COVERAGES, CommandLine, DEFAULT_COVERAGE, DEFINITIONS, Definitions, DomainRates, Doubt,
-    EpochHistory, Evaluation, History, LabelledClass, OtherCorpus, OutOfDomain, Prediction, Provenance,
-    RawAnswers, Resampled, RunFigures, RunRecord, Sharpness, SplitSide, TestSide, TestUtterance,
-    TrainingSettings, Uncertainty, Unit, Voices, WrongPrediction, corpora_of, protocol_in_words,
-    training_in_words, wrong_predictions,
+    Evaluation, History, LabelledClass, OtherCorpus, OutOfDomain, Prediction, Provenance, RawAnswers,
+    Resampled, RunFigures, RunRecord, Sharpness, SplitSide, TestSide, TestUtterance, TrainingSettings,
+    Uncertainty, Unit, Voices, WrongPrediction, corpora_of, protocol_in_words, training_in_words,
+    wrong_predictions,
 };
 
 /// The example of the README, as a test.

@@ -10,8 +10,8 @@ use ser_features::{EncoderPrecision, EncoderStates, FeatureConfig, Pooling};
 use ser_model::calibration::Calibrator;
 use ser_model::checkpoint::{Checkpoint, MAX_FILE_BYTES};
 use ser_model::domain::DomainReference;
-use ser_model::network::{Arch, Architecture, FinetuneConfig, TunedEncoder};
-use ser_model::{CarriedEncoder, FeatureNormalisation};
+use ser_model::network::{Architecture, FinetuneConfig, TunedEncoder};
+use ser_model::{CarriedEncoder, EpochRecord, FeatureNormalisation};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -39,7 +39,8 @@ pub(crate) struct Config {
     pub(crate) feature_set: String,
     pub(crate) split: Split,
     fit: Fit,
-    pub(crate) metrics: Option<Metrics>,
+    /// What its epoch gave.
+    pub(crate) metrics: Option<EpochRecord>,
 }
 
 /// The split it was trained on.
@@ -52,24 +53,6 @@ pub(crate) struct Split {
 struct Fit {
     #[serde(default)]
     feature_normalisation: FeatureNormalisation,
-}
-
-/// What its epoch gave.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Metrics {
-    pub(crate) val_accuracy: f64,
-    pub(crate) val_uar: f64,
-}
-
-/// The name of an architecture, known or not.
-#[derive(Deserialize)]
-struct Named {
-    model: NamedModel,
-}
-
-#[derive(Deserialize)]
-struct NamedModel {
-    arch: String,
 }
 
 impl Model {
@@ -94,7 +77,8 @@ impl Model {
     /// As [`Model::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
-        let config = Config::of(&checkpoint)?;
+        Architecture::of(&checkpoint)?;
+        let config: Config = checkpoint.parse_config()?;
         let features: FeatureConfig = serde_json::from_value(config.features.clone()).map_err(|error| {
             Error::new(ErrorKind::Unsupported, format!("was trained on features of another kind: {error}"))
                 .caused_by(error)
@@ -205,27 +189,5 @@ fn states_encoder<'a>(
             Err(Error::new(ErrorKind::Damaged, "carries an encoder that its features are not the states of")
                 .help("copy the checkpoint again, or train it again"))
         }
-    }
-}
-
-impl Config {
-    fn of(checkpoint: &Checkpoint) -> Result<Self> {
-        let not_understood = |error: serde_json::Error| {
-            Error::new(ErrorKind::Damaged, format!("its configuration cannot be understood: {error}"))
-                .caused_by(error)
-        };
-        if let Ok(Named { model }) = serde_json::from_str(&checkpoint.config) {
-            // That of a newer version is not damaged.
-            Arch::named(&model.arch)?;
-        }
-        let config: Self = serde_json::from_str(&checkpoint.config).map_err(not_understood)?;
-        config.model.validate()?;
-        let (labels, classes) = (checkpoint.labels.len(), config.model.classes);
-        if labels != classes {
-            let what = format!("names {labels} labels for {classes} classes");
-            return Err(Error::new(ErrorKind::Damaged, what));
-        }
-        config.model.check_shapes(&checkpoint.model_state)?;
-        Ok(config)
     }
 }

@@ -41,22 +41,17 @@ impl Model {
     /// # Errors
     /// When there is another folder, or writing fails.
     pub fn write_safetensors(&self, storage: &Storage, path: &Path) -> Result<()> {
-        let statistics = match &self.normalisation {
-            Normalisation::Training(statistics) => {
-                let [channels, rows, _] = self.config.model.input_shape;
-                let tensor = |values: &[f32]| Tensor::from_f32(&[channels, rows], values);
-                vec![
-                    ("feature_statistics.mean".to_owned(), tensor(&statistics.mean)?),
-                    (
-                        "feature_statistics.standard_deviation".to_owned(),
-                        tensor(&statistics.standard_deviation)?,
-                    ),
-                ]
-            }
-            _ => Vec::new(),
-        };
+        let (weights, config) = (self.weights()?, to_json(&self.description()?)?);
+        let [weights_file, config_file] = FILES;
+        let files = [(weights_file, weights.as_slice()), (config_file, config.as_bytes())];
+        folder::replace(storage, path, Kind::Safetensors, &files)
+    }
+
+    /// The bytes of `model.safetensors`.
+    fn weights(&self) -> Result<Vec<u8>> {
         let cannot =
             |error: safetensors::SafeTensorError| Error::new(ErrorKind::Unsupported, error.to_string());
+        let statistics = self.statistics()?;
         let own = self.checkpoint.model_state.iter().chain(&statistics);
         let mut tensors: BTreeMap<Cow<'_, str>, &Tensor> =
             own.map(|(name, tensor)| (name.as_str().into(), tensor)).collect();
@@ -73,8 +68,26 @@ impl Model {
             .collect::<Result<_>>()?;
         // As PyTorch's own writers say it.
         let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        let weights = safetensors::serialize(views, Some(about)).map_err(cannot)?;
-        let config = Config {
+        safetensors::serialize(views, Some(about)).map_err(cannot)
+    }
+
+    /// What features are normalised by, if that was learnt in training.
+    fn statistics(&self) -> Result<Vec<(String, Tensor)>> {
+        let Normalisation::Training(statistics) = &self.normalisation else { return Ok(Vec::new()) };
+        let [channels, rows, _] = self.config.model.input_shape;
+        let named = [
+            ("feature_statistics.mean", &statistics.mean),
+            ("feature_statistics.standard_deviation", &statistics.standard_deviation),
+        ];
+        let tensors = named.into_iter().map(|(name, values)| {
+            Tensor::from_f32(&[channels, rows], values).map(|tensor| (name.to_owned(), tensor))
+        });
+        tensors.collect()
+    }
+
+    /// What `config.json` says.
+    fn description(&self) -> Result<Config<'_>> {
+        Ok(Config {
             card: self.card(),
             feature_normalisation: match self.normalisation {
                 Normalisation::None => "none",
@@ -83,11 +96,7 @@ impl Model {
             },
             model: &self.config.model,
             features: self.features_json()?,
-        };
-        let config = to_json(&config)?;
-        let [weights_file, config_file] = FILES;
-        let files = [(weights_file, weights.as_slice()), (config_file, config.as_bytes())];
-        folder::replace(storage, path, Kind::Safetensors, &files)
+        })
     }
 
     fn features_json(&self) -> Result<serde_json::Value> {

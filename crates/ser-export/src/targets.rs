@@ -89,13 +89,8 @@ fn place(path: &Path) -> PathBuf {
 
 /// Whether two names mean one file, links followed.
 fn is_one_file(a: &Path, b: &Path) -> bool {
-    #[cfg(unix)]
-    let number = |path: &Path| {
-        use std::os::unix::fs::MetadataExt;
-        path.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok()
-    };
-    #[cfg(not(unix))]
-    let number = |path: &Path| path.canonicalize().ok();
+    use std::os::unix::fs::MetadataExt;
+    let number = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
     number(a).is_some() && number(a) == number(b)
 }
 
@@ -136,7 +131,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn a_checkpoint_is_known_under_any_name() {
         let folder = tempfile::tempdir().unwrap();
         let [checkpoint, hard, link, other, dangling] =

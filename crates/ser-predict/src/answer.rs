@@ -46,11 +46,17 @@ pub struct Answer {
 impl Answer {
     /// Whether the model cannot decide between classes at the coverage asked for, or holds none for likely enough.
     pub fn is_unsure(&self) -> bool {
-        self.set.as_ref().is_some_and(|set| set.len() != 1)
+        is_unsure(self.set.as_deref())
     }
 
     /// Whether the model was trained or validated on this very sound.
     pub fn is_heard_before(&self) -> bool {
         self.heard_in.is_some()
     }
+}
+
+/// Whether the prediction set `set` leaves a model undecided between classes, or holds none for likely enough; not without
+/// calibration, when there is no set.
+pub fn is_unsure(set: Option<&[usize]>) -> bool {
+    set.is_some_and(|set| set.len() != 1)
 }

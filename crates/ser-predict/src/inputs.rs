@@ -86,12 +86,13 @@ impl Iterator for Inputs {
             if let Some(next) = self.current.as_mut().and_then(Iterator::next) {
                 return Some(next);
             }
-            self.current = Some(behind(self.names.next()?));
+            self.current = Some(recordings_behind(self.names.next()?));
         }
     }
 }
 
-fn behind(name: PathBuf) -> Box<dyn Iterator<Item = Result<Input>> + Send> {
+/// The recordings that `name` stands for.
+fn recordings_behind(name: PathBuf) -> Box<dyn Iterator<Item = Result<Input>> + Send> {
     if name.as_os_str() == "-" {
         return Box::new(std::iter::once(Ok(Input::Stdin)));
     }
@@ -252,7 +253,6 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn paths_that_are_not_utf_8_have_names_of_their_own() {
         use std::os::unix::ffi::OsStrExt;

@@ -15,15 +15,17 @@ mod clip;
 mod inputs;
 mod live;
 mod model;
+mod opinion;
 mod stream;
 pub mod timeline;
 
 pub use about::About;
-pub use answer::{Answer, HeardIn};
+pub use answer::{Answer, HeardIn, is_unsure};
 pub use clip::{Clip, FrontEnd, FrontEnds};
 pub use inputs::{Input, Inputs, name_of};
 pub use live::{Live, Moment};
 pub use model::{CheckpointFile, Model, ModelOptions};
+pub use opinion::{Opinion, labels_of};
 pub use stream::{Outcome, predict_all, recordings_at_once, stdin};
 
 /// The example of the README.

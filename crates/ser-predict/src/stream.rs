@@ -7,16 +7,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use rayon::prelude::*;
 use ser_audio::Limits;
 use ser_core::progress::Progress;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, threads};
 
 use crate::{Answer, Clip, FrontEnd, Input, Model, name_of};
 
 /// Recordings that are decoded together, and the bytes that their features may take.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 64 << 20;
-
-/// More threads than this are a typing mistake.
-const MOST_JOBS: usize = 1024;
 
 /// What came of one recording.
 #[derive(Debug)]
@@ -48,12 +46,7 @@ pub fn predict_all(
     progress: &dyn Progress,
     mut take: impl FnMut(Outcome) -> Result<()>,
 ) -> Result<()> {
-    if jobs > MOST_JOBS {
-        return Err(Error::new(ErrorKind::Usage, format!("{jobs} threads are more than {MOST_JOBS}")));
-    }
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
-    let threads =
-        threads.map_err(|error| Error::new(ErrorKind::Io, format!("threads cannot be started: {error}")))?;
+    let threads = threads::pool(jobs, Setting::Jobs)?;
     let front_ends = (0..threads.current_num_threads().max(1))
         .map(|_| model.front_end(limits).map(Mutex::new))
         .collect::<Result<Vec<_>>>()?;

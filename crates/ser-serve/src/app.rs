@@ -9,7 +9,7 @@ use ser_predict::timeline::{Format, TimelineOptions};
 use ser_predict::{Answer, Clip};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::front_ends::FrontEnds;
+use crate::front_ends::FrontEndPool;
 use crate::guard::Guard;
 use crate::inference::Inference;
 use crate::latency::Latency;
@@ -24,9 +24,9 @@ pub(crate) struct Served {
     /// What clients call it.
     pub(crate) name: String,
     pub(crate) inference: Inference,
-    pub(crate) recordings: FrontEnds,
+    pub(crate) recordings: FrontEndPool,
     /// For windows of streams.
-    pub(crate) windows: FrontEnds,
+    pub(crate) windows: FrontEndPool,
     pub(crate) timelines: Timelines,
 }
 

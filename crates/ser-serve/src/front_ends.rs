@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use ser_audio::Limits;
 use ser_core::{ErrorKind, Result};
 use ser_predict::timeline::{LiveSpeechDetector, SPEECH_THRESHOLD};
-use ser_predict::{Clip, FrontEnd};
+use ser_predict::{Clip, FrontEnd, FrontEnds};
 
 /// A front end whose buffers have held a larger recording is not kept: memory is to stay flat.
 const LARGE_BYTES: usize = 4 << 20;
@@ -19,16 +19,16 @@ struct Worker {
 
 /// The front ends of one model that nobody uses at the moment.
 #[derive(Debug)]
-pub(crate) struct FrontEnds {
-    of_model: ser_predict::FrontEnds,
+pub(crate) struct FrontEndPool {
+    of_model: FrontEnds,
     limits: Limits,
     free: Mutex<Vec<Worker>>,
     most: usize,
 }
 
-impl FrontEnds {
+impl FrontEndPool {
     /// Front ends for recordings within `limits`; no more than `most` are kept.
-    pub(crate) fn new(of_model: ser_predict::FrontEnds, limits: Limits, most: usize) -> Self {
+    pub(crate) fn new(of_model: FrontEnds, limits: Limits, most: usize) -> Self {
         Self { of_model, limits, free: Mutex::default(), most }
     }
 

@@ -8,15 +8,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ser_core::{Error, ErrorKind, Result};
-use ser_predict::{About, Answer, CheckpointFile, Clip, FrontEnds, Model, ModelOptions};
+use ser_predict::{About, Answer, CheckpointFile, Clip, FrontEnds, Model, ModelOptions, recordings_at_once};
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
 use crate::problem::Problem;
-
-/// Clips that are answered together, and the bytes that their features may take.
-const BATCH: usize = 64;
-const BATCH_BYTES: usize = 64 << 20;
 
 /// Clips that may wait. A client that comes when they do is told to come back.
 const QUEUE: usize = 256;
@@ -130,8 +126,7 @@ fn warm(model: &mut Model) -> Result<()> {
 
 /// Answers until nobody can ask any more.
 fn answer_all(model: &mut Model, jobs: &Receiver<Job>, metrics: &Metrics) {
-    let clip_bytes = model.features().shape().iter().product::<usize>() * size_of::<f32>();
-    let most = (BATCH_BYTES / clip_bytes.max(1)).clamp(1, BATCH);
+    let most = recordings_at_once(model);
     while let Ok(first) = jobs.recv() {
         let waiting = std::iter::once(first).chain(jobs.try_iter());
         // Whoever is gone needs no answer.

@@ -11,7 +11,6 @@
 //! from its own machine alone; every request passes the same guard (`guard.rs`: host, origin, token, rate), and everything
 //! that a client can make grow has a limit ([`ServeLimits`]). Nothing that clients send is stored.
 
-mod answers;
 mod app;
 mod front_ends;
 mod guard;
@@ -20,6 +19,8 @@ mod latency;
 mod limits;
 mod listen;
 mod metrics;
+mod model_card;
+mod prediction;
 mod problem;
 mod routes;
 mod server;
@@ -28,7 +29,6 @@ mod timelines;
 mod tls;
 mod token;
 mod unread_body;
-mod write_timeout;
 
 pub use limits::ServeLimits;
 pub use server::{ServeOptions, Server};

@@ -13,13 +13,13 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
 use crate::tls::Tls;
-use crate::write_timeout::WriteTimeout;
 
 /// The other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
@@ -56,18 +56,9 @@ pub(crate) async fn listen(app: Arc<App>, listener: TcpListener, tls: Option<Tls
         };
         // Whoever comes when all are taken finds the connection closed.
         let Ok(place) = Arc::clone(&connections).try_acquire_owned() else { continue };
-        let _ = stream.set_nodelay(true);
-        let stream = WriteTimeout::new(stream, app.limits.idle());
         let (app, builder, router, tls) = (Arc::clone(&app), builder.clone(), router.clone(), tls.clone());
         tokio::spawn(async move {
-            match tls {
-                None => serve(&app, stream, peer, &builder, router).await,
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = timeout(app.limits.idle(), tls.accept(stream)).await {
-                        serve(&app, stream, peer, &builder, router).await;
-                    }
-                }
-            }
+            connect(&app, stream, peer, tls, &builder, router).await;
             drop(place);
         });
     }
@@ -76,6 +67,30 @@ pub(crate) async fn listen(app: Arc<App>, listener: TcpListener, tls: Option<Tls
     let _ = timeout(FAREWELL, connections.acquire_many(all(app.limits.max_connections))).await;
     // Streams are connections no more; each tells its client that the server ends.
     let _ = timeout(FAREWELL, app.streams.acquire_many(all(app.limits.max_streams))).await;
+}
+
+/// Serves one connection, over TLS where there is `tls`.
+async fn connect(
+    app: &App,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Tls>,
+    builder: &http1::Builder,
+    router: Router,
+) {
+    let _ = stream.set_nodelay(true);
+    // A client that asks and never reads would hold its place for ever.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(app.limits.idle()));
+    let stream = Box::pin(stream);
+    match tls {
+        None => serve(app, stream, peer, builder, router).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(app.limits.idle(), tls.accept(stream)).await {
+                serve(app, stream, peer, builder, router).await;
+            }
+        }
+    }
 }
 
 /// Answers requests on one connection, until either side closes it or it has become a stream.

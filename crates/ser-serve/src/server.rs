@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{Error, ErrorKind, Result, threads};
 use ser_predict::{CheckpointFile, ModelOptions};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::app::{App, Served};
-use crate::front_ends::FrontEnds;
+use crate::front_ends::FrontEndPool;
 use crate::guard::Guard;
 use crate::inference::Inference;
 use crate::limits::ServeLimits;
@@ -80,11 +81,11 @@ impl Server {
     ///
     /// # Errors
     /// When the address is taken or not this machine's, a host is no name, the limits leave no recording, the files for HTTPS
-    /// are unusable, and as
-    /// [`ser_predict::Model::open`].
+    /// are unusable, there are absurdly many jobs, and as [`ser_predict::Model::open`].
     pub fn bind(options: ServeOptions) -> Result<Self> {
         options.limits.of_recordings().validate()?;
         options.limits.of_timelines().validate()?;
+        let jobs = threads::count(options.jobs, Setting::Jobs)?;
         let cannot = |error| {
             let what = format!("cannot listen on {}: {error}", options.bind);
             Error::new(ErrorKind::Io, what).help("choose another address or port, or end what listens there")
@@ -98,25 +99,10 @@ impl Server {
         if options.checkpoints.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "there is no checkpoint to serve"));
         }
-        let jobs = match options.jobs {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            jobs => jobs,
-        };
         let metrics = Arc::new(Metrics::new());
         let names = names(&options.checkpoints);
-        let models = options.checkpoints.iter().zip(names).map(|(path, name)| {
-            // Read once, so that all answers are those of one model, whatever becomes of the file.
-            let checkpoint = CheckpointFile::read(path)?;
-            let inference =
-                Inference::start(checkpoint.clone(), options.model.clone(), Arc::clone(&metrics))?;
-            let limits = options.limits.of_recordings();
-            let of_model = inference.front_ends();
-            let recordings = FrontEnds::new(of_model.clone(), limits, jobs);
-            // A window is as long as it is, whatever limits recordings have.
-            let windows = FrontEnds::new(of_model.clone(), limits.of_any_duration(), jobs);
-            let timelines = Timelines::new(checkpoint, options.model.clone(), options.limits, jobs);
-            Ok(Arc::new(Served { name, inference, recordings, windows, timelines }))
-        });
+        let models = options.checkpoints.iter().zip(names);
+        let models = models.map(|(path, name)| load(path, name, &options, jobs, &metrics).map(Arc::new));
         let models = models.collect::<Result<Vec<_>>>()?;
         Ok(Self { listener, guard, tls, address, models, metrics, jobs, options })
     }
@@ -167,6 +153,26 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Opens the checkpoint at `path`, which clients call `name`.
+fn load(
+    path: &Path,
+    name: String,
+    options: &ServeOptions,
+    jobs: usize,
+    metrics: &Arc<Metrics>,
+) -> Result<Served> {
+    // Read once, so that all answers are those of one model, whatever becomes of the file.
+    let checkpoint = CheckpointFile::read(path)?;
+    let inference = Inference::start(checkpoint.clone(), options.model.clone(), Arc::clone(metrics))?;
+    let limits = options.limits.of_recordings();
+    let of_model = inference.front_ends();
+    let recordings = FrontEndPool::new(of_model.clone(), limits, jobs);
+    // A window is as long as it is, whatever limits recordings have.
+    let windows = FrontEndPool::new(of_model.clone(), limits.of_any_duration(), jobs);
+    let timelines = Timelines::new(checkpoint, options.model.clone(), options.limits, jobs);
+    Ok(Served { name, inference, recordings, windows, timelines })
 }
 
 /// A name for each checkpoint: that of its file, with its folder's where two have the same, and a number where that does

@@ -17,17 +17,11 @@ type Parallel = unsafe extern "C" fn(extern "C" fn(*mut c_void), *mut c_void, u3
 /// That of the runtime that libtorch has loaded, if it is built with one.
 static PARALLEL: LazyLock<Option<Parallel>> = LazyLock::new(find_parallel);
 
-#[cfg(unix)]
 fn find_parallel() -> Option<Parallel> {
     let program = libloading::os::unix::Library::this();
     // SAFETY: both runtimes that have a function of this name give it this type, which GCC's compiled programs rely on.
     let found = unsafe { program.get::<Parallel>(b"GOMP_parallel\0") };
     found.ok().map(|symbol| *symbol)
-}
-
-#[cfg(not(unix))]
-fn find_parallel() -> Option<Parallel> {
-    None
 }
 
 /// Whether [`in_parallel`] has libtorch's threads to work with; without them it works on the calling thread alone.

@@ -61,8 +61,17 @@ struct Exported {
 /// A file or folder that was written.
 #[derive(Debug, Serialize)]
 struct Written {
-    kind: &'static str,
+    kind: Kind,
     path: PathBuf,
+}
+
+/// What others run.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Onnx,
+    Safetensors,
+    Web,
 }
 
 fn main() -> ExitCode {
@@ -85,15 +94,15 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     let mut add = |kind, path: &Path| written.push(Written { kind, path: path.to_owned() });
     if let Some(path) = &arguments.onnx {
         storage.replace_file(path, &[&model.to_onnx().map_err(named)?])?;
-        add("onnx", path);
+        add(Kind::Onnx, path);
     }
     if let Some(path) = &arguments.safetensors {
         model.write_safetensors(&storage, path).map_err(named)?;
-        add("safetensors", path);
+        add(Kind::Safetensors, path);
     }
     if let Some(path) = &arguments.web {
         model.write_page(&storage, path, &arguments.runtime).map_err(named)?;
-        add("web", path);
+        add(Kind::Web, path);
     }
     let exported = Exported { checkpoint: arguments.checkpoint.clone(), card: model.card(), written };
     if arguments.json {
@@ -107,15 +116,15 @@ fn run(arguments: &Arguments) -> Result<Ending> {
 fn table(Exported { checkpoint, card, written }: &Exported) -> String {
     let mut text = format!("{}: {}, {}\n", checkpoint.display(), card.arch, card.labels.join(", "));
     for Written { kind, path } in written {
-        let what = match *kind {
-            "onnx" => format!("ONNX model: samples at {} Hz in, probabilities out", card.sample_rate),
-            "safetensors" => "weights and their description".to_owned(),
-            _ => "page; serve the folder, for example with: python3 -m http.server --directory".to_owned(),
+        let path = path.display();
+        let what = match kind {
+            Kind::Onnx => format!("ONNX model: samples at {} Hz in, probabilities out", card.sample_rate),
+            Kind::Safetensors => "weights and their description".to_owned(),
+            Kind::Web => {
+                format!("page; serve the folder, for example with: python3 -m http.server --directory {path}")
+            }
         };
-        text.push_str(&match *kind {
-            "web" => format!("  {0}: {what} {0}\n", path.display()),
-            _ => format!("  {}: {what}\n", path.display()),
-        });
+        text.push_str(&format!("  {path}: {what}\n"));
     }
     if card.calibration.is_none() {
         text.push_str(

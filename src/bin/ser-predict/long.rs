@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ser::Bar;
+use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
 use ser_core::text::printable;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, threads};
 use ser_model::domain::OUT_OF_DOMAIN_LEVEL;
-use ser_predict::timeline::{Format, SPEECH_THRESHOLD, Timeline, TimelineOptions, listen};
-use ser_predict::{FrontEnd, Input, Inputs, Model, name_of, stdin};
+use ser_predict::timeline::{Format, Passage, SPEECH_THRESHOLD, Timeline, TimelineOptions, listen};
+use ser_predict::{FrontEnd, Input, Inputs, Model, Outcome, name_of, stdin};
 
 use crate::Arguments;
+use crate::json_line::json_line;
 use crate::places::{Plan, Planned, refuse_taken};
-use crate::results::{complain, json_of_unusable};
+use crate::results::complain;
+use crate::words;
 
 /// How long recordings are heard, and where their timelines go.
 #[derive(Debug, Clone, Args)]
@@ -95,10 +98,7 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
     if plan.done > 0 && !arguments.json && !arguments.quiet {
         ser::print(&format!("{} left out, whose files are all there\n", plan.done))?;
     }
-    let threads = match arguments.jobs {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        jobs => jobs.min(1024),
-    };
+    let threads = threads::count(arguments.jobs, Setting::Jobs)?;
     let mut whole = model.front_end(arguments.limits().of_segmented())?;
     // A window is as long as it is, whatever limits recordings have.
     let limits = arguments.limits().of_any_duration();
@@ -118,7 +118,9 @@ pub(crate) fn listen_to_all(arguments: &Arguments, model: &mut Model) -> Result<
             Err(error) if is_about_recording(&error) => {
                 unusable += 1;
                 match arguments.json {
-                    true => ser::print(&json_of_unusable(model.about(), name, error)?)?,
+                    true => {
+                        ser::print(&json_line(model.about(), &Outcome { name, answer: Err(error) })?)?;
+                    }
                     false => complain(&error, &name),
                 }
             }
@@ -185,29 +187,25 @@ fn show(arguments: &Arguments, timeline: &Timeline) -> Result<()> {
         timeline.window_s,
         timeline.hop_s
     );
-    let width = timeline.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-    for passage in &timeline.passages {
-        let label = |class: &usize| timeline.labels[*class].as_str();
-        let mut notes = Vec::new();
-        if let Some(set) = passage.set.as_ref().filter(|set| set.len() != 1) {
-            notes.push(format!("unsure: {}", set.iter().map(label).collect::<Vec<_>>().join(", ")));
-        }
-        if let Some(share) = passage.share_as_unusual.filter(|share| *share <= OUT_OF_DOMAIN_LEVEL) {
-            notes.push(format!("unlike what the model was trained on ({share:.3})"));
-        }
-        text += &format!(
-            "{:>9} to {:>9}  {:width$}  {:.2}  {}\n",
-            clock(passage.start_s),
-            clock(passage.end_s),
-            printable(label(&passage.predicted)),
-            passage.probabilities[passage.predicted],
-            printable(&notes.join("; "))
-        );
-    }
+    text.extend(timeline.passages.iter().map(|passage| line(passage, &timeline.labels)));
     if timeline.passages.is_empty() {
         text += "no speech was found in it; lower --speech-threshold if there is some\n";
     }
     ser::print(&text)
+}
+
+/// `  0:01.00 to   0:03.50  happy      0.87  unsure: happy, surprise`.
+fn line(passage: &Passage, labels: &[String]) -> String {
+    let unlike = passage.share_as_unusual.filter(|share| *share <= OUT_OF_DOMAIN_LEVEL);
+    let unsure = words::unsure(passage.set.as_deref(), labels);
+    let notes: Vec<String> = unsure.into_iter().chain(unlike.map(words::unlike_training)).collect();
+    format!(
+        "{:>9} to {:>9}  {}  {}\n",
+        clock(passage.start_s),
+        clock(passage.end_s),
+        words::label_with_probability(labels, passage.predicted, &passage.probabilities),
+        printable(&notes.join("; "))
+    )
 }
 
 /// `1:02.50`.

@@ -1,12 +1,15 @@
 //! `ser-predict`: a checkpoint and recordings in, answers out.
 
 mod csv_lock;
+mod csv_rows;
+mod json_line;
 mod long;
 #[cfg(feature = "microphone")]
 mod microphone;
 mod places;
 mod results;
 mod resume;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -7,10 +7,12 @@ use ser_audio::Limits;
 use ser_core::text::printable;
 use ser_core::{Error, ErrorKind, Result};
 use ser_predict::{About, Answer, HeardIn, Inputs, Outcome};
-use serde::Serialize;
 
 use crate::csv_lock::lock;
+use crate::csv_rows::{head, row};
+use crate::json_line::json_line;
 use crate::resume::{self, Expected, Resumed};
+use crate::words;
 
 /// What is printed on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,36 +50,6 @@ struct Counts {
     in_training: u64,
     in_validation: u64,
     cut: u64,
-}
-
-/// A line of `--json`.
-#[derive(Serialize)]
-struct Line<'a> {
-    path: &'a str,
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    probabilities: Option<std::collections::BTreeMap<&'a str, f32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    set: Option<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unsure: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    out_of_domain: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    share_as_unusual: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heard_before: Option<bool>,
-    /// `null` of a sound that the model has not met.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heard_in: Option<Option<HeardIn>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frames_cut: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
 }
 
 impl<'a> Results<'a> {
@@ -179,7 +151,7 @@ impl<'a> Results<'a> {
                 (resumed, "were there already".to_owned()),
                 (unusable, "could not be used".to_owned()),
                 (unsure, "unsure".to_owned()),
-                (out_of_domain, "unlike what the model was trained on".to_owned()),
+                (out_of_domain, words::UNLIKE_TRAINING.to_owned()),
                 (in_training, "heard in training".to_owned()),
                 (in_validation, "heard in validation".to_owned()),
                 (cut, format!("too long, of which the model heard {longest:.2} s")),
@@ -193,106 +165,17 @@ impl<'a> Results<'a> {
 
 /// `happy      0.87  clip.wav  unsure: happy, surprise`.
 fn line(about: &About, name: &str, answer: &Answer) -> String {
-    let width = about.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-    let label = &about.labels[answer.predicted];
-    let mut notes = Vec::new();
-    if answer.is_unsure() {
-        let set: Vec<&str> = answer.set.iter().flatten().map(|class| about.labels[*class].as_str()).collect();
-        notes.push(format!("unsure: {}", set.join(", ")));
-    }
+    let mut notes = Vec::from_iter(words::unsure(answer.set.as_deref(), &about.labels));
     if answer.out_of_domain == Some(true) {
-        let share = answer.share_as_unusual.unwrap_or_default();
-        notes.push(format!("unlike what the model was trained on ({share:.3})"));
+        notes.push(words::unlike_training(answer.share_as_unusual.unwrap_or_default()));
     }
-    if let Some(side) = answer.heard_in {
-        notes.push(format!("heard in {side}"));
-    }
+    notes.extend(answer.heard_in.map(|side| format!("heard in {side}")));
     if answer.frames_cut > 0 {
         notes.push(format!("{:.2} s of it heard", about.longest_s));
     }
     let notes = if notes.is_empty() { String::new() } else { format!("  {}", notes.join("; ")) };
-    let probability = answer.probabilities[answer.predicted];
-    format!("{:width$}  {probability:.2}  {}{}\n", printable(label), printable(name), printable(&notes))
-}
-
-/// What is wrong with the recording `name`, as a line of `--json`.
-pub(crate) fn json_of_unusable(about: &About, name: String, error: Error) -> Result<String> {
-    json_line(about, &Outcome { name, answer: Err(error) })
-}
-
-fn json_line(about: &About, outcome: &Outcome) -> Result<String> {
-    let answer = outcome.answer.as_ref().ok();
-    let label = |class: &usize| about.labels[*class].as_str();
-    let line = Line {
-        path: &outcome.name,
-        model: &about.name,
-        label: answer.map(|answer| label(&answer.predicted)),
-        probabilities: answer.map(|answer| {
-            about.labels.iter().map(String::as_str).zip(answer.probabilities.iter().copied()).collect()
-        }),
-        set: answer.and_then(|answer| answer.set.as_ref().map(|set| set.iter().map(label).collect())),
-        unsure: answer.filter(|answer| answer.set.is_some()).map(Answer::is_unsure),
-        out_of_domain: answer.and_then(|answer| answer.out_of_domain),
-        share_as_unusual: answer.and_then(|answer| answer.share_as_unusual),
-        heard_before: answer.map(Answer::is_heard_before),
-        heard_in: answer.map(|answer| answer.heard_in),
-        seconds: answer.map(|answer| answer.seconds),
-        frames_cut: answer.map(|answer| answer.frames_cut),
-        error: outcome.answer.as_ref().err().map(Error::reason),
-    };
-    let text = serde_json::to_string(&line);
-    text.map(|text| text + "\n").map_err(|error| {
-        Error::new(ErrorKind::Unsupported, format!("cannot be written as JSON: {error}")).caused_by(error)
-    })
-}
-
-/// The head of the CSV file.
-fn head(labels: &[String]) -> Vec<String> {
-    let first = [
-        "path",
-        "label",
-        "unsure",
-        "set",
-        "coverage",
-        "share_as_unusual",
-        "heard_before",
-        "heard_in",
-        "seconds",
-        "frames_cut",
-    ];
-    let probabilities = labels.iter().map(|label| format!("probability_{label}"));
-    let last = ["model", "error"].map(str::to_owned);
-    first.map(str::to_owned).into_iter().chain(probabilities).chain(last).collect()
-}
-
-fn row(about: &About, coverage: &str, outcome: &Outcome) -> Vec<String> {
-    let model = about.digest.to_string();
-    match &outcome.answer {
-        Ok(answer) => {
-            let label = |class: &usize| about.labels[*class].as_str();
-            let set: Option<Vec<&str>> = answer.set.as_ref().map(|set| set.iter().map(label).collect());
-            let fields = [
-                outcome.name.clone(),
-                label(&answer.predicted).to_owned(),
-                answer.set.as_ref().map(|_| answer.is_unsure().to_string()).unwrap_or_default(),
-                set.map(|set| set.join("|")).unwrap_or_default(),
-                coverage.to_owned(),
-                answer.share_as_unusual.map(|share| share.to_string()).unwrap_or_default(),
-                answer.is_heard_before().to_string(),
-                answer.heard_in.map(|side| side.to_string()).unwrap_or_default(),
-                answer.seconds.to_string(),
-                answer.frames_cut.to_string(),
-            ];
-            // As ser-report writes them: the shortest decimal that reads back as the same number.
-            let probabilities = answer.probabilities.iter().map(|probability| format!("{probability:?}"));
-            fields.into_iter().chain(probabilities).chain([model, String::new()]).collect()
-        }
-        Err(error) => {
-            let nothing = vec![String::new(); 9 + about.labels.len()];
-            let first = std::iter::once(outcome.name.clone());
-            first.chain(nothing).chain([model, error.reason()]).collect()
-        }
-    }
+    let said = words::label_with_probability(&about.labels, answer.predicted, &answer.probabilities);
+    format!("{said}  {}{}\n", printable(name), printable(&notes))
 }
 
 /// Says on stderr what is wrong with the recording `name`, on one line whatever its name holds.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ser_audio::Limits;
 use ser_core::{Error, ErrorKind, Result};
-use ser_predict::{Inputs, name_of};
+use ser_predict::{Input, Inputs, name_of};
 
 use crate::csv_lock::lock;
 
@@ -41,72 +41,99 @@ pub(crate) struct Resumed {
 /// off the rest once all of it is known to be what this program wrote.
 ///
 /// # Errors
-/// When another run is writing the file, this program did not write it, it has other labels, another model or another coverage, a row of it shows that it had
-/// other limits, or its rows are not the first recordings of `inputs`; the file is then left as it is.
-pub(crate) fn open(path: &Path, expected: &Expected<'_>, mut inputs: Inputs) -> Result<Resumed> {
+/// When another run is writing the file, this program did not write it, it has other labels, another model or another
+/// coverage, a row of it shows that it had other limits, or its rows are not the first recordings of `inputs`; the file is then
+/// left as it is.
+pub(crate) fn open(path: &Path, expected: &Expected<'_>, inputs: Inputs) -> Result<Resumed> {
     let cannot = |error: std::io::Error| Error::io("cannot be continued", path, error);
-    let mismatch = |what: String| {
-        Error::new(ErrorKind::Mismatch, what).at(path).help("name another file, or remove this one")
-    };
-    let not_ours = |why: &str| mismatch(format!("is not a CSV file of this program's: {why}"));
-    let file = File::options().read(true).write(true).open(path).map_err(cannot)?;
+    let refused = |error: Error| error.at(path).help("name another file, or remove this one");
+    let mut file = File::options().read(true).write(true).open(path).map_err(cannot)?;
     lock(&file, path)?;
     let whole = whole_rows(&file).map_err(cannot)?;
     if whole == 0 && !is_beginning_of(&file, expected.head).map_err(cannot)? {
-        return Err(not_ours("it has no line"));
+        return Err(refused(not_ours("it has no line")));
     }
-    let mut rows =
-        csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new((&file).take(whole)));
-    let unreadable = |error: csv::Error| not_ours(&error.to_string());
-    let mut row = csv::StringRecord::new();
-    if rows.read_record(&mut row).map_err(unreadable)?
-        && row.iter().ne(expected.head.iter().map(String::as_str))
-    {
-        return Err(mismatch("has other columns: it was written for a model with other labels".to_owned()));
-    }
-    let column = |name: &str| expected.head.iter().position(|column| column == name).unwrap_or_default();
-    let [coverage, model, seconds, error] = ["coverage", "model", "seconds", "error"].map(column);
-    let (mut n, mut unusable) = (0, 0);
-    let mut kept = (0, 0, rows.position().byte());
-    while rows.read_record(&mut row).map_err(unreadable)? {
-        if n % expected.at_once == 0 {
-            kept = (n, unusable, row.position().map_or(whole, csv::Position::byte));
-        }
-        let cell = |column: usize| row.get(column).unwrap_or_default();
-        if cell(model) != expected.model {
-            return Err(mismatch(format!("holds answers of another model, {}", cell(model))));
-        }
-        if !cell(coverage).is_empty() && cell(coverage) != expected.coverage {
-            let what = format!("holds prediction sets for a coverage of {}", cell(coverage));
-            return Err(mismatch(format!("{what}, where {} is asked for now", expected.coverage)));
-        }
-        let name = cell(0);
-        let wanted = match inputs.next() {
-            Some(Ok(input)) => input.to_string(),
-            Some(Err(error)) => error.path().map(name_of).unwrap_or_default(),
-            None => return Err(mismatch(format!("has an answer for {name}, which is not asked for now"))),
-        };
-        if wanted != name {
-            let what = format!("has an answer for {name} where {wanted} is asked for now");
-            return Err(mismatch(format!("{what}: the recordings have changed since")));
-        }
-        if !could_be_of(&expected.limits, cell(seconds), cell(error)) {
-            let what =
-                format!("has a row for {name} that other limits on the length or size of recordings led to");
-            return Err(mismatch(what).help("give the same limits as before, or name another file"));
-        }
-        n += 1;
-        unusable += u64::from(!cell(error).is_empty());
-    }
-    drop(rows);
-    if n % expected.at_once == 0 || inputs.next().is_none() {
-        kept = (n, unusable, whole);
-    }
-    let (rows, unusable, end) = kept;
-    let mut file = file;
+    let Kept { rows, unusable, end } = kept(&file, whole, expected, inputs).map_err(refused)?;
     file.set_len(end).map_err(cannot)?;
     file.seek(SeekFrom::End(0)).map_err(cannot)?;
     Ok(Resumed { file, rows, unusable, is_empty: end == 0 })
+}
+
+fn mismatch(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Mismatch, what)
+}
+
+fn not_ours(why: impl std::fmt::Display) -> Error {
+    mismatch(format!("is not a CSV file of this program's: {why}"))
+}
+
+/// The rows of a file that are kept.
+#[derive(Clone, Copy)]
+struct Kept {
+    rows: u64,
+    /// How many of them are of recordings that could not be used.
+    unusable: u64,
+    /// Where they end, in bytes.
+    end: u64,
+}
+
+/// What is kept of the `whole` first bytes of `file`, once all of its rows are checked.
+fn kept(file: &File, whole: u64, expected: &Expected<'_>, mut inputs: Inputs) -> Result<Kept> {
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(file.take(whole)));
+    let mut row = csv::StringRecord::new();
+    if rows.read_record(&mut row).map_err(not_ours)?
+        && row.iter().ne(expected.head.iter().map(String::as_str))
+    {
+        return Err(mismatch("has other columns: it was written for a model with other labels"));
+    }
+    let mut read = Kept { rows: 0, unusable: 0, end: rows.position().byte() };
+    let mut kept = read;
+    while rows.read_record(&mut row).map_err(not_ours)? {
+        if read.rows.is_multiple_of(expected.at_once) {
+            kept = Kept { end: row.position().map_or(whole, csv::Position::byte), ..read };
+        }
+        check(&row, expected, inputs.next())?;
+        read.rows += 1;
+        read.unusable += u64::from(!cell(&row, expected, "error").is_empty());
+    }
+    if read.rows.is_multiple_of(expected.at_once) || inputs.next().is_none() {
+        kept = Kept { end: whole, ..read };
+    }
+    Ok(kept)
+}
+
+/// What `row` says in the column of that name.
+fn cell<'a>(row: &'a csv::StringRecord, expected: &Expected<'_>, column: &str) -> &'a str {
+    let position = expected.head.iter().position(|name| name == column);
+    position.and_then(|position| row.get(position)).unwrap_or_default()
+}
+
+/// Refuses a row that this run would not have written for `input`.
+fn check(row: &csv::StringRecord, expected: &Expected<'_>, input: Option<Result<Input>>) -> Result<()> {
+    let cell = |column| cell(row, expected, column);
+    let [name, model, coverage] = ["path", "model", "coverage"].map(cell);
+    if model != expected.model {
+        return Err(mismatch(format!("holds answers of another model, {model}")));
+    }
+    if !coverage.is_empty() && coverage != expected.coverage {
+        let what = format!("holds prediction sets for a coverage of {coverage}");
+        return Err(mismatch(format!("{what}, where {} is asked for now", expected.coverage)));
+    }
+    let wanted = match input {
+        Some(Ok(input)) => input.to_string(),
+        Some(Err(error)) => error.path().map(name_of).unwrap_or_default(),
+        None => return Err(mismatch(format!("has an answer for {name}, which is not asked for now"))),
+    };
+    if wanted != name {
+        let what = format!("has an answer for {name} where {wanted} is asked for now");
+        return Err(mismatch(format!("{what}: the recordings have changed since")));
+    }
+    if !could_be_of(&expected.limits, cell("seconds"), cell("error")) {
+        let what =
+            format!("has a row for {name} that other limits on the length or size of recordings led to");
+        return Err(mismatch(what).help("give the same limits as before, or name another file"));
+    }
+    Ok(())
 }
 
 /// Whether a recording of so many `seconds`, or with this `error`, can come of `limits`. Limits are not kept themselves: only what

@@ -141,12 +141,11 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
     if let Some(path) = &arguments.csv {
         write_whole(path, |bytes| csv::predictions(bytes, &evaluation.labels, &predictions))?;
     }
-    if arguments.files.wanted() && arguments.unseen.wanted() {
-        arguments.files.write_unseen(&evaluation, &predictions)?;
-    } else if arguments.files.wanted() {
-        let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-        let report = std::iter::once("ser-report".to_owned()).chain(given).collect();
-        let run = run_record(&options, |network| reproduction::commands(network, report))?;
+    if arguments.files.wanted() {
+        let run = match arguments.unseen.wanted() {
+            true => None,
+            false => Some(run_record(&options, |network| reproduction::commands(network, own_words()))?),
+        };
         arguments.files.write(&evaluation, &predictions, run)?;
     }
     let wrong = wrong_predictions(&evaluation.labels, &predictions)?;
@@ -162,6 +161,12 @@ fn report_checkpoint(arguments: &Arguments, checkpoint: &Path) -> Result<Ending>
         }
     }
     Ok(ending)
+}
+
+/// The words of this command.
+fn own_words() -> Vec<String> {
+    let given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("ser-report".to_owned()).chain(given).collect()
 }
 
 /// Every run below `folder` in one table.

@@ -40,51 +40,36 @@ impl ReportFiles {
         self.html.is_some() || self.figures.is_some() || self.card.is_some()
     }
 
-    /// Writes what is asked for, each file whole or not at all.
+    /// Writes what is asked for, each file whole or not at all. `run` is the run behind the evaluation; none where it is on a
+    /// corpus that is no part of a run.
     ///
     /// # Errors
-    /// When a file cannot be written, the folders of recordings cannot be combined, or the predictions are not those of the evaluation.
+    /// When a file cannot be written, the folders of recordings cannot be combined, or the predictions are not those of the
+    /// evaluation; for a model card without a run, which it is about.
     pub(crate) fn write(
         &self,
         evaluation: &Evaluation,
         predictions: &[Prediction],
-        mut run: RunRecord,
+        mut run: Option<RunRecord>,
     ) -> Result<()> {
         let storage = Storage::native();
-        if !self.recordings.is_empty() {
+        if let (Some(path), None) = (&self.card, &run) {
+            let what = "is about the split of the training, not about another corpus";
+            return Err(Error::new(ErrorKind::Usage, what).at(path).help("leave --card out"));
+        }
+        if let Some(run) = run.as_mut().filter(|_| !self.recordings.is_empty()) {
             run.corpora = Some(Corpora::new(&self.recordings)?);
         }
         if let Some(path) = &self.html {
             let options = PageOptions { audio: self.audio, path };
-            let page = html::page(evaluation, predictions, Some(&run), &options)?;
+            let page = html::page(evaluation, predictions, run.as_ref(), &options)?;
             storage.replace_file(path, &[page.as_bytes()])?;
         }
         if let Some(folder) = &self.figures {
-            write_figures(folder, &figures(evaluation, Some(&run)), &storage)?;
+            write_figures(folder, &figures(evaluation, run.as_ref()), &storage)?;
         }
-        if let Some(path) = &self.card {
-            storage.replace_file(path, &[model_card(evaluation, &run).as_bytes()])?;
-        }
-        Ok(())
-    }
-
-    /// As [`write`](Self::write), for an evaluation on a corpus that is no part of the run.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write); for a model card, which is about the run.
-    pub(crate) fn write_unseen(&self, evaluation: &Evaluation, predictions: &[Prediction]) -> Result<()> {
-        let storage = Storage::native();
-        if let Some(path) = &self.card {
-            let what = "is about the split of the training, not about another corpus";
-            return Err(Error::new(ErrorKind::Usage, what).at(path).help("leave --card out"));
-        }
-        if let Some(path) = &self.html {
-            let options = PageOptions { audio: self.audio, path };
-            let page = html::page(evaluation, predictions, None, &options)?;
-            storage.replace_file(path, &[page.as_bytes()])?;
-        }
-        if let Some(folder) = &self.figures {
-            write_figures(folder, &figures(evaluation, None), &storage)?;
+        if let (Some(path), Some(run)) = (&self.card, &run) {
+            storage.replace_file(path, &[model_card(evaluation, run).as_bytes()])?;
         }
         Ok(())
     }

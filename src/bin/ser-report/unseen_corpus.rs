@@ -1,5 +1,6 @@
 //! Options of `ser-report` for a labelled corpus that the checkpoint was not made for.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,6 +15,7 @@ use ser_prepare::{Extractors, PrepareOptions, prepare_by};
 use ser_train::assess::AssessOptions;
 use ser_train::trained::read;
 use ser_train::unseen::{assess_unseen, check_place};
+use tempfile::TempDir;
 
 /// Another corpus than that of the training.
 #[derive(Debug, Clone, Args)]
@@ -69,23 +71,9 @@ impl UnseenCorpus {
                     check_place(&options.checkpoint, cache)?;
                     cache.clone()
                 }
-                None => {
-                    let folder = tempfile::tempdir().map_err(|error| {
-                        Error::io("cannot be made", std::env::temp_dir(), error)
-                            .help("say where to prepare it with --cache")
-                    })?;
-                    temporary.insert(folder).path().join("cache")
-                }
+                None => temporary.insert(temporary_folder()?).path().join("cache"),
             };
-            let (preparation, encoder) = self.preparation(&options, &out)?;
-            let extractors = encoder.as_deref().map(|extractors| extractors as &dyn Extractors);
-            let report = prepare_by(&preparation, extractors, &Storage::native(), bar)?;
-            for remark in report.failed.iter().chain(&report.doubts) {
-                ser::say(&format!("ser-report: {}: {}", remark.path, remark.text));
-            }
-            if report.needs_attention() {
-                ending = Ending::SomeUnusable;
-            }
+            ending = self.prepare(&options, &out, bar)?;
             options.cache = Some(out);
         }
         let assessed = match quiet {
@@ -103,7 +91,18 @@ impl UnseenCorpus {
         Ok((evaluation, predictions, ending))
     }
 
-    fn preparation(&self, options: &AssessOptions, out: &std::path::Path) -> Result<Preparation> {
+    /// Prepares the corpus into the folder `out`, and says on stderr what of it cannot be used.
+    fn prepare(&self, options: &AssessOptions, out: &Path, bar: &Bar) -> Result<Ending> {
+        let (preparation, encoder) = self.preparation(options, out)?;
+        let extractors = encoder.as_deref().map(|extractors| extractors as &dyn Extractors);
+        let report = prepare_by(&preparation, extractors, &Storage::native(), bar)?;
+        for remark in report.failed.iter().chain(&report.doubts) {
+            ser::say(&format!("ser-report: {}: {}", remark.path, remark.text));
+        }
+        Ok(if report.needs_attention() { Ending::SomeUnusable } else { Ending::Done })
+    }
+
+    fn preparation(&self, options: &AssessOptions, out: &Path) -> Result<Preparation> {
         let (checkpoint, origin) = read(&options.checkpoint)?;
         let features = origin.feature_config().map_err(|error| error.at(&options.checkpoint))?;
         let extractors = options
@@ -122,4 +121,10 @@ impl UnseenCorpus {
         };
         Ok((preparation, extractors))
     }
+}
+
+fn temporary_folder() -> Result<TempDir> {
+    tempfile::tempdir().map_err(|error| {
+        Error::io("cannot be made", std::env::temp_dir(), error).help("say where to prepare it with --cache")
+    })
 }

@@ -163,7 +163,6 @@ fn limits(arguments: &Arguments) -> Result<ServeLimits> {
         true => Ok(value),
         false => Err(Error::new(ErrorKind::Usage, format!("--{name} {value} is not from 1 to {most}"))),
     };
-    count("jobs", arguments.jobs.max(1), 1024)?;
     let shortest = Limits::default().min_duration_s;
     if arguments.max_duration <= shortest {
         let what = format!("--max-duration {} is not above {shortest}", arguments.max_duration);

@@ -92,14 +92,8 @@ impl Disk for NativeDisk {
         std::fs::hard_link(file, name)
     }
 
-    #[cfg(unix)]
     fn symbolic_link(&self, target: &Path, link: &Path) -> Result<()> {
         std::os::unix::fs::symlink(target, link)
-    }
-
-    #[cfg(not(unix))]
-    fn symbolic_link(&self, target: &Path, link: &Path) -> Result<()> {
-        std::os::windows::fs::symlink_dir(target, link)
     }
 
     fn remove_file(&self, path: &Path) -> Result<()> {

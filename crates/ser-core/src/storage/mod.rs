@@ -304,18 +304,9 @@ fn refuse_device(path: &Path) -> Result<()> {
 
 /// Whether two names mean one file.
 fn is_one_file(a: &Path, b: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let number =
-            |path: &Path| path.symlink_metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
-        number(a).is_some() && number(a) == number(b)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = (a, b);
-        false
-    }
+    use std::os::unix::fs::MetadataExt;
+    let number = |path: &Path| path.symlink_metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    number(a).is_some() && number(a) == number(b)
 }
 
 /// The folder that holds `path`; `.` for a bare name.

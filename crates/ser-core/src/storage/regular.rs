@@ -1,7 +1,10 @@
 //! Opening files that anybody may have put there, without ever waiting for something that is not a file.
 
 use std::fs::{File, FileType, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -36,18 +39,9 @@ fn open_as(path: &Path, cannot: &str, follow: bool) -> Result<File> {
 
 /// Opens without waiting for a writer, in case the path has become a FIFO meanwhile.
 fn open_without_waiting(path: &Path, follow: bool) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        let links = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
-        options.custom_flags((OFlags::NONBLOCK | links).bits().cast_signed());
-    }
-    #[cfg(not(unix))]
-    let _ = follow;
-    options.open(path)
+    let links = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = (OFlags::NONBLOCK | links).bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 fn refuse_special(path: &Path, kind: FileType) -> Result<()> {
@@ -62,20 +56,13 @@ fn refuse_special(path: &Path, kind: FileType) -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, format!("is {name}, not a file")).at(path))
 }
 
-#[cfg(unix)]
 fn special_name(kind: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
     match kind {
         kind if kind.is_fifo() => "a FIFO",
         kind if kind.is_socket() => "a socket",
         kind if kind.is_char_device() || kind.is_block_device() => "a device",
         _ => "something special",
     }
-}
-
-#[cfg(not(unix))]
-fn special_name(_: FileType) -> &'static str {
-    "something special"
 }
 
 #[cfg(test)]

@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
+use ser_model::{EpochRecord, epochs};
 
-/// Largest `metrics.jsonl` that is read, bytes.
-const MAX_HISTORY_BYTES: u64 = 64 << 20;
 /// Most folders of runs that are searched for the history of a checkpoint.
 const MAX_RUNS_SEARCHED: usize = 1000;
 
@@ -13,38 +11,9 @@ const MAX_RUNS_SEARCHED: usize = 1000;
 #[derive(Debug, Clone, PartialEq)]
 pub enum History {
     /// All of them, in order.
-    Epochs(Vec<EpochHistory>),
+    Epochs(Vec<EpochRecord>),
     /// Nothing, for this reason.
     Unknown(String),
-}
-
-/// A line of `metrics.jsonl`. Values that were not numbers are `None` here.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct EpochHistory {
-    /// Its number, from 1.
-    pub epoch: u32,
-    /// Mean cross-entropy over the training side while it was being learnt, nats.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub train_loss: f64,
-    /// Correct / all over the training side, likewise.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub train_accuracy: f64,
-    /// Mean cross-entropy over the validation side after the epoch, nats.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub val_loss: f64,
-    /// Correct / all over the validation side.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub val_accuracy: f64,
-    /// Mean recall over classes on the validation side.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub val_uar: f64,
-    /// When it ended, seconds since 1970: no two runs share it.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub finished: f64,
-}
-
-fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl History {
@@ -57,7 +26,7 @@ impl History {
             _ => PathBuf::from("."),
         };
         let belongs =
-            |epochs: &[EpochHistory]| epochs.iter().any(|e| e.epoch == epoch && e.finished == finished);
+            |epochs: &[EpochRecord]| epochs.iter().any(|e| e.epoch == epoch && e.finished == finished);
         let mut reason =
             "no metrics.jsonl is next to the checkpoint, nor in a folder of runs/ there".to_owned();
         let runs = std::fs::read_dir(folder.join("runs")).into_iter().flatten().flatten();
@@ -65,37 +34,15 @@ impl History {
         folders.sort();
         folders.push(folder);
         for folder in folders.iter().rev() {
-            let path = folder.join("metrics.jsonl");
-            match read_history(&path) {
-                Some(Ok(epochs)) if belongs(&epochs) => return Self::Epochs(epochs),
-                Some(Ok(_)) => reason = "the metrics.jsonl found is that of another run".to_owned(),
-                Some(Err(what)) => reason = format!("{} cannot be used: {what}", path.display()),
-                None => {}
+            match epochs::read(folder) {
+                Ok(Some(epochs)) if belongs(&epochs) => return Self::Epochs(epochs),
+                Ok(Some(_)) => reason = "the metrics.jsonl found is that of another run".to_owned(),
+                Ok(None) => {}
+                Err(error) => reason = error.to_string(),
             }
         }
         Self::Unknown(reason)
     }
-}
-
-/// None if there is no such file.
-fn read_history(path: &Path) -> Option<Result<Vec<EpochHistory>, String>> {
-    let size = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.len();
-    if size > MAX_HISTORY_BYTES {
-        return Some(Err(format!("{size} bytes are too many")));
-    }
-    let parse = |text: String| -> Result<Vec<EpochHistory>, String> {
-        let mut epochs: Vec<EpochHistory> = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let epoch: EpochHistory =
-                serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1))?;
-            if epoch.epoch == 0 || epochs.last().is_some_and(|before| before.epoch >= epoch.epoch) {
-                return Err(format!("line {}: epoch {} is out of order", number + 1, epoch.epoch));
-            }
-            epochs.push(epoch);
-        }
-        Ok(epochs)
-    };
-    Some(std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(parse))
 }
 
 #[cfg(test)]

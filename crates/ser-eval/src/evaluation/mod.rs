@@ -3,20 +3,20 @@
 //! [`Evaluation`] is everything that a report on one checkpoint shows; serialised, it is the report as JSON.
 
 pub(crate) mod answers;
+mod definitions;
 mod history;
 mod out_of_domain;
 mod predictions;
 mod protocol;
+mod provenance;
 mod run_record;
 mod settings;
 mod uncertainty;
 pub(crate) mod unit;
+pub(crate) mod voices;
 
-use std::fmt::Write;
-
-use ser_cache::audit::{Audit, SHORTCUT_DEFINITION};
+use ser_cache::audit::Audit;
 use ser_core::{Error, ErrorKind, Result};
-use ser_model::MemberOrigin;
 use serde::Serialize;
 
 use crate::metrics::{
@@ -25,14 +25,17 @@ use crate::metrics::{
 };
 
 pub use answers::{Answers, RunFigures, TestSide, TestUtterance};
-pub use history::{EpochHistory, History};
+pub use definitions::{DEFINITIONS, Definitions};
+pub use history::History;
 pub use out_of_domain::{DomainRates, OtherCorpus, OutOfDomain};
 pub use predictions::{Prediction, WrongPrediction, wrong_predictions};
 pub use protocol::{SplitSide, protocol_in_words};
+pub use provenance::Provenance;
 pub use run_record::{CommandLine, RunRecord, corpora_of};
 pub use settings::{TrainingSettings, training_in_words};
 pub use uncertainty::{COVERAGES, DEFAULT_COVERAGE, Doubt, RawAnswers, Sharpness, Uncertainty};
-pub use unit::{Resampled, Unit, Voices};
+pub use unit::{Resampled, Unit};
+pub use voices::Voices;
 
 /// A model's test set result. Serialised, it is the object that `--json` prints; numbers are not rounded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,49 +96,6 @@ pub struct Evaluation {
     pub errors: Option<Vec<WrongPrediction>>,
 }
 
-/// What was evaluated, and on what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Provenance {
-    /// The checkpoint evaluated.
-    pub checkpoint: String,
-    /// Its epoch, counted from 1.
-    pub epoch: u64,
-    /// The seed of its training.
-    pub seed: u64,
-    /// Seed and epoch of each network, if it is an ensemble; empty for one network.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub members: Vec<MemberOrigin>,
-    /// The cache that the test set came from.
-    pub cache: String,
-    /// Name of the protocol: `random`, `word` or `speaker-<ID>`.
-    pub protocol: String,
-    /// What the protocol means here: [`protocol_in_words`](crate::protocol_in_words).
-    pub protocol_in_words: String,
-}
-
-impl Provenance {
-    /// What was trained: the seed and epoch of the network, or of each network of the ensemble.
-    pub fn trained_in_words(&self) -> String {
-        let Some((first, others)) = self.members.split_first() else {
-            return format!("epoch {}, seed {}", self.epoch, self.seed);
-        };
-        let alike = others.iter().all(|member| member.epoch == first.epoch);
-        let mut words = format!("ensemble of {} networks", self.members.len());
-        let _ = match alike {
-            true => write!(words, ", epoch {}, seeds", first.epoch),
-            false => write!(words, ", seeds (and epochs)"),
-        };
-        for (number, member) in self.members.iter().enumerate() {
-            let comma = if number == 0 { "" } else { "," };
-            let _ = match alike {
-                true => write!(words, "{comma} {}", member.seed),
-                false => write!(words, "{comma} {} ({})", member.seed, member.epoch),
-            };
-        }
-        words
-    }
-}
-
 /// A class and its metrics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LabelledClass {
@@ -144,88 +104,6 @@ pub struct LabelledClass {
     /// Its metrics.
     #[serde(flatten)]
     pub metrics: ClassMetrics,
-}
-
-/// One line on each metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Definitions {
-    /// Accuracy, or weighted accuracy.
-    pub accuracy: &'static str,
-    /// Its interval.
-    pub accuracy_interval: &'static str,
-    /// Unweighted average recall.
-    pub uar: &'static str,
-    /// Precision of a class.
-    pub precision: &'static str,
-    /// Recall of a class.
-    pub recall: &'static str,
-    /// F1 of a class.
-    pub f1: &'static str,
-    /// Mean F1.
-    pub macro_f1: &'static str,
-    /// Mean cross-entropy.
-    pub cross_entropy: &'static str,
-    /// What can be reached without listening.
-    pub shortcuts: &'static str,
-    /// Expected calibration error.
-    pub ece: &'static str,
-    /// Maximum calibration error.
-    pub mce: &'static str,
-    /// Brier score.
-    pub brier: &'static str,
-    /// Temperature.
-    pub temperature: &'static str,
-    /// Coverage of prediction sets.
-    pub coverage: &'static str,
-    /// What is called out of domain.
-    pub out_of_domain: &'static str,
-}
-
-/// The one definition of each metric, printed with it.
-pub const DEFINITIONS: Definitions = Definitions {
-    accuracy: "correct / all utterances, also called weighted accuracy (WA)",
-    accuracy_interval: "95 % Wilson score interval; takes utterances as independent and says nothing about \
-                        other speakers",
-    uar: "unweighted average recall: mean recall over the classes that have test utterances",
-    precision: "correct / utterances predicted as the class",
-    recall: "correct / utterances of the class",
-    f1: "harmonic mean of precision and recall",
-    macro_f1: "mean F1 over all classes",
-    cross_entropy: "mean of -ln(probability of the true class), in nats",
-    shortcuts: SHORTCUT_DEFINITION,
-    ece: "expected calibration error: mean over utterances of |accuracy - mean confidence| of their bin; confidence is \
-          the probability of the predicted class, in 15 bins of equal width (Guo et al. 2017)",
-    mce: "maximum calibration error: the largest |accuracy - mean confidence| of a bin",
-    brier: "mean over utterances of the summed squared error of all class probabilities, 0 to 2 (Brier 1950)",
-    temperature: "what logits are divided by, fitted to the validation side; it changes probabilities, but no answer \
-                  (Guo et al. 2017)",
-    coverage: "share of prediction sets that hold the right class; a set has the most probable classes, as many as the \
-               validation side says it takes (adaptive prediction sets, Romano et al. 2020, without randomisation)",
-    out_of_domain: "farther from the training side than 95 % of the validation side, by the Mahalanobis distance of the \
-                    means and deviations of an utterance's features (Lee et al. 2018); AUROC 0.5: as far as the \
-                    validation side, 1: always farther",
-};
-
-impl Definitions {
-    /// Each metric with its definition, in the order in which reports list them; the shortcuts are not among them.
-    pub(crate) fn in_order(&self) -> [(&'static str, &'static str); 14] {
-        [
-            ("accuracy", self.accuracy),
-            ("interval", self.accuracy_interval),
-            ("UAR", self.uar),
-            ("precision", self.precision),
-            ("recall", self.recall),
-            ("F1", self.f1),
-            ("macro-F1", self.macro_f1),
-            ("cross-entropy", self.cross_entropy),
-            ("ECE", self.ece),
-            ("MCE", self.mce),
-            ("Brier score", self.brier),
-            ("temperature", self.temperature),
-            ("coverage", self.coverage),
-            ("out of domain", self.out_of_domain),
-        ]
-    }
 }
 
 impl Evaluation {
@@ -343,27 +221,4 @@ fn notes(metrics: &Metrics, labels: &[String]) -> Vec<String> {
         ));
     }
     notes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ensemble_names_the_seeds_of_its_networks() {
-        let mut provenance = Provenance {
-            checkpoint: String::new(),
-            epoch: 4,
-            seed: 7,
-            members: Vec::new(),
-            cache: String::new(),
-            protocol: String::new(),
-            protocol_in_words: String::new(),
-        };
-        assert_eq!(provenance.trained_in_words(), "epoch 4, seed 7");
-        provenance.members = [(7, 4), (9, 4)].map(|(seed, epoch)| MemberOrigin { seed, epoch }).to_vec();
-        assert_eq!(provenance.trained_in_words(), "ensemble of 2 networks, epoch 4, seeds 7, 9");
-        provenance.members[1].epoch = 5;
-        assert_eq!(provenance.trained_in_words(), "ensemble of 2 networks, seeds (and epochs) 7 (4), 9 (5)");
-    }
 }

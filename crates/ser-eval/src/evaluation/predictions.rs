@@ -4,6 +4,7 @@ use ser_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::evaluation::Doubt;
+use crate::metrics::most_probable;
 
 /// The answer for one utterance.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +31,7 @@ impl Prediction {
     /// [`ErrorKind::Mismatch`] if `truth` has no probability, [`ErrorKind::Unusable`] if a probability is not a
     /// number between 0 and 1.
     pub fn most_probable(path: impl Into<String>, truth: usize, probabilities: Vec<f32>) -> Result<Self> {
-        let mut predicted = 0;
-        for (class, probability) in probabilities.iter().enumerate() {
-            if *probability > probabilities[predicted] {
-                predicted = class;
-            }
-        }
+        let predicted = most_probable(&probabilities);
         let (path, doubt, share_as_unusual) = (path.into(), None, None);
         let prediction = Self { path, truth, predicted, probabilities, doubt, share_as_unusual };
         prediction.check(prediction.probabilities.len())?;

@@ -5,7 +5,7 @@ use ser_core::text::thousands;
 use ser_model::calibration::{Calibrator, Temperature};
 use serde::Serialize;
 
-use crate::metrics::{Calibration, RELIABILITY_BINS, SetCoverage, mean_cross_entropy};
+use crate::metrics::{Calibration, RELIABILITY_BINS, SetCoverage, mean_cross_entropy, most_probable};
 
 /// Coverages that every report measures.
 pub const COVERAGES: [f64; 3] = [0.8, 0.9, 0.95];
@@ -126,12 +126,6 @@ fn set_coverage(calibrator: &Calibrator, test: &RawAnswers<'_>, coverage: f64) -
 
 fn rows<'a>(test: &RawAnswers<'a>) -> std::slice::ChunksExact<'a, f32> {
     test.logits.chunks_exact(test.classes.max(1))
-}
-
-/// The class of the highest logit, the first of equals.
-fn most_probable(logits: &[f32]) -> usize {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits.iter().position(|logit| *logit == highest).unwrap_or(0)
 }
 
 #[cfg(test)]

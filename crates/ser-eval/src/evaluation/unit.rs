@@ -1,12 +1,13 @@
 //! What is resampled for an interval: the test set's speakers or words where they are what is new in it, else its
 //! utterances.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use ser_core::text::thousands;
 use serde::Serialize;
 
-use crate::evaluation::{TestSide, TestUtterance};
+use crate::evaluation::voices::{relation, voices};
+use crate::evaluation::{TestSide, TestUtterance, Voices};
 
 /// Fewer speakers or words than this are not resampled: a bootstrap of four has 35 different outcomes.
 pub(crate) const MIN_UNITS: usize = 5;
@@ -38,24 +39,10 @@ pub struct Resampled {
     pub in_words: String,
 }
 
-/// How the voices of a test side relate to training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Voices {
-    /// Every test speaker was heard in training.
-    Known,
-    /// None was.
-    New,
-    /// Some were.
-    Mixed,
-    /// There are utterances whose speaker is unknown.
-    Unknown,
-}
-
 /// A remark on an interval over few units.
 const TOO_NARROW: &str = "with so few, a bootstrap makes it somewhat too narrow";
 
-/// That remark for an interval over `n` speakers, or nothing.
+/// That remark for an interval over `n` speakers or words, or nothing.
 pub(crate) fn caution(n: usize) -> String {
     if n < FEW_UNITS { format!("; {TOO_NARROW}") } else { String::new() }
 }
@@ -74,106 +61,77 @@ impl Unit {
     }
 }
 
-/// How the voices of `test` relate to its training side.
-pub(crate) fn voices(test: &TestSide) -> Voices {
-    let side = test.side();
-    relation(&side.speakers, &test.train.speakers, side.without_speaker > 0 || test.train.without_speaker > 0)
-}
-
-fn relation(test: &BTreeSet<String>, train: &BTreeSet<String>, unknown: bool) -> Voices {
-    match test.intersection(train).count() {
-        _ if unknown => Voices::Unknown,
-        0 => Voices::New,
-        n if n == test.len() => Voices::Known,
-        _ => Voices::Mixed,
-    }
-}
-
 /// What to draw from `test`, and for [`Bootstrap::new`](crate::metrics::Bootstrap::new) to which unit each utterance
 /// belongs.
 pub(crate) fn resampled(test: &TestSide) -> (Resampled, Option<Vec<usize>>) {
-    let side = test.side();
-    let voices = voices(test);
-    let words =
-        relation(&side.words, &test.train.words, side.without_word > 0 || test.train.without_word > 0);
-    let n_utterances = test.utterances.len();
-    let utterances = format!("{} utterances", thousands(n_utterances as u64));
-    let (n_speakers, n_words) = (side.speakers.len(), side.words.len());
-    let (unit, in_words) = match (voices, words) {
-        (Voices::New, _) if n_speakers >= MIN_UNITS => (
-            Unit::Speaker,
-            format!(
-                "{n_speakers} speakers, none heard in training: the interval is about speakers like these"
-            ),
-        ),
-        (Voices::New, _) if n_speakers == 1 => (
-            Unit::Utterance,
-            format!(
-                "{utterances}: a single test speaker cannot be resampled, so the interval tells nothing about other \
-                 speakers"
-            ),
-        ),
-        (Voices::New, _) => (
-            Unit::Utterance,
-            format!(
-                "{utterances} of {n_speakers} speakers: too few speakers to resample, so the interval tells \
-                 nothing about others"
-            ),
-        ),
-        (_, Voices::New) if n_words >= MIN_UNITS => (
-            Unit::Word,
-            format!(
-                "{n_words} words, none said in training: the interval is about such words in these voices"
-            ),
-        ),
-        (_, Voices::New) => (
-            Unit::Utterance,
-            format!(
-                "{utterances} of {n_words} words: too few words to resample, so the interval is not about others"
-            ),
-        ),
-        (Voices::Known, Voices::Known) => (
-            Unit::Utterance,
-            format!(
-                "{utterances}: the interval is about such utterances of voices and words that the model knows"
-            ),
-        ),
-        (Voices::Known, _) => (
-            Unit::Utterance,
-            format!("{utterances}: the interval is about such utterances of voices that the model knows"),
-        ),
-        _ => (
-            Unit::Utterance,
-            format!("{utterances}, taken as independent: not all of their speakers are known"),
-        ),
-    };
-    let in_words = match voices {
-        Voices::Mixed if unit == Unit::Utterance => format!("{utterances} of known and new voices together"),
-        _ => in_words,
-    };
-    let few =
-        (unit == Unit::Speaker && n_speakers < FEW_UNITS) || (unit == Unit::Word && n_words < FEW_UNITS);
-    let in_words = if few { format!("{in_words}; {TOO_NARROW}") } else { in_words };
+    let (unit, in_words) = unit_of(test);
     let (n, units) = match unit {
-        Unit::Utterance => (n_utterances, None),
-        Unit::Word => (n_words, Some(numbered(test, |utterance| utterance.word.as_deref()))),
-        Unit::Speaker => (n_speakers, Some(numbered(test, |utterance| utterance.speaker.as_deref()))),
+        Unit::Utterance => (test.utterances.len(), None),
+        Unit::Word => numbered(test, |utterance| utterance.word.as_deref()),
+        Unit::Speaker => numbered(test, |utterance| utterance.speaker.as_deref()),
+    };
+    let in_words = match unit {
+        Unit::Word | Unit::Speaker => format!("{in_words}{}", caution(n)),
+        Unit::Utterance => in_words,
     };
     (Resampled { unit, n, in_words }, units)
 }
 
-/// A number for each different name, in the order of their first utterances.
-fn numbered(test: &TestSide, name: impl Fn(&TestUtterance) -> Option<&str>) -> Vec<usize> {
+/// What is new in `test` and can be resampled, else its utterances; and in words what the interval is about.
+fn unit_of(test: &TestSide) -> (Unit, String) {
+    let side = test.side();
+    let words =
+        relation(&side.words, &test.train.words, side.without_word > 0 || test.train.without_word > 0);
+    let utterances = format!("{} utterances", thousands(test.utterances.len() as u64));
+    let (n_speakers, n_words) = (side.speakers.len(), side.words.len());
+    let of_utterances = |what: String| (Unit::Utterance, format!("{utterances}{what}"));
+    match (voices(test), words) {
+        (Voices::New, _) if n_speakers >= MIN_UNITS => {
+            let what = "none heard in training: the interval is about speakers like these";
+            (Unit::Speaker, format!("{n_speakers} speakers, {what}"))
+        }
+        (Voices::New, _) if n_speakers == 1 => of_utterances(
+            ": a single test speaker cannot be resampled, so the interval tells nothing about other speakers"
+                .to_owned(),
+        ),
+        (Voices::New, _) => of_utterances(format!(
+            " of {n_speakers} speakers: too few speakers to resample, so the interval tells nothing about others"
+        )),
+        (_, Voices::New) if n_words >= MIN_UNITS => {
+            let what = "none said in training: the interval is about such words in these voices";
+            (Unit::Word, format!("{n_words} words, {what}"))
+        }
+        (Voices::Mixed, _) => of_utterances(" of known and new voices together".to_owned()),
+        (_, Voices::New) => of_utterances(format!(
+            " of {n_words} words: too few words to resample, so the interval is not about others"
+        )),
+        (Voices::Known, Voices::Known) => of_utterances(
+            ": the interval is about such utterances of voices and words that the model knows".to_owned(),
+        ),
+        (Voices::Known, _) => {
+            of_utterances(": the interval is about such utterances of voices that the model knows".to_owned())
+        }
+        (Voices::Unknown, _) => {
+            of_utterances(", taken as independent: not all of their speakers are known".to_owned())
+        }
+    }
+}
+
+/// How many different names there are, and a number for that of each utterance, in the order of their first utterances.
+fn numbered(test: &TestSide, name: impl Fn(&TestUtterance) -> Option<&str>) -> (usize, Option<Vec<usize>>) {
     let mut numbers = HashMap::new();
     let mut number = |utterance| {
         let next = numbers.len();
         *numbers.entry(name(utterance)).or_insert(next)
     };
-    test.utterances.iter().map(&mut number).collect()
+    let units = test.utterances.iter().map(&mut number).collect();
+    (numbers.len(), Some(units))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::evaluation::SplitSide;
 

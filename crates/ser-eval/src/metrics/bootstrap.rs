@@ -278,7 +278,7 @@ mod tests {
     fn the_number_of_threads_changes_nothing_and_the_seed_does() {
         let bootstrap = Bootstrap::new(&TRUTH, &[&ANSWERS, &TRUTH], None, 3).unwrap();
         let on = |threads, seed| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = ser_core::threads::fixed_pool(threads).unwrap();
             pool.install(|| bootstrap.run(options(seed)).unwrap().drawn)
         };
         assert_eq!(on(1, 0), on(5, 0));

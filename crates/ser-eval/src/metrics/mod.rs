@@ -10,6 +10,7 @@ mod calibration;
 mod confusion_matrix;
 mod cross_entropy;
 mod mcnemar;
+mod most_probable;
 mod prediction_sets;
 mod scores;
 mod sum;
@@ -24,6 +25,7 @@ pub use calibration::{Calibration, MAX_RELIABILITY_BINS, RELIABILITY_BINS, Relia
 pub use confusion_matrix::{ConfusionMatrix, MAX_CLASSES};
 pub use cross_entropy::mean_cross_entropy;
 pub use mcnemar::{McNemar, McNemarTest, mcnemar};
+pub use most_probable::most_probable;
 pub use prediction_sets::SetCoverage;
 pub use scores::{Scores, mean, sample_deviation};
 pub use wilson::{Interval, wilson_interval};

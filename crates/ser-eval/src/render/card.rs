@@ -10,6 +10,7 @@ use ser_core::text::{printable, sentence, thousands};
 use ser_corpus::split::Side;
 
 use crate::evaluation::{Evaluation, OutOfDomain, RunRecord, Uncertainty};
+use crate::render::escape::md;
 
 /// The card, in Markdown.
 pub fn model_card(evaluation: &Evaluation, run: &RunRecord) -> String {
@@ -176,6 +177,29 @@ fn data(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
 
 fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
     put!(card, "## Quantitative analyses\n");
+    figures(card, evaluation);
+    if let Some(uncertainty) = &evaluation.uncertainty {
+        doubts(card, uncertainty);
+    }
+    if let Some(why) = &evaluation.not_calibrated {
+        put!(card, "Its probabilities are not calibrated: {}.\n", md(why));
+    }
+    for sentence in evaluation.out_of_domain.iter().flat_map(OutOfDomain::in_words) {
+        put!(card, "{}\n", md(&sentence));
+    }
+    if let Some(why) = &evaluation.no_domain_reference {
+        put!(card, "What is out of its domain is not known: {}.\n", md(why));
+    }
+    classes(card, evaluation);
+    put!(card, "\nTo reproduce the numbers:\n");
+    for command in &run.commands {
+        put!(card, "    {}", printable(&command.quoted()));
+    }
+    card.push('\n');
+}
+
+/// The metrics over all classes.
+fn figures(card: &mut String, evaluation: &Evaluation) {
     let interval = &evaluation.accuracy_interval;
     put!(card, "| metric | value | |\n|---|---:|---|");
     put!(card, "| UAR | {:.4} | a guess: {:.4} |", evaluation.uar, evaluation.chance_uar);
@@ -203,18 +227,10 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
         evaluation.calibration.mce,
         evaluation.calibration.brier
     );
-    if let Some(uncertainty) = &evaluation.uncertainty {
-        doubts(card, uncertainty);
-    }
-    if let Some(why) = &evaluation.not_calibrated {
-        put!(card, "Its probabilities are not calibrated: {}.\n", md(why));
-    }
-    for sentence in evaluation.out_of_domain.iter().flat_map(OutOfDomain::in_words) {
-        put!(card, "{}\n", md(&sentence));
-    }
-    if let Some(why) = &evaluation.no_domain_reference {
-        put!(card, "What is out of its domain is not known: {}.\n", md(why));
-    }
+}
+
+/// The metrics of each class.
+fn classes(card: &mut String, evaluation: &Evaluation) {
     put!(card, "| class | precision | recall | F1 | utterances |\n|---|---:|---:|---:|---:|");
     for class in &evaluation.classes {
         let m = &class.metrics;
@@ -228,11 +244,6 @@ fn analyses(card: &mut String, evaluation: &Evaluation, run: &RunRecord) {
             thousands(m.support)
         );
     }
-    put!(card, "\nTo reproduce the numbers:\n");
-    for command in &run.commands {
-        put!(card, "    {}", printable(&command.quoted()));
-    }
-    card.push('\n');
 }
 
 fn doubts(card: &mut String, uncertainty: &Uncertainty) {
@@ -325,21 +336,4 @@ fn architecture(run: &RunRecord) -> String {
 
 fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.into_iter().map(|name| md(name)).collect::<Vec<_>>().join(", ")
-}
-
-/// `text` as Markdown that shows it, whatever it holds.
-fn md(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in printable(text).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' | '!' | '{' | '}' => {
-                out.extend(['\\', c])
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }

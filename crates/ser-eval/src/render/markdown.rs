@@ -1,9 +1,10 @@
 //! The table over runs as Markdown, for a paper or a page of results.
 
-use ser_core::text::{printable, thousands};
+use ser_core::text::thousands;
 
 use crate::metrics::SetCoverage;
 use crate::render::cells::{between, drawn, mean, name, recall, remarks_of};
+use crate::render::escape::md;
 use crate::runs::{ProtocolRow, RecipeTable, RunsReport};
 
 /// The tables of `report` as Markdown.
@@ -11,7 +12,7 @@ pub fn runs(report: &RunsReport) -> String {
     let mut text = String::new();
     for table in &report.recipes {
         if !table.settings.is_empty() {
-            text += &format!("**{}**\n\n", escape(&table.settings.join(", ")));
+            text += &format!("**{}**\n\n", md(&table.settings.join(", ")));
         }
         text += &figures(table);
         text += &format!(
@@ -20,10 +21,10 @@ pub fn runs(report: &RunsReport) -> String {
             thousands(u64::from(report.resamples))
         );
         for remark in remarks_of(table) {
-            text += &format!("- {}\n", escape(&remark));
+            text += &format!("- {}\n", md(&remark));
         }
         if let Some(gap) = &table.gap {
-            text += &format!("\n{}\n", escape(&gap.in_words));
+            text += &format!("\n{}\n", md(&gap.in_words));
         }
         text += "\nRecall of each class, mean over seeds; the lowest of each column in bold:\n\n";
         text += &recalls(table);
@@ -31,12 +32,12 @@ pub fn runs(report: &RunsReport) -> String {
         text += &sets(table);
     }
     for note in &report.notes {
-        text += &format!("Note: {}.\n\n", escape(note));
+        text += &format!("Note: {}.\n\n", md(note));
     }
     if !report.unusable.is_empty() {
         text += "Not used:\n\n";
         for unusable in &report.unusable {
-            text += &format!("- {}\n", escape(&format!("{}: {}", unusable.run, unusable.reason)));
+            text += &format!("- {}\n", md(&format!("{}: {}", unusable.run, unusable.reason)));
         }
         text.push('\n');
     }
@@ -53,7 +54,7 @@ fn figures(table: &RecipeTable) -> String {
         let figures = [row.accuracy, row.uar, row.macro_f1]
             .map(|figure| format!("{} [{}]", mean(&figure), between(&figure).replace(" to ", ", ")));
         let cells = [
-            escape(&name(row)),
+            md(&name(row)),
             row.seeds.len().to_string(),
             thousands(row.n_utterances),
             figures.join(" | "),
@@ -65,7 +66,7 @@ fn figures(table: &RecipeTable) -> String {
 }
 
 fn recalls(table: &RecipeTable) -> String {
-    let heads: Vec<String> = table.rows.iter().map(|row| escape(&name(row))).collect();
+    let heads: Vec<String> = table.rows.iter().map(|row| md(&name(row))).collect();
     let mut text = format!("| class | {} |\n|---|{}\n", heads.join(" | "), "---:|".repeat(heads.len()));
     for (class, label) in table.labels.iter().enumerate() {
         let cell = |row: &ProtocolRow| match recall(row, class) {
@@ -73,7 +74,7 @@ fn recalls(table: &RecipeTable) -> String {
             other => other.trim().to_owned(),
         };
         let cells: Vec<String> = table.rows.iter().map(cell).collect();
-        text += &format!("| {} | {} |\n", escape(label), cells.join(" | "));
+        text += &format!("| {} | {} |\n", md(label), cells.join(" | "));
     }
     text
 }
@@ -83,7 +84,7 @@ fn sets(table: &RecipeTable) -> String {
     let rows = table.rows.iter().filter_map(|row| Some((name(row), row.sets?)));
     let line = |(name, sets): (String, SetCoverage)| {
         let SetCoverage { coverage, measured, mean_size, single_share } = sets;
-        format!("| {} | {coverage} | {measured:.4} | {mean_size:.4} | {single_share:.4} |\n", escape(&name))
+        format!("| {} | {coverage} | {measured:.4} | {mean_size:.4} | {single_share:.4} |\n", md(&name))
     };
     let lines: String = rows.map(line).collect();
     if lines.is_empty() {
@@ -93,16 +94,4 @@ fn sets(table: &RecipeTable) -> String {
         "Prediction sets, mean over seeds:\n\n\
          | protocol | coverage promised | measured | mean size | of one class |\n|---|---:|---:|---:|---:|\n{lines}\n"
     )
-}
-
-/// Names come from other people's files.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in printable(text).chars() {
-        if matches!(c, '|' | '*' | '_' | '`' | '<' | '[' | ']' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }

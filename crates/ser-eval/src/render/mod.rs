@@ -12,6 +12,7 @@
 mod card;
 mod cells;
 pub mod csv;
+mod escape;
 pub mod html;
 pub mod markdown;
 #[cfg(feature = "png")]

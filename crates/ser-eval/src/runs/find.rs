@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ser_core::remedy::Action;
 use ser_core::{Error, ErrorKind, Result};
-use ser_model::FitConfig;
+use ser_model::{FitConfig, epochs};
 use walkdir::WalkDir;
 
 /// A run below the folder.
@@ -78,7 +78,7 @@ fn run_in(folder: &Path) -> Result<Option<FoundRun>> {
     if let Some(config) = &run.config {
         let members = (1..=config.members).map(|number| folder.join(format!("member-{number}")));
         let trained = std::iter::once(folder.to_owned()).chain(members.filter(|_| config.members > 1));
-        for part in trained.filter(|part| part.join("metrics.jsonl").is_file()) {
+        for part in trained {
             if let Some(what) = remaining(&part, config)? {
                 let what = if part == folder { what } else { format!("{what}, in {}", shown(&part)) };
                 return Err(unfinished(folder, what));
@@ -93,25 +93,15 @@ fn shown(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What is left to do, if there is something.
+/// What is left to do, if there is something. Of a run without a list of its epochs nobody knows.
 fn remaining(folder: &Path, config: &FitConfig) -> Result<Option<String>> {
-    let path = folder.join("metrics.jsonl");
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::io("cannot be read", &path, error))?;
-    let (mut epochs, mut steps, mut best) = (0u32, 0u64, 0u32);
-    for line in text.lines() {
-        let record: serde_json::Value = serde_json::from_str(line).map_err(|error| {
-            Error::new(ErrorKind::Damaged, format!("is not a list of epochs: {error}")).at(&path)
-        })?;
-        epochs = epochs.saturating_add(1);
-        steps = record["steps"].as_u64().unwrap_or(0);
-        if record["best"] == true {
-            best = epochs;
-        }
-    }
-    let out_of_patience = config.patience > 0 && epochs.saturating_sub(best) >= config.patience;
+    let Some(epochs) = epochs::read(folder)? else { return Ok(None) };
+    let until_best = epochs.iter().rposition(|epoch| epoch.best).map_or(0, |index| index + 1);
+    let since_best = epochs.len() - until_best;
+    let out_of_patience = config.patience > 0 && since_best >= config.patience as usize;
     let (done, all, unit) = match config.steps {
-        0 => (u64::from(epochs), config.epochs, "epochs"),
-        all => (steps, all, "steps"),
+        0 => (epochs.len() as u64, config.epochs, "epochs"),
+        all => (epochs.last().map_or(0, |last| last.steps), all, "steps"),
     };
     Ok((done < u64::from(all) && !out_of_patience)
         .then(|| format!("is unfinished after {done} of {all} {unit}")))
@@ -136,40 +126,42 @@ mod tests {
     fn finished_runs_are_found_in_order_and_others_come_with_their_reason() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        let (epoch, best) = ("{\"best\":false}\n", "{\"best\":true}\n");
+        let epoch = |(number, best): (usize, &bool)| {
+            let steps = 4 * number;
+            format!("{{\"epoch\":{number},\"steps\":{steps},\"best\":{best}}}\n")
+        };
+        let epochs = |best: &[bool]| (1..).zip(best).map(epoch).collect::<String>();
         run(root, "random/seed-1", &[("best.pt", "")]);
         run(
             root,
             "random/seed-0",
-            &[("best.pt", ""), ("config.toml", "epochs = 2"), ("metrics.jsonl", &[best, epoch].concat())],
+            &[("best.pt", ""), ("config.toml", "epochs = 2"), ("metrics.jsonl", &epochs(&[true, false]))],
         );
         run(
             root,
             "cut",
-            &[("best.pt", ""), ("config.toml", "epochs = 3"), ("metrics.jsonl", &best.repeat(2))],
+            &[("best.pt", ""), ("config.toml", "epochs = 3"), ("metrics.jsonl", &epochs(&[true; 2]))],
         );
         run(
             root,
             "early",
-            &[("best.pt", ""), ("config.toml", "patience = 1"), ("metrics.jsonl", &[best, epoch].concat())],
+            &[("best.pt", ""), ("config.toml", "patience = 1"), ("metrics.jsonl", &epochs(&[true, false]))],
         );
-        let steps = ["{\"best\":true,\"steps\":4}\n", "{\"best\":true,\"steps\":8}\n"];
-        let by_steps = |lines: &[&str]| lines.concat();
         run(
             root,
             "by-steps/done",
-            &[("best.pt", ""), ("config.toml", "steps = 7"), ("metrics.jsonl", &by_steps(&steps))],
+            &[("best.pt", ""), ("config.toml", "steps = 7"), ("metrics.jsonl", &epochs(&[true; 2]))],
         );
         run(
             root,
             "by-steps/half",
-            &[("best.pt", ""), ("config.toml", "steps = 7"), ("metrics.jsonl", &by_steps(&steps[..1]))],
+            &[("best.pt", ""), ("config.toml", "steps = 7"), ("metrics.jsonl", &epochs(&[true]))],
         );
         run(root, "begun", &[("config.toml", "epochs = 3")]);
         // An ensemble that goes on for longer still has its joined checkpoint.
         run(root, "ensemble", &[("best.pt", ""), ("config.toml", "epochs = 3\nmembers = 2")]);
-        run(root, "ensemble/member-1", &[("metrics.jsonl", &best.repeat(3))]);
-        run(root, "ensemble/member-2", &[("metrics.jsonl", &best.repeat(2))]);
+        run(root, "ensemble/member-1", &[("metrics.jsonl", &epochs(&[true; 3]))]);
+        run(root, "ensemble/member-2", &[("metrics.jsonl", &epochs(&[true; 2]))]);
         run(root, "odd", &[("best.pt", ""), ("config.toml", "epochs = \"many\"")]);
         run(root, "torn", &[("best.pt", ""), ("config.toml", ""), ("metrics.jsonl", "{\"ep")]);
         run(root, "another-program", &[("config.toml", "title = \"website\"")]);

@@ -5,7 +5,8 @@ use ser_core::text::thousands;
 use serde::Serialize;
 
 use crate::evaluation::answers::recalls;
-use crate::evaluation::unit::{resampled, voices};
+use crate::evaluation::unit::resampled;
+use crate::evaluation::voices::voices;
 use crate::evaluation::{Answers, Resampled, TestSide, TrainingSettings, Voices};
 use crate::metrics::{
     Bootstrap, BootstrapOptions, Estimate, Interval, Scores, SetCoverage, mean, sample_deviation,

@@ -6,7 +6,8 @@ use ser_core::Result;
 use ser_core::text::thousands;
 
 use crate::evaluation::answers::recalls;
-use crate::evaluation::unit::{MIN_UNITS, caution, voices};
+use crate::evaluation::unit::{MIN_UNITS, caution};
+use crate::evaluation::voices::voices;
 use crate::evaluation::{Resampled, Unit, Voices};
 use crate::metrics::{BootstrapOptions, Scores, SetCoverage, bootstrap_mean, mean, sample_deviation};
 use crate::runs::row::{Group, METRICS, recall, with_intervals};
@@ -182,23 +183,48 @@ fn row(
     } else {
         with_ranges(&per_seed, &per_speaker)
     };
-    let in_words = if n >= MIN_UNITS {
-        format!(
+    let of_class = |class: usize| speakers.iter().filter_map(|s| s.recall[class]).collect::<Vec<f64>>();
+    Ok(ProtocolRow {
+        protocol: name.to_owned(),
+        split: None,
+        n_utterances: speakers.iter().map(|speaker| speaker.n_utterances).sum(),
+        n_train,
+        voices: Voices::New,
+        accuracy,
+        uar,
+        macro_f1,
+        resampled: Resampled { unit: Unit::Speaker, n, in_words: what_is_drawn(n) },
+        recall: (labels.iter().enumerate())
+            .map(|(class, label)| Recall { deviation: None, ..recall(label, &of_class(class)) })
+            .collect(),
+        notes: notes(speakers, &seeds),
+        sets: None,
+        seeds,
+    })
+}
+
+/// What an interval over `n` speakers is about, or why there is none.
+fn what_is_drawn(n: usize) -> String {
+    if n >= MIN_UNITS {
+        return format!(
             "{n} speakers, each counting the same: the interval is about speakers like these{}",
             caution(n)
-        )
-    } else {
-        format!(
-            "{n} speakers are too few to resample: the second line is the range from the lowest to the highest, and \
-             says little about others"
-        )
-    };
+        );
+    }
+    format!(
+        "{n} speakers are too few to resample: the second line is the range from the lowest to the highest, and \
+         says little about others"
+    )
+}
+
+/// Which seeds are missing somewhere, and what each speaker scores; `common` are the seeds that every speaker has.
+fn notes(speakers: &[Speaker], common: &[u64]) -> Vec<String> {
     let mut notes = Vec::new();
     let all: BTreeSet<u64> = speakers.iter().flat_map(|speaker| speaker.scores.keys().copied()).collect();
-    if all.len() > seeds.len() {
+    if all.len() > common.len() {
         notes.push(format!(
             "{} of {} seeds were not trained for every speaker; the deviation leaves them out",
-            all.len() - seeds.len(),
+            all.len() - common.len(),
             all.len()
         ));
     }
@@ -209,24 +235,7 @@ fn row(
         uar_of_each.join(", "),
         thousands(speakers.iter().map(|speaker| speaker.n_utterances).sum())
     ));
-    let of_class = |class: usize| speakers.iter().filter_map(|s| s.recall[class]).collect::<Vec<f64>>();
-    Ok(ProtocolRow {
-        protocol: name.to_owned(),
-        split: None,
-        seeds,
-        n_utterances: speakers.iter().map(|speaker| speaker.n_utterances).sum(),
-        n_train,
-        voices: Voices::New,
-        accuracy,
-        uar,
-        macro_f1,
-        resampled: Resampled { unit: Unit::Speaker, n, in_words },
-        recall: (labels.iter().enumerate())
-            .map(|(class, label)| Recall { deviation: None, ..recall(label, &of_class(class)) })
-            .collect(),
-        sets: None,
-        notes,
-    })
+    notes
 }
 
 /// Seeds that every speaker has a run of.

@@ -180,10 +180,7 @@ pub(super) fn states(
     let deepest = wanted.iter().copied().max().unwrap_or_default();
     let states = layers.apply(graph, scope, x, None, deepest, tensors)?;
     graph.enter(&format!("{scope}/real"));
-    let of_a_state = (settings.front_end.hop_length * FRAMES_OF_A_STATE) as i64;
-    let [rest, whole] = [of_a_state - 1, of_a_state].map(|number| graph.int(number));
-    let up = graph.op("Add", &[&count, &rest]);
-    let real = graph.op("Div", &[&up, &whole]);
+    let real = states_of(graph, &count, settings);
     let [start, axis] = [0, 1].map(|number| graph.int(number));
     let mut found = Vec::new();
     for number in wanted {
@@ -195,6 +192,14 @@ pub(super) fn states(
         found.push(graph.op("Slice", &[&x, &start, &real, &axis]));
     }
     Ok(found)
+}
+
+/// How many states are of `count` samples and not of the silence after them, `[1]`.
+fn states_of(graph: &mut Graph, count: &Value, settings: &Settings) -> Value {
+    let of_a_state = (settings.front_end.hop_length * FRAMES_OF_A_STATE) as i64;
+    let [rest, whole] = [of_a_state - 1, of_a_state].map(|number| graph.int(number));
+    let up = graph.op("Add", &[count, &rest]);
+    graph.op("Div", &[&up, &whole])
 }
 
 /// The spectrum `[1, band, frame]` of `samples` `[1, N]`, of which there are `count`.

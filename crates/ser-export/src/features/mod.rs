@@ -25,6 +25,7 @@ mod waveform;
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::{FeatureConfig, Representation};
 
+use self::speech::Speech;
 use crate::onnx::{ElementType, Graph, Value};
 
 pub(crate) use normalisation::Normalisation;
@@ -123,23 +124,7 @@ pub(crate) fn features(
     let window = Window::of(config);
     graph.enter("level");
     let level = level::normalise(graph, samples, config.normalisation);
-    graph.enter("spectrum");
-    let padded = padding::pad(graph, &level.samples, config);
-    let power = spectrum::power(graph, &padded, config);
-    let mel = spectrum::mel(graph, &power, config);
-    graph.enter("speech");
-    let speech = speech::find(graph, &power, &mel, config);
-    let chosen = speech.gather(graph, &mel, window);
-    graph.enter("decibel");
-    let db = decibel::convert(graph, &chosen, &speech.loudest, config);
-    // [1, frame, band]
-    let values = match rows {
-        Rows::LogMel => db,
-        Rows::Mfcc => {
-            graph.enter("cepstrum");
-            cepstrum::transform(graph, &db, config)
-        }
-    };
+    let (values, speech) = rows_of_speech(graph, &level.samples, config, rows, window);
     let reached = graph.int(window.reached as i64);
     let computed = graph.op("Min", &[&speech.count, &reached]);
     let most = graph.int(window.tensor as i64);
@@ -161,6 +146,33 @@ pub(crate) fn features(
     let tensor = normalisation.apply(graph, &unnormalised, &frames, &real);
     let tensor = graph.rename(&tensor, "features");
     Ok(Features { tensor, unnormalised, real, frames, usable: level.usable })
+}
+
+/// The rows `[1, frame, row]` of the frames of `window`, counted from where speech begins in `samples`, and where that is.
+fn rows_of_speech(
+    graph: &mut Graph,
+    samples: &Value,
+    config: &FeatureConfig,
+    rows: Rows,
+    window: Window,
+) -> (Value, Speech) {
+    graph.enter("spectrum");
+    let padded = padding::pad(graph, samples, config);
+    let power = spectrum::power(graph, &padded, config);
+    let mel = spectrum::mel(graph, &power, config);
+    graph.enter("speech");
+    let speech = speech::find(graph, &power, &mel, config);
+    let chosen = speech.gather(graph, &mel, window);
+    graph.enter("decibel");
+    let db = decibel::convert(graph, &chosen, &speech.loudest, config);
+    let values = match rows {
+        Rows::LogMel => db,
+        Rows::Mfcc => {
+            graph.enter("cepstrum");
+            cepstrum::transform(graph, &db, config)
+        }
+    };
+    (values, speech)
 }
 
 /// 1 for the first `frames` of T frames and 0 for the others, `[1, 1, 1, T]`, f32.

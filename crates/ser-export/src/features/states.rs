@@ -49,20 +49,7 @@ pub(super) fn features(
     let tensors = Tensors::new(&encoder.carried, &trained, String::new(), None);
     let layers = states(graph, "encoder", &kept, encoder.most, &of.layers, &tensors)?;
     graph.enter("states");
-    let pooled: Vec<Value> = layers
-        .iter()
-        .map(|layer| {
-            let rows = match of.pooling {
-                Pooling::Mean => mean(graph, layer),
-                Pooling::Statistics => mean_and_deviation(graph, layer),
-                Pooling::None => layer.clone(),
-            };
-            let rows = graph.transpose(&rows, &[0, 2, 1]); // [1, number, frame]
-            graph.unsqueeze(&rows, &[1])
-        })
-        .collect();
-    let all: Vec<&Value> = pooled.iter().collect();
-    let all = graph.op_with("Concat", &all, &[Attribute::Int("axis", 1)]); // [1, layer, number, frame]
+    let all = pooled(graph, &layers, of.pooling);
     let all = rounded(graph, &all, of.dtype);
     // What is beyond the range of half precision is infinite now, and preparation refuses it.
     let within = is_finite(graph, &all);
@@ -74,6 +61,22 @@ pub(super) fn features(
     let tensor = normalisation.apply(graph, &unnormalised, &frames, &real);
     let tensor = graph.rename(&tensor, "features");
     Ok(Features { tensor, unnormalised, real, frames, usable })
+}
+
+/// The states of each of `layers` as rows, one layer after the other: `[1, layer, number, frame]`.
+fn pooled(graph: &mut Graph, layers: &[Value], pooling: Pooling) -> Value {
+    let mut pooled = Vec::new();
+    for layer in layers {
+        let rows = match pooling {
+            Pooling::Mean => mean(graph, layer),
+            Pooling::Statistics => mean_and_deviation(graph, layer),
+            Pooling::None => layer.clone(),
+        };
+        let rows = graph.transpose(&rows, &[0, 2, 1]); // [1, number, frame]
+        pooled.push(graph.unsqueeze(&rows, &[1]));
+    }
+    let all: Vec<&Value> = pooled.iter().collect();
+    graph.op_with("Concat", &all, &[Attribute::Int("axis", 1)])
 }
 
 /// How many samples there are of `[1, N]`, `[1]`.

@@ -48,15 +48,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Problem::internal("the server has made a mistake").into_response()
         }))
-        .layer(from_fn_with_state(Arc::clone(&app), around))
+        .layer(from_fn_with_state(Arc::clone(&app), guarded))
         .with_state(app)
 }
 
 /// Lets nobody in who may not, counts, and says to browsers what a page of this server may do: nothing but what it comes
 /// with.
-async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     // The path as the router knows it, so that nobody can make up series of metrics.
-    let path = request.extensions().get::<MatchedPath>().map_or("other", |path| known(path.as_str()));
+    let path = request.extensions().get::<MatchedPath>().map_or("other", |path| metric_path(path.as_str()));
     let request = request.map(|body| Body::new(DrainedBody::new(body)));
     let peer = request.extensions().get::<Peer>().copied();
     let allowed = match peer {
@@ -92,7 +92,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
 ];
 
 /// `path` as a constant: one for all files of the page, and `other` for what there is not.
-fn known(path: &str) -> &'static str {
+fn metric_path(path: &str) -> &'static str {
     const PATHS: [&str; 8] = [
         "/v1/predict",
         "/v1/timeline",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 
-use crate::answers::ModelCard;
 use crate::app::App;
+use crate::model_card::ModelCard;
 use crate::problem::Problem;
 
 /// The models of this server, the default one first.

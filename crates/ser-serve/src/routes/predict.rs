@@ -10,15 +10,15 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::upload::Upload;
-use crate::answers::Prediction;
 use crate::app::App;
+use crate::prediction::Prediction;
 use crate::problem::Problem;
 
 /// Which model is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Which {
+pub(crate) struct PredictQuery {
     /// Name of a model; the first one without it.
     model: Option<String>,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Which {
     post,
     tag = "recordings",
     path = "/v1/predict",
-    params(Which),
+    params(PredictQuery),
     request_body(
         content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "multipart/form-data")),
         description = "WAV, AIFF, FLAC, MP3, Ogg, WebM, Matroska, MP4, AAC or CAF, told by its content",
@@ -49,11 +49,11 @@ pub(crate) struct Which {
 )]
 pub(crate) async fn predict(
     State(app): State<Arc<App>>,
-    which: Result<Query<Which>, QueryRejection>,
+    query: Result<Query<PredictQuery>, QueryRejection>,
     request: Request,
 ) -> Result<Json<Prediction>, Problem> {
-    let Query(which) = which.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let served = app.model(which.model.as_deref())?;
+    let Query(query) = query.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let served = app.model(query.model.as_deref())?;
     let upload = Upload::read(&app, request).await?;
     let began = Instant::now();
     let answer = upload.answered(|bytes| app.recording(&served, bytes)).await?;

@@ -22,7 +22,7 @@ const SHORTEST_HOP_S: f64 = 0.25;
 #[derive(Debug, Clone, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct How {
+pub(crate) struct TimelineQuery {
     /// Name of a model; the first one without it.
     model: Option<String>,
     /// `json` (without it), `csv`, `vtt`, `srt`, `textgrid`, `txt` (labels of Audacity) or `svg`.
@@ -36,7 +36,7 @@ pub(crate) struct How {
     post,
     tag = "recordings",
     path = "/v1/timeline",
-    params(How),
+    params(TimelineQuery),
     request_body(
         content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "multipart/form-data")),
         description = "As for /v1/predict",
@@ -60,18 +60,18 @@ pub(crate) struct How {
 )]
 pub(crate) async fn timeline(
     State(app): State<Arc<App>>,
-    how: Result<Query<How>, QueryRejection>,
+    query: Result<Query<TimelineQuery>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Query(how) = how.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let served = app.model(how.model.as_deref())?;
-    let (format, kind) = format(how.format.as_deref().unwrap_or("json"))?;
-    let options = TimelineOptions { hop_s: how.hop_s, ..TimelineOptions::default() };
+    let Query(query) = query.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let served = app.model(query.model.as_deref())?;
+    let (format, kind) = format(query.format.as_deref().unwrap_or("json"))?;
+    let options = TimelineOptions { hop_s: query.hop_s, ..TimelineOptions::default() };
     let refused = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
     let (window_s, _) = TimelineOptions { hop_s: None, ..options }
         .lengths(served.inference.about())
         .map_err(|error| refused(error.reason()))?;
-    if let Some(hop_s) = how.hop_s.filter(|hop_s| !(SHORTEST_HOP_S..=window_s).contains(hop_s)) {
+    if let Some(hop_s) = query.hop_s.filter(|hop_s| !(SHORTEST_HOP_S..=window_s).contains(hop_s)) {
         return Err(refused(format!(
             "hop_s = {hop_s} is not from {SHORTEST_HOP_S} to {window_s}, the seconds of a window"
         )));

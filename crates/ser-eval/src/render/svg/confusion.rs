@@ -22,74 +22,113 @@ const GAP: f64 = 2.0;
 pub(super) fn confusion_matrix(evaluation: &Evaluation) -> Option<Plot> {
     let labels: Vec<String> =
         evaluation.labels.iter().map(|label| cut(&printable(label), LABEL_COLUMNS).into_owned()).collect();
-    let n = labels.len();
-    if n > MAX_CLASSES {
+    if labels.len() > MAX_CLASSES {
         return None;
     }
-    let (cell_w, cell_h) = match n {
-        0..=8 => (66.0, 50.0),
-        9..=MAX_NUMBERED => (50.0, 40.0),
-        _ => (20.0, 20.0),
-    };
-    let longest = labels.iter().map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max);
-    let turned = longest > cell_w - 6.0;
-    let left = 34.0 + longest + 10.0;
-    // Narrow columns have room for upright labels alone; a slanting one reaches out to the right of its column.
-    let degrees: f64 = if n > MAX_NUMBERED { -90.0 } else { -40.0 };
-    let (sin, cos) = degrees.abs().to_radians().sin_cos();
-    let top = if turned { 12.0 + longest * sin + 12.0 } else { 34.0 };
-    let (grid_w, grid_h) = (n as f64 * cell_w, n as f64 * cell_h);
-    let overhang = if turned { (longest * cos - cell_w / 2.0).max(0.0) } else { 0.0 };
-    let (width, height) = (left + grid_w + overhang.max(16.0), top + grid_h + 92.0);
-
+    let grid = Grid::of(&labels);
+    let Grid { left, top, size: [grid_w, grid_h], .. } = grid;
     let mut d = Drawing::default();
-    for (i, label) in labels.iter().enumerate() {
-        let y = top + (i as f64 + 0.5) * cell_h + LABEL_SIZE * 0.36;
-        d.text("label", [left - 10.0, y], LABEL_SIZE, Anchor::End, label);
-        let x = left + (i as f64 + 0.5) * cell_w;
-        match turned {
-            true => {
-                let x = if degrees == -90.0 { x + LABEL_SIZE * 0.36 } else { x - 2.0 };
-                d.turned_text("label", [x, top - 10.0], LABEL_SIZE, Anchor::Start, degrees, label);
-            }
-            false => d.text("label", [x, top - 10.0], LABEL_SIZE, Anchor::Middle, label),
-        }
-    }
-    for (truth, row) in evaluation.confusion_matrix.rows().enumerate() {
-        let support: u64 = row.iter().sum();
-        for (predicted, &count) in row.iter().enumerate() {
-            let place = [left + predicted as f64 * cell_w, top + truth as f64 * cell_h];
-            let cell = Cell {
-                place,
-                size: [cell_w - GAP, cell_h - GAP],
-                count,
-                support,
-                on_diagonal: truth == predicted,
-            };
-            let about = format!(
-                "{} predicted as {}: {} of {}",
-                evaluation.labels[truth],
-                evaluation.labels[predicted],
-                thousands(count),
-                thousands(support)
-            );
-            d.titled(&about, |d| cell.draw(d, n <= MAX_NUMBERED));
-        }
-    }
+    grid.draw_labels(&mut d, &labels);
+    grid.draw_cells(&mut d, evaluation);
     let middle = top + grid_h / 2.0;
     d.turned_text("muted", [18.0, middle], LABEL_SIZE, Anchor::Middle, -90.0, "true class");
     let below = top + grid_h + 24.0;
     d.text("muted", [left + grid_w / 2.0, below], LABEL_SIZE, Anchor::Middle, "predicted class");
     key(&mut d, left, below + 20.0, grid_w.clamp(160.0, 260.0));
 
+    let width = left + grid_w + grid.overhang.max(16.0);
     Some(Plot {
         name: "confusion-matrix",
         title: "Confusion matrix".to_owned(),
         description: description(evaluation),
         width: width.max(left + 300.0),
-        height,
+        height: top + grid_h + 92.0,
         body: d.body,
     })
+}
+
+/// Where the cells and the labels around them lie.
+struct Grid {
+    left: f64,
+    top: f64,
+    /// Of all cells together.
+    size: [f64; 2],
+    /// Of a cell and the gap after it.
+    cell: [f64; 2],
+    /// By how much the labels of the columns are turned, in degrees; none where they are level.
+    turned: Option<f64>,
+    /// By how much the last of them reaches beyond its column.
+    overhang: f64,
+    /// Whether a cell has room for numbers.
+    is_numbered: bool,
+}
+
+impl Grid {
+    fn of(labels: &[String]) -> Self {
+        let n = labels.len();
+        let cell = match n {
+            0..=8 => [66.0, 50.0],
+            9..=MAX_NUMBERED => [50.0, 40.0],
+            _ => [20.0, 20.0],
+        };
+        let longest = labels.iter().map(|label| text_width(label, LABEL_SIZE)).fold(0.0, f64::max);
+        let is_numbered = n <= MAX_NUMBERED;
+        // Narrow columns have room for upright labels alone; a slanting one reaches out to the right of its column.
+        let degrees: f64 = if is_numbered { -40.0 } else { -90.0 };
+        let (sin, cos) = degrees.abs().to_radians().sin_cos();
+        let turned = (longest > cell[0] - 6.0).then_some(degrees);
+        let overhang = (longest * cos - cell[0] / 2.0).max(0.0);
+        Self {
+            left: 34.0 + longest + 10.0,
+            top: if turned.is_some() { 12.0 + longest * sin + 12.0 } else { 34.0 },
+            size: cell.map(|size| n as f64 * size),
+            cell,
+            turned,
+            overhang: if turned.is_some() { overhang } else { 0.0 },
+            is_numbered,
+        }
+    }
+
+    /// The labels of the rows and of the columns.
+    fn draw_labels(&self, d: &mut Drawing, labels: &[String]) {
+        let &Self { left, top, cell: [cell_w, cell_h], .. } = self;
+        for (i, label) in labels.iter().enumerate() {
+            let y = top + (i as f64 + 0.5) * cell_h + LABEL_SIZE * 0.36;
+            d.text("label", [left - 10.0, y], LABEL_SIZE, Anchor::End, label);
+            let x = left + (i as f64 + 0.5) * cell_w;
+            match self.turned {
+                Some(degrees) => {
+                    let x = if degrees == -90.0 { x + LABEL_SIZE * 0.36 } else { x - 2.0 };
+                    d.turned_text("label", [x, top - 10.0], LABEL_SIZE, Anchor::Start, degrees, label);
+                }
+                None => d.text("label", [x, top - 10.0], LABEL_SIZE, Anchor::Middle, label),
+            }
+        }
+    }
+
+    fn draw_cells(&self, d: &mut Drawing, evaluation: &Evaluation) {
+        let &Self { left, top, cell: [cell_w, cell_h], .. } = self;
+        for (truth, row) in evaluation.confusion_matrix.rows().enumerate() {
+            let support: u64 = row.iter().sum();
+            for (predicted, &count) in row.iter().enumerate() {
+                let cell = Cell {
+                    place: [left + predicted as f64 * cell_w, top + truth as f64 * cell_h],
+                    size: [cell_w - GAP, cell_h - GAP],
+                    count,
+                    support,
+                    on_diagonal: truth == predicted,
+                };
+                let about = format!(
+                    "{} predicted as {}: {} of {}",
+                    evaluation.labels[truth],
+                    evaluation.labels[predicted],
+                    thousands(count),
+                    thousands(support)
+                );
+                d.titled(&about, |d| cell.draw(d, self.is_numbered));
+            }
+        }
+    }
 }
 
 struct Cell {

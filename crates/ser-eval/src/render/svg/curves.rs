@@ -1,9 +1,10 @@
 //! Loss and accuracy over the epochs of a training.
 
-use crate::evaluation::EpochHistory;
-use crate::render::svg::Plot;
+use ser_model::EpochRecord;
+
 use crate::render::svg::drawing::{Anchor, Drawing, text_width};
-use crate::render::svg::scale::{Scale, tick};
+use crate::render::svg::scale::Scale;
+use crate::render::svg::{Plot, axes};
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 330.0;
@@ -19,11 +20,11 @@ struct Series {
     /// Its class, which says its colour and its mark.
     class: &'static str,
     name: &'static str,
-    value: fn(&EpochHistory) -> f64,
+    value: fn(&EpochRecord) -> f64,
 }
 
 /// Cross-entropy on the training and validation side. `kept` is the epoch of the checkpoint.
-pub(super) fn loss(epochs: &[EpochHistory], kept: u64) -> Plot {
+pub(super) fn loss(epochs: &[EpochRecord], kept: u64) -> Plot {
     let series = [
         Series { class: "train", name: "training", value: |epoch| epoch.train_loss },
         Series { class: "val", name: "validation", value: |epoch| epoch.val_loss },
@@ -36,7 +37,7 @@ pub(super) fn loss(epochs: &[EpochHistory], kept: u64) -> Plot {
 }
 
 /// Accuracy on both sides, and UAR in validation.
-pub(super) fn accuracy(epochs: &[EpochHistory], kept: u64) -> Plot {
+pub(super) fn accuracy(epochs: &[EpochRecord], kept: u64) -> Plot {
     let series = [
         Series { class: "train", name: "training accuracy", value: |epoch| epoch.train_accuracy },
         Series { class: "val", name: "validation accuracy", value: |epoch| epoch.val_accuracy },
@@ -49,7 +50,7 @@ fn draw(
     name: &'static str,
     title: &str,
     axis: &str,
-    epochs: &[EpochHistory],
+    epochs: &[EpochRecord],
     kept: u64,
     series: &[Series],
     y: Scale,
@@ -58,26 +59,14 @@ fn draw(
     let x = Scale::epochs(last, LEFT + 8.0, RIGHT - 8.0);
     let mut d = Drawing::default();
 
-    for &value in &y.ticks {
-        let at = y.at(value);
-        d.line("grid", [LEFT, at], [RIGHT, at], " stroke-width=\"1\"");
-        d.text("muted", [LEFT - 8.0, at + 4.0], 12.0, Anchor::End, &tick(value));
-    }
+    axes::across(&mut d, &y, [LEFT, RIGHT]);
     d.line("axis", [LEFT, BOTTOM], [RIGHT, BOTTOM], " stroke-width=\"1\"");
-    for &value in &x.ticks {
-        let at = x.at(value);
-        d.line("axis", [at, BOTTOM], [at, BOTTOM + 5.0], " stroke-width=\"1\"");
-        d.text("muted", [at, BOTTOM + 19.0], 12.0, Anchor::Middle, &tick(value));
-    }
+    axes::below(&mut d, &x, BOTTOM);
     d.text("muted", [(LEFT + RIGHT) / 2.0, BOTTOM + 40.0], 12.0, Anchor::Middle, "epoch");
     d.turned_text("muted", [14.0, (TOP + BOTTOM) / 2.0], 12.0, Anchor::Middle, -90.0, axis);
 
     if (1..=u64::from(last)).contains(&kept) {
-        let at = x.at(kept as f64);
-        d.line("axis", [at, TOP - 6.0], [at, BOTTOM], " stroke-width=\"1\" stroke-dasharray=\"2 3\"");
-        let text = format!("epoch {kept} kept");
-        let anchor = if at > (LEFT + RIGHT) / 2.0 { Anchor::End } else { Anchor::Start };
-        d.text("muted", [at, TOP - 10.0], 11.0, anchor, &text);
+        mark_kept(&mut d, &x, kept);
     }
 
     let mut key = LEFT - 8.0;
@@ -86,16 +75,7 @@ fn draw(
             .filter(|epoch| (series.value)(epoch).is_finite())
             .map(|epoch| [x.at(f64::from(epoch.epoch)), y.at((series.value)(epoch))])
             .collect();
-        let dash = ["", " stroke-dasharray=\"7 3\"", " stroke-dasharray=\"2 3\""][number.min(2)];
-        let line = format!(" stroke-width=\"2\" stroke-linejoin=\"round\"{dash}");
-        let class = format!("line {}", series.class);
-        d.polyline(&class, &points, &line);
-        if points.len() <= MAX_MARKED {
-            points.iter().for_each(|&point| mark(&mut d, series.class, point));
-        }
-        d.line(&class, [key, 12.0], [key + 26.0, 12.0], &line);
-        mark(&mut d, series.class, [key + 13.0, 12.0]);
-        d.text("key", [key + 32.0, 16.0], 12.0, Anchor::Start, series.name);
+        series.draw(&mut d, number, &points, key);
         key += 31.0 + text_width(series.name, 12.0) * 0.9 + 8.0;
     }
 
@@ -115,6 +95,31 @@ fn draw(
         width: WIDTH,
         height: HEIGHT,
         body: d.body,
+    }
+}
+
+/// A line at the epoch of the checkpoint.
+fn mark_kept(d: &mut Drawing, x: &Scale, kept: u64) {
+    let at = x.at(kept as f64);
+    d.line("axis", [at, TOP - 6.0], [at, BOTTOM], " stroke-width=\"1\" stroke-dasharray=\"2 3\"");
+    let text = format!("epoch {kept} kept");
+    let anchor = if at > (LEFT + RIGHT) / 2.0 { Anchor::End } else { Anchor::Start };
+    d.text("muted", [at, TOP - 10.0], 11.0, anchor, &text);
+}
+
+impl Series {
+    /// Draws it through `points`, as line `number` of the figure, and its key from `key` on.
+    fn draw(&self, d: &mut Drawing, number: usize, points: &[[f64; 2]], key: f64) {
+        let dash = ["", " stroke-dasharray=\"7 3\"", " stroke-dasharray=\"2 3\""][number.min(2)];
+        let line = format!(" stroke-width=\"2\" stroke-linejoin=\"round\"{dash}");
+        let class = format!("line {}", self.class);
+        d.polyline(&class, points, &line);
+        if points.len() <= MAX_MARKED {
+            points.iter().for_each(|&point| mark(d, self.class, point));
+        }
+        d.line(&class, [key, 12.0], [key + 26.0, 12.0], &line);
+        mark(d, self.class, [key + 13.0, 12.0]);
+        d.text("key", [key + 32.0, 16.0], 12.0, Anchor::Start, self.name);
     }
 }
 

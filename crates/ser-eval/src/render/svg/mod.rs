@@ -3,6 +3,7 @@
 //! Each is drawn once, as SVG whose shapes carry classes instead of colours. A page brings the colours of both its
 //! grounds; a file brings those of a white one.
 
+mod axes;
 pub(crate) mod colour;
 mod confusion;
 mod curves;

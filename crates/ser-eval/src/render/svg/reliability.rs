@@ -3,9 +3,10 @@
 use ser_core::text::thousands;
 
 use crate::evaluation::Evaluation;
-use crate::render::svg::Plot;
+use crate::metrics::ReliabilityBin;
 use crate::render::svg::drawing::{Anchor, Drawing};
-use crate::render::svg::scale::{Scale, tick};
+use crate::render::svg::scale::Scale;
+use crate::render::svg::{Plot, axes};
 
 const WIDTH: f64 = 500.0;
 const HEIGHT: f64 = 470.0;
@@ -24,43 +25,60 @@ pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Plot {
     let (x, y) = (Scale::unit(LEFT, RIGHT), Scale::unit(BOTTOM, TOP));
     let mut d = Drawing::default();
 
-    for &value in &y.ticks {
-        let at = y.at(value);
-        d.line("grid", [LEFT, at], [RIGHT, at], " stroke-width=\"1\"");
-        d.text("muted", [LEFT - 8.0, at + 4.0], 12.0, Anchor::End, &tick(value));
-    }
+    axes::across(&mut d, &y, [LEFT, RIGHT]);
     let most = calibration.bins.iter().map(|bin| bin.n_utterances).max().unwrap_or(0).max(1);
-    for bin in &calibration.bins {
-        let (Some(accuracy), Some(confidence)) = (bin.accuracy, bin.mean_confidence) else { continue };
-        let (from, to) = (x.at(bin.lower) + 1.0, x.at(bin.upper) - 1.0);
-        let about = format!(
-            "confidence {:.2} to {:.2}: {} answers, {:.1} % right, stated {:.1} %",
-            bin.lower,
-            bin.upper,
-            thousands(bin.n_utterances),
-            accuracy * 100.0,
-            confidence * 100.0
-        );
-        d.titled(&about, |d| {
-            let height = BOTTOM - y.at(accuracy);
-            d.rect("area train", [from, BOTTOM - height, to - from, height], "");
-            let (upper, lower) = (y.at(accuracy.max(confidence)), y.at(accuracy.min(confidence)));
-            d.rect("area val", [from, upper, to - from, lower - upper], " fill-opacity=\"0.35\"");
-            d.rect("outline val", [from + 0.5, upper, to - from - 1.0, lower - upper], " stroke-width=\"1\"");
-            let share = bin.n_utterances as f64 / most as f64;
-            // Anything above 0 is visible.
-            let height = ((COUNTS_BOTTOM - COUNTS_TOP) * share).max(1.5);
-            d.rect("area train", [from, COUNTS_BOTTOM - height, to - from, height], "");
-        });
-    }
+    calibration.bins.iter().for_each(|bin| draw_bin(&mut d, bin, most, [&x, &y]));
     d.line("diagonal", [LEFT, BOTTOM], [RIGHT, TOP], " stroke-width=\"1.5\" stroke-dasharray=\"5 4\"");
     d.line("axis", [LEFT, BOTTOM], [RIGHT, BOTTOM], " stroke-width=\"1\"");
     d.line("axis", [LEFT, COUNTS_BOTTOM], [RIGHT, COUNTS_BOTTOM], " stroke-width=\"1\"");
-    for &value in &x.ticks {
-        let at = x.at(value);
-        d.line("axis", [at, COUNTS_BOTTOM], [at, COUNTS_BOTTOM + 5.0], " stroke-width=\"1\"");
-        d.text("muted", [at, COUNTS_BOTTOM + 19.0], 12.0, Anchor::Middle, &tick(value));
+    axes::below(&mut d, &x, COUNTS_BOTTOM);
+    name_axes(&mut d, most);
+    key(&mut d);
+
+    Plot {
+        name: "reliability-diagram",
+        title: "Reliability diagram".to_owned(),
+        description: format!(
+            "Accuracy of answers against their stated confidence in {} bins: mean confidence {:.4}, accuracy {:.4}, \
+             expected calibration error {:.4}, largest difference of a bin {:.4}.",
+            calibration.bins.len(),
+            calibration.mean_confidence,
+            evaluation.accuracy,
+            calibration.ece,
+            calibration.mce
+        ),
+        width: WIDTH,
+        height: HEIGHT,
+        body: d.body,
     }
+}
+
+/// The bar of a bin with its gap, and its share of the histogram, in which `most` answers reach to the top.
+fn draw_bin(d: &mut Drawing, bin: &ReliabilityBin, most: u64, [x, y]: [&Scale; 2]) {
+    let (Some(accuracy), Some(confidence)) = (bin.accuracy, bin.mean_confidence) else { return };
+    let (from, to) = (x.at(bin.lower) + 1.0, x.at(bin.upper) - 1.0);
+    let about = format!(
+        "confidence {:.2} to {:.2}: {} answers, {:.1} % right, stated {:.1} %",
+        bin.lower,
+        bin.upper,
+        thousands(bin.n_utterances),
+        accuracy * 100.0,
+        confidence * 100.0
+    );
+    d.titled(&about, |d| {
+        let height = BOTTOM - y.at(accuracy);
+        d.rect("area train", [from, BOTTOM - height, to - from, height], "");
+        let (upper, lower) = (y.at(accuracy.max(confidence)), y.at(accuracy.min(confidence)));
+        d.rect("area val", [from, upper, to - from, lower - upper], " fill-opacity=\"0.35\"");
+        d.rect("outline val", [from + 0.5, upper, to - from - 1.0, lower - upper], " stroke-width=\"1\"");
+        let share = bin.n_utterances as f64 / most as f64;
+        // Anything above 0 is visible.
+        let height = ((COUNTS_BOTTOM - COUNTS_TOP) * share).max(1.5);
+        d.rect("area train", [from, COUNTS_BOTTOM - height, to - from, height], "");
+    });
+}
+
+fn name_axes(d: &mut Drawing, most: u64) {
     d.text("muted", [LEFT - 8.0, COUNTS_TOP + 8.0], 12.0, Anchor::End, &thousands(most));
     d.text("muted", [LEFT - 8.0, COUNTS_BOTTOM], 12.0, Anchor::End, "0");
     let middle = (LEFT + RIGHT) / 2.0;
@@ -80,7 +98,9 @@ pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Plot {
         -90.0,
         "answers",
     );
+}
 
+fn key(d: &mut Drawing) {
     d.rect("area train", [LEFT, 7.0, 16.0, 10.0], "");
     d.text("key", [LEFT + 22.0, 16.0], 12.0, Anchor::Start, "accuracy");
     d.rect("area val", [LEFT + 96.0, 7.0, 16.0, 10.0], " fill-opacity=\"0.35\"");
@@ -93,21 +113,4 @@ pub(super) fn reliability_diagram(evaluation: &Evaluation) -> Plot {
         " stroke-width=\"1.5\" stroke-dasharray=\"5 4\"",
     );
     d.text("key", [LEFT + 326.0, 16.0], 12.0, Anchor::Start, "calibrated");
-
-    Plot {
-        name: "reliability-diagram",
-        title: "Reliability diagram".to_owned(),
-        description: format!(
-            "Accuracy of answers against their stated confidence in {} bins: mean confidence {:.4}, accuracy {:.4}, \
-             expected calibration error {:.4}, largest difference of a bin {:.4}.",
-            calibration.bins.len(),
-            calibration.mean_confidence,
-            evaluation.accuracy,
-            calibration.ece,
-            calibration.mce
-        ),
-        width: WIDTH,
-        height: HEIGHT,
-        body: d.body,
-    }
 }

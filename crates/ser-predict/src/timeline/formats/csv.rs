@@ -2,6 +2,7 @@
 
 use ser_core::{Error, ErrorKind, Result};
 
+use crate::labels_of;
 use crate::timeline::Timeline;
 
 pub(super) fn write(timeline: &Timeline) -> Result<String> {
@@ -12,14 +13,12 @@ pub(super) fn write(timeline: &Timeline) -> Result<String> {
     let probabilities = timeline.labels.iter().map(|label| format!("probability_{label}"));
     csv.write_record(head.chain(probabilities)).map_err(|error| no_csv(error.to_string()))?;
     for passage in &timeline.passages {
-        let set: Vec<&str> = (passage.set.iter().flatten())
-            .filter_map(|class| timeline.labels.get(*class).map(String::as_str))
-            .collect();
+        let set = passage.set.as_deref().unwrap_or_default();
         let fields = [
             passage.start_s.to_string(),
             passage.end_s.to_string(),
             timeline.label(passage).to_owned(),
-            set.join("|"),
+            labels_of(set, &timeline.labels).collect::<Vec<_>>().join("|"),
             passage.share_as_unusual.map(|share| share.to_string()).unwrap_or_default(),
         ];
         let probabilities = passage.probabilities.iter().map(f32::to_string);

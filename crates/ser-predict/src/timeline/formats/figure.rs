@@ -25,43 +25,122 @@ const COLOURS: [&str; 12] = [
 ];
 
 pub(super) fn write(timeline: &Timeline) -> String {
-    let n = timeline.labels.len();
-    let plot = WIDTH - LEFT - RIGHT;
-    let seconds = timeline.seconds.max(1e-3);
-    let x = |at: f64| LEFT + plot * (at / seconds).clamp(0.0, 1.0);
-    let columns = (plot / LEGEND_COLUMN).floor().max(1.0) as usize;
-    let legend_top = TOP + AREA + BAND + 52.0;
-    let height = legend_top + LEGEND_ROW * n.div_ceil(columns) as f64 + 8.0;
-    let mut body = String::new();
-    for slot in &timeline.slots {
-        let (from, width) = (x(slot.start_s), x(slot.end_s) - x(slot.start_s));
-        let mut y = TOP + AREA;
-        for (class, probability) in slot.probabilities.iter().enumerate() {
-            let tall = AREA * f64::from(probability.clamp(0.0, 1.0));
-            y -= tall;
-            let colour = COLOURS[class % COLOURS.len()];
+    Figure::of(timeline).svg()
+}
+
+/// A timeline, and how it is laid out.
+struct Figure<'a> {
+    timeline: &'a Timeline,
+    seconds: f64,
+    /// Labels beside each other in the legend.
+    columns: usize,
+    legend_top: f64,
+    height: f64,
+}
+
+impl<'a> Figure<'a> {
+    fn of(timeline: &'a Timeline) -> Self {
+        let columns = ((WIDTH - LEFT - RIGHT) / LEGEND_COLUMN).floor().max(1.0) as usize;
+        let legend_top = TOP + AREA + BAND + 52.0;
+        let height = legend_top + LEGEND_ROW * timeline.labels.len().div_ceil(columns) as f64 + 8.0;
+        Self { timeline, seconds: timeline.seconds.max(1e-3), columns, legend_top, height }
+    }
+
+    /// All of it.
+    fn svg(&self) -> String {
+        let mut body = String::new();
+        self.draw_probabilities(&mut body);
+        self.draw_passages(&mut body);
+        draw_probability_axis(&mut body);
+        self.draw_time_axis(&mut body);
+        self.draw_legend(&mut body);
+        let (title, height) = (escape(&self.timeline.recording), self.height);
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
+             font-family=\"'DejaVu Sans','Segoe UI',Roboto,Arial,sans-serif\" font-size=\"12\" fill=\"#1b1f24\">\n\
+             <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
+             <text x=\"{LEFT}\" y=\"26\" font-size=\"16\" font-weight=\"600\">{title}</text>\n{body}\n</svg>\n"
+        )
+    }
+
+    /// Where the second `at` is.
+    fn x(&self, at: f64) -> f64 {
+        LEFT + (WIDTH - LEFT - RIGHT) * (at / self.seconds).clamp(0.0, 1.0)
+    }
+
+    /// The probabilities of every slot, on top of each other.
+    fn draw_probabilities(&self, body: &mut String) {
+        for slot in &self.timeline.slots {
+            let (from, width) = (self.x(slot.start_s), self.x(slot.end_s) - self.x(slot.start_s));
+            let mut y = TOP + AREA;
+            for (class, probability) in slot.probabilities.iter().enumerate() {
+                let tall = AREA * f64::from(probability.clamp(0.0, 1.0));
+                y -= tall;
+                let colour = colour(class);
+                let _ = write!(
+                    body,
+                    "<rect x=\"{from:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{tall:.2}\" fill=\"{colour}\"/>"
+                );
+            }
+        }
+    }
+
+    /// The answers, as a band below.
+    fn draw_passages(&self, body: &mut String) {
+        for passage in &self.timeline.passages {
+            let (from, width) = (self.x(passage.start_s), self.x(passage.end_s) - self.x(passage.start_s));
+            let (colour, top) = (colour(passage.predicted), TOP + AREA + 6.0);
+            let title = escape(&format!(
+                "{} from {:.2} to {:.2} s: {:.2}",
+                self.timeline.shown(passage),
+                passage.start_s,
+                passage.end_s,
+                passage.probabilities[passage.predicted]
+            ));
             let _ = write!(
                 body,
-                "<rect x=\"{from:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{tall:.2}\" fill=\"{colour}\"/>"
+                "<rect x=\"{from:.2}\" y=\"{top}\" width=\"{width:.2}\" height=\"{BAND}\" rx=\"2\" fill=\"{colour}\">\
+                 <title>{title}</title></rect>"
             );
         }
     }
-    for passage in &timeline.passages {
-        let (from, width) = (x(passage.start_s), x(passage.end_s) - x(passage.start_s));
-        let (colour, top) = (COLOURS[passage.predicted % COLOURS.len()], TOP + AREA + 6.0);
-        let title = escape(&format!(
-            "{} from {:.2} to {:.2} s: {:.2}",
-            timeline.shown(passage),
-            passage.start_s,
-            passage.end_s,
-            passage.probabilities[passage.predicted]
-        ));
-        let _ = write!(
-            body,
-            "<rect x=\"{from:.2}\" y=\"{top}\" width=\"{width:.2}\" height=\"{BAND}\" rx=\"2\" fill=\"{colour}\">\
-             <title>{title}</title></rect>"
-        );
+
+    fn draw_time_axis(&self, body: &mut String) {
+        let step = tick(self.seconds);
+        for count in 0..=(self.seconds / step).floor() as u32 {
+            let at = f64::from(count) * step;
+            let _ = write!(
+                body,
+                "<text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text>",
+                self.x(at),
+                TOP + AREA + BAND + 26.0,
+                clock(at, step)
+            );
+        }
     }
+
+    fn draw_legend(&self, body: &mut String) {
+        for (class, label) in self.timeline.labels.iter().enumerate() {
+            let (column, row) = ((class % self.columns) as f64, (class / self.columns) as f64);
+            let (left, top) = (LEFT + column * LEGEND_COLUMN, self.legend_top + row * LEGEND_ROW);
+            let _ = write!(
+                body,
+                "<rect x=\"{left}\" y=\"{:.0}\" width=\"12\" height=\"12\" fill=\"{}\"/><text x=\"{:.0}\" y=\"{top}\">{}</text>",
+                top - 11.0,
+                colour(class),
+                left + 18.0,
+                escape(label)
+            );
+        }
+    }
+}
+
+fn colour(class: usize) -> &'static str {
+    COLOURS[class % COLOURS.len()]
+}
+
+/// Lines at probabilities of 0, a half and 1.
+fn draw_probability_axis(body: &mut String) {
     for share in [0.0, 0.5, 1.0] {
         let y = TOP + AREA * (1.0 - share);
         let _ = write!(
@@ -73,36 +152,6 @@ pub(super) fn write(timeline: &Timeline) -> String {
             WIDTH - RIGHT
         );
     }
-    let step = tick(seconds);
-    for count in 0..=(seconds / step).floor() as u32 {
-        let at = f64::from(count) * step;
-        let _ = write!(
-            body,
-            "<text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text>",
-            x(at),
-            TOP + AREA + BAND + 26.0,
-            clock(at, step)
-        );
-    }
-    for (class, label) in timeline.labels.iter().enumerate() {
-        let (column, row) = ((class % columns) as f64, (class / columns) as f64);
-        let (left, top) = (LEFT + column * LEGEND_COLUMN, legend_top + row * LEGEND_ROW);
-        let _ = write!(
-            body,
-            "<rect x=\"{left}\" y=\"{:.0}\" width=\"12\" height=\"12\" fill=\"{}\"/><text x=\"{:.0}\" y=\"{top}\">{}</text>",
-            top - 11.0,
-            COLOURS[class % COLOURS.len()],
-            left + 18.0,
-            escape(label)
-        );
-    }
-    let title = escape(&timeline.recording);
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         font-family=\"'DejaVu Sans','Segoe UI',Roboto,Arial,sans-serif\" font-size=\"12\" fill=\"#1b1f24\">\n\
-         <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
-         <text x=\"{LEFT}\" y=\"26\" font-size=\"16\" font-weight=\"600\">{title}</text>\n{body}\n</svg>\n"
-    )
 }
 
 /// Seconds from one mark of the axis to the next: about ten of them.

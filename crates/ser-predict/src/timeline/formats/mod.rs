@@ -11,6 +11,7 @@ use std::path::Path;
 
 use ser_core::{Error, ErrorKind, Result};
 
+use crate::is_unsure;
 use crate::timeline::{Passage, Timeline};
 
 /// A format of timelines, chosen by the ending of a file's name.
@@ -75,8 +76,8 @@ impl Timeline {
 
     /// `happy`, or `happy?` where the prediction set holds other classes too.
     fn shown(&self, passage: &Passage) -> String {
-        let unsure = passage.set.as_ref().is_some_and(|set| set.len() != 1);
-        format!("{}{}", self.label(passage), if unsure { "?" } else { "" })
+        let mark = if is_unsure(passage.set.as_deref()) { "?" } else { "" };
+        format!("{}{mark}", self.label(passage))
     }
 }
 
