@@ -337,11 +337,12 @@ class Bench:
         if group is None:
             self.unmeasured.append((name, "≤ 1", "not measured: memory cannot be limited here (needs root and cgroups)"))
             return
-        data, cache = many(self.scratch / "many-large", 10 * limit // (3 * 40 * 200 * 4)), self.fresh("large-cache")
+        row = 3 * 40 * 200 * 4
+        data, cache = many(self.scratch / "many-large", 10 * limit // row), self.fresh("large-cache")
         run(self.ser / "ser-prep", "--data", data, "--out", cache, "--quiet")
         folder = self.fresh("large-run")
         command = [self.ser / "ser-fit", "--cache", cache, "--run", folder, "--epochs", "1", "--device", "cpu", "--quiet"]
-        process = subprocess.Popen(["sh", "-c", f'echo $$ > {group.tasks} && exec "$@"', "sh", *map(str, command)])
+        process = group.start(*command)
         anonymous = []
         while process.poll() is None:
             time.sleep(1.0)
@@ -354,12 +355,17 @@ class Bench:
                 anonymous.append(int(field.split()[1]) / 1024)
         if process.wait() != 0:
             sys.exit(f"ser-fit with {limit >> 20} MB ended with {process.returncode}")
-        group.remove()
         record = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+        step = (1 - record["waiting_share"]) * 32 / record["samples_per_s"]
+        reader = group.start(sys.executable, HERE / "read_ahead.py", cache / "shards", "--row", row, "--step", step,
+                             stdout=subprocess.PIPE)
+        least = json.loads(reader.communicate()[0])["waiting_share"]
+        group.remove()
         # The first seconds build the network; the last ones validate, with larger batches.
         steady = anonymous[5:-15] or anonymous
         size = sum(path.stat().st_size for path in (cache / "shards").iterdir()) / (1 << 20)
-        self.add(name, f"{size / 1024:.1f} GB in {limit >> 20} MB", "", record["waiting_share"] * 100, 1.0, unit="%")
+        self.add(name, f"{size / 1024:.1f} GB in {limit >> 20} MB", "", record["waiting_share"] * 100, 1.0, unit="%",
+                 note=f"a process that only reads, as far ahead, waits {least:.1%} on this disk between steps of {step * 1e3:.0f} ms")
         self.add("anonymous memory over that epoch, largest by smallest", f"{min(steady):.0f} to {max(steady):.0f} MB", "",
                  max(steady) / min(steady), 1.05)
         for folder in (data, cache):
@@ -432,6 +438,10 @@ class MemoryGroup:
             except OSError:
                 continue
         return None
+
+    def start(self, *command: object, **options: object) -> subprocess.Popen:
+        """A process that is in the group from its beginning."""
+        return subprocess.Popen(["sh", "-c", f'echo $$ > {self.tasks} && exec "$@"', "sh", *map(str, command)], **options)
 
     def remove(self) -> None:
         self.folder.rmdir()

@@ -114,9 +114,10 @@ class Check:
 
     def bf16(self):
         printed = self.ser("ser-fit", "--cache", "cache", "--run", "bf16", "--device", self.device, "--precision", "bf16",
-                           "--epochs", 3, "--json")
+                           "--validation-precision", "bf16", "--epochs", 3, "--json")
         losses = [epoch["train_loss"] for epoch in json.loads(printed)["history"]]
-        self.row("bf16: losses of three epochs", ", ".join(f"{loss:.3f}" for loss in losses), losses[-1] < losses[0])
+        self.row("learnt and validated in bf16: losses of three epochs", ", ".join(f"{loss:.3f}" for loss in losses),
+                 losses[-1] < losses[0])
 
     def without_a_device(self):
         told = self.ser("ser-fit", "--cache", "cache", "--run", "none", "--device", "cuda", code=1,

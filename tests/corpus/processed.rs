@@ -196,5 +196,5 @@ fn a_speaker_much_softer_than_the_others_is_named() {
     let report = corpus(10);
     let far = items(&report, FindingKind::SpeakerLevel);
     assert_eq!(far, [("", "speaker EF is 19.2 dB softer than the other speakers, class by class")]);
-    assert!(report.verdict.contains("1 far from the level of the other speakers"), "{}", report.verdict);
+    assert!(report.verdict.contains("1 speaker far from the level of the others"), "{}", report.verdict);
 }

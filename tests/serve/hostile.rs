@@ -212,3 +212,19 @@ fn a_client_that_asks_and_never_reads_is_closed() {
     assert!(closed.kind() != std::io::ErrorKind::TimedOut, "{closed}");
     is_well(server);
 }
+
+#[test]
+fn a_client_that_reads_slowly_is_not_closed() {
+    let server = Serving::start(&[checkpoint()], &["--idle", "2", "--max-rate", "1000000"]);
+    let mut connection = TcpStream::connect(server.address).unwrap();
+    // Some megabytes of answers.
+    let requests = format!("GET /live.js HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).repeat(400);
+    connection.write_all(requests.as_bytes()).unwrap();
+    let (since, mut piece) = (Instant::now(), vec![0; 32 << 10]);
+    while since.elapsed() < Duration::from_secs(6) {
+        connection.read_exact(&mut piece).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(connection);
+    is_well(server);
+}

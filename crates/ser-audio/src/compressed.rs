@@ -121,8 +121,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Refuses a file of which less was read than its structure says, or of FLAC more: `packets` of `track`, which gave `decoded`
-    /// frames.
+    /// Refuses a file of which less was read than its structure says, or of FLAC more: `packets` of `track`, which gave
+    /// `decoded` frames.
     fn check_complete(
         &self,
         track: u32,
@@ -355,7 +355,7 @@ fn next_packet(
 }
 
 /// How many frames may be decoded before a recording is too long: as many as the limits allow, and the delay of `skip` frames
-/// before them. One that is longer than a second and than any recording may be does not raise the limit further.
+/// before them. The delay counts for at most one second, or the longest recording allowed if that is more.
 fn most_decoded(limits: &Limits, sample_rate: u32, skip: u64) -> u64 {
     let most = max_frames(limits, sample_rate);
     most.saturating_add(skip.min(most.max(u64::from(sample_rate))))

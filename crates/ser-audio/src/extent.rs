@@ -10,11 +10,15 @@ use crate::matroska::MatroskaLength;
 use crate::mp4;
 use crate::mpeg::FrameStream;
 use crate::opus::OpusHead;
-use crate::refusal::{cut_short, seconds, shorter_than_stated};
+use crate::refusal::{COPY_AGAIN, cut_short, seconds, shorter_than_stated};
 
 /// By how much, in seconds, a recording may be shorter than a duration that is stated beside its packets: two of AAC's frames
 /// at 16,000 Hz, which is what encoders and writers of containers differ by.
 const FRAMING_S: f64 = 0.15;
+
+/// The longest delay of a codec that is left out as the container states it, nanoseconds: AAC and MP3 need a few thousand
+/// samples. Opus has one of its own in its header, of up to 65,535 samples at 48 kHz.
+const MAX_CODEC_DELAY_NS: u64 = 1_000_000_000;
 
 /// How much of what is decoded is the recording.
 #[derive(Debug, Default)]
@@ -63,7 +67,7 @@ impl Extent {
     }
 }
 
-/// Of a stream of bare frames, whose first one may be a table that states how many `stated` samples there are.
+/// Of a stream of bare frames, whose first one may be a table; `stated` is the number of samples that such a table gives.
 pub(super) fn frames_extent(stream: &FrameStream<'_>, track: &Track, stated: Option<u64>) -> Result<Extent> {
     let delay = u64::from(track.delay.unwrap_or(0));
     let Some(stated) = stated else {
@@ -92,8 +96,8 @@ pub(super) fn opus_head(parameters: &AudioCodecParameters) -> Result<OpusHead> {
     OpusHead::parse(parameters.extra_data.as_deref().unwrap_or_default())
 }
 
-/// Of a track of Matroska. A stated duration is rounded to a millisecond, and counts whole packets; the last tenth of a second is not held against
-/// the audio.
+/// Of a track of Matroska. A stated duration is rounded to a millisecond, and counts whole packets; the last tenth of a
+/// second is not held against the audio.
 pub(super) fn matroska_extent(
     length: &MatroskaLength,
     track: u32,
@@ -108,13 +112,30 @@ pub(super) fn matroska_extent(
         CODEC_ID_VORBIS => 0,
         // Nanoseconds, rounded from a whole number of samples.
         _ => {
-            let delay_ns = length.codec_delays_ns.get(&track).copied().unwrap_or(0);
+            let delay_ns = codec_delay_ns(length, track)?;
             (delay_ns.saturating_mul(u64::from(rate)) + 500_000_000) / 1_000_000_000
         }
     };
     let discard = in_samples(length.discard_ns as f64 / 1e9);
     let slack = u64::from(rate / 10);
     Ok(Extent { promised, slack, skip, discard, is_open: length.is_open, ..Extent::default() })
+}
+
+/// The delay that is stated for the codec of a track of Matroska, nanoseconds.
+///
+/// # Errors
+/// `Damaged` above [`MAX_CODEC_DELAY_NS`].
+fn codec_delay_ns(length: &MatroskaLength, track: u32) -> Result<u64> {
+    let delay_ns = length.codec_delays_ns.get(&track).copied().unwrap_or(0);
+    if delay_ns > MAX_CODEC_DELAY_NS {
+        let in_seconds = |ns: u64| ns as f64 / 1e9;
+        let (stated, most) = (in_seconds(delay_ns), in_seconds(MAX_CODEC_DELAY_NS));
+        let what = format!(
+            "is corrupt: it states a codec delay of {stated:.3} s, where at most {most:.3} s is allowed"
+        );
+        return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
+    }
+    Ok(delay_ns)
 }
 
 /// Of a track of an MP4: its edit list says what is heard.
@@ -140,4 +161,43 @@ pub(super) fn mp4_extent(
     let heard = edit.duration.saturating_mul(rate).div_ceil(scale).saturating_add(rounding);
     let keep = (edit.duration > 0).then_some(heard);
     Ok(Extent { promised: stated, trim: true, skip: edit.start, keep, stated_s, ..Extent::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use symphonia::core::codecs::audio::AudioCodecId;
+    use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+
+    use super::*;
+
+    /// Samples left out at the beginning of track 1 of a Matroska file at 48 kHz, whose tracks state these delays.
+    fn skip(codec: AudioCodecId, delays_ns: &[(u32, u64)]) -> Result<u64> {
+        let delays = BTreeMap::from_iter(delays_ns.iter().copied());
+        let length = MatroskaLength { codec_delays_ns: delays, ..MatroskaLength::default() };
+        let mut parameters = AudioCodecParameters::new();
+        parameters.codec = codec;
+        parameters.sample_rate = Some(48_000);
+        // One channel, and 57,600 samples, 1.2 s, before the recording begins.
+        parameters.extra_data = Some(Box::from(*b"OpusHead\x01\x01\x00\xe1\x80\xbb\0\0\0\0\0"));
+        matroska_extent(&length, 1, &parameters).map(|extent| extent.skip)
+    }
+
+    #[test]
+    fn a_codec_delay_is_limited_only_where_it_is_used() {
+        assert_eq!(skip(CODEC_ID_AAC, &[(1, 44_000_000)]).unwrap(), 2_112);
+        assert_eq!(skip(CODEC_ID_AAC, &[(1, 1_000_000_000)]).unwrap(), 48_000);
+        assert_eq!(skip(CODEC_ID_AAC, &[(2, 1_200_000_000)]).unwrap(), 0);
+        assert_eq!(skip(CODEC_ID_OPUS, &[(1, 1_200_000_000)]).unwrap(), 57_600);
+        assert_eq!(skip(CODEC_ID_VORBIS, &[(1, 1_200_000_000)]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_codec_delay_that_is_too_long_is_refused_with_the_limit() {
+        let error = skip(CODEC_ID_AAC, &[(1, 1_250_000_000)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+        let said = error.to_string();
+        assert!(said.contains("a codec delay of 1.250 s, where at most 1.000 s is allowed"), "{said}");
+    }
 }

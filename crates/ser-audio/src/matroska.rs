@@ -39,9 +39,6 @@ const CODEC_DELAY: u32 = 0x56AA;
 const SIMPLE_BLOCK: u32 = 0xA3;
 const BLOCK: u32 = 0xA1;
 
-/// No codec has a longer delay, nanoseconds.
-const MAX_CODEC_DELAY_NS: u64 = 1_000_000_000;
-
 /// Walks over all elements.
 ///
 /// # Errors
@@ -74,10 +71,6 @@ pub(super) fn check_elements(bytes: &[u8]) -> Result<MatroskaLength> {
                 length.discard_ns = signed(content).and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
             }
             _ => {}
-        }
-        if delay_ns > MAX_CODEC_DELAY_NS {
-            let what = format!("is corrupt: it states a codec delay of {} s", delay_ns / 1_000_000_000);
-            return Err(Error::new(ErrorKind::Damaged, what).help(COPY_AGAIN));
         }
         if let (Some(number), 1..) = (number, delay_ns) {
             length.codec_delays_ns.insert(number, delay_ns);
@@ -182,12 +175,13 @@ mod tests {
     }
 
     fn file() -> Vec<u8> {
+        file_with_delay(64_000_000)
+    }
+
+    fn file_with_delay(delay_ns: u32) -> Vec<u8> {
         let info = element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x44, 0x89], &1500f64.to_be_bytes()));
-        let track = [
-            element(&[0xD7], &[1]),
-            element(&[0x83], &[2]),
-            element(&[0x56, 0xAA], &64_000_000u32.to_be_bytes()),
-        ];
+        let track =
+            [element(&[0xD7], &[1]), element(&[0x83], &[2]), element(&[0x56, 0xAA], &delay_ns.to_be_bytes())];
         let track = element(&[0xAE], &track.concat());
         let group = element(&[0x75, 0xA2], &[0x00, 0x98, 0x96, 0x80]);
         let group = [element(&[0xA1], &[0x81, 0, 0, 0]), group].concat();
@@ -203,6 +197,12 @@ mod tests {
         assert_eq!((length.duration_s, length.discard_ns), (Some(1.5), 10_000_000));
         assert_eq!(length.packets, BTreeMap::from([(1, 5)]));
         assert_eq!(length.codec_delays_ns, BTreeMap::from([(1, 64_000_000)]));
+    }
+
+    #[test]
+    fn a_delay_that_opus_may_have_is_read_and_not_refused() {
+        let length = check_elements(&file_with_delay(1_200_000_000)).unwrap();
+        assert_eq!(length.codec_delays_ns, BTreeMap::from([(1, 1_200_000_000)]));
     }
 
     #[test]

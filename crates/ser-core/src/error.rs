@@ -114,6 +114,11 @@ impl Error {
         self.inner.help.as_ref()
     }
 
+    /// What is wrong, without the path and what to do, for sentences that name the file themselves.
+    pub fn what(&self) -> &str {
+        &self.inner.what
+    }
+
     /// What is wrong and what to do, without the path, for tables that have a column of paths.
     pub fn reason(&self) -> String {
         match &self.inner.help {

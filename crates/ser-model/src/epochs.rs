@@ -73,7 +73,7 @@ pub fn path_in(run: &Path) -> PathBuf {
 /// Those of [`read_text`], and those of [`parse`]. All name the file.
 pub fn read(run: &Path) -> Result<Option<Vec<EpochRecord>>> {
     let path = path_in(run);
-    if !path.exists() {
+    if !path.is_file() {
         return Ok(None);
     }
     let text = read_text(&path, "the epochs of a run", MAX_BYTES)?;

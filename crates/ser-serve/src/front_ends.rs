@@ -20,7 +20,7 @@ struct Worker {
 /// The front ends of one model that nobody uses at the moment.
 #[derive(Debug)]
 pub(crate) struct FrontEndPool {
-    of_model: FrontEnds,
+    front_ends: FrontEnds,
     limits: Limits,
     free: Mutex<Vec<Worker>>,
     most: usize,
@@ -28,8 +28,8 @@ pub(crate) struct FrontEndPool {
 
 impl FrontEndPool {
     /// Front ends for recordings within `limits`; no more than `most` are kept.
-    pub(crate) fn new(of_model: FrontEnds, limits: Limits, most: usize) -> Self {
-        Self { of_model, limits, free: Mutex::default(), most }
+    pub(crate) fn new(front_ends: FrontEnds, limits: Limits, most: usize) -> Self {
+        Self { front_ends, limits, free: Mutex::default(), most }
     }
 
     /// The recording whose file has these bytes.
@@ -70,7 +70,7 @@ impl FrontEndPool {
         match free {
             Some(worker) => Ok(worker),
             None => {
-                let front_end = self.of_model.front_end(self.limits)?;
+                let front_end = self.front_ends.front_end(self.limits)?;
                 Ok(Worker { front_end, detector: LiveSpeechDetector::default() })
             }
         }

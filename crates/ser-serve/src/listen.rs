@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -27,6 +28,10 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Bytes that a request's head may have.
 const HEAD_BYTES: usize = 32 << 10;
+
+/// Bytes that wait in the system for a client to read them. The system says that more can be written when a third of its buffer
+/// is free, which it would otherwise make some megabytes large: a slow client would seem not to read at all.
+const SEND_BUFFER: usize = 256 << 10;
 
 /// How long what has begun may take once the server is to end.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -79,6 +84,7 @@ async fn connect(
     router: Router,
 ) {
     let _ = stream.set_nodelay(true);
+    let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
     // A client that asks and never reads would hold its place for ever.
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(app.limits.idle()));

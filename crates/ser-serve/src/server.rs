@@ -167,10 +167,10 @@ fn load(
     let checkpoint = CheckpointFile::read(path)?;
     let inference = Inference::start(checkpoint.clone(), options.model.clone(), Arc::clone(metrics))?;
     let limits = options.limits.of_recordings();
-    let of_model = inference.front_ends();
-    let recordings = FrontEndPool::new(of_model.clone(), limits, jobs);
+    let front_ends = inference.front_ends();
+    let recordings = FrontEndPool::new(front_ends.clone(), limits, jobs);
     // A window is as long as it is, whatever limits recordings have.
-    let windows = FrontEndPool::new(of_model.clone(), limits.of_any_duration(), jobs);
+    let windows = FrontEndPool::new(front_ends.clone(), limits.of_any_duration(), jobs);
     let timelines = Timelines::new(checkpoint, options.model.clone(), options.limits, jobs);
     Ok(Served { name, inference, recordings, windows, timelines })
 }

@@ -1,7 +1,8 @@
 //! Object stores behind the blocking calls of [`ser_core::storage::objects`]: S3, Google Cloud Storage, Azure, WebDAV.
 //!
 //! [`install`] is all that a program calls. A URL is taken apart in `place`, `clients` has what speaks to a store, requests are
-//! made in `folder`, whole objects are fetched before they are asked for in `ahead`, and `failure` says what went wrong without repeating what was sent.
+//! made in `folder`, whole objects are fetched before they are asked for in `ahead`, and `failure` says what went wrong without
+//! repeating what was sent.
 
 mod ahead;
 mod clients;

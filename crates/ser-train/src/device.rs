@@ -75,7 +75,8 @@ pub fn settle_precision(config: &mut FitConfig, device: Device) {
 /// What a run that continues `begun` computes in, where `config` says `auto`: it continues as it began, whatever the machine.
 pub fn continue_precision(config: &mut FitConfig, begun: &FitConfig) {
     let begun = [begun.precision, begun.validation_precision];
-    for (precision, begun) in [&mut config.precision, &mut config.validation_precision].into_iter().zip(begun) {
+    for (precision, begun) in [&mut config.precision, &mut config.validation_precision].into_iter().zip(begun)
+    {
         if *precision == Precision::Auto {
             *precision = begun;
         }

@@ -6,8 +6,8 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_distributed::Ranks;
 use ser_model::FitConfig;
-use ser_train::{device, finetune};
 use ser_train::run::RunFolder;
+use ser_train::{device, finetune};
 
 use crate::Arguments;
 

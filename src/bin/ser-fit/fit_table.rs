@@ -52,7 +52,12 @@ impl FitTable {
         let RunLength { epochs, steps_per_epoch, .. } = RunLength::of(config, material.train.len())?;
         let length = (config.steps > 0)
             .then(|| format!("{} steps: {epochs} epochs of {steps_per_epoch}\n", config.steps));
-        let precision = if config.precision == Precision::Bf16 { "bf16" } else { "f32" };
+        let precision = match (config.precision, config.validation_precision) {
+            (Precision::Bf16, Precision::Bf16) => "bf16, in validation too",
+            (Precision::Bf16, _) => "bf16",
+            (_, Precision::Bf16) => "f32, in validation bf16",
+            _ => "f32",
+        };
         print(&format!(
             "split {}: {} utterances to train, {} to validate, {} classes\n\
              its test {}\n\

@@ -1,5 +1,6 @@
 //! The rows of the CSV file.
 
+use ser_core::text::label_set;
 use ser_predict::{About, Outcome, labels_of};
 
 /// The names of its columns, with a probability for each of `labels`.
@@ -31,7 +32,7 @@ pub(crate) fn row(about: &About, coverage: &str, outcome: &Outcome) -> Vec<Strin
                 outcome.name.clone(),
                 about.labels[answer.predicted].clone(),
                 answer.set.as_ref().map(|_| answer.is_unsure().to_string()).unwrap_or_default(),
-                labels_of(set, &about.labels).collect::<Vec<_>>().join("|"),
+                label_set(labels_of(set, &about.labels)),
                 coverage.to_owned(),
                 answer.share_as_unusual.map(|share| share.to_string()).unwrap_or_default(),
                 answer.is_heard_before().to_string(),
@@ -48,5 +49,55 @@ pub(crate) fn row(about: &About, coverage: &str, outcome: &Outcome) -> Vec<Strin
             let first = std::iter::once(outcome.name.clone());
             first.chain(nothing).chain([model, error.reason()]).collect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ser_cache::Sha;
+    use ser_predict::Answer;
+
+    use super::*;
+
+    fn about(labels: [&str; 2]) -> About {
+        About {
+            name: "best".to_owned(),
+            digest: Sha::of(&[]),
+            labels: labels.map(str::to_owned).to_vec(),
+            arch: "cnn".to_owned(),
+            members: 1,
+            n_parameters: 1,
+            sample_rate: 16_000,
+            longest_s: 4.0,
+            typical_s: 2.0,
+            protocol: "random".to_owned(),
+            training_speakers: None,
+            training_recordings: None,
+            validation_uar: None,
+            unheard_validation_speakers: None,
+            calibrated: true,
+            knows_its_domain: false,
+            in_words: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_labels_of_a_set_are_told_apart_whatever_they_hold() {
+        let answer = Answer {
+            predicted: 1,
+            probabilities: vec![0.25, 0.75],
+            set: Some(vec![1, 0]),
+            share_as_unusual: None,
+            out_of_domain: None,
+            heard_in: None,
+            frames_cut: 0,
+            seconds: 1.0,
+        };
+        let outcome = Outcome { name: "a.wav".to_owned(), answer: Ok(answer) };
+        let labels = ["happy", "sad|angry\\"];
+        let row = row(&about(labels), "0.9", &outcome);
+        assert_eq!(row[1], labels[1]);
+        assert_eq!(row[3], r"sad\|angry\\|happy");
+        assert_eq!(row.len(), head(&about(labels).labels).len());
     }
 }

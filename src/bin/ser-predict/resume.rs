@@ -53,7 +53,7 @@ pub(crate) fn open(path: &Path, expected: &Expected<'_>, inputs: Inputs) -> Resu
     if whole == 0 && !is_beginning_of(&file, expected.head).map_err(cannot)? {
         return Err(refused(not_ours("it has no line")));
     }
-    let Kept { rows, unusable, end } = kept(&file, whole, expected, inputs).map_err(refused)?;
+    let KeptRows { rows, unusable, end } = kept(&file, whole, expected, inputs).map_err(refused)?;
     file.set_len(end).map_err(cannot)?;
     file.seek(SeekFrom::End(0)).map_err(cannot)?;
     Ok(Resumed { file, rows, unusable, is_empty: end == 0 })
@@ -69,7 +69,7 @@ fn not_ours(why: impl std::fmt::Display) -> Error {
 
 /// The rows of a file that are kept.
 #[derive(Clone, Copy)]
-struct Kept {
+struct KeptRows {
     rows: u64,
     /// How many of them are of recordings that could not be used.
     unusable: u64,
@@ -78,7 +78,7 @@ struct Kept {
 }
 
 /// What is kept of the `whole` first bytes of `file`, once all of its rows are checked.
-fn kept(file: &File, whole: u64, expected: &Expected<'_>, mut inputs: Inputs) -> Result<Kept> {
+fn kept(file: &File, whole: u64, expected: &Expected<'_>, mut inputs: Inputs) -> Result<KeptRows> {
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(file.take(whole)));
     let mut row = csv::StringRecord::new();
     if rows.read_record(&mut row).map_err(not_ours)?
@@ -86,18 +86,18 @@ fn kept(file: &File, whole: u64, expected: &Expected<'_>, mut inputs: Inputs) ->
     {
         return Err(mismatch("has other columns: it was written for a model with other labels"));
     }
-    let mut read = Kept { rows: 0, unusable: 0, end: rows.position().byte() };
+    let mut read = KeptRows { rows: 0, unusable: 0, end: rows.position().byte() };
     let mut kept = read;
     while rows.read_record(&mut row).map_err(not_ours)? {
         if read.rows.is_multiple_of(expected.at_once) {
-            kept = Kept { end: row.position().map_or(whole, csv::Position::byte), ..read };
+            kept = KeptRows { end: row.position().map_or(whole, csv::Position::byte), ..read };
         }
         check(&row, expected, inputs.next())?;
         read.rows += 1;
         read.unusable += u64::from(!cell(&row, expected, "error").is_empty());
     }
     if read.rows.is_multiple_of(expected.at_once) || inputs.next().is_none() {
-        kept = Kept { end: whole, ..read };
+        kept = KeptRows { end: whole, ..read };
     }
     Ok(kept)
 }

@@ -45,7 +45,7 @@ impl ReportFiles {
     ///
     /// # Errors
     /// When a file cannot be written, the folders of recordings cannot be combined, or the predictions are not those of the
-    /// evaluation; for a model card without a run, which it is about.
+    /// evaluation; when a model card is asked for and there is no run, since the card describes the run.
     pub(crate) fn write(
         &self,
         evaluation: &Evaluation,

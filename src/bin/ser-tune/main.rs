@@ -130,7 +130,7 @@ fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 /// What trials are trained on.
-struct Found {
+struct TrainingData {
     /// The protocols, in order.
     splits: Vec<String>,
     /// The digest of each split, by its protocol.
@@ -149,7 +149,7 @@ impl Arguments {
         // Before the cache is looked at, so that a space that cannot be is refused first.
         recipe.check(&space).map_err(|error| error.at(space_path))?;
         let config = recipe.config()?;
-        let Found { splits, digests, feature_set } = self.find(&config)?;
+        let TrainingData { splits, digests, feature_set } = self.training_data(&config)?;
         // All trials learn from what is the newest now, whatever is prepared meanwhile.
         let searches_features = space.iter().any(|(key, _)| key == "feature_set");
         if !searches_features {
@@ -199,7 +199,7 @@ impl Arguments {
     }
 
     /// Finds in the cache what `config` is to be trained on.
-    fn find(&self, config: &FitConfig) -> Result<Found> {
+    fn training_data(&self, config: &FitConfig) -> Result<TrainingData> {
         let cache = Cache::open(&config.cache)?;
         let set = cache.feature_set(config.feature_set.as_deref())?;
         let splits = match &self.splits {
@@ -211,7 +211,7 @@ impl Arguments {
             digests.insert(split.to_string(), cache.split(set, split)?.digest.to_string());
         }
         let splits = splits.iter().map(Protocol::to_string).collect();
-        Ok(Found { splits, digests, feature_set: set.id.clone() })
+        Ok(TrainingData { splits, digests, feature_set: set.id.clone() })
     }
 
     /// Threads of each training where several share the processors, unless the recipe says how many.

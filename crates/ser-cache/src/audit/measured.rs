@@ -9,8 +9,9 @@ use ser_core::remedy::Action;
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::{FeatureSet, Sha, TensorEntry, TensorKey, audit_folder, check_inside};
+use crate::{FeatureSet, Hex, Sha, TensorEntry, TensorKey, audit_folder, check_inside};
 
 /// Must change with anything that changes a measurement.
 const VERSION: u32 = 2;
@@ -82,10 +83,12 @@ impl Measured {
         let mut entries: Vec<&TensorEntry> = entries.collect();
         entries.sort_unstable_by_key(|entry| entry.row.key);
         let keys: Vec<TensorKey> = entries.iter().map(|entry| entry.row.key).collect();
-        let bytes: &[&[u8]] = &[b"ser audit\0", &VERSION.to_le_bytes(), set.id.as_bytes()];
-        let parts: Vec<&[u8]> = bytes.iter().copied().chain(keys.iter().map(|key| &key.0[..])).collect();
-        let digest = Sha::of(&parts);
-        drop(parts);
+        let mut hasher = Sha256::new();
+        for part in [b"ser audit\0".as_slice(), &VERSION.to_le_bytes(), set.id.as_bytes()] {
+            hasher.update(part);
+        }
+        keys.iter().for_each(|key| hasher.update(key.0));
+        let digest = Hex(hasher.finalize().into());
         let path = measured_path(root, &set.id);
         let kept = check_inside(root, &path).and_then(|()| read(&path));
         if let Ok(Some((header, content))) = kept

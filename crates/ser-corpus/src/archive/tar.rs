@@ -104,7 +104,7 @@ impl Tar {
         if offset.checked_add(size).is_none_or(|end| end > size_of_file) {
             return Err(format!("ends within {path}"));
         }
-        if !has_audio_extension(Path::new(&path)) && !self.is_audio(&path, &mut entry)? {
+        if !has_audio_extension(Path::new(&path)) && !self.note_unless_audio(&path, &mut entry)? {
             return Ok(());
         }
         if !names.insert(path.clone()) {
@@ -117,7 +117,11 @@ impl Tar {
 
     /// Whether the file at `path`, which is not named as a recording, is one by its content. What is none is noted: as the
     /// description of a sample, as audio that is not decoded, or as another file.
-    fn is_audio(&mut self, path: &str, entry: &mut ::tar::Entry<'_, impl Read>) -> Result<bool, String> {
+    fn note_unless_audio(
+        &mut self,
+        path: &str,
+        entry: &mut ::tar::Entry<'_, impl Read>,
+    ) -> Result<bool, String> {
         let cannot_read = |error: std::io::Error| format!("{path}: {error}");
         let (key, ending) = sample_of(path);
         if let Some(ending) = ["json", "cls"].into_iter().find(|known| *known == ending) {

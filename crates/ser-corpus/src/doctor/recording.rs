@@ -62,11 +62,11 @@ pub(super) fn examine_all(
     progress: &dyn Progress,
 ) -> Result<Vec<Examined>> {
     let pool = threads::pool(jobs, Setting::Jobs)?;
-    let of_threads: Vec<Mutex<Examiner>> =
+    let examiners: Vec<Mutex<Examiner>> =
         (0..pool.current_num_threads()).map(|_| Mutex::new(Examiner::new(root, limits))).collect();
     progress.start(candidates.len() as u64, "files");
     let examine = |candidate: ExamineCandidate| {
-        let examiner = pool.current_thread_index().and_then(|thread| of_threads.get(thread));
+        let examiner = pool.current_thread_index().and_then(|thread| examiners.get(thread));
         let examined = match examiner {
             Some(examiner) => examiner.lock().unwrap_or_else(PoisonError::into_inner).examine(candidate),
             None => Examiner::new(root, limits).examine(candidate),

@@ -31,7 +31,7 @@ macro_rules! finding_kinds {
         $kind:ident {
             effect: $effect:ident,
             title: $title:literal,
-            verdict: [$($verdict:literal),*],
+            verdict: [$($verdict:literal),* $(,)?],
             advice: [$($advice:expr),+ $(,)?],
         }
     )+) => {
@@ -296,7 +296,7 @@ finding_kinds! {
     SpeakerLevel {
         effect: Remark,
         title: "speakers at another level",
-        verdict: ["far from the level of the other speakers"],
+        verdict: ["speaker far from the level of the others", "speakers far from the level of the others"],
         advice: [
             "Listen: was the microphone set differently? ",
             Stage::Preparation,
@@ -396,7 +396,7 @@ finding_kinds! {
         advice: [
             "Nothing needs doing: ",
             Stage::Preparation,
-            " takes all ways to write a name as one class or one speaker.",
+            " takes all spellings of a name as one class, or one speaker.",
         ],
     }
 
@@ -449,7 +449,10 @@ finding_kinds! {
     Unclear {
         effect: Remark,
         title: "not clear from tables and folders",
-        verdict: ["not clear from tables and folders"],
+        verdict: [
+            "thing that tables and folders do not make clear",
+            "things that tables and folders do not make clear",
+        ],
         advice: [
             "Complete the table, or say what names mean with ",
             Setting::Labels.to("'pattern:{speaker}/{}/{label}/{}'"),

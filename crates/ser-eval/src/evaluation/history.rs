@@ -38,7 +38,11 @@ impl History {
                 Ok(Some(epochs)) if belongs(&epochs) => return Self::Epochs(epochs),
                 Ok(Some(_)) => reason = "the metrics.jsonl found is that of another run".to_owned(),
                 Ok(None) => {}
-                Err(error) => reason = error.to_string(),
+                Err(error) => {
+                    // What its help says to do is for those who name a file, which nobody did here.
+                    reason =
+                        format!("{} cannot be used: it {}", epochs::path_in(folder).display(), error.what());
+                }
             }
         }
         Self::Unknown(reason)
@@ -63,11 +67,20 @@ mod tests {
         assert!(reason(History::find(&checkpoint, 1, 12.5)).starts_with("no metrics.jsonl"));
         let run = folder.path().join("runs/2026");
         std::fs::create_dir_all(&run).unwrap();
+        std::fs::create_dir(run.join("metrics.jsonl")).unwrap();
+        assert!(reason(History::find(&checkpoint, 1, 12.5)).starts_with("no metrics.jsonl"));
+        std::fs::remove_dir(run.join("metrics.jsonl")).unwrap();
         std::fs::write(run.join("metrics.jsonl"), LINE).unwrap();
         let History::Epochs(epochs) = History::find(&checkpoint, 1, 12.5) else { panic!("there is one") };
         assert!(epochs.len() == 1 && epochs[0].val_loss.is_nan());
         assert!(reason(History::find(&checkpoint, 1, 13.0)).contains("another run"));
         std::fs::write(run.join("metrics.jsonl"), [LINE, LINE].concat()).unwrap();
-        assert!(reason(History::find(&checkpoint, 1, 12.5)).contains("line 2: epoch 1 is out of order"));
+        let unusable =
+            |why: &str| format!("{} cannot be used: it {why}", run.join("metrics.jsonl").display());
+        let out_of_order = unusable("is not a list of epochs: line 2: epoch 1 is out of order");
+        assert_eq!(reason(History::find(&checkpoint, 1, 12.5)), out_of_order);
+        std::fs::write(run.join("metrics.jsonl"), b"\xff").unwrap();
+        let not_text = unusable("cannot be read as the epochs of a run: byte 0 is not UTF-8");
+        assert_eq!(reason(History::find(&checkpoint, 1, 12.5)), not_text);
     }
 }

@@ -1,6 +1,7 @@
 //! The class that a network answers.
 
-/// The class with the highest of these probabilities, or logits; the first of equals, as numpy's `argmax`.
+/// The class with the highest of these probabilities, or logits; the first of equals. What is not a number
+/// is never the highest.
 pub fn most_probable(probabilities: &[f32]) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (class, &probability) in probabilities.iter().enumerate() {

@@ -6,12 +6,11 @@
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
 use ser_core::Result;
 
 use crate::audit::align::Aligner;
 use crate::audit::bands::ClipFraming;
-use crate::audit::sketch::{DuplicateCandidate, Sketch, SketchIndex};
+use crate::audit::sketch::DuplicateCandidate;
 use crate::audit::sketches::Sketches;
 use crate::audit::waveform::Waveform;
 
@@ -50,20 +49,8 @@ pub(super) fn near_duplicates(
     recordings: &impl Comparable,
 ) -> Result<Vec<Pair>> {
     let aligner = Aligner::new(framing);
-    let mut pairs: Vec<Pair> = Vec::new();
-    for (number, earlier) in sketches.blocks().enumerate() {
-        let index = SketchIndex::new(earlier.start, sketches.of(earlier)?, framing);
-        for later in sketches.blocks().skip(number) {
-            let of_later = sketches.of(later.clone())?;
-            let of_one = |(position, sketch): (usize, &Sketch)| {
-                let candidates = index.candidates(position, sketch, sketches.counts());
-                near_duplicates_of(position, &candidates, &aligner, recordings)
-            };
-            let found: Vec<Vec<Pair>> =
-                (later.into_par_iter().zip(of_later.par_iter())).map(of_one).collect::<Result<_>>()?;
-            pairs.extend(found.into_iter().flatten());
-        }
-    }
+    let mut pairs = sketches
+        .compare(framing, |later, candidates| near_duplicates_of(later, candidates, &aligner, recordings))?;
     pairs.sort_unstable_by_key(|pair| (pair.0, pair.1));
     Ok(pairs)
 }
@@ -75,9 +62,6 @@ fn near_duplicates_of(
     aligner: &Aligner,
     recordings: &impl Comparable,
 ) -> Result<Vec<Pair>> {
-    if candidates.is_empty() {
-        return Ok(Vec::new());
-    }
     let (mfcc, frames) = recordings.clip(later)?;
     let reference = aligner.reference(&mfcc, frames);
     let mut heard: Option<Waveform> = None;

@@ -160,6 +160,7 @@ impl<'a> SketchIndex<'a> {
     /// Of recordings with these sketches, of which the first is at the position `first`.
     pub(super) fn new(first: usize, sketches: Cow<'a, [Sketch]>, framing: &ClipFraming) -> Self {
         let flat = sketches.as_flattened();
+        // The words of one block are far fewer than a u32 can count.
         let places = 0..u32::try_from(flat.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = places.filter(|place| flat[*place as usize] != NONE).collect();
         order.par_sort_unstable_by_key(|place| (value(flat[*place as usize]), *place));

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use ser_core::{Error, Result};
 
-use crate::audit::sketch::{Sketch, WordCounts};
+use crate::audit::bands::ClipFraming;
+use crate::audit::sketch::{DuplicateCandidate, Sketch, SketchIndex, WordCounts};
 
 /// So many recordings, in the order of their positions, are compared at a time with as many others. Their sketches and the
 /// index of these take 320 bytes for each.
-const BLOCK: usize = 1 << 17;
+const BLOCK: usize = 1 << 16;
 
 /// Sketches in the order of their recordings' positions, a block at a time, and how many recordings have each word.
 pub(super) struct Sketches {
@@ -70,13 +71,35 @@ impl Sketches {
         Ok(Self { count, block, place, counts })
     }
 
-    /// How many recordings have each word.
-    pub(super) fn counts(&self) -> &WordCounts {
-        &self.counts
+    /// What `of_one` finds, for each recording that may be a copy of others, among these, which are before it; in the order of the
+    /// blocks.
+    ///
+    /// # Errors
+    /// Those of `of_one`, and when sketches cannot be read back.
+    pub(super) fn compare<T: Send>(
+        &self,
+        framing: &ClipFraming,
+        of_one: impl Fn(usize, &[DuplicateCandidate]) -> Result<Vec<T>> + Sync,
+    ) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        for (number, earlier) in self.blocks().enumerate() {
+            let index = SketchIndex::new(earlier.start, self.of(earlier)?, framing);
+            for later in self.blocks().skip(number) {
+                let sketches = self.of(later.clone())?;
+                let compared = |(position, sketch): (usize, &Sketch)| {
+                    let candidates = index.candidates(position, sketch, &self.counts);
+                    if candidates.is_empty() { Ok(Vec::new()) } else { of_one(position, &candidates) }
+                };
+                let found: Vec<Vec<T>> =
+                    (later.into_par_iter().zip(sketches.par_iter())).map(compared).collect::<Result<_>>()?;
+                all.extend(found.into_iter().flatten());
+            }
+        }
+        Ok(all)
     }
 
     /// The positions of each block.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         blocks(self.count, self.block)
     }
 
@@ -84,7 +107,7 @@ impl Sketches {
     ///
     /// # Errors
     /// When they cannot be read back.
-    pub(super) fn of(&self, block: Range<usize>) -> Result<Cow<'_, [Sketch]>> {
+    fn of(&self, block: Range<usize>) -> Result<Cow<'_, [Sketch]>> {
         match &self.place {
             Place::Memory(sketches) => Ok(sketches.get(block).unwrap_or_default().into()),
             Place::File(file, folder) => {
@@ -117,24 +140,42 @@ fn sketches_of(bytes: &[u8]) -> Vec<Sketch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::originals::own_features;
     use crate::audit::sketch::Sketcher;
 
+    /// Sketches of 90 recordings: each has a word that all have and some that others have as well, a frame later.
+    fn sketch(position: usize) -> Result<Sketch> {
+        let word = |value: usize, frame: usize| ((value << 8) | frame) as u32;
+        let words = [
+            word(7, 0),
+            word(100 + position % 40, position / 40),
+            word(200 + position % 40, position / 40),
+            word(300 + position % 9, position / 9),
+            word(400 + position % 9, position / 9),
+        ];
+        let mut sketch = Sketcher::nothing();
+        sketch[..words.len()].copy_from_slice(&words);
+        Ok(sketch)
+    }
+
     #[test]
-    fn sketches_come_back_from_a_file_as_they_are_in_memory() {
+    fn what_is_compared_does_not_depend_on_the_blocks() {
         let folder = tempfile::tempdir().unwrap();
-        let sketch = |position: usize| {
-            let mut sketch = Sketcher::nothing();
-            sketch[..2].copy_from_slice(&[position as u32, 0x0102_0300 + position as u32]);
-            Ok(sketch)
+        let framing = ClipFraming::new(&own_features()).unwrap();
+        let candidates = |block: usize| {
+            let sketches = Sketches::in_blocks_of(block, 90, folder.path(), sketch).unwrap();
+            let mut all = sketches.compare(&framing, |_, candidates| Ok(candidates.to_vec())).unwrap();
+            all.sort_unstable_by_key(|candidate| (candidate.later, candidate.earlier));
+            all
         };
-        let all = |block: usize| -> Vec<Sketch> {
-            let sketches = Sketches::in_blocks_of(block, 10, folder.path(), sketch).unwrap();
-            sketches.blocks().flat_map(|block| sketches.of(block).unwrap().into_owned()).collect()
-        };
-        let in_memory = all(10);
-        assert_eq!(in_memory.len(), 10);
-        for block in [1, 3, 5, 9] {
-            assert_eq!(all(block), in_memory, "{block}");
+        let in_memory = candidates(90);
+        let with = |later: usize| in_memory.iter().filter(move |candidate| candidate.later == later);
+        let earlier: Vec<usize> = with(45).map(|candidate| candidate.earlier).collect();
+        // What all share is too common to count.
+        assert_eq!(earlier, [0, 5, 9, 18, 27, 36]);
+        assert!(with(45).all(|candidate| candidate.lag < 0));
+        for block in [1, 7, 40, 89] {
+            assert_eq!(candidates(block), in_memory, "{block}");
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

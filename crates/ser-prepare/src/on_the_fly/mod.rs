@@ -20,7 +20,8 @@ use ser_audio::Limits;
 use ser_cache::{FeatureSet, Utterance};
 use ser_core::random::Random;
 use ser_core::remedy::Setting;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::threads::fixed_pool;
+use ser_core::{Error, ErrorKind, Result, remedy};
 use ser_corpus::CorpusFolder;
 use ser_features::FeatureConfig;
 use ser_features::augmentation::AugmentationRecipe;
@@ -96,7 +97,8 @@ impl OnTheFly {
             let what = format!("holds features that cannot be computed here: {error}");
             Error::new(ErrorKind::Unsupported, what).at(cache)
         })?;
-        let pool = ser_core::threads::pool(threads, Setting::Threads)?;
+        let pool =
+            fixed_pool(threads).map_err(|error| error.help(remedy!["give fewer ", Setting::Threads]))?;
         let pipeline = || Pipeline::new(&features, Some(recipe), Limits::accepted_before());
         let pipelines =
             (0..pool.current_num_threads()).map(|_| pipeline().map(Mutex::new)).collect::<Result<_>>()?;

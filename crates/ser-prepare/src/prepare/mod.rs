@@ -192,7 +192,7 @@ impl<'a> Preparation<'a> {
         Ok(lock)
     }
 
-    /// Makes sure that the store holds the tensor of every usable candidate, and gives these their keys.
+    /// Makes sure that the store holds the tensor of every usable candidate, and marks these as stored.
     fn compute(
         &mut self,
         store: &mut Store,

@@ -7,7 +7,7 @@ use ser_corpus::Annotation;
 
 use crate::prepare::candidate::SharedAnnotation;
 
-/// All annotations of a corpus that differ, and their names.
+/// All annotations that differ, of all corpora of a preparation, and their names.
 #[derive(Default)]
 pub(super) struct SharedAnnotations {
     names: HashSet<Arc<str>>,

@@ -148,6 +148,10 @@ impl<'a> AssessedCheckpoint<'a> {
         }
     }
 
+    /// Why the checkpoint has no calibration.
+    ///
+    /// # Errors
+    /// When what it has heard is damaged.
     fn not_calibrated(&self) -> Result<String> {
         Ok(match LearntFrom::of(&self.checkpoint)? {
             None => "trained before ser kept a calibration in its checkpoints; train it again for one",

@@ -106,10 +106,9 @@ impl Network {
         Self { learning: kind_of(precision), ..self }
     }
 
-    /// Sets the arithmetic in which convolutions and LSTM predict; `Auto` stands for f32.
-    #[must_use]
-    pub fn predicting_in(self, precision: Precision) -> Self {
-        Self { predicting: kind_of(precision), ..self }
+    /// Sets the arithmetic in which convolutions and LSTM predict, f32 at first; `Auto` stands for that.
+    pub fn predict_in(&mut self, precision: Precision) {
+        self.predicting = kind_of(precision);
     }
 
     /// Its shape.

@@ -114,7 +114,10 @@ pub(crate) fn restore_resume_state(
     let sensible = possible.contains(&adam.steps)
         && possible.contains(&standing.sums.correct)
         && standing.history.len() as u64 + 1 == u64::from(standing.epoch)
-        && standing.history.iter().zip(1..).all(|(record, epoch)| record.epoch == epoch);
+        && standing.history.iter().zip(1..).all(|(record, epoch)| record.epoch == epoch)
+        // Of some epochs one is the best, and the first is it when it ends.
+        && standing.history.first().is_none_or(|first| first.best)
+        && standing.history.iter().all(|record| record.val_accuracy.is_finite() && record.val_uar.is_finite());
     Ok(sensible.then_some(standing).ok_or_else(|| {
         Error::new(ErrorKind::Damaged, "contradicts itself: its epochs or steps do not add up")
     })?)

@@ -5,10 +5,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ser_core::progress::Silent;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_model::Selection;
+use ser_model::{Precision, Selection};
 
 use super::Trainer;
-use crate::evaluate::{Predictions, evaluate_together};
+use crate::evaluate::{Predictions, evaluate, evaluate_together};
 use crate::state::{EpochRecord, Sums};
 
 impl Trainer<'_> {
@@ -35,6 +35,7 @@ impl Trainer<'_> {
         }
         let record = self.record(train_loss, &predictions, started, validation_s)?;
         if record.best && self.ranks.is_first() {
+            let predictions = self.exact(predictions)?;
             self.save_best(&predictions)?;
         }
         self.exchange_average()?;
@@ -47,6 +48,19 @@ impl Trainer<'_> {
         self.standing.sums = Sums::default();
         self.save_last()?;
         Ok(record)
+    }
+
+    /// What the network answers for the validation side in f32, as whoever uses the checkpoint asks it: these `predictions`, or,
+    /// where they were made in another arithmetic, new ones.
+    fn exact(&mut self, predictions: Predictions) -> Result<Predictions> {
+        if self.config.validation_precision == Precision::F32 {
+            return Ok(predictions);
+        }
+        let network = &mut self.learner.network;
+        network.predict_in(Precision::F32);
+        let exact = evaluate(network, &self.material.val, &self.val, &Silent);
+        network.predict_in(self.config.validation_precision);
+        Ok(exact?)
     }
 
     /// Mean cross-entropy over the training side while it was being learnt, nats.

@@ -44,9 +44,8 @@ impl<'a> Trainer<'a> {
         let length = RunLength::of(config, material.train.len())?;
         let labels = &material.split.info.labels;
         let architecture = Architecture::new(&config.network, material.train.shape(), labels.len())?;
-        let network = fresh_network(&architecture, config, device)?
-            .learning_in(config.precision)
-            .predicting_in(config.validation_precision);
+        let mut network = fresh_network(&architecture, config, device)?.learning_in(config.precision);
+        network.predict_in(config.validation_precision);
         let carried = if ranks.is_first() { to_carry(config, &material.set, &network)? } else { None };
         let bytes = carried.as_ref().map_or(0, Tunable::embedded_bytes);
         checkpoint_size::check(&architecture, config, bytes)?;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use ser_core::text::label_set;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::evaluation::Prediction;
@@ -31,19 +32,12 @@ pub fn predictions(writer: impl Write, labels: &[String], rows: &[Prediction]) -
         let fields = [row.path.clone(), labels[row.truth].clone(), labels[row.predicted].clone()].into_iter();
         // `Debug` writes small numbers with an exponent, `Display` with up to 45 zeros.
         let probabilities = row.probabilities.iter().map(|probability| format!("{probability:?}"));
-        let set = row.doubt.iter().filter(|_| with_sets).map(|doubt| {
-            let set: Vec<String> = doubt.set.iter().map(|class| in_set(&labels[*class])).collect();
-            set.join("|")
-        });
+        let doubt = row.doubt.iter().filter(|_| with_sets);
+        let set = doubt.map(|doubt| label_set(doubt.set.iter().map(|class| labels[*class].as_str())));
         let share = row.share_as_unusual.iter().filter(|_| with_shares).map(f64::to_string);
         csv.write_record(fields.chain(probabilities).chain(set).chain(share)).map_err(no_predictions)?;
     }
     csv.flush().map_err(|error| no_predictions(error.into()))
-}
-
-/// A label as one of a set: what separates labels has a backslash before it.
-fn in_set(label: &str) -> String {
-    label.replace('\\', "\\\\").replace('|', "\\|")
 }
 
 fn no_predictions(error: csv::Error) -> Error {

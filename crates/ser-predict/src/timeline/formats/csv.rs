@@ -1,5 +1,7 @@
-//! A line a passage: `start_s`, `end_s`, `label`, `set` (labels between `|`), `share_as_unusual`, `probability_<label>`.
+//! A line a passage: `start_s`, `end_s`, `label`, `set` (the labels of its prediction set with `|` between them, and `\` before
+//! each `|` or `\` of a label), `share_as_unusual`, `probability_<label>`.
 
+use ser_core::text::label_set;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::labels_of;
@@ -18,7 +20,7 @@ pub(super) fn write(timeline: &Timeline) -> Result<String> {
             passage.start_s.to_string(),
             passage.end_s.to_string(),
             timeline.label(passage).to_owned(),
-            labels_of(set, &timeline.labels).collect::<Vec<_>>().join("|"),
+            label_set(labels_of(set, &timeline.labels)),
             passage.share_as_unusual.map(|share| share.to_string()).unwrap_or_default(),
         ];
         let probabilities = passage.probabilities.iter().map(f32::to_string);

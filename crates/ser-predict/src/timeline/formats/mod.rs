@@ -180,6 +180,15 @@ mod tests {
     }
 
     #[test]
+    fn the_labels_of_a_set_are_told_apart_in_csv() {
+        let labels = ["happy", "sad|angry\\"].map(str::to_owned).to_vec();
+        let csv = Format::Csv.write(&Timeline { labels, ..example() }).unwrap();
+        let mut rows = ::csv::Reader::from_reader(csv.as_bytes());
+        let row = rows.records().nth(1).unwrap().unwrap();
+        assert_eq!((&row[2], &row[3]), ("sad|angry\\", r"sad\|angry\\|happy"));
+    }
+
+    #[test]
     fn the_figure_is_well_formed_whatever_the_names_hold() {
         let svg = written(Format::Svg);
         assert!(svg.contains("a &lt;b&gt; &amp; &quot;c&quot;.wav"), "{svg}");

@@ -30,7 +30,7 @@ impl Lstm {
 
     /// Reads every position of `x` `[B, position, input]` in both directions: `[B, position, 2 · hidden]`, f32.
     fn read_all(&self, forward: &Forward<'_>, x: &Tensor) -> Result<Tensor> {
-        if forward.training() && side_by_side::can(x) {
+        if side_by_side::can(x) {
             return self.read_side_by_side(forward, x, |x| Ok(x.f_flip([1])?));
         }
         let weights = self.weights(forward)?;
@@ -49,7 +49,7 @@ impl Lstm {
             let rows = x.f_reshape([size[0] * size[1], size[2]])?;
             Ok(rows.f_index_select(0, reversal)?.f_view(size.as_slice())?)
         };
-        if forward.training() && side_by_side::can(x) {
+        if side_by_side::can(x) {
             return self.read_side_by_side(forward, x, move |x| turn(x, &reversal));
         }
         let weights = self.weights(forward)?;
@@ -65,22 +65,22 @@ impl Lstm {
         self.weights.iter().map(|&weight| forward.leaf(weight)).collect()
     }
 
-    /// Both directions at once, in training, each on a thread of its own; `turn` makes the last real position the first, and back.
+    /// Both directions at once, each on a thread of its own; `turn` makes the last real position the first, and back.
     fn read_side_by_side(
         &self,
         forward: &Forward<'_>,
         x: &Tensor,
         turn: impl Fn(&Tensor) -> Result<Tensor> + Send,
     ) -> Result<Tensor> {
-        let hidden = self.hidden;
+        let (hidden, training) = (self.hidden, forward.training());
         let turn = Mutex::new(turn);
         let weights = self.weights(forward)?;
         let (onwards, backwards) = weights.split_at(4);
         side_by_side::halves(x, [onwards, backwards], |direction, x, weights| match direction {
-            0 => lstm(x, weights, hidden, true, false),
+            0 => lstm(x, weights, hidden, training, false),
             _ => {
                 let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-                turn(&lstm(&turn(x)?, weights, hidden, true, false)?)
+                turn(&lstm(&turn(x)?, weights, hidden, training, false)?)
             }
         })
     }
