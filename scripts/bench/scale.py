@@ -73,7 +73,7 @@ def main():
     parser.add_argument("--speakers", type=int, default=30)
     options = parser.parse_args()
     ser = ROOT / "target/release"
-    head = ["utterances", "`ser-prep`", "an utterance", "memory", "the same again", "index, manifests and splits",
+    head = ["utterances", "`ser-prep`", "an utterance", "memory", "the same again", "memory", "index, manifests and splits",
             "`ser-cache verify`", "memory", "`ser-fit` begins after", "memory"]
     print("| " + " | ".join(head) + " |\n|" + "---:|" * len(head), flush=True)
     for count in options.counts:
@@ -83,11 +83,11 @@ def main():
         corpus(data, count, options.speakers)
         prepare = [ser / "ser-prep", "--data", data, "--out", cache, "--max-frames", 16, "--quiet"]
         seconds, memory = ended(*prepare)
-        again, _ = ended(*prepare)
+        again, of_again = ended(*prepare)
         verified, of_verify = ended(ser / "ser-cache", "verify", cache)
         begins, of_fit = started(ser, cache, run, "random")
         beside = size_mb(cache) - size_mb(cache / "shards")
-        cells = [f"{count:,}", f"{seconds:.1f} s", f"{seconds / count * 1e3:.3f} ms", f"{memory:.0f} MB", f"{again:.1f} s",
+        cells = [f"{count:,}", f"{seconds:.1f} s", f"{seconds / count * 1e3:.3f} ms", f"{memory:.0f} MB", f"{again:.1f} s", f"{of_again:.0f} MB",
                  f"{beside:.0f} MB", f"{verified:.1f} s", f"{of_verify:.0f} MB", f"{begins:.2f} s", f"{of_fit:.0f} MB"]
         print("| " + " | ".join(cells) + " |", flush=True)
         for folder in (data, cache, run):
