@@ -3,9 +3,14 @@
 //! A split depends on the utterances (path, label, speaker, word, parent, corpus, published split and fold), the seed and the fractions, and on
 //! nothing else: neither on the order they come in nor on the number of threads.
 
+mod across_corpora;
+mod copies;
+mod drawing;
+mod folds;
 mod official;
 mod planner;
 mod side;
+mod utterances;
 mod validation;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,8 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Annotation, Protocol};
 
-pub use planner::{MOST_LINES, SplitPlanner, UtteranceInfo, Utterances};
+pub use planner::{MOST_LINES, SplitPlanner};
 pub use side::Side;
+pub use utterances::{UtteranceInfo, Utterances};
 pub use validation::ValidationBy;
 
 /// Which share of the utterances (or words) goes to validation and test; the rest is train.

@@ -8,7 +8,7 @@ use ser_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use crate::split::SplitPlanner;
-use crate::split::planner::apportion;
+use crate::split::drawing::apportion;
 
 /// With fewer speakers to learn from, validation cannot have its own: too much would be kept from training.
 const FEWEST_SPEAKERS: usize = 5;
