@@ -454,7 +454,8 @@ fn the_delay_that_matroska_states_is_left_out() {
     let (_, reference) = decoded(&fixture("chirp.wav"));
     assert!(signal_to_noise_db(&reference, &mono[..8_000]) > 25.0);
     let error = refused(&making::aac_in_matroska(&adts, 3_000_000_000));
-    assert!(error.kind() == ErrorKind::Damaged && error.to_string().contains("delay of 3 s"), "{error}");
+    let too_long = "delay of 3.000 s, where at most 1.000 s is allowed";
+    assert!(error.kind() == ErrorKind::Damaged && error.to_string().contains(too_long), "{error}");
 }
 
 #[test]

@@ -271,7 +271,9 @@ fn what_does_not_go_together_is_refused_before_there_is_a_run() {
     refuse(&tuned(&["--tune", "top", "--lora-rank", "4"]), 2, &["--lora-rank changes nothing"]);
     refuse(&tuned(&["--tune", "head", "--encoder-lr-scale", "0.5"]), 2, &["give --tune top or --tune all"]);
     refuse(&tuned(&["--feature-normalisation", "training"]), 2, &["--feature-normalisation none"]);
-    refuse(&tuned(&["--precision", "bf16"]), 2, &["learns in f32"]);
+    for option in ["--precision", "--validation-precision"] {
+        refuse(&tuned(&[option, "bf16"]), 2, &["learns and is validated in f32", "leave the precision out"]);
+    }
     refuse(&["--arch", "encoder-head"], 1, &["holds waveforms", "--arch finetune"]);
     let prep = |options: &[&str]| {
         let mut prep = ser_prep(folder);
