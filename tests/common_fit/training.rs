@@ -7,12 +7,11 @@ use ser_core::progress::{Progress, Silent};
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use ser_distributed::Ranks;
-use ser_model::FitConfig;
 use ser_model::checkpoint::{Checkpoint, Tensor, Value};
+use ser_model::{EpochRecord, FitConfig};
 use ser_train::device;
 use ser_train::ensemble::fit_members;
 use ser_train::run::{FitSummary, RunFolder};
-use ser_train::state::EpochRecord;
 use ser_train::train::{FitEvent, FitRequest, Material};
 
 /// When a run is to be stopped.

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use ser_core::storage::Storage;
 use ser_core::{ErrorKind, Result};
 use ser_model::checkpoint::{Checkpoint, Tensor, Value};
-use ser_model::{Averaging, FitConfig, Precision, Schedule, Selection};
+use ser_model::{Averaging, EpochRecord, FitConfig, Precision, Schedule, Selection};
 use ser_train::run::{FitSummary, RunFolder};
-use ser_train::state::{EpochRecord, Origin};
+use ser_train::state::Origin;
 
 use crate::common_fit::training::{Ended, Stop, go, metrics_of, resume, train, train_and_stop};
 use crate::common_fit::{
@@ -224,6 +224,26 @@ fn a_run_in_bf16_resumes_bit_for_bit_and_keeps_its_arithmetic() {
     let (_, remembered) = RunFolder::open(&Storage::native(), &run).unwrap();
     assert_eq!(remembered.precision, Precision::Bf16);
     assert_eq!(Ended::of(resume(&remembered, &run).unwrap(), &run), whole);
+}
+
+#[test]
+fn a_run_that_validates_in_bf16_keeps_the_calibration_of_f32() {
+    let folder = tempfile::tempdir().unwrap();
+    let exact = FitConfig { select: Selection::Last, ..recipe(&prepared().cache, 2) };
+    let rough = FitConfig { validation_precision: Precision::Bf16, ..exact.clone() };
+    let [exact, rough] = [("f32", &exact), ("bf16", &rough)].map(|(name, config)| {
+        let run = folder.path().join(name);
+        let history = train(config, &run).unwrap().history;
+        (history, Checkpoint::read(&run.join("best.pt")).unwrap())
+    });
+    for (exact, rough) in exact.0.iter().zip(&rough.0) {
+        assert_eq!(exact.train_loss, rough.train_loss);
+        let off = (exact.val_loss - rough.val_loss).abs();
+        assert!(off > 0.0 && off < 0.02, "{exact:?}, {rough:?}");
+    }
+    assert_eq!(exact.1.model_state, rough.1.model_state);
+    assert!(exact.1.extra.iter().any(|(name, _)| name == "calibration"));
+    assert_eq!(exact.1.extra, rough.1.extra);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use ser_model::EpochRecord;
 use ser_model::checkpoint::Checkpoint;
-use ser_train::state::EpochRecord;
 
 use crate::common_fit::training::{Ended, metrics_of};
 use crate::common_fit::{Prepared, SMALL_FEATURES, ser_fit, ser_prep, stderr, succeed};

@@ -3,9 +3,9 @@
 use ser::print;
 use ser_cache::CutFrames;
 use ser_core::{Error, ErrorKind, Result};
+use ser_model::EpochRecord;
 use ser_train::matrix::MatrixRun;
 use ser_train::run::FitSummary;
-use ser_train::state::EpochRecord;
 
 /// Prints the runs of a matrix as they end.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,6 @@ use ser_model::checkpoint::Checkpoint;
 use crate::network::Network;
 
 pub use origin::Origin;
-pub use ser_model::EpochRecord;
 pub use split_origin::SplitOrigin;
 
 pub(crate) use resume::{TrainingState, add_resume_state, restore_resume_state};

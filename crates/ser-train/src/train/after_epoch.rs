@@ -5,11 +5,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ser_core::progress::Silent;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_model::{Precision, Selection};
+use ser_model::{EpochRecord, Precision, Selection};
 
 use super::Trainer;
 use crate::evaluate::{Predictions, evaluate, evaluate_together};
-use crate::state::{EpochRecord, Sums};
+use crate::state::Sums;
 
 impl Trainer<'_> {
     /// Validates, keeps the best, saves, and moves on to the next epoch.

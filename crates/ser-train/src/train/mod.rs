@@ -26,7 +26,7 @@ use ser_core::progress::Progress;
 use ser_core::{Error, Result};
 use ser_distributed::Ranks;
 use ser_encoder::Tunable;
-use ser_model::{FitConfig, LearntFrom, RunLength};
+use ser_model::{EpochRecord, FitConfig, LearntFrom, RunLength};
 use tch::Device;
 
 use crate::batches::Batches;
@@ -39,7 +39,7 @@ use crate::optimisation::averaging::WeightAverage;
 use crate::optimisation::schedule::LearningRates;
 pub use crate::run::FitSummary;
 use crate::run::{RunFolder, StillRising};
-use crate::state::{EpochRecord, Origin, TrainingState};
+use crate::state::{Origin, TrainingState};
 
 /// What [`fit`] needs.
 #[expect(missing_debug_implementations, reason = "closures have nothing to show")]
