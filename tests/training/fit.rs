@@ -234,7 +234,7 @@ fn a_run_that_validates_in_bf16_keeps_the_calibration_of_f32() {
     let [exact, rough] = [("f32", &exact), ("bf16", &rough)].map(|(name, config)| {
         let run = folder.path().join(name);
         let history = train(config, &run).unwrap().history;
-        (history, Checkpoint::read(&run.join("best.pt")).unwrap())
+        (history, Checkpoint::read(run.join("best.pt")).unwrap())
     });
     for (exact, rough) in exact.0.iter().zip(&rough.0) {
         assert_eq!(exact.train_loss, rough.train_loss);
