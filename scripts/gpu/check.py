@@ -4,9 +4,9 @@
 
 Python 3.11 and nothing else; no network. The commands in `--bin` make a synthetic corpus, prepare it, and train every
 architecture on both devices. What is compared: the learning curves, the answers of each checkpoint on both devices, resumed
-runs, ensembles, single recordings, and what is said where there is no device. `--rehearse` takes the CPU for the GPU, on a
-smaller corpus and with two architectures: it shows that everything here runs, and nothing about CUDA. Exit code 1 if
-anything differs.
+runs, ensembles, single recordings, two ranks (over NCCL where there are two GPUs), and what is said where there is no device.
+`--rehearse` takes the CPU for the GPU, on a smaller corpus and with two architectures: it shows that everything here runs, and
+nothing about CUDA. Exit code 1 if anything differs.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import csv
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -119,6 +120,38 @@ class Check:
         self.row("learnt and validated in bf16: losses of three epochs", ", ".join(f"{loss:.3f}" for loss in losses),
                  losses[-1] < losses[0])
 
+    def ranks(self, devices):
+        """Two ranks learn what one process does: over NCCL where each has a device of its own, and through main memory on one."""
+        recipe = ["--arch", "cnn-statistics", "--epochs", 2]
+        one, _ = self.fit("one", self.device, *recipe)
+        self.two_ranks("two ranks on one device", "shared", one, recipe, [devices[0]] * 2)
+        if len(devices) < 2:
+            self.row("two ranks over NCCL", "skipped: there are no two CUDA devices here", True)
+        else:
+            self.two_ranks("two ranks over NCCL", "nccl", one, recipe, devices[:2])
+
+    def two_ranks(self, what, run, one, recipe, devices):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        ranks = []
+        for rank, device in enumerate(devices):
+            place = dict(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), SER_NCCL="1")
+            command = [self.bin / "ser-fit", "--cache", "cache", "--run", run, "--device", device, "--precision", "f32", "--json",
+                       *map(str, recipe)]
+            ranks.append(subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                          env=os.environ | place))
+        printed = [rank.communicate() for rank in ranks]
+        said = "".join(err for _, err in printed)
+        if any(rank.returncode for rank in ranks):
+            sys.exit(f"{what}: {said}")
+        losses = [run["history"][0]["train_loss"] for run in (one, json.loads(printed[0][0]))]
+        off = abs(losses[0] - losses[1]) / losses[0]
+        self.row(f"{what}: loss of the first epoch", f"{losses[0]:.4f} and {losses[1]:.4f}, off by {off:.1e}", off <= LOSS)
+        shares = devices[0] == devices[1] != "cpu"
+        through = "main memory" if "pass through main memory" in said else "NCCL" if "cpu" not in devices else "Gloo"
+        self.row(f"{what}: sums go through", through, (through == "main memory") == shares)
+
     def without_a_device(self):
         told = self.ser("ser-fit", "--cache", "cache", "--run", "none", "--device", "cuda", code=1,
                         env={"CUDA_VISIBLE_DEVICES": ""})
@@ -150,7 +183,9 @@ def main():
         check = Check(options, pathlib.Path(folder))
         doctor = check.ser("ser-fit", "--doctor")
         print(doctor)
-        if not options.rehearse and "none" in next(line for line in doctor.splitlines() if line.startswith("CUDA devices")):
+        found = next(line for line in doctor.splitlines() if line.startswith("CUDA devices")).split()[2]
+        devices = int(found) if found.isdigit() else 0
+        if not options.rehearse and devices == 0:
             sys.exit("There is no CUDA device here. --rehearse runs all of this on the CPU.")
         check.prepare(options.words or (6 if options.rehearse else 120))
         # What they compute on the CPU is tested elsewhere.
@@ -160,6 +195,7 @@ def main():
         check.ensemble()
         check.recordings()
         check.bf16()
+        check.ranks(["cpu"] if options.rehearse else [f"cuda:{index}" for index in range(devices)])
         check.without_a_device()
         if not options.rehearse:
             check.speed()

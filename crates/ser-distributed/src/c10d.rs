@@ -57,6 +57,14 @@ unsafe extern "C" {
         timeout_ms: i64,
         error: *mut *mut c_char,
     ) -> bool;
+    fn ser_c10d_gpu(index: c_int, text: *mut c_char, length: c_int) -> bool;
+    fn ser_c10d_connect_gpus(
+        group: *mut RawGroup,
+        rank: c_int,
+        size: c_int,
+        timeout_ms: i64,
+        error: *mut *mut c_char,
+    ) -> bool;
     fn ser_c10d_sum(group: *mut RawGroup, value: *const c_void, error: *mut *mut c_char) -> *mut c_void;
     fn ser_c10d_free_group(group: *mut RawGroup);
     fn ser_c10d_free(memory: *mut c_void);
@@ -70,7 +78,7 @@ pub(crate) struct Group(*mut RawGroup);
 unsafe impl Send for Group {}
 
 // SAFETY: its store and its process group, which c10d lends to any thread, lock what they share. What connects the ranks sets
-// the latter once, before anybody can have asked for a sum.
+// the latter once, before anybody can have asked for a sum; what connects their GPUs holds a lock that their sums hold too.
 unsafe impl Sync for Group {}
 
 impl Group {
@@ -122,6 +130,30 @@ impl Group {
             Err(Error::new(ErrorKind::Io, format!("ranks cannot reach each other: {why}"))
                 .help("set GLOO_SOCKET_IFNAME to the network interface that the machines share"))
         })
+    }
+
+    /// Has sums of tensors on GPUs go over NCCL. Each rank must compute on a GPU of its own.
+    ///
+    /// # Errors
+    /// When libtorch has no NCCL, or finds no GPU.
+    pub(crate) fn connect_gpus(&self, rank: u32, count: u32) -> Result<()> {
+        let mut error = ptr::null_mut();
+        // SAFETY: the group is there as long as `self` is; sums of other threads wait until it is done.
+        unsafe {
+            let timeout = milliseconds(PATIENCE_OF_A_SUM);
+            ser_c10d_connect_gpus(self.0, rank as c_int, count as c_int, timeout, &raw mut error);
+        }
+        failure(error).map_or(Ok(()), |why| Err(Error::new(ErrorKind::Io, why)))
+    }
+
+    /// The address of the GPU `index` on the bus of this machine; `None` where libtorch has no NCCL, or there is no such GPU.
+    pub(crate) fn gpu(index: usize) -> Option<String> {
+        let mut text = [0_u8; 64];
+        let index = c_int::try_from(index).ok()?;
+        // SAFETY: the call writes at most as many bytes as the array has, and keeps no pointer to it.
+        let found = unsafe { ser_c10d_gpu(index, text.as_mut_ptr().cast(), text.len() as c_int) };
+        let address = CStr::from_bytes_until_nul(&text).ok()?;
+        found.then(|| address.to_string_lossy().into_owned())
     }
 
     /// Puts `value` at `key`.
@@ -219,4 +251,49 @@ fn text(text: &str) -> Result<CString> {
 
 fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" {
+        fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
+    }
+
+    /// As glibc has it: all symbols at once, for all to see.
+    const RTLD_NOW_AND_GLOBAL: c_int = 0x102;
+
+    fn alone() -> Group {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let variable = |name: &str| match name {
+            "RANK" => Some("0".to_owned()),
+            "WORLD_SIZE" => Some("1".to_owned()),
+            "MASTER_ADDR" => Some("127.0.0.1".to_owned()),
+            "MASTER_PORT" => Some(free.to_string()),
+            _ => None,
+        };
+        Group::meet(&Environment::read(variable).unwrap().unwrap()).unwrap()
+    }
+
+    /// Of a libtorch with CUDA, NCCL is found and its constructors are called, which on a machine without a GPU say so.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nccl_is_found_where_libtorch_has_it() {
+        let library = std::env::var("LIBTORCH").map(|root| format!("{root}/lib/libtorch_cuda.so"));
+        let Some(library) = library.ok().filter(|library| std::path::Path::new(library).exists()) else {
+            let why = alone().connect_gpus(0, 1).unwrap_err().to_string();
+            assert!(why.contains("this libtorch has no NCCL"), "{why}");
+            println!("this libtorch has no CUDA: what it has of NCCL was not tested");
+            return;
+        };
+        let library = text(&library).unwrap();
+        // SAFETY: it is libtorch's own, whose initialisers register devices, and it is never unloaded.
+        let loaded = unsafe { dlopen(library.as_ptr(), RTLD_NOW_AND_GLOBAL) };
+        assert!(!loaded.is_null());
+        match alone().connect_gpus(0, 1) {
+            Ok(()) => assert!(Group::gpu(0).is_some()),
+            Err(why) => assert!(why.to_string().contains("no GPUs found"), "{why}"),
+        }
+    }
 }

@@ -6,6 +6,8 @@
 //! | Slurm's `srun` | `SLURM_PROCID` | `SLURM_STEP_NUM_TASKS`, or else `SLURM_NTASKS` |
 //! | an indexed job of Kubernetes | `JOB_COMPLETION_INDEX` | `WORLD_SIZE` |
 //!
+//! `SER_NCCL=0` keeps sums of GPUs off NCCL.
+//!
 //! All say where rank 0 is by `MASTER_ADDR` and `MASTER_PORT`; `torchrun` sets them itself. Without `MASTER_ADDR` the variables
 //! of Slurm mean nothing here, since tasks of one job may also be runs of their own.
 
@@ -38,6 +40,8 @@ pub struct Environment {
     pub launcher_serves: bool,
     /// The network interface that processes reach each other over, if it is said.
     pub interface: Option<String>,
+    /// Whether sums of tensors on GPUs may go over NCCL.
+    pub nccl: bool,
 }
 
 impl Environment {
@@ -73,6 +77,7 @@ impl Environment {
             restarts: restarts.unwrap_or(0) as u32,
             launcher_serves: agent.is_some_and(|value| value == "True"),
             interface: variables.text("GLOO_SOCKET_IFNAME"),
+            nccl: variables.number("SER_NCCL", 1)? != Some(0),
         }))
     }
 
@@ -194,6 +199,8 @@ mod tests {
         let environment = read(torchrun).unwrap().unwrap();
         assert_eq!((environment.address.as_str(), environment.port), ("node-1", 4321));
         assert_eq!((environment.restarts, environment.launcher_serves), (2, true));
+        let nccl = |more| read(&format!("{torchrun} {more}")).unwrap().unwrap().nccl;
+        assert!(nccl("") && nccl("SER_NCCL=1") && !nccl("SER_NCCL=0"));
         // Two shells on one machine.
         assert_eq!(ranks("RANK=1 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1"), [1, 2, 1, 2]);
         let slurm = "SLURM_PROCID=5 SLURM_NTASKS=8 SLURM_LOCALID=1 MASTER_ADDR=node-1 SLURM_RESTART_COUNT=1";
@@ -233,6 +240,7 @@ mod tests {
             ("RANK=-1 WORLD_SIZE=2", "RANK=-1 is not valid"),
             ("RANK=0 WORLD_SIZE=99999", "WORLD_SIZE=99999 is not valid"),
             ("RANK=0 WORLD_SIZE=2 MASTER_ADDR=x MASTER_PORT=70000", "MASTER_PORT=70000 is not valid"),
+            ("RANK=0 WORLD_SIZE=2 MASTER_ADDR=x SER_NCCL=no", "SER_NCCL=no is not valid"),
             (
                 "MASTER_ADDR=x SLURM_PROCID=0",
                 "SLURM_PROCID is set in the environment, and SLURM_NTASKS is not",

@@ -95,6 +95,11 @@ fn run(arguments: &Arguments) -> Result<Ending> {
     if let Some(reason) = without_cuda.filter(|_| !arguments.quiet) {
         ser::say(&format!("ser-fit: training on the CPU: {reason}"));
     }
+    // Ranks that each train whole runs add nothing up.
+    let slow_sums = if arguments.protocols.is_none() { ranks.compute_on(device)? } else { None };
+    if let Some(why) = slow_sums.filter(|_| ranks.is_first() && !arguments.quiet) {
+        ser::say(&format!("ser-fit: sums of GPUs pass through main memory: {why}"));
+    }
     let stop = ser::stop_on_interrupt("ser-fit: finishing this step")?;
     match (&arguments.protocols, &arguments.runs) {
         (Some(protocols), Some(folder)) => {

@@ -9,7 +9,8 @@ impl Ranks {
     /// libtorch says so in its own words, and this says it in ours.
     pub fn explain(&self, error: Error) -> Error {
         let why = error.reason();
-        if !self.are_several() || !why.contains("gloo") || why.contains(LOST) {
+        let is_theirs = why.contains("gloo") || why.contains("NCCL");
+        if !self.are_several() || !is_theirs || why.contains(LOST) {
             return error;
         }
         lost(&why)

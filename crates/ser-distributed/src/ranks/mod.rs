@@ -1,11 +1,12 @@
 //! What the processes of a group do together.
 //!
 //! They add numbers up in `sums`, tell each other texts in `exchange`, and compare in `agreement` what must be the same for
-//! all. `failure` is what is said of a rank that is gone.
+//! all. `gpus` chooses how sums of tensors on GPUs go; `failure` is what is said of a rank that is gone.
 
 mod agreement;
 mod exchange;
 pub(crate) mod failure;
+mod gpus;
 mod self_test;
 mod sums;
 
@@ -14,6 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ser_core::{Error, ErrorKind, Result};
+use tch::Device;
 
 use crate::c10d::Group;
 use crate::environment::Environment;
@@ -29,6 +31,8 @@ pub struct Ranks {
     local_rank: u32,
     local_count: u32,
     restarts: u32,
+    /// Whether sums of tensors on GPUs may go over NCCL.
+    nccl: bool,
     group: Option<Arc<Group>>,
     /// What has been said so far, so that every exchange has keys of its own.
     exchanges: Cell<u64>,
@@ -43,6 +47,7 @@ impl Ranks {
             local_rank: 0,
             local_count: 1,
             restarts: 0,
+            nccl: true,
             group: None,
             exchanges: Cell::new(0),
         }
@@ -54,8 +59,8 @@ impl Ranks {
     /// # Errors
     /// When one does not come, or is another than expected; when the sum over them is wrong.
     pub fn join(environment: &Environment, version: &str) -> Result<Self> {
-        let &Environment { rank, count, local_rank, local_count, restarts, .. } = environment;
-        let mut ranks = Self { rank, count, local_rank, local_count, restarts, ..Self::alone() };
+        let &Environment { rank, count, local_rank, local_count, restarts, nccl, .. } = environment;
+        let mut ranks = Self { rank, count, local_rank, local_count, restarts, nccl, ..Self::alone() };
         if count == 1 {
             return Ok(ranks);
         }
@@ -72,7 +77,7 @@ impl Ranks {
         if let Some(group) = &ranks.group {
             group.connect(environment)?;
         }
-        ranks.test_itself()?;
+        ranks.test_itself(Device::Cpu)?;
         Ok(ranks)
     }
 
@@ -171,6 +176,7 @@ mod tests {
                         restarts: 0,
                         launcher_serves: false,
                         interface: None,
+                        nccl: true,
                     };
                     scope.spawn(move || {
                         Ranks::join(&environment, version).map(then).map_err(|error| error.to_string())
@@ -185,6 +191,7 @@ mod tests {
     #[test]
     fn ranks_add_up_and_hear_of_each_other() {
         let said = joined(&[(0, 3, "1"), (1, 3, "1"), (2, 3, "1")], |ranks| {
+            assert_eq!(ranks.compute_on(Device::Cpu).unwrap(), None);
             let value = Tensor::from_slice(&[0.1f32, f32::from(ranks.rank() as u8)]);
             let sum = Vec::<f32>::try_from(ranks.sum(&value).unwrap()).unwrap();
             let numbers = [f64::from(ranks.rank()), 0.1];
@@ -220,6 +227,24 @@ mod tests {
             assert!(failure.starts_with(expected), "{failure}");
             let expected = if rank == 1 { "no such run" } else { "rank 1 could not finish: no such run" };
             assert!(lost.starts_with(expected), "{lost}");
+        }
+    }
+
+    #[cfg(feature = "c10d")]
+    #[test]
+    fn ranks_that_cannot_use_nccl_say_why_and_add_up_through_main_memory() {
+        let said = joined(&[(0, 2, "1"), (1, 2, "1")], |ranks| {
+            // Where libtorch has no CUDA it has no NCCL, and otherwise two ranks on one GPU cannot use it.
+            let on_gpus = ranks.compute_on(Device::Cuda(0)).unwrap().unwrap();
+            let mixed = if ranks.is_first() { Device::Cpu } else { Device::Cuda(0) };
+            let mixed = ranks.compute_on(mixed).unwrap().unwrap();
+            let sum = ranks.sum(&Tensor::from_slice(&[1.0f32])).unwrap();
+            (on_gpus, mixed, sum.double_value(&[0]))
+        });
+        for said in said {
+            let (on_gpus, mixed, sum) = said.unwrap();
+            assert!(on_gpus.contains("NCCL"), "{on_gpus}");
+            assert_eq!((mixed.as_str(), sum), ("rank 0 computes on the CPU", 2.0));
         }
     }
 

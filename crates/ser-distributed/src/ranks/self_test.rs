@@ -2,7 +2,7 @@
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_torch::Result as TorchResult;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::Ranks;
 
@@ -10,15 +10,15 @@ use super::Ranks;
 const TESTED: i64 = 1000;
 
 impl Ranks {
-    /// Adds up numbers whose sum is known, forwards and backwards: c10d's own layout in memory is what could be wrong.
-    pub(super) fn test_itself(&self) -> Result<()> {
+    /// Adds up numbers on `device` whose sum is known, forwards and backwards: c10d's own layout in memory is what could be wrong.
+    pub(super) fn test_itself(&self, device: Device) -> Result<()> {
         let wrong = |found: f64, expected: f64| {
             let what = format!("the self-test of the ranks gave {found} in the place of {expected}");
             Error::new(ErrorKind::Unsupported, what)
                 .help("build ser with the libtorch that it runs with, and start all ranks with it")
         };
         let test = || -> TorchResult<[f64; 2]> {
-            let options = (Kind::Double, tch::Device::Cpu);
+            let options = (Kind::Double, device);
             let value = Tensor::f_arange(TESTED, options)?.f_mul_scalar(f64::from(self.rank + 1))?;
             let value = value.f_set_requires_grad(true)?;
             let sum = self.sum_differentiably(&value)?;
