@@ -15,7 +15,7 @@ use ser_audio::Limits;
 use ser_cache::audit::Requirement;
 use ser_cache::{CopySettings, note_encoder};
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result};
+use ser_core::{Error, ErrorKind, Result, allocator};
 use ser_corpus::split::Fractions;
 use ser_corpus::{ColumnNames, CorpusFolder, LabelSource, MapSource, doctor};
 use ser_features::augmentation::AugmentationRecipe;
@@ -255,6 +255,10 @@ fn run(arguments: &Arguments, encoder: Option<(EncoderRequest<'_>, &OpenEncoder)
     }
     let extractors = encoder.as_ref().map(|encoder| &*encoder.extractors);
     let bar = Bar::new(arguments.quiet || arguments.json);
+    if extractors.is_none() {
+        // Batches of an encoder are better kept, as by a training.
+        allocator::give_back_large_buffers();
+    }
     let report = prepare_by(&options, extractors, &Storage::native(), &bar)?;
     if let (
         Some(EncoderFeatures { features: FeatureConfig { encoder: Some(states), .. }, folder, .. }),

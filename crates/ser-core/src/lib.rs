@@ -1,8 +1,9 @@
 //! What every stage of ser uses and none of them owns: the error type and its [`mod@remedy`], crash-safe [`storage`], reproducible
-//! [`random`]ness, [`threads`], [`progress`] reports and printable [`text`].
+//! [`random`]ness, [`threads`], the [`allocator`], [`progress`] reports and printable [`text`].
 //!
 //! Nothing here knows of audio, of a corpus or of a command line.
 
+pub mod allocator;
 pub mod elementary;
 mod error;
 mod panics;

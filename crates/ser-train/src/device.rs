@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use ser_core::remedy::{Action, Setting};
-use ser_core::{Error, ErrorKind, Result, remedy};
+use ser_core::{Error, ErrorKind, Result, allocator, remedy};
 use ser_distributed::Ranks;
 use ser_model::{FitConfig, Precision};
 use tch::Device;
@@ -52,7 +52,7 @@ pub fn set_up(name: &str, threads: u32) -> Result<(Device, Option<Error>)> {
 /// Those of [`set_up`].
 pub fn set_up_rank(name: &str, threads: u32, ranks: &Ranks) -> Result<(Device, Option<Error>)> {
     let choice = parse(name)?;
-    foreign::keep_freed_memory();
+    allocator::keep_large_buffers();
     let share = if threads == 0 { ranks.local_count() } else { 1 };
     tch::set_num_threads((thread_count(threads) / share).max(1) as i32);
     let own = ranks.local_rank() as usize;

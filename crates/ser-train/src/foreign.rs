@@ -78,17 +78,6 @@ pub(super) fn load_globally(library: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Tells glibc's allocator to keep large buffers instead of giving them back to the system after every step. A step
-/// allocates and frees hundreds of megabytes, and faulting them in anew takes about a third of its time on a CPU.
-pub(super) fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: `mallopt` takes two integers and touches the allocator's own settings alone.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_MAX, 0);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,9 +21,9 @@ const LARGEST: u64 = 1 << 28;
 
 /// What the tensors of a corpus say.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// The tensors it is about, sorted.
-    keys: Vec<TensorKey>,
+pub struct Measured<'a> {
+    /// The tensors it is about, sorted by their keys.
+    entries: Vec<&'a TensorEntry>,
     digest: Sha,
     content: Content,
     is_stored: bool,
@@ -68,13 +68,13 @@ pub struct NearDuplicatePairKeys {
     pub similarity: f64,
 }
 
-impl Measured {
+impl<'a> Measured<'a> {
     /// What is kept about the tensors of `entries`, all of `set`, in the cache in `root`; or what `measure` says of them,
     /// sorted by their keys, if nothing is kept, or it is about others, or damaged.
     ///
     /// # Errors
     /// Those of `measure`.
-    pub fn of<'a>(
+    pub fn of(
         root: &Path,
         set: &FeatureSet,
         entries: impl Iterator<Item = &'a TensorEntry>,
@@ -82,23 +82,22 @@ impl Measured {
     ) -> Result<Self> {
         let mut entries: Vec<&TensorEntry> = entries.collect();
         entries.sort_unstable_by_key(|entry| entry.row.key);
-        let keys: Vec<TensorKey> = entries.iter().map(|entry| entry.row.key).collect();
         let mut hasher = Sha256::new();
         for part in [b"ser audit\0".as_slice(), &VERSION.to_le_bytes(), set.id.as_bytes()] {
             hasher.update(part);
         }
-        keys.iter().for_each(|key| hasher.update(key.0));
+        entries.iter().for_each(|entry| hasher.update(entry.row.key.0));
         let digest = Hex(hasher.finalize().into());
         let path = measured_path(root, &set.id);
         let kept = check_inside(root, &path).and_then(|()| read(&path));
         if let Ok(Some((header, content))) = kept
             && header.of == digest
-            && content.covers(keys.len())
+            && content.covers(entries.len())
         {
-            return Ok(Self { keys, digest, content, is_stored: true });
+            return Ok(Self { entries, digest, content, is_stored: true });
         }
         let content = measure(&entries)?;
-        Ok(Self { keys, digest, content, is_stored: false })
+        Ok(Self { entries, digest, content, is_stored: false })
     }
 
     /// Keeps it in the cache in `root`, unless it came from there.
@@ -126,7 +125,7 @@ impl Measured {
 
     /// Covers no tensors: for an audit of names alone.
     pub fn nothing() -> Self {
-        Self { keys: Vec::new(), digest: Sha::of(&[]), content: Content::default(), is_stored: true }
+        Self { entries: Vec::new(), digest: Sha::of(&[]), content: Content::default(), is_stored: true }
     }
 
     /// Whether near-duplicates were searched for.
@@ -136,22 +135,26 @@ impl Measured {
 
     /// All pairs of near-duplicates.
     pub fn near_duplicates(&self) -> impl Iterator<Item = NearDuplicatePairKeys> + '_ {
-        let key = |position: u32| self.keys.get(position as usize).copied();
+        let key = |position: u32| self.entries.get(position as usize).map(|entry| entry.row.key);
         self.content.near_duplicates.iter().filter_map(move |&(first, second, thousandths)| {
             let similarity = f64::from(thousandths) / 1000.0;
             Some(NearDuplicatePairKeys { first: key(first)?, second: key(second)?, similarity })
         })
     }
 
+    fn position(&self, key: &TensorKey) -> Option<usize> {
+        self.entries.binary_search_by_key(&key, |entry| &entry.row.key).ok()
+    }
+
     /// Which share of the frames of this tensor is silent.
     pub fn silence(&self, key: &TensorKey) -> Option<f64> {
-        let position = self.keys.binary_search(key).ok()?;
+        let position = self.position(key)?;
         self.content.silence.get(position).map(|thousandths| f64::from(*thousandths) / 1000.0)
     }
 
     /// Mean level of this tensor's recording, dB, if recordings were not brought to one level.
     pub fn level_db(&self, key: &TensorKey) -> Option<f64> {
-        let position = self.keys.binary_search(key).ok()?;
+        let position = self.position(key)?;
         self.content.level.get(position).map(|tenths| f64::from(*tenths) / 10.0)
     }
 }

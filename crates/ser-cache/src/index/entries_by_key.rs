@@ -40,12 +40,17 @@ impl<'a> EntriesByKey<'a> {
 
     /// The entry with this key.
     pub fn get(&self, key: &TensorKey) -> Option<&'a TensorEntry> {
+        self.entries.get(self.position(key)?)
+    }
+
+    /// The position of the entry with this key.
+    pub fn position(&self, key: &TensorKey) -> Option<usize> {
         let group = group_of(key, self.shift);
         let [start, end] =
             [self.starts.get(group)?, self.starts.get(group + 1)?].map(|place| *place as usize);
         let group = self.entries.get(start..end)?;
         let position = group.binary_search_by(|entry| entry.row.key.cmp(key)).ok()?;
-        group.get(position)
+        Some(start + position)
     }
 
     /// The entry of an utterance, which must lie where its manifest says. So a manifest can name nothing outside the cache.

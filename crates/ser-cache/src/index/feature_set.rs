@@ -1,5 +1,6 @@
 //! A feature set: the tensors of one feature configuration, and what it is called.
 
+use rayon::prelude::*;
 use ser_features::{EXTRACTOR_VERSION, FeatureConfig, ValueType};
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,35 @@ impl FeatureSet {
             shape: self.shape.map(|size| size as usize),
             dtype: self.dtype(),
             configuration: self.configuration.clone(),
+        }
+    }
+
+    /// Says what cannot be: of an index that was forged, since its checksum was right.
+    ///
+    /// # Errors
+    /// When something cannot be.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        let values = self.shape.iter().try_fold(1u32, |product, &size| product.checked_mul(size));
+        if values.is_none_or(|values| values == 0) {
+            return Err("a tensor has an impossible shape");
+        }
+        if !self.entries.is_sorted_by(|a, b| a.row.key < b.row.key) {
+            return Err("its entries are not sorted");
+        }
+        for entry in &self.entries {
+            if entry.shard as usize >= self.shards.len() {
+                return Err("an entry names a shard that is not listed");
+            }
+            if entry.row.frames > self.shape[2] {
+                return Err("an entry has more frames than its tensor");
+            }
+        }
+        let mut rows: Vec<(u32, u32)> =
+            self.entries.iter().map(|entry| (entry.shard, entry.position)).collect();
+        rows.par_sort_unstable();
+        match rows.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            true => Err("two entries share a row"),
+            false => Ok(()),
         }
     }
 

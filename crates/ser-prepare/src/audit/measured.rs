@@ -32,7 +32,7 @@ pub(crate) fn measured<'a>(
     entries: impl Iterator<Item = &'a TensorEntry>,
     originals: &Originals<'_>,
     jobs: usize,
-) -> Result<Measured> {
+) -> Result<Measured<'a>> {
     Measured::of(root, set, entries, |entries| {
         threads::pool(jobs, Setting::Jobs)?.install(|| measure(root, set, entries, originals))
     })
@@ -49,27 +49,14 @@ fn measure(
         Error::new(ErrorKind::Unsupported, "has a feature configuration that cannot be read").at(root)
     })?;
     let tensors = Tensors::open(root, set, entries)?;
-    let level = config.level();
-    let of_one = |position: usize| -> Result<(u32, i32)> {
-        let rows = level.map_or(0, |level| level.rows);
-        let (values, frames) = tensors.beginning(position, rows * config.max_frames)?;
-        Ok(silence_and_level(&values, frames, config.max_frames, level))
-    };
-    let of_each: Vec<_> = (0..entries.len()).into_par_iter().map(of_one).collect::<Result<_>>()?;
-    let is_level_known =
-        level.is_some() && config.normalisation == LevelNormalisation::None && !config.mean_subtraction;
+    let (silence, level) = silences_and_levels(&tensors, &config)?;
     let reader = OriginalReader::new(originals);
     // Features that hold too little to tell recordings apart are no reason not to: the recordings do.
     let (framing, of_tensors) = match ClipFraming::new(&config) {
         Some(framing) => (Some(framing), true),
         None => (ClipFraming::new(&own_features()), false),
     };
-    let mut content = Content {
-        looked: framing.is_some(),
-        near_duplicates: Vec::new(),
-        silence: of_each.iter().map(|(silence, _)| *silence).collect(),
-        level: of_each.iter().filter(|_| is_level_known).map(|(_, level)| *level).collect(),
-    };
+    let mut content = Content { looked: framing.is_some(), near_duplicates: Vec::new(), silence, level };
     if let Some(framing) = &framing {
         let values = of_tensors.then(|| framing.values());
         let recordings = Recordings { entries, tensors: &tensors, values, reader: &reader };
@@ -89,6 +76,25 @@ fn measure(
         content.near_duplicates = pairs.into_iter().map(stored).collect();
     }
     Ok(content)
+}
+
+/// Of each tensor what [`Content`] has of its silence and its level.
+fn silences_and_levels(tensors: &Tensors<'_>, config: &FeatureConfig) -> Result<(Vec<u32>, Vec<i32>)> {
+    let level = config.level();
+    let of_one = |position: usize| -> Result<(u32, i32)> {
+        let rows = level.map_or(0, |level| level.rows);
+        let (values, frames) = tensors.beginning(position, rows * config.max_frames)?;
+        Ok(silence_and_level(&values, frames, config.max_frames, level))
+    };
+    let of_each: Vec<(u32, i32)> =
+        (0..tensors.entries.len()).into_par_iter().map(of_one).collect::<Result<_>>()?;
+    let is_level_known =
+        level.is_some() && config.normalisation == LevelNormalisation::None && !config.mean_subtraction;
+    let (silences, mut levels): (Vec<u32>, Vec<i32>) = of_each.into_iter().unzip();
+    if !is_level_known {
+        levels = Vec::new();
+    }
+    Ok((silences, levels))
 }
 
 /// The tensors of a feature set, by their positions among some entries.

@@ -21,7 +21,7 @@ use ser_cache::audit::{Audit, Cue, Measured, NearDuplicate, NearDuplicatePairKey
 use ser_cache::{ManifestLine, TensorKey, Utterance};
 
 pub(crate) use measured::measured;
-pub(crate) use originals::Originals;
+pub(crate) use originals::{Originals, RecordingPaths};
 
 /// How many pairs of paths are listed; all are counted.
 const LISTED: usize = 100;
@@ -31,7 +31,7 @@ const LISTED: usize = 100;
 pub fn audit_split<L: ManifestLine>(
     [train, val, test]: [&[L]; 3],
     labels: &[String],
-    measured: &Measured,
+    measured: &Measured<'_>,
 ) -> Audit {
     let rest = [train, val];
     let speakers = SharedNames::of(rest, test, |utterance| utterance.speaker);
@@ -109,7 +109,7 @@ impl<'a> SharedNames<'a> {
 fn near_duplicates_across<L: ManifestLine>(
     rest: [&[L]; 2],
     test: &[L],
-    measured: &Measured,
+    measured: &Measured<'_>,
 ) -> Vec<NearDuplicate> {
     let pairs: Vec<NearDuplicatePairKeys> = measured.near_duplicates().collect();
     if pairs.is_empty() {
@@ -136,7 +136,7 @@ fn shortcuts_of<L: ManifestLine>(
     train: &[L],
     test: &[L],
     labels: &[String],
-    measured: &Measured,
+    measured: &Measured<'_>,
 ) -> Vec<Shortcut> {
     let index: HashMap<&str, usize> = labels.iter().map(String::as_str).zip(0..).collect();
     let of = |cue: Cue| {
@@ -166,6 +166,14 @@ mod tests {
     use ser_corpus::Corpora;
     use ser_corpus::split::Side;
     use ser_features::augmentation::AugmentationRecipe;
+
+    struct NoPaths;
+
+    impl RecordingPaths for NoPaths {
+        fn path(&self, _: &TensorKey) -> Option<&str> {
+            None
+        }
+    }
 
     fn utterance(path: &str, session: &str, parent: Option<&str>) -> Utterance {
         Utterance {
@@ -268,7 +276,7 @@ mod tests {
         let split = cache.split(set, &"speaker-YAF".parse().unwrap()).unwrap();
         let [mut train, val, mut test] = Side::ALL.map(|part| split.side(part).iter().collect::<Vec<_>>());
         let corpora = Corpora::new(&options.data).unwrap();
-        let originals = Originals::new(&set.configuration, &corpora, std::iter::empty());
+        let originals = Originals::new(&set.configuration, &corpora, &NoPaths);
         let measured = measured(&root, set, set.entries.iter(), &originals, 1).unwrap();
         let found = audit_split([&train, &val, &test], &split.info.labels, &measured);
         assert_eq!(found.copies_apart, Some(0));

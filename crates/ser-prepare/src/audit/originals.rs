@@ -14,31 +14,23 @@ use crate::pipeline::RecordingReader;
 
 /// Where the recordings of a feature set's tensors are; those of augmented copies, which are like their parents, are not
 /// among them.
-#[derive(Debug)]
 pub(crate) struct Originals<'a> {
     /// The canonical feature configuration, part of every key.
     configuration: &'a str,
     corpora: &'a Corpora,
-    /// The key of each tensor and the path of its recording in manifests, sorted.
-    recordings: Vec<(&'a TensorKey, &'a str)>,
+    paths: &'a dyn RecordingPaths,
+}
+
+/// The paths in manifests of recordings, by their tensors.
+pub(crate) trait RecordingPaths: Sync {
+    /// The path of the recording of the tensor with this key.
+    fn path(&self, key: &TensorKey) -> Option<&str>;
 }
 
 impl<'a> Originals<'a> {
-    /// Those of `corpora` whose tensors have these keys under `configuration`, each with its path in manifests.
-    pub(crate) fn new(
-        configuration: &'a str,
-        corpora: &'a Corpora,
-        recordings: impl Iterator<Item = (&'a TensorKey, &'a str)>,
-    ) -> Self {
-        let mut recordings: Vec<_> = recordings.collect();
-        recordings.sort_unstable();
-        Self { configuration, corpora, recordings }
-    }
-
-    /// The path in manifests of the recording of the tensor with this key.
-    fn path(&self, key: &TensorKey) -> Option<&'a str> {
-        let place = self.recordings.binary_search_by_key(&key, |(of, _)| of).ok()?;
-        self.recordings.get(place).map(|(_, path)| *path)
+    /// Those of `corpora` whose tensors have keys under `configuration` that `paths` knows.
+    pub(crate) fn new(configuration: &'a str, corpora: &'a Corpora, paths: &'a dyn RecordingPaths) -> Self {
+        Self { configuration, corpora, paths }
     }
 }
 
@@ -81,7 +73,7 @@ impl<'a> OriginalReader<'a> {
 
     /// Whether `key` is the tensor of a recording.
     pub(super) fn knows(&self, key: &TensorKey) -> bool {
-        self.originals.path(key).is_some()
+        self.originals.paths.path(key).is_some()
     }
 
     /// The first coefficients of a recording, `[n_mfcc, frame]` by [`own_features`], and how many frames are real.
@@ -117,7 +109,7 @@ impl<'a> OriginalReader<'a> {
         key: &TensorKey,
         work: impl FnOnce(&[f32], &mut Extractor, &mut Correlator) -> Result<T>,
     ) -> Result<T> {
-        let path = self.originals.path(key);
+        let path = self.originals.paths.path(key);
         let path =
             path.ok_or_else(|| Error::new(ErrorKind::Missing, "the recording of a tensor is not known"))?;
         let (location, (_, segment)) = (self.originals.corpora.location(path)?, Segment::parse_path(path));

@@ -15,7 +15,7 @@ use crate::audit::sketch::{DuplicateCandidate, Sketch, SketchIndex, WordCounts};
 
 /// So many recordings, in the order of their positions, are compared at a time with as many others. Their sketches and the
 /// index of these take 320 bytes for each.
-const BLOCK: usize = 1 << 16;
+const BLOCK: usize = 1 << 15;
 
 /// Sketches in the order of their recordings' positions, a block at a time, and how many recordings have each word.
 pub(super) struct Sketches {

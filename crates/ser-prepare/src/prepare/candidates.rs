@@ -1,5 +1,6 @@
 //! Which recordings there are, and what each is labelled: scan, annotate, map, exclude.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use ser_corpus::{
     Segment, Spellings,
 };
 
-use crate::prepare::candidate::{Candidate, SharedAnnotation};
+use crate::prepare::candidate::{Candidate, Candidates, SharedAnnotation};
 use crate::prepare::report::Remark;
 use crate::prepare::shared_annotations::SharedAnnotations;
 use crate::prepare::{CorpusReport, PrepareOptions, PrepareReport};
@@ -22,7 +23,7 @@ use crate::prepare::{CorpusReport, PrepareOptions, PrepareReport};
 pub(super) fn find_candidates(
     options: &PrepareOptions,
     report: &mut PrepareReport,
-) -> Result<(Corpora, Vec<Candidate>)> {
+) -> Result<(Corpora, Candidates)> {
     let map = options.map.as_ref().map(LabelMap::read).transpose()?;
     let GivenCorpora { corpora, scans, labels, bundles, ignored } =
         GivenCorpora::find(&options.data, |number| options.labels_of(number).clone())?;
@@ -66,7 +67,7 @@ pub(super) fn find_candidates(
     write_classes_alike(&mut candidates, annotations, report);
     exclude(options, &mut candidates, report)?;
     check_parents(
-        candidates.iter().map(|candidate| (&*candidate.path, candidate.annotation.parent.as_deref())),
+        candidates.iter().map(|candidate| (candidate.path, candidate.annotation.parent.as_deref())),
     )?;
     Ok((corpora, candidates))
 }
@@ -124,20 +125,20 @@ pub struct LabelledRecording {
 /// Those of names and tables in [`crate::prepare`].
 pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
     let (corpora, candidates) = find_candidates(options, &mut PrepareReport::default())?;
-    let recording = |candidate: Candidate| {
-        let location = corpora.location(&candidate.path).ok()?;
+    let recording = |candidate: Candidate<'_>| {
+        let location = corpora.location(candidate.path).ok()?;
         let (label, speaker) =
             (candidate.annotation.label.to_string(), candidate.annotation.speaker.as_deref());
         let (segment, speaker) = (candidate.segment(), speaker.map(str::to_owned));
-        Some(LabelledRecording { location, path: candidate.path.into(), segment, label, speaker })
+        Some(LabelledRecording { location, path: candidate.path.to_owned(), segment, label, speaker })
     };
-    Ok(candidates.into_iter().filter_map(recording).collect())
+    Ok(candidates.iter().filter_map(recording).collect())
 }
 
 #[derive(Default)]
 struct Found {
     annotations: SharedAnnotations,
-    candidates: Vec<Candidate>,
+    candidates: Candidates,
     /// The labels of each corpus, as they were before the map.
     labels: BTreeMap<String, BTreeSet<String>>,
     /// The speakers of each corpus that is none of the published ones, as they are called there.
@@ -190,7 +191,7 @@ impl Found {
             report.fail(corpora.path(corpus, path), &error);
         }
         self.labels.entry(corpus.name.clone()).or_default();
-        self.candidates.reserve_exact(files.len());
+        self.candidates.reserve(files.len());
         for AudioFile { path, stat } in files {
             let annotations = match Segment::parse_path(&path) {
                 (_, None) => labelling.annotations(&path),
@@ -237,11 +238,11 @@ impl Found {
             }
         }
         let path = match annotation.segment.take() {
-            Some(segment) => segment.path_in(&file.path),
-            None => file.path.clone(),
+            Some(segment) => Cow::Owned(segment.path_in(&file.path)),
+            None => Cow::Borrowed(file.path.as_str()),
         };
         let annotation = self.annotations.share(corpora.annotation(corpus, annotation));
-        self.candidates.push(Candidate::new(path, file.stat, annotation));
+        self.candidates.push(&path, file.stat, annotation);
     }
 }
 
@@ -270,7 +271,7 @@ fn note_speakers_alike(speakers: &BTreeMap<String, BTreeSet<String>>, report: &m
 
 /// Gives classes that differ in case alone one name, also where they are of several corpora or of a map.
 fn write_classes_alike(
-    candidates: &mut [Candidate],
+    candidates: &mut Candidates,
     mut annotations: SharedAnnotations,
     report: &mut PrepareReport,
 ) {
@@ -288,7 +289,7 @@ fn write_classes_alike(
     for merged in spellings.merged() {
         report.note(&merged.name, merged.text.clone());
     }
-    for Candidate { annotation, .. } in candidates {
+    for annotation in candidates.annotations_mut() {
         let used = spellings.used(&annotation.label);
         if *used != *annotation.label {
             let label = annotations.name(used.to_owned());
@@ -298,11 +299,7 @@ fn write_classes_alike(
 }
 
 /// Takes out classes by the names they have after the map.
-fn exclude(
-    options: &PrepareOptions,
-    candidates: &mut Vec<Candidate>,
-    report: &mut PrepareReport,
-) -> Result<()> {
+fn exclude(options: &PrepareOptions, candidates: &mut Candidates, report: &mut PrepareReport) -> Result<()> {
     if options.exclude.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use ser_audio::Limits;
-use ser_cache::{EntriesByKey, FeatureSet, Index, Sha, content_of_segment, index_path, key_of};
+use ser_cache::{EntriesByKey, FeatureSet, Index, SeenFile, Sha, content_of_segment, index_path, key_of};
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
 use ser_core::{Error, ErrorKind, Result, threads};
@@ -15,8 +15,10 @@ use ser_features::{Extractor, FeatureConfig};
 use crate::pipeline::RecordingReader;
 use crate::prepare::candidate::Candidate;
 use crate::prepare::candidates::find_candidates;
-use crate::prepare::seen_files::KnownFiles;
-use crate::prepare::{BATCH, PrepareOptions, PrepareReport};
+use crate::prepare::compute::BATCH;
+use crate::prepare::file_records::FileRecords;
+use crate::prepare::seen_files::Recall;
+use crate::prepare::{PrepareOptions, PrepareReport};
 
 /// Thousandths of all frames that are to be kept.
 const KEPT: u64 = 995;
@@ -44,28 +46,35 @@ pub(super) fn with_frames<'a>(
             .help("choose it once with --dry-run, and give that number to every portion"));
     }
     let (corpora, mut candidates) = find_candidates(options, &mut PrepareReport::default())?;
-    let mut index = Index::read(&index_path(&options.out))?.unwrap_or_default();
-    if !options.rehash {
-        KnownFiles::new(std::mem::take(&mut index.files)).recall(&mut candidates);
-    }
-    let alike = index.feature_sets.iter().filter(|set| differs_in_length_alone(set, &options.features));
+    let mut records = FileRecords::new(candidates.take_stats(), None)?;
+    let mut recall = Recall::new(&candidates, &mut records);
+    let told = |seen: SeenFile| if options.rehash { Ok(()) } else { recall.take(&seen) };
+    let sets = Index::read_telling(&index_path(&options.out), told)?.unwrap_or_default();
+    let alike = sets.iter().filter(|set| differs_in_length_alone(set, &options.features));
     let alike: Vec<(&str, EntriesByKey<'_>)> =
         alike.map(|set| (set.configuration.as_str(), set.by_key())).collect();
 
     let extractor = Extractor::new(&options.features)?;
     let pool = threads::pool(options.jobs, Setting::Jobs)?;
-    let files: Vec<&[Candidate]> = candidates.chunk_by(|a, b| a.source() == b.source()).collect();
+    let contents: Vec<Option<Sha>> =
+        records.iter().map(|record| Ok(record?.content)).collect::<Result<_>>()?;
+    drop(records);
+    let source = |position: &u32| candidates.at(*position as usize).source();
+    let positions: Vec<u32> = (0..).take(candidates.len()).collect();
+    let files: Vec<&[u32]> = positions.chunk_by(|a, b| source(a) == source(b)).collect();
     progress.start(files.len() as u64, "recordings measured");
-    let lengths_in = |(reader, extractor): &mut (RecordingReader, Extractor), utterances: &&[Candidate]| {
-        let known = |utterance: &Candidate| {
-            let content = content_of_segment(&utterance.content?, utterance.segment().as_ref());
+    let lengths_in = |(reader, extractor): &mut (RecordingReader, Extractor), of_file: &&[u32]| {
+        let utterances: Vec<Candidate<'_>> =
+            of_file.iter().map(|position| candidates.at(*position as usize)).collect();
+        let known = |(position, utterance): (&u32, &Candidate<'_>)| {
+            let content = content_of_segment(&contents[*position as usize]?, utterance.segment().as_ref());
             known_length(&content, &alike, &options.limits)
         };
-        let known: Option<Vec<(Sha, usize)>> = utterances.iter().map(known).collect();
+        let known: Option<Vec<(Sha, usize)>> = of_file.iter().zip(&utterances).map(known).collect();
         // Why a recording cannot be used is said when it is to be used.
         let lengths = match known {
             Some(known) => Some(known),
-            None => measure(reader, extractor, utterances, &corpora)?,
+            None => measure(reader, extractor, &utterances, &corpora)?,
         };
         progress.advance(1);
         Ok(lengths.unwrap_or_default())
@@ -73,8 +82,9 @@ pub(super) fn with_frames<'a>(
     let state = || (RecordingReader::new(&options.features, options.limits), extractor.clone());
     let mut lengths: BTreeMap<Sha, usize> = BTreeMap::new();
     for batch in files.chunks(BATCH) {
-        let unknown = batch.iter().filter_map(|file| file.first().filter(|first| first.content.is_none()));
-        read_ahead(unknown.filter_map(|first| corpora.location(first.source()).ok()));
+        let firsts = batch.iter().filter_map(|file| file.first());
+        let unknown = firsts.filter(|first| contents[**first as usize].is_none());
+        read_ahead(unknown.filter_map(|first| corpora.location(source(first)).ok()));
         let of_batch: Result<Vec<Vec<(Sha, usize)>>> =
             pool.install(|| batch.par_iter().map_init(state, lengths_in).collect());
         lengths.extend(of_batch?.into_iter().flatten());
@@ -95,7 +105,7 @@ pub(super) fn with_frames<'a>(
 fn measure(
     reader: &mut RecordingReader,
     extractor: &mut Extractor,
-    utterances: &[Candidate],
+    utterances: &[Candidate<'_>],
     corpora: &Corpora,
 ) -> Result<Option<Vec<(Sha, usize)>>> {
     let location = utterances.first().and_then(|first| corpora.location(first.source()).ok());
@@ -105,7 +115,7 @@ fn measure(
         Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
         Err(_) => return Ok(None),
     };
-    let segments = || utterances.iter().map(Candidate::segment);
+    let segments = || utterances.iter().map(|utterance| utterance.segment());
     let Ok(recording) = reader.decode(segments().any(|segment| segment.is_some())) else { return Ok(None) };
     let frames = |segment: Option<Segment>| {
         let samples = reader.clip(&recording, segment.as_ref()).ok()?.samples;

@@ -5,6 +5,8 @@
 
 mod candidate;
 mod candidates;
+mod compute;
+mod file_records;
 mod frames;
 mod near_duplicates;
 mod options;
@@ -19,40 +21,37 @@ mod work;
 
 use std::time::Instant;
 
-use rayon::prelude::*;
 use ser_cache::audit::require_any;
 use ser_cache::{
-    CutFrames, FeatureSet, Generation, Index, Sha, TensorEntry, TensorKey, WriterLock, audit_folder,
-    augmented_set_id, check_splits_place, index_path, manifests_folder, point_splits_at, shards_folder,
+    CutFrames, FeatureSet, Generation, Index, SeenFile, Sha, TensorEntry, TensorKey, WriterLock,
+    audit_folder, augmented_set_id, check_splits_place, index_path, manifests_folder, point_splits_at,
+    shards_folder,
 };
 use ser_core::progress::Progress;
 use ser_core::remedy::Setting;
 use ser_core::storage::Storage;
-use ser_core::{Error, ErrorKind, Result, remedy};
-use ser_corpus::{Corpora, read_ahead};
+use ser_core::{Error, ErrorKind, Result, allocator, remedy};
+use ser_corpus::Corpora;
 
 use crate::audit::{Originals, measured};
 use crate::pipeline::Extractors;
-use crate::prepare::candidate::{Candidate, add_copies};
+use crate::prepare::candidate::{Candidate, Candidates};
 use crate::prepare::candidates::find_candidates;
+use crate::prepare::compute::Missing;
+use crate::prepare::file_records::{FileRecord, FileRecords};
 use crate::prepare::frames::with_frames;
 use crate::prepare::portions::{PortionRecord, Portions};
-use crate::prepare::seen_files::{FilesOf, KnownFiles};
+use crate::prepare::seen_files::{FilesOf, Recall};
 use crate::prepare::select::CandidateTensors;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
-use crate::prepare::work::{FileWork, PreparedFile, UtteranceWork, Workers};
+use crate::prepare::work::Workers;
 
 pub use candidates::{LabelledRecording, recordings};
 pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
 pub use portions::Portion;
 pub use report::{CorpusReport, Duplicate, NearDuplicatePair, PrepareReport, Remark};
-
-/// How many files are handled between two looks at what came out, and how many bytes their tensors may take. One
-/// such batch is stored while the next is computed.
-const BATCH: usize = 64;
-const BATCH_BYTES: usize = 128 << 20;
 
 /// Brings the cache in `options.out` up to date with the corpora in `options.data`.
 ///
@@ -101,7 +100,7 @@ struct Preparation<'a> {
     /// The canonical feature configuration, part of every key.
     configuration: String,
     corpora: Corpora,
-    candidates: Vec<Candidate>,
+    candidates: Candidates,
     /// What this run says of itself, if it prepares a portion.
     record: Option<PortionRecord>,
     /// What other runs have prepared for this one.
@@ -121,7 +120,7 @@ impl<'a> Preparation<'a> {
             options,
             configuration,
             corpora,
-            candidates: Vec::new(),
+            candidates: Candidates::default(),
             record: None,
             portions: Portions::default(),
             report,
@@ -130,7 +129,7 @@ impl<'a> Preparation<'a> {
         let originals = candidates.iter().filter(|candidate| candidate.annotation.parent.is_none());
         ser_corpus::split::check_classes(originals.map(|candidate| &*candidate.annotation.label))
             .map_err(|error| explain(error, options, &scanned.report))?;
-        add_copies(&mut candidates, options.augment.as_ref());
+        candidates.add_copies(options.augment.as_ref());
         let id = &scanned.report.feature_set;
         scanned.record = PortionRecord::of(options, &candidates, id);
         PortionRecord::check_folder(scanned.record.as_ref(), &options.out)?;
@@ -139,14 +138,21 @@ impl<'a> Preparation<'a> {
             candidates.retain(|candidate| portion.has(candidate.source()));
         }
         scanned.candidates = candidates;
+        // Of the names that the scan found, a buffer for each recording.
+        allocator::give_back_freed_memory();
         Ok(scanned)
     }
 
     /// Says what would be done, and changes nothing.
     fn plan(&mut self) -> Result<()> {
-        let mut index = self.index()?;
-        let store = Store::open(self.options, &mut index, None)?;
-        self.report.plan(&self.candidates, &store, &self.configuration, self.options.augment.as_ref());
+        let mut records = FileRecords::new(self.candidates.take_stats(), None)?;
+        let mut sets = self.recall(&mut records)?;
+        let store = Store::open(self.options, &mut sets, None)?;
+        let mut reused = 0;
+        for known in self.keys(&records) {
+            reused += usize::from(store.holds(&known?.1));
+        }
+        self.report.plan(&self.candidates, reused);
         Ok(())
     }
 
@@ -166,157 +172,118 @@ impl<'a> Preparation<'a> {
         if let Some(record) = &self.record {
             record.write(storage, out)?;
         }
-        let mut index = self.index()?;
-        let mut store = Store::open(self.options, &mut index, Some(storage))?;
+        let mut records = FileRecords::new(self.candidates.take_stats(), Some(out))?;
+        let mut sets = self.recall(&mut records)?;
+        let mut store = Store::open(self.options, &mut sets, Some(storage))?;
         for folder in [out.clone(), shards_folder(out), manifests_folder(out), audit_folder(out)] {
             storage.clear_scratch(&folder)?;
         }
-        self.compute(&mut store, extractors, progress)?;
-        let (configuration, copies) = (&self.configuration, self.options.augment.as_ref());
-        let used = self.candidates.iter().filter(|candidate| candidate.is_stored);
-        let written = store.finish(used.filter_map(|one| one.key_under(configuration, copies)))?;
+        let is_stored = self.compute(&mut store, &mut records, extractors, progress)?;
+        let stored = |known: &Result<(u32, TensorKey)>| {
+            known.as_ref().map_or(true, |(candidate, _)| is_stored[*candidate as usize])
+        };
+        let used = self.keys(&records).filter(stored).map(|known| known.map(|(_, key)| key));
+        let written = store.finish(used)?;
         self.report.shards_written = written.shards;
         self.report.bytes_written = written.bytes;
         match self.record {
             Some(_) => {
                 let seconds = |entry: &TensorEntry| entry.row.source.duration_s();
                 self.report.audio_seconds = written.set.entries.iter().map(seconds).sum();
-                self.list(written.set, index, storage)?;
+                self.list(written.set, sets, &records, storage)?;
             }
             None => {
-                let manifests = self.write_splits(&written.set, storage)?;
-                self.list(FeatureSet { manifests, ..written.set }, index, storage)?;
+                let mut report = std::mem::take(&mut self.report);
+                let stored = self.keys(&records).filter(stored);
+                let manifests = self.write_splits(&written.set, stored, &mut report, storage);
+                self.report = report;
+                let manifests = manifests?;
+                self.list(FeatureSet { manifests, ..written.set }, sets, &records, storage)?;
                 point_splits_at(storage, out, &manifests)?;
             }
         }
         Ok(lock)
     }
 
-    /// Makes sure that the store holds the tensor of every usable candidate, and marks these as stored.
+    /// Makes sure that the store holds the tensor of every usable candidate; for each whether it does.
     fn compute(
         &mut self,
         store: &mut Store,
+        records: &mut FileRecords,
         extractors: Option<&dyn Extractors>,
         progress: &dyn Progress,
-    ) -> Result<()> {
+    ) -> Result<Vec<bool>> {
+        let mut is_stored = vec![false; self.candidates.len()];
+        for known in self.keys(records) {
+            let (candidate, key) = known?;
+            store.take_from(&self.portions, &key)?;
+            is_stored[candidate as usize] = store.holds(&key);
+        }
+        self.report.reused += is_stored.iter().filter(|is| **is).count();
         let Self { options, configuration, corpora, candidates, portions, report, .. } = self;
-        let mut work: Vec<&mut Candidate> = Vec::new();
-        for candidate in candidates {
-            let key = candidate.key_under(configuration, options.augment.as_ref());
-            if let Some(key) = &key {
-                store.take_from(portions, key)?;
-            }
-            candidate.is_stored = key.is_some_and(|key| store.holds(&key));
-            match candidate.is_stored {
-                true => report.reused += 1,
-                false => work.push(candidate),
-            }
-        }
         let workers = Workers::new(options, corpora, configuration, extractors)?;
-        progress.start(work.len() as u64, "files");
-        let row_bytes = options.features.shape().iter().product::<usize>().saturating_mul(size_of::<f32>());
-        let known = store.known();
-        let is_known = |key: &TensorKey| known.contains(key) || portions.have(key);
-        let mut take = |batch: &mut [&mut Candidate], outcomes: Vec<PreparedFile>| -> Result<()> {
-            report.bytes_read += outcomes.iter().map(|outcome| outcome.bytes_read).sum::<u64>();
-            let outcomes = outcomes.into_iter().flat_map(|outcome| outcome.utterances);
-            for (candidate, outcome) in batch.iter_mut().zip(outcomes) {
-                match outcome {
-                    Ok(done) => {
-                        candidate.content = Some(done.file);
-                        candidate.is_stored = true;
-                        let mut is_new = false;
-                        match done.tensor {
-                            Some((features, row)) => {
-                                is_new = store.push(&features, row)?;
-                                workers.recycle(features);
-                            }
-                            None => store.take_from(portions, &done.key)?,
-                        }
-                        *if is_new { &mut report.computed } else { &mut report.reused } += 1;
-                    }
-                    // Without its store nothing else can be read either, and a corpus must not seem smaller for that.
-                    Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
-                    Err(error) => report.fail(candidate.path.to_string(), &error),
-                }
-            }
-            progress.advance(batch.len() as u64);
-            Ok(())
-        };
-        let most = (BATCH_BYTES / row_bytes.max(1)).max(1);
-        let mut previous: (&mut [&mut Candidate], Vec<PreparedFile>) = (&mut [], Vec::new());
-        let mut rest = &mut work[..];
-        while !rest.is_empty() {
-            let length = batch_length(rest, most);
-            // Requests to a store for what comes after this batch are under way while it is computed.
-            let soon = rest
-                .iter()
-                .take(length + BATCH)
-                .filter_map(|candidate| corpora.location(candidate.source()).ok());
-            read_ahead(soon);
-            let batch;
-            (batch, rest) = rest.split_at_mut(length);
-            let (done, outcomes) = previous;
-            let files: Vec<FileWork<'_>> = batch
-                .chunk_by(|a, b| a.source() == b.source())
-                .map(|of_file| FileWork {
-                    path: of_file.first().map_or("", |candidate| candidate.source()),
-                    utterances: of_file
-                        .iter()
-                        .map(|candidate| UtteranceWork {
-                            segment: candidate.segment(),
-                            copy: candidate.copy_number(),
-                        })
-                        .collect(),
-                })
-                .collect();
-            let compute = || files.par_iter().map(|file| workers.process(file, &is_known)).collect();
-            let computed = workers.install(compute, || take(done, outcomes))?;
-            previous = (batch, computed);
-        }
-        take(previous.0, previous.1)?;
-        progress.finish();
+        let (workers, is_stored_now) = (&workers, &mut is_stored);
+        Missing { candidates, corpora, portions, workers, records, store, is_stored: is_stored_now, report }
+            .compute(options.features.shape(), progress)?;
         if options.augment.is_some() {
             report.forget_copies_of_failures();
         }
-        Ok(())
+        Ok(is_stored)
     }
 
-    /// The cache's index, or an empty one. What it knows of unchanged files goes to the candidates.
-    fn index(&mut self) -> Result<Index> {
+    /// The positions of candidates whose content is known, and the keys of their tensors.
+    fn keys(&self, records: &FileRecords) -> impl Iterator<Item = Result<(u32, TensorKey)>> {
+        let copies = self.options.augment.as_ref();
+        let key = move |(position, (candidate, record)): (u32, (Candidate<'_>, Result<FileRecord>))| {
+            let content = record.map(|record| record.content).transpose()?;
+            let key = |content| (position, candidate.key_under(&content, &self.configuration, copies));
+            Some(content.map(key))
+        };
+        (0..).zip(self.candidates.iter().zip(records.iter())).filter_map(key)
+    }
+
+    /// The feature sets of the cache's index, if it has one. What that knows of unchanged files goes to `records`.
+    fn recall(&mut self, records: &mut FileRecords) -> Result<Vec<FeatureSet>> {
         let out = &self.options.out;
         check_splits_place(out)?;
-        let mut index = Index::read(&index_path(out))?.unwrap_or_default();
-        let mut seen = std::mem::take(&mut index.files);
-        seen.append(&mut self.portions.files);
-        if !self.options.rehash {
-            KnownFiles::new(seen).recall(&mut self.candidates);
-        }
-        Ok(index)
+        let mut recall = Recall::new(&self.candidates, records);
+        let mut told = |seen: SeenFile| if self.options.rehash { Ok(()) } else { recall.take(&seen) };
+        let sets = Index::read_telling(&index_path(out), &mut told)?.unwrap_or_default();
+        let mut of_portions = std::mem::take(&mut self.portions.files);
+        // In the order of the recordings; of two portions that know a file the later one counts.
+        of_portions.sort_by(|a, b| a.path.cmp(&b.path));
+        of_portions.into_iter().try_for_each(told)?;
+        Ok(sets)
     }
 
     /// Selects the utterances among the candidates, splits them by every protocol, and writes the manifests; returns the
     /// name of their generation.
-    fn write_splits(&mut self, set: &FeatureSet, storage: &Storage) -> Result<Sha> {
-        let Self { options, candidates, configuration, corpora, report, .. } = self;
+    fn write_splits(
+        &self,
+        set: &FeatureSet,
+        stored: impl Iterator<Item = Result<(u32, TensorKey)>>,
+        report: &mut PrepareReport,
+        storage: &Storage,
+    ) -> Result<Sha> {
+        let Self { options, candidates, configuration, corpora, .. } = self;
         let out = &options.out;
-        let tensors = CandidateTensors { candidates, set, configuration, copies: options.augment.as_ref() };
-        let utterances = select::select(&tensors, &options.limits, report)?;
-        let recordings = utterances.iter().filter(|utterance| !utterance.is_copy());
-        let originals = recordings.map(|utterance| (&utterance.entry.row.key, utterance.path()));
-        let originals = Originals::new(configuration, corpora, originals);
+        let mut utterances =
+            select::select(CandidateTensors { candidates, set }, stored, &options.limits, report)?;
+        let paths = utterances.paths_of_tensors();
+        let originals = Originals::new(configuration, corpora, &paths);
         let entries = utterances.iter().map(|selected| selected.entry);
         let measured = measured(out, set, entries, &originals, options.jobs)?;
-        drop(originals);
-        let utterances = near_duplicates::resolve(utterances, &measured, options.near_duplicates, report);
+        drop(paths);
+        // Of the search for near-duplicates.
+        allocator::give_back_freed_memory();
+        near_duplicates::resolve(&mut utterances, &measured, options.near_duplicates, report);
         report.copies = utterances.iter().filter(|utterance| utterance.is_copy()).count();
         let recordings = utterances.iter().filter(|utterance| !utterance.is_copy());
         report.cut_frames = CutFrames::of(recordings.clone().map(|recording| &recording.entry.row));
         report.summarise(recordings.map(|u| (u.annotation(), u.entry.row.source.duration_s())));
         refuse_failures(options, report)?;
-        let shard_names = splits::shard_names(set);
-        let splits = Splits::new(&utterances, set, &shard_names, options, &measured)
-            .map_err(|error| explain(error, options, report))?;
+        let splits =
+            Splits::new(&utterances, options, &measured).map_err(|error| explain(error, options, report))?;
         let generation = Generation::of(splits.manifests_noted_in(report))?;
         let audits = report.audits.iter().map(|(protocol, audit)| (protocol.as_str(), audit));
         require_any(&options.require, audits)?;
@@ -327,22 +294,19 @@ impl<'a> Preparation<'a> {
         Ok(generation.name())
     }
 
-    /// Makes `set` the newest feature set in the index: from here on readers see it.
-    fn list(&self, set: FeatureSet, mut index: Index, storage: &Storage) -> Result<()> {
-        index.feature_sets.retain(|old| old.id != set.id);
-        index.feature_sets.push(set);
-        let index = Index { feature_sets: index.feature_sets, files: FilesOf(&self.candidates) };
-        index.write(storage, &index_path(&self.options.out))
+    /// Makes `set` the newest of the feature sets in the index: from here on readers see it.
+    fn list(
+        &self,
+        set: FeatureSet,
+        mut feature_sets: Vec<FeatureSet>,
+        records: &FileRecords,
+        storage: &Storage,
+    ) -> Result<()> {
+        feature_sets.retain(|old| old.id != set.id);
+        feature_sets.push(set);
+        let files = FilesOf { candidates: &self.candidates, records };
+        Index { feature_sets, files }.write(storage, &index_path(&self.options.out))
     }
-}
-
-/// How many of `work` make a batch: about [`BATCH`], and no file's utterances on two sides of its end, so that each file
-/// is read and decoded once; but never more than `most`, which bounds the memory.
-fn batch_length(work: &[&mut Candidate], most: usize) -> usize {
-    let least = BATCH.min(most).min(work.len());
-    let last = |length: usize| work.get(length.wrapping_sub(1)).map(|candidate| candidate.source());
-    let is_whole = |length: &usize| last(*length) != work.get(*length).map(|candidate| candidate.source());
-    (least..=most.min(work.len())).find(is_whole).unwrap_or(most.min(work.len()))
 }
 
 /// Refuses to go on with unusable recordings or doubtful classes where the options are strict.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use ser_cache::TensorKey;
 use ser_cache::audit::{Measured, NearDuplicatePairKeys};
 
-use crate::prepare::select::Selected;
+use crate::prepare::select::{Selected, Selection};
 use crate::prepare::{NearDuplicatePair, PrepareReport};
 
 /// What to do with near-duplicates.
@@ -32,12 +32,12 @@ pub enum NearDuplicates {
 }
 
 /// Notes the pairs in `report`, and removes all but one of each group if requested.
-pub(super) fn resolve<'a>(
-    mut utterances: Vec<Selected<'a>>,
-    measured: &Measured,
+pub(super) fn resolve(
+    utterances: &mut Selection<'_>,
+    measured: &Measured<'_>,
     wanted: NearDuplicates,
     report: &mut PrepareReport,
-) -> Vec<Selected<'a>> {
+) {
     // A copy is like its parent, and like what that is like.
     let copies: HashSet<TensorKey> = utterances
         .iter()
@@ -49,11 +49,11 @@ pub(super) fn resolve<'a>(
     let pairs: Vec<NearDuplicatePairKeys> =
         measured.near_duplicates().filter(|pair| !of_copy(pair)).collect();
     if pairs.is_empty() {
-        return utterances;
+        return;
     }
     let in_pairs: HashSet<TensorKey> = pairs.iter().flat_map(|pair| [pair.first, pair.second]).collect();
     let of_pairs = utterances.iter().filter(|selected| in_pairs.contains(&selected.entry.row.key));
-    let of_key: HashMap<TensorKey, &Selected<'a>> =
+    let of_key: HashMap<TensorKey, Selected<'_>> =
         of_pairs.map(|selected| (selected.entry.row.key, selected)).collect();
     let rank = |key: &TensorKey| {
         of_key.get(key).map(|selected| (selected.path().matches('/').count(), selected.path()))
@@ -96,7 +96,6 @@ pub(super) fn resolve<'a>(
         }
         utterances.retain(is_left);
     }
-    utterances
 }
 
 /// What is doubtful about a copy that is labelled otherwise than its original.

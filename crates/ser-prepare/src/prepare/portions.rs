@@ -22,7 +22,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::prepare::PrepareOptions;
-use crate::prepare::candidate::Candidate;
+use crate::prepare::candidate::Candidates;
 
 /// More portions than this are a typing mistake.
 const MOST: u32 = 100_000;
@@ -96,7 +96,7 @@ pub(super) struct PortionRecord {
 
 impl PortionRecord {
     /// That of the run with `options` over all `candidates` for the feature set `id`; none where all is prepared.
-    pub(super) fn of(options: &PrepareOptions, candidates: &[Candidate], id: &str) -> Option<Self> {
+    pub(super) fn of(options: &PrepareOptions, candidates: &Candidates, id: &str) -> Option<Self> {
         let portion = options.portion?;
         Some(Self { portion, feature_set: id.to_owned(), corpora: digest(candidates) })
     }
@@ -141,12 +141,13 @@ impl PortionRecord {
 }
 
 /// Paths and sizes of all files, whichever portion they are in.
-fn digest(candidates: &[Candidate]) -> Sha {
+fn digest(candidates: &Candidates) -> Sha {
     let mut text = Vec::new();
-    for candidate in candidates.iter().filter(|candidate| candidate.copy.is_none()) {
+    let originals = (0..).zip(candidates.iter()).filter(|(_, candidate)| candidate.copy.is_none());
+    for (position, candidate) in originals {
         text.extend_from_slice(candidate.path.as_bytes());
         text.push(0);
-        text.extend_from_slice(&candidate.stat.size.to_le_bytes());
+        text.extend_from_slice(&candidates.stat(position).size.to_le_bytes());
     }
     Sha::of(&[&text])
 }
@@ -180,7 +181,7 @@ impl Portions {
     /// # Errors
     /// When one is no portion, is of another corpus, of other features, or of another number of portions; when one is there
     /// twice, or is missing: each by its name.
-    pub(super) fn open(options: &PrepareOptions, candidates: &[Candidate], id: &str) -> Result<Self> {
+    pub(super) fn open(options: &PrepareOptions, candidates: &Candidates, id: &str) -> Result<Self> {
         let mut portions = Self::default();
         if options.merge.is_empty() {
             return Ok(portions);

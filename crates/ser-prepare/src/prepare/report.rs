@@ -11,8 +11,7 @@ use ser_corpus::split::{Side, ValidationBy};
 use serde::{Serialize, Serializer};
 
 use crate::prepare::PrepareOptions;
-use crate::prepare::candidate::{Candidate, SharedAnnotation};
-use crate::prepare::store::Store;
+use crate::prepare::candidate::{Candidates, SharedAnnotation};
 
 /// What a preparation found and did.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -206,27 +205,17 @@ impl PrepareReport {
         self.duplicates.push(Duplicate { path: path.to_owned(), kept: kept.to_owned() });
     }
 
-    /// Says what would be done, from names and stats alone.
-    pub(super) fn plan(
-        &mut self,
-        candidates: &[Candidate],
-        store: &Store,
-        configuration: &str,
-        copies: Option<&CopySettings>,
-    ) {
-        for candidate in candidates {
-            let key = candidate.key_under(configuration, copies);
-            match key.is_some_and(|key| store.holds(&key)) {
-                true => self.reused += 1,
-                false => self.computed += 1,
-            }
+    /// Says what would be done, from names and stats alone; the tensors of `reused` candidates are there.
+    pub(super) fn plan(&mut self, candidates: &Candidates, reused: usize) {
+        (self.reused, self.computed) = (reused, candidates.len() - reused);
+        for candidate in candidates.iter() {
             if candidate.copy.is_some() {
                 self.copies += 1;
                 continue;
             }
             *self.labels.entry(candidate.annotation.label.to_string()).or_default() += 1;
             for note in &candidate.annotation.notes {
-                self.note(&candidate.path, note.clone());
+                self.note(candidate.path, note.clone());
             }
         }
         self.used = candidates.len() - self.copies;

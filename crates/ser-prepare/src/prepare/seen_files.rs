@@ -3,57 +3,88 @@
 use std::iter;
 
 use ser_cache::SeenFile;
+use ser_core::Result;
 use serde::{Serialize, Serializer};
 
-use crate::prepare::candidate::Candidate;
+use crate::prepare::candidate::Candidates;
+use crate::prepare::file_records::FileRecords;
 
-/// Files whose content is known as long as their stat stays the same, sorted by path.
-pub(super) struct KnownFiles(Vec<SeenFile>);
+/// Takes over, for candidates, the contents of files whose stats have not changed since they were seen.
+pub(super) struct Recall<'a> {
+    candidates: &'a Candidates,
+    records: &'a mut FileRecords,
+    /// The candidate whose file is likely to be told next; none where there are copies, which are apart from the recordings whose
+    /// files they are made from.
+    next: Option<usize>,
+    /// Positions of all candidates, sorted by their files: made when files come in another order.
+    sorted: Option<Vec<u32>>,
+}
 
-impl KnownFiles {
-    /// Those of an index, and of other ones; what comes later is newer.
-    pub(super) fn new(mut seen: Vec<SeenFile>) -> Self {
-        if !seen.is_sorted_by(|a, b| a.path <= b.path) {
-            seen.sort_by(|a, b| a.path.cmp(&b.path));
-        }
-        Self(seen)
+impl<'a> Recall<'a> {
+    pub(super) fn new(candidates: &'a Candidates, records: &'a mut FileRecords) -> Self {
+        let next = candidates.iter().all(|candidate| candidate.copy.is_none()).then_some(0);
+        Self { candidates, records, next, sorted: None }
     }
 
-    /// Takes over the content of files whose stat has not changed.
-    pub(super) fn recall(&self, candidates: &mut [Candidate]) {
-        // Candidates are nearly always in the same order.
-        let mut next = 0;
-        for candidate in candidates {
-            let path = candidate.source();
-            let is_next = self.0.get(next).is_some_and(|seen| seen.path == path)
-                && self.0.get(next + 1).is_none_or(|seen| seen.path != path);
-            if !is_next {
-                next = self.0.partition_point(|seen| *seen.path <= *path).saturating_sub(1);
+    /// Takes over what is known of a file. What is told of it later is newer.
+    ///
+    /// # Errors
+    /// Those of the records.
+    pub(super) fn take(&mut self, seen: &SeenFile) -> Result<()> {
+        let candidates = self.candidates;
+        let is_of = |position: &usize| candidates.at(*position).source() == seen.path;
+        if let Some(first) = self.next {
+            let of_file = (first..candidates.len()).take_while(is_of).count();
+            if of_file > 0 {
+                self.next = Some(first + of_file);
+                return (first..first + of_file).try_for_each(|position| self.note(position, seen));
             }
-            let Some(seen) = self.0.get(next).filter(|seen| seen.path == path) else { continue };
-            let content = (seen.stat == candidate.stat).then_some(seen.content);
-            candidate.content = content;
-            next += 1;
         }
+        let source = |position: u32| candidates.at(position as usize).source();
+        let sorted = self.sorted.take().unwrap_or_else(|| {
+            let mut all: Vec<u32> = (0..).take(candidates.len()).collect();
+            all.sort_by_key(|position| source(*position));
+            all
+        });
+        let from = sorted.partition_point(|position| source(*position) < seen.path.as_str());
+        for position in sorted.iter().skip(from).map(|position| *position as usize).take_while(is_of) {
+            self.note(position, seen)?;
+            self.next = self.next.map(|_| position + 1);
+        }
+        self.sorted = Some(sorted);
+        Ok(())
+    }
+
+    fn note(&mut self, position: usize, seen: &SeenFile) -> Result<()> {
+        let record = self.records.at_mut(position)?;
+        record.content = (seen.stat == record.stat).then_some(seen.content);
+        Ok(())
     }
 }
 
 /// The files of candidates as the index keeps them, written without being held a second time.
-pub(super) struct FilesOf<'a>(pub(super) &'a [Candidate]);
+pub(super) struct FilesOf<'a> {
+    pub(super) candidates: &'a Candidates,
+    pub(super) records: &'a FileRecords,
+}
 
 impl FilesOf<'_> {
     /// Each file whose content is known, once.
-    fn iter(&self) -> impl Iterator<Item = SeenFile<&str>> {
-        let mut known = self.0.iter().filter(|candidate| candidate.copy.is_none());
+    fn iter(&self) -> impl Iterator<Item = Result<SeenFile<&str>>> {
+        let mut known = self.candidates.iter().zip(self.records.iter());
         let mut last = None;
         iter::from_fn(move || {
             loop {
-                let candidate = known.next()?;
-                let Some(content) = candidate.content else { continue };
+                let (candidate, record) = known.next()?;
+                let record = match record {
+                    Ok(record) => record,
+                    Err(error) => return Some(Err(error)),
+                };
+                let Some(content) = record.content.filter(|_| candidate.copy.is_none()) else { continue };
                 let path = candidate.source();
                 // The segments of a file follow each other.
                 if last.replace(path) != Some(path) {
-                    return Some(SeenFile { path, stat: candidate.stat, content });
+                    return Some(Ok(SeenFile { path, stat: record.stat, content }));
                 }
             }
         })
@@ -62,9 +93,13 @@ impl FilesOf<'_> {
 
 impl Serialize for FilesOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeSeq;
-        let mut sequence = serializer.serialize_seq(Some(self.iter().count()))?;
-        self.iter().try_for_each(|file| sequence.serialize_element(&file))?;
+        use serde::ser::{Error, SerializeSeq};
+        let count =
+            self.iter().try_fold(0, |count, file| file.map(|_| count + 1)).map_err(S::Error::custom)?;
+        let mut sequence = serializer.serialize_seq(Some(count))?;
+        for file in self.iter() {
+            sequence.serialize_element(&file.map_err(S::Error::custom)?)?;
+        }
         sequence.end()
     }
 }
@@ -78,10 +113,13 @@ mod tests {
 
     use super::*;
 
-    fn candidates(paths: &[&str]) -> Vec<Candidate> {
+    fn candidates(paths: &[&str]) -> (Candidates, FileRecords) {
         let annotation = Arc::new(Annotation::labelled("sad").map_names(Arc::from));
         let stat = FileStat { size: 1, ..FileStat::default() };
-        paths.iter().map(|path| Candidate::new((*path).to_owned(), stat, annotation.clone())).collect()
+        let mut candidates = Candidates::default();
+        paths.iter().for_each(|path| candidates.push(path, stat, annotation.clone()));
+        let records = FileRecords::new(candidates.take_stats(), None).unwrap();
+        (candidates, records)
     }
 
     fn seen(path: &str, size: u64, content: u8) -> SeenFile {
@@ -91,29 +129,53 @@ mod tests {
 
     #[test]
     fn contents_are_recalled_in_any_order_and_only_of_files_that_have_not_changed() {
-        let mut candidates =
-            candidates(&["b/1.wav", "b/2.wav", "b/3.wav", "a.wav#t=1", "a.wav#t=2", "c.wav"]);
-        let known = KnownFiles::new(vec![
+        let paths = ["b/1.wav", "b/2.wav", "b/3.wav", "a.wav#t=1", "a.wav#t=2", "c.wav"];
+        let seen = [
             seen("b/1.wav", 1, 1),
             seen("b/2.wav", 2, 2),
             seen("c.wav", 1, 3),
+            seen("d.wav", 1, 6),
             seen("a.wav", 1, 4),
             seen("b/1.wav", 1, 5),
-            seen("d.wav", 1, 6),
-        ]);
-        known.recall(&mut candidates);
-        let contents: Vec<Option<Sha>> = candidates.iter().map(|candidate| candidate.content).collect();
+        ];
         let [newest, of_a, of_c] = [5, 4, 3].map(|content| Some(Sha::of(&[&[content]])));
-        assert_eq!(contents, [newest, None, None, of_a, of_a, of_c]);
+        for turned in [0, 2, 4, 5] {
+            let (candidates, mut records) = candidates(&paths);
+            let mut recall = Recall::new(&candidates, &mut records);
+            let mut in_turn = seen.clone();
+            // Of the two that are told of one file the second counts.
+            in_turn[..5].rotate_left(turned);
+            in_turn.iter().for_each(|file| recall.take(file).unwrap());
+            let contents: Vec<Option<Sha>> = records.iter().map(|record| record.unwrap().content).collect();
+            assert_eq!(contents, [newest, None, None, of_a, of_a, of_c], "{turned}");
+        }
+    }
+
+    #[test]
+    fn a_copy_has_the_content_of_its_parent() {
+        let (mut candidates, _) = candidates(&["a.wav", "b.wav"]);
+        let gain = "[[waveform]]\nkind = 'gain'\ndb = 3";
+        let gain = ser_features::augmentation::AugmentationRecipe::from_toml(gain).unwrap();
+        candidates.add_copies(Some(&ser_cache::CopySettings::new(&gain, 2, 0).unwrap()));
+        let stat = FileStat { size: 1, ..FileStat::default() };
+        let mut records = FileRecords::new(vec![stat; candidates.len()], None).unwrap();
+        let mut recall = Recall::new(&candidates, &mut records);
+        for file in [seen("a.wav", 1, 1), seen("b.wav", 1, 2)] {
+            recall.take(&file).unwrap();
+        }
+        let [a, b] = [1, 2].map(|content| Some(Sha::of(&[&[content]])));
+        let contents: Vec<Option<Sha>> = records.iter().map(|record| record.unwrap().content).collect();
+        assert_eq!(contents, [a, b, a, a, b, b]);
     }
 
     #[test]
     fn a_file_of_many_segments_is_written_once_and_one_that_could_not_be_read_not_at_all() {
-        let mut candidates = candidates(&["a.wav#t=1", "a.wav#t=2", "b.wav", "c.wav"]);
-        candidates[0].content = Some(Sha::of(&[b"a"]));
-        candidates[1].content = Some(Sha::of(&[b"a"]));
-        candidates[3].content = Some(Sha::of(&[b"c"]));
-        let paths: Vec<String> = FilesOf(&candidates).iter().map(|file| file.path.to_owned()).collect();
+        let (candidates, mut records) = candidates(&["a.wav#t=1", "a.wav#t=2", "b.wav", "c.wav"]);
+        for (position, content) in [(0, b"a"), (1, b"a"), (3, b"c")] {
+            records.at_mut(position).unwrap().content = Some(Sha::of(&[content]));
+        }
+        let files = FilesOf { candidates: &candidates, records: &records };
+        let paths: Vec<String> = files.iter().map(|file| file.unwrap().path.to_owned()).collect();
         assert_eq!(paths, ["a.wav", "c.wav"]);
     }
 }

@@ -1,42 +1,48 @@
 //! Which recordings become utterances: each sound once, with one label.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use ser_audio::Limits;
-use ser_cache::{Checksum, CopySettings, FeatureSet, TensorEntry};
+use ser_cache::{FeatureSet, TensorEntry, TensorKey, manifest_shard};
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Segment;
 
+use crate::audit::RecordingPaths;
 use crate::prepare::PrepareReport;
-use crate::prepare::candidate::{Candidate, SharedAnnotation};
+use crate::prepare::candidate::{Candidate, Candidates, SharedAnnotation};
 
-/// Candidates and the tensors of a feature set, where these are to be found by their keys.
+/// Candidates and the tensors of a feature set.
+#[derive(Clone, Copy)]
 pub(super) struct CandidateTensors<'a> {
-    pub(super) candidates: &'a [Candidate],
+    pub(super) candidates: &'a Candidates,
     pub(super) set: &'a FeatureSet,
-    /// The canonical feature configuration, part of every key.
-    pub(super) configuration: &'a str,
-    /// How copies were made, if there are any.
-    pub(super) copies: Option<&'a CopySettings>,
 }
 
-impl<'a> CandidateTensors<'a> {
-    /// Every candidate whose tensor is there, with what is known of that.
-    fn usable(&self) -> impl Iterator<Item = (&'a Candidate, &'a TensorEntry)> {
-        let entries = self.set.by_key();
-        let stored = self.candidates.iter().filter(|candidate| candidate.is_stored);
-        stored.filter_map(move |candidate| {
-            let key = candidate.key_under(self.configuration, self.copies)?;
-            Some((candidate, entries.get(&key)?))
-        })
-    }
+/// The recordings that are used, by the places of what is known of them: there may be a million, and every split asks for them
+/// once more.
+pub(super) struct Selection<'a> {
+    pub(super) tensors: CandidateTensors<'a>,
+    places: Vec<Place>,
+    /// How manifests name the shards of the feature set.
+    pub(super) shard_names: Vec<String>,
+}
+
+/// Where a recording that is used is among candidates, and its tensor among the entries of the feature set.
+#[derive(Clone, Copy)]
+struct Place {
+    candidate: u32,
+    entry: u32,
+    /// For an augmented copy of a recording that is not used: one more than the position of the candidate that is kept of its
+    /// sound.
+    kept_parent: Option<NonZeroU32>,
 }
 
 /// A recording that is used.
 #[derive(Clone, Copy)]
 pub(super) struct Selected<'a> {
-    candidate: &'a Candidate,
+    candidate: Candidate<'a>,
     /// For an augmented copy: the recording it was made from, or the one that is kept of its sound.
     pub(super) parent: Option<&'a str>,
     pub(super) entry: &'a TensorEntry,
@@ -45,22 +51,17 @@ pub(super) struct Selected<'a> {
 impl<'a> Selected<'a> {
     /// Its path in manifests.
     pub(super) fn path(&self) -> &'a str {
-        &self.candidate.path
+        self.candidate.path
     }
 
     /// What is known about it.
     pub(super) fn annotation(&self) -> &'a SharedAnnotation {
-        &self.candidate.annotation
+        self.candidate.annotation
     }
 
     /// The part of its file that it is, if it is not all.
     pub(super) fn segment(&self) -> Option<Segment> {
         self.candidate.segment()
-    }
-
-    /// The checksum of its decoded samples.
-    fn sound(&self) -> &'a Checksum {
-        &self.entry.row.source.sound
     }
 
     /// Whether it is a copy that was made here.
@@ -69,40 +70,106 @@ impl<'a> Selected<'a> {
     }
 }
 
+impl<'a> Selection<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The one at a position below [`Selection::len`].
+    pub(super) fn at(&self, position: usize) -> Selected<'a> {
+        self.tensors.at(&self.places[position])
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Selected<'a>> + Clone {
+        self.places.iter().map(|place| self.tensors.at(place))
+    }
+
+    /// Keeps those for which `is` holds.
+    pub(super) fn retain(&mut self, mut is: impl FnMut(&Selected<'a>) -> bool) {
+        let of = self.tensors;
+        self.places.retain(|place| is(&of.at(place)));
+    }
+
+    /// The paths of those that are no copies made here, to be found by the keys of their tensors.
+    pub(super) fn paths_of_tensors(&self) -> PathsOfTensors<'a> {
+        let mut candidates = vec![None; self.tensors.set.entries.len()];
+        for Place { candidate, entry, .. } in &self.places {
+            if self.tensors.candidates.at(*candidate as usize).copy.is_none()
+                && let Some(place) = candidates.get_mut(*entry as usize)
+            {
+                *place = NonZeroU32::new(candidate + 1);
+            }
+        }
+        PathsOfTensors { of: self.tensors, candidates }
+    }
+}
+
+impl<'a> CandidateTensors<'a> {
+    fn at(&self, place: &Place) -> Selected<'a> {
+        let candidate = self.candidates.at(place.candidate as usize);
+        let kept = place.kept_parent.map(|parent| self.candidates.at(parent.get() as usize - 1).path);
+        let parent = candidate.annotation.parent.as_deref().map(|parent| kept.unwrap_or(parent));
+        Selected { candidate, parent, entry: &self.set.entries[place.entry as usize] }
+    }
+}
+
+/// The recordings that are used and are no copies made here, by their tensors.
+pub(super) struct PathsOfTensors<'a> {
+    of: CandidateTensors<'a>,
+    /// One more than the position of the candidate of each tensor.
+    candidates: Vec<Option<NonZeroU32>>,
+}
+
+impl RecordingPaths for PathsOfTensors<'_> {
+    fn path(&self, key: &TensorKey) -> Option<&str> {
+        let entry = self.of.set.entries.binary_search_by_key(&key, |entry| &entry.row.key).ok()?;
+        let candidate = (*self.candidates.get(entry)?)?;
+        Some(self.of.candidates.at(candidate.get() as usize - 1).path)
+    }
+}
+
 /// Keeps one recording of each sound, the one in the fewest folders and no augmented copy if there is another, and notes
-/// what is odd about those kept. Sorted by path.
+/// what is odd about those kept. Sorted by path. `stored` are the positions of the candidates whose tensors are there, and the
+/// keys of these.
 ///
 /// # Errors
-/// When one sound has two labels: one of them is wrong, and only a person can tell which.
+/// When one sound has two labels: one of them is wrong, and only a person can tell which; and those of `stored`.
 pub(super) fn select<'a>(
-    tensors: &CandidateTensors<'a>,
+    of: CandidateTensors<'a>,
+    stored: impl Iterator<Item = Result<(u32, TensorKey)>>,
     limits: &Limits,
     report: &mut PrepareReport,
-) -> Result<Vec<Selected<'a>>> {
-    let mut usable: Vec<Selected<'a>> = Vec::with_capacity(tensors.candidates.len());
-    for (candidate, entry) in tensors.usable() {
+) -> Result<Selection<'a>> {
+    let mut usable: Vec<Place> = Vec::with_capacity(of.candidates.len());
+    let entries = of.set.by_key();
+    for known in stored {
+        let (candidate, key) = known?;
+        let Some(entry) = entries.position(&key) else { continue };
+        let place = Place { candidate, entry: entry as u32, kept_parent: None };
+        let Selected { candidate, entry, .. } = of.at(&place);
         // A tensor may be there from a run with wider limits.
         let source = &entry.row.source;
         // A copy may be longer or shorter than any recording.
         match limits.check_duration(source.samples, source.sample_rate) {
-            Err(error) if candidate.copy.is_none() => report.fail(candidate.path.to_string(), &error),
-            _ => {
-                let parent = candidate.annotation.parent.as_deref();
-                usable.push(Selected { candidate, parent, entry });
-            }
+            Err(error) if candidate.copy.is_none() => report.fail(candidate.path.to_owned(), &error),
+            _ => usable.push(place),
         }
     }
-    let (mut kept, repeated) = one_of_each_sound(usable);
-    let mut kept_for: HashMap<&'a str, &'a str> = HashMap::new();
+    drop(entries);
+    let (places, repeated) = one_of_each_sound(of, usable);
+    let shard_names = of.set.shards.iter().map(manifest_shard).collect();
+    let mut selection = Selection { tensors: of, places, shard_names };
+    let mut kept_for: HashMap<&'a str, u32> = HashMap::new();
     let mut conflicts = Vec::new();
-    for Repeated { kept, other } in repeated {
+    for Repeated { kept: place, other } in repeated {
+        let (kept, other) = (of.at(&place), of.at(&other));
         // Remarks about a copy were already made about its parent.
         if other.is_copy() {
             continue;
         }
         if kept.annotation().label == other.annotation().label {
             note_same_sound(&kept, &other, report);
-            kept_for.insert(other.path(), kept.path());
+            kept_for.insert(other.path(), place.candidate);
         } else {
             conflicts.push(format!(
                 "{} ({}) and {} ({})",
@@ -120,34 +187,36 @@ pub(super) fn select<'a>(
         )
         .help("remove the wrong one, since a network cannot learn from a contradiction"));
     }
-    follow_parents(&mut kept, &kept_for, report);
-    kept.sort_unstable_by_key(|selected| selected.path());
-    note_oddities(&kept, report);
-    Ok(kept)
+    follow_parents(&mut selection, &kept_for, report);
+    selection.places.sort_unstable_by_key(|place| of.at(place).path());
+    note_oddities(&selection, report);
+    Ok(selection)
 }
 
 /// A recording whose sound another one has, which is kept.
-struct Repeated<'a> {
-    kept: Selected<'a>,
-    other: Selected<'a>,
+struct Repeated {
+    kept: Place,
+    other: Place,
 }
 
 /// Of each sound the recording in the fewest folders, originals before copies; and all the others, in that order.
-fn one_of_each_sound(mut usable: Vec<Selected<'_>>) -> (Vec<Selected<'_>>, Vec<Repeated<'_>>) {
+fn one_of_each_sound(of: CandidateTensors<'_>, mut usable: Vec<Place>) -> (Vec<Place>, Vec<Repeated>) {
     fn rank<'s>(selected: &Selected<'s>) -> (bool, usize, &'s str) {
         let path = selected.path();
         (selected.parent.is_some(), path.matches('/').count(), path)
     }
-    usable.sort_unstable_by(|a, b| a.sound().cmp(b.sound()).then_with(|| rank(a).cmp(&rank(b))));
+    let sound = |place: &Place| &of.set.entries[place.entry as usize].row.source.sound;
+    usable
+        .sort_unstable_by(|a, b| sound(a).cmp(sound(b)).then_with(|| rank(&of.at(a)).cmp(&rank(&of.at(b)))));
     let mut repeated = Vec::new();
     usable.dedup_by(|other, kept| {
-        let is_same = other.sound() == kept.sound();
+        let is_same = sound(other) == sound(kept);
         if is_same {
             repeated.push(Repeated { kept: *kept, other: *other });
         }
         is_same
     });
-    repeated.sort_unstable_by(|a, b| rank(&a.other).cmp(&rank(&b.other)));
+    repeated.sort_unstable_by(|a, b| rank(&of.at(&a.other)).cmp(&rank(&of.at(&b.other))));
     (usable, repeated)
 }
 
@@ -181,29 +250,34 @@ fn same_sound_of_two(kept: &str, speaker: &str, other: &str) -> String {
 
 /// Lets each copy name the recording that is kept, and leaves out those whose parent cannot be used: it is unknown on
 /// which side they may be.
-fn follow_parents<'a>(
-    kept: &mut Vec<Selected<'a>>,
-    kept_for: &HashMap<&'a str, &'a str>,
-    report: &mut PrepareReport,
-) {
-    if kept.iter().all(|selected| selected.parent.is_none()) {
+fn follow_parents(selection: &mut Selection<'_>, kept_for: &HashMap<&str, u32>, report: &mut PrepareReport) {
+    if selection.iter().all(|selected| selected.parent.is_none()) {
         return;
     }
-    let originals: HashSet<&'a str> =
-        kept.iter().filter(|selected| selected.parent.is_none()).map(|selected| selected.path()).collect();
-    kept.retain_mut(|selected| {
+    let of = selection.tensors;
+    let originals: HashSet<&str> = selection
+        .iter()
+        .filter(|selected| selected.parent.is_none())
+        .map(|selected| selected.path())
+        .collect();
+    selection.places.retain_mut(|place| {
+        let selected = of.at(place);
         let Some(parent) = selected.parent else { return true };
-        let there = originals.get(parent).or_else(|| originals.get(kept_for.get(parent)?));
-        if there.is_none() && !selected.is_copy() {
+        if originals.contains(parent) {
+            return true;
+        }
+        let is_used = |kept: &u32| originals.contains(of.candidates.at(*kept as usize).path);
+        place.kept_parent =
+            kept_for.get(parent).copied().filter(is_used).and_then(|kept| NonZeroU32::new(kept + 1));
+        if place.kept_parent.is_none() && !selected.is_copy() {
             let what = format!("is a copy of {parent}, which cannot be used");
             report.fail(selected.path().to_owned(), &Error::new(ErrorKind::Unusable, what));
         }
-        selected.parent = there.copied();
-        there.is_some()
+        place.kept_parent.is_some()
     });
 }
 
-fn note_oddities(kept: &[Selected<'_>], report: &mut PrepareReport) {
+fn note_oddities(kept: &Selection<'_>, report: &mut PrepareReport) {
     let mut rates: BTreeMap<u32, usize> = BTreeMap::new();
     let recordings = || kept.iter().filter(|selected| !selected.is_copy());
     for selected in recordings() {

@@ -1,15 +1,17 @@
 //! The tensors of one feature set while a run adds to them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
+use hashbrown::HashTable;
 use ser_cache::{
-    FeatureSet, Index, RowInfo, Sha, Shard, ShardBuffer, ShardLayout, TensorEntry, TensorKey,
-    augmented_set_id, check_inside, shard_path, shards_folder,
+    FeatureSet, RowInfo, Sha, Shard, ShardBuffer, ShardLayout, TensorEntry, TensorKey, augmented_set_id,
+    check_inside, shard_path, shards_folder,
 };
 use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
@@ -27,38 +29,71 @@ pub(super) struct Store {
     rows_per_shard: usize,
     /// Names of the shards that are on disk.
     shards: Vec<Sha>,
-    /// Where every tensor lies; shards being written count on from those on disk.
-    entries: Vec<TensorEntry>,
-    known: KnownKeys,
+    tensors: KnownTensors,
     id: String,
-    /// Tensors of other feature sets with the same configuration, which differ in their copies alone.
-    borrowed: HashMap<TensorKey, BorrowedTensor>,
     filling: ShardBuffer,
     sent: u32,
     writer: Option<Writer>,
 }
 
-/// The keys of all tensors that are there or being written. Threads ask it what need not be computed while the store
-/// is being filled.
-///
-/// The first half of a key is kept: no two of any corpus agree in 128 bits of a SHA-256 either, and there may be millions.
+/// The tensors that are there or being written. Threads ask it what need not be computed while the store is being filled.
 #[derive(Clone, Default)]
-pub(super) struct KnownKeys(Arc<RwLock<HashSet<u128>>>);
+pub(super) struct KnownTensors(Arc<RwLock<TensorTable>>);
 
-impl KnownKeys {
+/// Tensors by their keys, of which there may be millions: each key is in memory once.
+#[derive(Default)]
+struct TensorTable {
+    /// Where every tensor lies; shards being written count on from those on disk.
+    entries: Vec<TensorEntry>,
+    /// Positions in `entries`.
+    places: HashTable<u32>,
+    /// Tensors of other feature sets with the same configuration, which differ in their copies alone.
+    borrowed: HashMap<TensorKey, BorrowedTensor>,
+    hasher: RandomState,
+}
+
+impl KnownTensors {
     pub(super) fn contains(&self, key: &TensorKey) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&half_of(key))
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.position(key).is_some() || table.borrowed.contains_key(key)
     }
 
-    /// Whether it was new.
-    fn insert(&self, key: TensorKey) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(half_of(&key))
+    fn change(&self) -> RwLockWriteGuard<'_, TensorTable> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn half_of(key: &TensorKey) -> u128 {
-    let (half, _) = key.0.split_first_chunk().unwrap_or((&[0; 16], &[]));
-    u128::from_be_bytes(*half)
+impl TensorTable {
+    /// Those of `entries`.
+    fn of(entries: Vec<TensorEntry>) -> Self {
+        let mut table = Self { entries, ..Self::default() };
+        let Self { entries, places, hasher, .. } = &mut table;
+        let hash = |position: &u32| hasher.hash_one(entries[*position as usize].row.key);
+        places.reserve(entries.len(), hash);
+        for position in (0..).take(entries.len()) {
+            places.insert_unique(hash(&position), position, hash);
+        }
+        table
+    }
+
+    fn position(&self, key: &TensorKey) -> Option<usize> {
+        let is_of = |position: &u32| self.entries[*position as usize].row.key == *key;
+        self.places.find(self.hasher.hash_one(key), is_of).map(|position| *position as usize)
+    }
+
+    /// Adds a tensor, unless it is there or borrowed; whether it was not.
+    fn add(&mut self, entry: TensorEntry) -> bool {
+        if self.position(&entry.row.key).is_some() || self.borrowed.contains_key(&entry.row.key) {
+            return false;
+        }
+        let Self { entries, places, hasher, .. } = self;
+        let hash = hasher.hash_one(entry.row.key);
+        entries.push(entry);
+        let hash_at = |position: &u32| hasher.hash_one(entries[*position as usize].row.key);
+        // No index holds more than a few million of them.
+        places.insert_unique(hash, entries.len() as u32 - 1, hash_at);
+        true
+    }
 }
 
 /// A tensor in a shard of another feature set.
@@ -87,11 +122,14 @@ pub(super) struct StoredSet {
 }
 
 impl Store {
-    /// Takes over what `index` knows, whose entries move here, and, with a storage to write to, whole shards that no
-    /// index names: the work of a run that was killed.
+    /// Takes over what the feature sets of an index know: the entries of the one that is prepared move here. With a storage to
+    /// write to, it also takes over whole shards that no set names: the work of a run that was killed.
+    ///
+    /// # Errors
+    /// When the folder of shards cannot be made or listed.
     pub(super) fn open(
         options: &PrepareOptions,
-        index: &mut Index,
+        sets: &mut [FeatureSet],
         storage: Option<&Storage>,
     ) -> Result<Self> {
         let configuration = options.features.to_canonical_json();
@@ -105,24 +143,22 @@ impl Store {
             rows_per_shard: layout.rows_per_shard(options.shard_bytes),
             layout,
             shards: Vec::new(),
-            entries: Vec::new(),
-            known: KnownKeys::default(),
+            tensors: KnownTensors::default(),
             id: id.clone(),
-            borrowed: HashMap::new(),
             filling: ShardBuffer::default(),
             sent: 0,
             writer: None,
         };
         let folder = shards_folder(&options.out);
-        if let Some(set) = index.feature_sets.iter_mut().find(|set| set.id == id) {
+        if let Some(set) = sets.iter_mut().find(|set| set.id == id) {
             store.take_over(set, &options.out, &folder);
         }
-        for set in index.feature_sets.iter().filter(|set| set.id != id) {
+        for set in sets.iter().filter(|set| set.id != id) {
             store.borrow(set, &options.out, &folder);
         }
         if let Some(storage) = storage {
             storage.make_folder(&folder)?;
-            store.adopt_unnamed(&options.out, &folder, index)?;
+            store.adopt_unnamed(&options.out, &folder, sets)?;
             // The process that wrote these shards may have been killed before their names were durable.
             storage.sync_folder(&folder)?;
             store.writer = Some(Writer::start(options.jobs, storage, &folder, &store.layout));
@@ -141,13 +177,12 @@ impl Store {
                 self.shards.push(*name);
             }
         }
-        self.entries = std::mem::take(&mut set.entries);
-        self.entries.retain_mut(|entry| {
+        let mut entries = std::mem::take(&mut set.entries);
+        entries.retain_mut(|entry| {
             let place = kept.get(&entry.shard).filter(|(_, rows)| (entry.position as usize) < *rows);
             place.inspect(|(shard, _)| entry.shard = *shard).is_some()
         });
-        let keys = self.entries.iter().map(|entry| half_of(&entry.row.key)).collect();
-        self.known = KnownKeys(Arc::new(RwLock::new(keys)));
+        *self.tensors.change() = TensorTable::of(entries);
     }
 
     /// Remembers what `set` has, if it is of the same configuration: what this run uses of it need not be computed.
@@ -161,35 +196,43 @@ impl Store {
             opened.map_or(0, |shard| shard.rows())
         };
         let rows: Vec<usize> = set.shards.iter().map(rows_of).collect();
+        let mut table = self.tensors.change();
         for TensorEntry { shard, position, row } in &set.entries {
             let place = *shard as usize;
             let is_there = rows.get(place).is_some_and(|rows| (*position as usize) < *rows);
             if let (true, Some(name)) = (is_there, set.shards.get(place))
-                && self.known.insert(row.key)
+                && table.position(&row.key).is_none()
             {
-                self.borrowed
-                    .insert(row.key, BorrowedTensor { shard: *name, position: *position, row: row.clone() });
+                let tensor = BorrowedTensor { shard: *name, position: *position, row: row.clone() };
+                table.borrowed.entry(row.key).or_insert(tensor);
             }
         }
     }
 
     /// Makes what is `used` of other feature sets part of this one.
-    fn keep_borrowed(&mut self, used: impl Iterator<Item = TensorKey>) {
-        if self.borrowed.is_empty() {
-            return;
+    ///
+    /// # Errors
+    /// Those of `used`.
+    fn keep_borrowed(&mut self, used: impl Iterator<Item = Result<TensorKey>>) -> Result<()> {
+        let mut table = self.tensors.change();
+        if table.borrowed.is_empty() {
+            return Ok(());
         }
         let mut places: HashMap<Sha, u32> = self.shards.iter().copied().zip(0..).collect();
         for key in used {
-            let Some(BorrowedTensor { shard, position, row }) = self.borrowed.remove(&key) else { continue };
+            let Some(BorrowedTensor { shard, position, row }) = table.borrowed.remove(&key?) else {
+                continue;
+            };
             let place = *places.entry(shard).or_insert_with(|| {
                 self.shards.push(shard);
                 self.shards.len() as u32 - 1
             });
-            self.entries.push(TensorEntry { shard: place, position, row });
+            table.add(TensorEntry { shard: place, position, row });
         }
+        Ok(())
     }
 
-    fn adopt_unnamed(&mut self, root: &Path, folder: &Path, index: &Index) -> Result<()> {
+    fn adopt_unnamed(&mut self, root: &Path, folder: &Path, sets: &[FeatureSet]) -> Result<()> {
         let listing =
             std::fs::read_dir(folder).map_err(|error| Error::io("cannot be listed", folder, error))?;
         let mut unnamed: Vec<(Sha, PathBuf)> = Vec::new();
@@ -197,7 +240,7 @@ impl Store {
             let path = entry.path();
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             let Some(name) = stem.and_then(|stem| stem.parse::<Sha>().ok()) else { continue };
-            let named = index.feature_sets.iter().any(|set| set.shards.contains(&name));
+            let named = sets.iter().any(|set| set.shards.contains(&name));
             if !named && path.extension().is_some_and(|extension| extension == "safetensors") {
                 unnamed.push((name, path));
             }
@@ -212,10 +255,9 @@ impl Store {
             };
             let shard = self.shards.len() as u32;
             self.shards.push(name);
-            for (position, row) in rows.into_iter().enumerate() {
-                if self.known.insert(row.key) {
-                    self.entries.push(TensorEntry { shard, position: position as u32, row });
-                }
+            let mut table = self.tensors.change();
+            for (position, row) in (0..).zip(rows) {
+                table.add(TensorEntry { shard, position, row });
             }
         }
         Ok(())
@@ -223,22 +265,29 @@ impl Store {
 
     /// Whether the tensor with this key is there or being written.
     pub(super) fn holds(&self, key: &TensorKey) -> bool {
-        self.known.contains(key)
+        self.tensors.contains(key)
     }
 
-    /// The keys of all tensors that are there or being written, as it goes on.
-    pub(super) fn known(&self) -> KnownKeys {
-        self.known.clone()
+    /// The tensors that are there or being written, as it goes on.
+    pub(super) fn known(&self) -> KnownTensors {
+        self.tensors.clone()
+    }
+
+    /// Makes room for what is known of this many more tensors: growing step by step would leave holes in the memory.
+    pub(super) fn reserve(&self, more: usize) {
+        let mut table = self.tensors.change();
+        let TensorTable { entries, places, hasher, .. } = &mut *table;
+        entries.reserve_exact(more);
+        places.reserve(more, |position| hasher.hash_one(entries[*position as usize].row.key));
     }
 
     /// Adds a tensor, unless it is there; whether it was not.
     pub(super) fn push(&mut self, features: &[f32], row: RowInfo) -> Result<bool> {
         let shard = self.shards.len() as u32 + self.sent;
         let position = self.filling.len() as u32;
-        if !self.known.insert(row.key) {
+        if !self.tensors.change().add(TensorEntry { shard, position, row: row.clone() }) {
             return Ok(false);
         }
-        self.entries.push(TensorEntry { shard, position, row: row.clone() });
         self.filling.push(features, self.layout.dtype, row);
         if self.filling.len() >= self.rows_per_shard {
             self.send()?;
@@ -285,7 +334,10 @@ impl Store {
     }
 
     /// Writes what is left and waits until everything is on disk. `used` are the keys of all utterances.
-    pub(super) fn finish(mut self, used: impl Iterator<Item = TensorKey>) -> Result<StoredSet> {
+    ///
+    /// # Errors
+    /// When something cannot be written, and those of `used`.
+    pub(super) fn finish(mut self, used: impl Iterator<Item = Result<TensorKey>>) -> Result<StoredSet> {
         if !self.filling.is_empty() {
             self.send()?;
         }
@@ -293,8 +345,9 @@ impl Store {
         let bytes = written.iter().map(|(_, _, bytes)| bytes).sum();
         let written_shards = written.len();
         self.shards.extend(written.into_iter().map(|(_, name, _)| name));
-        self.keep_borrowed(used);
-        let (shards, entries) = sorted(std::mem::take(&mut self.shards), std::mem::take(&mut self.entries));
+        self.keep_borrowed(used)?;
+        let entries = std::mem::take(&mut *self.tensors.change()).entries;
+        let (shards, entries) = sorted(std::mem::take(&mut self.shards), entries);
         let set = FeatureSet {
             id: std::mem::take(&mut self.id),
             configuration: std::mem::take(&mut self.layout.configuration),
