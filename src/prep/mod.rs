@@ -5,6 +5,7 @@
 
 mod doctor_table;
 mod feature_options;
+mod merge;
 mod portion;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ use crate::tables::Listed;
 use crate::{Bar, Ending, choice};
 use feature_options::FeatureOptions;
 use portion::portion;
+
+pub use merge::Merge;
 
 /// A pretrained encoder that is asked for, and what to keep of its states.
 #[derive(Debug, Clone, Copy)]

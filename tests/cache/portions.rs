@@ -87,6 +87,60 @@ fn portions_put_together_are_what_one_run_makes() {
     assert_same(&kept(&folder.join("later-merged")), &kept(&folder.join("later")), "prepared once more");
 }
 
+/// `ser-cache merge` in `folder`.
+fn merge(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ser-cache"));
+    command.current_dir(folder).arg("merge").args(arguments);
+    command
+}
+
+#[test]
+fn portions_are_put_together_with_their_own_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speech(&folder.join("corpus"), 4);
+    std::fs::write(folder.join("louder.toml"), "[[waveform]]\nkind = \"gain\"\ndb = [-6.0, 6.0]\n").unwrap();
+    let options = ["--augment", "louder.toml", "--seed", "7", "--val-fraction", "0.2"];
+    succeed(prep(folder, &["--out", "one"]).args(options));
+    for number in 1..=2 {
+        let (out, shard) = (format!("portions/{number}"), format!("{number}/2"));
+        succeed(prep(folder, &["--out", &out, "--shard", &shard, "--jobs", "1"]).args(options));
+    }
+    succeed(&mut merge(folder, &["portions/2", "portions/1", "--out", "merged", "--quiet"]));
+    assert_same(&kept(&folder.join("merged")), &kept(&folder.join("one")), "with their options");
+
+    // The recordings are elsewhere now.
+    std::fs::rename(folder.join("corpus"), folder.join("moved")).unwrap();
+    let complaint = fail(&mut merge(folder, &["portions/1", "portions/2", "--out", "moved-cache"]), 1);
+    assert!(complaint.contains("corpus: is not here") && complaint.contains("--data"), "{complaint}");
+    let moved = ["portions/1", "portions/2", "--out", "moved-cache", "--data", "corpus=moved", "--quiet"];
+    succeed(&mut merge(folder, &moved));
+    assert_same(&kept(&folder.join("moved-cache")), &kept(&folder.join("one")), "where recordings moved");
+}
+
+#[test]
+fn portions_of_other_options_or_without_any_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speech(&folder.join("corpus"), 4);
+    succeed(&mut prep(folder, &["--out", "1", "--shard", "1/2"]));
+    succeed(&mut prep(folder, &["--out", "2", "--shard", "2/2", "--seed", "3"]));
+    let complaint = fail(&mut merge(folder, &["1", "2"]), 1);
+    assert!(complaint.contains("2: was prepared with other options than 1"), "{complaint}");
+    let complaint = fail(&mut merge(folder, &["1"]), 1);
+    assert!(complaint.contains("portions are missing: 2/2"), "{complaint}");
+    std::fs::remove_file(folder.join("2/prep-report.json")).unwrap();
+    let complaint = fail(&mut merge(folder, &["1", "2"]), 1);
+    assert!(complaint.contains("2: holds no portion that was prepared to its end"), "{complaint}");
+    let complaint = fail(&mut merge(folder, &["corpus"]), 1);
+    assert!(complaint.contains("corpus: holds no portion"), "{complaint}");
+    std::fs::write(folder.join("2/prep-report.json"), r#"{"arguments": ["--data", "x", "--newer"]}"#)
+        .unwrap();
+    let complaint = fail(&mut merge(folder, &["1", "2"]), 1);
+    assert!(complaint.contains("options that this version does not know") && complaint.contains("--newer"));
+    assert!(!folder.join("cache").exists());
+}
+
 #[test]
 fn a_portion_that_was_stopped_goes_on_and_augmented_copies_are_with_their_recordings() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use ser::prep::Merge;
 use ser::tables::cache as tables;
 use ser::{Bar, Ending};
 use ser_cache::Cache;
@@ -20,7 +21,8 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::{CorpusFolder, Protocol};
 use ser_prepare::repair::{RepairOptions, repair};
 
-/// Maintain a tensor cache: list, verify and repair, measure, clean up, export, compare, and copy to object stores.
+/// Maintain a tensor cache: list, verify and repair, measure, clean up, export, compare, put portions together, and copy to object
+/// stores.
 #[derive(Debug, Parser)]
 #[command(name = "ser-cache", version)]
 struct Arguments {
@@ -42,6 +44,8 @@ enum Command {
     Export(Export),
     /// Show which utterances of two caches differ, and why; exit code 0 if none do, 1 if some do or it failed
     Diff(Diff),
+    /// Put portions that ser-prep --shard prepared together, with the options they were prepared with, and split the utterances
+    Merge(Merge),
     /// Copy what an object store lacks of a cache there, the index last: s3://, gs://, az:// or https://
     Push(Push),
     /// Copy what a folder lacks of a cache in an object store, each piece compared with its SHA-256; one that was stopped
@@ -199,6 +203,7 @@ fn main() -> ExitCode {
         Command::Gc(options) => options.run(),
         Command::Export(options) => options.run(),
         Command::Diff(options) => options.run(),
+        Command::Merge(options) => options.run(),
         Command::Push(options) => options.run(),
         Command::Pull(options) => options.run(),
     })

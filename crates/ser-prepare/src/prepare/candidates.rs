@@ -1,321 +1,234 @@
-//! Which recordings there are, and what each is labelled: scan, annotate, map, exclude.
+//! What may become utterances, as it is held from the scan to the end.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use ser_core::remedy::Setting;
-use ser_core::storage::objects::is_url;
-use ser_core::{Error, ErrorKind, Result};
-use ser_corpus::split::check_parents;
-use ser_corpus::{
-    Annotation, AudioFile, Corpora, Corpus, GivenCorpora, LabelMap, LabelTable, Labelling, Mapped, Scan,
-    Segment, Spellings,
-};
+use ser_cache::{CopySettings, Sha, TensorKey, content_of_segment, copy_path, key_of};
+use ser_corpus::{Annotation, FileStat, Segment};
 
-use crate::prepare::candidate::{Candidate, Candidates, SharedAnnotation};
-use crate::prepare::report::Remark;
-use crate::prepare::shared_annotations::SharedAnnotations;
-use crate::prepare::{CorpusReport, PrepareOptions, PrepareReport};
+/// An annotation that many candidates share, and whose names are in memory once for all of them. It has no segment, which
+/// the path of a candidate says.
+pub(super) type SharedAnnotation = Annotation<Arc<str>>;
 
-/// Everything in the corpora of `options` that can be an utterance, as far as names and tables say.
-pub(super) fn find_candidates(
-    options: &PrepareOptions,
-    report: &mut PrepareReport,
-) -> Result<(Corpora, Candidates)> {
-    let map = options.map.as_ref().map(LabelMap::read).transpose()?;
-    let GivenCorpora { corpora, scans, labels, bundles, ignored } =
-        GivenCorpora::find(&options.data, |number| options.labels_of(number).clone())?;
-    report.data = corpora.iter().map(|corpus| corpus.data.clone()).collect();
-    report.ignored += ignored;
-    for bundle in &bundles {
-        report.note(&bundle.folder.display().to_string(), bundle.in_words());
-        for path in &bundle.outside {
-            let what = "is in none of the corpora of its bundle";
-            report
-                .fail(bundle.folder.join(path).display().to_string(), &Error::new(ErrorKind::Unusable, what));
-        }
-        report.found += bundle.outside.len();
-    }
-    let mut found = Found::default();
-    let mut lacked = Vec::new();
-    for ((corpus, scan), source) in corpora.iter().zip(scans).zip(&labels) {
-        if scan.files.is_empty() && scan.unusable.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Unusable,
-                format!("holds no recordings ({} other files)", scan.ignored),
-            )
-            .at(&corpus.data)
-            .help(format!("recordings are files named .{}", ser_corpus::scan::EXTENSIONS.join(" ."))));
-        }
-        let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
-        let labelling = Labelling::new(source, &options.columns, &corpus.data, &paths)?;
-        if let Some(table) = labelling.annotator().table() {
-            lacked.push(table.lacked_columns().clone());
-            note_table(table, paths.iter().copied(), &corpora, corpus, report)?;
-        }
-        drop(paths);
-        found.add(scan, &corpora, corpus, &labelling, map.as_ref(), options, report);
-    }
-    options.columns.check_used(&lacked)?;
-    let Found { annotations, mut candidates, labels, speakers } = found;
-    note_speakers_alike(&speakers, report);
-    if let Some(map) = &map {
-        map.check(&labels)?;
-    }
-    write_classes_alike(&mut candidates, annotations, report);
-    exclude(options, &mut candidates, report)?;
-    check_parents(
-        candidates.iter().map(|candidate| (candidate.path, candidate.annotation.parent.as_deref())),
-    )?;
-    Ok((corpora, candidates))
+/// A recording, a segment of one or a copy, on its way into the cache.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    /// Its path in manifests.
+    pub(super) path: &'a str,
+    /// What is known about it. Few corpora say something else of each recording.
+    pub(super) annotation: &'a SharedAnnotation,
+    /// Which augmented copy it is of the recording that its annotation names as its parent, if it is one made here.
+    pub(super) copy: Option<NonZeroU32>,
 }
 
-/// Notes what a table says that is not used: rows of recordings that are not there, and columns.
-fn note_table<'a>(
-    table: &LabelTable,
-    recordings: impl Iterator<Item = &'a str> + Clone,
-    corpora: &Corpora,
-    corpus: &Corpus,
-    report: &mut PrepareReport,
-) -> Result<()> {
-    let file = table.file().display();
-    let without = table.rows_without(recordings)?;
-    if !without.is_empty() {
-        let (all, missing) = (table.recordings(), without.len());
-        let what = format!("{} of the {all} recordings it names are there, {missing} are not", all - missing);
-        report.note(&file.to_string(), what);
+impl<'a> Candidate<'a> {
+    /// The file it is made from, as in manifests, and the part of it that is meant, if it is not all; those of the parent
+    /// of a copy.
+    fn file_and_segment(&self) -> (&'a str, Option<Segment>) {
+        let original = match &self.annotation.parent {
+            Some(parent) if self.copy.is_some() => parent,
+            _ => self.path,
+        };
+        Segment::parse_path(original)
     }
-    for path in without {
-        let path = corpora.path(corpus, path.to_owned());
-        report.note(&path, format!("has a row in {file}, but there is no such file"));
+
+    /// The file it is made from, as in manifests.
+    pub(super) fn source(&self) -> &'a str {
+        self.file_and_segment().0
     }
-    for note in table.notes() {
-        report.note(&file.to_string(), note.clone());
+
+    /// The part of its file that it is, if it is not all.
+    pub(super) fn segment(&self) -> Option<Segment> {
+        self.file_and_segment().1
     }
-    if !table.unused_columns().is_empty() {
-        let names: Vec<String> = table.unused_columns().iter().map(|name| format!("{name:?}")).collect();
-        report.note(
-            &file.to_string(),
-            format!("says nothing that is used in its columns {}", names.join(", ")),
-        );
+
+    /// Which copy it is, from 1, if it is one made here.
+    pub(super) fn copy_number(&self) -> Option<u32> {
+        self.copy.map(NonZeroU32::get)
     }
-    Ok(())
+
+    /// Its key under a feature configuration, where its file has this content.
+    pub(super) fn key_under(
+        &self,
+        file: &Sha,
+        configuration: &str,
+        copies: Option<&CopySettings>,
+    ) -> TensorKey {
+        let content = content_of_segment(file, self.segment().as_ref());
+        key_under(&content, configuration, copies.zip(self.copy_number()))
+    }
 }
 
-/// A recording that can be an utterance, as far as names and tables say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabelledRecording {
-    /// Where it is.
-    pub location: PathBuf,
-    /// Its path in the corpus.
-    pub path: String,
-    /// The part of it that is meant, if it is not all.
-    pub segment: Option<Segment>,
-    /// Its class.
-    pub label: String,
-    /// Who speaks, if known.
-    pub speaker: Option<String>,
+/// The key of a recording with this content, or of one of its copies.
+pub(super) fn key_under(content: &Sha, configuration: &str, copy: Option<(&CopySettings, u32)>) -> TensorKey {
+    match copy {
+        None => key_of(content, configuration),
+        Some((copies, number)) => copies.key(content, configuration, number),
+    }
 }
 
-/// Every recording that can be an utterance, as far as names and tables say: what a preparation starts from.
-///
-/// # Errors
-/// Those of names and tables in [`crate::prepare`].
-pub fn recordings(options: &PrepareOptions) -> Result<Vec<LabelledRecording>> {
-    let (corpora, candidates) = find_candidates(options, &mut PrepareReport::default())?;
-    let recording = |candidate: Candidate<'_>| {
-        let location = corpora.location(candidate.path).ok()?;
-        let (label, speaker) =
-            (candidate.annotation.label.to_string(), candidate.annotation.speaker.as_deref());
-        let (segment, speaker) = (candidate.segment(), speaker.map(str::to_owned));
-        Some(LabelledRecording { location, path: candidate.path.to_owned(), segment, label, speaker })
-    };
-    Ok(candidates.iter().filter_map(recording).collect())
-}
-
+/// All candidates, each known by its position. They are in memory from the scan to the end, so that a corpus of a million
+/// needs each of them to be small.
 #[derive(Default)]
-struct Found {
-    annotations: SharedAnnotations,
-    candidates: Candidates,
-    /// The labels of each corpus, as they were before the map.
-    labels: BTreeMap<String, BTreeSet<String>>,
-    /// The speakers of each corpus that is none of the published ones, as they are called there.
-    speakers: BTreeMap<String, BTreeSet<String>>,
+pub(super) struct Candidates {
+    /// Their paths, one after the other.
+    paths: String,
+    known: Vec<Known>,
+    /// What is known about them: what neighbours have in common is here once.
+    annotations: Vec<Arc<SharedAnnotation>>,
+    /// What the file system says of the file of each.
+    stats: Vec<FileStat>,
 }
 
-impl Found {
-    #[expect(clippy::too_many_arguments, reason = "what one corpus needs of the others")]
-    fn add(
+/// What is known of one besides its path.
+struct Known {
+    /// Where its path ends in those of all.
+    end: usize,
+    /// Its place among the annotations.
+    annotation: u32,
+    copy: Option<NonZeroU32>,
+}
+
+impl Candidates {
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Makes room for this many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.known.reserve_exact(more);
+        self.stats.reserve_exact(more);
+    }
+
+    /// Adds one of which nothing is known but what a scan and names say.
+    pub(super) fn push(&mut self, path: &str, stat: FileStat, annotation: Arc<SharedAnnotation>) {
+        self.push_copy(path, stat, annotation, None);
+    }
+
+    fn push_copy(
         &mut self,
-        scan: Scan,
-        corpora: &Corpora,
-        corpus: &Corpus,
-        labelling: &Labelling,
-        map: Option<&LabelMap>,
-        options: &PrepareOptions,
-        report: &mut PrepareReport,
+        path: &str,
+        stat: FileStat,
+        annotation: Arc<SharedAnnotation>,
+        copy: Option<NonZeroU32>,
     ) {
-        let Scan { files, ignored, unusable } = scan;
-        let recordings = files.len() + unusable.len();
-        report.found += recordings;
-        report.ignored += ignored;
-        report.corpora.push(CorpusReport {
-            name: corpus.name.clone(),
-            data: corpus.data.clone(),
-            location: location_of(&corpus.data),
-            found: recordings,
-            labels_by: labelling.labels_by(),
-            suggestion: labelling.suggestion(),
-        });
-        for merged in labelling.merged() {
-            report.note(&merged.name, merged.text.clone());
+        self.paths.push_str(path);
+        if self.annotations.last().is_none_or(|last| !Arc::ptr_eq(last, &annotation)) {
+            self.annotations.push(annotation);
         }
-        let is_kept = |label: &str| {
-            map.is_none_or(|map| map.of(&corpus.name, label) == Mapped::Same)
-                && !options.exclude.iter().any(|excluded| excluded == label)
-        };
-        for doubt in labelling.doubts().iter().filter(|doubt| is_kept(&doubt.label)) {
-            report.doubts.push(Remark { path: doubt.label.clone(), text: doubt.text.clone() });
+        let annotation = self.annotations.len() as u32 - 1;
+        self.known.push(Known { end: self.paths.len(), annotation, copy });
+        self.stats.push(stat);
+    }
+
+    /// The one at a position below [`Candidates::len`].
+    pub(super) fn at(&self, position: usize) -> Candidate<'_> {
+        let start = position.checked_sub(1).map_or(0, |before| self.known[before].end);
+        let Known { end, annotation, copy } = self.known[position];
+        let path = self.paths.get(start..end).unwrap_or_default();
+        Candidate { path, annotation: &self.annotations[annotation as usize], copy }
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Candidate<'_>> + Clone {
+        (0..self.len()).map(|position| self.at(position))
+    }
+
+    /// What the file system says of the file of the one at a position; nothing once it was taken for all.
+    pub(super) fn stat(&self, position: usize) -> FileStat {
+        self.stats.get(position).copied().unwrap_or_default()
+    }
+
+    /// What the file system says of the file of each.
+    pub(super) fn take_stats(&mut self) -> Vec<FileStat> {
+        std::mem::take(&mut self.stats)
+    }
+
+    /// What is known about all, of which several may have the same.
+    pub(super) fn annotations_mut(&mut self) -> &mut [Arc<SharedAnnotation>] {
+        &mut self.annotations
+    }
+
+    /// Keeps those for which `is` holds.
+    pub(super) fn retain(&mut self, is: impl Fn(Candidate<'_>) -> bool) {
+        if self.iter().all(&is) {
+            return;
         }
-        if let Some((folder, why)) = labelling.unclear() {
-            let help = Setting::Labels.to("'pattern:{speaker}/{}/{label}/{}'");
-            report.note(folder, format!("{why}; say so if it is, with {help} or the like"));
+        let mut kept = Self::default();
+        for position in 0..self.len() {
+            let Candidate { path, copy, .. } = self.at(position);
+            if is(self.at(position)) {
+                kept.push_copy(
+                    path,
+                    self.stat(position),
+                    self.annotations[self.known[position].annotation as usize].clone(),
+                    copy,
+                );
+            }
         }
-        for doubt in labelling.speaker_doubts() {
-            report.note(&doubt.speaker, doubt.text.clone());
-        }
-        let is_own = corpora.are_several() && !labelling.annotator().is_published();
-        for (path, error) in unusable {
-            report.fail(corpora.path(corpus, path), &error);
-        }
-        self.labels.entry(corpus.name.clone()).or_default();
-        self.candidates.reserve(files.len());
-        for AudioFile { path, stat } in files {
-            let annotations = match Segment::parse_path(&path) {
-                (_, None) => labelling.annotations(&path),
-                (_, Some(_)) => {
-                    Err(Error::new(ErrorKind::Unusable, "is named like a segment of another recording")
-                        .help("rename it, without #t="))
-                }
-            };
-            let file = AudioFile { path: corpora.path(corpus, path), stat };
-            match annotations {
-                Ok(annotations) => {
-                    for annotation in annotations {
-                        if let Some(speaker) = annotation.speaker.as_ref().filter(|_| is_own) {
-                            let speakers = self.speakers.entry(corpus.name.clone()).or_default();
-                            speakers.insert(speaker.clone());
-                        }
-                        self.add_utterance(&file, annotation, corpora, corpus, map, report);
-                    }
-                }
-                Err(error) => report.fail(file.path, &error),
+        *self = kept;
+    }
+
+    /// Adds the copies of every recording that is none itself, after all recordings.
+    pub(super) fn add_copies(&mut self, copies: Option<&CopySettings>) {
+        let Some(copies) = copies else { return };
+        self.reserve(self.len().saturating_mul(copies.copies as usize));
+        for position in 0..self.len() {
+            let original = self.at(position);
+            if original.annotation.parent.is_some() {
+                continue;
+            }
+            let path: Arc<str> = original.path.into();
+            let parent = Some(path.clone());
+            let annotation = SharedAnnotation { parent, notes: Vec::new(), ..original.annotation.clone() };
+            let annotation = Arc::new(annotation);
+            let stat = self.stat(position);
+            for number in (1..=copies.copies).filter_map(NonZeroU32::new) {
+                let path = copy_path(&path, number.get());
+                self.push_copy(&path, stat, annotation.clone(), Some(number));
             }
         }
     }
-
-    fn add_utterance(
-        &mut self,
-        file: &AudioFile,
-        mut annotation: Annotation,
-        corpora: &Corpora,
-        corpus: &Corpus,
-        map: Option<&LabelMap>,
-        report: &mut PrepareReport,
-    ) {
-        let labels = self.labels.entry(corpus.name.clone()).or_default();
-        if !labels.contains(&annotation.label) {
-            labels.insert(annotation.label.clone());
-        }
-        match map.map(|map| map.of(&corpus.name, &annotation.label)) {
-            None | Some(Mapped::Same) => {}
-            Some(Mapped::To(label)) => annotation.label = label.to_owned(),
-            Some(Mapped::Dropped) => {
-                report.dropped += 1;
-                return;
-            }
-        }
-        let path = match annotation.segment.take() {
-            Some(segment) => Cow::Owned(segment.path_in(&file.path)),
-            None => Cow::Borrowed(file.path.as_str()),
-        };
-        let annotation = self.annotations.share(corpora.annotation(corpus, annotation));
-        self.candidates.push(&path, file.stat, annotation);
-    }
 }
 
-/// A folder from the root of its file system; a corpus in a store is at its URL.
-fn location_of(data: &Path) -> PathBuf {
-    let absolute = || std::path::absolute(data).ok();
-    let local = (!is_url(data)).then(absolute).flatten();
-    local.unwrap_or_else(|| data.to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Notes speakers of two corpora that are called the same: they count as different people.
-fn note_speakers_alike(speakers: &BTreeMap<String, BTreeSet<String>>, report: &mut PrepareReport) {
-    for (number, (one, of_one)) in speakers.iter().enumerate() {
-        for (other, of_other) in speakers.iter().skip(number + 1) {
-            let mut alike = of_one.intersection(of_other);
-            let Some(first) = alike.next() else { continue };
-            let count = 1 + alike.count();
-            let what = format!(
-                "has {count} speakers called as in {one}, such as {first}; they count as different people, and if they are \
-                 not, their splits share voices"
-            );
-            report.note(other, what);
-        }
+    #[test]
+    fn a_candidate_takes_little_memory() {
+        // A million of them are in memory at once: docs/scale.md.
+        assert!(size_of::<Known>() <= 16, "{} bytes", size_of::<Known>());
     }
-}
 
-/// Gives classes that differ in case alone one name, also where they are of several corpora or of a map.
-fn write_classes_alike(
-    candidates: &mut Candidates,
-    mut annotations: SharedAnnotations,
-    report: &mut PrepareReport,
-) {
-    let mut classes: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-    for candidate in candidates.iter() {
-        match classes.get_mut(&candidate.annotation.label) {
-            Some(count) => *count += 1,
-            None => _ = classes.insert(candidate.annotation.label.clone(), 1),
+    #[test]
+    fn a_copy_of_a_segment_is_made_from_the_segment_of_its_parent() {
+        let annotation = Arc::new(Annotation::labelled("sad").map_names(Arc::from));
+        let mut candidates = Candidates::default();
+        candidates.push("a.wav#t=1,2.5", FileStat::default(), annotation);
+        let recipe = "[[waveform]]\nkind = 'gain'\ndb = 3";
+        let recipe = ser_features::augmentation::AugmentationRecipe::from_toml(recipe).unwrap();
+        candidates.add_copies(Some(&CopySettings::new(&recipe, 2, 0).unwrap()));
+        let all: Vec<Candidate<'_>> = candidates.iter().collect();
+        let [original, first, second] = &all[..] else { panic!("{}", all.len()) };
+        for (candidate, number) in [(original, None), (first, Some(1)), (second, Some(2))] {
+            assert_eq!(candidate.source(), "a.wav");
+            assert_eq!(candidate.segment().unwrap().to_string(), "1,2.5");
+            assert_eq!(candidate.copy_number(), number);
         }
+        assert_eq!(first.annotation.parent.as_deref(), Some("a.wav#t=1,2.5"));
+        assert!(std::ptr::eq(first.annotation, second.annotation));
     }
-    let spellings = Spellings::of("class", &classes);
-    if spellings.merged().is_empty() {
-        return;
-    }
-    for merged in spellings.merged() {
-        report.note(&merged.name, merged.text.clone());
-    }
-    for annotation in candidates.annotations_mut() {
-        let used = spellings.used(&annotation.label);
-        if *used != *annotation.label {
-            let label = annotations.name(used.to_owned());
-            *annotation = annotations.share_named(SharedAnnotation { label, ..(**annotation).clone() });
-        }
-    }
-}
 
-/// Takes out classes by the names they have after the map.
-fn exclude(options: &PrepareOptions, candidates: &mut Candidates, report: &mut PrepareReport) -> Result<()> {
-    if options.exclude.is_empty() {
-        return Ok(());
+    #[test]
+    fn those_that_are_kept_have_their_own_paths_and_stats() {
+        let annotation = Arc::new(Annotation::labelled("sad").map_names(Arc::from));
+        let mut candidates = Candidates::default();
+        for (size, path) in (0..).zip(["a.wav", "bb.wav", "", "c.wav"]) {
+            candidates.push(path, FileStat { size, ..FileStat::default() }, annotation.clone());
+        }
+        candidates.retain(|candidate| candidate.path.len() != 6);
+        let paths: Vec<&str> = candidates.iter().map(|candidate| candidate.path).collect();
+        assert_eq!(paths, ["a.wav", "", "c.wav"]);
+        assert_eq!([0, 1, 2].map(|position| candidates.stat(position).size), [0, 2, 3]);
     }
-    let classes: BTreeSet<Arc<str>> =
-        candidates.iter().map(|candidate| candidate.annotation.label.clone()).collect();
-    if let Some(unknown) = options.exclude.iter().find(|label| !classes.contains(label.as_str())) {
-        let classes: Vec<&str> = classes.iter().map(|label| &**label).collect();
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!("{}: there is no such class", Setting::Exclude.to(unknown)),
-        )
-        .help(format!("choose among {}", classes.join(", "))));
-    }
-    let before = candidates.len();
-    candidates
-        .retain(|candidate| !options.exclude.iter().any(|label| **label == *candidate.annotation.label));
-    report.excluded += before - candidates.len();
-    Ok(())
 }

@@ -7,7 +7,7 @@ use ser_core::{ErrorKind, Result};
 use ser_corpus::{Corpora, read_ahead};
 
 use crate::prepare::PrepareReport;
-use crate::prepare::candidate::Candidates;
+use crate::prepare::candidates::Candidates;
 use crate::prepare::file_records::FileRecords;
 use crate::prepare::portions::Portions;
 use crate::prepare::store::Store;

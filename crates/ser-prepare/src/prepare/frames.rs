@@ -13,10 +13,10 @@ use ser_corpus::{Corpora, Segment, read_ahead};
 use ser_features::{Extractor, FeatureConfig};
 
 use crate::pipeline::RecordingReader;
-use crate::prepare::candidate::Candidate;
-use crate::prepare::candidates::find_candidates;
+use crate::prepare::candidates::Candidate;
 use crate::prepare::compute::BATCH;
 use crate::prepare::file_records::FileRecords;
+use crate::prepare::find_candidates::find_candidates;
 use crate::prepare::seen_files::Recall;
 use crate::prepare::{PrepareOptions, PrepareReport};
 

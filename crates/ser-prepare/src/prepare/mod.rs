@@ -3,10 +3,10 @@
 //! Work flows through in batches, so that memory does not grow with the corpus. What a run has stored in whole
 //! shards the next one finds, also if it was killed before it wrote the index.
 
-mod candidate;
 mod candidates;
 mod compute;
 mod file_records;
+mod find_candidates;
 mod frames;
 mod near_duplicates;
 mod options;
@@ -14,6 +14,7 @@ mod portions;
 mod report;
 mod seen_files;
 mod select;
+mod selection;
 mod shared_annotations;
 mod splits;
 mod store;
@@ -35,19 +36,19 @@ use ser_corpus::Corpora;
 
 use crate::audit::{Originals, measured};
 use crate::pipeline::Extractors;
-use crate::prepare::candidate::{Candidate, Candidates};
-use crate::prepare::candidates::find_candidates;
+use crate::prepare::candidates::{Candidate, Candidates};
 use crate::prepare::compute::Missing;
 use crate::prepare::file_records::{FileRecord, FileRecords};
+use crate::prepare::find_candidates::find_candidates;
 use crate::prepare::frames::with_frames;
 use crate::prepare::portions::{PortionRecord, Portions};
 use crate::prepare::seen_files::{FilesOf, Recall};
-use crate::prepare::select::CandidateTensors;
+use crate::prepare::selection::CandidateTensors;
 use crate::prepare::splits::Splits;
 use crate::prepare::store::Store;
 use crate::prepare::work::Workers;
 
-pub use candidates::{LabelledRecording, recordings};
+pub use find_candidates::{LabelledRecording, recordings};
 pub use near_duplicates::NearDuplicates;
 pub use options::{DEFAULT_SHARD_BYTES, PrepareOptions};
 pub use portions::Portion;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use ser_cache::TensorKey;
 use ser_cache::audit::{Measured, NearDuplicatePairKeys};
 
-use crate::prepare::select::{Selected, Selection};
+use crate::prepare::selection::{Selected, Selection};
 use crate::prepare::{NearDuplicatePair, PrepareReport};
 
 /// What to do with near-duplicates.

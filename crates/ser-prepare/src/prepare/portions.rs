@@ -22,7 +22,7 @@ use ser_core::{Error, ErrorKind, Result, remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::prepare::PrepareOptions;
-use crate::prepare::candidate::Candidates;
+use crate::prepare::candidates::Candidates;
 
 /// More portions than this are a typing mistake.
 const MOST: u32 = 100_000;

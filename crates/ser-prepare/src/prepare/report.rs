@@ -11,7 +11,7 @@ use ser_corpus::split::{Side, ValidationBy};
 use serde::{Serialize, Serializer};
 
 use crate::prepare::PrepareOptions;
-use crate::prepare::candidate::{Candidates, SharedAnnotation};
+use crate::prepare::candidates::{Candidates, SharedAnnotation};
 
 /// What a preparation found and did.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -6,7 +6,7 @@ use ser_cache::SeenFile;
 use ser_core::Result;
 use serde::{Serialize, Serializer};
 
-use crate::prepare::candidate::Candidates;
+use crate::prepare::candidates::Candidates;
 use crate::prepare::file_records::FileRecords;
 
 /// Takes over, for candidates, the contents of files whose stats have not changed since they were seen.

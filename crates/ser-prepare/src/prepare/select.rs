@@ -5,128 +5,12 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use ser_audio::Limits;
-use ser_cache::{FeatureSet, TensorEntry, TensorKey, manifest_shard};
+use ser_cache::TensorKey;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::Segment;
 
-use crate::audit::RecordingPaths;
 use crate::prepare::PrepareReport;
-use crate::prepare::candidate::{Candidate, Candidates, SharedAnnotation};
-
-/// Candidates and the tensors of a feature set.
-#[derive(Clone, Copy)]
-pub(super) struct CandidateTensors<'a> {
-    pub(super) candidates: &'a Candidates,
-    pub(super) set: &'a FeatureSet,
-}
-
-/// The recordings that are used, by the places of what is known of them: there may be a million, and every split asks for them
-/// once more.
-pub(super) struct Selection<'a> {
-    pub(super) tensors: CandidateTensors<'a>,
-    places: Vec<Place>,
-    /// How manifests name the shards of the feature set.
-    pub(super) shard_names: Vec<String>,
-}
-
-/// Where a recording that is used is among candidates, and its tensor among the entries of the feature set.
-#[derive(Clone, Copy)]
-struct Place {
-    candidate: u32,
-    entry: u32,
-    /// For an augmented copy of a recording that is not used: one more than the position of the candidate that is kept of its
-    /// sound.
-    kept_parent: Option<NonZeroU32>,
-}
-
-/// A recording that is used.
-#[derive(Clone, Copy)]
-pub(super) struct Selected<'a> {
-    candidate: Candidate<'a>,
-    /// For an augmented copy: the recording it was made from, or the one that is kept of its sound.
-    pub(super) parent: Option<&'a str>,
-    pub(super) entry: &'a TensorEntry,
-}
-
-impl<'a> Selected<'a> {
-    /// Its path in manifests.
-    pub(super) fn path(&self) -> &'a str {
-        self.candidate.path
-    }
-
-    /// What is known about it.
-    pub(super) fn annotation(&self) -> &'a SharedAnnotation {
-        self.candidate.annotation
-    }
-
-    /// The part of its file that it is, if it is not all.
-    pub(super) fn segment(&self) -> Option<Segment> {
-        self.candidate.segment()
-    }
-
-    /// Whether it is a copy that was made here.
-    pub(super) fn is_copy(&self) -> bool {
-        self.candidate.copy.is_some()
-    }
-}
-
-impl<'a> Selection<'a> {
-    pub(super) fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// The one at a position below [`Selection::len`].
-    pub(super) fn at(&self, position: usize) -> Selected<'a> {
-        self.tensors.at(&self.places[position])
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Selected<'a>> + Clone {
-        self.places.iter().map(|place| self.tensors.at(place))
-    }
-
-    /// Keeps those for which `is` holds.
-    pub(super) fn retain(&mut self, mut is: impl FnMut(&Selected<'a>) -> bool) {
-        let of = self.tensors;
-        self.places.retain(|place| is(&of.at(place)));
-    }
-
-    /// The paths of those that are no copies made here, to be found by the keys of their tensors.
-    pub(super) fn paths_of_tensors(&self) -> PathsOfTensors<'a> {
-        let mut candidates = vec![None; self.tensors.set.entries.len()];
-        for Place { candidate, entry, .. } in &self.places {
-            if self.tensors.candidates.at(*candidate as usize).copy.is_none()
-                && let Some(place) = candidates.get_mut(*entry as usize)
-            {
-                *place = NonZeroU32::new(candidate + 1);
-            }
-        }
-        PathsOfTensors { of: self.tensors, candidates }
-    }
-}
-
-impl<'a> CandidateTensors<'a> {
-    fn at(&self, place: &Place) -> Selected<'a> {
-        let candidate = self.candidates.at(place.candidate as usize);
-        let kept = place.kept_parent.map(|parent| self.candidates.at(parent.get() as usize - 1).path);
-        let parent = candidate.annotation.parent.as_deref().map(|parent| kept.unwrap_or(parent));
-        Selected { candidate, parent, entry: &self.set.entries[place.entry as usize] }
-    }
-}
-
-/// The recordings that are used and are no copies made here, by their tensors.
-pub(super) struct PathsOfTensors<'a> {
-    of: CandidateTensors<'a>,
-    /// One more than the position of the candidate of each tensor.
-    candidates: Vec<Option<NonZeroU32>>,
-}
-
-impl RecordingPaths for PathsOfTensors<'_> {
-    fn path(&self, key: &TensorKey) -> Option<&str> {
-        let entry = self.of.set.entries.binary_search_by_key(&key, |entry| &entry.row.key).ok()?;
-        let candidate = (*self.candidates.get(entry)?)?;
-        Some(self.of.candidates.at(candidate.get() as usize - 1).path)
-    }
-}
+use crate::prepare::selection::{CandidateTensors, Place, Selected, Selection};
 
 /// Keeps one recording of each sound, the one in the fewest folders and no augmented copy if there is another, and notes
 /// what is odd about those kept. Sorted by path. `stored` are the positions of the candidates whose tensors are there, and the
@@ -157,8 +41,7 @@ pub(super) fn select<'a>(
     }
     drop(entries);
     let (places, repeated) = one_of_each_sound(of, usable);
-    let shard_names = of.set.shards.iter().map(manifest_shard).collect();
-    let mut selection = Selection { tensors: of, places, shard_names };
+    let mut selection = Selection::new(of, places);
     let mut kept_for: HashMap<&'a str, u32> = HashMap::new();
     let mut conflicts = Vec::new();
     for Repeated { kept: place, other } in repeated {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ser_corpus::Annotation;
 
-use crate::prepare::candidate::SharedAnnotation;
+use crate::prepare::candidates::SharedAnnotation;
 
 /// All annotations that differ, of all corpora of a preparation, and their names.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use ser_core::Result;
 use ser_corpus::split::{Side, Split, SplitPlanner, UtteranceInfo, Utterances};
 
 use crate::audit::audit_split;
-use crate::prepare::select::Selection;
+use crate::prepare::selection::Selection;
 use crate::prepare::{PrepareOptions, PrepareReport};
 
 /// The selected utterances, and how they are assigned to the sides of every protocol the corpus allows.

@@ -11,7 +11,7 @@ use ser_features::ValueType;
 
 use crate::pipeline::{ComputedTensor, Extractors, Pipeline};
 use crate::prepare::PrepareOptions;
-use crate::prepare::candidate::key_under;
+use crate::prepare::candidates::key_under;
 
 /// Threads, and for each of them what it works with.
 pub(super) struct Workers {
