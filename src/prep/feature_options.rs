@@ -10,7 +10,7 @@ use ser_features::{FeatureConfig, MelNorm, MelScale, PadMode, Preset, Representa
 use crate::{choice, set};
 
 /// Parameters of the features. Each overrides the file, which overrides the preset.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Features")]
 pub(super) struct FeatureOptions {
     /// Read parameters from this TOML file

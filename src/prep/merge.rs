@@ -49,8 +49,7 @@ impl Merge {
             let given = self.in_place_of(given_to(portion)?);
             match &common {
                 None => common = Some((portion, given)),
-                // All that was given, in the order of the options.
-                Some((first, known)) if format!("{given:?}") != format!("{known:?}") => {
+                Some((first, known)) if given != *known => {
                     let what = format!("was prepared with other options than {}", first.display());
                     return Err(Error::new(ErrorKind::Mismatch, what)
                         .at(portion)

@@ -65,7 +65,7 @@ pub type OpenEncoder = dyn Fn(EncoderRequest<'_>) -> Result<EncoderFeatures>;
 
 /// Decode every recording of a corpus, compute MFCC, Δ and ΔΔ, and keep them in a content-addressed cache with split
 /// manifests. What is already in the cache is not computed again.
-#[derive(Debug, Parser)]
+#[derive(Debug, PartialEq, Parser)]
 #[command(name = "ser-prep", version)]
 struct Arguments {
     /// Folder of recordings; given more than once, several corpora in one cache, each under its folder's name or the
@@ -182,7 +182,7 @@ struct Arguments {
 }
 
 /// The states of a pretrained encoder.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Pretrained encoder")]
 struct EncoderOptions {
     /// Keep states of the speech encoder in this folder instead of MFCC: wav2vec 2.0, XLS-R, HuBERT, WavLM, data2vec-audio

@@ -8,6 +8,7 @@ mod compute;
 mod file_records;
 mod find_candidates;
 mod frames;
+mod known_tensors;
 mod near_duplicates;
 mod options;
 mod portions;

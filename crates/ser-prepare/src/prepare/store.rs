@@ -1,14 +1,12 @@
 //! The tensors of one feature set while a run adds to them.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use hashbrown::HashTable;
 use ser_cache::{
     FeatureSet, RowInfo, Sha, Shard, ShardBuffer, ShardLayout, TensorEntry, TensorKey, augmented_set_id,
     check_inside, shard_path, shards_folder,
@@ -17,6 +15,7 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 
 use crate::prepare::PrepareOptions;
+use crate::prepare::known_tensors::{BorrowedTensor, KnownTensors, TensorTable};
 use crate::prepare::portions::Portions;
 
 /// How many full shards are hashed and written at once: one is hashed while another waits for the disk.
@@ -34,73 +33,6 @@ pub(super) struct Store {
     filling: ShardBuffer,
     sent: u32,
     writer: Option<Writer>,
-}
-
-/// The tensors that are there or being written. Threads ask it what need not be computed while the store is being filled.
-#[derive(Clone, Default)]
-pub(super) struct KnownTensors(Arc<RwLock<TensorTable>>);
-
-/// Tensors by their keys, of which there may be millions: each key is in memory once.
-#[derive(Default)]
-struct TensorTable {
-    /// Where every tensor lies; shards being written count on from those on disk.
-    entries: Vec<TensorEntry>,
-    /// Positions in `entries`.
-    places: HashTable<u32>,
-    /// Tensors of other feature sets with the same configuration, which differ in their copies alone.
-    borrowed: HashMap<TensorKey, BorrowedTensor>,
-    hasher: RandomState,
-}
-
-impl KnownTensors {
-    pub(super) fn contains(&self, key: &TensorKey) -> bool {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        table.position(key).is_some() || table.borrowed.contains_key(key)
-    }
-
-    fn change(&self) -> RwLockWriteGuard<'_, TensorTable> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl TensorTable {
-    /// Those of `entries`.
-    fn of(entries: Vec<TensorEntry>) -> Self {
-        let mut table = Self { entries, ..Self::default() };
-        let Self { entries, places, hasher, .. } = &mut table;
-        let hash = |position: &u32| hasher.hash_one(entries[*position as usize].row.key);
-        places.reserve(entries.len(), hash);
-        for position in (0..).take(entries.len()) {
-            places.insert_unique(hash(&position), position, hash);
-        }
-        table
-    }
-
-    fn position(&self, key: &TensorKey) -> Option<usize> {
-        let is_of = |position: &u32| self.entries[*position as usize].row.key == *key;
-        self.places.find(self.hasher.hash_one(key), is_of).map(|position| *position as usize)
-    }
-
-    /// Adds a tensor, unless it is there or borrowed; whether it was not.
-    fn add(&mut self, entry: TensorEntry) -> bool {
-        if self.position(&entry.row.key).is_some() || self.borrowed.contains_key(&entry.row.key) {
-            return false;
-        }
-        let Self { entries, places, hasher, .. } = self;
-        let hash = hasher.hash_one(entry.row.key);
-        entries.push(entry);
-        let hash_at = |position: &u32| hasher.hash_one(entries[*position as usize].row.key);
-        // No index holds more than a few million of them.
-        places.insert_unique(hash, entries.len() as u32 - 1, hash_at);
-        true
-    }
-}
-
-/// A tensor in a shard of another feature set.
-struct BorrowedTensor {
-    shard: Sha,
-    position: u32,
-    row: RowInfo,
 }
 
 struct Writer {
@@ -200,11 +132,8 @@ impl Store {
         for TensorEntry { shard, position, row } in &set.entries {
             let place = *shard as usize;
             let is_there = rows.get(place).is_some_and(|rows| (*position as usize) < *rows);
-            if let (true, Some(name)) = (is_there, set.shards.get(place))
-                && table.position(&row.key).is_none()
-            {
-                let tensor = BorrowedTensor { shard: *name, position: *position, row: row.clone() };
-                table.borrowed.entry(row.key).or_insert(tensor);
+            if let (true, Some(name)) = (is_there, set.shards.get(place)) {
+                table.lend(BorrowedTensor { shard: *name, position: *position, row: row.clone() });
             }
         }
     }
@@ -215,12 +144,12 @@ impl Store {
     /// Those of `used`.
     fn keep_borrowed(&mut self, used: impl Iterator<Item = Result<TensorKey>>) -> Result<()> {
         let mut table = self.tensors.change();
-        if table.borrowed.is_empty() {
+        if !table.borrows() {
             return Ok(());
         }
         let mut places: HashMap<Sha, u32> = self.shards.iter().copied().zip(0..).collect();
         for key in used {
-            let Some(BorrowedTensor { shard, position, row }) = table.borrowed.remove(&key?) else {
+            let Some(BorrowedTensor { shard, position, row }) = table.take_borrowed(&key?) else {
                 continue;
             };
             let place = *places.entry(shard).or_insert_with(|| {
@@ -273,12 +202,9 @@ impl Store {
         self.tensors.clone()
     }
 
-    /// Makes room for what is known of this many more tensors: growing step by step would leave holes in the memory.
+    /// Makes room for what is known of this many more tensors.
     pub(super) fn reserve(&self, more: usize) {
-        let mut table = self.tensors.change();
-        let TensorTable { entries, places, hasher, .. } = &mut *table;
-        entries.reserve_exact(more);
-        places.reserve(more, |position| hasher.hash_one(entries[*position as usize].row.key));
+        self.tensors.change().reserve(more);
     }
 
     /// Adds a tensor, unless it is there; whether it was not.
@@ -346,7 +272,7 @@ impl Store {
         let written_shards = written.len();
         self.shards.extend(written.into_iter().map(|(_, name, _)| name));
         self.keep_borrowed(used)?;
-        let entries = std::mem::take(&mut *self.tensors.change()).entries;
+        let entries = std::mem::take(&mut *self.tensors.change()).into_entries();
         let (shards, entries) = sorted(std::mem::take(&mut self.shards), entries);
         let set = FeatureSet {
             id: std::mem::take(&mut self.id),
