@@ -107,8 +107,19 @@ fn given_to(portion: &Path) -> Result<Arguments> {
     let words = report.get("arguments").and_then(|words| words.as_array());
     let words: Option<Vec<&str>> = words.and_then(|words| words.iter().map(|word| word.as_str()).collect());
     let words = words.ok_or_else(|| unknown("has a prep-report.json that does not say its options"))?;
-    Arguments::try_parse_from(std::iter::once("ser-prep").chain(words)).map_err(|error| {
+    let words = std::iter::once("ser-prep").chain(without_number(words));
+    Arguments::try_parse_from(words).map_err(|error| {
         let first = error.to_string().lines().next().unwrap_or_default().to_owned();
         unknown(&format!("was prepared with options that this version does not know: {first}"))
+    })
+}
+
+/// The words without those that say which portion it is: that may have been in the environment of the machine that prepared it.
+fn without_number(words: Vec<&str>) -> impl Iterator<Item = &str> {
+    let mut is_number = false;
+    words.into_iter().filter(move |word| {
+        let is_left_out = is_number || *word == "--shard" || word.starts_with("--shard=");
+        is_number = !is_number && *word == "--shard";
+        !is_left_out
     })
 }
