@@ -27,7 +27,7 @@ fn main() {
     }
 }
 
-/// Compiles the interface to libtorch's graph.
+/// Compiles the interfaces to what tch does not have.
 fn compile(include: &Path) {
     println!("cargo::rerun-if-changed=shim");
     cc::Build::new()
@@ -42,7 +42,8 @@ fn compile(include: &Path) {
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .file("shim/operation.cpp")
-        .compile("ser_operation");
+        .file("shim/packed.cpp")
+        .compile("ser_torch_shim");
 }
 
 /// Where libtorch is.

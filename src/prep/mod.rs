@@ -233,8 +233,18 @@ pub fn main(open: Option<&OpenEncoder>) -> ExitCode {
 
 /// Runs `ser-encode` in this process's place. Only returns if that fails.
 fn hand_over() -> Error {
+    /// oneDNN compiles its kernels anew for each length of recordings and keeps 1,024 of them, hundreds of MB, unless this
+    /// says otherwise.
+    const KERNELS_KEPT: &str = "ONEDNN_PRIMITIVE_CACHE_CAPACITY";
+    /// More than what a recording takes, and each thread hears one.
+    const KERNELS_OF_A_THREAD: usize = 32;
     let program = crate::program("encode");
-    let error = crate::replace_process(Command::new(&program).args(std::env::args_os().skip(1)));
+    let mut command = Command::new(&program);
+    if std::env::var_os(KERNELS_KEPT).is_none() {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        command.env(KERNELS_KEPT, (KERNELS_OF_A_THREAD * threads).to_string());
+    }
+    let error = crate::replace_process(command.args(std::env::args_os().skip(1)));
     Error::io("cannot be run", &program, error)
         .help("build it with ./just build: pretrained encoders need the feature torch")
 }

@@ -64,6 +64,7 @@ impl Encoder {
             held: None,
             taken: None,
             precision,
+            frozen: true,
         };
         let model = tch::no_grad(|| (family.build)(source))?;
         Ok(Self::of(folder.path, family.name, digest, precision, model))

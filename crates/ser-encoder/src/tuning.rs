@@ -105,6 +105,7 @@ impl Tunable {
             held: held.as_ref(),
             taken: Some(Arc::clone(&taken)),
             precision: EncoderPrecision::F32,
+            frozen: false,
         };
         let model = tch::no_grad(|| (family.build)(source))?;
         let sizes = Sizes {
@@ -233,7 +234,7 @@ impl Tunable {
                 Change::LowRank { a, b, scale } => tensor.f_add(&b.f_matmul(&a)?.f_mul_scalar(scale)?)?,
             };
         }
-        self.encoder_of(&held, EncoderPrecision::F32)
+        self.encoder_of(&held, EncoderPrecision::F32, false)
     }
 
     /// The encoder as it is, of which nothing learns, computing in `precision`.
@@ -241,10 +242,10 @@ impl Tunable {
     /// # Errors
     /// When its family does not compute in that.
     pub(crate) fn frozen(&self, precision: EncoderPrecision) -> Result<Encoder> {
-        tch::no_grad(|| self.encoder_of(&self.tensors, precision))
+        tch::no_grad(|| self.encoder_of(&self.tensors, precision, true))
     }
 
-    fn encoder_of(&self, held: &Tensors, precision: EncoderPrecision) -> Result<Encoder> {
+    fn encoder_of(&self, held: &Tensors, precision: EncoderPrecision, frozen: bool) -> Result<Encoder> {
         let source = Source {
             folder: &self.folder,
             config: &self.config,
@@ -253,6 +254,7 @@ impl Tunable {
             held: Some(held),
             taken: None,
             precision,
+            frozen,
         };
         let model = (self.family.build)(source)?;
         Ok(Encoder::of(self.folder.path.clone(), self.family.name, self.digest, precision, model))

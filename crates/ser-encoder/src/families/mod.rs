@@ -85,6 +85,8 @@ pub(crate) struct Source<'a> {
     /// Where weights are kept that are taken.
     pub(crate) taken: Option<Taken>,
     pub(crate) precision: EncoderPrecision,
+    /// Whether nothing learns: no gradients flow through it.
+    pub(crate) frozen: bool,
 }
 
 impl Source<'_> {
@@ -96,10 +98,11 @@ impl Source<'_> {
             None => Weights::open(&folder.path, &folder.weights, prefixes, anchor, device)?
                 .kept_in(self.taken.clone()),
         };
-        Ok(weights.with_products_in(match self.precision {
+        let products = match self.precision {
             EncoderPrecision::F32 => Kind::Float,
             EncoderPrecision::Bf16 => Kind::BFloat16,
-        }))
+        };
+        Ok(weights.with_products_in(products).frozen(self.frozen))
     }
 }
 

@@ -7,9 +7,11 @@ use tch::Tensor;
 
 use crate::families::{Inputs, Model, Receiver, Source, Transformer, transformer};
 use crate::log_mel::LogMel;
-use crate::parts::{Activation, Attention, Frames, Layer, LayerNames, LayerNorm, LayerSizes, heads_of};
+use crate::parts::{
+    Activation, Attention, Convolution, Frames, Layer, LayerNames, LayerNorm, LayerSizes, Layout, heads_of,
+};
 use crate::preprocessor::{feature_extractor, sample_rate};
-use crate::weights::{Weight, Weights};
+use crate::weights::Weight;
 
 /// What the names of the encoder's tensors begin with, in the order of preference.
 const PREFIXES: &[&str] = &["model.encoder.", "encoder.", ""];
@@ -39,8 +41,10 @@ pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
         let expected = format!("{}, half of the frames that the preprocessor gives", log_mel.frames() / 2);
         return Err(config.refuse(ErrorKind::Mismatch, "max_source_positions", &expected).into());
     }
-    let first = Convolution::load(&mut weights, "conv1", bands, size, 1)?;
-    let second = Convolution::load(&mut weights, "conv2", size, size, FRAMES_OF_A_STATE)?;
+    let over_three = |stride| Layout { padding: 1, stride, groups: 1 };
+    let first = Convolution::load(&mut weights, "conv1", [size, bands, 3], over_three(1), true)?;
+    let second =
+        Convolution::load(&mut weights, "conv2", [size, size, 3], over_three(FRAMES_OF_A_STATE), true)?;
     let positions = weights.take("embed_positions.weight", &[positions, size])?;
     let sizes = LayerSizes {
         size,
@@ -59,28 +63,6 @@ pub(crate) fn build(source: Source<'_>) -> Result<Box<dyn Model>> {
     let norm = LayerNorm::load_usual(&mut weights, "layer_norm", size)?;
     weights.finish(&[])?;
     Ok(Box::new(Whisper { sample_rate, log_mel, first, second, positions, layers, norm, size }))
-}
-
-/// A convolution over three frames, padded by one on either side.
-#[derive(Debug, Clone)]
-struct Convolution {
-    weight: Weight,
-    bias: Weight,
-    stride: i64,
-}
-
-impl Convolution {
-    fn load(weights: &mut Weights, at: &str, inputs: i64, outputs: i64, stride: i64) -> Result<Self> {
-        let weight = weights.take_for_products(&format!("{at}.weight"), &[outputs, inputs, 3])?;
-        Ok(Self { weight, bias: weights.take_for_products(&format!("{at}.bias"), &[outputs])?, stride })
-    }
-
-    fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let (stride, one) = ([self.stride], [1i64]);
-        let (stride, one) = (stride.as_slice(), one.as_slice());
-        let x = x.f_to_kind(self.weight.kind())?;
-        Activation::Gelu.apply(&x.f_conv1d(&self.weight, Some(&*self.bias), stride, one, one, 1)?)
-    }
 }
 
 /// An encoder of this family.
@@ -150,7 +132,8 @@ impl Transformer for Whisper {
         let spectra: Vec<Tensor> =
             batch.iter().map(|samples| self.log_mel.apply(samples)).collect::<Result<_>>()?;
         let spectra = Tensor::f_stack(&spectra, 0)?; // [B, band, frame]
-        let x = self.second.apply(&self.first.apply(&spectra)?)?.f_transpose(1, 2)?;
+        let x = self.first.activated(&spectra, Activation::Gelu)?;
+        let x = self.second.activated(&x, Activation::Gelu)?.f_transpose(1, 2)?;
         let x = x.f_add(&self.positions)?; // [B, state, D]
         // Attention sees the silence too, as it did in training.
         let all = x.size().get(1).copied().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Activations, by the names that `transformers` gives them.
 
 use ser_core::ErrorKind;
-use ser_torch::Result;
+use ser_torch::{Pointwise, Result};
 use tch::Tensor;
 
 use crate::settings::Settings;
@@ -33,6 +33,17 @@ impl Activation {
                 return Err(config.refuse(ErrorKind::Unsupported, key, known));
             }
         })
+    }
+
+    /// The one that is computed in the same pass as a product before it, if it is one of those.
+    pub(super) fn pointwise(self) -> Option<Pointwise> {
+        match self {
+            Self::Gelu => Some(Pointwise::Gelu),
+            Self::GeluTanh => Some(Pointwise::GeluTanh),
+            Self::Relu => Some(Pointwise::Relu),
+            Self::Silu => Some(Pointwise::Silu),
+            Self::Selu => None,
+        }
     }
 
     pub(crate) fn apply(self, x: &Tensor) -> Result<Tensor> {

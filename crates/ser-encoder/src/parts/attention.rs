@@ -8,7 +8,7 @@ use tch::Tensor;
 
 use crate::parts::{Frames, Linear};
 use crate::settings::Settings;
-use crate::weights::Weights;
+use crate::weights::{Weight, Weights};
 
 /// Self-attention of one layer.
 pub(crate) trait SelfAttention: Debug + Send {
@@ -49,22 +49,20 @@ impl Attention {
         heads: i64,
         key_bias: bool,
     ) -> Result<Self> {
-        let mut inputs = Vec::with_capacity(3);
+        let (mut matrices, mut biases) = (Vec::with_capacity(3), Vec::with_capacity(3));
         for name in ["q_proj", "k_proj", "v_proj"] {
-            let at = format!("{at}.{name}");
-            inputs.push(match key_bias || name != "k_proj" {
-                true => Linear::load(weights, &at, size, size)?,
-                false => {
-                    let weight = weights.take_for_products(&format!("{at}.weight"), &[size, size])?;
-                    let bias = Tensor::f_zeros([size], (weight.kind(), weight.device()))?;
-                    Linear { weight, bias: bias.into() }
-                }
+            let matrix = weights.take_for_products(&format!("{at}.{name}.weight"), &[size, size])?;
+            biases.push(match key_bias || name != "k_proj" {
+                true => weights.take_for_products(&format!("{at}.{name}.bias"), &[size])?,
+                false => Tensor::f_zeros([size], (matrix.kind(), matrix.device()))?.into(),
             });
+            matrices.push(matrix);
         }
-        let weight: Vec<&Tensor> = inputs.iter().map(|linear| &*linear.weight).collect();
-        let bias: Vec<&Tensor> = inputs.iter().map(|linear| &*linear.bias).collect();
-        let inputs =
-            Linear { weight: Tensor::f_cat(&weight, 0)?.into(), bias: Tensor::f_cat(&bias, 0)?.into() };
+        let stacked = |parts: Vec<Weight>| {
+            let parts: Vec<&Tensor> = parts.iter().map(|part| &**part).collect();
+            Tensor::f_cat(&parts, 0)
+        };
+        let inputs = Linear::of(weights, stacked(matrices)?.into(), stacked(biases)?.into())?;
         Ok(Self { inputs, output: Linear::load(weights, &format!("{at}.out_proj"), size, size)?, heads })
     }
 

@@ -4,7 +4,7 @@ use ser_core::ErrorKind;
 use ser_torch::Result;
 use tch::Tensor;
 
-use crate::parts::{Activation, LayerNorm};
+use crate::parts::{Activation, Convolution, LayerNorm, Layout};
 use crate::settings::Settings;
 use crate::weights::{Weight, Weights};
 
@@ -36,18 +36,15 @@ impl Normalisation {
 /// it, and most of an encoder's memory is here.
 #[derive(Debug, Clone)]
 pub(crate) struct Convolutions {
-    layers: Vec<Convolution>,
+    layers: Vec<NormedConvolution>,
     activation: Activation,
     /// Channels that come out.
     channels: i64,
 }
 
 #[derive(Debug, Clone)]
-struct Convolution {
-    weight: Weight,
-    bias: Option<Weight>,
-    kernel: i64,
-    stride: i64,
+struct NormedConvolution {
+    convolution: Convolution,
     norm: Norm,
 }
 
@@ -86,12 +83,9 @@ impl Convolutions {
         let mut inputs = 1;
         for (number, ((&channels, kernel), stride)) in channels.iter().zip(kernels).zip(strides).enumerate() {
             let at = format!("feature_extractor.conv_layers.{number}");
-            let weight =
-                weights.take_for_products(&format!("{at}.conv.weight"), &[channels, inputs, kernel])?;
-            let bias = match has_bias {
-                true => Some(weights.take_for_products(&format!("{at}.conv.bias"), &[channels])?),
-                false => None,
-            };
+            let shape = [channels, inputs, kernel];
+            let layout = Layout { padding: 0, stride, groups: 1 };
+            let convolution = Convolution::load(weights, &format!("{at}.conv"), shape, layout, has_bias)?;
             let at = format!("{at}.layer_norm");
             let norm = match (normalisation, number) {
                 (Normalisation::Layer, _) => Norm::Layer(LayerNorm::load_usual(weights, &at, channels)?),
@@ -102,7 +96,7 @@ impl Convolutions {
                 },
                 (Normalisation::Group, _) => Norm::None,
             };
-            layers.push(Convolution { weight, bias, kernel, stride, norm });
+            layers.push(NormedConvolution { convolution, norm });
             inputs = channels;
         }
         let activation = Activation::named(config, "feat_extract_activation")?;
@@ -116,25 +110,20 @@ impl Convolutions {
 
     /// Samples from one frame to the next.
     pub(crate) fn hop(&self) -> usize {
-        self.layers.iter().map(|layer| layer.stride.max(1) as usize).product()
+        self.layers.iter().map(|layer| layer.convolution.stride() as usize).product()
     }
 
-    /// Frames that come out of a waveform of `samples`: `⌊(n − kernel) / stride⌋ + 1` of each convolution.
+    /// Frames that come out of a waveform of `samples`.
     pub(crate) fn frames_of(&self, samples: usize) -> usize {
-        let of = |length: usize, layer: &Convolution| {
-            let rest = length.checked_sub(layer.kernel as usize);
-            rest.map_or(0, |rest| rest / layer.stride as usize + 1)
-        };
-        self.layers.iter().fold(samples, of)
+        self.layers.iter().fold(samples, |length, layer| layer.convolution.outputs_of(length))
     }
 
     /// The most numbers that one convolution gives of a waveform of `samples`.
     pub(crate) fn largest_output(&self, samples: usize) -> usize {
         let mut length = samples;
         let outputs = self.layers.iter().map(|layer| {
-            let rest = length.checked_sub(layer.kernel as usize);
-            length = rest.map_or(0, |rest| rest / layer.stride as usize + 1);
-            length.saturating_mul(layer.weight.size().first().copied().unwrap_or(1) as usize)
+            length = layer.convolution.outputs_of(length);
+            length.saturating_mul(layer.convolution.outputs() as usize)
         });
         outputs.max().unwrap_or_default()
     }
@@ -142,25 +131,20 @@ impl Convolutions {
     /// Frames `[1, frame, channel]` of one utterance `[sample]`.
     pub(crate) fn apply(&self, samples: &Tensor) -> Result<Tensor> {
         let mut x = samples.f_view([1, 1, -1])?; // [1, channel, time]
-        for layer in &self.layers {
-            let stride = [layer.stride];
-            x = x.f_to_kind(layer.weight.kind())?.f_conv1d(
-                &layer.weight,
-                layer.bias.as_deref(),
-                stride.as_slice(),
-                [0].as_slice(),
-                [1].as_slice(),
-                1,
-            )?;
-            x = match &layer.norm {
-                Norm::None => x,
+        for NormedConvolution { convolution, norm } in &self.layers {
+            x = match norm {
+                Norm::None => convolution.activated(&x, self.activation)?,
                 Norm::Group { weight, bias } => {
-                    let groups = weight.size().first().copied().unwrap_or(1);
-                    x.f_group_norm(groups, Some(&**weight), Some(&**bias), EPSILON, false)?
+                    let channels = convolution.outputs();
+                    let x = convolution.apply(&x)?;
+                    let x = x.f_group_norm(channels, Some(&**weight), Some(&**bias), EPSILON, false)?;
+                    self.activation.apply(&x)?
                 }
-                Norm::Layer(norm) => norm.apply(&x.f_transpose(1, 2)?)?.f_transpose(1, 2)?,
+                Norm::Layer(norm) => {
+                    let x = norm.apply(&convolution.apply(&x)?.f_transpose(1, 2)?)?;
+                    self.activation.apply(&x.f_transpose(1, 2)?)?
+                }
             };
-            x = self.activation.apply(&x)?;
         }
         Ok(x.f_transpose(1, 2)?)
     }

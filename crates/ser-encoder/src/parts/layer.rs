@@ -85,6 +85,6 @@ impl Layer {
     }
 
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.outer.apply(&self.activation.apply(&self.inner.apply(x)?)?)
+        self.outer.apply(&self.inner.activated(x, self.activation)?)
     }
 }

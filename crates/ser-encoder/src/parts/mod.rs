@@ -2,6 +2,7 @@
 
 mod activation;
 mod attention;
+mod convolution;
 mod convolutions;
 mod frames;
 mod layer;
@@ -12,6 +13,7 @@ mod time_masks;
 
 pub(crate) use activation::Activation;
 pub(crate) use attention::{Attention, SelfAttention, heads_of};
+pub(crate) use convolution::{Convolution, Layout};
 pub(crate) use convolutions::{Convolutions, Normalisation};
 pub(crate) use frames::Frames;
 pub(crate) use layer::{Layer, LayerNames, LayerSizes};

@@ -6,7 +6,7 @@ use ser_core::{ErrorKind, Result as OurResult};
 use ser_torch::Result;
 use tch::Tensor;
 
-use crate::parts::{Activation, Frames, LayerNorm};
+use crate::parts::{Activation, Convolution, Frames, LayerNorm, Layout};
 use crate::settings::Settings;
 use crate::weights::{Weight, Weights};
 
@@ -19,30 +19,15 @@ pub(crate) trait Positions: Debug + Send {
     fn share(&self) -> Box<dyn Positions>;
 }
 
-/// A grouped convolution over time that keeps the number of frames.
-#[derive(Debug, Clone)]
-struct Convolution {
-    weight: Weight,
-    bias: Weight,
-    kernel: i64,
-    groups: i64,
+/// How a grouped convolution goes over time so that it keeps the number of frames, or gives one more with an even kernel.
+fn around(kernel: i64, groups: i64) -> Layout {
+    Layout { padding: kernel / 2, stride: 1, groups }
 }
 
-impl Convolution {
-    /// `x` `[B, D, frame]` to the same shape. With an even kernel there is a frame too many, which goes.
-    fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let frames = x.size().last().copied().unwrap_or_default();
-        let padding = [self.kernel / 2];
-        let y = x.f_to_kind(self.weight.kind())?.f_conv1d(
-            &self.weight,
-            Some(&*self.bias),
-            [1].as_slice(),
-            padding.as_slice(),
-            [1].as_slice(),
-            self.groups,
-        )?;
-        Ok(y.f_narrow(2, 0, frames)?)
-    }
+/// `convolved` `[B, D, frame]` without what an even kernel gives too many of the frames of `x` `[B, frame, D]`.
+fn as_long_as(x: &Tensor, convolved: &Tensor) -> Result<Tensor> {
+    let frames = x.size().get(1).copied().unwrap_or_default();
+    Ok(convolved.f_narrow(2, 0, frames)?)
 }
 
 /// The groups of the convolution, which must divide `size`.
@@ -114,8 +99,9 @@ impl WeightNormedPositions {
             }
         };
         let bias = weights.take_for_products(&format!("{at}.bias"), &[size])?;
+        let convolution = Convolution::of(weights, weight, Some(bias), shape, around(kernel, groups))?;
         let activation = Activation::named(config, "feat_extract_activation")?;
-        Ok(Self { batch_norm, convolution: Convolution { weight, bias, kernel, groups }, activation })
+        Ok(Self { batch_norm, convolution, activation })
     }
 }
 
@@ -126,7 +112,8 @@ impl Positions for WeightNormedPositions {
             let normed = y.f_mul(scale)?.f_add(offset)?;
             y = frames.masked(normed.f_transpose(1, 2)?)?.f_transpose(1, 2)?;
         }
-        Ok(self.activation.apply(&self.convolution.apply(&y)?)?.f_transpose(1, 2)?)
+        let convolved = self.convolution.activated(&y, self.activation)?;
+        Ok(as_long_as(x, &convolved)?.f_transpose(1, 2)?)
     }
 
     fn share(&self) -> Box<dyn Positions> {
@@ -150,10 +137,7 @@ impl StackedPositions {
         let groups = groups_of(config, size)?;
         let load = |number: i64| -> Result<Convolution> {
             let at = format!("encoder.pos_conv_embed.layers.{number}.conv");
-            let weight =
-                weights.take_for_products(&format!("{at}.weight"), &[size, size / groups, kernel])?;
-            let bias = weights.take_for_products(&format!("{at}.bias"), &[size])?;
-            Ok(Convolution { weight, bias, kernel, groups })
+            Convolution::load(weights, &at, [size, size / groups, kernel], around(kernel, groups), true)
         };
         let convolutions = (0..count).map(load).collect::<Result<_>>()?;
         let activation = Activation::named(config, "feat_extract_activation")?;
@@ -165,7 +149,7 @@ impl Positions for StackedPositions {
     fn of(&self, x: &Tensor, frames: &Frames) -> Result<Tensor> {
         let mut y = x.shallow_clone();
         for convolution in &self.convolutions {
-            let convolved = convolution.apply(&y.f_transpose(1, 2)?)?.f_transpose(1, 2)?;
+            let convolved = as_long_as(x, &convolution.apply(&y.f_transpose(1, 2)?)?)?.f_transpose(1, 2)?;
             // What a convolution puts where nothing is real must not come back through the next one.
             y = frames.masked(self.activation.apply(&self.norm.apply(&convolved)?)?)?;
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ser_core::{Error, ErrorKind};
-use ser_torch::Result;
+use ser_torch::{Result, can_pack};
 use tch::{Device, Kind, Tensor};
 
 use crate::folder::WeightFiles;
@@ -67,6 +67,8 @@ pub(crate) struct Weights {
     taken: Option<Taken>,
     /// What products are computed in.
     products: Kind,
+    /// Whether nothing learns, so that products may be computed in ways that give no gradients.
+    frozen: bool,
 }
 
 impl Weights {
@@ -111,6 +113,7 @@ impl Weights {
             device,
             taken: None,
             products: Kind::Float,
+            frozen: false,
         })
     }
 
@@ -120,7 +123,16 @@ impl Weights {
             held.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
         let names = held.keys().map(|name| (name.clone(), false)).collect();
         let (source, prefix) = (Source::Held(tensors), String::new());
-        Self { folder: folder.to_owned(), source, prefix, names, device, taken: None, products: Kind::Float }
+        Self {
+            folder: folder.to_owned(),
+            source,
+            prefix,
+            names,
+            device,
+            taken: None,
+            products: Kind::Float,
+            frozen: false,
+        }
     }
 
     /// The same, with every tensor that is taken kept in `taken` as well.
@@ -131,6 +143,16 @@ impl Weights {
     /// The same, whose products are computed in `products`.
     pub(crate) fn with_products_in(self, products: Kind) -> Self {
         Self { products, ..self }
+    }
+
+    /// The same, of a model in which nothing learns if it is `frozen`.
+    pub(crate) fn frozen(self, frozen: bool) -> Self {
+        Self { frozen, ..self }
+    }
+
+    /// Whether products are computed with packed weights.
+    pub(crate) fn packs_products(&self) -> bool {
+        self.frozen && can_pack(self.products, self.device)
     }
 
     /// Whether there is a tensor called `name`.
