@@ -42,7 +42,7 @@ fn compile(include: &Path) {
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .file("shim/operation.cpp")
-        .file("shim/packed.cpp")
+        .file("shim/onednn.cpp")
         .compile("ser_torch_shim");
 }
 

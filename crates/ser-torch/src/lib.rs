@@ -1,17 +1,19 @@
 //! What this project needs of libtorch beyond tch: where it is (the build script finds it, and other packages' build scripts
 //! read `DEP_SER_LIBTORCH_FOLDER`), its errors, what operations of our own take (a place in its graph, the memory of
-//! its tensors, its threads), and linear maps with weights in oneDNN's order.
+//! its tensors, its threads), and linear maps by oneDNN.
 
 mod error;
+mod linear;
 mod memory;
+mod onednn;
 mod operation;
-mod packed;
 mod threads;
 
 pub use error::{Result, TorchError};
+pub use linear::{PackedLinear, linear};
 pub use memory::{Word, filled, words};
+pub use onednn::{Pointwise, has_onednn};
 pub use operation::operation;
-pub use packed::{PackedLinear, Pointwise, can_pack};
 pub use threads::{for_each_chunk_in_parallel, has_threads, in_parallel, map_in_parallel};
 
 #[cfg(doctest)]

@@ -200,7 +200,7 @@ mod tests {
             let (packed, plain) = (load(true), load(false));
             assert_eq!(
                 matches!(packed.filters, Filters::OverWindows(_)),
-                ser_torch::can_pack(Kind::Float, Device::Cpu)
+                ser_torch::has_onednn(Kind::Float, Device::Cpu)
             );
             assert!(matches!(plain.filters, Filters::Plain { .. }));
             // The last has more positions than are computed at once.

@@ -1,6 +1,6 @@
 //! `y = W·x + b`.
 
-use ser_torch::{PackedLinear, Pointwise, Result};
+use ser_torch::{PackedLinear, Pointwise, Result, linear};
 use tch::{Device, Kind, Tensor};
 
 use crate::parts::Activation;
@@ -49,7 +49,7 @@ impl Linear {
         let x = x.f_to_kind(self.kind)?;
         match &self.map {
             Map::Packed(packed) => packed.apply(&x, Pointwise::Identity),
-            Map::Plain { weight, bias } => Ok(x.f_linear(weight, Some(&**bias))?),
+            Map::Plain { weight, bias } => linear(&x, weight, bias),
         }
     }
 

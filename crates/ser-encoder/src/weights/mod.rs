@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ser_core::{Error, ErrorKind};
-use ser_torch::{Result, can_pack};
+use ser_torch::{Result, has_onednn};
 use tch::{Device, Kind, Tensor};
 
 use crate::folder::WeightFiles;
@@ -152,7 +152,7 @@ impl Weights {
 
     /// Whether products are computed with packed weights.
     pub(crate) fn packs_products(&self) -> bool {
-        self.frozen && can_pack(self.products, self.device)
+        self.frozen && has_onednn(self.products, self.device)
     }
 
     /// Whether there is a tensor called `name`.

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::dense::Linear;
 use super::{Compute, Constant, Flow, Forward, Places};
-use ser_torch::Result;
+use ser_torch::{Result, linear};
 
 /// Attention of every position to the real ones, with several heads and the weights of `nn.MultiheadAttention`. What comes
 /// out at padding means nothing.
@@ -30,7 +30,7 @@ impl Compute for SelfAttention {
         let x = input.units_last()?;
         let (batch, positions, width) = x.size3()?;
         let [weight, bias] = self.projection.map(|place| &forward.leaves[place]);
-        let projected = x.f_linear(weight, Some(bias))?;
+        let projected = linear(&x, weight, bias)?;
         // [B, position, 3 · width] → [3, B, head, position, width/head]
         let parts = projected.f_view([batch, positions, 3, self.heads, width / self.heads])?;
         let parts = parts.f_permute([2, 0, 3, 1, 4])?;

@@ -4,7 +4,7 @@ use ser_model::network::{Activation, Layer};
 use tch::Tensor;
 
 use super::{Compute, Flow, Forward, Places, build};
-use ser_torch::Result;
+use ser_torch::{Result, linear};
 
 /// A linear layer with bias, in f32.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Linear {
 
     /// `[…, input]` → `[…, output]`
     pub(super) fn apply(&self, forward: &Forward<'_>, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_linear(&forward.leaves[self.weight], Some(&forward.leaves[self.bias]))?)
+        linear(x, &forward.leaves[self.weight], &forward.leaves[self.bias])
     }
 }
 
