@@ -4,10 +4,11 @@
     python3 scripts/encoders/compare.py [--words 4] [--times 2]
 
 Both hear the same synthetic corpus (seven emotions, two speakers, so many words) on all cores, in turns, and pool the mean of
-every layer; on a processor with bf16 instructions both also in bf16, in Python by autocast. In Python recordings are resampled by soxr and sorted by length, and go through the model in batches of 8, with
-an attention mask, or one at a time; loading the model and reading files do not count there. ser's time is that of all of
-`ser-prep`. The last line says what the multiplications of the model would take, without any padding, at the rate that a large
-product of matrices reaches in the same run.
+every layer; on a processor with bf16 instructions both also in bf16, in Python by autocast. In Python recordings are resampled
+by soxr and sorted by length, and go through the model in batches of 8, with an attention mask, or one at a time; loading the
+model and reading files do not count there. ser's time is that of all of `ser-prep`. The last line says what the
+multiplications of the model would take, without any padding, at the rate that a large product of matrices reaches in the
+same run.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def timed(work):
 def products(clips):
     """What the products and convolutions of the model take for each clip alone, seconds, at the rate of a large product."""
     a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
-    rate = 2 * 2048**3 / min(timed(lambda: a @ b) for _ in range(5))
+    # By oneDNN: PyTorch's own is MKL's, which does without AVX-512 on processors of AMD.
+    rate = 2 * 2048**3 / min(timed(lambda: torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")) for _ in range(5))
     # Tensors without memory: only shapes are computed.
     model = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config()).eval().to("meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
