@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 use crate::Tunable;
 use crate::folder::{Folder, WeightFiles};
 use crate::settings::Settings;
-use crate::weights::Tensors;
+use crate::weights::{Tensors, is_finite};
 
 /// What stands in complaints for the folder that the encoder is not read from.
 const PLACE: &str = "the encoder in the checkpoint";
@@ -80,10 +80,6 @@ fn of_parts(carried: &CarriedEncoder<'_>, digest: Sha, device: Device) -> Result
         weights: WeightFiles::Safetensors(Vec::new()),
     };
     Tunable::held(folder, config, preprocessor, digest, tensors, device)
-}
-
-fn is_finite(tensor: &Tensor) -> ser_torch::Result<bool> {
-    Ok(bool::try_from(tensor.f_isfinite()?.f_all()?)?)
 }
 
 fn exported(tensor: &Tensor) -> ser_torch::Result<checkpoint::Tensor> {

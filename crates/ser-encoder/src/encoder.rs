@@ -55,7 +55,6 @@ impl Encoder {
         let config = Settings::read(&folder.config)?;
         let preprocessor = Settings::read(&folder.preprocessor)?;
         let family = named(&config)?;
-        let digest = folder.digest()?;
         let source = Source {
             folder: &folder,
             config: &config,
@@ -66,7 +65,13 @@ impl Encoder {
             precision,
             frozen: true,
         };
-        let model = tch::no_grad(|| (family.build)(source))?;
+        let (digest, model) = std::thread::scope(|scope| {
+            // Hashing hundreds of MB takes as long as reading them does.
+            let digest = scope.spawn(|| folder.digest());
+            let model = tch::no_grad(|| (family.build)(source));
+            (digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), model)
+        });
+        let (digest, model) = (digest?, model?);
         Ok(Self::of(folder.path, family.name, digest, precision, model))
     }
 
