@@ -13,6 +13,7 @@ same run.
 
 import argparse
 import pathlib
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -27,8 +28,19 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def ser(command, *arguments):
+    """Runs it, and gives the most memory that it had, GB. What the system says of a child at its end counts what this process
+    holds, so it is asked while the child runs."""
     program = ROOT / "target/release" / command
-    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.DEVNULL)
+    most = 0
+    while process.poll() is None:
+        for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                most = max(most, int(line.split()[1]))
+        time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    return most / 1e6
 
 
 def timed(work):
@@ -78,10 +90,12 @@ def main():
                 for layer in hidden:
                     _ = [states[:count].mean(0) for states, count in zip(layer, frames)]
 
+        memory = []
+
         def prepared(number, precision):
             cache = scratch / f"cache-{number}-{precision}"
-            ser("ser-prep", "--data", scratch / "corpus", "--out", cache, "--encoder", scratch / "encoder", "--quiet",
-                "--precision", precision)
+            memory.append(ser("ser-prep", "--data", scratch / "corpus", "--out", cache, "--encoder", scratch / "encoder",
+                              "--quiet", "--precision", precision))
 
         works = {
             "ser-prep --encoder": lambda number: prepared(number, "f32"),
@@ -102,6 +116,8 @@ def main():
         for name, seconds in taken.items():
             ours = [f"{seconds / taken[own]:.2f}" for own in works if own.startswith("ser-prep")]
             print(f"{name:40} {seconds:6.1f} s   ser is {' and in bf16 '.join(ours)} times as fast")
+        theirs = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"memory at its largest: ser-prep {max(memory):.2f} GB, transformers with all that Python holds {theirs:.2f} GB")
         least, flops, rate = products(clips)
         print(f"{flops / 1e12:.1f} Tflop at the {rate / 1e9:.0f} Gflop/s of a large product: {least:.1f} s, so that no program "
               f"could be more than {statistics.median(times['transformers, batches of 8 by length']) / least:.2f} times as fast as batches")
