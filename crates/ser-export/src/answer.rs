@@ -7,8 +7,9 @@ use ser_model::domain::DomainReference;
 use crate::Model;
 use crate::domain::share_as_unusual;
 use crate::features::features;
-use crate::network::{Weights, logits};
+use crate::network::logits;
 use crate::onnx::{Axis, ElementType, Graph};
+use crate::weights::Weights;
 
 /// What the licence of an exported model depends on.
 pub(crate) const LICENCE: &str = "The graph is written by ser (MIT OR Apache-2.0). The weights were learnt from recordings \

@@ -30,6 +30,7 @@ mod onnx;
 mod page;
 mod safetensors;
 mod targets;
+mod weights;
 
 pub use card::{Calibration, ModelCard};
 pub use model::Model;

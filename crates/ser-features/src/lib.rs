@@ -41,6 +41,7 @@ mod mfcc;
 mod parameter;
 mod power;
 mod preset;
+mod representation;
 mod spectrogram;
 mod trim;
 mod value_type;
@@ -54,14 +55,13 @@ pub use delta::Delta;
 pub use encoder_states::{EncoderPrecision, EncoderStates, LayerChoice, Pooling};
 pub use extractor::{Extraction, Extractor};
 pub use frame::FrameLayout;
-pub use kind::{
-    FeatureComputation, FeatureKind, FrameLevel, Representation, SpectrumRows, UtteranceFrames, Vectorised,
-};
+pub use kind::{FeatureComputation, FeatureKind, FrameLevel, SpectrumRows, UtteranceFrames, Vectorised};
 pub use log_mel::LogMel;
 pub use mel::{MelFilterBank, hz_to_mel, mel_to_hz};
 pub use mfcc::Mfcc;
 pub use power::PowerSpectrum;
 pub use preset::Preset;
+pub use representation::Representation;
 pub use spectrogram::MelSpectrogram;
 pub use value_type::ValueType;
 pub use waveform::Waveform;

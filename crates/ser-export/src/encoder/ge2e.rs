@@ -7,7 +7,7 @@ use ser_model::CarriedEncoder;
 use serde::Deserialize;
 
 use super::{Tensors, linear, parsed};
-use crate::features::{mel_bands, power_spectrum};
+use crate::features::spectrum;
 use crate::nodes::{LstmWeights, lstm};
 use crate::onnx::{Attribute, ElementType, Graph, Value};
 
@@ -137,8 +137,8 @@ fn windows(graph: &mut Graph, samples: &Value, settings: &Settings) -> Value {
     let pads = graph.op_with("Concat", &[&none, &half, &none, &after], &[Attribute::Int("axis", 0)]);
     let filled = graph.op_with("Pad", &[&loud, &pads], &[Attribute::Text("mode", "constant")]);
     let config = settings.features();
-    let power = power_spectrum(graph, &filled, &config);
-    let mel = mel_bands(graph, &power, &config); // [1, frame, band]
+    let power = spectrum::power(graph, &filled, &config);
+    let mel = spectrum::mel(graph, &power, &config); // [1, frame, band]
     let mel = graph.squeeze(&mel, &[0]);
     let mel = graph.cast(&mel, ElementType::Float);
     // Frame n of window w is frame n + 77 w of the recording.

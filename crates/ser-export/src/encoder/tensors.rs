@@ -4,7 +4,7 @@ use ser_core::{Error, ErrorKind, Result};
 use ser_model::CarriedEncoder;
 use ser_model::network::LowRank;
 
-use crate::network::Weights;
+use crate::weights::Weights;
 
 /// The tensors that one network has in its encoder.
 #[derive(Debug)]

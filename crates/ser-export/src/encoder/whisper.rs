@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::tensors::Tensors;
 use super::transformer::{Layers, Names};
 use super::{layer_norm, parsed};
-use crate::features::{mel_bands, padded, power_spectrum};
+use crate::features::{padding, spectrum};
 use crate::nodes::gelu;
 use crate::onnx::{Attribute, ElementType, Graph, Value};
 
@@ -211,13 +211,13 @@ fn log_mel(graph: &mut Graph, samples: &Value, count: &Value, settings: &Setting
     let pads = graph.op_with("Concat", &[&none, &missing], &[Attribute::Int("axis", 0)]);
     let exact = graph.cast(samples, ElementType::Double);
     let filled = graph.op_with("Pad", &[&exact, &pads], &[Attribute::Text("mode", "constant")]);
-    let mirrored = padded(graph, &filled, &config);
-    let power = power_spectrum(graph, &mirrored, &config);
+    let mirrored = padding::pad(graph, &filled, &config);
+    let power = spectrum::power(graph, &mirrored, &config);
     // There is a frame more than states have room for.
     let [start, frames, axis] =
         [0, (settings.samples() / config.hop_length) as i64, 1].map(|number| graph.int(number));
     let power = graph.op("Slice", &[&power, &start, &frames, &axis]);
-    let mel = mel_bands(graph, &power, &config); // [1, frame, band]
+    let mel = spectrum::mel(graph, &power, &config); // [1, frame, band]
     let [floor, ten, range, four] =
         [FLOOR, std::f64::consts::LN_10, RANGE, 4.0].map(|number| graph.double(number));
     let mel = graph.op("Max", &[&mel, &floor]);

@@ -16,8 +16,8 @@ mod delta;
 mod level;
 mod mean;
 mod normalisation;
-mod padding;
-mod spectrum;
+pub(crate) mod padding;
+pub(crate) mod spectrum;
 mod speech;
 mod states;
 mod waveform;
@@ -29,8 +29,6 @@ use self::speech::Speech;
 use crate::onnx::{ElementType, Graph, Value};
 
 pub(crate) use normalisation::Normalisation;
-pub(crate) use padding::pad as padded;
-pub(crate) use spectrum::{mel as mel_bands, power as power_spectrum};
 pub(crate) use states::StatesEncoder;
 
 /// What comes out.

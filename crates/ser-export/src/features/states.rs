@@ -7,8 +7,8 @@ use ser_model::CarriedEncoder;
 
 use super::{Features, Normalisation, level, real_frames};
 use crate::encoder::{Tensors, states};
-use crate::network::Weights;
 use crate::onnx::{Attribute, ElementType, Graph, Value};
+use crate::weights::Weights;
 
 /// The encoder whose states are features, and how much of a recording it hears.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use ser_core::Result;
 use ser_model::network::Padding;
 
-use super::weights::EPSILON;
 use super::{Builder, Flow, Form, unfit};
 use crate::onnx::{Attribute, Value};
+use crate::weights::EPSILON;
 
 /// Both sides of the kernels of convolutions over bands and frames.
 const KERNEL: usize = 3;

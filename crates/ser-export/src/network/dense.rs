@@ -4,10 +4,10 @@
 use ser_core::Result;
 use ser_model::network::{Activation, Layer};
 
-use super::weights::EPSILON;
 use super::{Builder, Flow, Form};
 use crate::nodes::{affine, gelu, scaled_and_shifted, standardised};
 use crate::onnx::Value;
+use crate::weights::EPSILON;
 
 impl Builder<'_> {
     /// A linear layer with bias.

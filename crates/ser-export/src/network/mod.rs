@@ -9,7 +9,6 @@ mod dense;
 mod flow;
 mod lstm;
 mod pooling;
-mod weights;
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_model::CarriedEncoder;
@@ -19,9 +18,9 @@ use crate::basis::cosine_basis;
 use crate::encoder::{Tensors, mean_state};
 use crate::features::Features;
 use crate::onnx::{Attribute, Graph, Value};
+use crate::weights::Weights;
 
 use flow::{Flow, Form};
-pub(crate) use weights::Weights;
 
 /// What layers are added to.
 struct Builder<'a> {

@@ -1,5 +1,6 @@
 //! Evaluates a checkpoint on a labelled corpus that it was not made for.
 
+mod listed;
 mod place;
 mod predictions;
 mod words;

@@ -11,7 +11,7 @@ use ser_model::calibration::Temperature;
 
 use crate::assess::Answered;
 use crate::evaluate::Predictions;
-use crate::unseen::words::listed;
+use crate::unseen::listed::listed;
 
 /// What a checkpoint predicted of a recording.
 pub(super) struct Recording {

@@ -3,10 +3,8 @@
 use ser_core::text::thousands;
 use ser_model::LearntFrom;
 
+use crate::unseen::listed::listed;
 use crate::unseen::predictions::CorpusPredictions;
-
-/// How many names a sentence gives before it only counts.
-const NAMES: usize = 5;
 
 impl CorpusPredictions {
     /// What was evaluated, what was left out, and whether it may be called unseen.
@@ -76,15 +74,5 @@ impl CorpusPredictions {
             ));
         }
         words
-    }
-}
-
-/// `a, b, c and 4 more`.
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    match names.len() {
-        0 => "none".to_owned(),
-        n if n <= 2 * NAMES => names.join(", "),
-        n => format!("{} and {} more", names[..NAMES].join(", "), n - NAMES),
     }
 }

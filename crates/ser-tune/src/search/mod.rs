@@ -1,6 +1,7 @@
 //! The search: a study started or continued, and its results.
 
 pub(crate) mod child;
+pub(crate) mod shared;
 pub(crate) mod split_training;
 pub(crate) mod summary;
 pub(crate) mod training;
@@ -15,7 +16,7 @@ use ser_core::storage::Storage;
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
-use crate::search::worker::{WorkerShared, locked};
+use crate::search::shared::{WorkerShared, locked};
 use crate::study::setup;
 use crate::{
     BaseRecipe, Journal, Operation, Replay, SearchSetup, Space, Study, StudySummary, Trial, TrialRunner,

@@ -9,8 +9,8 @@ use ser_model::EpochRecord;
 use serde_json::json;
 
 use crate::search::child::{Ended, Running};
+use crate::search::shared::{Task, WorkerShared, locked, remark};
 use crate::search::trial_folder::{self, Follower, kept, objective_of, seconds_of};
-use crate::search::worker::{Task, WorkerShared, locked, remark};
 use crate::{BaseRecipe, Operation, TrialState};
 
 /// How often a running trial is polled.

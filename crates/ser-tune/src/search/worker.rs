@@ -1,53 +1,21 @@
 //! The workers of a search: each takes trials from the journal and trains one at a time.
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ser_core::{Error, ErrorKind, Result};
 use serde_json::{Map, json};
 
+use crate::search::shared::{Task, WorkerShared, locked, remark};
 use crate::search::training::Training;
 use crate::search::trial_folder;
-use crate::{Journal, Operation, Replay, Search, SearchEvent, Study, Trial, TrialState, suggest};
+use crate::{Operation, Replay, SearchEvent, Study, Trial, TrialState, suggest};
 
 /// How often trials of other processes are polled.
 const OTHER_PROCESS_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// When this many trials have failed and none succeeded, something is wrong with all of them.
 const FAILED_TRIALS_TO_GIVE_UP: usize = 3;
-
-/// What the workers share.
-pub(crate) struct WorkerShared<'a> {
-    pub(crate) search: &'a Search<'a>,
-    pub(crate) study: Study,
-    pub(crate) journal: Mutex<Journal>,
-    /// Numbers of the trials that this process trains.
-    ours: Mutex<BTreeSet<u64>>,
-    tally: Mutex<Tally>,
-    /// Set when a worker cannot continue, so that the others stop too.
-    halt: AtomicBool,
-    deadline: Option<Instant>,
-    on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
-}
-
-/// The trials of this process that failed.
-#[derive(Debug, Default)]
-struct Tally {
-    failed: usize,
-    first_error: Option<String>,
-}
-
-/// A trial that is this worker's.
-pub(crate) struct Task {
-    pub(crate) trial: Trial,
-    pub(crate) folder: PathBuf,
-    /// Held as long as the trial is trained.
-    pub(crate) lock: File,
-    resumed: bool,
-}
 
 /// What a worker may do next.
 enum Next {
@@ -66,26 +34,7 @@ enum Left {
     Taken(Operation, Box<Task>),
 }
 
-impl<'a> WorkerShared<'a> {
-    /// What the workers of `search` share in the beginning.
-    pub(crate) fn new(
-        search: &'a Search<'a>,
-        study: Study,
-        journal: Journal,
-        on_event: &'a (dyn Fn(&SearchEvent<'_>) + Sync),
-    ) -> Self {
-        Self {
-            search,
-            study,
-            journal: Mutex::new(journal),
-            ours: Mutex::new(BTreeSet::new()),
-            tally: Mutex::new(Tally::default()),
-            halt: AtomicBool::new(false),
-            deadline: search.timeout.map(|timeout| Instant::now() + timeout),
-            on_event,
-        }
-    }
-
+impl WorkerShared<'_> {
     /// Lets `count` workers train until there is nothing more to train.
     ///
     /// # Errors
@@ -134,10 +83,6 @@ impl<'a> WorkerShared<'a> {
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn is_to_stop(&self) -> bool {
-        self.search.stop.load(Ordering::Relaxed) || self.halt.load(Ordering::Relaxed)
     }
 
     /// Takes over a trial that a killed process left, or begins one.
@@ -247,14 +192,4 @@ fn all_trials_failed(folder: &Path, failed: usize, error: &str) -> Error {
     Error::new(ErrorKind::Unusable, format!("{trials} failed, the first with: {error}"))
         .at(folder)
         .help("see output.txt in the folders of the trials, and search again")
-}
-
-/// Locks a mutex; a poisoned one only means that another worker ended unexpectedly.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A remark on a trial.
-pub(crate) fn remark(trial: &Trial, key: &str, value: serde_json::Value) -> Operation {
-    Operation::SetTrialUserAttr { trial_id: trial.id, key: key.to_owned(), value }
 }

@@ -4,14 +4,13 @@ use ser_distributed::Ranks;
 use ser_model::{checkpoint, network};
 use tch::{Device, Kind, Tensor};
 
-use super::norm_pool::{Others, PoolAndRelu, can, knows, norm_pool};
+use super::norm_pool::{EPSILON, Others, PoolAndRelu, can, knows, norm_pool};
 use super::{Compute, Flow, Forward, Lengths, Places};
 use crate::batches::sharing::Sharing;
 use crate::network::parameters::{export_f32, import_f32};
 use ser_torch::Result;
 
 const MOMENTUM: f64 = 0.1;
-pub(super) const EPSILON: f64 = 1e-5;
 
 /// What batch normalisation has seen so far.
 #[derive(Debug)]

@@ -20,8 +20,10 @@ use self::image::{Affine, Sizes};
 use self::lanes::{GROUP, Numbers};
 use self::moments::Moments;
 use super::Lengths;
-use super::normalisation::EPSILON;
 use ser_torch::Result;
+
+/// What normalisation adds to variances; PyTorch's own.
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// What follows normalisation: the largest of each window of so many rows and columns, and then ReLU. The order makes no
 /// difference, since ReLU is monotone; pooling first leaves ReLU less to do.
