@@ -43,6 +43,7 @@ fn compile(include: &Path) {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .file("shim/operation.cpp")
         .file("shim/onednn.cpp")
+        .file("shim/full_f32.cpp")
         .compile("ser_torch_shim");
 }
 

@@ -4,12 +4,13 @@
 
 Python 3.11 and nothing else; no network. The commands in `--bin` make a synthetic corpus, prepare it, and train every
 architecture on both devices. What is compared: the learning curves, the answers of each checkpoint on both devices, resumed
-runs, ensembles, single recordings, two ranks (over NCCL where there are two GPUs), and what is said where there is no device.
+runs, ensembles, single recordings, states of an encoder, two ranks (over NCCL where there are two GPUs), and what is said where there is no device.
 `--rehearse` takes the CPU for the GPU, on a smaller corpus and with two architectures: it shows that everything here runs, and
 nothing about CUDA. Exit code 1 if anything differs.
 """
 
 import argparse
+import array
 import csv
 import json
 import os
@@ -25,6 +26,8 @@ import time
 ARCHITECTURES = ["cnn-bilstm", "cnn-statistics", "cnn-transformer"]
 # Of a probability, between devices.
 ANSWERS = 1e-3
+# Of an encoder's states, which are up to 4 in size.
+STATES = 1e-3
 # Of the training loss of the first epoch, relative: the same weights, order and dropout, but sums in another order.
 LOSS = 1e-2
 # Of the validation UAR at the end, which a few utterances decide.
@@ -113,6 +116,16 @@ class Check:
         off = largest_difference(*said)
         self.row(f"ser-predict on {len(said[0])} recordings", f"within {off:.1e}", off <= ANSWERS)
 
+    def encoder(self):
+        """States of a small encoder with random weights, of both devices."""
+        folder = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures/encoders/wavlm-base"
+        states = []
+        for name, device in [("cpu", "cpu"), ("gpu", self.device)]:
+            self.ser("ser-prep", "--data", "corpus", "--out", f"states-{name}", "--encoder", folder, "--device", device, "--quiet")
+            states.append(tensors(self.folder / f"states-{name}"))
+        off = largest_difference(*states)
+        self.row(f"states of an encoder for {len(states[0])} recordings", f"within {off:.1e}", off <= STATES)
+
     def bf16(self):
         printed = self.ser("ser-fit", "--cache", "cache", "--run", "bf16", "--device", self.device, "--precision", "bf16",
                            "--validation-precision", "bf16", "--epochs", 3, "--json")
@@ -166,6 +179,19 @@ class Check:
         self.row("utterances a second in training", f"{utterances:.0f}", True)
 
 
+def tensors(cache):
+    """Every tensor of f32 in a cache, by its name there."""
+    found = {}
+    for shard in sorted(cache.rglob("*.safetensors")):
+        content = shard.read_bytes()
+        data = 8 + int.from_bytes(content[:8], "little")
+        for name, about in json.loads(content[8:data]).items():
+            if name != "__metadata__":
+                start, end = about["data_offsets"]
+                found[name] = array.array("f", content[data + start : data + end])
+    return found
+
+
 def largest_difference(a, b):
     if a.keys() != b.keys() or not a:
         sys.exit("two devices answered for other recordings")
@@ -194,6 +220,7 @@ def main():
         check.resume()
         check.ensemble()
         check.recordings()
+        check.encoder()
         check.bf16()
         check.ranks(["cpu"] if options.rehearse else [f"cuda:{index}" for index in range(devices)])
         check.without_a_device()

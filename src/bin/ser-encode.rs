@@ -12,10 +12,13 @@ fn main() -> ExitCode {
 }
 
 /// The features that an encoder computes. Threads work side by side, each on a recording of its own, so libtorch needs no
-/// threads beside them.
+/// threads beside them; on a GPU they decode while it computes.
 fn open(request: EncoderRequest<'_>) -> Result<EncoderFeatures> {
-    let EncoderRequest { folder, layers, pooling, dtype, precision, max_frames } = request;
-    let (device, _) = device::set_up("cpu", 1)?;
+    let EncoderRequest { folder, layers, pooling, dtype, precision, device, max_frames } = request;
+    let (device, no_cuda) = device::set_up(device, 1)?;
+    if let Some(why) = no_cuda {
+        ser::say(&format!("ser-prep: the encoder computes on the CPU: {why}"));
+    }
     let encoder = Encoder::open_in(folder, device, precision)?;
     let features = encoder.features(layers, pooling, dtype, max_frames)?;
     let extractors = EncoderExtractors::new(encoder, &features)?;

@@ -8,7 +8,7 @@ use ser_core::storage::objects::is_url;
 use ser_core::{Error, ErrorKind, Result};
 use ser_corpus::CorpusFolder;
 
-use super::Arguments;
+use super::{Arguments, EncoderOptions};
 use crate::Ending;
 
 /// Portions, and where to put them together.
@@ -89,6 +89,8 @@ impl Merge {
             quiet: self.quiet,
             splits: false,
             rehash: false,
+            // Portions may have been computed in different places.
+            encoder: EncoderOptions { device: "cpu".to_owned(), ..given.encoder },
             ..given
         }
     }

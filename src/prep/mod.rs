@@ -46,6 +46,8 @@ pub struct EncoderRequest<'a> {
     pub dtype: ValueType,
     /// What the encoder computes in.
     pub precision: EncoderPrecision,
+    /// Where: `auto`, `cpu`, `cuda` or `cuda:<N>`.
+    pub device: &'a str,
     /// Frames kept of an utterance, if they are not pooled.
     pub max_frames: usize,
 }
@@ -202,6 +204,10 @@ struct EncoderOptions {
     /// three digits
     #[arg(long, value_parser = choice::<EncoderPrecision>(), default_value_t = EncoderPrecision::F32, requires = "encoder")]
     precision: EncoderPrecision,
+    /// Where the encoder computes: cpu, cuda or cuda:<N>, or auto, which takes CUDA where there is some. States of a GPU are those
+    /// of the CPU to rounding, and no other feature set
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", requires = "encoder")]
+    device: String,
     /// Frames kept of an utterance with --pool none; longer ones are cut at the end
     #[arg(long, value_name = "FRAMES", default_value_t = 250, requires = "encoder")]
     encoder_frames: usize,
@@ -217,6 +223,7 @@ impl EncoderOptions {
             pooling: self.pool,
             dtype: self.dtype,
             precision: self.precision,
+            device: &self.device,
             max_frames: self.encoder_frames,
         })
     }

@@ -3,6 +3,7 @@
 //! its tensors, its threads), and linear maps by oneDNN.
 
 mod error;
+mod full_f32;
 mod linear;
 mod memory;
 mod onednn;
@@ -10,6 +11,7 @@ mod operation;
 mod threads;
 
 pub use error::{Result, TorchError};
+pub use full_f32::compute_f32_in_full;
 pub use linear::{PackedLinear, linear};
 pub use memory::{Word, filled, words};
 pub use onednn::{Pointwise, has_onednn};

@@ -7,6 +7,7 @@ use ser_core::remedy::{Action, Setting};
 use ser_core::{Error, ErrorKind, Result, allocator, remedy};
 use ser_distributed::Ranks;
 use ser_model::{FitConfig, Precision};
+use ser_torch::compute_f32_in_full;
 use tch::Device;
 
 use crate::foreign;
@@ -120,6 +121,10 @@ fn cuda(index: usize) -> Result<Device> {
             format!("there are {count} CUDA devices, no cuda:{index}"),
         )
         .help("give a lower number"));
+    }
+    if !compute_f32_in_full() {
+        let what = "libtorch would compute f32 in TF32 on a GPU, and answers would not be those of the CPU";
+        return Err(Error::new(ErrorKind::Unsupported, what).help(help()));
     }
     Ok(Device::Cuda(index))
 }
