@@ -233,23 +233,24 @@ impl EncoderOptions {
 pub fn main(open: Option<&OpenEncoder>) -> ExitCode {
     let arguments = Arguments::parse();
     crate::run("ser-prep", || match (arguments.encoder.request(), open) {
-        (Some(_), None) => Err(hand_over()),
+        (Some(_), None) => Err(hand_over(arguments.jobs)),
         (request, _) => run(&arguments, request.zip(open)),
     })
 }
 
-/// Runs `ser-encode` in this process's place. Only returns if that fails.
-fn hand_over() -> Error {
-    /// oneDNN compiles its kernels anew for each length of recordings and keeps 1,024 of them, hundreds of MB, unless this
-    /// says otherwise.
-    const KERNELS_KEPT: &str = "ONEDNN_PRIMITIVE_CACHE_CAPACITY";
+/// Runs `ser-encode` in this process's place, with `jobs` threads, 0 being one for each processor. Only returns if that fails.
+fn hand_over(jobs: usize) -> Error {
+    /// oneDNN compiles its kernels anew for each length of recordings and keeps 1,024 of them, hundreds of MB, unless one of
+    /// these says otherwise.
+    const KERNELS_KEPT: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY"];
     /// More than what a recording takes, and each thread hears one.
     const KERNELS_OF_A_THREAD: usize = 32;
     let program = crate::program("encode");
     let mut command = Command::new(&program);
-    if std::env::var_os(KERNELS_KEPT).is_none() {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        command.env(KERNELS_KEPT, (KERNELS_OF_A_THREAD * threads).to_string());
+    if KERNELS_KEPT.iter().all(|name| std::env::var_os(name).is_none()) {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if jobs == 0 { processors() } else { jobs };
+        command.env(KERNELS_KEPT[0], KERNELS_OF_A_THREAD.saturating_mul(threads).to_string());
     }
     let error = crate::replace_process(command.args(std::env::args_os().skip(1)));
     Error::io("cannot be run", &program, error)

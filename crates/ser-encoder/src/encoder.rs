@@ -67,9 +67,14 @@ impl Encoder {
         };
         let (digest, model) = std::thread::scope(|scope| {
             // Hashing hundreds of MB takes as long as reading them does.
-            let digest = scope.spawn(|| folder.digest());
+            let digest = std::thread::Builder::new().spawn_scoped(scope, || folder.digest());
             let model = tch::no_grad(|| (family.build)(source));
-            (digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), model)
+            let digest = match digest {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // There was no thread to be had.
+                Err(_) => folder.digest(),
+            };
+            (digest, model)
         });
         let (digest, model) = (digest?, model?);
         Ok(Self::of(folder.path, family.name, digest, precision, model))
@@ -181,7 +186,7 @@ impl Encoder {
     }
 
     /// What the encoder says last of a batch of recordings, `last_hidden_state` in `transformers`, `[B, frame, D]`, and how
-    /// many frames of each are real. Gradients flow back to its tensors. A recording that is too short for a frame is filled
+    /// many frames of each are real. Gradients flow back to the changes of [`Tunable::with`](crate::Tunable::with). A recording that is too short for a frame is filled
     /// up with silence.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ pub struct EncoderStates {
 impl EncoderStates {
     /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the numbers
     /// that the same encoder gives for the same samples.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Checks every value.
     ///

@@ -1,5 +1,5 @@
-// A C interface to linear maps that libtorch computes by oneDNN. It has them for what torch.compile makes of a model, and no
-// header declares them: they are called by their names in its dispatcher.
+// A C interface to linear maps that libtorch computes by oneDNN. It has them for what torch.compile makes of a model, and
+// ATen's headers do not declare them: they are called by their names in its dispatcher.
 
 #include <cstdint>
 #include <exception>
@@ -9,6 +9,8 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+
+#include "message.h"
 
 namespace {
 
@@ -37,9 +39,9 @@ at::Tensor* computed(char* message, size_t room, Compute compute) {
   try {
     return new at::Tensor(compute());
   } catch (const std::exception& caught) {
-    std::string(caught.what()).copy(message, room - 1);
+    leave(message, room, caught.what());
   } catch (...) {
-    std::string("an exception of an unknown kind").copy(message, room - 1);
+    leave(message, room, "an exception of an unknown kind");
   }
   return nullptr;
 }

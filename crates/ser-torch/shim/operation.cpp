@@ -12,6 +12,8 @@
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
+#include "message.h"
+
 namespace {
 
 // Fills `gradients`, as many as the operation has inputs, with new tensors, or null where there is none, from that of its
@@ -100,9 +102,9 @@ bool ser_operation(
     }
     return true;
   } catch (const std::exception& caught) {
-    std::string(caught.what()).copy(message, room - 1);
+    leave(message, room, caught.what());
   } catch (...) {
-    std::string("an exception of an unknown kind").copy(message, room - 1);
+    leave(message, room, "an exception of an unknown kind");
   }
   return false;
 }

@@ -19,23 +19,26 @@ impl TorchError {
     pub fn at(self, path: impl Into<PathBuf>) -> Error {
         self.0.at(path)
     }
+
+    /// The one that libtorch tells of in `text`.
+    pub(crate) fn of_libtorch(text: &str) -> Self {
+        /// What it says of a GPU, and of main memory.
+        const SHORT_OF_MEMORY: [&str; 3] = ["out of memory", "not enough memory", "can't allocate memory"];
+        // libtorch appends a C++ stack trace, which is of no use here.
+        let first = text.lines().next().unwrap_or("unknown");
+        let error = Error::new(ErrorKind::Io, format!("libtorch: {first}"));
+        Self(match SHORT_OF_MEMORY.iter().any(|words| text.contains(words)) {
+            true => {
+                error.help(remedy!["give a smaller ", Setting::BatchSize, ", or ", Setting::Device.to("cpu")])
+            }
+            false => error,
+        })
+    }
 }
 
 impl From<tch::TchError> for TorchError {
     fn from(error: tch::TchError) -> Self {
-        let text = error.to_string();
-        // libtorch appends a C++ stack trace, which is of no use here.
-        let first = text.lines().next().unwrap_or("unknown").to_owned();
-        let wrapped = Error::new(ErrorKind::Io, format!("libtorch: {first}")).caused_by(error);
-        Self(match text.contains("out of memory") || text.contains("not enough memory") {
-            true => wrapped.help(remedy![
-                "give a smaller ",
-                Setting::BatchSize,
-                ", or ",
-                Setting::Device.to("cpu")
-            ]),
-            false => wrapped,
-        })
+        Self(Self::of_libtorch(&error.to_string()).0.caused_by(error))
     }
 }
 

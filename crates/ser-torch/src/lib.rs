@@ -6,6 +6,7 @@ mod error;
 mod full_f32;
 mod linear;
 mod memory;
+mod message;
 mod onednn;
 mod operation;
 mod threads;

@@ -8,13 +8,10 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 
-use ser_core::{Error, ErrorKind};
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
-
-/// The longest message that is passed on, in bytes with its closing zero.
-const ROOM: usize = 1024;
+use crate::message::Message;
 
 unsafe extern "C" {
     fn ser_pack_linear(weight: *const c_void, message: *mut c_char, room: usize) -> *mut c_void;
@@ -30,7 +27,8 @@ unsafe extern "C" {
     ) -> *mut c_void;
 }
 
-/// A function of each value, computed in the same pass as the product before it.
+/// A function of each value, computed in the same pass as the product before it. oneDNN's ReLU is none of them: it makes 0 of
+/// what is not a number, which then nobody would notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pointwise {
     /// The value itself.
@@ -39,8 +37,6 @@ pub enum Pointwise {
     Gelu,
     /// The same with Φ approximated by a hyperbolic tangent.
     GeluTanh,
-    /// The value or 0, whichever is larger.
-    Relu,
     /// `x·σ(x)`
     Silu,
 }
@@ -52,7 +48,6 @@ impl Pointwise {
             Self::Identity => (c"none", None),
             Self::Gelu => (c"gelu", Some(c"none")),
             Self::GeluTanh => (c"gelu", Some(c"tanh")),
-            Self::Relu => (c"relu", None),
             Self::Silu => (c"swish", None),
         }
     }
@@ -106,12 +101,10 @@ pub(crate) fn product(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, then: 
 
 /// The tensor that the C++ gives; it leaves its message where it has none.
 fn new_tensor(compute: impl FnOnce(*mut c_char, usize) -> *mut c_void) -> Result<Tensor> {
-    let mut message: [c_char; ROOM] = [0; ROOM];
-    let raw = compute(message.as_mut_ptr(), ROOM);
+    let mut message = Message::new();
+    let raw = compute(message.as_mut_ptr(), Message::ROOM);
     if raw.is_null() {
-        // SAFETY: the C++ leaves a text that ends with a zero within the message.
-        let why = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy().into_owned();
-        return Err(Error::new(ErrorKind::Io, format!("libtorch: {why}")).into());
+        return Err(message.into_error());
     }
     // SAFETY: a pointer to a new `at::Tensor` that is this one's alone.
     Ok(unsafe { Tensor::from_ptr(raw.cast()) })

@@ -1,16 +1,13 @@
 //! Operations that are computed here and take their place in libtorch's graph.
 #![expect(unsafe_code, reason = "the calls of shim/operation.cpp, each with the reason why it is sound")]
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ser_core::{Error, ErrorKind};
 use tch::Tensor;
 
 use crate::Result;
-
-/// The longest message that is passed on, in bytes with its closing zero.
-const ROOM: usize = 1024;
+use crate::message::Message;
 
 type Backward = dyn Fn(&Tensor) -> Result<Vec<Option<Tensor>>> + Send;
 
@@ -57,7 +54,7 @@ pub fn operation(
     let mut output = output;
     let raw: Vec<*const c_void> = inputs.iter().map(|input| input.as_ptr().cast()).collect();
     let state = Box::into_raw(Box::new(State { inputs: inputs.len(), backward: Box::new(backward) }));
-    let mut message: [c_char; ROOM] = [0; ROOM];
+    let mut message = Message::new();
     // SAFETY: tch's tensors are pointers to `at::Tensor`, which this reads, and to the last of which it gives a history;
     // `raw` is as long as it says. The state goes over to the C++, which calls `release` for it once.
     let done = unsafe {
@@ -69,15 +66,13 @@ pub fn operation(
             backward_of,
             release,
             message.as_mut_ptr(),
-            ROOM,
+            Message::ROOM,
         )
     };
     if done {
         return Ok(output);
     }
-    // SAFETY: the C++ leaves a text that ends with a zero within the message.
-    let why = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy().into_owned();
-    Err(Error::new(ErrorKind::Io, format!("libtorch: {why}")).into())
+    Err(message.into_error())
 }
 
 /// Calls the closure that the graph keeps. Nothing unwinds into C++.
@@ -129,6 +124,7 @@ extern "C" fn release(state: *mut c_void) {
 mod tests {
     use std::sync::Arc;
 
+    use ser_core::{Error, ErrorKind};
     use tch::{Device, Kind};
 
     use super::*;

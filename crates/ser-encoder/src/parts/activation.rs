@@ -40,9 +40,8 @@ impl Activation {
         match self {
             Self::Gelu => Some(Pointwise::Gelu),
             Self::GeluTanh => Some(Pointwise::GeluTanh),
-            Self::Relu => Some(Pointwise::Relu),
             Self::Silu => Some(Pointwise::Silu),
-            Self::Selu => None,
+            Self::Relu | Self::Selu => None,
         }
     }
 

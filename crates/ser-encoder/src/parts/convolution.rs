@@ -6,10 +6,11 @@ use tch::{Kind, Tensor};
 use crate::parts::Activation;
 use crate::weights::{Weight, Weights};
 
-/// Positions that are computed at once with packed weights, so that what is copied for them stays small.
+/// Positions that are computed at once with packed weights, and numbers that may be copied for them.
 const POSITIONS: i64 = 512;
+const NUMBERS: i64 = 1 << 22;
 /// The fewest outputs of a group for which a product is worth its while.
-const LEAST_OUTPUTS: i64 = 16;
+const LEAST_OUTPUTS: i64 = 2;
 
 /// A one-dimensional convolution.
 #[derive(Debug, Clone)]
@@ -90,9 +91,22 @@ impl Convolution {
 
     /// `x` `[B, input, time]` to `[B, output, time]`, of the kind of the weights.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        self.computed(x, Pointwise::Identity)
+    }
+
+    /// The same, and then `activation`.
+    pub(crate) fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        match (&self.filters, activation.pointwise()) {
+            (Filters::OverWindows(_), Some(pointwise)) => self.computed(x, pointwise),
+            _ => activation.apply(&self.apply(x)?),
+        }
+    }
+
+    /// The convolution of `x`, and `then`, which is the identity for plain filters.
+    fn computed(&self, x: &Tensor, then: Pointwise) -> Result<Tensor> {
         let x = x.f_to_kind(self.kind)?;
         match &self.filters {
-            Filters::OverWindows(maps) => self.over_windows(maps, &x, Pointwise::Identity),
+            Filters::OverWindows(maps) => self.over_windows(maps, &x, then),
             Filters::Plain { weight, bias } => {
                 let Layout { padding, stride, groups } = self.layout;
                 let (padding, stride, dilation) = ([padding], [stride], [1]);
@@ -100,16 +114,6 @@ impl Convolution {
                     (padding.as_slice(), stride.as_slice(), dilation.as_slice());
                 Ok(x.f_conv1d(weight, bias.as_deref(), stride, padding, dilation, groups)?)
             }
-        }
-    }
-
-    /// The same, and then `activation`.
-    pub(crate) fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        match (&self.filters, activation.pointwise()) {
-            (Filters::OverWindows(maps), Some(pointwise)) => {
-                self.over_windows(maps, &x.f_to_kind(self.kind)?, pointwise)
-            }
-            _ => activation.apply(&self.apply(x)?),
         }
     }
 
@@ -124,16 +128,18 @@ impl Convolution {
         let channels = inputs / groups;
         let x = x.f_reshape([batch, length, groups, channels])?.f_permute([2, 0, 1, 3])?.f_contiguous()?;
         let window = self.kernel * channels;
+        let at_once = (NUMBERS / (batch * window).max(1)).clamp(1, POSITIONS);
         let positions = self.outputs_of(length as usize) as i64;
-        let block = |group: i64, map: &PackedLinear, first: i64| -> Result<Tensor> {
-            let size = [batch, POSITIONS.min(positions - first), window];
-            let start = group * batch * length * channels + first * stride * channels;
-            let windows = x.f_as_strided(size, [length * channels, stride * channels, 1], start)?;
-            map.apply(&windows, then)
+        let block = |x: &Tensor, map: &PackedLinear, first: i64| -> Result<Tensor> {
+            let size = [batch, at_once.min(positions - first), window];
+            let strides = [length * channels, stride * channels, 1];
+            let from_first = x.f_narrow(1, first * stride, length - first * stride)?;
+            map.apply(&from_first.f_as_strided(size, strides, None)?, then)
         };
         let of_group = |(group, map): (i64, &PackedLinear)| -> Result<Tensor> {
-            let starts = (0..positions).step_by(POSITIONS as usize);
-            joined(starts.map(|first| block(group, map, first)).collect::<Result<_>>()?, 1)
+            let x = x.f_select(0, group)?; // [B, time, channel]
+            let starts = (0..positions).step_by(at_once as usize);
+            joined(starts.map(|first| block(&x, map, first)).collect::<Result<_>>()?, 1)
         };
         let y = joined((0..).zip(maps).map(of_group).collect::<Result<_>>()?, 2)?;
         Ok(y.f_transpose(1, 2)?)
@@ -203,9 +209,9 @@ mod tests {
                 ser_torch::has_onednn(Kind::Float, Device::Cpu)
             );
             assert!(matches!(plain.filters, Filters::Plain { .. }));
-            // The last has more positions than are computed at once.
-            for (batch, length) in [(1, 6), (2, 41), (1, 4 * POSITIONS)] {
-                let x = some(&[batch, 24, length], 0.01);
+            // The last two have more positions than are computed at once: of any, and because of how many numbers those are.
+            for (batch, length) in [(1, 6), (2, 41), (1, 6 * POSITIONS), (200, 3 * POSITIONS)] {
+                let x = some(&[batch, 24, length], 0.01).narrow(0, batch / 2, 1 + batch / 3);
                 let expected =
                     x.conv1d(&tensors["at.weight"], Some(&tensors["at.bias"]), stride, padding, 1, groups);
                 assert!(difference(&packed.apply(&x).unwrap(), &expected) < 1e-4, "{layout:?} {length}");

@@ -135,10 +135,15 @@ impl Convolutions {
             x = match norm {
                 Norm::None => convolution.activated(&x, self.activation)?,
                 Norm::Group { weight, bias } => {
+                    // As images of one row, whose channels may be innermost in memory. Nothing is held longer than needed:
+                    // these are the largest tensors of an encoder.
+                    let image = convolution.apply(&x)?.f_unsqueeze(2)?;
+                    drop(x);
                     let channels = convolution.outputs();
-                    let x = convolution.apply(&x)?;
-                    let x = x.f_group_norm(channels, Some(&**weight), Some(&**bias), EPSILON, false)?;
-                    self.activation.apply(&x)?
+                    let normed =
+                        image.f_group_norm(channels, Some(&**weight), Some(&**bias), EPSILON, false)?;
+                    drop(image);
+                    self.activation.apply(&normed.f_squeeze_dim(2)?)?
                 }
                 Norm::Layer(norm) => {
                     let x = norm.apply(&convolution.apply(&x)?.f_transpose(1, 2)?)?;

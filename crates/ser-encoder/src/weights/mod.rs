@@ -264,6 +264,9 @@ mod tests {
             }
             assert!(is_finite(&values(at, f32::MAX)).unwrap());
         }
+        let large = Tensor::zeros([1000, 300], (Kind::Float, Device::Cpu));
+        let _ = large.get(777).get(111).fill_(f64::NAN);
+        assert!(!is_finite(&large).unwrap());
         assert!(is_finite(&Tensor::zeros([0, 3], (Kind::Float, Device::Cpu))).unwrap());
     }
 }
