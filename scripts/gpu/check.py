@@ -4,7 +4,8 @@
 
 Python 3.11 and nothing else; no network. The commands in `--bin` make a synthetic corpus, prepare it, and train every
 architecture on both devices. What is compared: the learning curves, the answers of each checkpoint on both devices, resumed
-runs, ensembles, single recordings, states of an encoder, two ranks (over NCCL where there are two GPUs), and what is said where there is no device.
+runs, ensembles, single recordings, states of an encoder, two ranks (over NCCL where there are two GPUs), and what is said where
+there is no device.
 `--rehearse` takes the CPU for the GPU, on a smaller corpus and with two architectures: it shows that everything here runs, and
 nothing about CUDA. Exit code 1 if anything differs.
 """
@@ -180,15 +181,17 @@ class Check:
 
 
 def tensors(cache):
-    """Every tensor of f32 in a cache, by its name there."""
+    """The features of every recording in a cache, f32, by the key of its tensor."""
     found = {}
     for shard in sorted(cache.rglob("*.safetensors")):
         content = shard.read_bytes()
         data = 8 + int.from_bytes(content[:8], "little")
-        for name, about in json.loads(content[8:data]).items():
-            if name != "__metadata__":
-                start, end = about["data_offsets"]
-                found[name] = array.array("f", content[data + start : data + end])
+        header = json.loads(content[8:data])
+        keys = [json.dumps(row["key"], sort_keys=True) for row in json.loads(header["__metadata__"]["rows"])]
+        about = header["features"]
+        start, end = (data + offset for offset in about["data_offsets"])
+        values, size = array.array("f", content[start:end]), (end - start) // 4 // len(keys)
+        found |= {key: values[row * size : (row + 1) * size] for row, key in enumerate(keys)}
     return found
 
 

@@ -15,12 +15,14 @@ fn main() -> ExitCode {
 /// threads beside them; on a GPU they decode while it computes.
 fn open(request: EncoderRequest<'_>) -> Result<EncoderFeatures> {
     let EncoderRequest { folder, layers, pooling, dtype, precision, device, max_frames } = request;
-    let (device, no_cuda) = device::set_up(device, 1)?;
-    if let Some(why) = no_cuda {
-        ser::say(&format!("ser-prep: the encoder computes on the CPU: {why}"));
-    }
+    let (device, without_cuda) = device::set_up(device, 1)?;
     let encoder = Encoder::open_in(folder, device, precision)?;
     let features = encoder.features(layers, pooling, dtype, max_frames)?;
     let extractors = EncoderExtractors::new(encoder, &features)?;
-    Ok(EncoderFeatures { features, extractors: Box::new(extractors), folder: folder.to_owned() })
+    Ok(EncoderFeatures {
+        features,
+        extractors: Box::new(extractors),
+        folder: folder.to_owned(),
+        without_cuda,
+    })
 }

@@ -89,7 +89,7 @@ impl Merge {
             quiet: self.quiet,
             splits: false,
             rehash: false,
-            // Portions may have been computed in different places.
+            // Portions may have been computed on different devices.
             encoder: EncoderOptions { device: "cpu".to_owned(), ..given.encoder },
             ..given
         }

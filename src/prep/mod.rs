@@ -60,6 +60,8 @@ pub struct EncoderFeatures {
     pub extractors: Box<dyn Extractors>,
     /// The encoder's folder.
     pub folder: PathBuf,
+    /// Why it computes on the CPU, where a GPU would have been taken.
+    pub without_cuda: Option<Error>,
 }
 
 /// Opens an encoder.
@@ -205,7 +207,7 @@ struct EncoderOptions {
     #[arg(long, value_parser = choice::<EncoderPrecision>(), default_value_t = EncoderPrecision::F32, requires = "encoder")]
     precision: EncoderPrecision,
     /// Where the encoder computes: cpu, cuda or cuda:<N>, or auto, which takes CUDA where there is some. States of a GPU are those
-    /// of the CPU to rounding, and no other feature set
+    /// of the CPU to rounding, and belong to the same feature set
     #[arg(long, value_name = "DEVICE", default_value = "cpu", requires = "encoder")]
     device: String,
     /// Frames kept of an utterance with --pool none; longer ones are cut at the end
@@ -270,6 +272,9 @@ fn run(arguments: &Arguments, encoder: Option<(EncoderRequest<'_>, &OpenEncoder)
         options.features = features.clone();
     }
     if !arguments.quiet {
+        if let Some(why) = encoder.as_ref().and_then(|encoder| encoder.without_cuda.as_ref()) {
+            crate::say(&format!("ser-prep: the encoder computes on the CPU: {why}"));
+        }
         for warning in options.features.warnings() {
             crate::say(&format!("ser-prep: {warning}"));
         }

@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Mismatch,
     /// A server that holds what is needed does not give it, though it was asked again and again.
     Unreachable,
+    /// What computes gave up: libtorch or a GPU, which may lack memory.
+    Computation,
     /// The user asked to stop.
     Interrupted,
 }

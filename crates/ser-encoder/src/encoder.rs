@@ -24,6 +24,7 @@ pub struct Encoder {
     family: &'static str,
     digest: Sha,
     precision: EncoderPrecision,
+    device: Device,
     model: Box<dyn Model>,
 }
 
@@ -77,7 +78,7 @@ impl Encoder {
             (digest, model)
         });
         let (digest, model) = (digest?, model?);
-        Ok(Self::of(folder.path, family.name, digest, precision, model))
+        Ok(Self { folder: folder.path, family: family.name, digest, precision, device, model })
     }
 
     /// One whose tensors may be others than those of its folder.
@@ -86,9 +87,10 @@ impl Encoder {
         family: &'static str,
         digest: Sha,
         precision: EncoderPrecision,
+        device: Device,
         model: Box<dyn Model>,
     ) -> Self {
-        Self { folder, family, digest, precision, model }
+        Self { folder, family, digest, precision, device, model }
     }
 
     /// The same encoder for another thread: it shares the weights and has nothing else in common.
@@ -110,6 +112,11 @@ impl Encoder {
     /// What it computes in.
     pub fn precision(&self) -> EncoderPrecision {
         self.precision
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.device
     }
 
     /// Sampling rate of the recordings it takes, in Hz.

@@ -1,11 +1,12 @@
 //! An encoder as the last part of the pipeline: the states of an utterance, pooled `[layer, number, 1]` or of every frame
 //! `[layer, number, frame]`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ser_core::{Error, ErrorKind, Result};
 use ser_features::{EncoderStates, Extraction, FeatureConfig, LayerChoice, Pooling, ValueType};
 use ser_prepare::{Extractors, TensorExtractor};
+use tch::Device;
 
 use crate::Encoder;
 
@@ -44,14 +45,19 @@ impl Encoder {
 /// Extractors that share one encoder's weights.
 ///
 /// Each runs one utterance at a time on one thread: several threads then scale as well as larger batches would, nothing is
-/// spent on padding, and a tensor is the same to the bit whatever else is computed, in which order and on how many threads.
+/// spent on padding, and a tensor of the CPU is the same to the bit whatever else is computed, in which order and on how many
+/// threads. On a GPU they take turns.
 #[derive(Debug)]
 pub struct EncoderExtractors {
     longest_s: f64,
     encoder: Mutex<Encoder>,
     states: EncoderStates,
     shape: [usize; 3],
+    turn: Option<Turn>,
 }
+
+/// Held while a recording is heard.
+type Turn = Arc<Mutex<()>>;
 
 impl EncoderExtractors {
     /// Extractors of `features`, which must be this encoder's.
@@ -82,7 +88,9 @@ impl EncoderExtractors {
             Pooling::Mean | Pooling::Statistics => encoder.most_samples(),
         };
         let longest_s = longest as f64 / f64::from(encoder.sample_rate().max(1));
-        Ok(Self { longest_s, encoder: Mutex::new(encoder), states, shape: features.shape() })
+        // A GPU has memory for one recording, whatever the number of threads.
+        let turn = (encoder.device() != Device::Cpu).then(Turn::default);
+        Ok(Self { longest_s, encoder: Mutex::new(encoder), states, shape: features.shape(), turn })
     }
 
     /// The longest recording that is heard whole, seconds: in one window if states are pooled, else as many frames as are
@@ -101,6 +109,7 @@ impl Extractors for EncoderExtractors {
             pooling: self.states.pooling,
             dtype: self.states.dtype,
             shape: self.shape,
+            turn: self.turn.clone(),
         }))
     }
 }
@@ -113,6 +122,7 @@ struct StatesExtractor {
     pooling: Pooling,
     dtype: ValueType,
     shape: [usize; 3],
+    turn: Option<Turn>,
 }
 
 impl TensorExtractor for StatesExtractor {
@@ -127,6 +137,7 @@ impl TensorExtractor for StatesExtractor {
             let what = format!("a tensor of {} numbers is none of {:?}", tensor.len(), self.shape);
             return Err(Error::new(ErrorKind::Mismatch, what));
         }
+        let _turn = self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let extraction = if self.pooling == Pooling::None {
             tensor.fill(0.0);
             self.encoder.frames_of_any_length(samples, &self.layers, tensor)?

@@ -257,7 +257,14 @@ impl Tunable {
             frozen,
         };
         let model = (self.family.build)(source)?;
-        Ok(Encoder::of(self.folder.path.clone(), self.family.name, self.digest, precision, model))
+        Ok(Encoder::of(
+            self.folder.path.clone(),
+            self.family.name,
+            self.digest,
+            precision,
+            self.device,
+            model,
+        ))
     }
 }
 
@@ -344,6 +351,17 @@ mod tests {
                 assert!(difference(&last, &alone.get(0).narrow(0, 0, lengths[1])) < 1e-5, "{name}");
             }
         }
+    }
+
+    /// Sums over time are long here, and their mean is far from 0.
+    #[test]
+    fn half_a_minute_with_an_offset_is_heard_frozen_as_it_is_learnt_from() {
+        let tunable = tunable("wav2vec2-pickled");
+        let samples: Vec<f32> = clip(480_000).iter().map(|sample| 0.02 * sample + 0.3).collect();
+        let (learnt_from, _) = tunable.with(BTreeMap::new()).unwrap().last_states(&[&samples]).unwrap();
+        let (frozen, _) = tunable.frozen(EncoderPrecision::F32).unwrap().last_states(&[&samples]).unwrap();
+        let off = difference(&learnt_from, &frozen);
+        assert!(off < 1e-4, "{off}");
     }
 
     #[test]

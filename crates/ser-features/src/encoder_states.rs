@@ -98,7 +98,7 @@ pub struct EncoderStates {
 
 impl EncoderStates {
     /// Version of the computation. It goes into every cache key, so it must grow with any change that alters the numbers
-    /// that the same encoder gives for the same samples.
+    /// that the same encoder gives for the same samples on the CPU; a GPU's differ by rounding.
     pub const VERSION: u32 = 2;
 
     /// Checks every value.

@@ -4,11 +4,13 @@
 
 extern "C" {
 
-// Forbids cuDNN to compute f32 convolutions and recurrent networks in TF32. Whether that is so now.
+// Forbids GPUs to compute products, convolutions and recurrent networks of f32 in TF32. Whether that is so now.
 bool ser_compute_f32_in_full() {
   try {
-    at::globalContext().setAllowTF32CuDNN(false);
-    return !at::globalContext().allowTF32CuDNN();
+    auto& context = at::globalContext();
+    context.setAllowTF32CuDNN(false);
+    context.setAllowTF32CuBLAS(false);
+    return !context.allowTF32CuDNN() && !context.allowTF32CuBLAS();
   } catch (...) {
     return false;
   }

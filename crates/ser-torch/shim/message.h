@@ -1,4 +1,4 @@
-// What is left of an exception for callers that know none.
+// The text of an exception, for callers in another language.
 
 #pragma once
 

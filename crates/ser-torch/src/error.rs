@@ -26,11 +26,12 @@ impl TorchError {
         const SHORT_OF_MEMORY: [&str; 3] = ["out of memory", "not enough memory", "can't allocate memory"];
         // libtorch appends a C++ stack trace, which is of no use here.
         let first = text.lines().next().unwrap_or("unknown");
-        let error = Error::new(ErrorKind::Io, format!("libtorch: {first}"));
+        let error = Error::new(ErrorKind::Computation, format!("libtorch: {first}"));
         Self(match SHORT_OF_MEMORY.iter().any(|words| text.contains(words)) {
-            true => {
+            true if text.contains("CUDA") => {
                 error.help(remedy!["give a smaller ", Setting::BatchSize, ", or ", Setting::Device.to("cpu")])
             }
+            true => error.help(remedy!["give a smaller ", Setting::BatchSize]),
             false => error,
         })
     }

@@ -5,8 +5,8 @@ use tch::{Device, Kind, Tensor};
 use crate::onednn::{Pointwise, has_onednn, packed, product};
 use crate::{Result, operation};
 
-/// Multiplications below which libtorch's own product is taken: it begins sooner, and small heads then answer one utterance as
-/// they answer it among others.
+/// Multiplications below which libtorch's own product is taken, which begins sooner. The last bits depend on which of the two
+/// multiplies; below this, it is the same one for an utterance alone and for a batch of them.
 const FEWEST: usize = 1 << 26;
 
 /// A linear map that does not learn, with its weight in the order in which oneDNN computes with it. A clone shares it.

@@ -1,11 +1,11 @@
 //! What the C++ of this crate says when it fails.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
 
 use crate::TorchError;
 
 /// Room for a text that the C++ leaves.
-pub(crate) struct Message([c_char; Self::ROOM]);
+pub(crate) struct Message([u8; Self::ROOM]);
 
 impl Message {
     /// The longest text that is passed on, in bytes with its closing zero.
@@ -18,13 +18,12 @@ impl Message {
 
     /// Where the C++ may leave [`Self::ROOM`] bytes, of which the last stays zero.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut c_char {
-        self.0.as_mut_ptr()
+        self.0.as_mut_ptr().cast()
     }
 
     /// The error that it tells of.
     pub(crate) fn into_error(self) -> TorchError {
-        let bytes: Vec<u8> =
-            self.0.iter().map(|byte| byte.cast_unsigned()).take_while(|byte| *byte != 0).collect();
-        TorchError::of_libtorch(&String::from_utf8_lossy(&bytes))
+        let text = CStr::from_bytes_until_nul(&self.0).unwrap_or_default();
+        TorchError::of_libtorch(&text.to_string_lossy())
     }
 }

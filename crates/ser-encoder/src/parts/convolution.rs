@@ -6,8 +6,9 @@ use tch::{Kind, Tensor};
 use crate::parts::Activation;
 use crate::weights::{Weight, Weights};
 
-/// Positions that are computed at once with packed weights, and numbers that may be copied for them.
+/// Positions of windows that are computed at once.
 const POSITIONS: i64 = 512;
+/// Numbers that may be copied for them, unless one position has more.
 const NUMBERS: i64 = 1 << 22;
 /// The fewest outputs of a group for which a product is worth its while.
 const LEAST_OUTPUTS: i64 = 2;
@@ -91,22 +92,9 @@ impl Convolution {
 
     /// `x` `[B, input, time]` to `[B, output, time]`, of the kind of the weights.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        self.computed(x, Pointwise::Identity)
-    }
-
-    /// The same, and then `activation`.
-    pub(crate) fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        match (&self.filters, activation.pointwise()) {
-            (Filters::OverWindows(_), Some(pointwise)) => self.computed(x, pointwise),
-            _ => activation.apply(&self.apply(x)?),
-        }
-    }
-
-    /// The convolution of `x`, and `then`, which is the identity for plain filters.
-    fn computed(&self, x: &Tensor, then: Pointwise) -> Result<Tensor> {
         let x = x.f_to_kind(self.kind)?;
         match &self.filters {
-            Filters::OverWindows(maps) => self.over_windows(maps, &x, then),
+            Filters::OverWindows(maps) => self.over_windows(maps, &x, Pointwise::Identity),
             Filters::Plain { weight, bias } => {
                 let Layout { padding, stride, groups } = self.layout;
                 let (padding, stride, dilation) = ([padding], [stride], [1]);
@@ -114,6 +102,16 @@ impl Convolution {
                     (padding.as_slice(), stride.as_slice(), dilation.as_slice());
                 Ok(x.f_conv1d(weight, bias.as_deref(), stride, padding, dilation, groups)?)
             }
+        }
+    }
+
+    /// The same, and then `activation`.
+    pub(crate) fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        match (&self.filters, activation.pointwise()) {
+            (Filters::OverWindows(maps), Some(then)) => {
+                self.over_windows(maps, &x.f_to_kind(self.kind)?, then)
+            }
+            _ => activation.apply(&self.apply(x)?),
         }
     }
 
@@ -209,7 +207,7 @@ mod tests {
                 ser_torch::has_onednn(Kind::Float, Device::Cpu)
             );
             assert!(matches!(plain.filters, Filters::Plain { .. }));
-            // The last two have more positions than are computed at once: of any, and because of how many numbers those are.
+            // The last two have more positions than are computed at once, in most of these layouts.
             for (batch, length) in [(1, 6), (2, 41), (1, 6 * POSITIONS), (200, 3 * POSITIONS)] {
                 let x = some(&[batch, 24, length], 0.01).narrow(0, batch / 2, 1 + batch / 3);
                 let expected =

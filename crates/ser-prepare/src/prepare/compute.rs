@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 use ser_cache::TensorKey;
 use ser_core::progress::Progress;
-use ser_core::{ErrorKind, Result};
+use ser_core::remedy::Setting;
+use ser_core::{ErrorKind, Result, remedy};
 use ser_corpus::{Corpora, read_ahead};
 
 use crate::prepare::PrepareReport;
@@ -92,6 +93,15 @@ impl Missing<'_> {
                 }
                 // Without its store nothing else can be read either, and a corpus must not seem smaller for that.
                 Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
+                // Nor for a lack of memory, or a GPU that has failed.
+                Err(error) if error.kind() == ErrorKind::Computation => {
+                    return Err(error.help(remedy![
+                        "give a smaller ",
+                        Setting::Jobs,
+                        ", or another ",
+                        Setting::Device
+                    ]));
+                }
                 Err(error) => self.report.fail(self.candidates.at(position).path.to_owned(), &error),
             }
         }
