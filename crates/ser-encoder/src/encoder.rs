@@ -193,8 +193,8 @@ impl Encoder {
     }
 
     /// What the encoder says last of a batch of recordings, `last_hidden_state` in `transformers`, `[B, frame, D]`, and how
-    /// many frames of each are real. Gradients flow back to the changes of [`Tunable::with`](crate::Tunable::with). A recording that is too short for a frame is filled
-    /// up with silence.
+    /// many frames of each are real. Gradients flow back to the changes of [`Tunable::with`](crate::Tunable::with). A recording
+    /// that is too short for a frame is filled up with silence.
     ///
     /// # Errors
     /// When a recording is too long, or the device lacks memory.

@@ -115,16 +115,7 @@ impl Weights {
         let prefix = (*prefix).to_owned();
         let under = all.iter().filter_map(|name| name.strip_prefix(&prefix));
         let names = under.map(|name| (name.to_owned(), false)).collect();
-        Ok(Self {
-            folder: folder.to_owned(),
-            source,
-            prefix,
-            names,
-            device,
-            taken: None,
-            products: Kind::Float,
-            frozen: false,
-        })
+        Ok(Self::of(folder, source, prefix, names, device))
     }
 
     /// Weights that were taken from `folder` before, in the place of those that are there; gradients flow back to them.
@@ -133,6 +124,16 @@ impl Weights {
             held.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
         let names = held.keys().map(|name| (name.clone(), false)).collect();
         let (source, prefix) = (Source::Held(tensors), String::new());
+        Self::of(folder, source, prefix, names, device)
+    }
+
+    fn of(
+        folder: &Path,
+        source: Source,
+        prefix: String,
+        names: BTreeMap<String, bool>,
+        device: Device,
+    ) -> Self {
         Self {
             folder: folder.to_owned(),
             source,
